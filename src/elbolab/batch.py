@@ -1,0 +1,90 @@
+"""What travels between data and models.
+
+Shapes: B = data in a batch, ``*event`` = one datum's shape, C = classes, F = factors.
+"""
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import NamedTuple, Self
+
+from torch import Tensor, nn
+
+Shape = tuple[int, ...]
+Net = Callable[[tuple[Shape, ...], Shape], nn.Module]
+"""A recipe for a network: (shapes of its inputs, shape of its output) -> module; every YAML of ``conf/net`` is one."""
+
+
+class Support(StrEnum):
+    """Where a datum's elements live; it decides which likelihoods are likelihoods of the data."""
+
+    BINARY = "binary"
+    UNIT = "unit"
+    REAL = "real"
+
+
+class Spec(NamedTuple):
+    """What a model must know of its data, and nothing more; written to the run directory as JSON.
+
+    Attributes:
+        x: shape of one datum, ``(D,)`` for a vector or ``(channels, height, width)`` for an image.
+        support: where its elements live.
+        levels: number of equally spaced values k / (levels - 1) an element takes, or None when it is continuous.
+        given: shapes of the conditions, none for an unconditional model.
+        num_classes: number of classes of ``y``, or None without labels.
+        factors: sizes of the ground-truth factors, empty without factors.
+    """
+
+    x: Shape
+    support: Support
+    levels: int | None = None
+    given: tuple[Shape, ...] = ()
+    num_classes: int | None = None
+    factors: tuple[int, ...] = ()
+
+    def to_json(self) -> dict:
+        """A dictionary of plain JSON types."""
+        return self._asdict() | {"support": str(self.support)}
+
+    @classmethod
+    def from_json(cls, values: dict) -> Self:
+        """The inverse of `to_json`."""
+        given = tuple(tuple(shape) for shape in values["given"])
+        tuples = {"x": tuple(values["x"]), "given": given, "factors": tuple(values["factors"])}
+        return cls(**(values | tuples | {"support": Support(values["support"])}))
+
+
+class Batch(NamedTuple):
+    """B data with what is known of them.
+
+    Attributes:
+        x: the data, (B, *event), in torch's default dtype.
+        given: the conditions, each (B, *shape).
+        y: class labels, (B,) int64.
+        factors: ground-truth factors, (B, F) int64.
+    """
+
+    x: Tensor
+    given: tuple[Tensor, ...] = ()
+    y: Tensor | None = None
+    factors: Tensor | None = None
+
+
+class Semi(NamedTuple):
+    """A semi-supervised batch of fixed shape."""
+
+    labelled: Batch
+    unlabelled: Batch
+
+
+class Pace(NamedTuple):
+    """How training asks for its data; the trainer sets it on the data module before loaders are made.
+
+    Attributes:
+        block: batches a block holds, K.
+        limit_train: batches an epoch has at most, None for all.
+        limit_val: validation batches, None for all.
+    """
+
+    block: int = 50
+    limit_train: int | None = None
+    limit_val: int | None = None

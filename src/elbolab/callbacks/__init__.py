@@ -1,0 +1,1 @@
+"""When to evaluate, never how; loggers and the progress bar."""

@@ -1,0 +1,184 @@
+"""One progress bar for a whole run."""
+
+import sys
+import time
+from typing import Any, final
+
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import ProgressBar
+from tqdm import tqdm
+
+SHOWN = {"train/elbo": "elbo", "train/rate": "rate", "val/elbo": "val elbo"}
+SHOWN_WITHOUT_BOUND = {"train/loss": "loss", "val/loss": "val loss"}
+WITH_END = "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]"
+WITHOUT_END = "{desc} {n_fmt} steps [{elapsed}{postfix}]"
+
+
+@final
+class Clock:
+    """Steps per second of training alone, averaged over the last blocks.
+
+    On a device that works ahead of the host a block is finished only when its metrics are logged, after its
+    ``on_train_batch_end``; so time runs from block end to block end, and stops when validation starts.
+
+    Args:
+        memory: weight of the past in the running averages.
+    """
+
+    def __init__(self, memory: float = 0.9):
+        self.memory = memory
+        self.steps = self.seconds = 0.0
+        self.last: tuple[int, float] | None = None
+
+    def start(self, step: int) -> None:
+        """Training is at ``step``; does nothing while the clock runs."""
+        self.last = self.last or (step, time.monotonic())
+
+    def lap(self, step: int) -> None:
+        """A block ends with ``step`` steps taken in all."""
+        assert self.last is not None
+        now = time.monotonic()
+        self.steps = self.memory * self.steps + step - self.last[0]
+        self.seconds = self.memory * self.seconds + now - self.last[1]
+        self.last = (step, now)
+
+    def stop(self) -> None:
+        """Training pauses, its last block finished."""
+        if self.last is not None:
+            self.seconds += time.monotonic() - self.last[1]
+            self.last = None
+
+    def steps_per_second(self) -> float | None:
+        """None before the first block."""
+        return self.steps / self.seconds if self.seconds > 0 else None
+
+
+def total_steps(trainer: Trainer) -> int | None:
+    """Optimiser steps of the whole run, None where it has no end or none that is known."""
+    ends = [trainer.max_steps] if trainer.max_steps > 0 else []
+    if trainer.max_epochs is not None and trainer.max_epochs > 0 and trainer.datamodule is not None:
+        ends.append(trainer.max_epochs * trainer.datamodule.steps_per_epoch)
+    return min(ends) if ends else None
+
+
+def epoch_of(trainer: Trainer) -> str:
+    """``epoch 3/13``, counted from one."""
+    total = f"/{trainer.max_epochs}" if trainer.max_epochs is not None and trainer.max_epochs > 0 else ""
+    return f"epoch {trainer.current_epoch + 1}{total}"
+
+
+@final
+class Progress(ProgressBar):
+    """A bar over optimiser steps, or, where nobody watches, a line at each validation.
+
+    A redraw reads metrics from the device and so waits for it; between redraws nothing is read.
+
+    Args:
+        show: draw the bar; None draws it when stderr is a terminal.
+        refresh_seconds: least time between two redraws.
+    """
+
+    def __init__(self, show: bool | None = None, refresh_seconds: float = 0.2):
+        super().__init__()
+        self.show = sys.stderr.isatty() if show is None else show
+        self.refresh_seconds = refresh_seconds
+        self.enabled = True
+        self.bar: tqdm | None = None
+        self.clock = Clock()
+        self.drawn = 0.0
+
+    def disable(self) -> None:
+        """Falls silent; Lightning asks for it on every rank but the first."""
+        self.enabled = False
+
+    def enable(self) -> None:
+        """Speaks again."""
+        self.enabled = True
+
+    def print(self, *args: Any, **kwargs: Any) -> None:
+        """Prints above the bar."""
+        tqdm.write(" ".join(map(str, args)), file=sys.stderr)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Opens the bar at the step from which the run goes on."""
+        self.clock = Clock()
+        if self.enabled and self.show:
+            self.bar = tqdm(
+                total=total_steps(trainer),
+                initial=trainer.global_step,
+                unit="step",
+                file=sys.stderr,
+                dynamic_ncols=True,
+                bar_format=WITH_END if total_steps(trainer) else WITHOUT_END,
+            )
+            self._draw(trainer)
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        """Starts the clock, unless it runs."""
+        self.clock.start(trainer.global_step)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Advances by the steps of the block."""
+        self.clock.lap(trainer.global_step)
+        if self.bar is not None and time.monotonic() - self.drawn >= self.refresh_seconds:
+            self._draw(trainer)
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Stops the clock: images/s are those of training."""
+        self.clock.stop()
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Draws the new validation ELBO, or prints a line."""
+        if not trainer.sanity_checking:
+            self._report(trainer)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """The line of a run that has no validation."""
+        if not trainer.enable_validation:
+            self._report(trainer)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Leaves the full bar behind."""
+        if self.bar is not None:
+            self._draw(trainer)
+        self._close()
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Ends the bar's line, so that the error starts on its own."""
+        self._close()
+
+    def _report(self, trainer: Trainer) -> None:
+        if self.bar is not None:
+            self._draw(trainer)
+        elif self.enabled:
+            total = total_steps(trainer)
+            steps = f"step {trainer.global_step}" + (f"/{total}" if total else "")
+            print(f"{epoch_of(trainer)}, {steps}, {self._numbers(trainer)}", file=sys.stderr, flush=True)
+
+    def _draw(self, trainer: Trainer) -> None:
+        assert self.bar is not None
+        self.bar.n = trainer.global_step
+        self.bar.set_description_str(epoch_of(trainer), refresh=False)
+        self.bar.set_postfix_str(self._numbers(trainer), refresh=False)
+        self.bar.refresh()
+        self.drawn = time.monotonic()
+
+    def _numbers(self, trainer: Trainer) -> str:
+        metrics = trainer.callback_metrics
+        names = SHOWN if "train/elbo" in metrics else SHOWN_WITHOUT_BOUND
+        numbers = [f"{label} {float(metrics[name]):.2f}" for name, label in names.items() if name in metrics]
+        return ", ".join([*numbers, *self._images_per_second(trainer)])
+
+    def _images_per_second(self, trainer: Trainer) -> list[str]:
+        rate = self.clock.steps_per_second()
+        if rate is None or trainer.datamodule is None:
+            return []
+        return [f"{rate * trainer.datamodule.batch_size * trainer.world_size:,.0f} images/s"]
+
+    def _close(self) -> None:
+        self.clock.stop()
+        if self.bar is not None:
+            self.bar.close()
+            self.bar = None

@@ -1,0 +1,77 @@
+"""The command line: it composes what the other layers built. Heavy imports wait until a command needs them."""
+
+import os
+import sys
+
+COMMANDS = {
+    "train": "train, evaluate and picture a model: elbolab train model=beta_vae model.beta=4",
+    "evaluate": "measure a run again: elbolab evaluate run=DIR evaluation.num_samples=5000",
+    "sample": "draw from a run: elbolab sample run=DIR",
+    "list": "every choice with one line each: elbolab list [model|data|net|experiment|...]",
+    "completion": 'shell completion: eval "$(elbolab completion bash)"',
+}
+"""The sub-commands with a line of help each."""
+
+HELP = """usage: elbolab COMMAND [GROUP=OPTION ...] [KEY=VALUE ...]
+
+{commands}
+
+  -m, --multirun      sweep over comma-separated values: elbolab train -m model.beta=1,4 seed=0,1
+  --config-dir DIR    a folder with configs of your own; its modules can be imported
+  --cfg job           show the composed configuration and stop
+  resume=DIR          go on with a run: elbolab train resume=DIR trainer.max_epochs=40
+  -v                  show the traceback of an error
+  --version           print the version
+"""
+
+
+def usage() -> str:
+    """The text of `elbolab --help`."""
+    return HELP.format(commands="\n".join(f"  {name:<11} {line}" for name, line in COMMANDS.items()))
+
+
+def main() -> None:
+    """The console script; exits with 0, or with the code that `errors.report` gives."""
+    args = sys.argv[1:]
+    verbose = "-v" in args
+    args = [a for a in args if a != "-v"]
+    command = _command(args)
+    if command is None:
+        return
+    from elbolab.cli.errors import report
+
+    try:
+        _dispatch(command, args)
+    except (Exception, KeyboardInterrupt) as error:
+        sys.exit(report(error, verbose=verbose, argv=[command, *args]))
+
+
+def _command(args: list[str]) -> str | None:
+    """The sub-command, taken off ``args``; None when its text was printed here.
+
+    Lightning starts the other ranks of a DDP run with the arguments of the first, without the sub-command.
+    """
+    if "LOCAL_RANK" in os.environ and "ELBOLAB_COMMAND" in os.environ and (not args or args[0] not in COMMANDS):
+        return os.environ["ELBOLAB_COMMAND"]
+    if not args or args[0] in ("-h", "--help", "help"):
+        print(usage())
+        return None
+    if args[0] == "--version":
+        from importlib.metadata import version
+
+        print(version("elbolab"))
+        return None
+    if args[0] in COMMANDS or args[0] == "_complete":
+        return args.pop(0)
+    from difflib import get_close_matches
+
+    near = get_close_matches(args[0], COMMANDS, n=1, cutoff=0.4) or ["train"]
+    print(f"error: elbolab has no command '{args[0]}'; did you mean 'elbolab {near[0]}'?", file=sys.stderr)
+    sys.exit(2)
+
+
+def _dispatch(command: str, args: list[str]) -> None:
+    from elbolab.cli.commands import run_command
+
+    os.environ["ELBOLAB_COMMAND"] = command
+    run_command(command, args)

@@ -1,0 +1,72 @@
+"""Sub-commands by name: the Hydra ones compose `conf/NAME.yaml`, the others are plain functions."""
+
+import logging
+import os
+import sys
+import warnings
+from pathlib import Path
+
+from elbolab.cli.paths import config_dir
+
+
+def run_command(command: str, args: list[str]) -> None:
+    """Runs a sub-command.
+
+    Raises:
+        Exception: whatever went wrong; `errors.report` turns it into a message.
+    """
+    if command == "list":
+        from elbolab.cli.listing import print_choices
+
+        print_choices(args)
+    elif command in ("completion", "_complete"):
+        from elbolab.cli.completion import complete, print_script
+
+        (complete if command == "_complete" else print_script)(args)
+    else:
+        _run_hydra_command(command, args)
+
+
+def _run_hydra_command(command: str, args: list[str]) -> None:
+    """Hydra reads `sys.argv`, and raises instead of printing when HYDRA_FULL_ERROR is set."""
+    from hydra import main as hydra_main
+
+    _import_from_here(args)
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    if command == "train":
+        from elbolab.cli.train import train as task
+        from elbolab.cli.train import directory_overrides
+    elif command == "evaluate":
+        from elbolab.cli.evaluate import directory_overrides
+        from elbolab.cli.evaluate import evaluate as task
+    else:
+        from elbolab.cli.sample import directory_overrides
+        from elbolab.cli.sample import sample as task
+    sys.argv = [sys.argv[0], *args, *directory_overrides(args)]
+    quiet_libraries()
+    hydra_main(version_base="1.3", config_path=str(config_dir()), config_name=command)(task)()
+
+
+def _import_from_here(args: list[str]) -> None:
+    """Lets configs name modules of the current folder and of ``--config-dir``."""
+    folders = [Path.cwd()]
+    for i, arg in enumerate(args):
+        if arg in ("--config-dir", "-cd") and i + 1 < len(args):
+            folders.append(Path(args[i + 1]).resolve())
+        elif arg.startswith("--config-dir="):
+            folders.append(Path(arg.partition("=")[2]).resolve())
+    sys.path[:0] = [str(folder) for folder in folders if str(folder) not in sys.path]
+
+
+def quiet_libraries() -> None:
+    """Hands Lightning's messages to Hydra's log once, and drops advice that does not hold for resident blocks."""
+    import lightning  # noqa: F401 -- importing it adds the handler that is taken away here
+
+    for name in ("lightning", "lightning.pytorch", "lightning.fabric"):
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = True
+        logger.setLevel(logging.WARNING)
+    for advice in (".*does not have many workers.*", ".*The number of training batches.*", ".*Checkpoint directory.*"):
+        warnings.filterwarnings("ignore", advice)
+    warnings.filterwarnings("ignore", ".*isinstance.treespec, LeafSpec.*")  # Lightning 2.6.6 on torch 2.15

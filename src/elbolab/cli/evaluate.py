@@ -1,0 +1,57 @@
+"""`elbolab evaluate run=DIR`: numbers and pictures of a run, from its directory alone."""
+
+import json
+import time
+
+import torch
+from omegaconf import DictConfig
+
+from elbolab.cli.build import make
+from elbolab.cli.load import Run, load_run
+from elbolab.cli.run_dir import existing
+from elbolab.data.module import DataModule
+from elbolab.evaluation.figures import draw_all, write_figures
+from elbolab.evaluation.report import table, write_report
+
+
+def directory_overrides(args: list[str]) -> list[str]:
+    """None to add; a ``run=DIR`` that is no run directory stops here, before Hydra would create it.
+
+    Raises:
+        FileNotFoundError: it is no run directory.
+        ValueError: there is no ``run=DIR``.
+    """
+    paths = [a.partition("=")[2] for a in args if a.startswith("run=")]
+    if not paths and not any(a.startswith(("--help", "-h", "--cfg", "-c")) for a in args):
+        raise ValueError("which run? Add run=DIR, a directory that elbolab train has left")
+    for path in paths:
+        existing(path)
+    return []
+
+
+def evaluate(cfg: DictConfig) -> None:
+    """The task that Hydra calls."""
+    run = load_run(cfg.run, choose_device(cfg.device))
+    print(measure(run, run.data(), cfg.evaluation))
+
+
+def choose_device(name: str) -> torch.device:
+    """``auto`` is a CUDA device when there is one."""
+    return torch.device(name if name != "auto" else "cuda" if torch.cuda.is_available() else "cpu")
+
+
+def measure(run: Run, data: DataModule, evaluation: DictConfig) -> str:
+    """Writes evaluation.json and the figures; returns the table and the paths for the terminal."""
+    start = time.monotonic()
+    report = write_report(run.dir.evaluation, make(evaluation)(run.densities, data))
+    write_figures(draw_all(run.densities, data, run.dir.metrics, seed=evaluation.seed), run.dir.figures)
+    details = _timing(run) | {"evaluation": f"{time.monotonic() - start:.1f} s"}
+    paths = [run.dir.evaluation, run.dir.weights, run.dir.metrics, run.dir.figures]
+    return "\n".join([table(report, details), *(f"  {path}" for path in paths)])
+
+
+def _timing(run: Run) -> dict[str, str]:
+    if not run.dir.timing.is_file():
+        return {}
+    timing = json.loads(run.dir.timing.read_text())
+    return {"training": f"{timing['seconds']:.1f} s, {timing['images_per_s']:,.0f} images/s"}

@@ -1,0 +1,83 @@
+"""A finished run, ready to use in a notebook or by another command."""
+
+import os
+from typing import final
+
+import torch
+from omegaconf import DictConfig
+from torch import Tensor
+
+from elbolab.batch import Spec
+from elbolab.cli.build import build_data, build_densities
+from elbolab.cli.run_dir import RunDir, existing, load_weights, read_config, read_spec
+from elbolab.data.module import DataModule
+from elbolab.densities.base import Densities
+from elbolab.training.rng import isolated_rng
+
+
+@final
+class Run:
+    """A run with its best weights, in evaluation mode.
+
+    Attributes:
+        dir: its paths.
+        cfg: its configuration.
+        spec: what it knows of its data.
+        densities: the model.
+    """
+
+    def __init__(self, dir: RunDir, cfg: DictConfig, spec: Spec, densities: Densities) -> None:
+        self.dir, self.cfg, self.spec, self.densities = dir, cfg, spec, densities
+
+    @torch.no_grad()
+    def encode(self, x: Tensor, *given: Tensor) -> Tensor:
+        """The codes (B, D) of x (B, *event)."""
+        return self.densities.encode(x, *given)
+
+    @torch.no_grad()
+    def sample(self, num: int, *given: Tensor, seed: int | None = None) -> Tensor:
+        """Means p(x | z, c) at draws from the prior: (num, *event), or (num, B, *event) with conditions (B, *shape).
+
+        Raises:
+            Undefined: the model has no prior.
+        """
+        with isolated_rng(self.device, seed):
+            return self.densities.generate(num, *given).mean
+
+    @torch.no_grad()
+    def reconstruct(self, x: Tensor, *given: Tensor) -> Tensor:
+        """Means p(x | z = code of x), (B, *event)."""
+        return self.densities.decode(self.densities.encode(x, *given), *given).mean
+
+    def data(self) -> DataModule:
+        """The data that it was trained on."""
+        return build_data(self.cfg)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.densities.parameters()).device
+
+
+def load_run(path: str | os.PathLike, device: str | torch.device = "cpu") -> Run:
+    """Rebuilds a run's model from its directory, without its data.
+
+    Args:
+        path: the run directory.
+        device: where to put the weights.
+
+    Raises:
+        FileNotFoundError: it is no run directory, or has no weights yet.
+
+    Example:
+        >>> import elbolab
+        >>> run = elbolab.load_run(finished_run)
+        >>> x = next(iter(run.data().batches("test"))).x[:3]
+        >>> run.encode(x).shape, run.reconstruct(x).shape, run.sample(4).shape
+        (torch.Size([3, 2]), torch.Size([3, 1, 8, 8]), torch.Size([4, 1, 8, 8]))
+    """
+    dir = existing(path)
+    cfg, spec = read_config(dir), read_spec(dir)
+    densities = build_densities(cfg, spec)
+    load_weights(dir.weights, densities)
+    return Run(dir, cfg, spec, densities.to(device).eval())

@@ -1,0 +1,161 @@
+"""The run directory: everything that a run leaves, and what rebuilds its model without the data."""
+
+import json
+import os
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from elbolab.batch import Spec
+
+
+class RunDir(NamedTuple):
+    """Paths of one run."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The resolved configuration."""
+        return self.path / "config.yaml"
+
+    @property
+    def spec(self) -> Path:
+        """What the model knows of its data."""
+        return self.path / "spec.json"
+
+    @property
+    def environment(self) -> Path:
+        """Versions, hardware, git revision, command."""
+        return self.path / "environment.json"
+
+    @property
+    def timing(self) -> Path:
+        """Steps, seconds and images a second of the training."""
+        return self.path / "timing.json"
+
+    @property
+    def weights(self) -> Path:
+        """The best weights."""
+        return self.path / "weights.safetensors"
+
+    @property
+    def metrics(self) -> Path:
+        """Training and validation curves."""
+        return self.path / "metrics.csv"
+
+    @property
+    def evaluation(self) -> Path:
+        """What was measured."""
+        return self.path / "evaluation.json"
+
+    @property
+    def figures(self) -> Path:
+        """The pictures."""
+        return self.path / "figures"
+
+    @property
+    def best(self) -> Path:
+        """The checkpoint that validation chose."""
+        return self.path / "checkpoints" / "best.ckpt"
+
+    @property
+    def last(self) -> Path:
+        """The newest checkpoint."""
+        return self.path / "checkpoints" / "last.ckpt"
+
+
+def existing(path: str | os.PathLike) -> RunDir:
+    """A run directory that is one.
+
+    Raises:
+        FileNotFoundError: it is none; names what was looked for, and runs nearby.
+    """
+    run = RunDir(Path(path))
+    if not run.config.is_file():
+        near = sorted(p.parent for p in run.path.parent.glob("*/config.yaml"))[-3:] if run.path.parent.is_dir() else []
+        runs = f" Runs beside it: {', '.join(map(str, near))}." if near else ""
+        raise FileNotFoundError(f"{path} is no run directory: it has no config.yaml.{runs}")
+    return run
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """The whole text, or the file as it was."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.tmp")
+    beside.write_text(text)
+    os.replace(beside, path)
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Readable JSON, atomically."""
+    write_atomically(path, json.dumps(content, indent=2) + "\n")
+
+
+def write_start(run: RunDir, cfg: DictConfig, spec: Spec, command: list[str]) -> None:
+    """What is known before the first step: config, spec, environment."""
+    write_atomically(run.config, OmegaConf.to_yaml(cfg, resolve=True))
+    write_json(run.spec, spec.to_json())
+    write_json(run.environment, environment(command))
+
+
+def environment(command: list[str]) -> dict[str, Any]:
+    """Versions, hardware, git revision and command."""
+    packages = ("elbolab", "torch", "lightning", "hydra-core", "numpy")
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor() or platform.machine()
+    return {
+        "command": command,
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in packages},
+        "device": device,
+        "threads": torch.get_num_threads(),
+        "git": git_revision(),
+    }
+
+
+def git_revision() -> str | None:
+    """The revision of the current folder, ``-dirty`` with changes, None outside a repository."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def read_config(run: RunDir) -> DictConfig:
+    """The saved configuration, with this directory as its own (it may have moved)."""
+    cfg = OmegaConf.load(run.config)
+    assert isinstance(cfg, DictConfig)
+    cfg.paths.run = str(run.path)
+    return cfg
+
+
+def read_spec(run: RunDir) -> Spec:
+    """The saved spec."""
+    return Spec.from_json(json.loads(run.spec.read_text()))
+
+
+def save_weights(path: Path, module: nn.Module) -> None:
+    """Parameters and buffers as safetensors, atomically: no pickle."""
+    beside = path.with_name(f".{path.name}.tmp")
+    save_file({name: t.detach().cpu().contiguous() for name, t in module.state_dict().items()}, beside)
+    os.replace(beside, path)
+
+
+def load_weights(path: Path, module: nn.Module) -> None:
+    """The inverse of `save_weights`.
+
+    Raises:
+        FileNotFoundError: the run has no weights yet; names the mend.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path.parent} has no weights yet: finish it with elbolab train resume={path.parent}")
+    module.load_state_dict(load_file(path))

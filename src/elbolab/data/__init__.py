@@ -1,0 +1,1 @@
+"""LightningDataModules that yield blocks of batches."""

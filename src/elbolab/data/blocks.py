@@ -1,0 +1,261 @@
+"""The order of the data, and the blocks of batches that Lightning iterates.
+
+A training step of a small model costs less than Lightning's bookkeeping around it, so Lightning is handed a block of K
+batches at a time. Results do not depend on K: the order is a function of (seed, epoch), and a batch is fetched, noise
+included, at the moment its step is taken.
+
+Shapes: n = data, B = batch size of one device, W = ranks, N = steps an epoch on one rank, K = batches in a block.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from math import ceil
+from typing import Generic, Self, TypeVar, final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from elbolab.batch import Batch
+
+Item = TypeVar("Item")
+
+
+@final
+@dataclass(frozen=True)
+class Order:
+    """Which data make up which batch, on one rank.
+
+    Shuffled (training), a step takes the next B * W data of the epoch's permutation and every rank an equal part of
+    them, so that W ranks step as one process with batch size B * W does. The last step takes what is left; where W
+    does not divide it, up to W - 1 data are repeated from the start of the permutation (as `DistributedSampler` does).
+    Not shuffled (evaluation), batch i goes to rank i % W: the ranks' shards are disjoint and nothing is repeated.
+
+    Attributes:
+        n: number of data.
+        batch_size: data in a batch on one device, B.
+        seed: seed of the permutations.
+        shuffle: whether each epoch has its own permutation.
+        world: number of ranks, W.
+        rank: this rank.
+        limit: training steps an epoch has at most, or evaluation batches counted over all ranks; None for all.
+    """
+
+    n: int
+    batch_size: int
+    seed: int
+    shuffle: bool
+    world: int = 1
+    rank: int = 0
+    limit: int | None = None
+
+    def __len__(self) -> int:
+        """Batches of an epoch on this rank, N."""
+        if self.shuffle:
+            return self._limited(ceil(self.n / (self.batch_size * self.world)))
+        return len(range(self.rank, self._limited(ceil(self.n / self.batch_size)), self.world))
+
+    def positions(self) -> list[int]:
+        """Number in the epoch, counted over all ranks, of each of this rank's batches."""
+        return [step * self.world + self.rank for step in range(len(self))]
+
+    def batches(self, epoch: int, device: torch.device | str = "cpu") -> list[Tensor]:
+        """Indices of each batch of one epoch, N tensors (B,) or shorter."""
+        if self.shuffle:
+            return [indices.to(device) for indices in self._shuffled(epoch)]
+        indices = torch.arange(self.n, device=device).split(self.batch_size)
+        return list(indices[self.rank :: self.world][: len(self)])
+
+    def _shuffled(self, epoch: int) -> list[Tensor]:
+        permutation = torch.randperm(self.n, generator=generator(self.seed, epoch))
+        steps = list(permutation.split(self.batch_size * self.world))
+        repeated = torch.arange(-len(steps[-1]) % self.world) % self.n
+        steps[-1] = torch.cat([steps[-1], permutation[repeated]])
+        return [step.chunk(self.world)[self.rank] for step in steps[: len(self)]]
+
+    def _limited(self, count: int) -> int:
+        return count if self.limit is None else min(count, self.limit)
+
+
+def generator(*words: int, device: torch.device | str = "cpu") -> torch.Generator:
+    """A generator seeded with a hash of ``words``, so that neighbouring seeds and epochs are unrelated."""
+    state = np.random.SeedSequence(words).generate_state(1, np.uint64)[0]
+    return torch.Generator(device).manual_seed(int(state >> np.uint64(1)))
+
+
+@final
+class Block(Generic[Item]):
+    """K batches, each fetched at the moment it is iterated.
+
+    Attributes:
+        items: what each batch is fetched from (on the device: its indices).
+        fetch: item -> batch.
+        positions: number of each batch in the epoch, counted over all ranks; a seed for noise that ranks share.
+    """
+
+    def __init__(self, items: Sequence[Item], fetch: Callable[[Item], Batch], positions: Sequence[int]) -> None:
+        self.items = list(items)
+        self.fetch = fetch
+        self.positions = list(positions)
+
+    def __len__(self) -> int:
+        """Batches in the block, K."""
+        return len(self.items)
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Fetches one batch after another, with their noise."""
+        return map(self.fetch, self.items)
+
+    def truncate(self, num: int) -> Self:
+        """Drops all but the first ``num`` batches, which its loader then counts as unseen; returns itself."""
+        del self.items[num:], self.positions[num:]
+        return self
+
+
+class Loader(ABC):
+    """What Lightning iterates: blocks in order, with a position that survives a checkpoint.
+
+    Its length is constant and counts blocks (without a length Lightning reads one block ahead of the checkpoint). The
+    epoch comes from Lightning, which calls ``loader.sampler.set_epoch`` after ``iter(loader)``, so it is read when the
+    first block is asked for. The position is kept in steps, so a run may resume with another K; see `repace`.
+
+    Args:
+        order: which data make up which batch.
+        block: batches in a block, K.
+    """
+
+    batch_sampler = None
+
+    def __init__(self, order: Order, block: int) -> None:
+        self.order = order
+        self.block = block
+        self.epoch = 0
+        self._resume = 0
+        self._start = 0
+        self._done = 0
+        self._last: Block | None = None
+
+    @abstractmethod
+    def blocks(self, batches: list[Tensor], positions: list[int]) -> Iterator[Block]:
+        """Blocks of the given index batches, of which the first is the epoch's batch ``positions[0]``."""
+
+    @property
+    def sampler(self) -> Self:
+        """Where Lightning looks for `set_epoch`."""
+        return self
+
+    @property
+    def step(self) -> int:
+        """Steps of the epoch handed out so far."""
+        return self._start if self._last is None else self._start + len(self._last)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Chooses the permutation of the next iteration."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        """Blocks of a whole epoch."""
+        return ceil(len(self.order) / self.block)
+
+    def __iter__(self) -> Iterator[Block]:
+        """The blocks of the epoch; once after `load_state_dict` only those that are left."""
+        start, self._resume = self._resume % max(len(self.order), 1), 0
+        self._done = len(self) - _blocks(len(self.order) - start, self.block)
+        batches, positions = self.order.batches(self.epoch, self.device), self.order.positions()
+        for block in self.blocks(batches[start:], positions[start:]):
+            self._start, self._last, self._done = start, block, self._done + 1
+            start += len(block)
+            yield block
+
+    @property
+    @abstractmethod
+    def device(self) -> torch.device | str:
+        """Where the indices live."""
+
+    def state_dict(self) -> dict[str, int]:
+        """Position in the epoch: steps done and in all, blocks done, and their size."""
+        return {"step": self.step, "steps": len(self.order), "done": self._done, "block": self.block}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Makes the next iteration start at the saved position.
+
+        Raises:
+            ValueError: the epoch has another number of steps than when the state was saved.
+        """
+        check_steps(state, len(self.order))
+        left = len(self.order) - state["step"]
+        assert len(self) - state["done"] == _blocks(left, self.block), "call `repace` on the checkpoint first"
+        self._resume = self._start = state["step"]
+        self._done, self._last = state["done"], None
+
+
+@final
+class BlockLoader(Loader):
+    """Blocks of data that live on a device.
+
+    Args:
+        order: which data make up which batch.
+        block: batches in a block, K.
+        fetch: indices (B,) on the device -> batch.
+        device: where data and indices live.
+    """
+
+    def __init__(
+        self, order: Order, block: int, fetch: Callable[[Tensor], Batch], device: torch.device | str = "cpu"
+    ) -> None:
+        super().__init__(order, block)
+        self.fetch = fetch
+        self._device = device
+
+    @property
+    def device(self) -> torch.device | str:
+        """Where data and indices live."""
+        return self._device
+
+    def blocks(self, batches: list[Tensor], positions: list[int]) -> Iterator[Block]:
+        """K batches at a time."""
+        for start in range(0, len(batches), self.block):
+            part = slice(start, start + self.block)
+            yield Block(batches[part], self.fetch, positions[part])
+
+
+def check_steps(state: dict[str, int], steps: int) -> None:
+    """Raises ValueError where a position saved in an epoch of other length would be continued."""
+    if state["step"] % state["steps"] and state["steps"] != steps:
+        raise ValueError(
+            f"the checkpoint stands at step {state['step']} of an epoch of {state['steps']}, which now has {steps}: "
+            "resume with the same data, batch size, limits and number of devices"
+        )
+
+
+def repace(checkpoint: dict, block: int) -> None:
+    """Rewrites Lightning's count of blocks in ``checkpoint`` for blocks of another size.
+
+    Call it in ``on_load_checkpoint`` of a module or callback, before Lightning restores its loops. Lightning resumes
+    by the number of blocks done; this makes it the number from which exactly the steps left are left, whatever K was
+    and wherever the last block was truncated.
+
+    Args:
+        checkpoint: a Lightning checkpoint of a run on a `Loader`; left alone when it holds no loader's state.
+        block: batches in a block from now on, K.
+    """
+    loop = checkpoint["loops"]["fit_loop"]
+    progress = loop["epoch_loop.batch_progress"]
+    for state in loop["state_dict"].get("combined_loader", []):
+        length, old_length = (_blocks(state["steps"], size) for size in (block, state["block"]))
+        done = length - _blocks(state["steps"] - state["step"], block)
+        epochs = (progress["total"]["ready"] - progress["current"]["ready"]) // old_length
+        _shift(progress["current"], done - state["done"])
+        _shift(progress["total"], done - state["done"] + epochs * (length - old_length))
+        progress["is_last_batch"] = state["step"] == state["steps"]
+        state.update(done=done, block=block)
+
+
+def _shift(counts: dict[str, int], by: int) -> None:
+    for name in counts:
+        counts[name] += by
+
+
+def _blocks(steps: int, block: int) -> int:
+    return ceil(steps / block)

@@ -1,0 +1,44 @@
+"""The UCI digits that scikit-learn carries."""
+
+from typing import Any, final
+
+import numpy as np
+
+from elbolab.batch import Spec, Support
+from elbolab.data import seeded
+from elbolab.data.binarize import binarized, binarized_spec, check_binarize
+from elbolab.data.module import DataModule
+from elbolab.data.splits import Arrays, Splits
+
+
+@final
+class Digits(DataModule):
+    """1,797 handwritten digits, 8 x 8, in 17 grey levels (Alpaydin and Kaynak 1998): 1,297 / 200 / 300.
+
+    Args:
+        binarize: ``dynamic``, ``fixed``, ``threshold`` or ``none`` for grey values; see `elbolab.data.binarize`.
+        binarize_seed: seed of data that are binarised once.
+        split_seed: seed of the splits.
+        base: arguments of `DataModule`.
+    """
+
+    def __init__(
+        self, binarize: str = "dynamic", binarize_seed: int = 777, split_seed: int = 0, **base: Any
+    ) -> None:
+        super().__init__(**base)
+        check_binarize(binarize)
+        self.binarize = binarize
+        self.binarize_seed = binarize_seed
+        self.split_seed = split_seed
+
+    def header(self) -> Spec:
+        """One channel, 8 x 8, binary unless grey values are asked for."""
+        return binarized_spec(self.binarize, Spec((1, 8, 8), Support.UNIT, levels=17, num_classes=10))
+
+    def load(self) -> Splits:
+        """Asks scikit-learn."""
+        from sklearn.datasets import load_digits
+
+        digits = load_digits()
+        grey = Arrays(digits.images[:, None].astype(np.uint8), digits.target, levels=17)
+        return binarized(self.binarize, seeded.split(grey, 200, 300, self.split_seed), self.binarize_seed)

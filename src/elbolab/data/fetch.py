@@ -1,0 +1,90 @@
+"""From stored arrays to a batch: scaling, binary draws, labels as conditions, all on the device.
+
+Shapes: n = data, B = data in a batch, C = classes, F = factors, ``*event`` = one datum's shape.
+"""
+
+from typing import NamedTuple, Self, final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from elbolab.batch import Batch, Shape
+from elbolab.data.splits import Arrays
+
+
+class Rows(NamedTuple):
+    """Rows of a split as they are stored.
+
+    Attributes:
+        x: (n, *event), integers or floats.
+        y: (n,) int64 or None.
+        factors: (n, F) int64 or None.
+    """
+
+    x: Tensor
+    y: Tensor | None
+    factors: Tensor | None
+
+    @classmethod
+    def of(cls, arrays: Arrays) -> Self:
+        """Tensors over (not copies of) the arrays, labels and factors as int64."""
+        return cls(_tensor(arrays.x), _integers(arrays.y), _integers(arrays.factors))
+
+    def to(self, device: torch.device | str) -> Self:
+        """The same rows on ``device``; from pinned memory without waiting."""
+        return type(self)(*(None if part is None else part.to(device, non_blocking=True) for part in self))  # type: ignore[arg-type]
+
+    def pin_memory(self) -> Self:
+        """The same rows in page-locked memory."""
+        return type(self)(*(None if part is None else part.pin_memory() for part in self))  # type: ignore[arg-type]
+
+    def select(self, indices: Tensor) -> Self:
+        """The rows at ``indices`` (B,)."""
+        return type(self)(*(None if part is None else part.index_select(0, indices) for part in self))  # type: ignore[arg-type]
+
+
+@final
+class Finish:
+    """Stored rows -> batch, in torch's default dtype.
+
+    Args:
+        levels: number of values that integers in x take, None for floats.
+        draws: whether x are probabilities to draw from: with the generator given, else with the device's own, whose
+            state belongs to a checkpoint.
+        given: shapes of the conditions: none, or ((C,),) for labels as one-hot vectors.
+        device: where the rows are finished.
+        generator: source of the draws, on that device.
+    """
+
+    def __init__(
+        self,
+        levels: int | None,
+        draws: bool,
+        given: tuple[Shape, ...],
+        device: torch.device | str,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        self.scale = 1 if levels is None else levels - 1
+        self.draws = draws
+        self.device = device
+        self.generator = generator
+        # `F.one_hot` would wait for the device to check its input
+        self.one_hot = [torch.eye(*shape, device=device) for shape in given]
+
+    def __call__(self, rows: Rows) -> Batch:
+        """Moves to the device, scales, draws and adds the conditions."""
+        x, y, factors = rows.to(self.device)
+        x = x.to(torch.get_default_dtype())
+        x = x if self.scale == 1 else x / self.scale
+        x = torch.bernoulli(x, generator=self.generator) if self.draws else x
+        return Batch(x, tuple(rows_of.index_select(0, y) for rows_of in self.one_hot), y, factors)
+
+
+def _tensor(array: np.ndarray) -> Tensor:
+    """A view; torch refuses arrays that may not be written to, so of those a copy."""
+    return torch.from_numpy(array if array.flags.writeable else array.copy())
+
+
+def _integers(array: np.ndarray | None) -> Tensor | None:
+    return None if array is None else _tensor(np.asarray(array, dtype=np.int64))

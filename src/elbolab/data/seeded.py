@@ -1,0 +1,26 @@
+"""Seeded splits of data that come in one piece."""
+
+import numpy as np
+
+from elbolab.data.splits import Arrays, Splits
+
+
+def split(arrays: Arrays, val_size: int, test_size: int, seed: int, train_size: int | None = None) -> Splits:
+    """Disjoint random splits; the test and validation data do not depend on ``train_size``.
+
+    Args:
+        arrays: all data.
+        val_size: validation data.
+        test_size: test data.
+        seed: seed of the split, apart from the run's seed.
+        train_size: training data, None for all that are left.
+
+    Raises:
+        ValueError: there are fewer data.
+    """
+    held_out = val_size + test_size
+    if len(arrays) < held_out + (train_size or 1):
+        raise ValueError(f"too few data: {len(arrays)}, of which {val_size} validate, {test_size} test, {train_size} train")
+    order = np.random.default_rng(seed).permutation(len(arrays))
+    train = order[held_out:][:train_size]
+    return Splits(*(arrays.rows(np.sort(part)) for part in (train, order[test_size:held_out], order[:test_size])))

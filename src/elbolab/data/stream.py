@@ -1,0 +1,108 @@
+"""Blocks of data that do not fit the device: gathered from CPU arrays by a `DataLoader`.
+
+Shapes: n = data, K = batches in a block.
+"""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import final
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from elbolab.batch import Batch
+from elbolab.data.blocks import Block, Loader, Order, generator
+from elbolab.data.fetch import Finish, Rows
+from elbolab.data.splits import Arrays
+
+
+@final
+class StreamLoader(Loader):
+    """The same blocks in the same order as a `BlockLoader`, read ahead by workers.
+
+    Args:
+        order: which data make up which batch.
+        block: batches in a block, K.
+        arrays: the split, in RAM or memory-mapped.
+        finish: stored rows -> batch on the device.
+        num_workers: processes that gather rows; 0 gathers in the training process.
+    """
+
+    def __init__(self, order: Order, block: int, arrays: Arrays, finish: Finish, num_workers: int) -> None:
+        super().__init__(order, block)
+        self.finish = finish
+        self._batches: list[list[int]] = []
+        self._loader = DataLoader(
+            _Gather(arrays),
+            batch_sampler=_Remaining(self._batches),
+            collate_fn=_whole,
+            num_workers=num_workers,
+            persistent_workers=num_workers > 0,
+            pin_memory=torch.device(finish.device).type == "cuda",
+            generator=generator(order.seed),  # a DataLoader draws from it; not from the noise of training
+        )
+
+    @property
+    def device(self) -> str:
+        """Indices stay with the arrays."""
+        return "cpu"
+
+    def blocks(self, batches: list[Tensor], positions: list[int]) -> Iterator[Block]:
+        """K batches at a time, each gathered when the workers get to it and finished when it is fetched."""
+        self._batches[:] = [indices.tolist() for indices in batches]
+        reader = _Reader(iter(self._loader))
+        for start in range(0, len(batches), self.block):
+            items = range(start, min(start + self.block, len(batches)))
+            yield Block(items, partial(self._fetch, reader), positions[start : items.stop])
+
+    def _fetch(self, reader: "_Reader", number: int) -> Batch:
+        return self.finish(reader(number))
+
+
+class _Remaining:
+    """A batch sampler over a list that changes from epoch to epoch, so that the workers may persist."""
+
+    def __init__(self, batches: list[list[int]]) -> None:
+        self.batches = batches
+
+    def __iter__(self) -> Iterator[list[int]]:
+        return iter(self.batches)
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+
+class _Gather(Dataset):
+    """Rows of the arrays, a whole batch at once."""
+
+    def __init__(self, arrays: Arrays) -> None:
+        self.arrays = arrays
+
+    def __len__(self) -> int:
+        return len(self.arrays)
+
+    def __getitem__(self, index: int) -> Rows:
+        return self.__getitems__([index])
+
+    def __getitems__(self, indices: list[int]) -> Rows:
+        return Rows.of(self.arrays.rows(np.asarray(indices)))
+
+
+class _Reader:
+    """The n-th batch of an iterator; the latest may be asked for again, and batches may be left out."""
+
+    def __init__(self, rows: Iterator[Rows]) -> None:
+        self.rows = enumerate(rows)
+        self.number, self.latest = next(self.rows)
+
+    def __call__(self, number: int) -> Rows:
+        assert number >= self.number, "a streamed batch is fetched in order"
+        while self.number < number:
+            self.number, self.latest = next(self.rows)
+        return self.latest
+
+
+def _whole(rows: Rows) -> Rows:
+    return rows

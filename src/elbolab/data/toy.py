@@ -1,0 +1,94 @@
+"""Points in the plane.
+
+Shapes: n = data.
+"""
+
+from collections.abc import Callable
+from typing import Any, final
+
+import numpy as np
+
+from elbolab.batch import Spec, Support
+from elbolab.data.module import DataModule
+from elbolab.data.splits import Arrays, Splits
+
+
+@final
+class Toy(DataModule):
+    """Two-dimensional data with labels, drawn from a seed of their own.
+
+    Args:
+        shape: ``gaussians`` (four at (+-1, +-1)), ``moons`` (two half circles) or ``pinwheel`` (five bent arms, after
+            Johnson et al. 2016); the label is the part a point belongs to.
+        train_size: training data.
+        val_size: validation data.
+        test_size: test data.
+        noise: standard deviation of the points around each part's centre or curve.
+        data_seed: seed of the draws, apart from the run's seed.
+        base: arguments of `DataModule`.
+
+    Raises:
+        ValueError: an unknown shape, or negative noise.
+    """
+
+    def __init__(
+        self,
+        shape: str = "gaussians",
+        train_size: int = 5000,
+        val_size: int = 1000,
+        test_size: int = 1000,
+        noise: float = 0.1,
+        data_seed: int = 0,
+        **base: Any,
+    ) -> None:
+        super().__init__(**base)
+        if shape not in _SHAPES:
+            raise ValueError(f"data.shape={shape}: choose {', '.join(_SHAPES)}")
+        if noise < 0:
+            raise ValueError(f"data.noise={noise}: a standard deviation is not negative")
+        self.draw, self.num_parts = _SHAPES[shape]
+        self.sizes = (train_size, val_size, test_size)
+        self.noise = noise
+        self.data_seed = data_seed
+
+    def header(self) -> Spec:
+        """Real vectors of two elements, with the parts as classes."""
+        return Spec((2,), Support.REAL, num_classes=self.num_parts)
+
+    def load(self) -> Splits:
+        """Draws each split from a stream of its own."""
+        return Splits(*(self._split(size, stream) for stream, size in enumerate(self.sizes)))
+
+    def _split(self, size: int, stream: int) -> Arrays:
+        rng = np.random.default_rng((self.data_seed, stream))
+        y = rng.integers(self.num_parts, size=size)
+        return Arrays(self.draw(y, self.noise, rng).astype(np.float32), y)
+
+
+def _gaussians(y: np.ndarray, noise: float, rng: np.random.Generator) -> np.ndarray:
+    """Labels (n,) -> points (n, 2) around the corners of a square."""
+    corners = np.array([(1, 1), (-1, 1), (-1, -1), (1, -1)])
+    return corners[y] + noise * rng.standard_normal((len(y), 2))
+
+
+def _moons(y: np.ndarray, noise: float, rng: np.random.Generator) -> np.ndarray:
+    """Labels (n,) -> points (n, 2) on two interleaved half circles."""
+    angle = np.pi * (rng.random(len(y)) + y)
+    curve = np.stack([np.cos(angle) + y, np.sin(angle) + 0.5 * y], axis=1)
+    return curve - np.array([0.5, 0.25]) + noise * rng.standard_normal((len(y), 2))
+
+
+def _pinwheel(y: np.ndarray, noise: float, rng: np.random.Generator) -> np.ndarray:
+    """Labels (n,) -> points (n, 2) on five arms, turned the further the larger their radius."""
+    radius = 1 + 0.3 * rng.standard_normal(len(y))
+    tangent = noise * rng.standard_normal(len(y))
+    angle = 2 * np.pi * y / 5 + 0.25 * np.exp(radius)
+    cos, sin = np.cos(angle), np.sin(angle)
+    return np.stack([cos * radius - sin * tangent, sin * radius + cos * tangent], axis=1)
+
+
+_SHAPES: dict[str, tuple[Callable[[np.ndarray, float, np.random.Generator], np.ndarray], int]] = {
+    "gaussians": (_gaussians, 4),
+    "moons": (_moons, 2),
+    "pinwheel": (_pinwheel, 5),
+}

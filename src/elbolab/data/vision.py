@@ -1,0 +1,151 @@
+"""Public image data sets, in torchvision's files and folders: placed there beforehand, or downloaded once."""
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+
+from elbolab.batch import Spec, Support
+from elbolab.data.files import data_root, obtain
+from elbolab.data.idx import read_idx
+from elbolab.data.mnist_like import MNISTLike
+from elbolab.data.module import DataModule
+from elbolab.data.splits import Arrays, Splits
+
+IDX = [f"{part}-{kind}-ubyte" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")]
+"""Names of the files in MNIST's format."""
+
+
+@final
+class FashionMNIST(MNISTLike):
+    """70,000 articles of clothing (Xiao, Rasul and Vollgraf 2017); the arguments are those of `MNISTLike`.
+
+    Read from ``FashionMNIST/raw`` below ``data.root``, gzipped or plain.
+    """
+
+    def read(self, part: str) -> Arrays:
+        """Reads the idx files, after a download where they are missing."""
+        return _read_idx_set("FashionMNIST", data_root(self.root), part)
+
+
+@final
+class KMNIST(MNISTLike):
+    """70,000 cursive Japanese characters (Clanuwat et al. 2018); the arguments are those of `MNISTLike`.
+
+    Read from ``KMNIST/raw`` below ``data.root``, gzipped or plain.
+    """
+
+    def read(self, part: str) -> Arrays:
+        """Reads the idx files, after a download where they are missing."""
+        return _read_idx_set("KMNIST", data_root(self.root), part)
+
+
+class Colour(DataModule, ABC):
+    """Colour pictures, 32 x 32, of 10 classes.
+
+    Args:
+        val_size: validation data, the last ones of the training files.
+        base: arguments of `DataModule`.
+    """
+
+    def __init__(self, val_size: int = 5000, **base: Any) -> None:
+        super().__init__(**base)
+        self.val_size = val_size
+
+    @abstractmethod
+    def read(self, root: Path) -> tuple[Arrays, Arrays]:
+        """Training and test pictures (n, 3, 32, 32), after a download where files are missing."""
+
+    @final
+    def header(self) -> Spec:
+        """Three channels, 32 x 32, 256 levels."""
+        return Spec((3, 32, 32), Support.UNIT, levels=256, num_classes=10)
+
+    @final
+    def load(self) -> Splits:
+        """Reads the files and holds out the validation data."""
+        train, test = self.read(data_root(self.root))
+        end = len(train) - self.val_size
+        return Splits(train.rows(slice(end)), train.rows(slice(end, None)), test)
+
+
+@final
+class CIFAR10(Colour):
+    """60,000 pictures of things (Krizhevsky 2009), 10,000 of them the test set; the arguments are those of `Colour`.
+
+    Read from ``cifar-10-batches-py`` below ``data.root``.
+    """
+
+    def read(self, root: Path) -> tuple[Arrays, Arrays]:
+        """Reads the pickled batches after torchvision has checked their md5."""
+        from torchvision.datasets import CIFAR10 as Files
+
+        names = [name for name, _ in (*Files.train_list, *Files.test_list)]
+        paths = [root / Files.base_folder / name for name in (*names, Files.meta["filename"])]
+        obtain(paths, root, lambda folder: _download(Files, folder), _advice("CIFAR-10", paths[0].parent))
+        train, test = (_open(Files, root, train=train) for train in (True, False))
+        return _channels_first(train.data, train.targets), _channels_first(test.data, test.targets)
+
+
+@final
+class SVHN(Colour):
+    """99,289 house numbers (Netzer et al. 2011), 26,032 of them the test set; the arguments are those of `Colour`.
+
+    Read from ``train_32x32.mat`` and ``test_32x32.mat`` below ``data.root``.
+    """
+
+    def read(self, root: Path) -> tuple[Arrays, Arrays]:
+        """Reads the MATLAB files after torchvision has checked their md5."""
+        from torchvision.datasets import SVHN as Files
+
+        paths = [root / Files.split_list[part][1] for part in ("train", "test")]
+        obtain(paths, root, lambda folder: _download_svhn(Files, folder), _advice("SVHN", root))
+        train, test = (_open(Files, root, split=part) for part in ("train", "test"))
+        return Arrays(train.data, train.labels, levels=256), Arrays(test.data, test.labels, levels=256)
+
+
+def _read_idx_set(name: str, root: Path, part: str) -> Arrays:
+    """Pictures and labels of one of the sets in MNIST's format."""
+    from torchvision import datasets
+
+    files = getattr(datasets, name)
+    folder = root / name / "raw"
+    obtain([_stored(folder, kind) for kind in IDX], root, lambda into: _download(files, into), _advice(name, folder))
+    x, y = (read_idx(_stored(folder, kind)) for kind in IDX if kind.startswith(part))
+    return Arrays(x[:, None], y, levels=256)
+
+
+def _stored(folder: Path, name: str) -> Path:
+    """The plain file where there is one, else the gzipped one."""
+    plain = folder / name
+    return plain if plain.exists() else folder / f"{name}.gz"
+
+
+def _channels_first(x: np.ndarray, y: list[int]) -> Arrays:
+    return Arrays(np.ascontiguousarray(np.moveaxis(x, 3, 1)), np.array(y), levels=256)
+
+
+def _download(files: Any, folder: Path, **part: Any) -> None:
+    files(folder, download=True, **part)
+
+
+def _download_svhn(files: Any, folder: Path) -> None:
+    for part in ("train", "test"):
+        _download(files, folder, split=part)
+
+
+def _open(files: Any, root: Path, **part: Any) -> Any:
+    """torchvision's data set.
+
+    Raises:
+        ValueError: a file is corrupt.
+    """
+    try:
+        return files(root, download=False, **part)
+    except RuntimeError as error:
+        raise ValueError(f"corrupt files of {files.__name__} in {root} ({error}): remove them and try again") from error
+
+
+def _advice(name: str, folder: Path) -> str:
+    return f"To use {name} without a download, put torchvision's files into {folder}"

@@ -1,0 +1,53 @@
+"""What every model's density answers."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+from torch import Tensor, nn
+from torch.distributions import Distribution
+
+from elbolab.batch import Shape, Spec
+from elbolab.densities.terms import Terms
+
+
+class Densities(nn.Module, ABC):
+    """A joint density p(x, z | c) with its approximate posterior q(z | x, c).
+
+    Shapes: B data, S sample dimensions; ``given`` are the conditions, (B, *shape) each.
+
+    Attributes:
+        spec: what is known of the data.
+        latent_shape: shape of one latent draw, or code.
+    """
+
+    spec: Spec
+    latent_shape: Shape
+
+    @abstractmethod
+    def terms(
+        self, x: Tensor, *given: Tensor, sample_shape: tuple[int, ...] = (), proposal: Distribution | None = None
+    ) -> Terms:
+        """The pieces of the bound for x (B, *event), quantities (*sample_shape, B); z from ``proposal`` if given."""
+
+    @abstractmethod
+    def generate(self, num: int, *given: Tensor) -> Distribution:
+        """p(x | z, c) at ``num`` draws z ~ p(z | c): batch shape (num,), or (num, B) with conditions.
+
+        Raises:
+            Undefined: there is no prior to draw from.
+        """
+
+    @abstractmethod
+    def encode(self, x: Tensor, *given: Tensor) -> Tensor:
+        """The code of x, (B, *latent_shape): the posterior mean where there is a posterior."""
+
+    @abstractmethod
+    def decode(self, z: Tensor, *given: Tensor) -> Distribution:
+        """p(x | z, c) at z (*S, B, *latent_shape)."""
+
+    @abstractmethod
+    def initialise_to_mean(self, mean: Tensor) -> None:
+        """Starts the likelihood from the training mean (*event) where its configuration asks for it."""
+
+
+MakeDensities = Callable[[Spec], Densities]

@@ -1,0 +1,172 @@
+"""The pieces of one bound, per datum.
+
+Shapes: S = samples, B = data in a batch, D = latent dimensions; quantities in nats are (*S, B).
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from functools import cached_property, reduce
+from operator import add
+from typing import final
+
+from torch import Tensor
+from torch.distributions import Distribution, Independent, kl_divergence
+
+from elbolab.distributions.relaxed import Relaxed
+
+
+class Undefined(NotImplementedError):
+    """A quantity that does not exist for this model; evaluation leaves it out instead of inventing a number."""
+
+
+class Latent(ABC):
+    """One latent variable of a bound: a draw, where it came from, and what it costs. Nothing is computed eagerly.
+
+    Attributes:
+        z: the draw, (*S, B, *latent_shape).
+    """
+
+    z: Tensor
+
+    @property
+    @abstractmethod
+    def kl(self) -> Tensor:
+        """KL(q || p) per datum, nats, (*S, B) or (B,): closed form where there is one, else its one-sample estimate."""
+
+    @property
+    @abstractmethod
+    def log_ratio(self) -> Tensor:
+        """log p(z) - log q(z), (*S, B).
+
+        Raises:
+            Undefined: p or q has no density.
+        """
+
+    @property
+    @abstractmethod
+    def kl_per_dim(self) -> Tensor:
+        """KL of each latent dimension, (*S, B, D) or (B, D).
+
+        Raises:
+            Undefined: q or p does not factorise.
+        """
+
+    @property
+    @abstractmethod
+    def is_bound(self) -> bool:
+        """Whether the ELBO with this draw is a lower bound on log p(x); false for a relaxed draw."""
+
+
+@final
+class Sampled(Latent):
+    """z ~ q(z | x) with prior p(z).
+
+    Args:
+        z: the draw, (*S, B, *latent_shape).
+        q: the distribution it was drawn from, batch shape (B,).
+        p: the prior, batch shape (B,) or ().
+    """
+
+    def __init__(self, z: Tensor, q: Distribution, p: Distribution) -> None:
+        self.z, self.q, self.p = z, q, p
+
+    @cached_property
+    def kl(self) -> Tensor:
+        """Closed form where torch has one, else log q(z) - log p(z)."""
+        try:
+            return kl_divergence(self.q, expand_to(self.p, self.q))
+        except NotImplementedError:
+            return -self.log_ratio
+
+    @cached_property
+    def log_ratio(self) -> Tensor:
+        """log p(z) - log q(z)."""
+        return self.p.log_prob(self.z) - self.q.log_prob(self.z)
+
+    @cached_property
+    def kl_per_dim(self) -> Tensor:
+        """KL of the factors of q and p, where both are products over dimensions."""
+        match self.q, expand_to(self.p, self.q):
+            case Independent(base_dist=q), Independent(base_dist=p):
+                return kl_divergence(q, p).flatten(len(self.q.batch_shape))
+        raise Undefined(f"no KL per dimension: {type(self.q).__name__} or {type(self.p).__name__} does not factorise")
+
+    @property
+    def is_bound(self) -> bool:
+        """False when q is a relaxation."""
+        return not isinstance(self.q, Relaxed)
+
+
+def expand_to(p: Distribution, q: Distribution) -> Distribution:
+    """``p`` in q's batch shape: torch's discrete KLs do not broadcast."""
+    return p if p.batch_shape == q.batch_shape else p.expand(q.batch_shape)
+
+
+@final
+@dataclass(frozen=True)
+class Terms:
+    """The pieces of one bound, per datum, in nats.
+
+    Attributes:
+        log_lik: log p(x | z), (*S, B).
+        latents: the latent variables, top first.
+        penalties: costs that are no part of the bound (a commitment, a regulariser), (*S, B) or (B,) each.
+    """
+
+    log_lik: Tensor
+    latents: tuple[Latent, ...]
+    penalties: tuple[Tensor, ...] = ()
+
+    @property
+    def rate(self) -> Tensor:
+        """The KL, summed over latents, (*S, B).
+
+        Raises:
+            Undefined: the model has no KL (an autoencoder).
+        """
+        if not self.latents:
+            raise Undefined("no rate: this model has no prior, so no KL")
+        return reduce(add, (latent.kl for latent in self.latents)).expand_as(self.log_lik)
+
+    @property
+    def distortion(self) -> Tensor:
+        """-log p(x | z), (*S, B)."""
+        return -self.log_lik
+
+    @property
+    def elbo(self) -> Tensor:
+        """log p(x | z) - KL, (*S, B): a lower bound on log p(x).
+
+        Raises:
+            Undefined: there is no KL, or a latent is a relaxed draw, whose objective bounds nothing.
+        """
+        if not all(latent.is_bound for latent in self.latents):
+            raise Undefined("no ELBO: the latent is relaxed while training; evaluation draws it hard")
+        return self.log_lik - self.rate
+
+    @property
+    def log_weight(self) -> Tensor:
+        """log p(x, z) - log q(z | x), (*S, B): the log importance weight.
+
+        Raises:
+            Undefined: a latent has no density.
+        """
+        if not self.latents:
+            raise Undefined("no importance weight: this model has no prior")
+        return self.log_lik + reduce(add, (latent.log_ratio for latent in self.latents))
+
+
+def summary(terms: Terms) -> dict[str, Tensor]:
+    """Every quantity of the bound that exists, averaged over samples and data: elbo, rate, distortion, in nats."""
+    means = {}
+    for name in ("elbo", "rate", "distortion"):
+        try:
+            means[name] = getattr(terms, name).mean()
+        except Undefined:
+            continue
+    return means
+
+
+def negative_elbo(terms: Terms) -> Tensor:
+    """-ELBO averaged over samples and data; the relaxed objective where the draw is relaxed."""
+    return (terms.rate - terms.log_lik).mean()

@@ -1,0 +1,1 @@
+"""Conditionals p(a | b): networks and families that return torch distributions."""

@@ -1,0 +1,124 @@
+"""One idea for prior, posterior, likelihood and classifier: parents in, torch Distribution out.
+
+Shapes: S = samples, B = data in a batch, ``*event`` = shape of one draw. A parent is (*S, B, *shape); leading
+dimensions of several parents broadcast. The distribution has batch shape (*S, B) and event shape ``event``.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from math import prod
+from typing import final
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution, Independent, Normal
+
+from elbolab.batch import Net, Shape
+from elbolab.distributions.family import Family
+from elbolab.nets.precision import run
+
+MakeFamily = Callable[[Shape], Family]
+
+
+class Conditional(nn.Module, ABC):
+    """p(event | parents); each YAML of prior, posterior and likelihood is a recipe (parents, event) for one."""
+
+    @abstractmethod
+    def forward(self, *parents: Tensor) -> Distribution:
+        """(*S, B, *shape) each -> a distribution of batch shape (*S, B)."""
+
+
+MakeConditional = Callable[[tuple[Shape, ...], Shape], Conditional]
+
+
+@final
+class Head(Conditional):
+    """A network whose output is read by a family.
+
+    Args:
+        parents: shapes of the parents.
+        event: shape of one draw.
+        net: recipe of the network.
+        family: recipe of the family.
+        init_to_mean: start from the marginal of the training data: a constant offset on the raw output, set by
+            `initialise_to_mean`. It equals Burda's output bias, and works for every network.
+
+    Raises:
+        ValueError: there are no parents for the network to read.
+    """
+
+    offset: Tensor | None
+
+    def __init__(
+        self, parents: tuple[Shape, ...], event: Shape, net: Net, family: MakeFamily, init_to_mean: bool = False
+    ) -> None:
+        super().__init__()
+        if not parents:
+            raise ValueError(
+                "a network needs something to read, and this conditional has no parents: choose prior=standard_normal, "
+                "or data with conditions"
+            )
+        self.parents = parents
+        self.family = family(event)
+        self.net = net(parents, self.family.out_shape)
+        self.register_buffer("offset", torch.zeros(self.family.out_shape) if init_to_mean else None)
+
+    def forward(self, *parents: Tensor) -> Distribution:
+        """The family at net(parents)."""
+        lead, rows = _flatten_lead(parents, self.parents)
+        raw = run(self.net, *rows)
+        if self.offset is not None:
+            raw = raw + self.offset
+        return self.family(raw.view(*lead, *self.family.out_shape))
+
+    @torch.no_grad()
+    def initialise_to_mean(self, mean: Tensor) -> None:
+        """Sets the offset so that a zero network output gives ``mean`` (*event); no effect without `init_to_mean`."""
+        if self.offset is not None:
+            self.offset.copy_(self.family.raw_for(mean))
+
+
+def _flatten_lead(parents: tuple[Tensor, ...], shapes: tuple[Shape, ...]) -> tuple[tuple[int, ...], list[Tensor]]:
+    """The common leading dimensions, and every parent as rows (prod(lead), *shape)."""
+    lead = torch.broadcast_shapes(*(p.shape[: p.dim() - len(s)] for p, s in zip(parents, shapes, strict=True)))
+    rows = [p.expand(*lead, *s).reshape(prod(lead), *s) for p, s in zip(parents, shapes, strict=True)]
+    return lead, rows
+
+
+@final
+class StandardNormal(Conditional):
+    """N(0, I), whatever the parents.
+
+    With parents its batch shape is theirs, so that every row draws its own sample.
+    """
+
+    zero: Tensor
+
+    def __init__(self, parents: tuple[Shape, ...], event: Shape) -> None:
+        super().__init__()
+        self.parents = parents
+        self.register_buffer("zero", torch.zeros(event), persistent=False)
+
+    def forward(self, *parents: Tensor) -> Distribution:
+        """N(0, I) of batch shape (*S, B), () without parents."""
+        normal = Normal(self.zero, torch.ones_like(self.zero))
+        return Independent(normal, self.zero.dim()).expand(lead_of(parents, self.parents))
+
+
+def lead_of(parents: tuple[Tensor, ...], shapes: tuple[Shape, ...]) -> torch.Size:
+    """The batch shape that parents of these shapes ask for, () without parents."""
+    return torch.broadcast_shapes(*(p.shape[: p.dim() - len(s)] for p, s in zip(parents, shapes, strict=True)))
+
+
+@final
+class Ignore(Conditional):
+    """``conditional`` of the first ``keep`` parents; the others are not looked at."""
+
+    def __init__(self, parents: tuple[Shape, ...], event: Shape, conditional: MakeConditional, keep: int = 1) -> None:
+        super().__init__()
+        self.keep = keep
+        self.conditional = conditional(parents[:keep], event)
+
+    def forward(self, *parents: Tensor) -> Distribution:
+        """The wrapped conditional of the parents that are kept."""
+        return self.conditional(*parents[: self.keep])

@@ -1,0 +1,128 @@
+"""Corruptions of data, and posteriors that see corrupted data while training (Vincent et al. 2010; Im et al. 2017).
+
+Every corruption maps (B, *event) to the same shape with noise from torch's global generator.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import final
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution
+
+from elbolab.batch import Shape
+from elbolab.distributions.conditional import Conditional, MakeConditional
+
+
+class Corruption(nn.Module, ABC):
+    """x -> a draw of x~ given x."""
+
+    @abstractmethod
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, *event) -> (B, *event); every element has its own noise."""
+
+
+MakeCorruption = Callable[[], Corruption]
+
+
+def check_probability(probability: float) -> float:
+    """The probability; raises ValueError outside [0, 1]."""
+    if not 0 <= probability <= 1:
+        raise ValueError(f"corruption probability={probability}: a probability lies in [0, 1]")
+    return probability
+
+
+@final
+class GaussianNoise(Corruption):
+    """x + N(0, scale^2), not clipped.
+
+    Raises:
+        ValueError: the scale is negative.
+    """
+
+    def __init__(self, scale: float) -> None:
+        super().__init__()
+        if scale < 0:
+            raise ValueError(f"corruption scale={scale}: a standard deviation is not negative")
+        self.scale = scale
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Adds the noise."""
+        return x + self.scale * torch.randn_like(x)
+
+
+@final
+class Masking(Corruption):
+    """Sets each element to 0 with this probability.
+
+    Raises:
+        ValueError: the probability is outside [0, 1].
+    """
+
+    def __init__(self, probability: float) -> None:
+        super().__init__()
+        self.probability = check_probability(probability)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Masks elements."""
+        return torch.where(torch.rand_like(x) < self.probability, torch.zeros_like(x), x)
+
+
+@final
+class SaltAndPepper(Corruption):
+    """Sets each element with this probability to 0 or 1, whichever a fair coin says.
+
+    Raises:
+        ValueError: the probability is outside [0, 1].
+    """
+
+    def __init__(self, probability: float) -> None:
+        super().__init__()
+        self.probability = check_probability(probability)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Replaces elements."""
+        coin = (torch.rand_like(x) < 0.5).to(x.dtype)
+        return torch.where(torch.rand_like(x) < self.probability, coin, x)
+
+
+@final
+class BitFlip(Corruption):
+    """x -> 1 - x for each element with this probability: the natural noise of binary data.
+
+    Raises:
+        ValueError: the probability is outside [0, 1].
+    """
+
+    def __init__(self, probability: float) -> None:
+        super().__init__()
+        self.probability = check_probability(probability)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Flips elements."""
+        return torch.where(torch.rand_like(x) < self.probability, 1 - x, x)
+
+
+@final
+class Denoising(Conditional):
+    """``posterior`` of a corrupted first parent in training mode, of the clean one in evaluation.
+
+    Args:
+        parents: shapes of the parents, x first.
+        event: shape of one draw.
+        corruption: recipe of the corruption.
+        posterior: recipe of the conditional that is wrapped.
+    """
+
+    def __init__(
+        self, parents: tuple[Shape, ...], event: Shape, corruption: MakeCorruption, posterior: MakeConditional
+    ) -> None:
+        super().__init__()
+        self.corruption = corruption()
+        self.posterior = posterior(parents, event)
+
+    def forward(self, *parents: Tensor) -> Distribution:
+        """The wrapped conditional; a new corruption at every call while training."""
+        x, *given = parents
+        return self.posterior(self.corruption(x) if self.training else x, *given)

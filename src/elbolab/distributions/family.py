@@ -1,0 +1,91 @@
+"""The contract between a network's raw output and a torch distribution."""
+
+from abc import ABC, abstractmethod
+from typing import final
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Bernoulli as TorchBernoulli
+from torch.distributions import Distribution, Independent, Normal
+
+from elbolab.batch import Shape
+
+Sizes = torch.Size | list[int] | tuple[int, ...]
+"""What torch's distributions take for a sample or batch shape."""
+NO_SAMPLES = torch.Size()
+
+
+class Family(nn.Module, ABC):
+    """Raw outputs (*lead, *out_shape) -> a distribution with batch shape ``lead`` and event shape ``event``.
+
+    Attributes:
+        event: shape of one draw.
+        out_shape: shape of the raw output it reads; the first dimension grows with the numbers per element, so that a
+            convolutional network can produce it as channels.
+    """
+
+    def __init__(self, event: Shape, out_shape: Shape) -> None:
+        super().__init__()
+        self.event = event
+        self.out_shape = out_shape
+
+    @abstractmethod
+    def forward(self, raw: Tensor) -> Distribution:
+        """(*lead, *out_shape) -> distribution."""
+
+    @abstractmethod
+    def raw_for(self, mean: Tensor) -> Tensor:
+        """The raw output (*out_shape) at which the distribution has this mean (*event).
+
+        Raises:
+            ValueError: the family has no such output; the message names what to set instead.
+        """
+
+
+def per_element(event: Shape, count: int) -> Shape:
+    """The raw shape that holds ``count`` numbers for every element of ``event``."""
+    return (count * event[0], *event[1:])
+
+
+def split(raw: Tensor, event: Shape, count: int) -> tuple[Tensor, ...]:
+    """(*lead, count * event[0], *event[1:]) -> ``count`` tensors (*lead, *event)."""
+    return raw.unflatten(raw.dim() - len(event), (count, event[0])).unbind(raw.dim() - len(event))
+
+
+@final
+class Bernoulli(Family):
+    """x in {0, 1}: raw outputs are logits."""
+
+    def __init__(self, event: Shape) -> None:
+        super().__init__(event, event)
+
+    def forward(self, raw: Tensor) -> Distribution:
+        """Independent Bernoulli(sigmoid(raw))."""
+        return Independent(TorchBernoulli(logits=raw), len(self.event))
+
+    def raw_for(self, mean: Tensor) -> Tensor:
+        """logit(mean), the mean kept in [0.001, 0.999] as in Burda et al.'s code: a pixel that is always 0 may move."""
+        return torch.logit(mean.clamp(0.001, 0.999))
+
+
+@final
+class DiagonalNormal(Family):
+    """N(loc, diag(scale^2)), loc and log scale from the raw output.
+
+    Args:
+        event: shape of one draw.
+        min_scale: lower bound added to the scale, so that it cannot vanish.
+    """
+
+    def __init__(self, event: Shape, min_scale: float = 1e-6) -> None:
+        super().__init__(event, per_element(event, 2))
+        self.min_scale = min_scale
+
+    def forward(self, raw: Tensor) -> Distribution:
+        """Independent Normal(loc, exp(log scale) + min_scale)."""
+        loc, log_scale = split(raw, self.event, 2)
+        return Independent(Normal(loc, log_scale.exp() + self.min_scale), len(self.event))
+
+    def raw_for(self, mean: Tensor) -> Tensor:
+        """Locations at the mean, scales of 1."""
+        return torch.cat([mean, torch.zeros_like(mean)])

@@ -1,0 +1,186 @@
+"""Likelihoods of a location and a scale: the forms a Gaussian's or a Laplace's scale takes.
+
+A squared error is a Gaussian log-likelihood only with its scale; each class here says where the scale comes from.
+A scale for every element, read from the network, is `elbolab.distributions.family.DiagonalNormal`.
+"""
+
+from collections.abc import Callable
+from math import log
+from typing import Self, final
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution, Independent, Normal, constraints
+
+from elbolab.batch import Shape
+from elbolab.distributions.family import NO_SAMPLES, Family, Sizes
+
+LocationScale = Callable[[Tensor, Tensor], Distribution]
+"""A torch class of arguments (loc, scale), such as Normal or Laplace."""
+
+
+def check_scale(name: str, scale: float) -> None:
+    """Raises ValueError unless the scale is positive."""
+    if not scale > 0:
+        raise ValueError(f"likelihood {name}={scale}: a scale is positive")
+
+
+@final
+class FixedScale(Family):
+    """Raw outputs are locations; one scale, chosen by hand, for all elements.
+
+    Args:
+        event: shape of one draw.
+        base: the distribution, such as `torch.distributions.Normal`.
+        scale: its scale, in the units of the data.
+
+    Raises:
+        ValueError: the scale is not positive.
+    """
+
+    scale: Tensor
+
+    def __init__(self, event: Shape, base: LocationScale, scale: float) -> None:
+        super().__init__(event, event)
+        check_scale("scale", scale)
+        self.base = base
+        self.register_buffer("scale", torch.tensor(scale, dtype=torch.get_default_dtype()), persistent=False)
+
+    def forward(self, raw: Tensor) -> Distribution:
+        """Independent base(raw, scale)."""
+        return Independent(self.base(raw, self.scale), len(self.event))
+
+    def raw_for(self, mean: Tensor) -> Tensor:
+        """The mean itself."""
+        return mean.clone()
+
+
+@final
+class LearnedScale(Family):
+    """Raw outputs are locations; one scale for all elements is a parameter, learned with the network.
+
+    Args:
+        event: shape of one draw.
+        base: the distribution, such as `torch.distributions.Normal`.
+        init_scale: the scale that training starts from, in the units of the data.
+
+    Raises:
+        ValueError: the scale is not positive.
+    """
+
+    def __init__(self, event: Shape, base: LocationScale, init_scale: float) -> None:
+        super().__init__(event, event)
+        check_scale("init_scale", init_scale)
+        self.base = base
+        self.log_scale = nn.Parameter(torch.tensor(log(init_scale)))
+
+    def forward(self, raw: Tensor) -> Distribution:
+        """Independent base(raw, scale)."""
+        return Independent(self.base(raw, self.log_scale.exp()), len(self.event))
+
+    def raw_for(self, mean: Tensor) -> Tensor:
+        """The mean itself."""
+        return mean.clone()
+
+
+@final
+class OptimalNormal(Family):
+    """Raw outputs are means; the variance is the one that maximises the likelihood (Rybkin et al. 2021, eq. 4).
+
+    While training it is the mean squared error of the batch at hand. A test bound may not depend on its test batch,
+    so evaluation uses a running mean of the training values, kept in the checkpoint. In training mode every
+    evaluation of a log-likelihood moves that running mean.
+
+    Args:
+        event: shape of one draw.
+        min_scale: lower bound of the scale, so that perfect reconstructions have a finite likelihood.
+        memory: batches over which the running mean looks back; before that many it is the plain mean.
+
+    Raises:
+        ValueError: min_scale is not positive, or memory is below 1.
+    """
+
+    variance: Tensor
+    num_batches: Tensor
+
+    def __init__(self, event: Shape, min_scale: float, memory: int) -> None:
+        super().__init__(event, event)
+        check_scale("min_scale", min_scale)
+        if memory < 1:
+            raise ValueError(f"likelihood memory={memory}: the running variance needs at least one batch")
+        self.min_scale, self.memory = min_scale, memory
+        self.register_buffer("variance", torch.ones(()))
+        self.register_buffer("num_batches", torch.zeros(()))
+
+    def forward(self, raw: Tensor) -> Distribution:
+        """Normal of the optimal scale: the batch's in training mode, else the running one."""
+        if self.training:
+            return BatchOptimalNormal(raw, self.variance.sqrt(), len(self.event), self._optimal_variance)
+        return Independent(Normal(raw, self.variance.sqrt()), len(self.event))
+
+    def raw_for(self, mean: Tensor) -> Tensor:
+        """The mean itself."""
+        return mean.clone()
+
+    def _optimal_variance(self, squared_error: Tensor) -> Tensor:
+        """Mean of the squared errors, which the running variance follows; no host sync, so it can be captured."""
+        variance = squared_error.mean().clamp_min(self.min_scale**2)
+        with torch.no_grad():
+            self.num_batches += 1
+            weight = (1 / self.num_batches).clamp_min(1 / self.memory)
+            self.variance.lerp_(variance.detach().to(self.variance.dtype), weight)
+        return variance
+
+
+@final
+class BatchOptimalNormal(Distribution):
+    """Independent normals of one scale: the best for the value whose log-likelihood is asked.
+
+    Args:
+        loc: means, (*batch, *event).
+        scale: the scale of draws, a scalar.
+        event_dim: number of event dimensions.
+        optimal_variance: squared errors -> the variance.
+        validate_args: as in torch.
+    """
+
+    arg_constraints = {"loc": constraints.real}
+
+    def __init__(
+        self,
+        loc: Tensor,
+        scale: Tensor,
+        event_dim: int,
+        optimal_variance: Callable[[Tensor], Tensor],
+        validate_args: bool | None = None,
+    ) -> None:
+        self.loc, self.scale, self.optimal_variance = loc, scale, optimal_variance
+        lead = loc.dim() - event_dim
+        super().__init__(loc.shape[:lead], loc.shape[lead:], validate_args=validate_args)
+
+    @constraints.dependent_property(is_discrete=False, event_dim=None)
+    def support(self) -> constraints.Constraint:
+        """The reals, in every element."""
+        return constraints.independent(constraints.real, len(self.event_shape))
+
+    def expand(self, batch_shape: Sizes, _instance: Self | None = None) -> Self:
+        """The same distribution with another batch shape."""
+        loc = self.loc.expand(*batch_shape, *self.event_shape)
+        return type(self)(loc, self.scale, len(self.event_shape), self.optimal_variance, validate_args=False)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """Log density at the scale that is best for ``value`` as a whole, (*S, *batch)."""
+        if self._validate_args:
+            self._validate_sample(value)
+        scale = self.optimal_variance((value - self.loc).square()).sqrt()
+        return Independent(Normal(self.loc, scale), len(self.event_shape)).log_prob(value)
+
+    @property
+    def mean(self) -> Tensor:
+        """The locations."""
+        return self.loc
+
+    @torch.no_grad()
+    def sample(self, sample_shape: Sizes = NO_SAMPLES) -> Tensor:
+        """Draws at the running scale."""
+        return Normal(self.loc, self.scale).sample(sample_shape)

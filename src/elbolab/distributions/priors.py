@@ -1,0 +1,70 @@
+"""Priors beyond the standard normal. A learned prior p(z | c) needs nothing of its own: it is a `Head` on c."""
+
+from typing import final
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Bernoulli, Categorical, Distribution, Independent, MixtureSameFamily, Normal
+
+from elbolab.batch import Shape
+from elbolab.distributions.conditional import Conditional, lead_of
+
+
+@final
+class Mixture(Conditional):
+    """sum_m w_m N(loc_m, diag(scale_m^2)) with learned weights, locations and scales, whatever the parents.
+
+    Args:
+        parents: shapes of the parents; only their leading dimensions matter.
+        event: shape of one draw.
+        num_components: M.
+        spread: standard deviation of the initial locations, so that components differ; the initial scales are 1.
+
+    Raises:
+        ValueError: fewer than one component, or a negative spread.
+    """
+
+    def __init__(self, parents: tuple[Shape, ...], event: Shape, num_components: int, spread: float) -> None:
+        super().__init__()
+        if num_components < 1 or spread < 0:
+            raise ValueError(
+                f"prior num_components={num_components}, spread={spread}: at least one component, spread not negative"
+            )
+        self.parents = parents
+        self.logits = nn.Parameter(torch.zeros(num_components))
+        self.loc = nn.Parameter(spread * torch.randn(num_components, *event))
+        self.log_scale = nn.Parameter(torch.zeros(num_components, *event))
+
+    def forward(self, *parents: Tensor) -> Distribution:
+        """The mixture of batch shape (*S, B), () without parents."""
+        components = Independent(Normal(self.loc, self.log_scale.exp()), self.loc.dim() - 1)
+        mixture = MixtureSameFamily(Categorical(logits=self.logits), components)
+        return mixture.expand(lead_of(parents, self.parents))
+
+
+@final
+class FixedBernoulli(Conditional):
+    """Independent Bernoulli variables of one probability, whatever the parents.
+
+    Args:
+        parents: shapes of the parents; only their leading dimensions matter.
+        event: shape of one draw.
+        probability: of a 1, inside (0, 1).
+
+    Raises:
+        ValueError: the probability is not inside (0, 1).
+    """
+
+    probs: Tensor
+
+    def __init__(self, parents: tuple[Shape, ...], event: Shape, probability: float) -> None:
+        super().__init__()
+        if not 0 < probability < 1:
+            raise ValueError(f"prior probability={probability}: choose one inside (0, 1)")
+        self.parents = parents
+        self.register_buffer("probs", torch.full(event, probability), persistent=False)
+
+    def forward(self, *parents: Tensor) -> Distribution:
+        """Independent Bernoulli of batch shape (*S, B), () without parents."""
+        factors = Independent(Bernoulli(probs=self.probs), self.probs.dim())
+        return factors.expand(lead_of(parents, self.parents))

@@ -1,0 +1,118 @@
+"""Relaxations of discrete variables (Maddison et al. 2017; Jang et al. 2017)."""
+
+from abc import ABC
+from typing import Self, final
+
+import torch
+from torch import Tensor
+from torch.distributions import Bernoulli, Distribution, Independent, constraints, register_kl
+from torch.nn.functional import logsigmoid
+
+from elbolab.batch import Shape
+from elbolab.distributions.family import NO_SAMPLES, Family, Sizes
+from elbolab.distributions.inversion import inside_unit
+
+
+class Relaxed(Distribution, ABC):
+    """A distribution whose draws relax a discrete variable: gradients flow, but no bound on log p(x) follows."""
+
+
+@final
+class RelaxedBernoulli(Relaxed):
+    """The binary Concrete, elementwise: sigmoid((logits + logistic noise) / temperature).
+
+    Args:
+        logits: of the Bernoulli variable that is relaxed.
+        temperature: positive; at 0 the draws would be binary.
+        straight_through: draws are the binary variable, with the gradient of the relaxed one.
+        validate_args: as in torch.
+    """
+
+    arg_constraints = {"logits": constraints.real}
+    support = constraints.unit_interval
+    has_rsample = True
+
+    def __init__(
+        self, logits: Tensor, temperature: float, straight_through: bool, validate_args: bool | None = None
+    ) -> None:
+        self.logits, self.temperature, self.straight_through = logits, temperature, straight_through
+        super().__init__(logits.shape, validate_args=validate_args)
+
+    def expand(self, batch_shape: Sizes, _instance: Self | None = None) -> Self:
+        """The same distribution with another batch shape."""
+        logits = self.logits.expand(batch_shape)
+        return type(self)(logits, self.temperature, self.straight_through, validate_args=False)
+
+    @property
+    def probs(self) -> Tensor:
+        """Probability that the discrete variable is 1."""
+        return self.logits.sigmoid()
+
+    @property
+    def mean(self) -> Tensor:
+        """The discrete variable's mean; the relaxed draw's own differs unless it is straight-through."""
+        return self.probs
+
+    def rsample(self, sample_shape: Sizes = NO_SAMPLES) -> Tensor:
+        """Differentiable draws, (*sample_shape, *batch)."""
+        shape = self._extended_shape(sample_shape)
+        u = torch.rand(shape, dtype=self.logits.dtype, device=self.logits.device)
+        noise = torch.logit(u, eps=torch.finfo(u.dtype).eps)
+        soft = torch.sigmoid((self.logits + noise) / self.temperature)
+        if not self.straight_through:
+            return soft
+        # In this order the value is exactly binary: the bracket is exactly zero.
+        return (soft > 0.5).to(soft.dtype) + (soft - soft.detach())
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """Not given.
+
+        Raises:
+            NotImplementedError: always.
+        """
+        raise NotImplementedError(
+            "a relaxed draw has no probability under a discrete prior, so no importance weight: evaluate hard draws"
+        )
+
+
+@final
+class RelaxedProduct(Independent, Relaxed):
+    """Independent relaxed factors; torch's `Independent` in everything."""
+
+
+@register_kl(RelaxedBernoulli, Bernoulli)
+def _kl_relaxed_to_bernoulli(q: RelaxedBernoulli, p: Bernoulli) -> Tensor:
+    """KL between the discrete variables: q log(q/p) + (1-q) log((1-q)/(1-p)), each logarithm from its logit."""
+    log_ratio_one = logsigmoid(q.logits) - logsigmoid(p.logits)
+    log_ratio_zero = logsigmoid(-q.logits) - logsigmoid(-p.logits)
+    return q.logits.sigmoid() * log_ratio_one + (-q.logits).sigmoid() * log_ratio_zero
+
+
+@final
+class RelaxedBernoulliLatent(Family):
+    """Binary latents: relaxed while training, hard in evaluation; raw outputs are logits.
+
+    Args:
+        event: shape of one draw.
+        temperature: of the relaxation, positive.
+        straight_through: binary draws with relaxed gradients.
+
+    Raises:
+        ValueError: the temperature is not positive.
+    """
+
+    def __init__(self, event: Shape, temperature: float, straight_through: bool) -> None:
+        super().__init__(event, event)
+        if not temperature > 0:
+            raise ValueError(f"posterior temperature={temperature}: a temperature is positive")
+        self.temperature, self.straight_through = temperature, straight_through
+
+    def forward(self, raw: Tensor) -> Distribution:
+        """Independent Bernoulli(sigmoid(raw)), relaxed in training mode."""
+        if self.training:
+            return RelaxedProduct(RelaxedBernoulli(raw, self.temperature, self.straight_through), len(self.event))
+        return Independent(Bernoulli(logits=raw), len(self.event))
+
+    def raw_for(self, mean: Tensor) -> Tensor:
+        """logit(mean), the mean kept in [0.001, 0.999]."""
+        return torch.logit(inside_unit(mean))

@@ -1,0 +1,1 @@
+"""Measurements: functions from densities and batches to numbers, once for every variant."""

@@ -1,0 +1,106 @@
+"""What the rate consists of.
+
+Shapes: n = data used, B = data in a batch, D = latent dimensions.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from math import log, prod
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution
+
+from elbolab.batch import Batch
+from elbolab.densities.base import Densities
+from elbolab.densities.terms import Sampled, Undefined
+from elbolab.evaluation.batches import first
+from elbolab.evaluation.likelihood import GROUP, Rows, in_groups
+from elbolab.evaluation.quantity import Quantity, describe, mean_of
+from elbolab.evaluation.seeded import evaluating
+
+PAIR_ELEMENTS = 2**23
+"""Elements of one chunk of pairs (z, q(z | x)): 32 MiB in float32."""
+
+
+def rate_decomposition(
+    densities: Densities, batches: Iterable[Batch], *, seed: int, limit: int = 2_000
+) -> dict[str, Quantity]:
+    """Two exact readings of E_x KL(q(z | x) || p(z)), at one draw z ~ q(z | x) per datum.
+
+    Hoffman and Johnson 2016, "ELBO surgery", with q(z) = 1/n sum_i q(z | x_i) over the n data used::
+
+        rate = mutual_information + marginal_kl        I_q(x; z) + KL(q(z) || p(z))
+             = cross_entropy - posterior_entropy       E_q(z)[-log p(z)] - E_x H(q(z | x))
+
+    so that -ELBO = distortion - posterior_entropy + cross_entropy. All four use the same draws, so both identities hold
+    exactly, up to rounding, for the one-sample rate mean_i log q(z_i | x_i) - log p(z_i). The mutual information is
+    that of z and the index of a datum: it cannot exceed log n. Standard errors take the draws as independent.
+
+    Args:
+        densities: a model with one layer of latents that have densities.
+        batches: the data; the first ``limit`` are used, all in memory as posteriors.
+        seed: of the draws.
+        limit: n at most; the cost is n^2 densities.
+
+    Returns:
+        The four quantities in nats. Empty for a model without them: no prior, a deterministic or implicit code, several
+        layers of latents. With conditions c, p(z | c) differs between data and q(z) has no such prior to be compared
+        with, so mutual_information and marginal_kl are absent.
+    """
+    with evaluating(densities, seed):
+        try:
+            latents = [_latent(densities, rows) for rows in in_groups(first(batches, limit), GROUP)]
+            values = _values(latents, conditional=bool(densities.spec.given))
+        except Undefined:
+            return {}
+    return {name: _quantity(value, latents, seed) for name, value in values.items()}
+
+
+def log_aggregate(z: Tensor, posteriors: list[Distribution], pair_elements: int = PAIR_ELEMENTS) -> Tensor:
+    """The aggregate posterior, log q(z) = log 1/n sum_i q(z | x_i), (B, *latent_shape) -> (B,) in float64.
+
+    Args:
+        z: the points.
+        posteriors: q(z | x) of n data, in batches of batch shape (B_j,) each.
+        pair_elements: how many elements of pairs to hold at a time.
+    """
+    n = sum(q.batch_shape[0] for q in posteriors)
+    rows = [
+        torch.cat([_log_pairs(rows, q) for q in posteriors], dim=1).logsumexp(1)
+        for rows in z.split(max(1, pair_elements // (n * prod(z.shape[1:]))))
+    ]
+    return torch.cat(rows) - log(n)
+
+
+def _log_pairs(z: Tensor, q: Distribution) -> Tensor:
+    """Every pair, log q(z_a | x_b), (A, *latent_shape) -> (A, B) in float64."""
+    return q.log_prob(z.unsqueeze(1)).double()
+
+
+def _latent(densities: Densities, rows: Rows) -> Sampled:
+    """The one latent of the bound, drawn hard.
+
+    Raises:
+        Undefined: there is none, there are several, or it is relaxed or has no density.
+    """
+    match densities.terms(*rows).latents:
+        case (Sampled(is_bound=True) as latent,):
+            return latent
+    raise Undefined("the decomposition needs one latent that is drawn from a density")
+
+
+def _values(latents: list[Sampled], *, conditional: bool) -> dict[str, Tensor]:
+    """Per datum, (n,) in float64."""
+    log_posterior = torch.cat([latent.q.log_prob(latent.z).double() for latent in latents])
+    log_prior = torch.cat([latent.p.log_prob(latent.z).double() for latent in latents])
+    values = {"posterior_entropy": -log_posterior, "cross_entropy": -log_prior}
+    if not conditional:
+        log_q = log_aggregate(torch.cat([latent.z for latent in latents]), [latent.q for latent in latents])
+        values |= {"mutual_information": log_posterior - log_q, "marginal_kl": log_q - log_prior}
+    return values
+
+
+def _quantity(value: Tensor, latents: list[Sampled], seed: int) -> Quantity:
+    """The mean, with the dtype in which the densities were computed rather than that of the sums."""
+    return replace(mean_of(value, k=1, seed=seed), dtype=describe(latents[0].z.dtype))

@@ -1,0 +1,109 @@
+"""Everything that is measured of a model, once for every variant."""
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol, final
+
+import torch
+
+from elbolab.batch import Batch
+from elbolab.densities.base import Densities
+from elbolab.evaluation.batches import first
+from elbolab.evaluation.decomposition import rate_decomposition
+from elbolab.evaluation.likelihood import degeneracy, likelihood_quantities
+from elbolab.evaluation.quantity import Quantity
+from elbolab.evaluation.report import SPLITS, Report, check, entries
+from elbolab.evaluation.representation import PROTOCOL, representation_quantities
+from elbolab.evaluation.representation import Protocol as Scores
+from elbolab.evaluation.seeded import device_of
+
+log = logging.getLogger(__name__)
+
+
+class Source(Protocol):
+    """Where data come from; every data module is one."""
+
+    def batches(self, split: str, device: torch.device | str) -> Iterable[Batch]:
+        """All batches of a split, the same at every iteration."""
+
+
+@final
+class First:
+    """The first ``limit`` data of ``batches``, as often as they are asked for."""
+
+    def __init__(self, batches: Iterable[Batch], limit: int | None) -> None:
+        self.batches, self.limit = batches, limit
+
+    def __iter__(self) -> Iterator[Batch]:
+        return first(self.batches, self.limit)
+
+
+def evaluate(
+    densities: Densities,
+    data: Source,
+    *,
+    splits: Sequence[str],
+    num_samples: int,
+    seed: int,
+    memory: int | None = None,
+    limit: int | None = None,
+    decomposition_limit: int = 2_000,
+    probe_limit: int = 50_000,
+    num_neighbours: int = 5,
+    scores: Scores = PROTOCOL,
+) -> Report:
+    """Measures a model: the same model, data and options give the same report.
+
+    Args:
+        densities: the model, on the device on which it is evaluated.
+        data: the data.
+        splits: which of train, val and test to measure.
+        num_samples: K of the importance-sampled NLL.
+        seed: seed of all noise.
+        memory: bytes for the activations of one chunk of the NLL; None for what suits the device.
+        limit: measure the first so many data of each split; None for all.
+        decomposition_limit: data of the rate's decomposition, whose cost is quadratic, at most.
+        probe_limit: training data of the probes, at most.
+        num_neighbours: voters of the nearest-neighbour probe.
+        scores: how the disentanglement scores are taken.
+
+    Raises:
+        ValueError: an unknown split, or a number below 1.
+    """
+    _check_options(splits, num_samples=num_samples, memory=memory, limit=limit)
+    device = device_of(densities)
+    train = data.batches("train", device)
+    report: Report = {}
+    for split in splits:
+        batches = First(data.batches(split, device), limit)
+        quantities = likelihood_quantities(densities, batches, num_samples=num_samples, seed=seed, memory=memory)
+        quantities |= rate_decomposition(densities, batches, seed=seed, limit=decomposition_limit)
+        quantities |= representation_quantities(
+            densities,
+            train,
+            batches,
+            seed=seed,
+            probe_limit=probe_limit,
+            num_neighbours=num_neighbours,
+            protocol=scores,
+        )
+        _tell(split, quantities)
+        report[split] = entries(quantities)
+    check(report)
+    return report
+
+
+def _check_options(splits: Sequence[str], **numbers: int | None) -> None:
+    if not splits or not set(splits) <= set(SPLITS):
+        raise ValueError(f"evaluation.splits={list(splits)}: choose from {', '.join(SPLITS)}")
+    for name, number in numbers.items():
+        if number is not None and number < 1:
+            raise ValueError(f"evaluation.{name}={number}: must be at least 1")
+
+
+def _tell(split: str, quantities: dict[str, Quantity]) -> None:
+    """Says what a reader of the numbers must know."""
+    if (warning := degeneracy(quantities)) is not None:
+        log.warning("%s: %s", split, warning)
+    for name in quantities.keys() - entries(quantities).keys():
+        log.warning("%s: %s is %s, which is no number: left out", split, name, quantities[name].value)

@@ -1,0 +1,256 @@
+"""How probable a model finds data: the bound and its parts, and the importance-sampled log-likelihood.
+
+Shapes: N = data, G = data in a group, K = samples per datum, S and B = samples and data in a chunk; nats throughout.
+
+Noise is drawn for groups of data whose size depends on the model and K alone, so no result depends on how the data
+were batched or (for one layer of latents) on the memory budget.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from math import log, prod
+from typing import NamedTuple, final
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution
+
+from elbolab.batch import Batch
+from elbolab.densities.base import Densities
+from elbolab.densities.terms import Latent, Sampled, Terms, Undefined
+from elbolab.evaluation.quantity import Quantity, mean_of
+from elbolab.evaluation.seeded import device_of, evaluating
+
+GROUP = 256
+"""Most data that noise is drawn for at once."""
+
+DRAWN = 2**22
+"""Latent numbers drawn at once: 16 MiB in float32."""
+
+LIVE = 4
+"""Tensors of a network's largest size that a density holds at once: logits and the temporaries of their log_prob."""
+
+Rows = tuple[Tensor, ...]
+"""Data and their conditions, x (G, *event) and (G, *shape) each."""
+
+Size = torch.Size | list[int] | tuple[int, ...]
+
+
+@final
+class Marginal(NamedTuple):
+    """Importance-sampled log-likelihood.
+
+    Attributes:
+        log_px: log 1/K sum_k w_k, (N,), a lower bound on log p(x) in expectation, in the dtype of the computation.
+        ess: effective sample size (sum w)^2 / sum w^2 of each datum, (N,), between 1 and K.
+    """
+
+    log_px: Tensor
+    ess: Tensor
+
+
+def bound(densities: Densities, batches: Iterable[Batch], *, seed: int, num_samples: int = 1) -> dict[str, Tensor]:
+    """ELBO, rate and distortion per datum, (N,) each, averaged over ``num_samples`` draws; those that exist."""
+    size = max(1, GROUP // num_samples)
+    with evaluating(densities, seed):
+        parts = [_parts(densities.terms(*rows, sample_shape=(num_samples,))) for rows in in_groups(batches, size)]
+        return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+
+
+def _parts(terms: Terms) -> dict[str, Tensor]:
+    """What exists of elbo, rate and distortion, averaged over samples, (G,) each."""
+    means = {}
+    for name in ("elbo", "rate", "distortion"):
+        try:
+            means[name] = getattr(terms, name).mean(0)
+        except Undefined:
+            continue
+    return means
+
+
+def importance_log_likelihood(
+    densities: Densities, batches: Iterable[Batch], *, num_samples: int, seed: int, memory: int | None = None
+) -> Marginal:
+    """Estimate log p(x) by log 1/K sum_k p(x, z_k) / q(z_k | x), z_k ~ q(z | x): L_K of Burda et al. (2016), eq. 8.
+
+    Weights are computed in the model's dtype, in chunks of samples and data that fit ``memory``; their logarithms are
+    summed in float64.
+
+    Args:
+        densities: any density whose terms have a ``log_weight``.
+        batches: the data.
+        num_samples: K.
+        seed: seed of the noise.
+        memory: bytes for the activations of one chunk; None takes `default_memory`.
+
+    Raises:
+        Undefined: the model has no importance weight (an autoencoder).
+    """
+    size = min(GROUP, max(1, DRAWN // (num_samples * prod(densities.latent_shape))))
+    with evaluating(densities, seed):
+        groups = [
+            _marginal(densities, rows, num_samples, _chunk(densities, rows, memory))
+            for rows in in_groups(batches, size)
+        ]
+        return Marginal(*(torch.cat(parts) for parts in zip(*groups, strict=True)))
+
+
+def _marginal(densities: Densities, rows: Rows, num_samples: int, chunk: int) -> Marginal:
+    """Estimate of log p(x) and effective sample size of one group, (G,) each."""
+    log_w = _log_weights(densities, rows, num_samples, chunk)
+    log_sum = log_w.logsumexp(0)
+    ess = (2 * log_sum - (2 * log_w).logsumexp(0)).exp()
+    return Marginal((log_sum - log(num_samples)).to(rows[0].dtype), ess.to(rows[0].dtype))
+
+
+def _log_weights(densities: Densities, rows: Rows, num_samples: int, chunk: int) -> Tensor:
+    """Log-weight of every sample and datum, (K, G) in float64, from draws made `DRAWN` numbers at a time."""
+    latents = densities.terms(*rows).latents
+    block = max(1, DRAWN // (len(rows[0]) * prod(densities.latent_shape)))
+    log_w = torch.empty(num_samples, len(rows[0]), dtype=torch.float64, device=rows[0].device)
+    for samples in _slices(num_samples, block):
+        part = log_w[samples]
+        _fill(part, densities, rows, _draw(latents, len(part)), chunk)
+    return log_w
+
+
+def _fill(log_w: Tensor, densities: Densities, rows: Rows, drawn: "Drawn | None", chunk: int) -> None:
+    """Writes log w (S, G) chunk by chunk: many samples of few data, so that what depends on x or c alone is cheap."""
+    num, size = log_w.shape
+    samples_at_once = min(num, chunk)
+    for data in _slices(size, max(1, chunk // samples_at_once)):
+        here = [tensor[data] for tensor in rows]
+        for samples in _slices(num, samples_at_once):
+            part = log_w[samples, data]
+            proposal = None if drawn is None else drawn.part(samples, data)
+            part.copy_(densities.terms(*here, sample_shape=(len(part),), proposal=proposal).log_weight)
+
+
+@final
+class Drawn(Distribution):
+    """A proposal whose draws were made beforehand: the noise is independent of the chunks, and q is computed once.
+
+    Args:
+        z: the draws, (S, G, *latent_shape).
+        log_q: their log-density, (S, G).
+    """
+
+    def __init__(self, z: Tensor, log_q: Tensor) -> None:
+        super().__init__(log_q.shape[1:], z.shape[log_q.dim() :], validate_args=False)
+        self.z, self.log_q = z, log_q
+
+    def part(self, samples: slice, data: slice) -> "Drawn":
+        """The draws of some samples and data."""
+        return Drawn(self.z[samples, data], self.log_q[samples, data])
+
+    def sample(self, sample_shape: Size = ()) -> Tensor:
+        """The draws; there is one set of them."""
+        assert tuple(sample_shape) == self.log_q.shape[:1]
+        return self.z
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """Log-density of the draws."""
+        assert value is self.z
+        return self.log_q
+
+
+def _draw(latents: tuple[Latent, ...], num: int) -> Drawn | None:
+    """``num`` draws where the model has one layer of latents with a density, which then takes them as its proposal."""
+    match latents:
+        case (Sampled(q=q),):
+            z = q.sample((num,))
+            return Drawn(z, q.log_prob(z))
+    return None
+
+
+def likelihood_quantities(
+    densities: Densities, batches: Iterable[Batch], *, num_samples: int, seed: int, memory: int | None = None
+) -> dict[str, Quantity]:
+    """Those that exist of elbo, rate, distortion, nll, ess, degenerate and bits_per_dim.
+
+    ``degenerate`` is the fraction of data whose effective sample size is below 2: one sample carries their estimate.
+    """
+    parts = bound(densities, batches, seed=seed)
+    quantities = {name: mean_of(values, k=1, seed=seed) for name, values in parts.items()}
+    try:
+        marginal = importance_log_likelihood(densities, batches, num_samples=num_samples, seed=seed, memory=memory)
+    except Undefined:
+        return quantities
+    degenerate = (marginal.ess < 2).to(marginal.ess.dtype)
+    quantities["nll"] = mean_of(-marginal.log_px, k=num_samples, seed=seed)
+    quantities["ess"] = mean_of(marginal.ess, k=num_samples, seed=seed, unit="samples")
+    quantities["degenerate"] = mean_of(degenerate, k=num_samples, seed=seed, unit="fraction")
+    if _is_discrete(densities, batches):
+        per_dim = prod(densities.spec.x) * log(2)
+        quantities["bits_per_dim"] = mean_of(-marginal.log_px / per_dim, k=num_samples, seed=seed, unit="bits/dim")
+    return quantities
+
+
+def _is_discrete(densities: Densities, batches: Iterable[Batch]) -> bool:
+    """Whether the likelihood gives probabilities to data of several levels: only then do bits/dim mean something."""
+    if densities.spec.levels is None or densities.spec.levels <= 2:
+        return False
+    with evaluating(densities, seed=0):
+        x, *given = next(in_groups(batches, 1))
+        support = densities.decode(densities.encode(x, *given), *given).support
+    return support is not None and support.is_discrete
+
+
+def degeneracy(quantities: Mapping[str, Quantity]) -> str | None:
+    """What to do when the importance weights of more than a tenth of the data degenerate; None when all is well."""
+    share = quantities.get("degenerate")
+    if share is None or share.k == 1 or not isinstance(share.value, float) or share.value <= 0.1:
+        return None
+    return (
+        f"importance weights degenerate: for {share.value:.0%} of {share.n} data one of K={share.k} samples carries "
+        "the estimate (effective sample size below 2), so the NLL is still biased upwards. Raise "
+        "evaluation.num_samples, or bring q(z | x) closer to p(z | x): a richer posterior, a larger encoder, longer training"
+    )
+
+
+def in_groups(batches: Iterable[Batch], size: int) -> Iterator[Rows]:
+    """The data in groups of ``size``, the last one smaller, however they were batched."""
+    held: Rows = ()
+    for batch in batches:
+        new = (batch.x, *batch.given)
+        held = tuple(torch.cat(pair) for pair in zip(held, new, strict=True)) if held else new
+        while len(held[0]) >= size:
+            yield tuple(tensor[:size] for tensor in held)
+            held = tuple(tensor[size:] for tensor in held)
+    if held and len(held[0]) > 0:
+        yield held
+
+
+def _slices(total: int, size: int) -> Iterator[slice]:
+    return (slice(start, min(start + size, total)) for start in range(0, total, size))
+
+
+def default_memory(device: torch.device) -> int:
+    """Bytes of one chunk: on a CPU 3 MiB a thread, which its caches hold, elsewhere 2 GiB.
+
+    Measured on a CPU: tensors above 1 MiB go back to the system when freed, and taking them again costs a third more.
+    """
+    return 3 * 2**20 * torch.get_num_threads() if device.type == "cpu" else 2 * 2**30
+
+
+def _chunk(densities: Densities, rows: Rows, memory: int | None) -> int:
+    """Pairs of a sample and a datum whose activations fit ``memory``."""
+    budget = default_memory(device_of(densities)) if memory is None else memory
+    largest = _largest_activation(densities, [tensor[:1] for tensor in rows])
+    return max(1, budget // (LIVE * largest * rows[0].element_size()))
+
+
+def _largest_activation(densities: Densities, row: list[Tensor]) -> int:
+    """Numbers in the largest tensor that any submodule returns for one datum and one sample."""
+    sizes = [row[0].numel()]
+
+    def note(module: nn.Module, inputs: tuple, output: object) -> None:
+        if isinstance(output, Tensor):
+            sizes.append(output.numel())
+
+    hooks = [module.register_forward_hook(note) for module in densities.modules()]
+    try:
+        densities.terms(*row, sample_shape=(1,))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return max(sizes)

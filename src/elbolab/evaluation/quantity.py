@@ -1,0 +1,50 @@
+"""One measured number with everything needed to trust it."""
+
+from dataclasses import asdict, dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+
+
+@final
+@dataclass(frozen=True)
+class Quantity:
+    """A number of `evaluation.json`.
+
+    Attributes:
+        value: the estimate; a list where the quantity has one value a dimension.
+        stderr: standard error of the mean over data, None where the quantity is no mean.
+        n: number of data it rests on.
+        k: samples per datum, None where nothing is sampled.
+        seed: seed of the noise.
+        dtype: dtype of the computation, with the matmul precision where it is lower.
+        unit: ``nats``, ``bits/dim``, ``dimensions``, ``fraction``, ``dB``, ...
+    """
+
+    value: float | list[float]
+    stderr: float | list[float] | None
+    n: int
+    k: int | None
+    seed: int
+    dtype: str
+    unit: str
+
+    def to_json(self) -> dict:
+        """A dictionary of plain JSON types."""
+        return asdict(self)
+
+
+def mean_of(per_datum: Tensor, *, k: int | None, seed: int, unit: str = "nats") -> Quantity:
+    """Mean and standard error over data of (N,) or, per column, (N, D) values."""
+    values = per_datum.double()
+    n = len(values)
+    stderr = values.std(0) / n**0.5 if n > 1 else torch.full_like(values[0], float("nan"))
+    return Quantity(values.mean(0).tolist(), stderr.tolist(), n, k, seed, describe(per_datum.dtype), unit)
+
+
+def describe(dtype: torch.dtype) -> str:
+    """``float32``, or ``float32, tf32 matmul`` where the device may round the factors."""
+    name = str(dtype).removeprefix("torch.")
+    precision = torch.get_float32_matmul_precision()
+    return f"{name}, {precision} matmul" if dtype is torch.float32 and precision != "highest" else name

@@ -1,0 +1,165 @@
+"""`evaluation.json`: what was measured, with everything needed to trust it.
+
+The schema::
+
+    {split: {quantity: {"value", "stderr", "n", "k", "seed", "dtype", "unit"}}}
+
+split      ``train``, ``val`` or ``test``.
+quantity   its name: ``elbo``, ``rate``, ``distortion``, ``nll``, ``active_units``, ...; one that does not exist for the
+           model is absent, never 0 or null.
+value      a finite number, or a list of them where the quantity has one a dimension.
+stderr     standard error over data, shaped like ``value``; null where the quantity is no mean or rests on one datum.
+n          number of data.
+k          samples per datum, null where nothing is sampled.
+seed       seed of the noise.
+dtype      dtype of the computation.
+unit       ``nats``, ``bits/dim``, ``fraction``, ...
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from math import floor, isfinite, log10
+from pathlib import Path
+
+from elbolab.evaluation.quantity import Quantity
+
+Report = dict[str, dict[str, dict]]
+"""Split -> name -> quantity, as plain JSON types."""
+
+SPLITS = ("train", "val", "test")
+
+KEYS = ("value", "stderr", "n", "k", "seed", "dtype", "unit")
+
+HEADLINES = (
+    "elbo",
+    "rate",
+    "distortion",
+    "nll",
+    "bits_per_dim",
+    "ess",
+    "active_units",
+    "probe_accuracy",
+    "knn_accuracy",
+)
+"""What `table` shows first, in this order."""
+
+
+def entries(quantities: Mapping[str, Quantity]) -> dict[str, dict]:
+    """One split of a report. A quantity that is not finite (the PSNR of a perfect reconstruction) is absent."""
+    finite = {name: quantity for name, quantity in quantities.items() if _finite(quantity.value)}
+    return {name: _entry(quantity) for name, quantity in finite.items()}
+
+
+def _entry(quantity: Quantity) -> dict:
+    """JSON types, with an unknown standard error as None."""
+    entry = quantity.to_json()
+    return entry if _finite(entry["stderr"]) else entry | {"stderr": None}
+
+
+def _finite(value: object) -> bool:
+    """Whether a number, or every number of a list, is finite; None is not."""
+    numbers = value if isinstance(value, list) else [value]
+    return all(isinstance(number, int | float) and isfinite(number) for number in numbers)
+
+
+def check(report: Mapping) -> None:
+    """Raises ValueError, naming the place, where ``report`` leaves the schema at the head of this file."""
+    for split, quantities in report.items():
+        if split not in SPLITS:
+            raise ValueError(f"report: {split!r} is no split; choose from {', '.join(SPLITS)}")
+        for name, quantity in quantities.items():
+            if fault := _fault(quantity):
+                raise ValueError(f"report: {split}.{name}: {fault}")
+
+
+def _fault(quantity: Mapping) -> str | None:
+    """What is wrong with one quantity, None when nothing is."""
+    if not isinstance(quantity, Mapping) or set(quantity) != set(KEYS):
+        return f"must have exactly the keys {', '.join(KEYS)}"
+    value, stderr = quantity["value"], quantity["stderr"]
+    rules = {
+        "value must be a finite number or a list of them": _finite(value),
+        "stderr must be null or finite and shaped like value": stderr is None
+        or _finite(stderr)
+        and _alike(value, stderr),
+        "n must be a positive whole number": _whole(quantity["n"], 1),
+        "k must be null or a positive whole number": quantity["k"] is None or _whole(quantity["k"], 1),
+        "seed must be a whole number": _whole(quantity["seed"], 0),
+        "dtype and unit must be text": isinstance(quantity["dtype"], str) and isinstance(quantity["unit"], str),
+    }
+    return next((rule for rule, holds in rules.items() if not holds), None)
+
+
+def _alike(value: object, stderr: object) -> bool:
+    if isinstance(value, list) and isinstance(stderr, list):
+        return len(value) == len(stderr)
+    return not isinstance(value, list) and not isinstance(stderr, list)
+
+
+def _whole(value: object, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def read_report(path: Path) -> Report:
+    """The report in ``path``.
+
+    Raises:
+        ValueError: the file holds no report.
+    """
+    try:
+        report = json.loads(path.read_text())
+    except ValueError as error:
+        raise ValueError(f"{path} is no evaluation report ({error}); remove it and evaluate again") from error
+    check(report)
+    return report
+
+
+def write_report(path: Path, report: Report) -> Report:
+    """Writes ``report`` and returns what the file then holds.
+
+    A split that is in ``report`` replaces that split of an existing file whole, so that no number of an older
+    evaluation stays among newer ones; splits that are not in ``report`` are kept. The file appears whole or not at all,
+    and the same report gives the same bytes.
+
+    Raises:
+        ValueError: ``report`` leaves the schema, or the existing file holds no report.
+    """
+    check(report)
+    merged = (read_report(path) if path.exists() else {}) | report
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(json.dumps(merged, indent=2, sort_keys=True, allow_nan=False) + "\n")
+    temporary.replace(path)
+    return merged
+
+
+def table(report: Report, details: Mapping[str, str] | None = None) -> str:
+    """A short table for people: a line a headline, a column a split; ``details`` (wall-clock, images/s) come last."""
+    names = [name for name in HEADLINES if any(name in quantities for quantities in report.values())]
+    rows = [("", *report), *((_label(report, name), *_cells(report, name)) for name in names)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    widths[0] = max(widths[0], *(len(name) for name in details or {"": ""}))
+    lines = ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows]
+    lines += [f"{name.ljust(widths[0])}  {text}" for name, text in (details or {}).items()]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _label(report: Report, name: str) -> str:
+    """``nll, K=500 [nats]``."""
+    quantity = next(quantities[name] for quantities in report.values() if name in quantities)
+    samples = "" if quantity["k"] in (None, 1) else f", K={quantity['k']}"
+    return f"{name.replace('_', ' ')}{samples} [{quantity['unit']}]"
+
+
+def _cells(report: Report, name: str) -> list[str]:
+    """The quantity in every split, a dash where it is absent."""
+    return [_cell(quantities[name]) if name in quantities else "-" for quantities in report.values()]
+
+
+def _cell(quantity: Mapping) -> str:
+    """``value ± stderr`` with two digits of the standard error."""
+    value, stderr = quantity["value"], quantity["stderr"]
+    if not stderr:
+        return f"{value:.6g}"
+    decimals = max(0, 1 - floor(log10(stderr)))
+    return f"{value:.{decimals}f} ± {stderr:.{decimals}f}"

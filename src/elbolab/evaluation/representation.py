@@ -1,0 +1,206 @@
+"""How good a model's codes and reconstructions are.
+
+Shapes: N = data, D = latent dimensions, F = factors.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import NamedTuple
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from elbolab.batch import Batch, Spec, Support
+from elbolab.densities.base import Densities
+from elbolab.densities.terms import Undefined
+from elbolab.evaluation.batches import first
+from elbolab.evaluation.quantity import Quantity, describe, mean_of
+from elbolab.evaluation.seeded import evaluating
+from elbolab.metrics.activity import active_units
+from elbolab.metrics.disentanglement.dci import MakeTrees, dci, random_forest
+from elbolab.metrics.disentanglement.mig import mig
+from elbolab.metrics.disentanglement.sap import ScoreMatrix, r_squared, sap
+from elbolab.metrics.disentanglement.voting import beta_vae_score, factor_vae_score
+from elbolab.metrics.images import SSIM_WINDOW, mse, psnr, ssim
+from elbolab.metrics.probes import knn_accuracy, linear_probe_accuracy
+
+
+class Codes(NamedTuple):
+    """The codes of N data with what is known of them, on the CPU.
+
+    Attributes:
+        z: the codes, (N, D), flattened where a code has more dimensions.
+        y: class labels, (N,), None where the data have none.
+        factors: ground-truth factors, (N, F), None where the data have none.
+    """
+
+    z: Tensor
+    y: Tensor | None
+    factors: Tensor | None
+
+
+class Protocol(NamedTuple):
+    """How the disentanglement scores are taken; the defaults are documented with each score.
+
+    Attributes:
+        num_train: data or votes that predictors are fitted to, at most.
+        num_eval: data or votes they are scored on, at most.
+        trees: DCI's classifiers; `boosted_trees` for the published ones.
+        score: SAP's predictors; `svm_accuracy` for the published ones.
+    """
+
+    num_train: int = 10_000
+    num_eval: int = 5_000
+    trees: MakeTrees = random_forest
+    score: ScoreMatrix = r_squared
+
+
+PROTOCOL = Protocol()
+
+
+def representation_quantities(
+    densities: Densities,
+    train_batches: Iterable[Batch],
+    test_batches: Iterable[Batch],
+    *,
+    seed: int,
+    probe_limit: int = 50_000,
+    num_neighbours: int = 5,
+    protocol: Protocol = PROTOCOL,
+) -> dict[str, Quantity]:
+    """Everything there is to say of the codes of the test data; what does not exist is absent.
+
+    Args:
+        densities: the model.
+        train_batches: the data that probes are fitted to, read only when there are labels.
+        test_batches: the data that are measured.
+        seed: of every choice and draw.
+        probe_limit: training data of the probes, at most.
+        num_neighbours: voters of the nearest-neighbour probe.
+        protocol: how the disentanglement scores are taken.
+
+    Returns:
+        active_units, kl_per_dim (a list, nats), mse, psnr, ssim; with labels probe_accuracy and knn_accuracy; with
+        factors mig, dci_disentanglement, dci_completeness, dci_informativeness, sap, beta_vae_score, factor_vae_score.
+    """
+    test = codes(densities, test_batches)
+    quantities = {"active_units": _number(active_units(test.z), test.z, seed, "dimensions")}
+    quantities |= kl_quantities(densities, test_batches, seed=seed)
+    quantities |= reconstruction_quantities(densities, test_batches, seed=seed)
+    if test.y is not None:
+        train = codes(densities, train_batches, limit=probe_limit)
+        quantities |= probe_quantities(train, test, seed=seed, num_neighbours=num_neighbours)
+    return quantities | disentanglement_quantities(test, seed=seed, protocol=protocol)
+
+
+def codes(densities: Densities, batches: Iterable[Batch], limit: int | None = None) -> Codes:
+    """The codes of the first ``limit`` data, all of them for None."""
+    with evaluating(densities, seed=0):
+        rows = [
+            (densities.encode(batch.x, *batch.given).flatten(1).cpu(), batch.y, batch.factors)
+            for batch in first(batches, limit)
+        ]
+    z, y, factors = zip(*rows, strict=True)
+    return Codes(torch.cat(z), _joined(y), _joined(factors))
+
+
+def kl_quantities(densities: Densities, batches: Iterable[Batch], *, seed: int) -> dict[str, Quantity]:
+    """kl_per_dim: KL(q(z_d | x) || p(z_d)) averaged over data, in nats, layers concatenated top first.
+
+    Absent where there is no prior or where prior or posterior do not factorise.
+    """
+    with evaluating(densities, seed):
+        try:
+            kl = torch.cat([_kl_per_dim(densities, batch) for batch in batches])
+        except Undefined:
+            return {}
+    return {"kl_per_dim": mean_of(kl, k=None, seed=seed)} if kl.shape[1] else {}
+
+
+def reconstruction_quantities(densities: Densities, batches: Iterable[Batch], *, seed: int) -> dict[str, Quantity]:
+    """mse, and psnr and ssim of images in [0, 1], between x and the mean of p(x | z) at the code z of x.
+
+    mse is per element; psnr is the mean over images of their dB. ssim is absent for images smaller than its window.
+    """
+    measures = [("mse", mse, "squared error/element")]
+    if is_image(densities.spec):
+        measures += [("psnr", psnr, "dB")]
+        measures += [("ssim", ssim, "similarity")] if min(densities.spec.x[1:]) >= SSIM_WINDOW else []
+    with evaluating(densities, seed):
+        pairs = ((batch.x, _reconstruct(densities, batch)) for batch in batches)
+        rows = [[measure(x, mean).cpu() for _, measure, _ in measures] for x, mean in pairs]
+    columns = zip(measures, zip(*rows, strict=True), strict=True)
+    return {name: mean_of(torch.cat(values), k=None, seed=seed, unit=unit) for (name, _, unit), values in columns}
+
+
+def probe_quantities(train: Codes, test: Codes, *, seed: int, num_neighbours: int) -> dict[str, Quantity]:
+    """probe_accuracy and knn_accuracy: the share of test data whose class is read from the code.
+
+    Raises:
+        ValueError: one of the sets has no labels.
+    """
+    if train.y is None or test.y is None:
+        raise ValueError("probes need labels in the training and in the test data")
+    arrays = (train.z.numpy(), train.y.numpy(), test.z.numpy(), test.y.numpy())
+    correct = {
+        "probe_accuracy": linear_probe_accuracy(*arrays, seed=seed, limit=len(train.z)),
+        "knn_accuracy": knn_accuracy(*arrays, num_neighbours=num_neighbours, seed=seed, limit=len(train.z)),
+    }
+    dtype = describe(test.z.dtype)
+    means = {name: mean_of(torch.from_numpy(c), k=None, seed=seed, unit="fraction") for name, c in correct.items()}
+    return {name: replace(mean, dtype=dtype) for name, mean in means.items()}
+
+
+def disentanglement_quantities(test: Codes, *, seed: int, protocol: Protocol = PROTOCOL) -> dict[str, Quantity]:
+    """The five scores, absent without factors; those that compare factors need two that vary."""
+    num_varying = 0 if test.factors is None else int((test.factors != test.factors[0]).any(0).sum())
+    if test.factors is None or num_varying == 0:
+        return {}
+    z, factors = test.z.double().numpy(), test.factors.numpy()
+    scores = _scores(z, factors, seed, protocol) | (_votes(z, factors, seed, protocol) if num_varying > 1 else {})
+    return {name: _number(value, test.z, seed, "score") for name, value in scores.items()}
+
+
+def is_image(spec: Spec) -> bool:
+    """Whether a datum is (channels, height, width) with values in [0, 1]."""
+    return len(spec.x) == 3 and spec.support is not Support.REAL
+
+
+def _scores(z: NDArray, factors: NDArray, seed: int, protocol: Protocol) -> dict[str, float]:
+    num_train, num_eval, trees, score = protocol
+    importance = dci(z, factors, seed=seed, num_train=num_train, num_test=num_eval, trees=trees)
+    return {
+        "mig": mig(z, factors),
+        **{f"dci_{name}": value for name, value in importance._asdict().items()},
+        "sap": sap(z, factors, seed=seed, num_train=num_train, num_test=num_eval, score=score),
+    }
+
+
+def _votes(z: NDArray, factors: NDArray, seed: int, protocol: Protocol) -> dict[str, float]:
+    counts = {"num_train": protocol.num_train, "num_eval": protocol.num_eval}
+    return {
+        "beta_vae_score": beta_vae_score(z, factors, seed=seed, **counts),
+        "factor_vae_score": factor_vae_score(z, factors, seed=seed, **counts),
+    }
+
+
+def _kl_per_dim(densities: Densities, batch: Batch) -> Tensor:
+    """(B, D), D = 0 without latents."""
+    latents = densities.terms(batch.x, *batch.given).latents
+    return torch.cat([batch.x.new_empty(len(batch.x), 0), *(latent.kl_per_dim for latent in latents)], dim=1).cpu()
+
+
+def _reconstruct(densities: Densities, batch: Batch) -> Tensor:
+    return densities.decode(densities.encode(batch.x, *batch.given), *batch.given).mean
+
+
+def _joined(rows: tuple[Tensor | None, ...]) -> Tensor | None:
+    """The rows of all batches on the CPU; None where a batch has none."""
+    present = [row.cpu() for row in rows if row is not None]
+    return torch.cat(present) if len(present) == len(rows) else None
+
+
+def _number(value: float, z: Tensor, seed: int, unit: str) -> Quantity:
+    """A quantity that is no mean over data."""
+    return Quantity(value, None, len(z), None, seed, describe(z.dtype), unit)

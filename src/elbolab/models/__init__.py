@@ -1,0 +1,1 @@
+"""One file a variant, each a LightningModule on `ElboModule`."""

@@ -1,0 +1,28 @@
+"""The autoencoder: a code without a distribution. It has a distortion, and no bound."""
+
+from typing import final
+
+from torch import Tensor
+
+from elbolab.batch import Batch
+from elbolab.models.base import ElboModule, Loss
+
+
+@final
+class AE(ElboModule):
+    """Minimises the distortion -log p(x | z = f(x)).
+
+    Linear, convolutional, tied or denoising are matters of its densities and their nets.
+    It has no ELBO to be chosen by: monitor its distortion.
+    """
+
+    def loss(self, batch: Batch) -> Loss:
+        """The distortion, nats per datum."""
+        distortion = self.densities.terms(batch.x, *batch.given).distortion.mean()
+        return Loss(distortion, {"distortion": distortion})
+
+    def report(self, batch: Batch) -> dict[str, Tensor]:
+        """distortion, and the squared error per element of the mean reconstruction."""
+        z = self.densities.encode(batch.x, *batch.given)
+        p = self.densities.decode(z, *batch.given)
+        return {"distortion": -p.log_prob(batch.x).mean(), "mse": (p.mean - batch.x).square().mean()}

@@ -1,0 +1,223 @@
+"""The base LightningModule: a variant says what it minimises and what it reports, this trains it.
+
+All optimisation is manual, in blocks: one `training_step` takes K optimiser steps, so that Lightning's cost, logging
+and bookkeeping are paid once a block. Results do not depend on K.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from contextlib import ExitStack
+from math import inf
+from typing import Any
+
+import lightning as L
+import torch
+from torch import Tensor, nn
+from torch.distributed import all_gather_object, all_reduce
+from torch.optim import Optimizer
+
+from elbolab.data.blocks import Block, repace
+from elbolab.densities.base import Densities
+from elbolab.training.ema import Ema
+from elbolab.training.progress import count
+from elbolab.training.rng import isolated_rng, restore_rng, rng_state
+from elbolab.training.schedules import Length, Schedule
+from elbolab.training.stepper import Guard, Loss, NotFinite, Player, Stepper, size_of
+
+__all__ = ["ElboModule", "Loss", "Player"]
+
+VALIDATION_SEED = 20131220  # validation draws the same noise every time; the day Auto-Encoding Variational Bayes came out
+
+
+class ElboModule(L.LightningModule, ABC):
+    """A model in training.
+
+    Args:
+        densities: what the model is; a variant reads it, evaluation too.
+        optimizer: parameters -> optimiser.
+        schedule: factor on the learning rate at every step; None keeps it constant.
+        clip_norm: see `Guard`.
+        skip_norm: see `Guard`.
+        skip_patience: see `Guard`.
+        accumulate: see `Guard`.
+        ema: decay of the weight average that is validated and saved in the place of the weights; None: none.
+        monitor: the logged validation quantity that plateau schedules observe.
+        mode: ``"max"`` or ``"min"``: which way it improves.
+
+    Attributes:
+        step: optimiser steps taken, an int64 buffer: what schedules read.
+    """
+
+    automatic_optimization = False
+    step: Tensor
+    skipped: Tensor
+
+    def __init__(
+        self,
+        densities: Densities,
+        optimizer: Callable[[list[nn.Parameter]], Optimizer],
+        schedule: Schedule | None = None,
+        clip_norm: float | None = None,
+        skip_norm: float | None = None,
+        skip_patience: int = 10,
+        accumulate: int = 1,
+        ema: float | None = None,
+        monitor: str = "val/elbo",
+        mode: str = "max",
+    ) -> None:
+        super().__init__()
+        self.densities = densities
+        self.optimizer, self.schedule = optimizer, schedule
+        self.guard = Guard(clip_norm, skip_norm, skip_patience, accumulate)
+        self.ema = None if ema is None else Ema(list(densities.parameters()), ema)
+        self.register_buffer("step", torch.tensor(0))
+        self.register_buffer("skipped", torch.tensor(0))
+        self.monitor, self.sign = monitor, {"max": -1, "min": 1}[mode]
+        self.autocast: torch.dtype | None = None
+        self._restored: list[dict[str, Tensor]] | None = None
+        self._stepper: Stepper | None = None
+        self._validation = ExitStack()
+        self._sums: dict[str, Tensor] = {}
+
+    @abstractmethod
+    def loss(self, batch: Any) -> Loss:
+        """The training objective on one batch, a cost averaged over data. Safe to capture: no host sync."""
+
+    @abstractmethod
+    def report(self, batch: Any) -> dict[str, Tensor]:
+        """What validation logs, averaged over the batch: the bound at beta = 1 with hard samples, where there is one."""
+
+    def players(self) -> list[Player]:
+        """Who steps, in order: here one player that moves every parameter."""
+        return [Player(self.loss, [p for p in self.parameters() if p.requires_grad], self.optimizer)]
+
+    # -- training -----------------------------------------------------------------------------------------------------
+
+    def configure_optimizers(self) -> list[Optimizer]:
+        """One optimiser a player; a scheduled rate becomes a tensor where the optimiser takes one."""
+        optimizers = [player.optimizer(player.parameters) for player in self.players()]
+        for group in (group for optimizer in optimizers for group in optimizer.param_groups):
+            group["base_lr"] = float(group["lr"])
+            if self.schedule is not None and (group.get("fused") or group.get("capturable")):
+                group["lr"] = torch.tensor(float(group["lr"]))
+        return optimizers
+
+    def on_fit_start(self) -> None:
+        """A stepper belongs to one fit."""
+        self._stepper = None
+
+    def on_train_start(self) -> None:
+        """Resolves schedules; starts this rank's noise, or takes it up where the checkpoint left it."""
+        length = self._length()
+        for module in self.modules():
+            if isinstance(module, Schedule):
+                module.bind(length)
+        if self._restored is not None:
+            restore_rng(self._restored[self.global_rank], self.device)
+            self._restored = None
+            return
+        torch.manual_seed(torch.initial_seed() + self.global_rank)
+        if int(self.step) == 0:
+            self.densities.initialise_to_mean(self.trainer.datamodule.train_mean().to(self.device))  # type: ignore[attr-defined]
+
+    def training_step(self, block: Block, _: int) -> None:
+        """Takes the block's steps, fewer when the run ends within it.
+
+        Raises:
+            NotFinite: a loss is not finite.
+        """
+        first = self.trainer.global_step
+        if self.trainer.max_steps > 0:
+            block.truncate(self.trainer.max_steps - first)
+        try:
+            self._stepper = self._stepper or self._make_stepper()
+            metrics = self._stepper.run(block)
+        except NotFinite as error:
+            raise NotFinite(f"between steps {first + 1} and {first + len(block)}: {error}") from None
+        count(self.trainer, len(block))
+        self.log_dict({f"train/{k}": v for k, v in metrics.items()}, batch_size=1, prog_bar=True)
+
+    def _make_stepper(self) -> Stepper:
+        """In the first training step, after any restore: loading replaces optimiser tensors."""
+        optimizers = self.optimizers(use_pl_optimizer=False)
+        ema = None if self.ema is None else (self.ema, list(self.densities.parameters()))
+        return Stepper(
+            self.players(),
+            optimizers if isinstance(optimizers, list) else [optimizers],
+            step=self.step,
+            skipped=self.skipped,
+            schedule=self.schedule,
+            guard=self.guard,
+            ema=ema,
+            world=self.trainer.world_size,
+            autocast=self.autocast,
+        )
+
+    def _length(self) -> Length:
+        epoch = self.trainer.datamodule.steps_per_epoch  # type: ignore[attr-defined]
+        ends = [self.trainer.max_steps] if self.trainer.max_steps > 0 else []
+        if self.trainer.max_epochs is not None and self.trainer.max_epochs > 0:
+            ends.append(self.trainer.max_epochs * epoch)
+        return Length(epoch, min(ends) if ends else None)
+
+    # -- validation ---------------------------------------------------------------------------------------------------
+
+    def on_validation_epoch_start(self) -> None:
+        """Sets training's noise aside and puts the weight average in place; `on_validation_epoch_end` gives back."""
+        self._sums = {}
+        self._validation.enter_context(isolated_rng(self.device))
+        if self.ema is not None:
+            self._validation.enter_context(self.ema.applied(list(self.densities.parameters())))
+
+    def validation_step(self, block: Block, _: int) -> None:
+        """Sums the report over data; every batch has its own noise, the same on any number of ranks."""
+        for position, batch in zip(block.positions, block, strict=True):
+            torch.manual_seed(VALIDATION_SEED + position)
+            size = size_of(batch)
+            row = {name: mean.double() * size for name, mean in self.report(batch).items()}
+            row["size"] = torch.tensor(float(size), dtype=torch.float64, device=self.device)
+            self._sums = {name: self._sums[name] + value if self._sums else value for name, value in row.items()}
+
+    def on_validation_epoch_end(self) -> None:
+        """Logs the means over all data of all ranks.
+
+        Raises:
+            NotFinite: a mean is not finite.
+        """
+        self._validation.close()
+        names, sums = list(self._sums), torch.stack(list(self._sums.values()))
+        if self.trainer.world_size > 1:
+            all_reduce(sums)
+        means = dict(zip(names, (sums / sums[names.index("size")]).tolist(), strict=True))
+        del means["size"]
+        if not all(-inf < mean < inf for mean in means.values()):
+            raise NotFinite(f"validation after step {self.trainer.global_step}: {means}")
+        logged = {f"val/{name}": mean for name, mean in means.items()}
+        self.log_dict(logged, prog_bar=True)
+        if self.schedule is not None and not self.trainer.sanity_checking:
+            self.schedule.observe(torch.tensor(self.sign * logged[self.monitor], device=self.device))
+
+    # -- checkpoints --------------------------------------------------------------------------------------------------
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Adds the random state of every rank."""
+        state = rng_state(self.device)
+        states: list[Any] = [None] * self.trainer.world_size
+        if self.trainer.world_size > 1:
+            all_gather_object(states, state)
+        checkpoint["rng"] = states if self.trainer.world_size > 1 else [state]
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keeps the random state until training starts; recounts blocks where K has changed.
+
+        Raises:
+            ValueError: the checkpoint was written by another number of ranks.
+        """
+        world = self.trainer.world_size
+        if len(checkpoint["rng"]) != world:
+            raise ValueError(
+                f"this run was saved by {len(checkpoint['rng'])} process(es) and cannot go on exactly on {world}: "
+                f"resume with trainer.devices={len(checkpoint['rng'])}"
+            )
+        self._restored = checkpoint["rng"]
+        repace(checkpoint, self.trainer.datamodule.pace.block)  # type: ignore[attr-defined]

@@ -1,0 +1,59 @@
+"""beta-VAE and its relatives: other weights on the rate (Higgins et al. 2017; Burgess et al. 2018; Kingma et al. 2016)."""
+
+from typing import Any, final
+
+import torch
+from torch import Tensor
+
+from elbolab.batch import Batch
+from elbolab.densities.terms import Terms, summary
+from elbolab.models.base import ElboModule, Loss
+from elbolab.training.schedules import Schedule, as_schedule
+
+
+@final
+class BetaVAE(ElboModule):
+    """Minimises distortion + beta * cost(rate), everything in nats, so beta means the same at every resolution.
+
+    The cost is the rate (Higgins et al. 2017, Eq. 4); |rate - C| per datum where a capacity is given (Burgess et al.
+    2018, Eq. 8, beta is their gamma); with free bits, the sum over latent dimensions of max(lambda, mean KL of the
+    dimension) (Kingma et al. 2016, Eq. 15).
+
+    Args:
+        beta: weight, a number or a schedule.
+        capacity: C in nats, a number or a schedule; None: no capacity.
+        free_bits: lambda in nats a dimension, 0: none.
+        **base: see `ElboModule`.
+
+    Raises:
+        ValueError: a negative weight, or a capacity together with free bits.
+    """
+
+    def __init__(
+        self, beta: float | Schedule, capacity: float | Schedule | None = None, free_bits: float = 0.0, **base: Any
+    ) -> None:
+        super().__init__(**base)
+        if free_bits < 0 or (isinstance(beta, int | float) and beta < 0):
+            raise ValueError(f"model.beta={beta}, model.free_bits={free_bits}: weights and free bits are not negative")
+        if capacity is not None and free_bits > 0:
+            raise ValueError("model.capacity and model.free_bits are two costs of one rate: set one of them")
+        self.beta = as_schedule(beta)
+        self.capacity = None if capacity is None else as_schedule(capacity)
+        self.free_bits = free_bits
+
+    def loss(self, batch: Batch) -> Loss:
+        """distortion + beta * cost(rate), nats per datum."""
+        terms = self.densities.terms(batch.x, *batch.given)
+        beta = self.beta(self.step)
+        return Loss((terms.distortion + beta * self.cost(terms)).mean(), summary(terms) | {"beta": beta})
+
+    def cost(self, terms: Terms) -> Tensor:
+        """The rate, or what stands in its place; (B,) or a scalar."""
+        if self.free_bits > 0:
+            per_dim = torch.stack([latent.kl_per_dim.flatten(0, -2).mean(0).clamp(min=self.free_bits).sum() for latent in terms.latents])
+            return per_dim.sum()
+        return terms.rate if self.capacity is None else (terms.rate - self.capacity(self.step)).abs()
+
+    def report(self, batch: Batch) -> dict[str, Tensor]:
+        """elbo, rate and distortion at beta = 1."""
+        return summary(self.densities.terms(batch.x, *batch.given))

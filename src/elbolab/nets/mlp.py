@@ -1,0 +1,47 @@
+"""Multi-layer perceptrons.
+
+Shapes: N = rows; inputs (N, *in_shape) each, output (N, *out_shape).
+"""
+
+from collections.abc import Sequence
+from math import prod
+
+import torch
+from torch import Tensor, nn
+
+from elbolab.batch import Shape
+from elbolab.nets.layers import activation_of, initialise_linear
+
+
+class MLP(nn.Module):
+    """Flatten and concatenate the inputs, pass them through hidden layers, reshape to the output.
+
+    Args:
+        in_shapes: shapes of one row of each input.
+        out_shape: shape of one row of the output.
+        hidden: widths of the hidden layers; none makes the network linear.
+        activation: name of a `torch.nn` activation.
+        init: ``"glorot"`` (Glorot and Bengio 2010, uniform, zero biases) or ``"torch"`` (torch's own default).
+
+    Raises:
+        ValueError: an unknown activation or initialisation, or a width below 1.
+    """
+
+    def __init__(
+        self, in_shapes: tuple[Shape, ...], out_shape: Shape, hidden: Sequence[int], activation: str, init: str
+    ) -> None:
+        super().__init__()
+        if any(width < 1 for width in hidden):
+            raise ValueError(f"net.hidden={list(hidden)}: every width must be at least 1")
+        widths = [sum(map(prod, in_shapes)), *hidden, prod(out_shape)]
+        layers: list[nn.Module] = []
+        for width_in, width_out in zip(widths[:-1], widths[1:], strict=True):
+            layers += [initialise_linear(nn.Linear(width_in, width_out), init), activation_of(activation)]
+        self.layers = nn.Sequential(*layers[:-1])
+        self.out_shape = out_shape
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """(N, *in_shape) each -> (N, *out_shape)."""
+        rows = [x.flatten(1) for x in inputs]
+        h = rows[0] if len(rows) == 1 else torch.cat(rows, dim=1)
+        return self.layers(h).unflatten(1, self.out_shape)

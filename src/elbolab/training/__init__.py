@@ -1,0 +1,1 @@
+"""Schedules, the stepper, EMA, checkpoints. It sees a variant only as `players()`."""

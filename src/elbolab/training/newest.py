@@ -1,0 +1,65 @@
+"""The newest state of a run, saved often and whole."""
+
+import os
+import time
+from pathlib import Path
+from typing import Any, final
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import Callback
+
+from elbolab.training.stepper import NotFinite
+
+
+@final
+class Newest(Callback):
+    """Saves ``folder/last.ckpt`` at the first block end at or after every multiple of a period, and after validation.
+
+    Lightning's ModelCheckpoint counts blocks where steps are meant and never saves by time under manual optimisation.
+    The file is replaced in one move, so that a run killed at any moment leaves a whole one. A state that is not
+    finite is never saved.
+
+    Args:
+        folder: where checkpoints go.
+        every_n_steps: period in optimiser steps, None: never by steps.
+        every_seconds: period in seconds, None: never by time.
+    """
+
+    def __init__(self, folder: str, every_n_steps: int | None = None, every_seconds: float | None = 60.0) -> None:
+        self.path = Path(folder) / "last.ckpt"
+        self.every_n_steps, self.every_seconds = every_n_steps, every_seconds
+        self.saved_step, self.saved_time = 0, time.monotonic()
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Periods count from here."""
+        self.saved_step, self.saved_time = trainer.global_step, time.monotonic()
+
+    def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any) -> None:
+        """Saves when a period is over, or the run."""
+        steps, seconds = self.every_n_steps, self.every_seconds
+        due = steps is not None and trainer.global_step // steps > self.saved_step // steps
+        due = due or (seconds is not None and time.monotonic() - self.saved_time >= seconds)
+        due = due or (0 < trainer.max_steps <= trainer.global_step)
+        if trainer.strategy.broadcast(due):
+            self.save(trainer, pl_module)
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Saves, outside the sanity check."""
+        if trainer.state.fn == "fit" and not trainer.sanity_checking:
+            self.save(trainer, pl_module)
+
+    def save(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Writes beside the file, then replaces it.
+
+        Raises:
+            NotFinite: a weight is not finite; the file on disk stays the last good one.
+        """
+        bad = [name for name, weight in pl_module.named_parameters() if not torch.isfinite(weight).all()]
+        if bad:
+            raise NotFinite(f"after step {trainer.global_step} {bad[0]} is not finite")
+        beside = self.path.with_suffix(".tmp")
+        trainer.save_checkpoint(beside)
+        if trainer.is_global_zero:
+            os.replace(beside, self.path)
+        self.saved_step, self.saved_time = trainer.global_step, time.monotonic()

@@ -1,0 +1,269 @@
+"""Schedules: pure functions of the step tensor, for learning rates, beta, capacities and temperatures alike.
+
+A number is a constant schedule. Durations are given in optimiser steps or in epochs, or left out, which means the
+whole run; `Schedule.bind` resolves them when training starts.
+"""
+
+import math
+import warnings
+from abc import ABC, abstractmethod
+from typing import NamedTuple, final
+
+import torch
+from torch import Tensor, nn
+
+
+class Length(NamedTuple):
+    """How long a run is: what durations are measured against.
+
+    Attributes:
+        epoch: optimiser steps an epoch.
+        total: optimiser steps of the run, None without an end.
+    """
+
+    epoch: int
+    total: int | None
+
+
+class Schedule(nn.Module, ABC):
+    """A value for every optimiser step, safe to capture: no host sync, no branch on the step.
+
+    Attributes:
+        until: step from which the value no longer changes, None before `bind` or when it never settles.
+    """
+
+    until: int | None = None
+
+    @abstractmethod
+    def forward(self, step: Tensor) -> Tensor:
+        """The value at ``step``, an int64 scalar tensor; returns a scalar tensor on its device."""
+
+    @abstractmethod
+    def bind(self, length: Length) -> None:
+        """Resolves durations against the length of the run; warns when the schedule outlasts it.
+
+        Raises:
+            ValueError: a duration is left to a run that has no end.
+        """
+
+    def observe(self, value: Tensor) -> None:  # noqa: B027 -- most schedules have nothing to observe
+        """Sees the monitored validation cost at every validation end."""
+
+
+@final
+class Constant(Schedule):
+    """The same value at every step."""
+
+    value: Tensor
+    until = 0
+
+    def __init__(self, value: float) -> None:
+        super().__init__()
+        self.register_buffer("value", torch.tensor(float(value)), persistent=False)
+
+    def forward(self, step: Tensor) -> Tensor:
+        """The value."""
+        return self.value
+
+    def bind(self, length: Length) -> None:
+        """Nothing to resolve."""
+
+
+def as_schedule(value: "float | Schedule") -> Schedule:
+    """A schedule as it is; a number as a constant."""
+    return value if isinstance(value, Schedule) else Constant(value)
+
+
+class _Ramp(Schedule, ABC):
+    """From ``start`` to ``end`` over a duration, then ``end``."""
+
+    def __init__(self, start: float, end: float, steps: int | None, epochs: float | None, delay: int) -> None:
+        super().__init__()
+        if steps is not None and epochs is not None:
+            raise ValueError(f"a schedule lasts steps={steps} or epochs={epochs}, not both: set one to null")
+        if (steps is not None and steps < 1) or (epochs is not None and epochs <= 0) or delay < 0:
+            raise ValueError(f"a schedule must last at least one step (steps={steps}, epochs={epochs}, delay={delay})")
+        self.start, self.end, self.delay = start, end, delay
+        self.steps, self.epochs = steps, epochs
+        self.duration: int | None = steps
+
+    def bind(self, length: Length) -> None:
+        """``steps``, else ``epochs``, else to the end of the run."""
+        self.duration = duration(self.steps, self.epochs, self.delay, length)
+        self.until = self.delay + self.duration
+        warn_if_longer(self, length)
+
+    def progress(self, step: Tensor) -> Tensor:
+        """How far along, in [0, 1]."""
+        assert self.duration is not None, "bind() comes before the first step"
+        return ((step - self.delay) / self.duration).clamp(0, 1)
+
+
+def duration(steps: int | None, epochs: float | None, delay: int, length: Length) -> int:
+    """The duration in steps.
+
+    Raises:
+        ValueError: it is to last the whole run, and the run has no end.
+    """
+    if steps is not None:
+        return steps
+    if epochs is not None:
+        return max(1, round(epochs * length.epoch))
+    if length.total is None:
+        raise ValueError("a schedule without steps or epochs lasts the whole run, but this run has no end: set steps")
+    return max(1, length.total - delay)
+
+
+def warn_if_longer(schedule: Schedule, length: Length) -> None:
+    """Warns when a schedule is still moving as the run ends: beta would silently stay below its target."""
+    if length.total is not None and schedule.until is not None and schedule.until > length.total:
+        warnings.warn(
+            f"{type(schedule).__name__} schedule ends at step {schedule.until}, the run at {length.total}: "
+            "its last value is never reached",
+            stacklevel=2,
+        )
+
+
+@final
+class Linear(_Ramp):
+    """A straight line from ``start`` to ``end``.
+
+    Args:
+        start: value until ``delay``.
+        end: value from ``delay`` + duration.
+        steps: duration in optimiser steps.
+        epochs: duration in epochs; neither: to the end of the run.
+        delay: steps before it starts.
+    """
+
+    def __init__(
+        self, start: float, end: float, steps: int | None = None, epochs: float | None = None, delay: int = 0
+    ) -> None:
+        super().__init__(start, end, steps, epochs, delay)
+
+    def forward(self, step: Tensor) -> Tensor:
+        """start + (end - start) * progress."""
+        return self.start + (self.end - self.start) * self.progress(step)
+
+
+@final
+class Cosine(_Ramp):
+    """Half a cosine from ``start`` to ``end`` (Loshchilov & Hutter 2017, Eq. 5, one cycle). Arguments as `Linear`."""
+
+    def __init__(
+        self, start: float, end: float, steps: int | None = None, epochs: float | None = None, delay: int = 0
+    ) -> None:
+        super().__init__(start, end, steps, epochs, delay)
+
+    def forward(self, step: Tensor) -> Tensor:
+        """end + (start - end) (1 + cos(pi progress)) / 2."""
+        return self.end + (self.start - self.end) * 0.5 * (1 + torch.cos(math.pi * self.progress(step)))
+
+
+@final
+class Cyclic(Schedule):
+    """Linear ramps that start over (Fu et al. 2019): ``ratio`` of every cycle rises, the rest holds ``end``.
+
+    Args:
+        start: value at the beginning of a cycle.
+        end: value after the rise.
+        cycles: number of cycles; afterwards the value stays ``end``.
+        ratio: share of a cycle that rises.
+        steps: duration of all cycles in optimiser steps.
+        epochs: duration of all cycles in epochs; neither: the whole run.
+    """
+
+    def __init__(
+        self,
+        start: float,
+        end: float,
+        cycles: int = 4,
+        ratio: float = 0.5,
+        steps: int | None = None,
+        epochs: float | None = None,
+    ) -> None:
+        super().__init__()
+        if cycles < 1 or not 0 < ratio <= 1:
+            raise ValueError(f"a cyclic schedule needs cycles >= 1 and 0 < ratio <= 1 (cycles={cycles}, ratio={ratio})")
+        self.start, self.end, self.cycles, self.ratio = start, end, cycles, ratio
+        self.steps, self.epochs = steps, epochs
+        self.duration: int | None = steps
+
+    def bind(self, length: Length) -> None:
+        """``steps``, else ``epochs``, else the whole run."""
+        self.duration = self.until = duration(self.steps, self.epochs, 0, length)
+        warn_if_longer(self, length)
+
+    def forward(self, step: Tensor) -> Tensor:
+        """start + (end - start) min(1, position in the cycle / ratio)."""
+        assert self.duration is not None, "bind() comes before the first step"
+        position = (step * self.cycles / self.duration) % 1
+        position = torch.where(step >= self.duration, torch.ones_like(position), position)
+        return self.start + (self.end - self.start) * (position / self.ratio).clamp(max=1)
+
+
+@final
+class Burda(Schedule):
+    """The factor 10^(-i/7) for 3^i epochs, i = 0 .. 7: 3,280 epochs in all (Burda et al. 2016, section 5).
+
+    A run may end earlier; that is how the reduced protocols use it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.epoch: int | None = None
+
+    def bind(self, length: Length) -> None:
+        """Reads the steps an epoch has."""
+        self.epoch = length.epoch
+
+    def forward(self, step: Tensor) -> Tensor:
+        """Stage i ends after 1 + 3 + ... + 3^i = (3^(i+1) - 1) / 2 epochs."""
+        assert self.epoch is not None, "bind() comes before the first step"
+        ends = torch.tensor([(3 ** (i + 1) - 1) // 2 * self.epoch for i in range(7)], device=step.device)
+        stage = (step >= ends).sum()
+        return 10.0 ** (-stage / 7)
+
+
+@final
+class Plateau(Schedule):
+    """Multiplies the factor by ``decay`` when the validation cost has not improved for ``patience`` validations.
+
+    Args:
+        decay: factor applied on a plateau.
+        patience: validations without improvement that are borne.
+        min_factor: the factor's lower bound.
+        min_delta: smallest decrease, in the monitored unit, that counts as an improvement.
+    """
+
+    factor: Tensor
+    best: Tensor
+    waited: Tensor
+
+    def __init__(
+        self, decay: float = 0.5, patience: int = 5, min_factor: float = 1e-3, min_delta: float = 0.0
+    ) -> None:
+        super().__init__()
+        if not 0 < decay < 1 or patience < 0:
+            raise ValueError(f"a plateau schedule needs 0 < decay < 1 and patience >= 0 ({decay=}, {patience=})")
+        self.decay, self.patience, self.min_factor, self.min_delta = decay, patience, min_factor, min_delta
+        self.register_buffer("factor", torch.tensor(1.0))
+        self.register_buffer("best", torch.tensor(math.inf))
+        self.register_buffer("waited", torch.tensor(0))
+
+    def bind(self, length: Length) -> None:
+        """Nothing to resolve."""
+
+    def forward(self, step: Tensor) -> Tensor:
+        """The factor."""
+        return self.factor
+
+    @torch.no_grad()
+    def observe(self, value: Tensor) -> None:
+        """Counts validations without improvement; in place, so that a captured step sees the change."""
+        better = value < self.best - self.min_delta
+        self.best.copy_(torch.where(better, value, self.best))
+        self.waited.copy_(torch.where(better, 0, self.waited + 1))
+        tired = self.waited > self.patience
+        self.factor.copy_(torch.where(tired, (self.factor * self.decay).clamp(min=self.min_factor), self.factor))
+        self.waited.copy_(torch.where(tired, 0, self.waited))

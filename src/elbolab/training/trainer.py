@@ -1,0 +1,162 @@
+"""A Lightning Trainer whose numbers are optimiser steps, under manual optimisation in blocks."""
+
+import warnings
+from typing import Any, final
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import Logger
+
+from elbolab.batch import Pace
+from elbolab.training.strategy import FlatDDP
+
+REFUSED = {
+    "gradient_clip_val": "model.clip_norm",
+    "gradient_clip_algorithm": "model.clip_norm",
+    "accumulate_grad_batches": "model.accumulate",
+    "limit_test_batches": "evaluation.limit",
+    "use_distributed_sampler": "data (its loaders shard over ranks themselves)",
+    "val_check_interval": "trainer.val_every_n_steps",
+}
+"""Options of Lightning's Trainer that fail or do nothing under manual optimisation, and what takes their place."""
+
+AUTOCAST = {"bf16-mixed": torch.bfloat16}
+
+
+@final
+class Pacing(Callback):
+    """Hands the pace to the data and the precision to the model before loaders and steppers are made.
+
+    Args:
+        pace: batches a block, and limits.
+        val_every_n_steps: optimiser steps between validations, None: at epoch ends.
+        autocast: dtype of the networks, None for that of their weights.
+    """
+
+    def __init__(self, pace: Pace, val_every_n_steps: int | None, autocast: torch.dtype | None) -> None:
+        self.pace, self.val_every_n_steps, self.autocast = pace, val_every_n_steps, autocast
+
+    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        """Runs before `train_dataloader`.
+
+        Raises:
+            ValueError: validation is asked for less than once an epoch in steps.
+        """
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        data.pace = self.pace
+        pl_module.autocast = self.autocast  # type: ignore[assignment]
+        every = self.val_every_n_steps
+        if stage == "fit" and every is not None and every > data.steps_per_epoch:
+            raise ValueError(
+                f"trainer.val_every_n_steps={every} is longer than an epoch ({data.steps_per_epoch} steps): "
+                "use trainer.check_val_every_n_epoch"
+            )
+
+
+def block_size(log_every_n_steps: int, val_every_n_steps: int | None) -> int:
+    """K: the logging interval, or the largest smaller number that divides the validation interval.
+
+    Raises:
+        ValueError: an interval below 1.
+    """
+    if log_every_n_steps < 1 or (val_every_n_steps is not None and val_every_n_steps < 1):
+        raise ValueError(f"intervals are at least 1 step ({log_every_n_steps=}, {val_every_n_steps=})")
+    if val_every_n_steps is None:
+        return log_every_n_steps
+    return max(k for k in range(1, log_every_n_steps + 1) if val_every_n_steps % k == 0)
+
+
+def make_trainer(
+    *,
+    max_epochs: int | None = None,
+    max_steps: int = -1,
+    max_time: str | dict[str, int] | None = None,
+    log_every_n_steps: int = 50,
+    val_every_n_steps: int | None = None,
+    check_val_every_n_epoch: int = 1,
+    limit_train_batches: int | None = None,
+    limit_val_batches: int | None = None,
+    accelerator: str = "auto",
+    devices: int | str = 1,
+    num_nodes: int = 1,
+    strategy: str = "auto",
+    precision: str = "32-true",
+    deterministic: bool | str = False,
+    callbacks: list[Callback] | None = None,
+    logger: list[Logger] | None = None,
+    **lightning: Any,
+) -> L.Trainer:
+    """A Trainer in which every interval, limit and length is in optimiser steps.
+
+    Args:
+        max_epochs: length in epochs, None: no limit.
+        max_steps: length in optimiser steps, -1: no limit.
+        max_time: length in time, as Lightning's.
+        log_every_n_steps: K, the steps that one block holds; metrics are logged once a block.
+        val_every_n_steps: steps between validations within an epoch, None: at epoch ends.
+        check_val_every_n_epoch: epochs between validations.
+        limit_train_batches: steps an epoch has at most.
+        limit_val_batches: validation batches at most.
+        accelerator: as Lightning's.
+        devices: as Lightning's.
+        num_nodes: as Lightning's.
+        strategy: ``"auto"``, ``"ddp"`` or ``"ddp_fork"`` (for tests and notebooks).
+        precision: ``"32-true"``, ``"64-true"`` or ``"bf16-mixed"``: autocast around the networks alone.
+        deterministic: as Lightning's.
+        callbacks: callbacks.
+        logger: loggers.
+        **lightning: anything else that Lightning's Trainer takes.
+
+    Raises:
+        ValueError: an option that does nothing under manual optimisation (names the one that does), no length, or an
+            unknown precision or strategy.
+    """
+    for name in REFUSED.keys() & lightning.keys():
+        raise ValueError(f"trainer.{name} does nothing under manual optimisation: use {REFUSED[name]}")
+    if max_epochs is None and max_steps < 0 and max_time is None:
+        raise ValueError("this run has no end: set trainer.max_epochs, trainer.max_steps or trainer.max_time")
+    if precision not in ("32-true", "64-true", *AUTOCAST):
+        raise ValueError(f"trainer.precision={precision}: choose 32-true, 64-true or bf16-mixed")
+    size = block_size(log_every_n_steps, val_every_n_steps)
+    pace = Pace(size, limit_train_batches, limit_val_batches)
+    pacing = Pacing(pace, val_every_n_steps, AUTOCAST.get(precision))
+    return L.Trainer(
+        max_epochs=max_epochs if max_epochs is not None else -1,
+        max_steps=max_steps,
+        max_time=max_time,  # type: ignore[arg-type]
+        log_every_n_steps=1,
+        val_check_interval=None if val_every_n_steps is None else val_every_n_steps // size,
+        check_val_every_n_epoch=check_val_every_n_epoch,
+        num_sanity_val_steps=0,
+        accelerator=accelerator,
+        devices=devices,
+        num_nodes=num_nodes,
+        strategy=make_strategy(strategy),
+        precision="32-true" if precision in AUTOCAST else precision,  # type: ignore[arg-type]
+        deterministic=deterministic,  # type: ignore[arg-type]
+        callbacks=[pacing, *(callbacks or [])],
+        logger=logger or False,
+        use_distributed_sampler=False,
+        **lightning,
+    )
+
+
+def make_strategy(name: str) -> str | FlatDDP:
+    """DDP as ours; anything else is Lightning's own choice.
+
+    Raises:
+        ValueError: a strategy whose gradients the stepper does not average.
+    """
+    starts = {"ddp": "popen", "ddp_fork": "fork", "ddp_spawn": "spawn"}
+    if name in starts:
+        return FlatDDP(start_method=starts[name])  # type: ignore[arg-type]
+    if name != "auto":
+        raise ValueError(f"trainer.strategy={name}: choose auto, ddp, ddp_fork or ddp_spawn")
+    return name
+
+
+def quiet_lightning() -> None:
+    """Silences Lightning's advice that does not hold for blocks of resident data."""
+    for advice in (".*does not have many workers.*", ".*The number of training batches.*", ".*Checkpoint directory.*"):
+        warnings.filterwarnings("ignore", advice)

@@ -1,0 +1,224 @@
+from functools import partial
+from math import log, pi
+
+import pytest
+import torch
+from torch import nn
+from torch.distributions import Bernoulli as TorchBernoulli
+from torch.distributions import Independent, Normal
+
+from elbolab.batch import Batch, Spec, Support
+from elbolab.densities.base import Densities
+from elbolab.densities.single_layer import SingleLayer
+from elbolab.densities.terms import Sampled, Terms
+from elbolab.distributions.conditional import Conditional, Head, Ignore, StandardNormal
+from elbolab.distributions.family import Bernoulli, DiagonalNormal
+from elbolab.evaluation.batches import first
+from elbolab.evaluation.decomposition import log_aggregate, rate_decomposition
+from elbolab.nets.mlp import MLP
+
+linear = partial(MLP, hidden=(), activation="Tanh", init="glorot")
+normal = partial(Head, net=linear, family=partial(DiagonalNormal, min_scale=0.0))
+
+
+@pytest.fixture(autouse=True)
+def _float64():
+    torch.set_default_dtype(torch.float64)
+    torch.manual_seed(0)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def linear_gaussian(dim=2, scale=0.5, given=()):
+    """q(z | x) = N(x, scale^2 I), p(z) = N(0, I), p(x | z) = N(z, I)."""
+    spec = Spec((dim,), Support.REAL, given=given)
+    parts = StandardNormal, normal, partial(Ignore, conditional=normal)
+    densities = SingleLayer(spec, dim, *parts)
+    for head, std in ((densities.posterior, scale), (densities.likelihood.conditional, 1.0)):
+        layer = head.net.layers[0]
+        nn.init.zeros_(layer.weight)
+        nn.init.eye_(layer.weight[:dim])
+        nn.init.constant_(layer.bias[dim:], log(std))
+    return densities
+
+
+def values(quantities):
+    return {name: quantity.value for name, quantity in quantities.items()}
+
+
+def test_both_identities_hold_exactly():
+    densities, x = linear_gaussian(), torch.randn(300, 2)
+    parts = values(rate_decomposition(densities, [Batch(x)], seed=3))
+    rate = parts["mutual_information"] + parts["marginal_kl"]
+    assert rate == pytest.approx(parts["cross_entropy"] - parts["posterior_entropy"], abs=1e-10)
+    # the same draws: seeded groups of 256 data
+    torch.manual_seed(3)
+    with torch.no_grad():
+        latents = [densities.terms(rows).latents[0] for rows in x.split(256)]
+    assert rate == pytest.approx(-torch.cat([latent.log_ratio for latent in latents]).mean().item(), abs=1e-10)
+
+
+def test_minus_elbo_is_distortion_minus_entropy_plus_cross_entropy():
+    densities, x = linear_gaussian(), torch.randn(200, 2)
+    parts = values(rate_decomposition(densities, [Batch(x)], seed=3))
+    torch.manual_seed(3)
+    with torch.no_grad():
+        terms = densities.terms(x)
+    expected = terms.distortion.mean().item() - parts["posterior_entropy"] + parts["cross_entropy"]
+    assert -terms.log_weight.mean().item() == pytest.approx(expected, abs=1e-10)
+
+
+def test_a_gaussian_channel_has_its_closed_form():
+    """X ~ N(0, I), z = x + s e: I = d/2 log(1 + 1/s^2), q(z) = N(0, (1 + s^2) I), both up to O(1/n) and sampling."""
+    scale, dim = 0.8, 2
+    x = torch.randn(3000, dim)
+    parts = rate_decomposition(linear_gaussian(dim, scale), [Batch(x)], seed=0, limit=3000)
+    variance = 1 + scale**2
+    truth = {
+        "mutual_information": dim / 2 * log(variance / scale**2),
+        "marginal_kl": dim / 2 * (variance - log(variance) - 1),
+        "posterior_entropy": dim / 2 * log(2 * pi * scale**2) + dim / 2,
+        "cross_entropy": dim / 2 * (log(2 * pi) + variance),
+    }
+    assert parts.keys() == truth.keys()
+    for name, value in truth.items():
+        assert parts[name].value == pytest.approx(value, abs=4.3 * parts[name].stderr + 0.01), name
+
+
+def test_a_mixture_of_four_agrees_with_numerical_integration():
+    centres, scale = torch.tensor([-1.5, -0.2, 0.4, 2.0]), 0.4
+    x = centres.repeat(1000)[:, None]
+    parts = rate_decomposition(linear_gaussian(1, scale), [Batch(x)], seed=0, limit=4000)
+    grid = torch.linspace(-9, 9, 20_001)
+    log_q = Normal(centres[:, None], scale).log_prob(grid).logsumexp(0) - log(4)
+    log_p = Normal(0.0, 1.0).log_prob(grid)
+    entropy_of_q = -torch.trapezoid(log_q.exp() * log_q, grid).item()
+    truth = {
+        "mutual_information": entropy_of_q - 0.5 * log(2 * pi * scale**2) - 0.5,
+        "marginal_kl": -entropy_of_q - torch.trapezoid(log_q.exp() * log_p, grid).item(),
+    }
+    for name, value in truth.items():
+        assert parts[name].value == pytest.approx(value, abs=4.3 * parts[name].stderr), name
+
+
+def test_separated_posteriors_inform_by_log_n_and_no_more():
+    x = 1000.0 * torch.arange(50)[:, None]
+    parts = values(rate_decomposition(linear_gaussian(1), [Batch(x)], seed=0))
+    assert parts["mutual_information"] == pytest.approx(log(50), abs=1e-10)
+
+
+def test_the_information_never_exceeds_log_n():
+    for scale in (0.01, 0.3, 3.0):
+        parts = values(rate_decomposition(linear_gaussian(2, scale), [Batch(torch.randn(40, 2))], seed=0))
+        assert parts["mutual_information"] <= log(40) + 1e-12
+
+
+def test_an_ignored_code_has_no_information():
+    parts = values(rate_decomposition(linear_gaussian(), [Batch(torch.ones(64, 2))], seed=0))
+    assert parts["mutual_information"] == pytest.approx(0.0, abs=1e-12)
+
+
+def test_the_posterior_entropy_of_binary_codes_is_its_sum():
+    class Coin(Conditional):
+        def __init__(self, parents, event):
+            super().__init__()
+
+        def forward(self, *parents):
+            lead = parents[0].shape[:-1] if parents else ()
+            return Independent(TorchBernoulli(torch.full((*lead, 3), 0.5)), 1)
+
+    densities = SingleLayer(Spec((4,), Support.BINARY), 3, Coin, Coin, partial(Head, net=linear, family=Bernoulli))
+    parts = values(rate_decomposition(densities, [Batch(torch.ones(30, 4))], seed=0))
+    assert parts["posterior_entropy"] == pytest.approx(3 * log(2))
+    assert parts["mutual_information"] == pytest.approx(0.0, abs=1e-12)
+    assert parts["marginal_kl"] == pytest.approx(0.0, abs=1e-12)
+
+
+def test_chunks_change_nothing():
+    z, loc = torch.randn(70, 3), torch.randn(50, 3)
+    whole = log_aggregate(z, [Independent(Normal(loc, 0.7), 1)])
+    parts = [Independent(Normal(rows, 0.7), 1) for rows in loc.split(20)]
+    torch.testing.assert_close(log_aggregate(z, parts, pair_elements=1), whole, rtol=0, atol=1e-12)
+    by_hand = Normal(loc[None], 0.7).log_prob(z[:, None]).sum(-1).exp().mean(1).log()
+    torch.testing.assert_close(whole, by_hand, rtol=0, atol=1e-12)
+
+
+def test_batching_changes_nothing():
+    densities, x = linear_gaussian(), torch.randn(100, 2)
+    one = rate_decomposition(densities, [Batch(x)], seed=0)
+    assert one == rate_decomposition(densities, [Batch(rows) for rows in x.split(33)], seed=0)
+    assert one != rate_decomposition(densities, [Batch(x)], seed=1)
+
+
+def test_the_limit_is_what_is_used_and_stated():
+    densities, x = linear_gaussian(), torch.randn(100, 2)
+    few = rate_decomposition(densities, [Batch(rows) for rows in x.split(33)], seed=0, limit=40)
+    assert {quantity.n for quantity in few.values()} == {40}
+    assert few == rate_decomposition(densities, [Batch(x[:40])], seed=0)
+    assert few["marginal_kl"].k == 1
+    assert few["marginal_kl"].dtype == "float64"
+
+
+def test_the_model_and_the_random_state_are_given_back():
+    densities = linear_gaussian().train()
+    state = torch.get_rng_state()
+    rate_decomposition(densities, [Batch(torch.randn(8, 2))], seed=0)
+    torch.set_rng_state(state)
+    expected = torch.rand(3)
+    torch.set_rng_state(state)
+    rate_decomposition(densities, [Batch(torch.ones(8, 2))], seed=0)
+    assert torch.equal(torch.rand(3), expected)
+    assert densities.training
+
+
+def test_a_condition_leaves_out_what_compares_with_one_prior():
+    densities = linear_gaussian(given=((1,),))
+    batch = Batch(torch.randn(20, 2), given=(torch.randn(20, 1),))
+    assert rate_decomposition(densities, [batch], seed=0).keys() == {"posterior_entropy", "cross_entropy"}
+
+
+class WithLatents(Densities):
+    """Terms of which only the latents matter."""
+
+    def __init__(self, make):
+        super().__init__()
+        self.spec, self.latent_shape, self.make = Spec((2,), Support.REAL), (2,), make
+
+    def terms(self, x, *given, sample_shape=(), proposal=None):
+        return Terms(torch.zeros(len(x)), self.make(x))
+
+    def generate(self, num, *given):
+        raise NotImplementedError
+
+    def encode(self, x, *given):
+        raise NotImplementedError
+
+    def decode(self, z, *given):
+        raise NotImplementedError
+
+    def initialise_to_mean(self, mean):
+        raise NotImplementedError
+
+
+def _sampled(x):
+    q = Independent(Normal(x, 1.0), 1)
+    return Sampled(q.sample(), q, q)
+
+
+@pytest.mark.parametrize("make", [lambda x: (), lambda x: (_sampled(x), _sampled(x))], ids=["none", "two"])
+def test_models_without_one_layer_of_latents_have_no_decomposition(make):
+    assert rate_decomposition(WithLatents(make), [Batch(torch.randn(5, 2))], seed=0) == {}
+
+
+def test_one_layer_made_by_hand_has_one():
+    assert len(rate_decomposition(WithLatents(lambda x: (_sampled(x),)), [Batch(torch.randn(5, 2))], seed=0)) == 4
+
+
+def test_first_cuts_every_part_of_a_batch():
+    batch = Batch(torch.arange(6.0)[:, None], (torch.arange(6),), torch.arange(6), torch.arange(6)[:, None])
+    parts = list(first([batch, batch, batch], 8))
+    assert [len(part.x) for part in parts] == [6, 2]
+    assert [len(rows) for rows in (parts[1].given[0], parts[1].y, parts[1].factors)] == [2, 2, 2]
+    assert [len(part.x) for part in first([batch, batch], None)] == [6, 6]
+    assert [len(part.x) for part in first([batch, batch], 6)] == [6]
+    assert [part.y for part in first([Batch(batch.x)], 2)] == [None]

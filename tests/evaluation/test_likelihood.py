@@ -1,0 +1,355 @@
+"""The estimators on a model whose evidence is known: x = W z + b + s * noise, z ~ N(0, I)."""
+
+from functools import partial
+from math import log, prod
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution, Independent, MultivariateNormal, Normal
+
+from elbolab.batch import Batch, Spec, Support
+from elbolab.densities.base import Densities
+from elbolab.densities.single_layer import SingleLayer
+from elbolab.densities.terms import Sampled, Terms, Undefined
+from elbolab.distributions.conditional import Conditional, Head, StandardNormal
+from elbolab.distributions.family import Bernoulli, DiagonalNormal, Family
+from elbolab.evaluation.likelihood import (
+    Drawn,
+    bound,
+    default_memory,
+    degeneracy,
+    importance_log_likelihood,
+    in_groups,
+    likelihood_quantities,
+)
+from elbolab.evaluation.quantity import mean_of
+from elbolab.nets.mlp import MLP
+
+NOISE = 0.5
+LINEAR = partial(MLP, hidden=[], activation="Tanh", init="torch")
+TANH = partial(MLP, hidden=[16], activation="Tanh", init="glorot")
+
+
+class FixedScale(Family):
+    """N(raw, NOISE^2)."""
+
+    def __init__(self, event):
+        super().__init__(event, event)
+
+    def forward(self, raw):
+        return Independent(Normal(raw, torch.full_like(raw, NOISE)), 1)
+
+    def raw_for(self, mean):
+        return mean
+
+
+class TruePosterior(Conditional):
+    """p(z | x) of the linear-Gaussian model, widened by ``factor``."""
+
+    def __init__(self, factor=1.0):
+        super().__init__()
+        self.factor, self.decoder = factor, None
+
+    def forward(self, x: Tensor) -> Distribution:
+        W, b = self.decoder.weight, self.decoder.bias
+        covariance = torch.linalg.inv(torch.eye(W.shape[1]) + W.T @ W / NOISE**2)
+        return MultivariateNormal((x - b) @ W @ covariance / NOISE**2, self.factor * covariance)
+
+
+def linear_gaussian(factor=1.0, num=12) -> tuple[SingleLayer, list[Batch], Tensor]:
+    """The model with the (widened) true posterior, data, and the exact log p(x) of each datum."""
+    likelihood = partial(Head, net=LINEAR, family=FixedScale)
+    posterior = TruePosterior(factor)
+    densities = SingleLayer(
+        Spec((5,), Support.REAL), 2, StandardNormal, partial(Head, net=LINEAR, family=DiagonalNormal), likelihood
+    )
+    posterior.decoder = densities.likelihood.net.layers[0]
+    densities.posterior = posterior
+    W, b = posterior.decoder.weight.detach(), posterior.decoder.bias.detach()
+    evidence = MultivariateNormal(b, W @ W.T + NOISE**2 * torch.eye(5))
+    x = evidence.sample((num,))
+    return densities, [Batch(x[:7]), Batch(x[7:])], evidence.log_prob(x)
+
+
+class TwoLatents(Densities):
+    """z = (z1, z2) as two latents: a model that cannot take one proposal."""
+
+    def __init__(self, inner: SingleLayer):
+        super().__init__()
+        self.inner, self.spec, self.latent_shape = inner, inner.spec, inner.latent_shape
+
+    def terms(self, x, *given, sample_shape=(), proposal=None):
+        assert proposal is None
+        q = self.inner.posterior(x)
+        z = q.rsample(sample_shape)
+        p = Independent(Normal(torch.zeros(2), torch.ones(2)), 1)
+        free = Independent(Normal(torch.zeros(len(x), 1), torch.ones(len(x), 1)), 1)
+        return Terms(self.inner.decode(z).log_prob(x), (Sampled(z, q, p), Sampled(free.sample(sample_shape), free, free)))
+
+    def generate(self, num, *given):
+        return self.inner.generate(num)
+
+    def encode(self, x, *given):
+        return self.inner.encode(x)
+
+    def decode(self, z, *given):
+        return self.inner.decode(z)
+
+    def initialise_to_mean(self, mean):
+        self.inner.initialise_to_mean(mean)
+
+
+class Deterministic(TwoLatents):
+    """An autoencoder: no prior, no latent with a density."""
+
+    def terms(self, x, *given, sample_shape=(), proposal=None):
+        return Terms(self.decode(self.encode(x).expand(*sample_shape, -1, -1)).log_prob(x), ())
+
+    def generate(self, num, *given):
+        raise Undefined("no prior")
+
+
+@pytest.fixture(autouse=True)
+def _float64():
+    torch.manual_seed(0)
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def bernoulli_vae(latent_dim=3, spec=Spec((9,), Support.BINARY, 2)) -> SingleLayer:
+    return SingleLayer(
+        spec,
+        latent_dim,
+        StandardNormal,
+        partial(Head, net=TANH, family=DiagonalNormal),
+        partial(Head, net=TANH, family=Bernoulli),
+    )
+
+
+def binary_batches(num=20, dim=9) -> list[Batch]:
+    return [Batch(torch.rand(num, dim).round())]
+
+
+@pytest.mark.parametrize("num_samples", [1, 7])
+def test_true_posterior_gives_the_evidence_for_every_sample(num_samples):
+    densities, batches, exact = linear_gaussian()
+    marginal = importance_log_likelihood(densities, batches, num_samples=num_samples, seed=3)
+    torch.testing.assert_close(marginal.log_px, exact, atol=1e-9, rtol=0)
+    torch.testing.assert_close(marginal.ess, torch.full_like(exact, num_samples), atol=1e-6, rtol=0)
+
+
+def test_bounds_are_ordered_and_reach_the_evidence():
+    densities, batches, exact = linear_gaussian(factor=1.5, num=200)
+    elbo = bound(densities, batches, seed=0, num_samples=50)["elbo"].mean()
+    ten, many = (
+        importance_log_likelihood(densities, batches, num_samples=k, seed=1).log_px.mean() for k in (10, 2000)
+    )
+    assert elbo < ten - 0.02 < many < exact.mean() + 0.005
+    assert abs(many - exact.mean()) < 0.005
+
+
+def test_one_sample_is_the_elbo_in_expectation():
+    densities, batches, _ = linear_gaussian(factor=2.0, num=4)
+    draws = torch.stack(
+        [importance_log_likelihood(densities, batches, num_samples=1, seed=s).log_px for s in range(400)]
+    )
+    elbo = bound(densities, batches, seed=0, num_samples=4000)["elbo"]
+    assert ((draws.mean(0) - elbo).abs() < 4.5 * draws.std(0) / 20).all()
+
+
+def test_estimator_is_the_logarithm_of_the_mean_weight():
+    densities, batches, _ = linear_gaussian(factor=1.5, num=1)
+    x, q = batches[0].x, densities.posterior(batches[0].x)
+    with torch.random.fork_rng():
+        torch.manual_seed(5)
+        densities.terms(x), densities.terms(x, sample_shape=(1,))
+        z = q.sample((30,))
+    w = (densities.decode(z).log_prob(x) + densities.prior().log_prob(z) - q.log_prob(z)).exp()
+    marginal = importance_log_likelihood(densities, batches, num_samples=30, seed=5)
+    torch.testing.assert_close(marginal.log_px, w.mean(0).log())
+    torch.testing.assert_close(marginal.ess, w.sum(0) ** 2 / (w**2).sum(0))
+
+
+@pytest.mark.parametrize("memory", [1, 700, 5_000, 10**9])
+@pytest.mark.parametrize("batch_size", [1, 6, 20])
+def test_neither_chunks_nor_batches_change_the_estimate(memory, batch_size):
+    densities, (batch,) = bernoulli_vae(), binary_batches()
+    batches = [Batch(x) for x in batch.x.split(batch_size)]
+    whole = importance_log_likelihood(densities, [batch], num_samples=33, seed=2)
+    chunked = importance_log_likelihood(densities, batches, num_samples=33, seed=2, memory=memory)
+    torch.testing.assert_close(chunked, whole, atol=1e-10, rtol=0)
+
+
+def test_many_small_groups_and_blocks_of_draws_agree_with_the_evidence(monkeypatch):
+    monkeypatch.setattr("elbolab.evaluation.likelihood.DRAWN", 10)
+    densities, batches, exact = linear_gaussian()
+    marginal = importance_log_likelihood(densities, batches, num_samples=23, seed=3)
+    torch.testing.assert_close(marginal.log_px, exact, atol=1e-9, rtol=0)
+
+
+def test_float32_is_within_a_thousandth_of_a_nat():
+    densities, batches = bernoulli_vae(spec=Spec((784,), Support.BINARY, 2)), binary_batches(8, 784)
+    exact = importance_log_likelihood(densities, batches, num_samples=1000, seed=0)
+    q = densities.posterior(batches[0].x)
+    z = q.sample((1000,))
+    exact = Drawn(z, q.log_prob(z))
+    log_w = densities.terms(batches[0].x, sample_shape=(1000,), proposal=exact).log_weight
+    single = Drawn(z.float(), exact.log_q.float())
+    log_w32 = densities.float().terms(batches[0].x.float(), sample_shape=(1000,), proposal=single).log_weight
+    torch.testing.assert_close(log_w32.double().logsumexp(0), log_w.logsumexp(0), atol=1e-3, rtol=0)
+
+
+def test_models_without_a_single_proposal_are_estimated_too():
+    inner, batches, exact = linear_gaussian()
+    marginal = importance_log_likelihood(TwoLatents(inner), batches, num_samples=9, seed=0, memory=300)
+    torch.testing.assert_close(marginal.log_px, exact, atol=1e-9, rtol=0)
+
+
+def test_conditions_travel_with_their_data():
+    spec = Spec((4,), Support.BINARY, 2, given=((3,),))
+    densities = bernoulli_vae(spec=spec)
+    x, c = torch.rand(10, 4).round(), torch.rand(10, 3)
+    whole = importance_log_likelihood(densities, [Batch(x, (c,))], num_samples=12, seed=0)
+    parts = [Batch(x[:3], (c[:3],)), Batch(x[3:], (c[3:],))]
+    chunked = importance_log_likelihood(densities, parts, num_samples=12, seed=0, memory=2_000)
+    torch.testing.assert_close(chunked, whole, atol=1e-10, rtol=0)
+
+
+def test_same_seed_same_numbers_and_other_seed_others():
+    densities, batches = bernoulli_vae(), binary_batches()
+    first, again, other = (
+        importance_log_likelihood(densities, batches, num_samples=5, seed=s).log_px for s in (1, 1, 2)
+    )
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_the_callers_generator_and_flags_are_left_alone():
+    densities = bernoulli_vae()
+    densities.train()
+    densities.posterior.eval()
+    state = torch.get_rng_state()
+    importance_log_likelihood(densities, binary_batches(), num_samples=3, seed=0)
+    bound(densities, binary_batches(), seed=0)
+    torch.set_rng_state(state)
+    after = torch.rand(3)
+    torch.set_rng_state(state)
+    assert torch.equal(after, torch.rand(3))
+    assert densities.training
+    assert densities.likelihood.training
+    assert not densities.posterior.training
+
+
+def test_dropout_is_off_while_evaluating():
+    densities = bernoulli_vae()
+    densities.likelihood.net.layers.append(nn.Dropout(0.9))
+    plain = bernoulli_vae()
+    plain.load_state_dict(densities.state_dict())
+    batches = binary_batches()
+    dropped, kept = (importance_log_likelihood(d, batches, num_samples=3, seed=0) for d in (densities, plain))
+    torch.testing.assert_close(dropped, kept)
+
+
+def test_bound_holds_what_exists():
+    densities, batches, _ = linear_gaussian()
+    parts = bound(densities, batches, seed=0)
+    assert {name: value.shape for name, value in parts.items()} == dict.fromkeys(("elbo", "rate", "distortion"), (12,))
+    torch.testing.assert_close(parts["elbo"], -parts["rate"] - parts["distortion"])
+    assert list(bound(Deterministic(densities), batches, seed=0)) == ["distortion"]
+
+
+def test_a_model_without_weights_has_no_nll():
+    densities, batches, _ = linear_gaussian()
+    with pytest.raises(Undefined, match="no importance weight"):
+        importance_log_likelihood(Deterministic(densities), batches, num_samples=2, seed=0)
+    assert set(likelihood_quantities(Deterministic(densities), batches, num_samples=2, seed=0)) == {"distortion"}
+
+
+def test_quantities_name_their_units_and_samples():
+    densities, batches, exact = linear_gaussian()
+    quantities = likelihood_quantities(densities, batches, num_samples=4, seed=6)
+    nll = quantities["nll"]
+    assert (nll.n, nll.k, nll.seed, nll.dtype, nll.unit) == (12, 4, 6, "float64", "nats")
+    assert nll.value == pytest.approx(-exact.mean().item(), abs=1e-9)
+    assert nll.stderr == pytest.approx(exact.std().item() / 12**0.5, abs=1e-9)
+    assert quantities["ess"].value == pytest.approx(4)
+    assert quantities["degenerate"].value == 0
+    assert "bits_per_dim" not in quantities
+
+
+class Grid(Conditional):
+    """A uniform distribution over four levels, for any latent."""
+
+    def __init__(self, parents, event):
+        super().__init__()
+        self.event = event
+
+    def forward(self, z):
+        return Independent(Levels(torch.zeros(*z.shape[:-1], *self.event)), len(self.event))
+
+
+class Levels(Distribution):
+    """Each element is one of 0, 1/3, 2/3, 1."""
+
+    arg_constraints = {}
+    support = torch.distributions.constraints.integer_interval(0, 1)
+
+    def __init__(self, zeros):
+        super().__init__(zeros.shape, validate_args=False)
+        self.zeros = zeros
+
+    def log_prob(self, value):
+        return self.zeros + torch.zeros_like(value) - log(4)
+
+
+@pytest.mark.parametrize(("levels", "expected"), [(4, 2.0), (None, None), (2, None)])
+def test_bits_per_dim_only_for_probabilities_of_several_levels(levels, expected):
+    densities = bernoulli_vae()
+    densities.likelihood = Grid((), (9,))
+    densities.spec = Spec((9,), Support.UNIT, levels)
+    densities.posterior = Prior()
+    quantities = likelihood_quantities(densities, binary_batches(), num_samples=2, seed=0)
+    assert ("bits_per_dim" in quantities) == (expected is not None)
+    if expected is not None:
+        assert quantities["bits_per_dim"].value == pytest.approx(expected)
+        assert quantities["bits_per_dim"].unit == "bits/dim"
+
+
+class Prior(Conditional):
+    def forward(self, x):
+        return Independent(Normal(torch.zeros(len(x), 3), torch.ones(len(x), 3)), 1)
+
+
+def test_continuous_likelihoods_of_levels_have_no_bits():
+    densities, batches, _ = linear_gaussian()
+    densities.spec = densities.spec._replace(levels=256)
+    assert "bits_per_dim" not in likelihood_quantities(densities, batches, num_samples=2, seed=0)
+
+
+@pytest.mark.parametrize(("share", "k", "warns"), [(0.05, 10, False), (0.3, 10, True), (1.0, 1, False)])
+def test_degenerate_weights_are_told_with_their_mend(share, k, warns):
+    degenerate = mean_of((torch.arange(100) < 100 * share).double(), k=k, seed=0, unit="fraction")
+    text = degeneracy({"degenerate": degenerate})
+    assert (text is not None) == warns
+    if text is not None:
+        assert "30% of 100 data" in text
+        assert "evaluation.num_samples" in text
+    assert degeneracy({}) is None
+
+
+@pytest.mark.parametrize("size", [1, 3, 7, 50])
+def test_groups_hold_the_data_in_order(size):
+    x = torch.arange(20.0).unsqueeze(1)
+    batches = [Batch(part, (2 * part,)) for part in x.split(6)]
+    groups = list(in_groups(batches, size))
+    assert [len(group[0]) for group in groups[:-1]] == [min(size, 20)] * (len(groups) - 1)
+    torch.testing.assert_close(torch.cat([group[0] for group in groups]), x)
+    torch.testing.assert_close(torch.cat([group[1] for group in groups]), 2 * x)
+
+
+def test_default_memory_follows_the_threads():
+    assert default_memory(torch.device("cpu")) == 3 * 2**20 * torch.get_num_threads()
+    assert default_memory(torch.device("cuda")) == 2**31
+    assert prod((2, 3)) == 6

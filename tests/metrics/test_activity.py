@@ -1,0 +1,19 @@
+import torch
+
+from elbolab.metrics.activity import active_units, variance_of_means
+
+
+def test_counts_dimensions_above_the_threshold():
+    signs = torch.tensor([1.0, -1.0]).repeat(50)[:, None]
+    # variances 0.04, 0.0081, 0
+    assert active_units(signs * torch.tensor([0.2, 0.09, 0.0]) + 3) == 1
+    assert active_units(signs * torch.tensor([0.2, 0.09, 0.0]) + 3, threshold=0.005) == 2
+
+
+def test_the_variance_is_the_biased_one():
+    assert variance_of_means(torch.tensor([[0.0], [2.0]])).item() == 1.0
+
+
+def test_large_means_do_not_cancel():
+    signs = torch.tensor([1.0, -1.0]).repeat(50)[:, None]
+    assert active_units(1000 + 0.05 * signs) == 0
