@@ -1,7 +1,7 @@
 """The estimators on a model whose evidence is known: x = W z + b + s * noise, z ~ N(0, I)."""
 
 from functools import partial
-from math import log, prod
+from math import log
 
 import pytest
 import torch
@@ -15,6 +15,7 @@ from elbolab.densities.terms import Sampled, Terms, Undefined
 from elbolab.distributions.conditional import Conditional, Head, StandardNormal
 from elbolab.distributions.family import Bernoulli, DiagonalNormal, Family
 from elbolab.evaluation.likelihood import (
+    LIVE,
     Drawn,
     bound,
     default_memory,
@@ -27,6 +28,7 @@ from elbolab.evaluation.quantity import mean_of
 from elbolab.nets.mlp import MLP
 
 NOISE = 0.5
+BINARY = Spec((9,), Support.BINARY, 2)
 LINEAR = partial(MLP, hidden=[], activation="Tanh", init="torch")
 TANH = partial(MLP, hidden=[16], activation="Tanh", init="glorot")
 
@@ -85,7 +87,9 @@ class TwoLatents(Densities):
         z = q.rsample(sample_shape)
         p = Independent(Normal(torch.zeros(2), torch.ones(2)), 1)
         free = Independent(Normal(torch.zeros(len(x), 1), torch.ones(len(x), 1)), 1)
-        return Terms(self.inner.decode(z).log_prob(x), (Sampled(z, q, p), Sampled(free.sample(sample_shape), free, free)))
+        return Terms(
+            self.inner.decode(z).log_prob(x), (Sampled(z, q, p), Sampled(free.sample(sample_shape), free, free))
+        )
 
     def generate(self, num, *given):
         return self.inner.generate(num)
@@ -118,7 +122,7 @@ def _float64():
     torch.set_default_dtype(torch.float32)
 
 
-def bernoulli_vae(latent_dim=3, spec=Spec((9,), Support.BINARY, 2)) -> SingleLayer:
+def bernoulli_vae(latent_dim=3, spec=BINARY) -> SingleLayer:
     return SingleLayer(
         spec,
         latent_dim,
@@ -143,9 +147,7 @@ def test_true_posterior_gives_the_evidence_for_every_sample(num_samples):
 def test_bounds_are_ordered_and_reach_the_evidence():
     densities, batches, exact = linear_gaussian(factor=1.5, num=200)
     elbo = bound(densities, batches, seed=0, num_samples=50)["elbo"].mean()
-    ten, many = (
-        importance_log_likelihood(densities, batches, num_samples=k, seed=1).log_px.mean() for k in (10, 2000)
-    )
+    ten, many = (importance_log_likelihood(densities, batches, num_samples=k, seed=1).log_px.mean() for k in (10, 2000))
     assert elbo < ten - 0.02 < many < exact.mean() + 0.005
     assert abs(many - exact.mean()) < 0.005
 
@@ -191,7 +193,6 @@ def test_many_small_groups_and_blocks_of_draws_agree_with_the_evidence(monkeypat
 
 def test_float32_is_within_a_thousandth_of_a_nat():
     densities, batches = bernoulli_vae(spec=Spec((784,), Support.BINARY, 2)), binary_batches(8, 784)
-    exact = importance_log_likelihood(densities, batches, num_samples=1000, seed=0)
     q = densities.posterior(batches[0].x)
     z = q.sample((1000,))
     exact = Drawn(z, q.log_prob(z))
@@ -349,7 +350,15 @@ def test_groups_hold_the_data_in_order(size):
     torch.testing.assert_close(torch.cat([group[1] for group in groups]), 2 * x)
 
 
-def test_default_memory_follows_the_threads():
+@pytest.mark.parametrize("memory", [2_000, 10_000, 100_000])
+def test_chunks_fit_the_memory(memory):
+    densities, rows = bernoulli_vae(), []
+    densities.likelihood.register_forward_hook(lambda module, inputs, output: rows.append(inputs[0][..., 0].numel()))
+    importance_log_likelihood(densities, binary_batches(1), num_samples=500, seed=0, memory=memory)
+    widest = 16  # numbers in the widest hidden layer
+    assert memory / 2 < max(rows) * widest * 8 * LIVE <= memory
+
+
+def test_default_memory_grows_with_the_threads_of_a_cpu():
     assert default_memory(torch.device("cpu")) == 3 * 2**20 * torch.get_num_threads()
     assert default_memory(torch.device("cuda")) == 2**31
-    assert prod((2, 3)) == 6

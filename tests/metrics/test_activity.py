@@ -11,7 +11,9 @@ def test_counts_dimensions_above_the_threshold():
 
 
 def test_the_variance_is_the_biased_one():
-    assert variance_of_means(torch.tensor([[0.0], [2.0]])).item() == 1.0
+    variance = variance_of_means(torch.tensor([[0.0], [2.0]]))
+    assert variance.item() == 1.0
+    assert variance.dtype == torch.float64
 
 
 def test_large_means_do_not_cancel():

@@ -1,7 +1,5 @@
 """``metrics.csv``: the curves of a run in one wide table that survives a kill and a resume."""
 
-import csv
-import io
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -11,79 +9,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
-Row = dict[str, str]
-
-
-@final
-class Table:
-    """A wide table in a CSV file that SIGKILL cannot tear.
-
-    A row is one `write`; a change of columns and a rewind go to a second file that takes the first one's place.
-    Opening drops an incomplete last line.
-
-    Args:
-        path: the file; it need not exist.
-
-    Raises:
-        ValueError: the file is there, but has no column ``step``.
-    """
-
-    def __init__(self, path: Path):
-        self.path = path
-        self.columns = ["step", "epoch"]
-        self._replace(self.rows())
-
-    def rows(self) -> list[Row]:
-        """Every complete row of the file; its columns become this table's."""
-        text = self.path.read_text() if self.path.exists() else ""
-        reader = csv.DictReader(io.StringIO(text[: text.rfind("\n") + 1]))
-        if reader.fieldnames is None:
-            return []
-        if "step" not in reader.fieldnames:
-            raise ValueError(f"{self.path} has no column 'step', so it is no metrics.csv of elbolab: move it away")
-        self.columns = list(reader.fieldnames)
-        return list(reader)
-
-    def put(self, row: Row) -> None:
-        """Appends ``row``; where the last row has the same step, completes that one instead."""
-        joins = self._last.get("step") == row["step"]
-        old, new = (self._last, self._last | row) if joins else ({}, row)
-        unseen = [name for name in new if name not in self.columns]
-        # In place only if the old line is covered whole: values only ever join a row, so a shorter line is rare.
-        if unseen or (joins and len(self._line(new)) < len(self._line(old))):
-            kept = self.rows()
-            self.columns += unseen
-            self._replace([*(kept[:-1] if joins else kept), new])
-        else:
-            self._write(new, self._start if joins else self._end)
-
-    def rewind(self, step: int) -> None:
-        """Drops the rows at and beyond ``step``."""
-        rows = self.rows()
-        kept = [row for row in rows if int(row["step"]) < step]
-        if len(kept) < len(rows):
-            self._replace(kept)
-
-    def _line(self, row: Row) -> bytes:
-        out = io.StringIO()
-        csv.writer(out, lineterminator="\n").writerow(row.get(name, "") for name in self.columns)
-        return out.getvalue().encode()
-
-    def _write(self, row: Row, start: int) -> None:
-        line = self._line(row)
-        with self.path.open("r+b", buffering=0) as file:
-            file.seek(start)
-            file.write(line)
-        self._last, self._start, self._end = row, start, start + len(line)
-
-    def _replace(self, rows: list[Row]) -> None:
-        lines = [self._line({name: name for name in self.columns}), *map(self._line, rows)]
-        beside = self.path.with_suffix(".csv.tmp")
-        beside.write_bytes(b"".join(lines))
-        os.replace(beside, self.path)
-        self._last: Row = rows[-1] if rows else {}
-        self._end = sum(map(len, lines))
-        self._start = self._end - len(lines[-1])
+from elbolab.callbacks.table import Table
 
 
 @final
@@ -97,7 +23,7 @@ class AppendingCSVLogger(Logger):
         save_dir: the run directory.
     """
 
-    def __init__(self, save_dir: str | os.PathLike):
+    def __init__(self, save_dir: str | os.PathLike) -> None:
         super().__init__()
         self._folder = Path(save_dir)
         self._table: Table | None = None

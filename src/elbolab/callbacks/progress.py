@@ -25,7 +25,7 @@ class Clock:
         memory: weight of the past in the running averages.
     """
 
-    def __init__(self, memory: float = 0.9):
+    def __init__(self, memory: float = 0.9) -> None:
         self.memory = memory
         self.steps = self.seconds = 0.0
         self.last: tuple[int, float] | None = None
@@ -53,18 +53,25 @@ class Clock:
         return self.steps / self.seconds if self.seconds > 0 else None
 
 
+def data_of(trainer: Trainer) -> Any:
+    """The data module; None where loaders were given without one."""
+    return trainer.datamodule  # type: ignore[attr-defined]
+
+
 def total_steps(trainer: Trainer) -> int | None:
     """Optimiser steps of the whole run, None where it has no end or none that is known."""
-    ends = [trainer.max_steps] if trainer.max_steps > 0 else []
-    if trainer.max_epochs is not None and trainer.max_epochs > 0 and trainer.datamodule is not None:
-        ends.append(trainer.max_epochs * trainer.datamodule.steps_per_epoch)
+    ends, data = [trainer.max_steps] if trainer.max_steps > 0 else [], data_of(trainer)
+    if trainer.max_epochs is not None and trainer.max_epochs > 0 and data is not None:
+        ends.append(trainer.max_epochs * data.steps_per_epoch)
     return min(ends) if ends else None
 
 
 def epoch_of(trainer: Trainer) -> str:
     """``epoch 3/13``, counted from one."""
-    total = f"/{trainer.max_epochs}" if trainer.max_epochs is not None and trainer.max_epochs > 0 else ""
-    return f"epoch {trainer.current_epoch + 1}{total}"
+    epoch = trainer.current_epoch + 1
+    if trainer.max_epochs is None or trainer.max_epochs < 1:
+        return f"epoch {epoch}"
+    return f"epoch {min(epoch, trainer.max_epochs)}/{trainer.max_epochs}"  # Lightning ends one epoch too far
 
 
 @final
@@ -78,7 +85,7 @@ class Progress(ProgressBar):
         refresh_seconds: least time between two redraws.
     """
 
-    def __init__(self, show: bool | None = None, refresh_seconds: float = 0.2):
+    def __init__(self, show: bool | None = None, refresh_seconds: float = 0.2) -> None:
         super().__init__()
         self.show = sys.stderr.isatty() if show is None else show
         self.refresh_seconds = refresh_seconds
@@ -104,6 +111,7 @@ class Progress(ProgressBar):
         self.clock = Clock()
         if self.enabled and self.show:
             self.bar = tqdm(
+                desc=epoch_of(trainer),
                 total=total_steps(trainer),
                 initial=trainer.global_step,
                 unit="step",
@@ -136,7 +144,7 @@ class Progress(ProgressBar):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """The line of a run that has no validation."""
-        if not trainer.enable_validation:
+        if not trainer.enable_validation and self.bar is None:
             self._report(trainer)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -172,10 +180,10 @@ class Progress(ProgressBar):
         return ", ".join([*numbers, *self._images_per_second(trainer)])
 
     def _images_per_second(self, trainer: Trainer) -> list[str]:
-        rate = self.clock.steps_per_second()
-        if rate is None or trainer.datamodule is None:
+        rate, data = self.clock.steps_per_second(), data_of(trainer)
+        if rate is None or data is None:
             return []
-        return [f"{rate * trainer.datamodule.batch_size * trainer.world_size:,.0f} images/s"]
+        return [f"{rate * data.batch_size * trainer.world_size:,.0f} images/s"]
 
     def _close(self) -> None:
         self.clock.stop()

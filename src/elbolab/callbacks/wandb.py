@@ -26,7 +26,7 @@ SUMMARIES = {"val/elbo": "max,last", "val/loss": "min,last", "train/loss": "min,
 
 def wandb_logger(
     project: str,
-    save_dir: str | os.PathLike,
+    save_dir: str | Path,
     *,
     entity: str | None = None,
     group: str | None = None,
@@ -60,12 +60,13 @@ def wandb_logger(
         init_timeout: seconds after which a server that does not begin the run is given up.
         finish_timeout: seconds after which an upload at the end is given up; what is left stays on disk.
     """
-    if rank_zero_only.rank != 0:
+    if rank_zero_only.rank != 0:  # type: ignore[attr-defined]
         return WandbLogger(project=project, save_dir=save_dir)
     Path(save_dir).mkdir(parents=True, exist_ok=True)
     run = _begin(
         offline,
-        timeouts={"init_timeout": init_timeout, "finish_timeout": finish_timeout},
+        init_timeout,
+        finish_timeout,
         project=project,
         entity=entity,
         group=group,
@@ -100,19 +101,20 @@ def closing_line(run: "Run") -> str:
 
 def finish(loggers: Iterable[Logger], exit_code: int = 0) -> list[str]:
     """Ends the W&B runs among ``loggers``, so that the next job of a sweep begins its own; their closing lines."""
-    runs = [logger.experiment for logger in loggers if isinstance(logger, WandbLogger) and rank_zero_only.rank == 0]
+    first = rank_zero_only.rank == 0  # type: ignore[attr-defined]
+    runs = [logger.experiment for logger in loggers if first and isinstance(logger, WandbLogger)]
     lines = [closing_line(run) for run in runs]
     for run in runs:
         run.finish(exit_code=exit_code)
     return lines
 
 
-def _begin(offline: bool, timeouts: dict[str, float], **settings: Any) -> "Run":
+def _begin(offline: bool, init_timeout: float, finish_timeout: float, **settings: Any) -> "Run":
     """Begins the run online if that can be done, else offline with a line that says why."""
     import wandb
 
     logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)  # W&B's own telemetry complains into the run's log
-    silent = wandb.Settings(silent=True, console="off", **timeouts)
+    silent = wandb.Settings(silent=True, console="off", init_timeout=init_timeout, finish_timeout=finish_timeout)
     mode = "offline" if offline else wandb.setup(silent).settings.mode
     if mode in ("offline", "disabled"):
         return wandb.init(mode=mode, settings=silent, **settings)
@@ -135,7 +137,7 @@ def _reason(error: Exception) -> str:
 
 
 def _reach(url: str, seconds: float = 3.0) -> None:
-    """Raises ConnectionError where no server answers at ``url``; W&B's own look-ups before ``init_timeout`` take 15 s."""
+    """Raises ConnectionError where no server answers at ``url``; W&B itself gives up 10 s after ``init_timeout``."""
     try:
         urllib.request.urlopen(url, timeout=seconds).close()
     except urllib.error.HTTPError:

@@ -48,7 +48,7 @@ def _fixed(grey: Arrays, rng: np.random.Generator, is_train: bool) -> Arrays:
 
 def _threshold(grey: Arrays, rng: np.random.Generator, is_train: bool) -> Arrays:
     assert grey.levels is not None
-    return _binary(grey, grey.x > (grey.levels - 1) / 2)
+    return _binary(grey, np.asarray(grey.x) > (grey.levels - 1) / 2)
 
 
 def _none(grey: Arrays, rng: np.random.Generator, is_train: bool) -> Arrays:

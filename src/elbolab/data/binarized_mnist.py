@@ -60,9 +60,8 @@ def _bits_of(path: Path) -> np.ndarray:
     """Digits separated by blanks, (n, 784)."""
     characters = np.frombuffer(bytearray(path.read_bytes()), np.uint8)
     bits = characters[(characters == ord("0")) | (characters == ord("1"))] - ord("0")
-    lines = int((characters == ord("\n")).sum())
-    if len(bits) != 784 * lines:
-        raise ValueError(f"corrupt data file {path}: {len(bits)} digits in {lines} lines. {ADVICE}")
+    if len(bits) % 784:
+        raise ValueError(f"corrupt data file {path}: {len(bits)} digits, no multiple of 784. {ADVICE}")
     return bits.reshape(-1, 784)
 
 

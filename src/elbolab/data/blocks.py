@@ -63,14 +63,14 @@ class Order:
     def batches(self, epoch: int, device: torch.device | str = "cpu") -> list[Tensor]:
         """Indices of each batch of one epoch, N tensors (B,) or shorter."""
         if self.shuffle:
-            return [indices.to(device) for indices in self._shuffled(epoch)]
+            return self._shuffled(epoch, device)
         indices = torch.arange(self.n, device=device).split(self.batch_size)
         return list(indices[self.rank :: self.world][: len(self)])
 
-    def _shuffled(self, epoch: int) -> list[Tensor]:
-        permutation = torch.randperm(self.n, generator=generator(self.seed, epoch))
+    def _shuffled(self, epoch: int, device: torch.device | str) -> list[Tensor]:
+        permutation = torch.randperm(self.n, generator=generator(self.seed, epoch)).to(device)
         steps = list(permutation.split(self.batch_size * self.world))
-        repeated = torch.arange(-len(steps[-1]) % self.world) % self.n
+        repeated = torch.arange(-len(steps[-1]) % self.world, device=device) % self.n
         steps[-1] = torch.cat([steps[-1], permutation[repeated]])
         return [step.chunk(self.world)[self.rank] for step in steps[: len(self)]]
 

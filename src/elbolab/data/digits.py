@@ -22,9 +22,7 @@ class Digits(DataModule):
         base: arguments of `DataModule`.
     """
 
-    def __init__(
-        self, binarize: str = "dynamic", binarize_seed: int = 777, split_seed: int = 0, **base: Any
-    ) -> None:
+    def __init__(self, binarize: str = "dynamic", binarize_seed: int = 777, split_seed: int = 0, **base: Any) -> None:
         super().__init__(**base)
         check_binarize(binarize)
         self.binarize = binarize

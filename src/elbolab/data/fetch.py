@@ -3,6 +3,7 @@
 Shapes: n = data, B = data in a batch, C = classes, F = factors, ``*event`` = one datum's shape.
 """
 
+from math import prod
 from typing import NamedTuple, Self, final
 
 import numpy as np
@@ -29,15 +30,11 @@ class Rows(NamedTuple):
     @classmethod
     def of(cls, arrays: Arrays) -> Self:
         """Tensors over (not copies of) the arrays, labels and factors as int64."""
-        return cls(_tensor(arrays.x), _integers(arrays.y), _integers(arrays.factors))
+        return cls(_tensor(np.asarray(arrays.x)), _integers(arrays.y), _integers(arrays.factors))
 
     def to(self, device: torch.device | str) -> Self:
         """The same rows on ``device``; from pinned memory without waiting."""
         return type(self)(*(None if part is None else part.to(device, non_blocking=True) for part in self))  # type: ignore[arg-type]
-
-    def pin_memory(self) -> Self:
-        """The same rows in page-locked memory."""
-        return type(self)(*(None if part is None else part.pin_memory() for part in self))  # type: ignore[arg-type]
 
     def select(self, indices: Tensor) -> Self:
         """The rows at ``indices`` (B,)."""
@@ -49,36 +46,46 @@ class Finish:
     """Stored rows -> batch, in torch's default dtype.
 
     Args:
-        levels: number of values that integers in x take, None for floats.
-        draws: whether x are probabilities to draw from: with the generator given, else with the device's own, whose
-            state belongs to a checkpoint.
+        arrays: the split that the rows come from; what its numbers stand for.
         given: shapes of the conditions: none, or ((C,),) for labels as one-hot vectors.
         device: where the rows are finished.
-        generator: source of the draws, on that device.
+        generator: source of binary draws, on that device; None for the device's own, whose state belongs to a
+            checkpoint.
     """
 
     def __init__(
         self,
-        levels: int | None,
-        draws: bool,
+        arrays: Arrays,
         given: tuple[Shape, ...],
         device: torch.device | str,
         generator: torch.Generator | None = None,
     ) -> None:
-        self.scale = 1 if levels is None else levels - 1
-        self.draws = draws
+        self.scale = 1 if arrays.levels is None else arrays.levels - 1
+        self.draws = arrays.draws
+        self.packed = arrays.packed
         self.device = device
         self.generator = generator
         # `F.one_hot` would wait for the device to check its input
         self.one_hot = [torch.eye(*shape, device=device) for shape in given]
+        self.shifts = torch.arange(7, -1, -1, dtype=torch.uint8, device=device)
 
     def __call__(self, rows: Rows) -> Batch:
-        """Moves to the device, scales, draws and adds the conditions."""
+        """Moves to the device, unpacks, scales, draws and adds the conditions."""
         x, y, factors = rows.to(self.device)
+        x = x if self.packed is None else self._unpack(x, self.packed)
         x = x.to(torch.get_default_dtype())
         x = x if self.scale == 1 else x / self.scale
         x = torch.bernoulli(x, generator=self.generator) if self.draws else x
-        return Batch(x, tuple(rows_of.index_select(0, y) for rows_of in self.one_hot), y, factors)
+        return Batch(x, self._conditions(y), y, factors)
+
+    def _conditions(self, y: Tensor | None) -> tuple[Tensor, ...]:
+        assert y is not None or not self.one_hot
+        return tuple(vectors[y] for vectors in self.one_hot)
+
+    def _unpack(self, x: Tensor, event: Shape) -> Tensor:
+        """Bytes (B, bytes), most significant bit first -> bits (B, *event)."""
+        bits = (x.unsqueeze(-1) >> self.shifts) & 1
+        return bits.flatten(1)[:, : prod(event)].unflatten(1, event)
 
 
 def _tensor(array: np.ndarray) -> Tensor:

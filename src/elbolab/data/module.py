@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import final
 
 import lightning as L
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -70,6 +71,8 @@ class DataModule(L.LightningDataModule, ABC):
         for name, size in (("batch_size", batch_size), ("eval_batch_size", eval_batch_size)):
             if size < 1:
                 raise ValueError(f"data.{name}={size}: a batch has at least one datum")
+        if resident not in ("auto", True, False):
+            raise ValueError(f"data.resident={resident}: choose auto, true or false")
         if given not in ("none", "labels"):
             raise ValueError(f"data.given={given}: choose none or labels")
         self.batch_size = batch_size
@@ -114,9 +117,16 @@ class DataModule(L.LightningDataModule, ABC):
         """The arrays, read and checked once."""
         splits = self.load()
         if self.train_limit is not None:
-            splits = splits._replace(train=splits.train.rows(slice(self.train_limit)))
+            splits = splits._replace(train=splits.train.select(slice(self.train_limit)))
         check(splits, self.spec, self.batch_size)
         return splits
+
+    @final
+    def arrays(self, split: str) -> Arrays:
+        """One split, ``train``, ``val`` or ``test``, as it is stored."""
+        if split not in Splits._fields:
+            raise ValueError(f"no split {split!r}: choose {', '.join(Splits._fields)}")
+        return self.splits._asdict()[split]
 
     @final
     @property
@@ -154,8 +164,9 @@ class DataModule(L.LightningDataModule, ABC):
     def train_mean(self) -> Tensor:
         """Mean of the training data (*event), in the scale in which models see them."""
         train = self.splits.train
-        total = sum(x.sum(0) for x in train.chunks())
-        return torch.as_tensor(total / len(train), dtype=torch.get_default_dtype())
+        total = sum(x.sum(0, dtype=np.float64) for x in train.chunks())
+        scale = 1 if train.levels is None else train.levels - 1
+        return torch.as_tensor(total / (scale * len(train)), dtype=torch.get_default_dtype())
 
     @final
     def describe(self) -> str:
@@ -168,18 +179,17 @@ class DataModule(L.LightningDataModule, ABC):
     @final
     def finish(self, split: str, device: torch.device, noise: torch.Generator | None = None) -> Finish:
         """What makes batches of stored rows; binary draws come from ``noise``, None for the device's own generator."""
-        arrays = self._arrays(split)
-        return Finish(arrays.levels, arrays.draws, self.spec.given, device, noise)
+        return Finish(self.arrays(split), self.spec.given, device, noise)
 
     @final
     def rows(self, split: str, device: torch.device) -> Rows:
         """A split on a device, copied there once."""
         if (split, device) not in self._rows:
-            self._rows[split, device] = Rows.of(self._arrays(split)).to(device)
+            self._rows[split, device] = Rows.of(self.arrays(split)).to(device)
         return self._rows[split, device]
 
     def _loader(self, split: str, order: Order) -> Loader:
-        arrays, device = self._arrays(split), self._device()
+        arrays, device = self.arrays(split), self._device()
         finish = self.finish(split, device)
         if not resides(arrays, device, self.resident):
             return StreamLoader(order, self.pace.block, arrays, finish, self.num_workers)
@@ -192,14 +202,9 @@ class DataModule(L.LightningDataModule, ABC):
 
     def _evaluation_order(self, split: str, limit: int | None) -> Order:
         """At least one batch for every rank, where there are as many data: a rank without any would be waited for."""
-        (world, rank), num = self._ranks(), len(self._arrays(split))
+        (world, rank), num = self._ranks(), len(self.arrays(split))
         batch_size = min(self.eval_batch_size, max(1, num // world))
         return Order(num, batch_size, self.seed, False, world, rank, limit)
-
-    def _arrays(self, split: str) -> Arrays:
-        if split not in Splits._fields:
-            raise ValueError(f"no split {split!r}: choose {', '.join(Splits._fields)}")
-        return self.splits._asdict()[split]
 
     def _ranks(self) -> tuple[int, int]:
         return (1, 0) if self.trainer is None else (self.trainer.world_size, self.trainer.global_rank)
@@ -223,7 +228,7 @@ class Batches(Iterable[Batch]):
         self.data = data
         self.split = split
         self.device = device
-        num = len(data.splits._asdict()[split])
+        num = len(data.arrays(split))
         self.order = Order(num, data.eval_batch_size, data.seed, False, limit=limit)
 
     def __len__(self) -> int:
@@ -235,4 +240,4 @@ class Batches(Iterable[Batch]):
         noise = generator(0, device=self.device)
         finish = self.data.finish(self.split, self.device, noise)
         for indices in self.order.batches(epoch=0):
-            yield finish(Rows.of(self.data.splits._asdict()[self.split].rows(indices.numpy())))
+            yield finish(Rows.of(self.data.arrays(self.split).rows(indices.numpy())))

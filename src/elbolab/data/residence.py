@@ -9,6 +9,7 @@ from elbolab.data.splits import Arrays
 
 SHARE = 0.5
 """Share of the free memory that data may take; the rest is for the model and its samples."""
+MEMINFO = Path("/proc/meminfo")
 
 
 def resides(arrays: Arrays, device: torch.device, wish: bool | str) -> bool:
@@ -18,14 +19,9 @@ def resides(arrays: Arrays, device: torch.device, wish: bool | str) -> bool:
         arrays: the split.
         device: where batches are needed.
         wish: ``auto`` to look at the free memory, or the answer.
-
-    Raises:
-        ValueError: ``wish`` is something else.
     """
     if isinstance(wish, bool):
         return wish
-    if wish != "auto":
-        raise ValueError(f"data.resident={wish}: choose auto, true or false")
     in_ram = device.type == "cpu" and not arrays.on_disk
     return in_ram or arrays.nbytes <= SHARE * free_memory(device)
 
@@ -34,8 +30,7 @@ def free_memory(device: torch.device) -> int:
     """Bytes that can be had on ``device``."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
-    meminfo = Path("/proc/meminfo")
-    if meminfo.is_file():
-        fields = dict(line.split(":") for line in meminfo.read_text().splitlines())
+    if MEMINFO.is_file():
+        fields = dict(line.split(":") for line in MEMINFO.read_text().splitlines())
         return int(fields["MemAvailable"].split()[0]) * 1024
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

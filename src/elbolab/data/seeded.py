@@ -20,7 +20,9 @@ def split(arrays: Arrays, val_size: int, test_size: int, seed: int, train_size: 
     """
     held_out = val_size + test_size
     if len(arrays) < held_out + (train_size or 1):
-        raise ValueError(f"too few data: {len(arrays)}, of which {val_size} validate, {test_size} test, {train_size} train")
+        raise ValueError(
+            f"too few data: {len(arrays)}, of which {val_size} validate, {test_size} test, {train_size} train"
+        )
     order = np.random.default_rng(seed).permutation(len(arrays))
     train = order[held_out:][:train_size]
-    return Splits(*(arrays.rows(np.sort(part)) for part in (train, order[test_size:held_out], order[:test_size])))
+    return Splits(*(arrays.select(np.sort(part)) for part in (train, order[test_size:held_out], order[:test_size])))

@@ -3,15 +3,16 @@
 Shapes: n = data, ``*event`` = one datum's shape, F = factors.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import NamedTuple, Self, final
+from math import prod
+from typing import Any, NamedTuple, Self, final
 
 import numpy as np
 
-from elbolab.batch import Spec
+from elbolab.batch import Shape, Spec
 
-CHUNK = 4096
+CHUNK = 1024
 """Data looked at together, so that a memory-mapped array is never read whole."""
 
 
@@ -26,38 +27,88 @@ class Arrays:
         factors: ground-truth factors, (n, F) integers, or None.
         levels: number of values that the integers of ``x`` take; None for floats.
         draws: whether ``x`` are Bernoulli probabilities from which binary data are drawn anew at every use.
+        packed: shape of one datum where ``x`` (n, bytes) holds binary data as bits (`numpy.packbits`), else None.
     """
 
-    x: np.ndarray
+    x: "np.ndarray | Selection"
     y: np.ndarray | None = None
     factors: np.ndarray | None = None
     levels: int | None = None
     draws: bool = False
+    packed: Shape | None = None
 
     def __len__(self) -> int:
         """Number of data, n."""
         return len(self.x)
 
+    @property
+    def event(self) -> Shape:
+        """Shape of one datum."""
+        return self.x.shape[1:] if self.packed is None else self.packed
+
     def rows(self, index: slice | np.ndarray) -> Self:
-        """The given data; a slice makes views, an index array copies."""
-        parts = {name: part[index] for name, part in vars(self).items() if isinstance(part, np.ndarray)}
-        return replace(self, **parts)
+        """The given data, in RAM."""
+        return self._map(lambda part: part[index])
+
+    def select(self, index: slice | np.ndarray) -> Self:
+        """The given data as a split of its own; of memory-mapped arrays only the index is kept."""
+        return self._map(lambda part: _select(part, index))
 
     def chunks(self) -> Iterator[np.ndarray]:
-        """``x`` in consecutive pieces, float64 in the scale of the data."""
-        scale = 1 if self.levels is None else self.levels - 1
+        """``x`` as it is stored, but unpacked, in consecutive pieces (up to CHUNK, *event)."""
         for start in range(0, len(self), CHUNK):
-            yield np.asarray(self.x[start : start + CHUNK], dtype=np.float64) / scale
+            x = self.x[start : start + CHUNK]
+            shape = (len(x), *self.event)
+            yield x if self.packed is None else np.unpackbits(x, axis=1, count=prod(self.packed)).reshape(shape)
 
     @property
     def nbytes(self) -> int:
-        """Size of the arrays."""
-        return sum(part.nbytes for part in vars(self).values() if isinstance(part, np.ndarray))
+        """Size of all rows."""
+        return sum(part.nbytes for part in (self.x, self.y, self.factors) if part is not None)
 
     @property
     def on_disk(self) -> bool:
         """Whether ``x`` is memory-mapped."""
-        return isinstance(self.x, np.memmap)
+        return isinstance(self.x, np.memmap | Selection)
+
+    def _map(self, change: Callable[[Any], Any]) -> Self:
+        y, factors = (None if part is None else change(part) for part in (self.y, self.factors))
+        return replace(self, x=change(self.x), y=y, factors=factors)
+
+
+@final
+class Selection:
+    """Some rows of a memory-mapped array, read when they are asked for.
+
+    Args:
+        base: the array.
+        index: row numbers (n,).
+    """
+
+    def __init__(self, base: np.ndarray, index: np.ndarray) -> None:
+        self.base = base
+        self.index = index
+        self.shape = (len(index), *base.shape[1:])
+        self.dtype = base.dtype
+        self.nbytes = prod(self.shape) * base.dtype.itemsize
+
+    def __len__(self) -> int:
+        """Number of rows, n."""
+        return len(self.index)
+
+    def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
+        """Reads rows."""
+        return np.asarray(self.base[self.index[rows]])
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        """Reads all rows."""
+        return np.asarray(self[:], dtype=dtype)
+
+
+def _select(part: np.ndarray | Selection, index: slice | np.ndarray) -> np.ndarray | Selection:
+    if isinstance(part, Selection):
+        return Selection(part.base, part.index[index])
+    return Selection(part, np.arange(len(part))[index]) if isinstance(part, np.memmap) else part[index]
 
 
 class Splits(NamedTuple):
@@ -77,6 +128,7 @@ def check(splits: Splits, spec: Spec, batch_size: int) -> None:
     for name, arrays in splits._asdict().items():
         _check_size(name, len(arrays), batch_size if name == "train" else 1)
         _check_shape(name, arrays, spec)
+        _check_complete(name, arrays, splits.train)
         _check_labels(name, arrays, spec)
         _check_finite(name, arrays)
 
@@ -90,11 +142,17 @@ def _check_size(name: str, num: int, least: int) -> None:
 
 
 def _check_shape(name: str, arrays: Arrays, spec: Spec) -> None:
-    if arrays.x.shape[1:] != spec.x:
-        raise ValueError(f"the {name} split has data of shape {arrays.x.shape[1:]}, where the spec says {spec.x}")
+    if arrays.event != spec.x:
+        raise ValueError(f"the {name} split has data of shape {arrays.event}, where the spec says {spec.x}")
     for part in (arrays.y, arrays.factors):
         if part is not None and len(part) != len(arrays):
             raise ValueError(f"the {name} split has {len(arrays)} data, but {len(part)} labels or factors")
+
+
+def _check_complete(name: str, arrays: Arrays, train: Arrays) -> None:
+    for kind, part, known in (("labels", arrays.y, train.y), ("factors", arrays.factors, train.factors)):
+        if part is None and known is not None:
+            raise ValueError(f"the {name} split has no {kind}, where the train split has: give all splits or none")
 
 
 def _check_labels(name: str, arrays: Arrays, spec: Spec) -> None:
@@ -108,7 +166,7 @@ def _check_labels(name: str, arrays: Arrays, spec: Spec) -> None:
 def _check_finite(name: str, arrays: Arrays) -> None:
     if arrays.levels is not None:
         return
-    wrong = np.concatenate([~np.isfinite(x).reshape(len(x), -1).all(1) for x in arrays.chunks()])
+    wrong = np.concatenate([~np.isfinite(np.asarray(x)).reshape(len(x), -1).all(1) for x in arrays.chunks()])
     if wrong.any():
         raise ValueError(
             f"NaN or infinite values in {wrong.sum()} of {len(wrong)} data of the {name} split, the first at index "

@@ -5,7 +5,7 @@ Shapes: n = data, K = batches in a block.
 
 from collections.abc import Iterator
 from functools import partial
-from typing import final
+from typing import Any, final
 
 import numpy as np
 import torch
@@ -104,5 +104,6 @@ class _Reader:
         return self.latest
 
 
-def _whole(rows: Rows) -> Rows:
+def _whole(rows: Any) -> Rows:
+    """`_Gather` has collated already."""
     return rows

@@ -136,7 +136,7 @@ def _download_svhn(files: Any, folder: Path) -> None:
 
 
 def _open(files: Any, root: Path, **part: Any) -> Any:
-    """torchvision's data set.
+    """The data set as torchvision reads it.
 
     Raises:
         ValueError: a file is corrupt.

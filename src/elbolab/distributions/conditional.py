@@ -80,7 +80,7 @@ class Head(Conditional):
 
 def _flatten_lead(parents: tuple[Tensor, ...], shapes: tuple[Shape, ...]) -> tuple[tuple[int, ...], list[Tensor]]:
     """The common leading dimensions, and every parent as rows (prod(lead), *shape)."""
-    lead = torch.broadcast_shapes(*(p.shape[: p.dim() - len(s)] for p, s in zip(parents, shapes, strict=True)))
+    lead = lead_of(parents, shapes)
     rows = [p.expand(*lead, *s).reshape(prod(lead), *s) for p, s in zip(parents, shapes, strict=True)]
     return lead, rows
 

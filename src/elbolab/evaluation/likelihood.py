@@ -80,7 +80,7 @@ def importance_log_likelihood(
         batches: the data.
         num_samples: K.
         seed: seed of the noise.
-        memory: bytes for the activations of one chunk; None takes `default_memory`.
+        memory: bytes for the activations of one chunk, beside one pass over a group; None takes `default_memory`.
 
     Raises:
         Undefined: the model has no importance weight (an autoencoder).

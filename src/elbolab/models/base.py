@@ -193,7 +193,7 @@ class ElboModule(L.LightningModule, ABC):
         if not all(-inf < mean < inf for mean in means.values()):
             raise NotFinite(f"validation after step {self.trainer.global_step}: {means}")
         logged = {f"val/{name}": mean for name, mean in means.items()}
-        self.log_dict(logged, prog_bar=True)
+        self.log_dict(logged, prog_bar=True, sync_dist=True)  # equal on every rank already; it spares a warning
         if self.schedule is not None and not self.trainer.sanity_checking:
             self.schedule.observe(torch.tensor(self.sign * logged[self.monitor], device=self.device))
 

@@ -1,8 +1,13 @@
-"""What several networks share: activations by name and initialisations by name."""
+"""What several networks share: activations and initialisations by name, dense layers, checks of their options."""
 
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from itertools import pairwise
+from typing import TypeVar
 
 from torch import nn
+
+Linear = TypeVar("Linear", nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
 
 
 def activation_of(name: str) -> nn.Module:
@@ -12,20 +17,35 @@ def activation_of(name: str) -> nn.Module:
         ValueError: torch.nn has no activation of that name.
     """
     if name not in nn.modules.activation.__all__:
-        near = get_close_matches(name, nn.modules.activation.__all__, n=3, cutoff=0.4)
-        raise ValueError(f"net.activation={name}: torch.nn has no such activation; nearest: {', '.join(near)}")
+        near = ", ".join(get_close_matches(name, nn.modules.activation.__all__, n=3, cutoff=0.4)) or "ReLU"
+        raise ValueError(f"net.activation={name}: torch.nn has no such activation; nearest: {near}")
     return getattr(nn, name)()
 
 
-def initialise_linear(layer: nn.Linear, init: str) -> nn.Linear:
-    """``layer`` with fresh weights.
+def initialise(layer: Linear, init: str) -> Linear:
+    """``layer`` with fresh weights: ``glorot`` (Glorot and Bengio 2010, uniform, zero biases) or ``torch``'s own.
 
     Raises:
         ValueError: ``init`` is neither ``"glorot"`` nor ``"torch"``.
     """
     if init == "glorot":
         nn.init.xavier_uniform_(layer.weight)
-        nn.init.zeros_(layer.bias)
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)
     elif init != "torch":
         raise ValueError(f"net.init={init}: choose glorot or torch")
     return layer
+
+
+def dense_layers(widths: Sequence[int], activation: str, init: str) -> nn.Sequential:
+    """Linear layers from width to width, with activations between them and none at the end."""
+    layers: list[nn.Module] = []
+    for width_in, width_out in pairwise(widths):
+        layers += [initialise(nn.Linear(width_in, width_out), init), activation_of(activation)]
+    return nn.Sequential(*layers[:-1])
+
+
+def check_counts(option: str, counts: Iterable[int]) -> None:
+    """Raises ValueError unless every count is at least 1."""
+    if any(count < 1 for count in counts):
+        raise ValueError(f"{option}={list(counts)}: every entry must be at least 1")

@@ -5,14 +5,16 @@ Shapes: N = rows; inputs (N, *in_shape) each, output (N, *out_shape).
 
 from collections.abc import Sequence
 from math import prod
+from typing import final
 
 import torch
 from torch import Tensor, nn
 
 from elbolab.batch import Shape
-from elbolab.nets.layers import activation_of, initialise_linear
+from elbolab.nets.layers import check_counts, dense_layers
 
 
+@final
 class MLP(nn.Module):
     """Flatten and concatenate the inputs, pass them through hidden layers, reshape to the output.
 
@@ -31,17 +33,16 @@ class MLP(nn.Module):
         self, in_shapes: tuple[Shape, ...], out_shape: Shape, hidden: Sequence[int], activation: str, init: str
     ) -> None:
         super().__init__()
-        if any(width < 1 for width in hidden):
-            raise ValueError(f"net.hidden={list(hidden)}: every width must be at least 1")
-        widths = [sum(map(prod, in_shapes)), *hidden, prod(out_shape)]
-        layers: list[nn.Module] = []
-        for width_in, width_out in zip(widths[:-1], widths[1:], strict=True):
-            layers += [initialise_linear(nn.Linear(width_in, width_out), init), activation_of(activation)]
-        self.layers = nn.Sequential(*layers[:-1])
+        check_counts("net.hidden", hidden)
+        self.layers = dense_layers([sum(map(prod, in_shapes)), *hidden, prod(out_shape)], activation, init)
         self.out_shape = out_shape
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """(N, *in_shape) each -> (N, *out_shape)."""
-        rows = [x.flatten(1) for x in inputs]
-        h = rows[0] if len(rows) == 1 else torch.cat(rows, dim=1)
-        return self.layers(h).unflatten(1, self.out_shape)
+        return self.layers(flatten_rows(inputs)).unflatten(1, self.out_shape)
+
+
+def flatten_rows(inputs: Sequence[Tensor]) -> Tensor:
+    """(N, *in_shape) each -> (N, sum of their sizes)."""
+    rows = [x.flatten(1) for x in inputs]
+    return rows[0] if len(rows) == 1 else torch.cat(rows, dim=1)

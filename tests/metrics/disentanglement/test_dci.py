@@ -64,6 +64,12 @@ def test_the_seed_decides(rotated, factors):
     assert score(rotated, factors) != score(rotated, factors, seed=1)
 
 
+def test_the_trees_get_the_seed(perfect, factors):
+    seeds = []
+    dci(perfect, factors, seed=3, trees=lambda seed: seeds.append(seed) or few_trees(seed))
+    assert seeds == [3, 3, 3]
+
+
 def test_boosted_trees_see_a_perfect_code(perfect, factors):
     result = dci(perfect, factors, seed=0, trees=lambda seed: boosted_trees(seed).set_params(n_estimators=10))
     assert min(result) > 0.95

@@ -77,9 +77,9 @@ def _svm_accuracies(train_z: NDArray, test_z: NDArray, parts: Split) -> list[flo
 
 
 def _standardise(columns: NDArray) -> NDArray:
-    """Each column with mean 0 and variance 1; a constant column becomes 0."""
+    """Each column with mean 0 and variance 1; a constant column becomes 0, up to rounding."""
     centred = columns - columns.mean(0)
     scale = centred.std(0)
     # rounding leaves a constant column a scale of some 1e-16 of its value
     constant = scale <= 1e-12 * (1 + np.abs(columns).max(0))
-    return np.where(constant, 0.0, centred / np.where(constant, 1.0, scale))
+    return centred / np.where(constant, 1.0, scale)

@@ -1,0 +1,163 @@
+"""Errors as a user should see them: what is wrong, where, and what was probably meant."""
+
+import re
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from elbolab.cli.keys import composed_keys
+from elbolab.cli.listing import read_choices, split_args
+from elbolab.cli.nearest import did_you_mean, nearest, nearest_keys
+
+INTERRUPTED = 130  # as shells report a process that Ctrl-C ended
+
+
+def report(error: BaseException, *, verbose: bool, argv: Sequence[str]) -> int:
+    """Prints ``error`` on stderr, the traceback only where asked for, and gives the exit code.
+
+    Args:
+        error: what stopped the command; Lightning turns Ctrl-C into a SystemExit with that in its context.
+        verbose: show the traceback.
+        argv: the sub-command and its arguments.
+    """
+    if isinstance(error, KeyboardInterrupt) or isinstance(error.__context__, KeyboardInterrupt):
+        print("interrupted; go on with: elbolab train resume=DIR", file=sys.stderr)
+        return INTERRUPTED
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else int(error.code is not None)
+    if verbose:
+        traceback.print_exception(error)
+    print(f"error: {explain(error, *split_args(argv))}", file=sys.stderr)
+    return 1
+
+
+def explain(error: BaseException, dirs: Sequence[Path], argv: Sequence[str]) -> str:
+    """One clear message for ``error``.
+
+    Args:
+        error: what stopped the command.
+        dirs: folders with configs, elbolab's own first.
+        argv: the sub-command and its arguments, less those that name folders.
+    """
+    from hydra.errors import (
+        ConfigCompositionException,
+        InstantiationException,
+        MissingConfigException,
+        OverrideParseException,
+    )
+    from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+
+    match error:
+        case MissingConfigException():
+            return _missing_option(error, dirs)
+        case OverrideParseException():
+            return _unreadable(error)
+        case ConfigCompositionException():
+            return _unknown_key(error, dirs, argv)
+        case MissingMandatoryValue():
+            return f"{error.full_key} must be given: add {error.full_key}=... to the command"
+        case OmegaConfBaseException():
+            return str(error).splitlines()[0] + (f" ({error.full_key})" if error.full_key else "")
+        case InstantiationException():
+            return _not_built(error, dirs, argv)
+        case TypeError() if keyword := re.search(r"unexpected keyword argument '(\w+)'", str(error)):
+            return _unknown_argument(keyword[1], str(error), dirs, argv)
+        case ValueError() | OSError() | NotImplementedError():
+            return str(error)
+    if type(error).__name__ == "OutOfMemoryError":  # torch's, named without importing torch
+        first = str(error).partition(". ")[0]
+        return f"{first}. Choose a smaller data.batch_size, or data.resident=false where the data fill the device"
+    return f"{type(error).__name__}: {error} (-v shows where)"
+
+
+def check_added(overrides: Sequence[str], dirs: Sequence[Path]) -> None:
+    """Refuses ``+key=value`` at the top level, which composes but which nothing reads.
+
+    Args:
+        overrides: the command line's overrides.
+        dirs: folders with configs.
+
+    Raises:
+        ValueError: such a key; names the nearest that exist.
+    """
+    text = "\n".join(path.read_text() for folder in dirs for path in folder.glob("*.yaml"))
+    in_root = re.findall(r"^(?:  - (?:optional )?)?(\w+):", text, re.MULTILINE)
+    known = ["hydra", *read_choices(dirs), *in_root]
+    for override in overrides:
+        key = re.split(r"[@.=]", override.lstrip("+"))[0]
+        if override.startswith("+") and key not in known:
+            raise ValueError(f"'{override}': nothing reads '{key}'{did_you_mean(nearest(key, known))}")
+
+
+def _missing_option(error: Any, dirs: Sequence[Path]) -> str:
+    """``model=vea``, on the command line or in a file's defaults."""
+    groups = read_choices(dirs)
+    wanted = str(error.missing_cfg_file or "").removesuffix(".yaml")
+    group = max((name for name in groups if wanted.startswith(f"{name}/")), key=len, default=wanted.rpartition("/")[0])
+    options = list(groups.get(group, error.options or ()))
+    if not options:
+        return str(error).splitlines()[0]
+    option = wanted.removeprefix(f"{group}/")
+    where = re.match(r"In '(.+?)'", str(error))
+    source = f" (asked for in {where[1]})" if where and "/" in where[1] and group in groups else ""
+    return f"{group} has no option '{option}'{source}{_or_all(nearest(option, options), 'options', options)}"
+
+
+def _or_all(near: list[str], what: str, choices: list[str]) -> str:
+    """The nearest, or all where none is near."""
+    return did_you_mean(near) or (f"; the {what} are {', '.join(map(_last, choices))}" if choices else "")
+
+
+def _unreadable(error: Any) -> str:
+    reason = str(error.message).splitlines()[0]
+    return f"'{error.override}' cannot be read: {reason}. An override is KEY=VALUE; quote what the shell would split"
+
+
+def _unknown_key(error: BaseException, dirs: Sequence[Path], argv: Sequence[str]) -> str:
+    """``modle=vae`` or ``data.batch_sizee=10``; other refusals keep Hydra's words."""
+    found = re.match(r"Could not (?:override|delete from config\.) '(.+?)'", str(error))
+    if found is None:
+        return str(error)
+    key, groups = found[1].partition("@")[0], read_choices(dirs)
+    keys = composed_keys(dirs, argv, without=found[1], hydra=key.startswith("hydra."))
+    near = nearest_keys(key, [*groups, *keys])
+    owners = _owners(key, dirs)
+    if owners and not any(_last(other) == _last(key) for other in near):
+        return f"the config has no '{key}' as composed: it is a key of {' and of '.join(owners)}"
+    values = [word.partition("=")[2] for word in argv if word.lstrip("+~").startswith(f"{key}=")]
+    meant = [group for group in nearest(key, groups) if any(value in groups[group] for value in values)]
+    siblings = [other for other in keys if other.rpartition(".")[0] == key.rpartition(".")[0]]
+    return f"the config has no '{found[1]}'{_or_all(meant or near, 'keys there', siblings)}"
+
+
+def _not_built(error: BaseException, dirs: Sequence[Path], argv: Sequence[str]) -> str:
+    """What Hydra's instantiation wraps: the error of a class, with the node of the config that asked for it."""
+    cause, node = error.__cause__, re.search(r"full_key: (\S+)", str(error))
+    place = f"{node[1]}: " if node else ""
+    if isinstance(cause, ImportError):
+        target = re.search(r"Error (?:locating target|loading) '(.+?)'", f"{error} {cause}")
+        return f"{place}there is no {target[1] if target else cause}; write _target_ as package.module.Name"
+    if cause is None:
+        return place + str(error).splitlines()[0]
+    message = explain(cause, dirs, argv)
+    return message if isinstance(cause, ValueError | OSError | NotImplementedError) else place + message
+
+
+def _unknown_argument(name: str, message: str, dirs: Sequence[Path], argv: Sequence[str]) -> str:
+    """``+data.batch_sizee=10``, or a key in a file, that the class does not take."""
+    keys = [key for key in composed_keys(dirs, argv, without=name) if _last(key) != name]
+    return f"{message.partition(' Did you mean')[0].rstrip('.')}{did_you_mean(nearest_keys(name, keys))}"
+
+
+def _owners(key: str, dirs: Sequence[Path]) -> list[str]:
+    """``group=option`` for the files, of the key's group where it has one, that set its last part."""
+    line = re.compile(rf"(?:^|[{{,])\s*{re.escape(_last(key))}:", re.MULTILINE)
+    group = key.partition(".")[0] if "." in key else "*"
+    files = [path for folder in dirs for path in sorted(folder.glob(f"{group}/[!_]*.yaml"))]
+    return [f"{path.parent.name}={path.stem}" for path in files if line.search(path.read_text())]
+
+
+def _last(key: str) -> str:
+    return key.rpartition(".")[2]

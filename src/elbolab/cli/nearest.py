@@ -1,0 +1,52 @@
+"""What a misspelt word was meant to be."""
+
+from collections.abc import Iterable, Sequence
+from difflib import SequenceMatcher, get_close_matches
+
+
+def nearest(word: str, choices: Iterable[str], num: int = 3) -> list[str]:
+    """The choices most like ``word``, best first; none where none is alike.
+
+    Example:
+        >>> nearest("vea", ["m2", "vae", "beta_vae"])
+        ['vae']
+        >>> nearest("burda", ["burda2016/vae", "higgins2017/dsprites"])
+        ['burda2016/vae']
+    """
+    choices = list(dict.fromkeys(choices))
+    inside = [choice for choice in choices if len(word) > 2 and word in choice]
+    return list(dict.fromkeys([*get_close_matches(word, choices, num, 0.5), *inside]))[:num]
+
+
+def nearest_keys(key: str, keys: Sequence[str], num: int = 3) -> list[str]:
+    """The dotted keys most like ``key``: alike as a whole, or with a like last part in another place.
+
+    Example:
+        >>> nearest_keys("data.batch_sizee", ["data.batch_size", "net.hidden", "seed"])
+        ['data.batch_size']
+        >>> nearest_keys("lr", ["optimizer.lr", "model.beta"])
+        ['optimizer.lr']
+    """
+    choices = [other for other in dict.fromkeys(keys) if other not in _nodes_around(key, keys)]
+    scored = [(_alike(_last(key), _last(other)), _alike(key, other), other) for other in choices]
+    close = [(last + whole, other) for last, whole, other in scored if last > 0.7 or whole > 0.8]
+    return [other for _, other in sorted(close, key=lambda pair: -pair[0])[:num]]
+
+
+def did_you_mean(found: list[str]) -> str:
+    """``; did you mean 'a' or 'b'?``, empty where nothing was found."""
+    return f"; did you mean {' or '.join(repr(word) for word in found)}?" if found else ""
+
+
+def _nodes_around(key: str, keys: Sequence[str]) -> set[str]:
+    """The nodes that ``key`` would lie in: alike, but no answer."""
+    around = {other for other in keys if key.startswith(f"{other}.")}
+    return {node for node in around if any(other.startswith(f"{node}.") for other in keys)}
+
+
+def _last(key: str) -> str:
+    return key.rpartition(".")[2]
+
+
+def _alike(a: str, b: str) -> float:
+    return SequenceMatcher(None, a, b).ratio()

@@ -1,0 +1,177 @@
+"""A user's own data: ``data=arrays data.path=x.npz``.
+
+Shapes: n = data, F = factors.
+"""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+
+from elbolab.batch import Spec, Support
+from elbolab.data import seeded
+from elbolab.data.binarize import binarized, binarized_spec, check_binarize
+from elbolab.data.module import DataModule
+from elbolab.data.own_files import read_named
+from elbolab.data.splits import CHUNK, Arrays, Splits
+
+NAMES = ("train", "val", "test")
+CHANNELS = (1, 3, 4)
+
+
+@final
+class OwnArrays(DataModule):
+    """Images or vectors from an .npz or .npy file, or a folder of pictures.
+
+    An .npz file has the array ``x``, or ``train``, ``test`` and, if it likes, ``val``; class labels ``y`` (``y_train``,
+    ``y_val``, ``y_test``) and ground-truth factors ``factors`` (``factors_train``, ...), (n, F), are optional. In a
+    folder of pictures, subfolders are classes. Data are vectors (n, D) or images (n, H, W), (n, H, W, C) or
+    (n, C, H, W) with 1, 3 or 4 channels; where both fit, channels come first. Their values say what they are:
+
+    - only 0 and 1: binary;
+    - integers from 0 to 255: 256 grey levels, which ``binarize`` may turn into binary data;
+    - floats from 0 to 1: the unit interval, without levels;
+    - other floats: the real line.
+
+    Args:
+        path: the file or folder.
+        val_fraction: part of the data, or of ``train`` where there is no ``val``, that validates.
+        test_fraction: part of the data ``x`` that tests.
+        split_seed: seed of the splits that are not the file's own.
+        binarize: ``none``, or ``dynamic``, ``fixed`` or ``threshold`` for grey levels; see `elbolab.data.binarize`.
+        binarize_seed: seed of data that are binarised once.
+        base: arguments of `DataModule`.
+
+    Raises:
+        ValueError: an option out of range; on reading, a file, shape or value that is no data.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        val_fraction: float = 0.1,
+        test_fraction: float = 0.1,
+        split_seed: int = 0,
+        binarize: str = "none",
+        binarize_seed: int = 777,
+        **base: Any,
+    ) -> None:
+        super().__init__(**base)
+        check_binarize(binarize)
+        if min(val_fraction, test_fraction) <= 0 or val_fraction + test_fraction >= 1:
+            raise ValueError(
+                f"data.val_fraction={val_fraction}, data.test_fraction={test_fraction}: both are positive and leave "
+                "something to train on"
+            )
+        self.path = Path(path).expanduser()
+        self.val_fraction = val_fraction
+        self.test_fraction = test_fraction
+        self.split_seed = split_seed
+        self.binarize = binarize
+        self.binarize_seed = binarize_seed
+
+    def header(self) -> Spec:
+        """Shape, support and levels as the values show them; this reads the file once."""
+        arrays = list(self._raw.values())
+        support, levels = _range(arrays, self.path)
+        classes = [int(part.y.max()) + 1 for part in arrays if part.y is not None]
+        factors = [part.factors.max(0) + 1 for part in arrays if part.factors is not None]
+        sizes = tuple(int(size) for size in np.max(factors, axis=0)) if factors else ()
+        spec = Spec(arrays[0].event, support, levels, num_classes=max(classes, default=None), factors=sizes)
+        if self.binarize != "none" and (support, levels) != (Support.UNIT, 256):
+            raise ValueError(
+                f"data.binarize={self.binarize}: only integers from 0 to 255 are binarised, these are {support}"
+            )
+        return binarized_spec(self.binarize, spec)
+
+    def load(self) -> Splits:
+        """Splits what has been read, and binarises it."""
+        support, levels = _range(list(self._raw.values()), self.path)
+        splits = self._split({name: _stored(arrays, levels) for name, arrays in self._raw.items()})
+        return binarized(self.binarize, splits, self.binarize_seed)
+
+    @cached_property
+    def _raw(self) -> dict[str, Arrays]:
+        named = read_named(self.path)
+        names = ["x"] if "x" in named else [name for name in NAMES if name in named]
+        if names not in (["x"], ["train", "test"], list(NAMES)):
+            raise ValueError(
+                f"data.path={self.path} has the arrays {', '.join(named)}: name the data x, or train, val and test"
+            )
+        return {name: _named(named, name, self.path) for name in names}
+
+    def _split(self, raw: dict[str, Arrays]) -> Splits:
+        if "x" in raw:
+            num = len(raw["x"])
+            val_size, test_size = round(num * self.val_fraction), round(num * self.test_fraction)
+            return seeded.split(raw["x"], val_size, test_size, self.split_seed)
+        if "val" in raw:
+            return Splits(**raw)
+        val_size = round(len(raw["train"]) * self.val_fraction)
+        train, val, _ = seeded.split(raw["train"], val_size, 0, self.split_seed)
+        return Splits(train, val, raw["test"])
+
+
+def _named(named: dict[str, np.ndarray], name: str, path: Path) -> Arrays:
+    """Data ``name`` with the labels and factors that belong to it."""
+    suffix = "" if name == "x" else f"_{name}"
+    x = _images(named[name], path)
+    y, factors = (_whole_numbers(named.get(f"{kind}{suffix}"), kind, len(x), path) for kind in ("y", "factors"))
+    return Arrays(x, y, factors)
+
+
+def _images(x: np.ndarray, path: Path) -> np.ndarray:
+    """Vectors (n, D) as they are, images as (n, C, H, W)."""
+    if x.ndim == 2:
+        return x
+    if x.ndim == 3:
+        return x[:, None]
+    if x.ndim == 4 and x.shape[1] in CHANNELS:
+        return x
+    if x.ndim == 4 and x.shape[3] in CHANNELS:
+        return np.moveaxis(x, 3, 1)
+    raise ValueError(
+        f"data.path={path} has an array of shape {x.shape}: vectors are (n, D), images (n, H, W), (n, H, W, C) or "
+        "(n, C, H, W) with C = 1, 3 or 4"
+    )
+
+
+def _whole_numbers(array: np.ndarray | None, kind: str, num: int, path: Path) -> np.ndarray | None:
+    """Labels or factors.
+
+    Raises:
+        ValueError: they are not integers from 0, or not as many as the data.
+    """
+    if array is not None and len(array) != num:
+        raise ValueError(f"data.path={path}: {num} data, but {len(array)} {kind}")
+    if array is not None and (array.dtype.kind not in "iu" or array.min(initial=0) < 0):
+        raise ValueError(f"data.path={path}: {kind} are integers from 0 up, these are {array.dtype}")
+    return array
+
+
+def _range(splits: list[Arrays], path: Path) -> tuple[Support, int | None]:
+    """Support and levels of the values of all splits together.
+
+    Raises:
+        ValueError: no data, or integers that are no grey levels.
+    """
+    if not all(arrays.x.nbytes and arrays.x.dtype.kind in "biuf" for arrays in splits):
+        raise ValueError(f"data.path={path}: an array is empty or not of numbers")
+    chunks = [arrays.x[start : start + CHUNK] for arrays in splits for start in range(0, len(arrays), CHUNK)]
+    low, high = min(chunk.min() for chunk in chunks), max(chunk.max() for chunk in chunks)
+    if all(((chunk == 0) | (chunk == 1)).all() for chunk in chunks):
+        return Support.BINARY, 2
+    if splits[0].x.dtype.kind == "f":
+        return (Support.UNIT if low >= 0 and high <= 1 else Support.REAL), None
+    if low < 0 or high > 255:
+        raise ValueError(
+            f"data.path={path}: integers from {low} to {high} are no grey levels; give 0 to 255, or floats"
+        )
+    return Support.UNIT, 256
+
+
+def _stored(arrays: Arrays, levels: int | None) -> Arrays:
+    """Integers and bits as bytes, floats as they are."""
+    x = arrays.x if levels is None or arrays.x.dtype == np.uint8 else np.asarray(arrays.x, dtype=np.uint8)
+    return Arrays(x, arrays.y, arrays.factors, levels)

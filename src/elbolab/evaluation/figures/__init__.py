@@ -1,0 +1,1 @@
+"""Pictures of a model: `drawing.draw_all` for all of them."""

@@ -1,0 +1,100 @@
+"""Every picture of one model, and the files they go to."""
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from pathlib import Path
+
+import torch
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from torch import Tensor
+
+from elbolab.batch import Batch
+from elbolab.densities.base import Densities
+from elbolab.densities.terms import Undefined
+from elbolab.evaluation.batches import first
+from elbolab.evaluation.figures.curves import loss_curves
+from elbolab.evaluation.figures.generative import (
+    generate,
+    interpolations,
+    manifold,
+    reconstructions,
+    samples,
+    traversals,
+)
+from elbolab.evaluation.figures.latent import kl_bars, latent_space
+from elbolab.evaluation.likelihood import in_groups
+from elbolab.evaluation.seeded import evaluating
+
+NUM_DATA = 500
+"""Data that pictures of single data, and the statistics beside them, are made of."""
+
+DPI = 120
+
+
+def draw_all(
+    densities: Densities, batches: Iterable[Batch], metrics: Path | None = None, *, seed: int
+) -> dict[str, Figure]:
+    """Every figure that exists for this model, by name.
+
+    Args:
+        densities: the model.
+        batches: data it was not trained on, as often as they are asked for.
+        metrics: the run's `metrics.csv`, None without curves.
+        seed: of every draw.
+    """
+    batch = gather(batches, NUM_DATA)
+    drawings: dict[str, Callable[[], Figure]] = {
+        "samples": partial(samples, {"": densities}, batch, seed=seed),
+        "reconstructions": partial(reconstructions, densities, batch, seed=seed),
+        "interpolations": partial(interpolations, densities, batch, seed=seed),
+        "traversals": partial(traversals, densities, batch, seed=seed),
+        "latent_space": partial(latent_space, {"": densities}, batches, seed=seed),
+        "manifold": partial(manifold, densities, batch, seed=seed),
+        "kl_per_dim": partial(kl_bars, densities, batches, seed=seed),
+    }
+    if metrics is not None:
+        drawings["loss_curves"] = partial(loss_curves, metrics)
+    return _those_that_exist(drawings)
+
+
+def _those_that_exist(drawings: Mapping[str, Callable[[], Figure]]) -> dict[str, Figure]:
+    figures = {}
+    for name, draw in drawings.items():
+        try:
+            figures[name] = draw()
+        except Undefined:
+            continue
+    return figures
+
+
+def gather(batches: Iterable[Batch], num: int) -> Batch:
+    """The first ``num`` data with their conditions as one batch."""
+    x, *given = next(in_groups(first(batches, num), num))
+    return Batch(x, tuple(given))
+
+
+def write_figures(figures: Mapping[str, Figure], folder: Path, dpi: int = DPI) -> list[Path]:
+    """Writes each figure to ``folder/<name>.png``, whole or not at all, and returns the paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return [_write(figure, folder / f"{name}.png", dpi) for name, figure in figures.items()]
+
+
+def _write(figure: Figure, path: Path, dpi: int) -> Path:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    figure.savefig(temporary, format="png", dpi=dpi)
+    return temporary.replace(path)
+
+
+def sample_arrays(densities: Densities, batches: Iterable[Batch], *, num: int, seed: int) -> dict[str, NDArray]:
+    """``samples`` and ``means`` of p(x | z, c) at the same ``num`` latent draws, (num, *event) each.
+
+    A model without a prior decodes draws from a Gaussian fitted to its codes of the data.
+    """
+    batch = gather(batches, NUM_DATA)
+    with evaluating(densities, seed):
+        p, _ = generate(densities, batch, num)
+        arrays: dict[str, Tensor] = {"samples": p.sample(), "means": p.mean}
+        shape = torch.Size((num, *densities.spec.x))
+        return {name: values.reshape(shape).cpu().numpy() for name, values in arrays.items()}

@@ -1,0 +1,177 @@
+"""What a model generates: samples, reconstructions, and walks through its latent space.
+
+Shapes: N = data, D = latent numbers, T = steps of a walk.
+"""
+
+from collections.abc import Mapping
+from math import ceil, prod
+
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+from torch.distributions import Distribution, Independent, MultivariateNormal, Normal
+
+from elbolab.batch import Batch
+from elbolab.densities.base import Densities
+from elbolab.densities.terms import Sampled, Undefined
+from elbolab.evaluation.figures.looks import Points, blank, look_of
+from elbolab.evaluation.seeded import evaluating
+
+STEPS = 11
+"""Points of a walk."""
+
+
+def samples(models: Mapping[str, Densities], batch: Batch, *, seed: int) -> Figure:
+    """What each model makes of draws from its latent space, side by side: means, or draws where data are points.
+
+    A model without a prior decodes draws from a Gaussian fitted to its codes, and its title says so.
+    """
+    data = batch.x.cpu()
+    look = look_of(next(iter(models.values())).spec, data)
+    side = ceil(look.num_samples**0.5)
+    width, height = look.size(side, side)
+    figure = blank(width * len(models), height + 0.4)
+    for axes, (name, densities) in zip(figure.subplots(1, len(models), squeeze=False)[0], models.items(), strict=True):
+        with evaluating(densities, seed):
+            p, source = generate(densities, batch, look.num_samples)
+            drawn = p.sample() if isinstance(look, Points) else p.mean
+        look.samples(axes, drawn.reshape(-1, *densities.spec.x).cpu(), data[: look.num_samples])
+        axes.set_title(f"{name}: {source}" if name else source, fontsize=9)
+    return figure
+
+
+def generate(densities: Densities, batch: Batch, num: int) -> tuple[Distribution, str]:
+    """p(x | z, c) at ``num`` latent draws, with the conditions of the batch in turn, and the draws' source in words."""
+    given = tuple(tensor[torch.arange(num, device=tensor.device) % len(tensor)] for tensor in batch.given)
+    try:
+        # With conditions the batch shape is (draws, conditions): one draw for each condition.
+        return (
+            (densities.generate(1, *given), "decoded z ~ p(z | c)")
+            if given
+            else (densities.generate(num), "decoded z ~ p(z)")
+        )
+    except Undefined:
+        z = _fitted(codes_of(densities, batch)).sample((num,))
+        return densities.decode(
+            z.unflatten(1, densities.latent_shape), *given
+        ), "decoded z ~ Gaussian fitted to the codes"
+
+
+def _fitted(z: Tensor) -> Distribution:
+    """The Gaussian with the mean and covariance of codes z (N, D), with a floor for directions that are not used."""
+    deviation = z - z.mean(0)
+    covariance = deviation.T @ deviation / len(z)
+    floor = 1e-6 * covariance.diagonal().mean().clamp(min=1e-12)
+    return MultivariateNormal(z.mean(0), covariance + floor * torch.eye(z.shape[1], dtype=z.dtype, device=z.device))
+
+
+def reconstructions(densities: Densities, batch: Batch, *, seed: int) -> Figure:
+    """Data, and the mean of p(x | z) at their codes."""
+    look = look_of(densities.spec, batch.x.cpu())
+    x, given = batch.x[: look.num_pairs], tuple(tensor[: look.num_pairs] for tensor in batch.given)
+    with evaluating(densities, seed):
+        mean = densities.decode(densities.encode(x, *given), *given).mean
+    width, height = look.size(6, 12)
+    figure = blank(width + 0.6, height + 0.3, "data and reconstructions")
+    look.pairs(figure.subplots(), x.cpu(), mean.cpu())
+    return figure
+
+
+def interpolations(densities: Densities, batch: Batch, *, seed: int, num: int = 8) -> Figure:
+    """Straight lines between the codes of pairs of data, decoded."""
+    num = min(num, len(batch.x) // 2)
+    with evaluating(densities, seed):
+        z = codes_of(densities, batch)[: 2 * num]
+        walks = torch.lerp(z[:num, None], z[num:, None], _steps(STEPS, z))
+        rows = walk(densities, walks, batch)
+    return _paths(batch, densities, rows, [], "straight lines between the codes of two data")
+
+
+def traversals(densities: Densities, batch: Batch, *, seed: int, num: int = 10) -> Figure:
+    """One latent dimension at a time from end to end, the others at the first datum's code; the largest KL on top."""
+    with evaluating(densities, seed):
+        importance, measure = importance_of(densities, batch)
+        order = importance.argsort(descending=True)[:num].cpu()
+        low, high, ends = ends_of(densities, batch)
+        walks = codes_of(densities, batch)[0].repeat(len(order), STEPS, 1)
+        walks[torch.arange(len(order)), :, order] = torch.lerp(low, high, _steps(STEPS, low)).T[order]
+        rows = walk(densities, walks, batch)
+    labels = [f"$z_{{{dim}}}$: {importance[dim]:.2f}" for dim in order.tolist()]
+    return _paths(batch, densities, rows, labels, f"one latent dimension at a time, {ends}\nordered by {measure}")
+
+
+def manifold(densities: Densities, batch: Batch, *, seed: int, side: int = 20) -> Figure:
+    """p(x | z) over a plane of latents, in equal steps of probability under a normal prior (Kingma & Welling 2014).
+
+    Raises:
+        Undefined: the latent space is no plane.
+    """
+    if prod(densities.latent_shape) != 2:
+        raise Undefined("no manifold: the latent space is no plane")
+    with evaluating(densities, seed):
+        horizontal, vertical = _plane(densities, batch, side)
+        z = torch.stack(torch.meshgrid(horizontal, vertical.flip(0), indexing="xy"), dim=-1)
+        rows = walk(densities, z, batch)
+    return _paths(batch, densities, rows, [], "decoded latent plane: $z_0$ to the right, $z_1$ up")
+
+
+def _plane(densities: Densities, batch: Batch, side: int) -> tuple[Tensor, Tensor]:
+    """The coordinates of a grid, (side,) each."""
+    normal = _normal_prior(densities, batch)
+    low, high, _ = ends_of(densities, batch)
+    steps = _steps(side, low)
+    grid = torch.lerp(low, high, steps) if normal is None else normal.icdf(0.02 + 0.96 * steps)
+    return grid[:, 0], grid[:, 1]
+
+
+def walk(densities: Densities, z: Tensor, batch: Batch) -> Tensor:
+    """Means of p(x | z) at z (R, T, D), (R, T, *event) on the CPU; all under the conditions of the first datum."""
+    flat = z.reshape(-1, *densities.latent_shape)
+    given = tuple(tensor[:1].expand(len(flat), *tensor.shape[1:]) for tensor in batch.given)
+    return densities.decode(flat, *given).mean.unflatten(0, z.shape[:2]).cpu()
+
+
+def codes_of(densities: Densities, batch: Batch) -> Tensor:
+    """The codes of a batch, (N, D)."""
+    return densities.encode(batch.x, *batch.given).flatten(1)
+
+
+def importance_of(densities: Densities, batch: Batch) -> tuple[Tensor, str]:
+    """How much each latent dimension is used, (D,), and the measure in words: mean KL where it exists, else spread."""
+    latents = densities.terms(batch.x, *batch.given).latents
+    if len(latents) == 1:
+        try:
+            return latents[0].kl_per_dim.mean(0), "mean KL (nats)"
+        except Undefined:
+            pass
+    return codes_of(densities, batch).std(0), "standard deviation of the codes"
+
+
+def ends_of(densities: Densities, batch: Batch) -> tuple[Tensor, Tensor, str]:
+    """Ends of walks, (D,) each, and in words: 3 deviations of a normal prior, else the range of the codes."""
+    normal = _normal_prior(densities, batch)
+    if normal is None:
+        z = codes_of(densities, batch)
+        return z.amin(0), z.amax(0), "over the range of the codes"
+    return normal.loc - 3 * normal.scale, normal.loc + 3 * normal.scale, "from −3 to 3 prior deviations"
+
+
+def _normal_prior(densities: Densities, batch: Batch) -> Normal | None:
+    """The prior of the first datum, batch shape (D,), where it is a diagonal normal."""
+    match densities.terms(batch.x[:1], *(tensor[:1] for tensor in batch.given)).latents:
+        case (Sampled(p=Independent(base_dist=Normal(loc=loc, scale=scale))),):
+            return Normal(loc.flatten(), scale.flatten())
+    return None
+
+
+def _steps(num: int, like: Tensor) -> Tensor:
+    """From 0 to 1, (num, 1)."""
+    return torch.linspace(0, 1, num, dtype=like.dtype, device=like.device)[:, None]
+
+
+def _paths(batch: Batch, densities: Densities, rows: Tensor, labels: list[str], title: str) -> Figure:
+    look = look_of(densities.spec, batch.x.cpu())
+    width, height = look.size(*rows.shape[:2])
+    figure = blank(width + (0.8 if labels else 0.0), height + 0.5, title)
+    look.paths(figure.subplots(), rows, labels)
+    return figure

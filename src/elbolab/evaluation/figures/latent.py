@@ -1,0 +1,110 @@
+"""Where a model puts data: codes in two dimensions, and what each latent dimension carries.
+
+Shapes: N = data, D = latent dimensions.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE
+
+from elbolab.batch import Batch
+from elbolab.densities.base import Densities
+from elbolab.densities.terms import Undefined
+from elbolab.evaluation.figures.looks import CATEGORIES, DATA, SEQUENCE, blank, plain
+from elbolab.evaluation.representation import codes, kl_quantities
+
+NUM_CODES = 3_000
+"""Data whose codes are drawn: more only cover each other."""
+
+
+class Projection(NamedTuple):
+    """A way from D > 2 dimensions to 2.
+
+    Attributes:
+        axes: labels of the two coordinates.
+        project: (codes (N, D), seed) -> (N, 2).
+    """
+
+    axes: tuple[str, str]
+    project: Callable[[NDArray, int], NDArray]
+
+
+PRINCIPAL = Projection(
+    ("first principal component", "second principal component"),
+    lambda z, seed: PCA(2, svd_solver="full", random_state=seed).fit_transform(z),
+)
+NEIGHBOURS = Projection(("t-SNE 1", "t-SNE 2"), lambda z, seed: TSNE(2, random_state=seed).fit_transform(z))
+
+
+def latent_space(
+    models: Mapping[str, Densities], batches: Iterable[Batch], *, seed: int, projection: Projection = PRINCIPAL
+) -> Figure:
+    """Codes coloured by label, a panel a model: as they are in one or two dimensions, else projected."""
+    figure = blank(4.4 * len(models) + 0.6, 4.2)
+    for axes, (name, densities) in zip(figure.subplots(1, len(models), squeeze=False)[0], models.items(), strict=True):
+        z, y, _ = codes(densities, batches, limit=NUM_CODES)
+        _scatter(axes, z.double().numpy(), None if y is None else y.numpy(), seed, projection)
+        axes.set_title(name, fontsize=9)
+    return figure
+
+
+def _scatter(axes: Axes, z: NDArray, y: NDArray | None, seed: int, projection: Projection) -> None:
+    if z.shape[1] == 1:
+        _histogram(axes, z[:, 0], y)
+        return
+    labels, xy = (("$z_0$", "$z_1$"), z) if z.shape[1] == 2 else (projection.axes, projection.project(z, seed))
+    order = np.random.default_rng(seed).permutation(len(xy))  # so that no class covers the others
+    classes = [] if y is None else np.unique(y).tolist()
+    colours = [DATA] * len(xy) if y is None else [_colour(classes, label) for label in y]
+    axes.scatter(xy[order, 0], xy[order, 1], s=5, c=[colours[i] for i in order], linewidths=0, alpha=0.8)
+    plain(axes).set(xlabel=labels[0], ylabel=labels[1], aspect="equal")
+    _legend(axes, classes)
+
+
+def _histogram(axes: Axes, z: NDArray, y: NDArray | None) -> None:
+    """Codes of one dimension, stacked by class."""
+    classes = [] if y is None else np.unique(y).tolist()
+    parts = [z] if y is None else [z[y == label] for label in classes]
+    axes.hist(parts, bins=60, stacked=True, color=[_colour(classes, label) for label in classes] or [DATA])
+    plain(axes).set(xlabel="$z_0$", ylabel="number of data")
+    _legend(axes, classes)
+
+
+def _colour(classes: list, label: int) -> tuple:
+    """One of ten colours, or a place on a scale where there are more classes."""
+    index = classes.index(label)
+    return colormaps[CATEGORIES](index) if len(classes) <= 10 else colormaps[SEQUENCE](index / (len(classes) - 1))
+
+
+def _legend(axes: Axes, classes: list) -> None:
+    """The classes beside the axes, at most twenty of them."""
+    for label in classes if len(classes) <= 20 else ():
+        axes.scatter([], [], s=20, color=_colour(classes, label), label=str(label))
+    if 0 < len(classes) <= 20:
+        axes.legend(fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5), handletextpad=0.1)
+
+
+def kl_bars(densities: Densities, batches: Iterable[Batch], *, seed: int) -> Figure:
+    """The mean KL of each latent dimension, largest first.
+
+    Raises:
+        Undefined: there is no KL per dimension.
+    """
+    quantities = kl_quantities(densities, batches, seed=seed)
+    if "kl_per_dim" not in quantities:
+        raise Undefined("no KL per dimension: no prior, or one of prior and posterior does not factorise")
+    kl = np.sort(np.atleast_1d(quantities["kl_per_dim"].value))[::-1]
+    figure = blank(min(8.0, 2.5 + 0.11 * len(kl)), 2.6)
+    axes = figure.subplots()
+    axes.bar(np.arange(1, len(kl) + 1), kl, color=DATA, width=0.8)
+    axes.set(xlabel="latent dimension, by KL", ylabel="mean KL (nats)", title=f"rate {kl.sum():.2f} nats")
+    plain(axes).xaxis.set_major_locator(MaxNLocator(integer=True))
+    return figure

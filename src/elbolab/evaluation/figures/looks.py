@@ -1,0 +1,211 @@
+"""How a datum looks: images as tiles, points of the plane as points, other vectors as lines.
+
+Shapes: R = rows, C = columns, N = data, ``*event`` = one datum's shape.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from math import ceil
+from typing import final
+
+import numpy as np
+import torch
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from torch import Tensor
+
+from elbolab.batch import Shape, Spec, Support
+
+DATA, MODEL, FAINT = "0.35", "#c1440e", "0.8"
+"""Colours: data, what a model makes of them, and what stays in the background."""
+
+CATEGORIES = "tab10"
+SEQUENCE = "viridis"
+
+Size = tuple[float, float]
+
+
+class Look(ABC):
+    """How data of one kind are drawn.
+
+    Attributes:
+        num_samples: how many draws of a model make a picture.
+        num_pairs: how many data are shown beside their reconstructions.
+    """
+
+    num_samples: int
+    num_pairs: int
+
+    @abstractmethod
+    def samples(self, axes: Axes, drawn: Tensor, data: Tensor) -> None:
+        """Draws of a model, (N, *event); the data, (N, *event), where they help."""
+
+    @abstractmethod
+    def pairs(self, axes: Axes, data: Tensor, model: Tensor) -> None:
+        """Data and their reconstructions, (N, *event) each."""
+
+    @abstractmethod
+    def paths(self, axes: Axes, rows: Tensor, labels: Sequence[str]) -> None:
+        """Rows of data (R, C, *event) that change little by little, a label each, none for no labels."""
+
+    @abstractmethod
+    def size(self, num_rows: int, num_columns: int) -> Size:
+        """Inches that so many rows and columns want."""
+
+
+class Cells(Look, ABC):
+    """Data that are drawn each in a cell of their own."""
+
+    num_samples = 100
+    num_pairs = 36
+    columns = 12
+
+    @abstractmethod
+    def cells(self, axes: Axes, rows: Tensor) -> NDArray:
+        """Draws (R, C, *event) and returns the vertical centres of the rows."""
+
+    def samples(self, axes: Axes, drawn: Tensor, data: Tensor) -> None:
+        """A square of cells."""
+        side = ceil(len(drawn) ** 0.5)
+        self.cells(axes, _fold(drawn, side))
+
+    def pairs(self, axes: Axes, data: Tensor, model: Tensor) -> None:
+        """Rows of data, each with its reconstructions beneath."""
+        columns = min(self.columns, len(data))
+        both = torch.stack([_fold(data, columns), _fold(model, columns)], dim=1).flatten(0, 1)
+        self.paths(axes, both, ["data", "model"] * (len(both) // 2))
+
+    def paths(self, axes: Axes, rows: Tensor, labels: Sequence[str]) -> None:
+        """A row of cells each."""
+        centres = self.cells(axes, rows)
+        if labels:
+            axes.set_yticks(centres, labels, fontsize=8)
+        axes.tick_params(length=0)
+
+    def size(self, num_rows: int, num_columns: int) -> Size:
+        """Half an inch a cell."""
+        return 0.5 * num_columns, 0.5 * num_rows
+
+
+@final
+class Images(Cells):
+    """Images (channels, height, width) with 1 or 3 channels.
+
+    Args:
+        limits: the values shown as black and as white.
+    """
+
+    def __init__(self, limits: tuple[float, float]) -> None:
+        self.limits = limits
+
+    def cells(self, axes: Axes, rows: Tensor) -> NDArray:
+        """One picture of all tiles: a hundred axes would take seconds."""
+        num_rows, num_columns, channels, height, width = rows.shape
+        gap = max(1, height // 14)
+        low, high = self.limits
+        tiles = ((rows - low) / (high - low)).clamp(0, 1)
+        padded = torch.nn.functional.pad(tiles, (0, gap, 0, gap), value=1.0)
+        picture = padded.permute(0, 3, 1, 4, 2).reshape(num_rows * (height + gap), -1, channels)
+        axes.imshow(picture[:-gap, :-gap].expand(-1, -1, 3).numpy(), interpolation="nearest")
+        _bare(axes)
+        return np.arange(num_rows) * (height + gap) + (height - 1) / 2
+
+
+@final
+class Vectors(Cells):
+    """Vectors, each as a line over the index of its elements."""
+
+    def cells(self, axes: Axes, rows: Tensor) -> NDArray:
+        """One collection of lines on a common scale, shifted to their cells."""
+        lines = rows.flatten(2).double().numpy()
+        num_rows, num_columns, length = lines.shape
+        low, high = lines.min(), lines.max()
+        x = np.linspace(0.08, 0.92, length) + np.arange(num_columns)[None, :, None]
+        y = 0.1 + 0.8 * (lines - low) / max(high - low, 1e-12) + np.arange(num_rows)[::-1, None, None]
+        segments = np.stack(np.broadcast_arrays(x, y), axis=-1).reshape(-1, length, 2)
+        axes.add_collection(LineCollection(list(segments), colors=DATA, linewidths=0.8))
+        axes.set(xlim=(0, num_columns), ylim=(0, num_rows))
+        _bare(axes)
+        return np.arange(num_rows)[::-1] + 0.5
+
+
+@final
+class Points(Look):
+    """Points of the plane."""
+
+    num_samples = 2_000
+    num_pairs = 300
+
+    def samples(self, axes: Axes, drawn: Tensor, data: Tensor) -> None:
+        """Data and draws, one over the other."""
+        axes.scatter(data[:, 0], data[:, 1], s=3, color=DATA, alpha=0.4, linewidths=0, label="data")
+        axes.scatter(drawn[:, 0], drawn[:, 1], s=3, color=MODEL, alpha=0.4, linewidths=0, label="model")
+        _plane(axes, legend=True)
+
+    def pairs(self, axes: Axes, data: Tensor, model: Tensor) -> None:
+        """Data and reconstructions, a line from each to its own."""
+        axes.add_collection(LineCollection(list(torch.stack([data, model], 1).numpy()), colors=FAINT, linewidths=0.6))
+        self.samples(axes, model, data)
+
+    def paths(self, axes: Axes, rows: Tensor, labels: Sequence[str]) -> None:
+        """A curve a row, from dark to light."""
+        colours = colormaps[SEQUENCE](np.linspace(0, 0.9, len(rows)))
+        for row, label, colour in zip(rows, labels or [""] * len(rows), colours, strict=True):
+            axes.plot(row[:, 0], row[:, 1], color=colour, marker=".", markersize=3, linewidth=0.8, label=label)
+        _plane(axes, legend=0 < len(labels) <= 12)
+
+    def size(self, num_rows: int, num_columns: int) -> Size:
+        """A square, whatever the number of points."""
+        return 4.0, 4.0
+
+
+def look_of(spec: Spec, data: Tensor) -> Look:
+    """How data of ``spec``, of which ``data`` (N, *event) are examples, are drawn."""
+    if len(spec.x) == 3 and spec.x[0] in (1, 3):
+        return Images((0.0, 1.0) if spec.support is not Support.REAL else _range(data))
+    return Points() if spec.x == (2,) else Vectors()
+
+
+def blank(width: float, height: float, title: str = "") -> Figure:
+    """An empty figure of so many inches."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    if title:
+        figure.suptitle(title, fontsize=9)
+    return figure
+
+
+def plain(axes: Axes) -> Axes:
+    """``axes`` with what distracts taken away."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(labelsize=8)
+    for text in (axes.xaxis.label, axes.yaxis.label, axes.title):
+        text.set_fontsize(9)
+    return axes
+
+
+def _range(data: Tensor) -> tuple[float, float]:
+    low, high = data.min().item(), data.max().item()
+    return low, high if high > low else low + 1
+
+
+def _fold(values: Tensor, columns: int) -> Tensor:
+    """(N, *event) -> (R, columns, *event); what does not fill a row is left out."""
+    num_rows = max(1, len(values) // columns)
+    event: Shape = tuple(values.shape[1:])
+    return values[: num_rows * columns].reshape(num_rows, -1, *event)
+
+
+def _bare(axes: Axes) -> None:
+    """No frame and no ticks."""
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[:].set_visible(False)
+
+
+def _plane(axes: Axes, *, legend: bool) -> None:
+    plain(axes).set(aspect="equal", xlabel="$x_1$", ylabel="$x_2$")
+    if legend:
+        axes.legend(fontsize=8, frameon=False, markerscale=2)

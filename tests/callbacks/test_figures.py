@@ -1,0 +1,96 @@
+import pytest
+import torch
+from lightning.pytorch.loggers import TensorBoardLogger
+from matplotlib.figure import Figure
+
+from elbolab.callbacks.csv_logger import AppendingCSVLogger
+from elbolab.callbacks.figures import Figures, show, takes_images
+
+# Lightning 2.6.6 on torch 2.15: isinstance(treespec, LeafSpec); one process gathers resident data.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:.*isinstance.treespec, LeafSpec.*:FutureWarning", "ignore:.*does not have many workers.*"
+)
+
+
+class Drawn:
+    """A drawing that disturbs what it can: noise, modes, gradients."""
+
+    def __init__(self):
+        self.calls = []
+
+    def __call__(self, densities, batches, *, seed):
+        assert not densities.training
+        assert not torch.is_grad_enabled()
+        self.calls.append((batches[0].x.clone(), torch.rand(1).item(), seed))
+        densities.train()
+        figure = Figure(figsize=(1, 1))
+        figure.subplots().plot([0, 1])
+        return {"line": figure}
+
+
+class Shown(AppendingCSVLogger.__base__):  # a logger that takes images
+    def __init__(self):
+        super().__init__()
+        self.figures = []
+
+    name = version = ""
+
+    def log_metrics(self, metrics, step=None): ...
+
+    def log_hyperparams(self, params): ...
+
+
+show.register(Shown, lambda logger, name, figure, step: logger.figures.append((name, step)))
+
+
+def test_every_nth_validation_is_drawn_on_the_axis_of_optimiser_steps(run):
+    draw, logger = Drawn(), Shown()
+    run.fit(Figures(draw, every=2), loggers=[logger], max_epochs=5)
+    assert logger.figures == [("figures/line", 9), ("figures/line", 29), ("figures/line", 49)]
+
+
+def test_every_drawing_has_the_same_data_and_noise(run):
+    draw = Drawn()
+    run.fit(Figures(draw, seed=3), loggers=[Shown()], max_epochs=3)
+    (x, noise, seed), *others = draw.calls
+    assert len(others) == 2
+    assert seed == 3
+    assert all(torch.equal(x, other) and noise == drawn for other, drawn, _ in others)
+
+
+def test_training_does_not_notice(run):
+    def last_noise(*callbacks):
+        torch.manual_seed(0)
+        trainer = run.fit(*callbacks, loggers=[Shown()])
+        assert all(module.training for module in trainer.lightning_module.modules())
+        return torch.rand(4)
+
+    assert torch.equal(last_noise(), last_noise(Figures(Drawn())))
+
+
+def test_nothing_is_drawn_for_loggers_without_images(run, tmp_path):
+    draw = Drawn()
+    run.fit(Figures(draw), loggers=[AppendingCSVLogger(tmp_path)])
+    assert draw.calls == []
+
+
+def test_the_count_of_validations_survives_a_checkpoint():
+    figures = Figures(Drawn(), every=3)
+    figures.load_state_dict({"seen": 5})
+    assert figures.state_dict() == {"seen": 5}
+
+
+def test_tensorboard_takes_images(run, tmp_path):
+    logger = TensorBoardLogger(tmp_path, name="", version="")
+    assert takes_images(logger)
+    run.fit(Figures(Drawn()), loggers=[logger], max_epochs=1)
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(tmp_path))
+    events.Reload()
+    assert [image.step for image in events.Images("figures/line")] == [9]
+
+
+def test_drawing_at_no_validation_is_refused():
+    with pytest.raises(ValueError, match=r"callbacks\.figures\.every=0"):
+        Figures(Drawn(), every=0)

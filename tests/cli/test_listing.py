@@ -1,0 +1,74 @@
+import subprocess
+import sys
+import time
+
+import pytest
+
+from elbolab.cli.listing import list_choices, print_choices, read_choices, split_args
+from elbolab.cli.paths import config_dir
+
+
+def test_every_option_has_its_line_in_aligned_columns(conf):
+    assert list_choices("model", [conf]) == "beta_vae  with a weight\nvae       the model"
+
+
+def test_all_groups_are_listed(conf):
+    assert list_choices(None, [conf]).startswith(
+        "data\n  digits  small images\n  own     what you have\n\nexperiment\n"
+    )
+
+
+def test_nested_experiments_are_options_as_they_are_typed(conf):
+    assert list_choices("experiment", [conf]) == "burda2016/vae_reduced  Table 1"
+
+
+def test_bases_and_primary_configs_are_no_options(conf):
+    groups = read_choices([conf])
+    assert "_base" not in groups["model"]
+    assert set(groups) == {"data", "experiment", "model", "net", "prior"}
+
+
+def test_a_package_line_is_no_description(conf):
+    assert read_choices([conf])["prior"]["normal"] == "N(0, I)"
+
+
+def test_hydras_groups_have_two_names(conf):
+    path = conf / "hydra" / "launcher" / "cluster.yaml"
+    path.parent.mkdir(parents=True)
+    path.write_text("# many machines\n")
+    assert read_choices([conf])["hydra/launcher"] == {"cluster": "many machines"}
+
+
+def test_a_users_folder_adds_and_replaces(conf, users_conf):
+    groups = read_choices([conf, users_conf])
+    assert groups["model"]["mine"] == "my model"
+    assert groups["net"] == {"conv": "convolutions", "mlp": "my layers"}
+
+
+def test_an_unknown_group_names_the_nearest(conf):
+    with pytest.raises(ValueError, match="no config group 'modle'; did you mean 'model'?"):
+        list_choices("modle", [conf])
+
+
+@pytest.mark.parametrize("flag", [["--config-dir", "{}"], ["--config-dir={}"], ["-cd", "{}"]])
+def test_config_dirs_are_taken_off_the_arguments(tmp_path, flag):
+    args = ["a=1", *[part.format(tmp_path) for part in flag], "-m"]
+    assert split_args(args) == ([config_dir(), tmp_path], ["a=1", "-m"])
+
+
+def test_print_choices(capsys, users_conf):
+    print_choices(["model", "--config-dir", str(users_conf)])
+    assert "mine " in capsys.readouterr().out
+
+
+def test_every_shipped_option_describes_itself():
+    groups = read_choices([config_dir()])
+    assert [f"{group}={name}" for group, options in groups.items() for name, line in options.items() if not line] == []
+
+
+def test_listing_answers_at_once():
+    code = "import sys; from elbolab.cli.listing import print_choices; print_choices([]); print(*sys.modules)"
+    start = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert time.monotonic() - start < 2  # 0.1 s on an idle machine
+    assert not {"torch", "hydra", "lightning", "yaml"} & set(done.stdout.splitlines()[-1].split())

@@ -1,0 +1,246 @@
+"""A user's own arrays and pictures, in all their layouts."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from elbolab.batch import Support
+from elbolab.data.arrays import OwnArrays
+
+NUM = 60
+RNG = np.random.default_rng(0)
+
+
+def pixels(*shape: int, num: int = NUM) -> np.ndarray:
+    x = RNG.integers(256, size=(num, *shape), dtype=np.uint8)
+    x.reshape(num, -1)[:, 0] = np.arange(num)
+    return x
+
+
+def own(path: Path, **options) -> OwnArrays:
+    return OwnArrays(str(path), **({"batch_size": 10} | options))
+
+
+def saved(folder: Path, **arrays: np.ndarray) -> Path:
+    np.savez(folder / "x.npz", **arrays)
+    return folder / "x.npz"
+
+
+def everything(data: OwnArrays) -> np.ndarray:
+    return np.concatenate([np.asarray(arrays.x) for arrays in data.splits])
+
+
+@pytest.mark.parametrize(
+    ("shape", "event"),
+    [
+        ((7,), (7,)),
+        ((5, 6), (1, 5, 6)),
+        ((5, 6, 3), (3, 5, 6)),
+        ((5, 6, 1), (1, 5, 6)),
+        ((3, 5, 6), (3, 5, 6)),
+        ((4, 5, 6), (4, 5, 6)),
+        ((3, 8, 3), (3, 8, 3)),
+    ],
+)
+@pytest.mark.parametrize("suffix", ["npz", "npy"])
+def test_layouts(tmp_path, shape, event, suffix, agrees):
+    x = pixels(*shape)
+    np.save(tmp_path / "x.npy", x)
+    data = own(saved(tmp_path, x=x) if suffix == "npz" else tmp_path / "x.npy")
+    assert data.spec.x == event
+    agrees(data)
+    expected = x if x.ndim == 2 else x[:, None] if x.ndim == 3 else x if event == shape else np.moveaxis(x, 3, 1)
+    assert sorted(map(bytes, everything(data))) == sorted(map(bytes, np.ascontiguousarray(expected)))
+
+
+@pytest.mark.parametrize(
+    ("x", "support", "levels"),
+    [
+        (np.eye(NUM, dtype=bool), Support.BINARY, 2),
+        (np.eye(NUM, dtype=np.int64), Support.BINARY, 2),
+        (np.eye(NUM), Support.BINARY, 2),
+        (pixels(4), Support.UNIT, 256),
+        (pixels(4).astype(np.int64), Support.UNIT, 256),
+        (pixels(4) / 255, Support.UNIT, None),
+        (pixels(4) / 100, Support.REAL, None),
+        (pixels(4) / 255 - 0.1, Support.REAL, None),
+        (pixels(4).astype(np.float32), Support.REAL, None),
+    ],
+)
+def test_values_say_what_the_data_are(tmp_path, x, support, levels, agrees):
+    data = own(saved(tmp_path, x=x))
+    assert (data.spec.support, data.spec.levels) == (support, levels)
+    agrees(data)
+
+
+def test_values_of_all_splits_count(tmp_path):
+    x = np.zeros((NUM, 2))
+    assert own(saved(tmp_path, train=x, val=x, test=x)).spec.support is Support.BINARY
+    assert own(saved(tmp_path, train=x, val=x, test=x - 1)).spec.support is Support.REAL
+
+
+def test_labels_and_factors_stay_beside_their_data(tmp_path, agrees):
+    x = pixels(4)
+    factors = np.stack([np.arange(NUM) % 3, np.arange(NUM) % 5], axis=1)
+    data = own(saved(tmp_path, x=x, y=np.arange(NUM) % 7, factors=factors), given="labels")
+    assert (data.spec.num_classes, data.spec.factors, data.spec.given) == (7, (3, 5), ((7,),))
+    agrees(data)
+    for arrays in data.splits:
+        assert np.array_equal(arrays.y, arrays.x[:, 0] % 7)
+        assert np.array_equal(arrays.factors, np.stack([arrays.x[:, 0] % 3, arrays.x[:, 0] % 5], axis=1))
+
+
+def test_the_files_own_splits(tmp_path, agrees):
+    parts = {"train": pixels(4, num=20), "val": pixels(4, num=5), "test": pixels(4, num=7)}
+    labels = {f"y_{name}": np.arange(len(part)) % 3 for name, part in parts.items()}
+    data = own(saved(tmp_path, **parts, **labels))
+    agrees(data)
+    for name, part in parts.items():
+        assert np.array_equal(data.arrays(name).x, part)
+        assert np.array_equal(data.arrays(name).y, labels[f"y_{name}"])
+
+
+def test_validation_data_are_cut_from_train_where_there_are_none(tmp_path):
+    data = own(saved(tmp_path, train=pixels(4), test=pixels(4, num=7)), val_fraction=0.25)
+    assert list(map(len, data.splits)) == [45, 15, 7]
+
+
+def test_fractions_and_seed_of_the_split(tmp_path):
+    path = saved(tmp_path, x=pixels(4))
+    data = own(path, val_fraction=0.1, test_fraction=0.3)
+    assert list(map(len, data.splits)) == [36, 6, 18]
+    assert np.array_equal(everything(data), everything(own(path, test_fraction=0.3, seed=9)))
+    assert not np.array_equal(everything(data), everything(own(path, test_fraction=0.3, split_seed=1)))
+
+
+def test_an_npy_file_is_read_when_it_is_needed(tmp_path):
+    np.save(tmp_path / "x.npy", pixels(4))
+    train = own(tmp_path / "x.npy").arrays("train")
+    assert train.on_disk
+    assert isinstance(train.x.base, np.memmap)
+
+
+@pytest.mark.parametrize("binarize", ["dynamic", "fixed", "threshold"])
+def test_grey_levels_may_be_made_binary(tmp_path, binarize, agrees):
+    np.save(tmp_path / "x.npy", pixels(4))
+    for path in (saved(tmp_path, x=pixels(4)), tmp_path / "x.npy"):
+        data = own(path, binarize=binarize)
+        assert (data.spec.support, data.spec.levels) == (Support.BINARY, 2)
+        agrees(data)
+
+
+def pictures(folder: Path, names: list[str], mode: str = "L") -> np.ndarray:
+    from PIL import Image
+
+    x = pixels(5, 6, 3, num=len(names)) if mode == "RGB" else pixels(5, 6, num=len(names))
+    for name, row in zip(names, x, strict=True):
+        (folder / name).parent.mkdir(exist_ok=True, parents=True)
+        Image.fromarray(row, mode=None).save(folder / name)
+    return x
+
+
+@pytest.mark.parametrize(("mode", "event"), [("L", (1, 5, 6)), ("RGB", (3, 5, 6))])
+def test_a_folder_of_pictures(tmp_path, mode, event, agrees):
+    x = pictures(tmp_path, [f"{i:02}.png" for i in range(NUM)], mode)
+    data = own(tmp_path)
+    assert (data.spec.x, data.spec.levels, data.spec.num_classes) == (event, 256, None)
+    agrees(data)
+    expected = x[:, None] if mode == "L" else np.moveaxis(x, 3, 1)
+    assert sorted(map(bytes, everything(data))) == sorted(map(bytes, np.ascontiguousarray(expected)))
+
+
+def test_subfolders_are_classes(tmp_path, agrees):
+    pictures(tmp_path, [f"{'cat' if i % 3 else 'ape'}/{i:02}.png" for i in range(NUM)])
+    (tmp_path / "notes").mkdir()
+    data = own(tmp_path)
+    assert data.spec.num_classes == 2
+    agrees(data)
+    for arrays in data.splits:
+        assert np.array_equal(arrays.y, arrays.x[:, 0, 0, 0] % 3 != 0)
+
+
+def test_pictures_of_different_sizes(tmp_path):
+    from PIL import Image
+
+    pictures(tmp_path, ["a.png", "b.png"])
+    Image.new("L", (4, 4)).save(tmp_path / "c.png")
+    with pytest.raises(ValueError, match=r"c.png has shape \(4, 4\), where .*a.png has \(5, 6\): make all pictures of"):
+        own(tmp_path).spec  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"images": pixels(4)}, "has the arrays images: name the data x, or train, val and test"),
+        ({"train": pixels(4)}, "has the arrays train: name the data x"),
+        ({"x": np.zeros(5)}, r"has an array of shape \(5,\): vectors are \(n, D\)"),
+        ({"x": np.zeros((5, 6, 7, 8))}, r"has an array of shape \(5, 6, 7, 8\)"),
+        ({"x": np.full((9, 2), 256)}, "integers from 256 to 256 are no grey levels; give 0 to 255, or floats"),
+        ({"x": np.full((9, 2), -1)}, "integers from -1 to -1"),
+        ({"x": np.zeros((0, 2))}, "an array is empty or not of numbers"),
+        ({"x": np.full((9, 2), "a")}, "an array is empty or not of numbers"),
+        ({"x": pixels(4), "y": np.full(NUM, 0.5)}, "y are integers from 0 up, these are float64"),
+        ({"x": pixels(4), "y": np.full(NUM, -1)}, "y are integers from 0 up"),
+        ({"x": pixels(4), "factors": np.full((NUM, 2), 0.5)}, "factors are integers from 0 up"),
+        ({"x": pixels(4), "y": np.zeros(9, int)}, "60 data, but 9 y"),
+        ({"x": pixels(4)[:8]}, "too few data: the train split has 6, needs at least 10"),
+        ({"x": pixels(4)[:4]}, "too few data: the train split"),
+    ],
+)
+def test_arrays_that_are_no_data(tmp_path, arrays, message):
+    with pytest.raises(ValueError, match=message):
+        own(saved(tmp_path, **arrays)).splits  # noqa: B018
+
+
+@pytest.mark.parametrize("kind", ["y", "factors"])
+def test_labels_of_some_splits_only(tmp_path, kind):
+    labels = {f"{kind}_train": np.ones((NUM, 2) if kind == "factors" else NUM, int)}
+    path = saved(tmp_path, train=pixels(4), val=pixels(4), test=pixels(4), **labels)
+    with pytest.raises(ValueError, match="the val split has no (labels|factors), where the train split has"):
+        own(path).splits  # noqa: B018
+
+
+def test_nan_is_found_where_it_is(tmp_path):
+    x = np.zeros((NUM, 2))
+    x[3, 1] = np.nan
+    parts = {"train": np.ones((NUM, 2)), "val": x, "test": np.ones((5, 2))}
+    with pytest.raises(
+        ValueError, match="NaN or infinite values in 1 of 60 data of the val split, the first at index 3"
+    ):
+        own(saved(tmp_path, **parts)).splits  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("absent.npz", None, "there is no such file or folder"),
+        ("x.csv", b"1,2", "give an .npz or .npy file, or a folder of pictures"),
+        ("x.npz", b"PK not", "cannot be read as .npz"),
+        ("x.npy", b"", "cannot be read as .npy"),
+        (".", None, "no pictures there"),
+    ],
+)
+def test_files_that_are_no_data(tmp_path, name, content, message):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        own(tmp_path / name).spec  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"val_fraction": 0.0}, "data.val_fraction=0.0, data.test_fraction=0.1: both are positive"),
+        ({"val_fraction": 0.5, "test_fraction": 0.5}, "leave something to train on"),
+        ({"binarize": "yes"}, "data.binarize=yes: choose dynamic"),
+    ],
+)
+def test_impossible_options(options, message):
+    with pytest.raises(ValueError, match=message):
+        own(Path("x.npz"), **options)
+
+
+def test_only_grey_levels_are_binarised(tmp_path):
+    with pytest.raises(ValueError, match="data.binarize=dynamic: only integers from 0 to 255 are binarised, these are"):
+        own(saved(tmp_path, x=pixels(4) / 255), binarize="dynamic").spec  # noqa: B018

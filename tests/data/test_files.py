@@ -1,0 +1,73 @@
+"""Downloads: once for many jobs, whole or not at all."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from elbolab.data import files
+from elbolab.data.files import cache_dir, data_root, obtain
+
+JOB = """
+import sys, time
+from pathlib import Path
+from elbolab.data.files import obtain
+
+def download(folder):
+    with open(sys.argv[2], "a") as log:
+        log.write("downloaded\\n")
+    time.sleep(0.5)
+    (folder / "set").mkdir()
+    (folder / "set" / "x.bin").write_bytes(b"data")
+
+root = Path(sys.argv[1])
+obtain([root / "set" / "x.bin"], root, download, "what")
+assert (root / "set" / "x.bin").read_bytes() == b"data"
+"""
+
+
+def test_jobs_that_start_at_once_download_once(tmp_path):
+    command = [sys.executable, "-c", JOB, str(tmp_path / "root"), str(tmp_path / "log")]
+    jobs = [subprocess.Popen(command) for _ in range(5)]
+    assert [job.wait() for job in jobs] == [0] * 5
+    assert (tmp_path / "log").read_text() == "downloaded\n"
+    assert sorted(path.name for path in (tmp_path / "root").iterdir()) == [".lock", "set"]
+
+
+def test_a_failed_download_leaves_nothing_and_says_everything(tmp_path):
+    def download(folder: Path) -> None:
+        (folder / "half").write_bytes(b"half")
+        raise OSError("no route")
+
+    message = (
+        rf"missing {tmp_path}/half, and the download failed \(OSError: no route\). Put it there; data.root or ELBO"
+    )
+    with pytest.raises(ValueError, match=message):
+        obtain([tmp_path / "half"], tmp_path, download, "Put it there")
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+
+
+def test_a_download_without_the_file_is_an_error(tmp_path):
+    with pytest.raises(ValueError, match="the download does not contain it"):
+        obtain([tmp_path / "x"], tmp_path, lambda folder: None, "Put it there")
+
+
+def test_files_placed_beforehand_need_no_download(tmp_path):
+    (tmp_path / "x").touch()
+    obtain([tmp_path / "x"], tmp_path, lambda folder: pytest.fail("downloads"), "what")
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
+
+
+def test_only_what_is_missing_makes_it_incomplete(tmp_path):
+    (tmp_path / "x").write_text("old")
+    obtain([tmp_path / "x", tmp_path / "y"], tmp_path, lambda folder: (folder / "y").write_text("new"), "what")
+    assert ((tmp_path / "x").read_text(), (tmp_path / "y").read_text()) == ("old", "new")
+
+
+def test_the_root_is_the_cache_folder_unless_given(tmp_path, monkeypatch):
+    assert data_root(str(tmp_path)) == tmp_path
+    assert data_root(None) == cache_dir()
+    assert data_root("~/x") == Path.home() / "x"
+    monkeypatch.setattr(files, "user_cache_dir", lambda name: str(tmp_path / name))
+    assert cache_dir() == tmp_path / "elbolab"

@@ -1,0 +1,35 @@
+"""Seeded splits."""
+
+import numpy as np
+import pytest
+
+from elbolab.data.seeded import split
+from elbolab.data.splits import Arrays
+
+ALL = Arrays(np.arange(100)[:, None], np.arange(100))
+
+
+def test_splits_are_a_partition_with_labels_beside_their_data():
+    parts = split(ALL, 20, 30, seed=0)
+    assert list(map(len, parts)) == [50, 20, 30]
+    assert sorted(np.concatenate([part.y for part in parts])) == list(range(100))
+    assert all(np.array_equal(part.x[:, 0], part.y) for part in parts)
+
+
+def test_a_smaller_training_set_is_part_of_the_larger_and_the_rest_stays():
+    small, large = split(ALL, 20, 30, 0, train_size=10), split(ALL, 20, 30, 0)
+    assert len(small.train) == 10
+    assert set(small.train.y) < set(large.train.y)
+    assert small.val.y.tolist() == large.val.y.tolist()
+    assert small.test.y.tolist() == large.test.y.tolist()
+
+
+def test_the_seed_decides():
+    assert split(ALL, 20, 30, 0).test.y.tolist() == split(ALL, 20, 30, 0).test.y.tolist()
+    assert split(ALL, 20, 30, 0).test.y.tolist() != split(ALL, 20, 30, 1).test.y.tolist()
+
+
+@pytest.mark.parametrize(("val", "test", "train"), [(50, 50, None), (20, 30, 51)])
+def test_too_few(val, test, train):
+    with pytest.raises(ValueError, match="too few data: 100"):
+        split(ALL, val, test, 0, train)

@@ -1,0 +1,102 @@
+from functools import partial
+
+import pytest
+import torch
+from torch.distributions import Distribution
+
+from elbolab.distributions.conditional import Conditional
+from elbolab.distributions.corruption import BitFlip, Denoising, GaussianNoise, Masking, SaltAndPepper
+from elbolab.distributions.point_mass import PointMass
+
+CORRUPTIONS = {
+    "gaussian_noise": partial(GaussianNoise, scale=0.5),
+    "masking": partial(Masking, probability=0.25),
+    "salt_and_pepper": partial(SaltAndPepper, probability=0.25),
+    "bit_flip": partial(BitFlip, probability=0.25),
+}
+NONE = {
+    "gaussian_noise": partial(GaussianNoise, scale=0.0),
+    "masking": partial(Masking, probability=0.0),
+    "salt_and_pepper": partial(SaltAndPepper, probability=0.0),
+    "bit_flip": partial(BitFlip, probability=0.0),
+}
+
+
+class Sees(Conditional):
+    """All parents, side by side."""
+
+    def __init__(self, parents, event):
+        super().__init__()
+
+    def forward(self, *parents: torch.Tensor) -> Distribution:
+        return PointMass(torch.cat(parents, -1), 1)
+
+
+def share(mask):
+    return mask.to(torch.get_default_dtype()).mean().item()
+
+
+@pytest.fixture
+def x():
+    return torch.full((200, 100), 0.3)
+
+
+def test_masking_sets_its_share_to_0(x):
+    y = Masking(0.25)(x)
+    assert share(y == 0) == pytest.approx(0.25, abs=0.02)
+    assert share(y == 0.3) == pytest.approx(0.75, abs=0.02)
+
+
+def test_salt_and_pepper_are_equally_many(x):
+    y = SaltAndPepper(0.4)(x)
+    assert share(y == 0) == pytest.approx(0.2, abs=0.02)
+    assert share(y == 1) == pytest.approx(0.2, abs=0.02)
+    assert share(y == 0.3) == pytest.approx(0.6, abs=0.02)
+
+
+def test_bit_flip_keeps_binary_data_binary():
+    x = torch.zeros(200, 100)
+    assert share(BitFlip(0.1)(x) == 1) == pytest.approx(0.1, abs=0.02)
+    assert share(BitFlip(0.1)(1 - x) == 0) == pytest.approx(0.1, abs=0.02)
+
+
+def test_gaussian_noise_has_its_scale(x):
+    noise = GaussianNoise(0.5)(x) - x
+    assert noise.mean().item() == pytest.approx(0, abs=0.02)
+    assert noise.std().item() == pytest.approx(0.5, abs=0.02)
+
+
+@pytest.mark.parametrize("name", CORRUPTIONS)
+def test_rows_differ_and_the_input_is_left_alone(name, x):
+    before = x.clone()
+    y = CORRUPTIONS[name]()(x)
+    assert torch.equal(x, before)
+    assert not torch.equal(y[0], y[1])
+
+
+@pytest.mark.parametrize("name", NONE)
+def test_no_corruption_is_the_identity(name, x):
+    assert torch.equal(NONE[name]()(x), x)
+
+
+@pytest.mark.parametrize("name", CORRUPTIONS)
+def test_denoising_corrupts_x_while_training_and_nothing_else(name):
+    q = Denoising(((50,), (5,)), (55,), CORRUPTIONS[name], Sees)
+    x, given = torch.full((3, 50), 0.3), torch.rand(3, 5)
+    seen = q(x, given).mean
+    assert not torch.equal(seen[:, :50], x)
+    assert torch.equal(seen[:, 50:], given)
+    assert not torch.equal(q(x, given).mean, seen)
+    assert torch.equal(q.eval()(x, given).mean, torch.cat([x, given], 1))
+
+
+@pytest.mark.parametrize("make", [Masking, SaltAndPepper, BitFlip])
+@pytest.mark.parametrize("probability", [-0.1, 1.1])
+def test_bad_probabilities(make, probability):
+    with pytest.raises(ValueError, match="probability"):
+        make(probability)
+
+
+def test_bad_scale():
+    with pytest.raises(ValueError, match="scale=-1"):
+        GaussianNoise(-1)

@@ -1,0 +1,23 @@
+import pytest
+import torch
+
+from elbolab.distributions.grey import Categorical, DiscretisedLogistic, logistic_scale
+
+
+def test_256_levels_start_from_the_mean_of_real_images():
+    mean = torch.rand(1, 28, 28) * (torch.rand(1, 28, 28) > 0.4)
+    for family in (DiscretisedLogistic(mean.shape, 256), Categorical(mean.shape, 256)):
+        assert torch.allclose(family(family.raw_for(mean)).mean, mean.clamp_min(0.001), atol=1e-6)
+
+
+def test_no_scale_is_so_small_that_a_level_has_no_probability():
+    scale = logistic_scale(torch.tensor(-1000.0), 256)
+    assert scale > 0
+
+
+@pytest.mark.parametrize("family", [DiscretisedLogistic, Categorical])
+def test_a_categorical_of_two_levels_is_a_bernoulli(family):
+    p = family((1,), 2)
+    x = torch.tensor([[0.0], [1.0]])
+    probs = p(torch.randn(*p.out_shape)).log_prob(x).exp()
+    assert probs.sum().item() == pytest.approx(1)

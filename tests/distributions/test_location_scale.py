@@ -1,0 +1,98 @@
+import pytest
+import torch
+from torch.distributions import Laplace, Normal
+
+from elbolab.distributions.location_scale import FixedScale, LearnedScale, OptimalNormal
+
+
+@pytest.mark.parametrize("base", [Normal, Laplace])
+def test_fixed_scale_is_torch(base):
+    raw, x = torch.randn(2, 4, 3), torch.randn(4, 3)
+    p = FixedScale((3,), base, 0.3)(raw)
+    assert torch.allclose(p.log_prob(x), base(raw, 0.3).log_prob(x).sum(-1))
+
+
+def test_learned_scale_is_stationary_at_the_root_mean_square():
+    error = torch.randn(50, 3)
+    family = LearnedScale((3,), Normal, error.square().mean().sqrt().item())
+    family(torch.zeros(50, 3)).log_prob(error).mean().backward()
+    assert family.log_scale.grad.abs() < 1e-12
+
+
+@pytest.fixture
+def optimal():
+    return OptimalNormal((3,), min_scale=1e-3, memory=5)
+
+
+def test_optimal_scale_beats_every_other(optimal):
+    raw, x = torch.randn(8, 3), torch.randn(8, 3)
+    best = optimal(raw).log_prob(x).sum()
+    for scale in torch.linspace(0.1, 5, 200):
+        assert Normal(raw, scale).log_prob(x).sum() <= best + 1e-12
+
+
+def test_optimal_gradient_is_the_one_at_a_frozen_scale(optimal):
+    # The scale is optimal, so its own derivative vanishes.
+    raw, x = torch.randn(8, 3, requires_grad=True), torch.randn(8, 3)
+    (ours,) = torch.autograd.grad(optimal(raw).log_prob(x).sum(), raw)
+    scale = (raw - x).square().mean().sqrt().detach()
+    (frozen,) = torch.autograd.grad(Normal(raw, scale).log_prob(x).sum(), raw)
+    assert torch.allclose(ours, frozen)
+
+
+def test_optimal_evaluation_uses_what_training_saw(optimal):
+    raw, batches = torch.zeros(8, 3), [torch.randn(8, 3) * size for size in (1, 2, 3)]
+    for x in batches:
+        optimal(raw).log_prob(x)
+    variance = torch.stack(batches).square().mean()
+    assert torch.allclose(optimal.variance, variance)
+    p = optimal.eval()(raw)
+    assert torch.allclose(p.log_prob(batches[0]), Normal(raw, variance.sqrt()).log_prob(batches[0]).sum(-1))
+
+
+def test_optimal_evaluation_of_a_datum_ignores_its_batch(optimal):
+    optimal(torch.zeros(8, 3)).log_prob(torch.randn(8, 3))
+    before = optimal.eval().variance.clone()
+    raw, x = torch.zeros(8, 3), torch.randn(8, 3)
+    assert torch.equal(optimal(raw).log_prob(x)[:1], optimal(raw[:1]).log_prob(x[:1]))
+    assert torch.equal(optimal.variance, before)
+
+
+def test_optimal_running_mean_forgets(optimal):
+    for _ in range(100):
+        optimal(torch.zeros(8, 3)).log_prob(torch.full((8, 3), 2.0))
+    optimal(torch.zeros(8, 3)).log_prob(torch.zeros(8, 3))
+    assert torch.allclose(optimal.variance, torch.tensor(4 * 4 / 5), rtol=1e-4)
+
+
+def test_optimal_is_finite_at_perfect_reconstruction(optimal):
+    raw = torch.randn(8, 3, requires_grad=True)
+    p = optimal(raw)
+    p.log_prob(raw.detach()).sum().backward()
+    assert raw.grad.isfinite().all()
+    assert (p.batch_shape, p.event_shape) == ((8,), (3,))
+    assert p.sample((2,)).shape == (2, 8, 3)
+    assert torch.equal(p.mean, raw)
+    assert p.expand((2, 8)).mean.shape == (2, 8, 3)
+    assert p.support.check(raw).all()
+
+
+def test_optimal_survives_its_checkpoint(optimal):
+    optimal(torch.zeros(8, 3)).log_prob(torch.randn(8, 3))
+    again = OptimalNormal((3,), min_scale=1e-3, memory=5)
+    again.load_state_dict(optimal.state_dict())
+    assert torch.equal(again.variance, optimal.variance)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: FixedScale((3,), Normal, 0.0), "scale=0.0"),
+        (lambda: LearnedScale((3,), Normal, -1.0), "init_scale=-1.0"),
+        (lambda: OptimalNormal((3,), 0.0, 5), "min_scale=0.0"),
+        (lambda: OptimalNormal((3,), 0.1, 0), "memory=0"),
+    ],
+)
+def test_bad_scales(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()

@@ -1,0 +1,121 @@
+"""Everything measured, on small models."""
+
+from functools import partial
+
+import pytest
+import torch
+
+from elbolab.batch import Batch, Spec, Support
+from elbolab.densities.base import Densities
+from elbolab.densities.single_layer import SingleLayer
+from elbolab.densities.terms import Terms, Undefined
+from elbolab.distributions.conditional import Head, StandardNormal
+from elbolab.distributions.family import Bernoulli, DiagonalNormal
+from elbolab.evaluation.evaluate import First, evaluate
+from elbolab.evaluation.report import check
+from elbolab.nets.mlp import MLP
+
+NET = partial(MLP, hidden=[8], activation="Tanh", init="glorot")
+OPTIONS = {"splits": ["test"], "num_samples": 5, "seed": 0}
+
+
+class Source:
+    """Labelled binary vectors."""
+
+    def __init__(self, sizes=(80, 30, 40)):
+        generator = torch.Generator().manual_seed(0)
+        self.splits = {}
+        for split, size in zip(("train", "val", "test"), sizes, strict=True):
+            y = torch.arange(size) % 2
+            x = (torch.rand(size, 6, generator=generator) < 0.2 + 0.6 * y[:, None]).float()
+            self.splits[split] = [Batch(a, y=b) for a, b in zip(x.split(16), y.split(16), strict=True)]
+
+    def batches(self, split, device):
+        return self.splits[split]
+
+
+class Autoencoder(Densities):
+    """A code without a prior."""
+
+    def __init__(self, inner: SingleLayer):
+        super().__init__()
+        self.inner, self.spec, self.latent_shape = inner, inner.spec, inner.latent_shape
+
+    def terms(self, x, *given, sample_shape=(), proposal=None):
+        return Terms(self.decode(self.encode(x).expand(*sample_shape, -1, -1)).log_prob(x), ())
+
+    def generate(self, num, *given):
+        raise Undefined("no prior")
+
+    def encode(self, x, *given):
+        return self.inner.encode(x)
+
+    def decode(self, z, *given):
+        return self.inner.decode(z)
+
+    def initialise_to_mean(self, mean):
+        self.inner.initialise_to_mean(mean)
+
+
+@pytest.fixture
+def vae() -> SingleLayer:
+    torch.manual_seed(0)
+    posterior, likelihood = partial(Head, net=NET, family=DiagonalNormal), partial(Head, net=NET, family=Bernoulli)
+    return SingleLayer(Spec((6,), Support.BINARY, 2, num_classes=2), 3, StandardNormal, posterior, likelihood)
+
+
+def test_twice_gives_the_same_report_and_it_is_valid(vae):
+    first, again = (evaluate(vae, Source(), **OPTIONS | {"splits": ["test", "val"]}) for _ in range(2))
+    assert first == again
+    assert list(first) == ["test", "val"]
+    check(first)
+    wanted = {"elbo", "rate", "distortion", "nll", "ess", "active_units", "kl_per_dim", "probe_accuracy", "mse"}
+    assert wanted <= first["test"].keys()
+    assert (first["test"]["nll"]["n"], first["test"]["nll"]["k"]) == (40, 5)
+    assert first["test"]["nll"]["value"] < -first["test"]["elbo"]["value"]
+
+
+def test_rate_and_distortion_make_the_elbo(vae):
+    values = {name: entry["value"] for name, entry in evaluate(vae, Source(), **OPTIONS)["test"].items()}
+    assert values["elbo"] == pytest.approx(-values["rate"] - values["distortion"], abs=1e-5)
+    assert values["rate"] == pytest.approx(sum(values["kl_per_dim"]), abs=1e-5)
+
+
+def test_what_an_autoencoder_lacks_is_absent(vae):
+    report = evaluate(Autoencoder(vae), Source(), **OPTIONS)
+    assert "distortion" in report["test"]
+    assert "probe_accuracy" in report["test"]
+    assert not report["test"].keys() & {"elbo", "rate", "nll", "ess", "kl_per_dim", "mutual_information"}
+
+
+def test_the_limit_is_in_data(vae):
+    report = evaluate(vae, Source(), **OPTIONS, limit=21)
+    assert {report["test"][name]["n"] for name in ("elbo", "nll", "mse", "active_units")} == {21}
+
+
+def test_first_can_be_asked_again():
+    batches = First(Source().batches("test", "cpu"), 20)
+    assert [sum(len(batch.x) for batch in batches) for _ in range(2)] == [20, 20]
+
+
+def test_degenerate_weights_are_told(vae, caplog):
+    with torch.no_grad():
+        vae.likelihood.net.layers[-1].weight.mul_(300)
+    evaluate(vae, Source(), **OPTIONS | {"num_samples": 50})
+    assert "test: importance weights degenerate" in caplog.text
+    assert "evaluation.num_samples" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"splits": ["tset"]}, r"evaluation.splits=\['tset'\]: choose from train, val, test"),
+        ({"splits": []}, r"evaluation.splits=\[\]: choose"),
+        ({"num_samples": 0}, "evaluation.num_samples=0: must be at least 1"),
+        ({"limit": 0}, "evaluation.limit=0: must be at least 1"),
+        ({"memory": 0}, "evaluation.memory=0: must be at least 1"),
+    ],
+)
+def test_impossible_options_are_named(vae, options, message):
+    with pytest.raises(ValueError, match=message):
+        evaluate(vae, Source(), **OPTIONS | options)

@@ -1,0 +1,342 @@
+"""Pictures: which exist, what they show, and what they leave out."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+from torch.distributions import Independent, Normal
+
+from elbolab.batch import Batch, Spec, Support
+from elbolab.densities.base import Densities
+from elbolab.densities.single_layer import SingleLayer
+from elbolab.densities.terms import Terms, Undefined
+from elbolab.distributions.conditional import Head, StandardNormal
+from elbolab.distributions.family import Bernoulli, DiagonalNormal
+from elbolab.evaluation.figures.curves import Point, loss_curves, rate_distortion, read_metrics
+from elbolab.evaluation.figures.drawing import draw_all, gather, sample_arrays, write_figures
+from elbolab.evaluation.figures.generative import ends_of, importance_of, manifold, samples, traversals
+from elbolab.evaluation.figures.latent import NEIGHBOURS, kl_bars, latent_space
+from elbolab.evaluation.figures.looks import Images, Points, Vectors, blank, look_of
+from elbolab.nets.mlp import MLP
+
+NET = partial(MLP, hidden=[], activation="Tanh", init="glorot")
+SEED = 0
+
+SPECS = {
+    "grey": Spec((1, 6, 5), Support.BINARY, 2),
+    "colour": Spec((3, 6, 5), Support.UNIT),
+    "many channels": Spec((2, 3, 3), Support.REAL),
+    "points": Spec((2,), Support.REAL),
+    "vectors": Spec((7,), Support.REAL),
+    "conditional": Spec((1, 6, 5), Support.BINARY, 2, given=((3,),)),
+}
+
+
+def build(spec: Spec, latent_dim=2) -> SingleLayer:
+    family = Bernoulli if spec.support is Support.BINARY else DiagonalNormal
+    head = partial(Head, net=NET)
+    return SingleLayer(
+        spec, latent_dim, StandardNormal, partial(head, family=DiagonalNormal), partial(head, family=family)
+    )
+
+
+def data(spec: Spec, num=60) -> list[Batch]:
+    x = torch.rand(num, *spec.x)
+    x = x.round() if spec.support is Support.BINARY else x
+    given = tuple(torch.rand(num, *shape) for shape in spec.given)
+    y = torch.arange(num) % 3
+    whole = Batch(x, given, y)
+    return [Batch(x[s], tuple(g[s] for g in whole.given), y[s]) for s in (slice(0, 40), slice(40, num))]
+
+
+class Autoencoder(Densities):
+    """A code without a prior."""
+
+    def __init__(self, inner: SingleLayer):
+        super().__init__()
+        self.inner, self.spec, self.latent_shape = inner, inner.spec, inner.latent_shape
+
+    def terms(self, x, *given, sample_shape=(), proposal=None):
+        return Terms(self.decode(self.encode(x)).log_prob(x), ())
+
+    def generate(self, num, *given):
+        raise Undefined("no prior")
+
+    def encode(self, x, *given):
+        return self.inner.encode(x, *given)
+
+    def decode(self, z, *given):
+        return self.inner.decode(z, *given)
+
+    def initialise_to_mean(self, mean):
+        self.inner.initialise_to_mean(mean)
+
+
+@pytest.fixture(autouse=True)
+def _seeded():
+    torch.manual_seed(0)
+
+
+def picture(figure: Figure) -> np.ndarray:
+    return figure.axes[0].images[0].get_array()
+
+
+@pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
+def test_every_figure_exists_for_data_of_every_kind(spec, tmp_path):
+    figures = draw_all(build(spec), data(spec), seed=SEED)
+    drawn = ["samples", "reconstructions", "interpolations", "traversals", "latent_space", "manifold", "kl_per_dim"]
+    assert list(figures) == drawn
+    for path in write_figures(figures, tmp_path, dpi=20):
+        assert path.read_bytes().startswith(b"\x89PNG")
+    assert len(list(tmp_path.iterdir())) == len(drawn)
+
+
+def test_figures_that_do_not_exist_are_left_out(tmp_path):
+    model = Autoencoder(build(SPECS["grey"], latent_dim=3))
+    figures = draw_all(model, data(model.spec), tmp_path / "metrics.csv", seed=SEED)
+    assert list(figures) == ["samples", "reconstructions", "interpolations", "traversals", "latent_space"]
+    assert "Gaussian fitted to the codes" in figures["samples"].axes[0].get_title()
+
+
+def test_errors_of_a_model_are_not_swallowed():
+    class Broken(Autoencoder):
+        def generate(self, num, *given):
+            raise NotImplementedError("a bug, not an undefined quantity")
+
+    with pytest.raises(NotImplementedError, match="a bug"):
+        draw_all(Broken(build(SPECS["grey"])), data(SPECS["grey"]), seed=SEED)
+
+
+def test_few_data_are_enough():
+    spec = SPECS["grey"]
+    assert "interpolations" in draw_all(build(spec), data(spec, 41), seed=SEED)
+
+
+def test_the_same_seed_gives_the_same_picture_and_leaves_the_generator_alone(tmp_path):
+    model, batches = build(SPECS["grey"]), data(SPECS["grey"])
+    state = torch.get_rng_state()
+    first = draw_all(model, batches, seed=3)
+    assert torch.equal(torch.get_rng_state(), state)
+    again, other = (draw_all(model, batches, seed=seed) for seed in (3, 4))
+    assert np.array_equal(picture(first["samples"]), picture(again["samples"]))
+    assert not np.array_equal(picture(first["samples"]), picture(other["samples"]))
+
+
+def test_reconstructions_show_data_above_what_the_model_makes_of_them():
+    model, (batch, _) = build(SPECS["grey"]), data(SPECS["grey"])
+    shown = picture(draw_all(model, [batch], seed=SEED)["reconstructions"])[..., 0]
+    mean = model.decode(model.encode(batch.x)).mean.detach()
+    for column in range(12):
+        place = slice(6 * column, 6 * column + 5)
+        np.testing.assert_allclose(shown[0:6, place], batch.x[column, 0])
+        np.testing.assert_allclose(shown[7:13, place], mean[column, 0], atol=1e-6)
+
+
+class TwoDims(Densities):
+    """x = (z_0, 10 z_1 + ...), with rates 1 and 3."""
+
+    spec = Spec((3,), Support.REAL)
+    latent_shape = (3,)
+
+    def __init__(self):
+        super().__init__()
+        self.inner = build(self.spec, 3)
+        self.inner.posterior.family.forward = self.posterior
+
+    @staticmethod
+    def posterior(raw: Tensor):
+        loc = torch.tensor([0.0, 3.0, 1.0]).expand(len(raw), 3)
+        return Independent(Normal(loc, torch.ones_like(loc)), 1)
+
+    def terms(self, x, *given, sample_shape=(), proposal=None):
+        return self.inner.terms(x)
+
+    def generate(self, num, *given):
+        return self.inner.generate(num)
+
+    def encode(self, x, *given):
+        return self.inner.encode(x)
+
+    def decode(self, z, *given):
+        return Independent(Normal(z, torch.ones_like(z)), 1)
+
+    def initialise_to_mean(self, mean):
+        self.inner.initialise_to_mean(mean)
+
+
+def test_traversals_order_dimensions_by_kl_and_walk_the_prior():
+    model, batch = TwoDims(), gather(data(TwoDims.spec), 20)
+    importance, measure = importance_of(model, batch)
+    torch.testing.assert_close(importance.detach(), torch.tensor([0.0, 4.5, 0.5]))
+    assert measure == "mean KL (nats)"
+    low, high, _ = ends_of(model, batch)
+    torch.testing.assert_close(torch.stack([low, high]), torch.tensor([[-3.0] * 3, [3.0] * 3]))
+    axes = traversals(model, batch, seed=SEED).axes[0]
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    assert [label[:6] for label in labels] == ["$z_{1}", "$z_{2}", "$z_{0}"]
+
+
+def test_a_traversal_changes_one_dimension_at_a_time(monkeypatch):
+    seen = {}
+    monkeypatch.setattr("elbolab.evaluation.figures.generative.walk", lambda model, z, batch: seen.setdefault("z", z))
+    traversals(TwoDims(), gather(data(TwoDims.spec), 20), seed=SEED)
+    for row, dim in zip(seen["z"], (1, 2, 0), strict=True):
+        torch.testing.assert_close(row[:, dim], torch.linspace(-3, 3, 11))
+        others = [d for d in range(3) if d != dim]
+        torch.testing.assert_close(row[:, others], torch.tensor([0.0, 3.0, 1.0])[others].expand(11, 2))
+
+
+def test_manifold_steps_are_equal_in_probability(monkeypatch):
+    seen = {}
+    monkeypatch.setattr(
+        "elbolab.evaluation.figures.generative.walk",
+        lambda model, z, batch: seen.setdefault("z", z)[..., None, :1, None].expand(*z.shape[:2], 1, 6, 5),
+    )
+    model = build(SPECS["grey"])
+    manifold(model, gather(data(model.spec), 20), seed=SEED, side=9)
+    levels = Normal(0.0, 1.0).cdf(seen["z"])
+    torch.testing.assert_close(levels[0, :, 0], torch.linspace(0.02, 0.98, 9), atol=1e-4, rtol=0)
+    torch.testing.assert_close(levels[:, 0, 1], torch.linspace(0.98, 0.02, 9), atol=1e-4, rtol=0)
+
+
+def test_only_planes_have_a_manifold():
+    model = build(SPECS["grey"], 3)
+    with pytest.raises(Undefined, match="no plane"):
+        manifold(model, gather(data(model.spec), 20), seed=SEED)
+
+
+def test_models_stand_side_by_side():
+    spec = SPECS["grey"]
+    models = {"AE": Autoencoder(build(spec)), "VAE": build(spec)}
+    spaces = latent_space(models, data(spec), seed=SEED)
+    assert [axes.get_title() for axes in spaces.axes] == ["AE", "VAE"]
+    decodes = samples(models, gather(data(spec), 30), seed=SEED)
+    assert [axes.get_title()[:4] for axes in decodes.axes] == ["AE: ", "VAE:"]
+
+
+@pytest.mark.parametrize(("latent_dim", "label"), [(1, "$z_0$"), (2, "$z_0$"), (4, "first principal component")])
+def test_latent_space_names_its_axes(latent_dim, label):
+    figure = latent_space({"": build(SPECS["grey"], latent_dim)}, data(SPECS["grey"]), seed=SEED)
+    assert figure.axes[0].get_xlabel() == label
+    assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["0", "1", "2"]
+
+
+def test_codes_in_the_plane_are_shown_as_they_are():
+    model, batches = build(SPECS["grey"]), data(SPECS["grey"])
+    points = latent_space({"": model}, batches, seed=SEED).axes[0].collections[0].get_offsets()
+    codes = torch.cat([model.encode(batch.x) for batch in batches]).detach().numpy()
+    np.testing.assert_allclose(np.sort(points, axis=0), np.sort(codes, axis=0), rtol=1e-5)
+
+
+def test_neighbours_can_be_asked_for():
+    figure = latent_space({"": build(SPECS["grey"], 3)}, data(SPECS["grey"]), seed=SEED, projection=NEIGHBOURS)
+    assert figure.axes[0].get_xlabel() == "t-SNE 1"
+
+
+def test_unlabelled_and_many_classes_have_no_legend():
+    spec = SPECS["grey"]
+    x = torch.rand(60, *spec.x).round()
+    for y in (None, torch.arange(60)):
+        figure = latent_space({"": build(spec)}, [Batch(x, y=y)], seed=SEED)
+        assert figure.axes[0].get_legend() is None
+
+
+def test_kl_bars_fall_and_sum_to_the_rate():
+    axes = kl_bars(TwoDims(), data(TwoDims.spec), seed=SEED).axes[0]
+    assert [bar.get_height() for bar in axes.patches] == pytest.approx([4.5, 0.5, 0.0])
+    assert axes.get_title() == "rate 5.00 nats"
+
+
+METRICS = """epoch,step,train/elbo,train/loss,val/elbo,lr
+0,10,-500,500,,
+0,20,-120,120,,0.1
+0,20,,,-125,
+1,30,-110,110,,
+1,40,-100,100,,
+1,40,,,-104,
+"""
+
+
+def test_metrics_are_read_at_their_own_steps(tmp_path):
+    path = tmp_path / "metrics.csv"
+    path.write_text(METRICS)
+    steps, values = read_metrics(path)["val/elbo"]
+    assert steps.tolist() == [20, 40]
+    assert values.tolist() == [-125, -104]
+
+
+def test_loss_curves_show_what_was_logged_once(tmp_path):
+    path = tmp_path / "metrics.csv"
+    path.write_text(METRICS)
+    (axes,) = loss_curves(path).axes
+    assert axes.get_title() == "ELBO (nats)"
+    assert [line.get_label() for line in axes.lines] == ["train", "val"]
+    path.write_text(METRICS.replace(",120,", ",150,"))
+    assert [axes.get_title() for axes in loss_curves(path).axes] == ["ELBO (nats)", "loss (nats)"]
+
+
+def test_the_first_steps_do_not_set_the_scale(tmp_path):
+    path = tmp_path / "metrics.csv"
+    rows = [f"{step},{-1e6 if step < 3 else -100 - 50 / step}" for step in range(1, 101)]
+    path.write_text("\n".join(["step,train/elbo", *rows]) + "\n")
+    low, high = loss_curves(path).axes[0].get_ylim()
+    assert -110 < low < high < -99
+
+
+@pytest.mark.parametrize("text", [None, "", "step,epoch,train/elbo\n", "step,other\n1,2\n"])
+def test_without_metrics_there_are_no_curves(tmp_path, text):
+    path = tmp_path / "metrics.csv"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(Undefined, match="no loss curves"):
+        loss_curves(path)
+
+
+def test_rate_distortion_marks_the_best_run():
+    points = [Point("0.25", 40.0, 72.0), Point("1", 25.0, 75.0), Point("4", 12.0, 100.0)]
+    axes = rate_distortion(points).axes[0]
+    assert axes.get_legend().get_texts()[0].get_text() == "$-$ELBO 100.0, the best"
+    assert axes.lines[0].get_xdata().tolist() == [12, 25, 40]
+    assert {text.get_text() for text in axes.texts} == {"0.25", "1", "4"}
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("grey", Images), ("colour", Images), ("many channels", Vectors), ("points", Points)]
+)
+def test_data_are_drawn_by_their_shape(name, kind):
+    assert isinstance(look_of(SPECS[name], torch.rand(5, *SPECS[name].x)), kind)
+
+
+def test_images_of_real_numbers_are_scaled_by_the_data():
+    look = look_of(Spec((1, 2, 2), Support.REAL), torch.tensor([-2.0, 0.0, 0.0, 6.0]).view(1, 1, 2, 2))
+    axes = blank(1, 1).subplots()
+    look.paths(axes, torch.tensor([-2.0, 2.0, 6.0, 9.0]).view(1, 1, 1, 2, 2), [])
+    np.testing.assert_allclose(axes.images[0].get_array()[..., 0], [[0, 0.5], [1, 1]])
+
+
+def test_tiles_are_in_reading_order():
+    axes = blank(1, 1).subplots()
+    values = torch.arange(4.0).view(4, 1, 1, 1).expand(4, 1, 3, 3) / 4
+    Images((0.0, 1.0)).samples(axes, values, values)
+    np.testing.assert_allclose(axes.images[0].get_array()[::4, ::4, 0], [[0, 0.25], [0.5, 0.75]])
+
+
+@pytest.mark.parametrize("name", ["grey", "conditional"])
+@pytest.mark.parametrize("wrap", [Autoencoder, lambda model: model])
+def test_sample_arrays_have_the_shape_of_the_data(name, wrap):
+    model = wrap(build(SPECS[name]))
+    arrays = sample_arrays(model, data(model.spec), num=70, seed=SEED)
+    assert {key: value.shape for key, value in arrays.items()} == dict.fromkeys(("samples", "means"), (70, 1, 6, 5))
+    assert set(np.unique(arrays["samples"])) == {0.0, 1.0}
+    again = sample_arrays(model, data(model.spec), num=70, seed=SEED)
+    assert again["samples"].shape == arrays["samples"].shape
+
+
+def test_files_replace_each_other_whole(tmp_path):
+    figure = blank(1, 1)
+    (path,) = write_figures({"a": figure}, tmp_path / "new", dpi=20)
+    write_figures({"a": figure}, tmp_path / "new", dpi=20)
+    assert [entry.name for entry in (tmp_path / "new").iterdir()] == [path.name] == ["a.png"]

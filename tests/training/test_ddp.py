@@ -1,0 +1,62 @@
+"""Two processes (gloo) against one on the union batch."""
+
+import pytest
+import torch
+from lightning.pytorch.callbacks import Callback
+
+from tests.helpers import Bits, fit, small_vae, weights
+
+pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")  # fork, by intent
+
+
+class Noiseless(Callback):
+    """Two ranks cannot draw one process's noise: the posterior is cut to its mean, so that gradients compare."""
+
+    def on_train_start(self, trainer, module):
+        module.densities.posterior.family.forward = _point(module.densities.posterior.family)
+
+
+def _point(family):
+    from torch.distributions import Independent, Normal
+
+    def forward(raw):
+        loc, _ = raw.chunk(2, -1)
+        return Independent(Normal(loc, torch.full_like(loc, 1e-6)), 1)
+
+    return forward
+
+
+class Leave(Callback):
+    """Leaves each rank's results where the test finds them: a forked process returns nothing else."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def on_train_end(self, trainer, module):
+        noise = torch.rand(1)
+        torch.save(
+            {"weights": weights(module), "elbo": trainer.callback_metrics["val/elbo"], "noise": noise,
+             "step": trainer.global_step},
+            self.folder / f"{trainer.global_rank}.pt",
+        )
+
+
+@pytest.fixture
+def two_ranks(tmp_path):
+    def run(*callbacks, model=None, batch_size=5, **options):
+        fit(model or small_vae(), data=Bits(batch_size=batch_size, eval_batch_size=10), strategy="ddp_fork", devices=2,
+            callbacks=[*callbacks, Leave(tmp_path)], **options)
+        return [torch.load(tmp_path / f"{rank}.pt") for rank in range(2)]
+
+    return run
+
+
+def test_two_ranks_step_as_one_process_on_the_union_batch(two_ranks):
+    first, second = two_ranks(Noiseless(), max_epochs=2)
+    one = small_vae()
+    trainer = fit(one, max_epochs=2, callbacks=[Noiseless()])
+    assert torch.equal(first["weights"], second["weights"])
+    assert first["step"] == trainer.global_step == 26
+    torch.testing.assert_close(first["weights"], weights(one), rtol=0, atol=2e-5)
+    torch.testing.assert_close(first["elbo"], trainer.callback_metrics["val/elbo"], rtol=0, atol=1e-4)
+    assert not torch.equal(first["noise"], second["noise"])

@@ -1,0 +1,242 @@
+"""Real fits: what blocks must not change, what Lightning counts, and a resume that is exact to the bit."""
+
+from functools import partial
+
+import lightning as L
+import pytest
+import torch
+from lightning.pytorch.callbacks import Callback, EarlyStopping
+from torch.distributions import Distribution
+
+from elbolab.models.beta_vae import BetaVAE
+from elbolab.training.newest import Newest
+from elbolab.training.progress import count
+from elbolab.training.schedules import Cosine, Linear, Plateau
+from elbolab.training.stepper import NotFinite
+from elbolab.training.trainer import block_size, make_trainer
+from tests.helpers import Bits, adam, fit, small_densities, small_vae, weights
+
+
+class Spy(Callback):
+    """Notes what Lightning thinks at every block end, and saves a checkpoint there and after validation."""
+
+    def __init__(self, folder=None):
+        self.folder, self.steps, self.axis, self.saved = folder, [], [], []
+
+    def on_train_batch_end(self, trainer, *_):
+        self.steps.append(trainer.global_step)
+        self.axis.append(trainer.fit_loop.epoch_loop._batches_that_stepped)
+        self.save(trainer, "block")
+
+    def on_validation_end(self, trainer, _):
+        self.save(trainer, "validation")
+
+    def save(self, trainer, where):
+        if self.folder is not None:
+            self.saved.append(self.folder / f"{len(self.saved)}-{where}.ckpt")
+            trainer.save_checkpoint(self.saved[-1])
+
+
+def rich_model(**options):
+    """Everything that has state at once."""
+    torch.manual_seed(11)
+    return BetaVAE(
+        beta=Linear(0, 1, steps=15),
+        densities=small_densities(),
+        optimizer=adam(),
+        **({"schedule": Cosine(1, 0, steps=20), "ema": 0.9, "clip_norm": 1.0} | options),
+    )
+
+
+@pytest.mark.parametrize("block", [1, 4, 7, 50])
+def test_results_do_not_depend_on_the_block(block):
+    one, other = small_vae(), small_vae()
+    fit(one, max_epochs=2, log_every_n_steps=13)
+    fit(other, max_epochs=2, log_every_n_steps=block)
+    assert torch.equal(weights(one), weights(other))
+
+
+def test_lightning_counts_optimiser_steps_and_the_axis_is_their_index():
+    spy = Spy()
+    trainer = fit(small_vae(), max_epochs=2, callbacks=[spy])
+    assert spy.steps == [5, 10, 13, 18, 23, 26]
+    assert spy.axis == [4, 9, 12, 17, 22, 25]
+    assert trainer.global_step == 26
+
+
+def test_max_steps_is_exact_within_a_block():
+    model = small_vae()
+    assert fit(model, max_steps=12).global_step == 12
+    assert int(model.step) == 12
+
+
+def test_validation_can_come_within_an_epoch():
+    spy = Spy()
+    seen = []
+    spy.on_validation_end = lambda trainer, _: seen.append(trainer.global_step)
+    fit(small_vae(), max_epochs=1, val_every_n_steps=6, callbacks=[spy])
+    assert seen == [6, 12]
+
+
+def test_an_epoch_can_be_limited_in_steps():
+    assert fit(small_vae(), max_epochs=2, limit_train_batches=7, limit_val_batches=1).global_step == 14
+
+
+def test_validation_is_the_mean_over_data_and_leaves_training_alone():
+    watched, unwatched = small_vae(), small_vae()
+    trainer = fit(watched, max_epochs=2)
+    fit(unwatched, max_epochs=2, check_val_every_n_epoch=10)
+    assert torch.equal(weights(watched), weights(unwatched))
+    data, total = Bits(batch_size=10, eval_batch_size=10), 0.0
+    for position, batch in enumerate(data.batches("val")):
+        torch.manual_seed(20131220 + position)
+        total += watched.report(batch)["elbo"].item() * len(batch.x)
+    assert trainer.callback_metrics["val/elbo"].item() == pytest.approx(total / 25, rel=1e-6)
+
+
+def test_resume_is_exact_from_every_block_and_validation_end(tmp_path):
+    spy, model = Spy(tmp_path), rich_model()
+    fit(model, max_epochs=2, val_every_n_steps=5, callbacks=[spy])
+    assert len(spy.saved) > 8
+    for path in spy.saved:
+        resumed = rich_model()
+        trainer = fit(resumed, resume=path, max_epochs=2, val_every_n_steps=5)
+        assert trainer.global_step == 26, path.name
+        assert torch.equal(weights(model), weights(resumed)), path.name
+
+
+def test_resume_is_exact_with_another_block_size(tmp_path):
+    spy, model = Spy(tmp_path), rich_model()
+    fit(model, max_epochs=2, callbacks=[spy])
+    for path in spy.saved[:3]:
+        resumed = rich_model()
+        fit(resumed, resume=path, max_epochs=2, log_every_n_steps=3)
+        assert torch.equal(weights(model), weights(resumed)), path.name
+
+
+def test_a_run_stopped_by_max_steps_goes_on_as_if_it_had_not(tmp_path):
+    whole, parts = small_vae(), small_vae()
+    fit(whole, max_steps=20)
+    fit(parts, max_steps=12, callbacks=[Newest(str(tmp_path), every_seconds=None)])
+    resumed = small_vae()
+    fit(resumed, resume=tmp_path / "last.ckpt", max_steps=20)
+    assert torch.equal(weights(whole), weights(resumed))
+
+
+def test_newest_saves_at_the_first_block_end_after_each_multiple(tmp_path):
+    seen = []
+    newest = Newest(str(tmp_path), every_n_steps=6, every_seconds=None)
+    save = newest.save
+    newest.save = lambda trainer, module: (seen.append(trainer.global_step), save(trainer, module))
+    fit(small_vae(), max_epochs=2, callbacks=[newest], check_val_every_n_epoch=5)
+    assert seen == [10, 13, 18, 26]
+    assert [p.name for p in tmp_path.iterdir()] == ["last.ckpt"]
+
+
+def test_newest_saves_by_time(tmp_path):
+    fit(small_vae(), max_epochs=1, callbacks=[Newest(str(tmp_path), every_seconds=0.0)], check_val_every_n_epoch=5)
+    assert torch.load(tmp_path / "last.ckpt", weights_only=True)["global_step"] == 13
+
+
+class Poison(Callback):
+    def on_train_batch_start(self, trainer, module, *_):
+        if trainer.global_step >= 10:
+            with torch.no_grad():
+                next(module.parameters()).fill_(float("nan"))
+
+
+def test_nan_stops_with_the_steps_and_the_last_good_state_stays(tmp_path):
+    Distribution.set_default_validate_args(False)  # as in training
+    newest = Newest(str(tmp_path), every_n_steps=5, every_seconds=None)
+    with pytest.raises(NotFinite, match="between steps 11 and 13"):
+        fit(small_vae(), max_epochs=3, callbacks=[newest, Poison()])
+    state = torch.load(tmp_path / "last.ckpt", weights_only=True)
+    assert state["global_step"] == 10
+    assert all(torch.isfinite(t).all() for t in state["state_dict"].values())
+
+
+def test_a_state_that_is_not_finite_is_not_saved(tmp_path):
+    class Late(Callback):
+        def on_train_batch_end(self, trainer, module, *_):
+            with torch.no_grad():
+                next(module.parameters()).fill_(float("inf"))
+
+    with pytest.raises(NotFinite, match="is not finite"):
+        fit(small_vae(), max_epochs=1, callbacks=[Late(), Newest(str(tmp_path), every_n_steps=5)])
+    assert not (tmp_path / "last.ckpt").exists()
+
+
+def test_early_stopping_works_as_it_is():
+    stop = EarlyStopping("val/elbo", mode="max", patience=0, min_delta=1e6)
+    assert fit(small_vae(), max_epochs=9, callbacks=[stop]).current_epoch == 2
+
+
+def test_plateau_observes_the_monitored_cost():
+    model = small_vae(schedule=Plateau(patience=0, min_delta=1e6))
+    fit(model, max_epochs=3)
+    assert model.schedule.factor.item() == pytest.approx(0.25)
+
+
+def test_the_weight_average_is_what_is_validated():
+    model = small_vae(ema=0.999)
+    trainer = fit(model, max_epochs=1)
+    plain = fit(small_vae(), max_epochs=1).callback_metrics["val/elbo"]
+    assert trainer.callback_metrics["val/elbo"] < plain - 0.05  # the average has hardly left the start
+
+
+def test_float64_and_bfloat16_run():
+    wide = small_vae()
+    fit(wide, max_epochs=1, precision="64-true")
+    assert next(wide.parameters()).dtype == torch.float64
+    torch.set_default_dtype(torch.float32)
+    narrow, plain = small_vae(), small_vae()
+    mixed = fit(narrow, max_epochs=1, precision="bf16-mixed")
+    full = fit(plain, max_epochs=1)
+    assert next(narrow.parameters()).dtype == torch.float32
+    assert not torch.equal(weights(narrow), weights(plain))
+    assert mixed.callback_metrics["val/elbo"].item() == pytest.approx(full.callback_metrics["val/elbo"].item(), abs=0.3)
+
+
+def test_count_uses_what_lightning_still_has():
+    trainer = L.Trainer(logger=False, enable_checkpointing=False, enable_progress_bar=False, accelerator="cpu")
+    progress = trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress
+    before = trainer.fit_loop.epoch_loop._batches_that_stepped
+    count(trainer, 7)
+    assert progress.total.completed == progress.current.ready == 7
+    assert trainer.fit_loop.epoch_loop._batches_that_stepped == before + 6
+
+
+def test_the_block_divides_the_validation_interval():
+    assert [block_size(50, every) for every in (None, 120, 7, 1)] == [50, 40, 7, 1]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"gradient_clip_val": 1.0}, "use model.clip_norm"),
+        ({"accumulate_grad_batches": 2}, "use model.accumulate"),
+        ({"val_check_interval": 0.5}, "use trainer.val_every_n_steps"),
+        ({"max_epochs": None}, "no end: set trainer.max_epochs"),
+        ({"precision": "16-mixed"}, "choose 32-true, 64-true or bf16-mixed"),
+        ({"strategy": "fsdp"}, "choose auto, ddp"),
+        ({"log_every_n_steps": 0}, "at least 1 step"),
+    ],
+)
+def test_options_that_do_nothing_here_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        make_trainer(**({"max_epochs": 1} | options))
+
+
+def test_validation_less_than_once_an_epoch_in_steps_is_refused():
+    with pytest.raises(ValueError, match="longer than an epoch .13 steps.: use trainer.check_val_every_n_epoch"):
+        fit(small_vae(), max_epochs=1, val_every_n_steps=26)
+
+
+def test_a_run_of_one_process_is_not_continued_on_two(tmp_path):
+    spy = Spy(tmp_path)
+    fit(small_vae(), max_epochs=1, callbacks=[spy])
+    state = torch.load(spy.saved[0], weights_only=True)
+    state["rng"] *= 2
+    torch.save(state, tmp_path / "two.ckpt")
+    with pytest.raises(ValueError, match="trainer.devices=2"):
+        fit(small_vae(), resume=tmp_path / "two.ckpt", max_epochs=1)

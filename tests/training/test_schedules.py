@@ -1,0 +1,87 @@
+import math
+
+import pytest
+import torch
+
+from elbolab.training.schedules import Burda, Constant, Cosine, Cyclic, Length, Linear, Plateau, as_schedule
+
+RUN = Length(epoch=10, total=100)
+
+
+def values(schedule, steps, length=RUN):
+    schedule.bind(length)
+    return [schedule(torch.tensor(step)).item() for step in steps]
+
+
+def test_a_number_is_a_constant():
+    assert values(as_schedule(4), [0, 7, 10**6]) == [4, 4, 4]
+    assert as_schedule(schedule := Constant(1.0)) is schedule
+
+
+def test_linear_goes_from_start_to_end_and_stays():
+    assert values(Linear(0, 2, steps=10), [0, 5, 10, 99]) == pytest.approx([0, 1, 2, 2])
+
+
+def test_a_delay_comes_first():
+    assert values(Linear(0, 1, steps=10, delay=20), [0, 20, 25, 30]) == pytest.approx([0, 0, 0.5, 1])
+
+
+def test_durations_in_epochs_and_of_the_whole_run():
+    assert values(Linear(0, 1, epochs=2), [10, 20]) == pytest.approx([0.5, 1])
+    assert values(Linear(0, 1), [50, 100]) == pytest.approx([0.5, 1])
+
+
+def test_cosine_is_half_a_cosine():
+    assert values(Cosine(1, 0, steps=40), [0, 10, 20, 40, 41]) == pytest.approx(
+        [1, (1 + math.cos(math.pi / 4)) / 2, 0.5, 0, 0], abs=1e-6
+    )
+
+
+def test_cyclic_starts_over_and_ends_high():
+    assert values(Cyclic(0, 1, cycles=2, ratio=0.5, steps=40), [0, 5, 10, 19, 20, 25, 40, 90]) == pytest.approx(
+        [0, 0.5, 1, 1, 0, 0.5, 1, 1]
+    )
+
+
+def test_burda_lowers_the_rate_after_1_4_13_epochs():
+    steps = [0, 9, 10, 39, 40, 129, 130]
+    stages = [0, 0, 1, 1, 2, 2, 3]
+    assert values(Burda(), steps, Length(10, None)) == pytest.approx([10 ** (-i / 7) for i in stages])
+
+
+def test_burda_lasts_3280_epochs():
+    assert values(Burda(), [1092, 1093, 3279], Length(1, None)) == pytest.approx([10 ** (-6 / 7), 0.1, 0.1])
+
+
+def test_plateau_lowers_the_factor_after_patience_and_keeps_its_state():
+    schedule = Plateau(decay=0.5, patience=1, min_factor=0.2)
+    seen = []
+    for cost in [3.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0]:
+        schedule.observe(torch.tensor(cost))
+        seen.append(schedule(torch.tensor(0)).item())
+    assert seen == pytest.approx([1, 1, 1, 0.5, 0.5, 0.25, 0.25, 0.2])
+    assert set(schedule.state_dict()) == {"factor", "best", "waited"}
+
+
+def test_a_schedule_that_outlasts_the_run_warns():
+    with pytest.warns(UserWarning, match="ends at step 200, the run at 100"):
+        Linear(0, 1, steps=200).bind(RUN)
+
+
+def test_a_schedule_of_the_whole_run_needs_an_end():
+    with pytest.raises(ValueError, match="this run has no end: set steps"):
+        Linear(0, 1).bind(Length(10, None))
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: Linear(0, 1, steps=3, epochs=1), "not both: set one to null"),
+        (lambda: Linear(0, 1, steps=0), "at least one step"),
+        (lambda: Cyclic(0, 1, ratio=0), "0 < ratio <= 1"),
+        (lambda: Plateau(decay=1.5), "0 < decay < 1"),
+    ],
+)
+def test_impossible_schedules_are_refused(build, message):
+    with pytest.raises(ValueError, match=message):
+        build()

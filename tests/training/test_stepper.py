@@ -1,0 +1,179 @@
+"""The stepper against an independent loop, and each of its guards."""
+
+from functools import partial
+
+import pytest
+import torch
+from torch import nn
+
+from elbolab.batch import Batch, Semi
+from elbolab.training.ema import Ema
+from elbolab.training.schedules import Linear, Length
+from elbolab.training.stepper import Guard, Loss, NotFinite, Player, Stepper, size_of, split_batch
+
+ADAM = partial(torch.optim.Adam, lr=0.1, fused=True)
+
+
+def regression(seed=0):
+    torch.manual_seed(seed)
+    return nn.Linear(3, 1)
+
+
+def square(net, batch):
+    cost = (net(batch.x) - batch.y).square().mean()
+    return Loss(cost, {"cost": cost})
+
+
+def stepper(net, *, guard=Guard(), ema=None, schedule=None, optimizer=ADAM, loss=square):
+    player = Player(partial(loss, net), list(net.parameters()), optimizer)
+    optimizers = [optimizer(player.parameters)]
+    for group in optimizers[0].param_groups:
+        group["base_lr"] = group["lr"]
+    step, skipped = torch.tensor(0), torch.tensor(0)
+    return Stepper([player], optimizers, step, skipped, schedule, guard, ema, 1, None)
+
+
+def batches(num, size=4):
+    g = torch.Generator().manual_seed(1)
+    return [Batch(torch.randn(size, 3, generator=g), y=torch.randn(size, 1, generator=g)) for _ in range(num)]
+
+
+def weights(net):
+    return torch.cat([p.detach().flatten() for p in net.parameters()])
+
+
+def test_steps_are_those_of_a_plain_loop():
+    ours, theirs = regression(), regression()
+    means = stepper(ours).run(batches(9))
+    optimizer, costs = ADAM(theirs.parameters()), []
+    for batch in batches(9):
+        optimizer.zero_grad()
+        cost = (theirs(batch.x) - batch.y).square().mean()
+        cost.backward()
+        optimizer.step()
+        costs.append(cost.item())
+    assert torch.equal(weights(ours), weights(theirs))
+    assert means == pytest.approx({"loss": sum(costs) / 9, "cost": sum(costs) / 9})
+
+
+def test_blocks_of_any_size_give_the_same_bits():
+    whole, parts = regression(), regression()
+    stepper(whole).run(batches(9))
+    one = stepper(parts)
+    for i in range(0, 9, 2):
+        one.run(batches(9)[i : i + 2])
+    assert torch.equal(weights(whole), weights(parts))
+    assert int(one.counter) == 9
+
+
+def test_no_gradient_reaches_another_player():
+    first, second = regression(0), regression(1)
+    a = Player(lambda b: Loss((first(b.x) + second(b.x)).square().mean(), {}), list(first.parameters()), ADAM)
+    b = Player(lambda b: Loss((first(b.x) - second(b.x)).square().mean(), {}), list(second.parameters()), partial(torch.optim.SGD, lr=0.0))
+    before = weights(second)
+    run = Stepper([a, b], [p.optimizer(p.parameters) for p in (a, b)], torch.tensor(0), torch.tensor(0), None, Guard(), None, 1, None)
+    run.run(batches(1))
+    assert torch.equal(weights(second), before)
+    gradient = torch.autograd.grad((first(batches(1)[0].x) - second(batches(1)[0].x)).square().mean(), second.weight)[0]
+    torch.testing.assert_close(second.weight.grad, gradient)
+    assert int(run.counter) == 1
+
+
+def test_accumulation_gives_the_gradient_of_the_whole_batch():
+    whole, parts = regression(), regression()
+    sgd = partial(torch.optim.SGD, lr=0.1)
+    one = stepper(whole, optimizer=sgd).run(batches(3, size=5))
+    many = stepper(parts, optimizer=sgd, guard=Guard(accumulate=2)).run(batches(3, size=5))
+    torch.testing.assert_close(weights(whole), weights(parts))
+    assert one == pytest.approx(many)
+
+
+def test_split_batches_keep_what_belongs_together():
+    batch = Semi(Batch(torch.arange(5.0), (torch.arange(5),), y=torch.arange(5)), Batch(torch.arange(10.0)))
+    first, second = split_batch(batch, 2)
+    assert first.labelled.y.tolist() == [0, 1, 2]
+    assert second.labelled.given[0].tolist() == [3, 4]
+    assert second.unlabelled.x.tolist() == [5, 6, 7, 8, 9]
+    assert second.unlabelled.y is None
+    assert second.unlabelled.given == ()
+    assert size_of(batch) == 5
+
+
+def test_clipping_bounds_the_step():
+    net = regression()
+    before = weights(net)
+    metrics = stepper(net, guard=Guard(clip_norm=0.01), optimizer=partial(torch.optim.SGD, lr=1.0)).run(batches(1))
+    assert (weights(net) - before).norm() == pytest.approx(0.01, rel=1e-3)
+    assert metrics["grad_norm"] > 0.01
+
+
+def test_a_large_gradient_is_skipped_until_patience_ends():
+    net = regression()
+    run = stepper(net, guard=Guard(skip_norm=1e-6, skip_patience=2))
+    before = weights(net)
+    assert run.run(batches(1))["skipped"] == run.run(batches(1))["skipped"] == 1
+    assert torch.equal(weights(net), before)
+    assert run.run(batches(1))["skipped"] == 0
+    assert not torch.equal(weights(net), before)
+    assert int(run.skipped) == 0
+
+
+def test_gradients_that_are_not_finite_are_skipped_and_then_stop_the_run():
+    net = regression()
+
+    def spiky(net, batch):
+        return Loss((net(batch.x) * 0).abs().sqrt().mean(), {})
+
+    run = stepper(net, guard=Guard(skip_norm=1.0, skip_patience=2), loss=spiky)
+    before = weights(net)
+    run.run(batches(2))
+    assert torch.equal(weights(net), before)
+    with pytest.raises(NotFinite, match="2 steps in a row"):
+        run.run(batches(1))
+
+
+def test_a_loss_that_is_not_finite_stops_the_run():
+    with pytest.raises(NotFinite, match="loss=nan"):
+        stepper(regression(), loss=lambda net, b: Loss(net(b.x).mean() * float("nan"), {})).run(batches(1))
+
+
+def test_the_learning_rate_follows_the_schedule():
+    net = regression()
+    schedule = Linear(1.0, 0.0, steps=2)
+    schedule.bind(Length(2, 2))
+    run = stepper(net, schedule=schedule, optimizer=partial(torch.optim.SGD, lr=1.0))
+    run.run(batches(2))
+    before = weights(net)
+    run.run(batches(1))
+    assert torch.equal(weights(net), before)
+
+
+def test_a_tensor_learning_rate_is_changed_in_place():
+    net, lr = regression(), torch.tensor(0.1)
+    schedule = Linear(1.0, 0.0, steps=2)
+    schedule.bind(Length(2, 2))
+    run = stepper(net, schedule=schedule, optimizer=partial(torch.optim.Adam, lr=lr, fused=True))
+    run.optimizers[0].param_groups[0]["base_lr"] = 0.1
+    run.run(batches(2))
+    assert run.optimizers[0].param_groups[0]["lr"] is lr
+    assert lr.item() == pytest.approx(0.05)
+
+
+def test_ema_follows_the_weights_and_steps_in_for_them():
+    net = regression()
+    ema = Ema(list(net.parameters()), 0.9)
+    expected = weights(net)
+    run = stepper(net, ema=(ema, list(net.parameters())))
+    for batch in batches(5):
+        run.run([batch])
+        expected = 0.9 * expected + 0.1 * weights(net)
+    trained = weights(net)
+    with ema.applied(list(net.parameters())):
+        torch.testing.assert_close(weights(net), expected)
+    assert torch.equal(weights(net), trained)
+    assert len(ema.state_dict()) == 2
+
+
+def test_an_ema_decay_outside_its_range_is_refused():
+    with pytest.raises(ValueError, match=r"model.ema=1.0.*between 0 and 1"):
+        Ema([], 1.0)
