@@ -124,7 +124,12 @@ def test_the_clock_leaves_out_what_is_not_training(monkeypatch):
     monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
     clock = Clock(memory=1.0)
     assert clock.steps_per_second() is None
-    for step in (0, 100):
+    clock.start(0)
+    now[0] += 50  # making the optimiser
+    clock.lap(50)
+    assert clock.steps_per_second() == 1
+    clock.stop()
+    for step in (50, 150):
         clock.start(step)
         now[0] += 2
         clock.lap(step + 50)
@@ -136,7 +141,7 @@ def test_the_clock_leaves_out_what_is_not_training(monkeypatch):
         clock.stop()
         now[0] += 100  # validation
         clock.stop()
-    assert clock.steps_per_second() == 200 / 12
+    assert clock.steps_per_second() == 200 / 12  # all but the first block
 
 
 def test_the_clock_forgets():

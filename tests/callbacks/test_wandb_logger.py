@@ -17,8 +17,8 @@ pytestmark = pytest.mark.filterwarnings(
 class Run:
     """What `closing_line` reads of a W&B run."""
 
-    def __init__(self, *, disabled=False, offline=False, url=None, sync_dir=None):
-        self.disabled, self.offline, self.url = disabled, offline, url
+    def __init__(self, *, disabled=False, offline=False, url=None, sync_dir=None, id=None):
+        self.disabled, self.offline, self.url, self.id = disabled, offline, url, id
         self.settings = type("Settings", (), {"sync_dir": sync_dir})
 
 
@@ -32,6 +32,13 @@ class Run:
 )
 def test_the_closing_line_says_where_the_run_is(run, line):
     assert closing_line(run) == line
+
+
+def test_the_parts_of_a_resumed_run_are_uploaded_together(tmp_path):
+    for name in ("offline-run-1-abc", "offline-run-2-abc", "offline-run-3-xyz"):
+        (tmp_path / name).mkdir()
+    run = Run(offline=True, sync_dir=str(tmp_path / "offline-run-2-abc"), id="abc")
+    assert closing_line(run).endswith(f"wandb sync {tmp_path}/offline-run-1-abc {tmp_path}/offline-run-2-abc")
 
 
 def test_the_id_is_kept_with_the_run(tmp_path):

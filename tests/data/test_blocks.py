@@ -70,6 +70,7 @@ def test_training_ranks_step_as_one_process_with_their_union(world):
 @pytest.mark.parametrize("world", [2, 3])
 def test_evaluation_ranks_are_disjoint_and_exact(world, limit):
     alone = Order(NUM, SIZE, 3, False, limit=limit)
+    assert len(alone) == (limit or STEPS)
     ranks = [Order(NUM, SIZE, 3, False, world, rank, limit) for rank in range(world)]
     assert sorted(flat([torch.cat(order.batches(0)) for order in ranks])) == sorted(flat(alone.batches(0)))
     for order in ranks:
@@ -127,7 +128,8 @@ def test_the_position_survives_another_block_size(taken, new):
     repace(state, new)
     resumed = loader(new)
     resumed.load_state_dict(state["loops"]["fit_loop"]["state_dict"]["combined_loader"][0])
-    assert resumed.state_dict()["step"] == old.step
+    assert resumed.state_dict() == state["loops"]["fit_loop"]["state_dict"]["combined_loader"][0]
+    assert resumed.step == old.step
     rest = list(resumed)
     left = 0 if taken == 4 else len(rest)
     assert progress["current"]["ready"] + left == len(resumed)
@@ -141,7 +143,8 @@ def test_a_truncated_block_counts_what_was_taken():
     blocks = loader(10)
     iterator = iter(blocks)
     next(iterator)
-    assert len(next(iterator).truncate(3)) == 3
+    block = next(iterator).truncate(3)
+    assert (len(block), len(list(block)), block.positions) == (3, 3, [10, 11, 12])
     assert blocks.step == 13
 
 
@@ -259,10 +262,23 @@ def test_resumed_runs_see_exactly_what_is_left(whole, new, tmp_path):
 
 
 @pytest.mark.parametrize("block", [7, 12])
-def test_a_run_stopped_inside_a_block_goes_on_there(whole, block, tmp_path):
+@pytest.mark.parametrize("stop", [23, 25, 30])
+def test_a_run_stopped_inside_a_block_goes_on_there(whole, block, stop, tmp_path):
     module, _, _ = whole
-    stopped, keep, _ = fit(7, tmp_path, max_steps=30, max_epochs=-1)
-    assert stopped.seen == module.seen[:30]
-    resumed, _, trainer = fit(block, tmp_path, keep.kept["block", 30], max_steps=60, max_epochs=-1)
-    assert resumed.seen == module.seen[30:60]
+    stopped, keep, _ = fit(7, tmp_path, max_steps=stop, max_epochs=-1)
+    assert stopped.seen == module.seen[:stop]
+    resumed, _, trainer = fit(block, tmp_path, keep.kept["block", stop], max_steps=60, max_epochs=-1)
+    assert resumed.seen == module.seen[stop:60]
     assert trainer.global_step == 60
+
+
+def test_the_count_over_epochs_is_in_the_new_blocks(whole):
+    """Lightning validates by it where intervals run across epochs."""
+    _, keep, _ = whole
+    checkpoint = deepcopy(keep.kept["block", 2 * STEPS + 14])
+    progress = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]
+    assert (progress["total"]["ready"], progress["current"]["ready"]) == (2 * 4 + 2, 2)
+    repace(checkpoint, 1)
+    assert (progress["total"]["ready"], progress["current"]["ready"]) == (2 * STEPS + 14, 14)
+    repace(checkpoint, 7)
+    assert (progress["total"]["ready"], progress["current"]["ready"]) == (2 * 4 + 2, 2)

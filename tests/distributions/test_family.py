@@ -215,3 +215,8 @@ def test_deterministic_is_its_mean():
     assert torch.equal(family.raw_for(raw[0]), raw[0])
     with pytest.raises(NotImplementedError, match="no density"):
         p.log_prob(raw)
+
+
+def test_a_diagonal_normal_cannot_collapse():
+    family = DiagonalNormal((2,), min_scale=0.01)
+    assert torch.equal(family(torch.full((4,), -1e4)).stddev, torch.full((2,), 0.01))

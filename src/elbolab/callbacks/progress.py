@@ -27,6 +27,7 @@ class Clock:
 
     def __init__(self, memory: float = 0.9) -> None:
         self.memory = memory
+        self.laps = 0
         self.steps = self.seconds = 0.0
         self.last: tuple[int, float] | None = None
 
@@ -38,8 +39,10 @@ class Clock:
         """A block ends with ``step`` steps taken in all."""
         assert self.last is not None
         now = time.monotonic()
-        self.steps = self.memory * self.steps + step - self.last[0]
-        self.seconds = self.memory * self.seconds + now - self.last[1]
+        kept = 0.0 if self.laps == 1 else self.memory  # the first block also pays for what is made once
+        self.laps += 1
+        self.steps = kept * self.steps + step - self.last[0]
+        self.seconds = kept * self.seconds + now - self.last[1]
         self.last = (step, now)
 
     def stop(self) -> None:

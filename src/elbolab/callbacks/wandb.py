@@ -3,6 +3,7 @@
 import logging
 import os
 import secrets
+import shlex
 import ssl
 import sys
 import urllib.error
@@ -95,7 +96,9 @@ def closing_line(run: "Run") -> str:
     if run.disabled:
         return "W&B: disabled, nothing was recorded"
     if run.offline:
-        return f"W&B: recorded offline; upload with: wandb sync {run.settings.sync_dir}"
+        newest = Path(run.settings.sync_dir)
+        parts = sorted({newest, *newest.parent.glob(f"offline-run-*-{run.id}")})  # one for each resume
+        return f"W&B: recorded offline; upload with: wandb sync {shlex.join(map(str, parts))}"
     return f"W&B: {run.url}"
 
 

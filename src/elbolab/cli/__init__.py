@@ -7,6 +7,7 @@ COMMANDS = {
     "train": "train, evaluate and picture a model: elbolab train model=beta_vae model.beta=4",
     "evaluate": "measure a run again: elbolab evaluate run=DIR evaluation.num_samples=5000",
     "sample": "draw from a run: elbolab sample run=DIR",
+    "compare": "runs side by side: elbolab compare SWEEP_DIR",
     "list": "every choice with one line each: elbolab list [model|data|net|experiment|...]",
     "completion": 'shell completion: eval "$(elbolab completion bash)"',
 }
@@ -42,7 +43,7 @@ def main() -> None:
 
     try:
         _dispatch(command, args)
-    except (Exception, KeyboardInterrupt) as error:
+    except BaseException as error:  # Ctrl-C reaches us as SystemExit from Lightning
         sys.exit(report(error, verbose=verbose, argv=[command, *args]))
 
 

@@ -23,6 +23,10 @@ def run_command(command: str, args: list[str]) -> None:
         from elbolab.cli.completion import complete, print_script
 
         (complete if command == "_complete" else print_script)(args)
+    elif command == "compare":
+        from elbolab.cli.compare import print_comparison
+
+        print_comparison(args)
     else:
         _run_hydra_command(command, args)
 

@@ -10,7 +10,7 @@ from elbolab.cli.build import make
 from elbolab.cli.load import Run, load_run
 from elbolab.cli.run_dir import existing
 from elbolab.data.module import DataModule
-from elbolab.evaluation.figures import draw_all, write_figures
+from elbolab.evaluation.figures.drawing import draw_all, write_figures
 from elbolab.evaluation.report import table, write_report
 
 
@@ -44,7 +44,8 @@ def measure(run: Run, data: DataModule, evaluation: DictConfig) -> str:
     """Writes evaluation.json and the figures; returns the table and the paths for the terminal."""
     start = time.monotonic()
     report = write_report(run.dir.evaluation, make(evaluation)(run.densities, data))
-    write_figures(draw_all(run.densities, data, run.dir.metrics, seed=evaluation.seed), run.dir.figures)
+    batches = data.batches("test", device=run.device)
+    write_figures(draw_all(run.densities, batches, run.dir.metrics, seed=evaluation.seed), run.dir.figures)
     details = _timing(run) | {"evaluation": f"{time.monotonic() - start:.1f} s"}
     paths = [run.dir.evaluation, run.dir.weights, run.dir.metrics, run.dir.figures]
     return "\n".join([table(report, details), *(f"  {path}" for path in paths)])

@@ -1,0 +1,30 @@
+"""`elbolab sample run=DIR`: draws from a run, as pictures and as arrays."""
+
+from pathlib import Path
+
+import numpy as np
+from omegaconf import DictConfig
+
+from elbolab.cli.evaluate import choose_device, directory_overrides
+from elbolab.cli.load import load_run
+from elbolab.evaluation.figures.drawing import draw_all, sample_arrays, write_figures
+
+__all__ = ["directory_overrides", "sample"]
+
+
+def sample(cfg: DictConfig) -> None:
+    """The task that Hydra calls.
+
+    Raises:
+        ValueError: fewer draws than one.
+    """
+    if cfg.num < 1:
+        raise ValueError(f"num={cfg.num}: draw at least one sample")
+    run = load_run(cfg.run, choose_device(cfg.device))
+    batches = run.data().batches("test", device=run.device)
+    folder = Path(cfg.out)
+    written = write_figures(draw_all(run.densities, batches, seed=cfg.seed), folder)
+    arrays = sample_arrays(run.densities, batches, num=cfg.num, seed=cfg.seed)
+    np.savez(folder / "samples.npz", **arrays)
+    shapes = ", ".join(f"{name} {values.shape}" for name, values in arrays.items())
+    print(f"{folder / 'samples.npz'}  {shapes}", *written, sep="\n")
