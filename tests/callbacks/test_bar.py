@@ -7,13 +7,6 @@ import torch
 from elbolab.callbacks import progress
 from elbolab.callbacks.progress import Clock, Progress, total_steps
 
-# Lightning 2.6.6 on torch 2.15: isinstance(treespec, LeafSpec); one process gathers resident data.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:.*isinstance.treespec, LeafSpec.*:FutureWarning",
-    "ignore:.*does not have many workers.*",
-    "ignore:.*max_epochs. was not set.*",
-)
-
 BAR = {"enable_progress_bar": True}
 
 

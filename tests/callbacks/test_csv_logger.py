@@ -5,11 +5,6 @@ from lightning.pytorch.callbacks import Callback
 
 from elbolab.callbacks.csv_logger import AppendingCSVLogger, InStep
 
-# Lightning 2.6.6 on torch 2.15: isinstance(treespec, LeafSpec); one process gathers resident data.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:.*isinstance.treespec, LeafSpec.*:FutureWarning", "ignore:.*does not have many workers.*"
-)
-
 
 def read(folder):
     with (folder / "metrics.csv").open() as file:

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import pytest
 import torch
 from lightning.pytorch.loggers import TensorBoardLogger
@@ -5,11 +7,6 @@ from matplotlib.figure import Figure
 
 from elbolab.callbacks.csv_logger import AppendingCSVLogger
 from elbolab.callbacks.figures import Figures, show, takes_images
-
-# Lightning 2.6.6 on torch 2.15: isinstance(treespec, LeafSpec); one process gathers resident data.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:.*isinstance.treespec, LeafSpec.*:FutureWarning", "ignore:.*does not have many workers.*"
-)
 
 
 class Drawn:
@@ -66,6 +63,14 @@ def test_training_does_not_notice(run):
         return torch.rand(4)
 
     assert torch.equal(last_noise(), last_noise(Figures(Drawn())))
+
+
+def test_keeping_a_batch_whose_fetch_is_noisy_leaves_the_noise_alone():
+    trainer = SimpleNamespace(is_global_zero=True, loggers=[Shown()], sanity_checking=False)
+    module = SimpleNamespace(device=torch.device("cpu"))
+    state = torch.get_rng_state()
+    Figures(Drawn()).on_validation_batch_start(trainer, module, (torch.rand(1) for _ in range(2)), 0)
+    assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_nothing_is_drawn_for_loggers_without_images(run, tmp_path):

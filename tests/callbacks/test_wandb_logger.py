@@ -1,17 +1,14 @@
 import socket
 import sys
 from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import pytest
 
 from elbolab.callbacks import wandb as ours
 from elbolab.callbacks.csv_logger import AppendingCSVLogger
 from elbolab.callbacks.wandb import closing_line, finish, wandb_logger
-
-# Lightning 2.6.6 on torch 2.15: isinstance(treespec, LeafSpec); one process gathers resident data.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:.*isinstance.treespec, LeafSpec.*:FutureWarning", "ignore:.*does not have many workers.*"
-)
 
 
 class Run:
@@ -97,6 +94,35 @@ def test_two_fits_in_one_directory_without_an_account_are_one_wandb_run(nobody, 
         assert summary["trainer/global_step"] == 29
         (line,) = finish([logger])
         assert line.startswith(f"W&B: recorded offline; upload with: wandb sync {folder / 'wandb'}")
+        assert sys.modules["wandb"].run is None  # the next job of a sweep begins its own
     assert ids[0] == ids[1] == (folder / "wandb_id.txt").read_text().strip()
     assert caplog.text.count("recording offline, because http://127.0.0.1:9 does not answer") == 2
     assert caplog.text.count("log_model=true has no effect") == 2
+
+
+class Refuses(BaseHTTPRequestHandler):
+    """A server that knows no key."""
+
+    def do_GET(self):
+        self.rfile.read(int(self.headers.get("content-length", 0)))
+        self.send_response(401)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    do_POST = do_GET
+
+    def log_message(self, *args): ...
+
+
+def test_a_refused_key_is_recorded_offline_under_the_same_id(nobody, tmp_path, monkeypatch, caplog):
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refuses) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{server.server_port}")
+        monkeypatch.setenv("WANDB_API_KEY", "ab12" * 10)
+        logger = wandb_logger("elbolab", tmp_path, init_timeout=5)
+        assert logger.experiment.offline
+        assert logger.experiment.id == (tmp_path / "wandb_id.txt").read_text().strip()
+        finish([logger])
+        server.shutdown()
+    assert "recording offline, because" in caplog.text
+    assert "401" in caplog.text

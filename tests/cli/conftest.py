@@ -1,87 +1,40 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
-FILES = {
-    "train.yaml": """
-        defaults:
-          - data: digits
-          - net: mlp
-          - prior: normal
-          - model: vae
-          - _self_
-          - experiment: null
-        seed: 0
-        """,
-    "data/digits.yaml": """
-        # small images
-        _target_: collections.Counter
-        batch_size: 10
-        root: null
-        """,
-    "data/own.yaml": """
-        # what you have
-        _target_: collections.Counter
-        path: ???
-        """,
-    "net/mlp.yaml": """
-        # dense layers
-        hidden: [400]
-        """,
-    "net/conv.yaml": """
-        # convolutions
-        channels: [32]
-        """,
-    "prior/normal.yaml": """
-        # @package densities.prior
-        # N(0, I)
-        scale: 1.0
-        """,
-    "model/_base.yaml": """
-        # @package model
-        optimizer: {lr: 0.1}
-        """,
-    "model/vae.yaml": """
-        # @package _global_
-        # the model
-        defaults: [_base]
-        model: {num_samples: 1}
-        """,
-    "model/beta_vae.yaml": """
-        # @package _global_
-        # with a weight
-        defaults: [_base]
-        model: {num_samples: 1, beta: 4.0}
-        """,
-    "experiment/burda2016/vae_reduced.yaml": """
-        # @package _global_
-        # Table 1
-        seed: 3
-        """,
-}
+QUICK = ["data=digits", "data.binarize=dynamic", "densities.latent_dim=2", "trainer.max_epochs=3",
+         "trainer.log_every_n_steps=4", "trainer.accelerator=cpu", "evaluation.num_samples=4"]
 
 
-def write(folder, files):
-    for name, text in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lines = text.strip("\n").splitlines()
-        indent = len(lines[0]) - len(lines[0].lstrip())
-        path.write_text("".join(line[indent:] + "\n" for line in lines))
-    return folder
+class Shell:
+    """Runs the console script in a folder of its own."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.env = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": ""}
+
+    def start(self, *args: str) -> subprocess.Popen:
+        command = [sys.executable, "-c", "from elbolab.cli import main; main()", *args]
+        return subprocess.Popen(command, cwd=self.folder, env=self.env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def __call__(self, *args: str, fails: bool = False) -> str:
+        process = self.start(*args)
+        out, err = process.communicate(timeout=110)
+        assert (process.returncode != 0) == fails, f"{args}\n{out}\n{err}"
+        return err if fails else out
 
 
 @pytest.fixture
-def conf(tmp_path):
-    """A small folder of configs."""
-    return write(tmp_path / "conf", FILES)
+def shell(tmp_path):
+    return Shell(tmp_path)
 
 
-@pytest.fixture
-def users_conf(tmp_path):
-    """A user's own configs beside them."""
-    return write(
-        tmp_path / "own",
-        {
-            "model/mine.yaml": "# @package _global_\n# my model\nmodel: {gamma: 1.0}",
-            "net/mlp.yaml": "# my layers\nhidden: []",
-        },
-    )
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """A finished run on the digits, and what its command printed."""
+    shell = Shell(tmp_path_factory.mktemp("finished"))
+    out = shell("train", *QUICK, "hydra.run.dir=run")
+    return shell.folder / "run", out

@@ -4,13 +4,24 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.cli.small_conf import small_conf, users_own
 
 from elbolab.cli import completion
 from elbolab.cli.completion import completions, print_script
 
 
+@pytest.fixture
+def conf(tmp_path):
+    return small_conf(tmp_path)
+
+
+@pytest.fixture
+def users_conf(tmp_path):
+    return users_own(tmp_path)
+
+
 @pytest.fixture(autouse=True)
-def small_conf(conf, monkeypatch):
+def only_small_conf(conf, monkeypatch):
     monkeypatch.setattr("elbolab.cli.listing.config_dir", lambda: conf)
 
 
@@ -77,7 +88,7 @@ def shim(tmp_path):
 @pytest.mark.parametrize(
     ("line", "offered"),
     [
-        ("elbolab comp", ["completion "]),
+        ("elbolab compl", ["completion "]),
         ("elbolab train model=beta", ["beta_vae "]),  # what follows the '=' that bash breaks words at
         ("elbolab train -m model=vae,beta", ["vae,beta_vae "]),
         ("elbolab train evaluation=zzz", []),

@@ -2,8 +2,19 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
+from tests.cli.small_conf import small_conf, users_own
 
 from elbolab.cli.errors import check_added, explain, report
+
+
+@pytest.fixture
+def conf(tmp_path):
+    return small_conf(tmp_path)
+
+
+@pytest.fixture
+def users_conf(tmp_path):
+    return users_own(tmp_path)
 
 
 def message(conf, *overrides, argv=None, dirs=()):

@@ -3,9 +3,20 @@ import sys
 import time
 
 import pytest
+from tests.cli.small_conf import small_conf, users_own
 
 from elbolab.cli.listing import list_choices, print_choices, read_choices, split_args
 from elbolab.cli.paths import config_dir
+
+
+@pytest.fixture
+def conf(tmp_path):
+    return small_conf(tmp_path)
+
+
+@pytest.fixture
+def users_conf(tmp_path):
+    return users_own(tmp_path)
 
 
 def test_every_option_has_its_line_in_aligned_columns(conf):

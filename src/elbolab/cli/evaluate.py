@@ -55,4 +55,5 @@ def _timing(run: Run) -> dict[str, str]:
     if not run.dir.timing.is_file():
         return {}
     timing = json.loads(run.dir.timing.read_text())
-    return {"training": f"{timing['seconds']:.1f} s, {timing['images_per_s']:,.0f} images/s"}
+    speed = f", {timing['images_per_s']:,.0f} images/s" if "images_per_s" in timing else ""
+    return {"training": f"{timing['seconds']:.1f} s{speed}"}

@@ -131,11 +131,20 @@ def git_revision() -> str | None:
 
 
 def read_config(run: RunDir) -> DictConfig:
-    """The saved configuration, with this directory as its own (it may have moved)."""
+    """The saved configuration, with this directory in the place of its own path: it may have moved."""
     cfg = OmegaConf.load(run.config)
-    assert isinstance(cfg, DictConfig)
-    cfg.paths.run = str(run.path)
-    return cfg
+    return OmegaConf.create(_moved(OmegaConf.to_container(cfg), cfg.paths.run, str(run.path)))
+
+
+def _moved(node: Any, old: str, new: str) -> Any:
+    match node:
+        case dict():
+            return {key: _moved(value, old, new) for key, value in node.items()}
+        case list():
+            return [_moved(value, old, new) for value in node]
+        case str():
+            return node.replace(old, new)
+    return node
 
 
 def read_spec(run: RunDir) -> Spec:

@@ -2,14 +2,18 @@
 
 import logging
 import sys
-import time
 from pathlib import Path
 
 import lightning as L
 import torch
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from lightning.pytorch.callbacks import Timer
+from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
+from elbolab.callbacks.wandb import finish
 from elbolab.cli.build import build_data, build_densities, build_model, build_trainer, make
 from elbolab.cli.evaluate import choose_device, measure
 from elbolab.cli.load import load_run
@@ -17,6 +21,7 @@ from elbolab.cli.resume import is_resume, resumed_config
 from elbolab.cli.run_dir import RunDir, existing, save_weights, write_json, write_start
 from elbolab.data.module import DataModule
 from elbolab.models.base import ElboModule
+from elbolab.training.stepper import NotFinite
 
 log = logging.getLogger(__name__)
 
@@ -33,43 +38,70 @@ def directory_overrides(args: list[str]) -> list[str]:
 
 
 def train(cfg: DictConfig) -> float:
-    """The task that Hydra calls; returns the best value of the monitored quantity, for sweepers."""
-    cfg = resumed_config(cfg) if cfg.resume else cfg
-    cfg = OmegaConf.create(OmegaConf.to_container(cfg, resolve=True))
+    """The task that Hydra calls; returns the last value of the monitored quantity, for sweepers."""
+    cfg = resolved(cfg)
     run = RunDir(Path(cfg.paths.run))
     torch.distributions.Distribution.set_default_validate_args(False)  # a check on values is a host sync
     L.seed_everything(cfg.seed, workers=True, verbose=False)
     data = build_data(cfg)
     model = build_model(cfg, build_densities(cfg, data.spec))
-    best = fit(cfg, run, data, model)
-    if rank_zero_only.rank == 0:
-        print(measure(load_run(run.path, choose_device(cfg.trainer.accelerator)), data, cfg.evaluation))
-    return best
-
-
-def fit(cfg: DictConfig, run: RunDir, data: DataModule, model: ElboModule) -> float:
-    """Trains, from the newest checkpoint where there is one, and exports the best weights."""
-    if rank_zero_only.rank == 0 and not cfg.resume:
+    if rank_zero_only.rank == 0 and not cfg.resume:  # type: ignore[attr-defined]
         write_start(run, cfg, data.spec, sys.argv)
     loggers = [make(node) for node in cfg.logger.values() if node is not None]
+    code, lines = 1, []
+    try:
+        value = fit(cfg, run, data, model, loggers)
+        code = 0
+    finally:
+        lines = finish(loggers, code)  # a live W&B run would be taken over by the next job of a sweep
+    if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
+        print(measure(load_run(run.path, choose_device(cfg.trainer.accelerator)), data, cfg.evaluation), *lines, sep="\n")
+    return value
+
+
+def resolved(cfg: DictConfig) -> DictConfig:
+    """The config of this run, its own or the resumed one's, with every interpolation replaced by its value."""
+    hydra = HydraConfig.get()
+    if hydra.mode is RunMode.MULTIRUN and cfg.group is None:
+        cfg.group = f"{cfg.name} {Path(hydra.sweep.dir).name}"
+    return OmegaConf.create(OmegaConf.to_container(resumed_config(cfg) if cfg.resume else cfg, resolve=True))  # type: ignore[return-value]
+
+
+def fit(cfg: DictConfig, run: RunDir, data: DataModule, model: ElboModule, loggers: list[Logger]) -> float:
+    """Trains, from the newest checkpoint where there is one, and exports the best weights.
+
+    Raises:
+        NotFinite: training left the finite numbers; names the last good state and the mends.
+    """
     for logger in loggers:
         logger.log_hyperparams(OmegaConf.to_container(cfg))  # type: ignore[arg-type]
     trainer = build_trainer(cfg, loggers)
     log.info("%s", data.describe())
-    first, start = 0, time.monotonic()
-    trainer.fit(model, data, ckpt_path=str(run.last) if cfg.resume and run.last.is_file() else None)
+    try:
+        trainer.fit(model, data, ckpt_path=str(run.last) if cfg.resume and run.last.is_file() else None)
+    except NotFinite as error:
+        raise NotFinite(_mend(run, error)) from error
     if trainer.is_global_zero:
-        write_timing(run, trainer, data, time.monotonic() - start, first)
+        write_timing(run, trainer, data)
         export(run, model)
     return float(trainer.callback_metrics.get(cfg.monitor, torch.tensor(float("nan"))))
 
 
-def write_timing(run: RunDir, trainer: L.Trainer, data: DataModule, seconds: float, first: int) -> None:
-    """Steps, seconds and images a second of this training, validation and checkpoints included."""
-    steps = trainer.global_step - first
+def _mend(run: RunDir, error: NotFinite) -> str:
+    kept = f"; the last good state is {run.last}" if run.last.is_file() else ""
+    return (
+        f"training left the finite numbers {error}{kept}. "
+        "Lower optimizer.lr, clip gradients (model.clip_norm=1) or leave wild steps out (model.skip_norm=1000)"
+    )
+
+
+def write_timing(run: RunDir, trainer: L.Trainer, data: DataModule) -> None:
+    """Steps, seconds and images a second of the whole training, validation included and resumes added up."""
+    (timer,) = (callback for callback in trainer.callbacks if isinstance(callback, Timer))  # type: ignore[attr-defined]
+    seconds, steps = timer.time_elapsed("train"), trainer.global_step
     images = steps * data.batch_size * trainer.world_size
-    timing = {"steps": steps, "epochs": trainer.current_epoch, "seconds": seconds, "images_per_s": images / seconds}
-    write_json(run.timing, timing)
+    speed = {"images_per_s": images / seconds} if seconds > 0 else {}
+    write_json(run.timing, {"steps": steps, "epochs": trainer.current_epoch, "seconds": seconds} | speed)
 
 
 def export(run: RunDir, model: ElboModule) -> None:

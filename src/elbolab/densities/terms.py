@@ -88,7 +88,10 @@ class Sampled(Latent):
         """KL of the factors of q and p, where both are products over dimensions."""
         match self.q, expand_to(self.p, self.q):
             case Independent(base_dist=q), Independent(base_dist=p):
-                return kl_divergence(q, p).flatten(len(self.q.batch_shape))
+                try:
+                    return kl_divergence(q, p).flatten(len(self.q.batch_shape))
+                except NotImplementedError as error:
+                    raise Undefined("no KL per dimension: torch has no closed form") from error
         raise Undefined(f"no KL per dimension: {type(self.q).__name__} or {type(self.p).__name__} does not factorise")
 
     @property

@@ -61,7 +61,7 @@ class Guard(NamedTuple):
     accumulate: int = 1
 
 
-class NotFinite(ArithmeticError):
+class NotFinite(ValueError):
     """Training has left the finite numbers."""
 
 

@@ -1,11 +1,10 @@
 """A Lightning Trainer whose numbers are optimiser steps, under manual optimisation in blocks."""
 
-import warnings
 from typing import Any, final
 
 import lightning as L
 import torch
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Callback, Timer
 from lightning.pytorch.loggers import Logger
 
 from elbolab.batch import Pace
@@ -124,7 +123,6 @@ def make_trainer(
     return L.Trainer(
         max_epochs=max_epochs if max_epochs is not None else -1,
         max_steps=max_steps,
-        max_time=max_time,  # type: ignore[arg-type]
         log_every_n_steps=1,
         val_check_interval=None if val_every_n_steps is None else val_every_n_steps // size,
         check_val_every_n_epoch=check_val_every_n_epoch,
@@ -135,7 +133,7 @@ def make_trainer(
         strategy=make_strategy(strategy),
         precision="32-true" if precision in AUTOCAST else precision,  # type: ignore[arg-type]
         deterministic=deterministic,  # type: ignore[arg-type]
-        callbacks=[pacing, *(callbacks or [])],
+        callbacks=[pacing, Timer(max_time), *(callbacks or [])],
         logger=logger or False,
         use_distributed_sampler=False,
         **lightning,
@@ -154,9 +152,3 @@ def make_strategy(name: str) -> str | FlatDDP:
     if name != "auto":
         raise ValueError(f"trainer.strategy={name}: choose auto, ddp, ddp_fork or ddp_spawn")
     return name
-
-
-def quiet_lightning() -> None:
-    """Silences Lightning's advice that does not hold for blocks of resident data."""
-    for advice in (".*does not have many workers.*", ".*The number of training batches.*", ".*Checkpoint directory.*"):
-        warnings.filterwarnings("ignore", advice)

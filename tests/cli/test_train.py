@@ -1,0 +1,130 @@
+"""`elbolab train`, from the outside: what it leaves, and that a killed run ends as if it had not been killed."""
+
+import csv
+import json
+import signal
+import time
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import elbolab
+from elbolab.evaluation.report import check
+from tests.cli.conftest import QUICK
+
+
+def rows(path):
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_run_leaves_everything(finished):
+    run, out = finished
+    names = {str(p.relative_to(run)) for p in run.rglob("*") if p.is_file()}
+    assert {
+        "config.yaml", "spec.json", "environment.json", "timing.json", "weights.safetensors", "metrics.csv",
+        "evaluation.json", "log.txt", "checkpoints/best.ckpt", "checkpoints/last.ckpt",
+        *(f"figures/{f}.png" for f in ("samples", "reconstructions", "interpolations", "traversals", "latent_space",
+                                      "manifold", "loss_curves", "kl_per_dim")),
+    } == names
+    for word in ("elbo", "rate", "distortion", "nll, K=4", "active units", "images/s", "evaluation.json"):
+        assert word in out
+
+
+def test_the_report_follows_its_schema(finished):
+    report = json.loads((finished[0] / "evaluation.json").read_text())
+    check(report)
+    test = report["test"]
+    assert {"elbo", "rate", "distortion", "nll", "ess", "active_units", "kl_per_dim", "probe_accuracy", "knn_accuracy",
+            "mutual_information", "marginal_kl", "mse", "psnr"} <= set(test)
+    assert test["nll"]["k"] == 4
+    assert test["elbo"]["value"] == pytest.approx(-test["rate"]["value"] - test["distortion"]["value"], rel=1e-5)
+    assert test["nll"]["value"] <= -test["elbo"]["value"] + 1
+
+
+def test_curves_have_a_row_a_block_and_validation_at_epoch_ends(finished):
+    table = rows(finished[0] / "metrics.csv")
+    steps = [int(row["step"]) for row in table]
+    assert steps == sorted(set(steps))
+    assert [int(row["epoch"]) for row in table if row["val/elbo"]] == [0, 1, 2]
+    assert all(float(row["train/loss"]) == pytest.approx(-float(row["train/elbo"])) for row in table if row["train/loss"])
+
+
+def test_the_best_checkpoint_is_exported(finished):
+    run = finished[0]
+    state = torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)["state_dict"]
+    for name, weight in load_file(run / "weights.safetensors").items():
+        assert torch.equal(weight, state[f"densities.{name}"])
+
+
+def test_evaluation_repeats_and_changes_with_k(finished, shell):
+    run, _ = finished
+    before = (run / "evaluation.json").read_bytes()
+    shell("evaluate", f"run={run}", "evaluation.num_samples=4")
+    assert (run / "evaluation.json").read_bytes() == before
+    shell("evaluate", f"run={run}", "evaluation.num_samples=40", "evaluation.splits=[val]")
+    report = json.loads((run / "evaluation.json").read_text())
+    assert set(report) == {"test", "val"}
+    assert report["val"]["nll"]["k"] == 40
+    shell("evaluate", f"run={run}", "evaluation.num_samples=4")
+
+
+def test_samples_are_written_as_arrays_and_pictures(finished, shell, tmp_path):
+    import numpy as np
+
+    shell("sample", f"run={finished[0]}", "num=7", f"out={tmp_path / 'drawn'}")
+    arrays = np.load(tmp_path / "drawn" / "samples.npz")
+    assert arrays["means"].shape == (7, 1, 8, 8)
+    assert set(np.unique(arrays["samples"])) <= {0.0, 1.0}
+    assert (tmp_path / "drawn" / "samples.png").stat().st_size > 1000
+
+
+def test_a_run_is_loaded_without_its_data(finished):
+    run = elbolab.load_run(finished[0])
+    assert run.sample(3, seed=1).shape == (3, 1, 8, 8)
+    assert torch.equal(run.sample(3, seed=1), run.sample(3, seed=1))
+    x = next(iter(run.data().batches("test"))).x
+    assert run.encode(x).shape == (len(x), 2)
+    assert run.reconstruct(x).shape == x.shape
+
+
+def test_a_killed_run_ends_as_one_that_was_not(shell):
+    options = [*QUICK, "trainer.max_epochs=60", "callbacks.newest.every_n_steps=20", "model=beta_vae", "model.ema=0.9",
+               "model.beta={_target_: elbolab.training.schedules.Linear, start: 0, end: 1, epochs: 20}",
+               "evaluation.limit=100", "data.train_limit=1200", "callbacks.newest.every_seconds=null"]
+    whole = shell.start("train", *options, "hydra.run.dir=whole")
+    killed = shell.start("train", *options, "hydra.run.dir=killed")
+    state = shell.folder / "killed" / "checkpoints" / "last.ckpt"
+    while not (state.exists() and len(rows(shell.folder / "killed" / "metrics.csv")) > 40):
+        assert killed.poll() is None, killed.communicate()
+        time.sleep(0.02)
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate()
+    assert not (shell.folder / "killed" / "weights.safetensors").exists()
+    shell("train", "resume=killed")
+    _, err = whole.communicate(timeout=100)
+    assert whole.returncode == 0, err
+    one, other = (load_file(shell.folder / d / "weights.safetensors") for d in ("whole", "killed"))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    ends = [torch.load(shell.folder / d / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"] for d in ("whole", "killed")]
+    assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[0])
+    assert rows(shell.folder / "whole" / "metrics.csv") == rows(shell.folder / "killed" / "metrics.csv")
+
+
+def test_a_finished_run_can_be_made_longer(finished, shell):
+    import shutil
+
+    shutil.copytree(finished[0], shell.folder / "longer")
+    shell("train", "resume=longer", "trainer.max_epochs=4", "evaluation.limit=50")
+    assert [int(row["epoch"]) for row in rows(shell.folder / "longer" / "metrics.csv") if row["val/elbo"]] == [0, 1, 2, 3]
+
+
+def test_a_sweep_has_a_run_a_job_and_a_comparison(shell):
+    out = shell("train", "-m", *QUICK, "trainer.max_epochs=1", "evaluation.limit=50", "model=beta_vae", "model.beta=0.5,2",
+                "hydra.sweep.dir=sweep")
+    assert "beta=0.5" in out
+    assert "beta=2" in out
+    assert {p.name for p in (shell.folder / "sweep").glob("*.png")} == {"rate_distortion.png", "latent_spaces.png", "random_decodes.png"}
+    assert (shell.folder / "sweep" / "1" / "evaluation.json").exists()
+    assert "beta=2" in shell("compare", "sweep")
