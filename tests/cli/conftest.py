@@ -1,9 +1,15 @@
+import io
+import logging
 import os
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
+from hydra.core.global_hydra import GlobalHydra
+
+from elbolab.cli import main
 
 QUICK = ["data=digits", "data.binarize=dynamic", "densities.latent_dim=2", "trainer.max_epochs=3",
          "trainer.log_every_n_steps=4", "trainer.accelerator=cpu", "evaluation.num_samples=4"]
@@ -21,10 +27,27 @@ class Shell:
         return subprocess.Popen(command, cwd=self.folder, env=self.env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def __call__(self, *args: str, fails: bool = False) -> str:
-        process = self.start(*args)
-        out, err = process.communicate(timeout=110)
-        assert (process.returncode != 0) == fails, f"{args}\n{out}\n{err}"
-        return err if fails else out
+        """In this process, because starting one costs seconds; what the command changes is put back."""
+        argv, cwd, path, env, handlers = sys.argv, Path.cwd(), list(sys.path), dict(os.environ), logging.root.handlers[:]
+        out, err, code = io.StringIO(), io.StringIO(), 0
+        try:
+            sys.argv = ["elbolab", *args]
+            os.chdir(self.folder)
+            with redirect_stdout(out), redirect_stderr(err):
+                main()
+        except SystemExit as end:
+            code = end.code
+        finally:
+            for handler in logging.root.handlers:
+                if handler not in handlers:
+                    handler.close()
+            sys.argv, sys.path[:], logging.root.handlers[:] = argv, path, handlers
+            os.chdir(cwd)
+            os.environ.clear()
+            os.environ.update(env)
+            GlobalHydra.instance().clear()
+        assert (code != 0) == fails, f"{args}\n{out.getvalue()}\n{err.getvalue()}"
+        return err.getvalue() if fails else out.getvalue()
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ FILES = {
           - _self_
           - experiment: null
         seed: 0
+        mode: max
         """,
     "data/digits.yaml": """
         # small images

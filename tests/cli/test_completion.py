@@ -31,7 +31,7 @@ def only_small_conf(conf, monkeypatch):
         ("elbolab tr", ["train "]),
         ("elbolab completion ", ["bash ", "zsh ", "fish "]),
         ("elbolab list mo", ["model "]),
-        ("elbolab train mo", ["model=", "model."]),
+        ("elbolab train mo", ["model=", "model.", "mode="]),
         ("elbolab train model=", ["beta_vae ", "vae "]),
         ("elbolab train model=b", ["model=beta_vae "]),
         ("elbolab train -m model=vae,b", ["model=vae,beta_vae "]),

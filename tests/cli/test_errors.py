@@ -44,7 +44,7 @@ def message(conf, *overrides, argv=None, dirs=()):
         ("sed=1", "no 'sed'; did you mean 'seed'?"),
         ("data.batch_size.x=1", "no 'data.batch_size.x'; did you mean 'data.batch_size'?"),
         ("data.zzz=1", "no 'data.zzz'; the keys there are _target_, batch_size, root"),
-        ("~modle", "no 'modle'; did you mean 'model'"),
+        ("~modle", "no 'modle'; did you mean 'mode' or 'model'"),
         ("model@modle=vae", "no 'model@modle'; did you mean 'model'"),
         ("model.beta=1", "no 'model.beta' as composed: it is a key of model=beta_vae"),
         ("beta=1", "no 'beta' as composed: it is a key of model=beta_vae"),
@@ -97,6 +97,11 @@ def test_an_added_key_that_a_class_does_not_take(conf):
     )
 
 
+def test_a_key_of_a_file_that_a_class_does_not_take_is_not_its_own_mend(conf):
+    (conf / "data" / "digits.yaml").write_text("_target_: fractions.Fraction\nnumeratr: 1\n")
+    assert message(conf).endswith("unexpected keyword argument 'numeratr'")
+
+
 def test_an_unexpected_argument_of_a_recipe(conf):
     error = TypeError("MLP.__init__() got an unexpected keyword argument 'hiden'")
     assert explain(error, [conf], ["train"]).endswith("'hiden'; did you mean 'net.hidden'?")
@@ -116,9 +121,9 @@ def test_an_unforeseen_error_of_a_class_says_where(conf):
 @pytest.mark.parametrize(
     ("override", "near"),
     [
-        ("+sede=1", "'+sede=1': nothing reads 'sede'; did you mean 'seed'?"),
-        ("++sede.a=1", "'++sede.a=1': nothing reads 'sede'; did you mean 'seed'?"),
-        ("+modle=vae", "did you mean 'model'?"),
+        ("+sede=1", "'+sede=1': nothing reads 'sede'; did you mean 'seed'"),
+        ("++sede.a=1", "'++sede.a=1': nothing reads 'sede'; did you mean 'seed'"),
+        ("+modle=vae", "did you mean 'mode' or 'model'"),
         ("+zzzz=1", "nothing reads 'zzzz'$"),
     ],
 )

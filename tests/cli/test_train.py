@@ -90,7 +90,7 @@ def test_a_run_is_loaded_without_its_data(finished):
 
 
 def test_a_killed_run_ends_as_one_that_was_not(shell):
-    options = [*QUICK, "trainer.max_epochs=60", "callbacks.newest.every_n_steps=20", "model=beta_vae", "model.ema=0.9",
+    options = [*QUICK, "trainer.max_epochs=40", "callbacks.newest.every_n_steps=20", "model=beta_vae", "model.ema=0.9",
                "model.beta={_target_: elbolab.training.schedules.Linear, start: 0, end: 1, epochs: 20}",
                "evaluation.limit=100", "data.train_limit=1200", "callbacks.newest.every_seconds=null"]
     whole = shell.start("train", *options, "hydra.run.dir=whole")
@@ -116,7 +116,9 @@ def test_a_finished_run_can_be_made_longer(finished, shell):
     import shutil
 
     shutil.copytree(finished[0], shell.folder / "longer")
+    before = (finished[0] / "checkpoints" / "last.ckpt").read_bytes()
     shell("train", "resume=longer", "trainer.max_epochs=4", "evaluation.limit=50")
+    assert (finished[0] / "checkpoints" / "last.ckpt").read_bytes() == before
     assert [int(row["epoch"]) for row in rows(shell.folder / "longer" / "metrics.csv") if row["val/elbo"]] == [0, 1, 2, 3]
 
 

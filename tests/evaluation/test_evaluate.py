@@ -93,6 +93,11 @@ def test_the_limit_is_in_data(vae):
     assert {report["test"][name]["n"] for name in ("elbo", "nll", "mse", "active_units")} == {21}
 
 
+def test_one_datum_has_no_standard_error(vae):
+    report = evaluate(vae, Source(), **OPTIONS, limit=1)
+    assert report["test"]["nll"]["stderr"] is None
+
+
 def test_first_can_be_asked_again():
     batches = First(Source().batches("test", "cpu"), 20)
     assert [sum(len(batch.x) for batch in batches) for _ in range(2)] == [20, 20]

@@ -182,9 +182,11 @@ def test_traversals_order_dimensions_by_kl_and_walk_the_prior():
 def test_a_traversal_changes_one_dimension_at_a_time(monkeypatch):
     seen = {}
     monkeypatch.setattr("elbolab.evaluation.figures.generative.walk", lambda model, z, batch: seen.setdefault("z", z))
+    ends = torch.tensor([[-1.0, -2.0, -3.0], [1.0, 2.0, 3.0]])
+    monkeypatch.setattr("elbolab.evaluation.figures.generative.ends_of", lambda model, batch: (*ends, ""))
     traversals(TwoDims(), gather(data(TwoDims.spec), 20), seed=SEED)
     for row, dim in zip(seen["z"], (1, 2, 0), strict=True):
-        torch.testing.assert_close(row[:, dim], torch.linspace(-3, 3, 11))
+        torch.testing.assert_close(row[:, dim], torch.linspace(-dim - 1, dim + 1, 11))
         others = [d for d in range(3) if d != dim]
         torch.testing.assert_close(row[:, others], torch.tensor([0.0, 3.0, 1.0])[others].expand(11, 2))
 

@@ -4,7 +4,10 @@ import logging
 import os
 import sys
 import warnings
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
+from typing import Any
 
 from elbolab.cli.paths import config_dir
 
@@ -48,7 +51,29 @@ def _run_hydra_command(command: str, args: list[str]) -> None:
         from elbolab.cli.sample import sample as task
     sys.argv = [sys.argv[0], *args, *directory_overrides(args)]
     quiet_libraries()
-    hydra_main(version_base="1.3", config_path=str(config_dir()), config_name=command)(task)()
+    failures: list[BaseException] = []
+    guarded = _keeping(task, failures)
+    hydra_main(version_base="1.3", config_path=str(config_dir()), config_name=command)(guarded)()
+    if failures:
+        raise failures[0]
+
+
+def _keeping(task: Callable[[Any], Any], failures: list[BaseException]) -> Callable[[Any], Any]:
+    """``task``, whose error in a single run is kept for one clear message: Hydra would print its own before it."""
+
+    @wraps(task)
+    def guarded(cfg: Any) -> Any:
+        from hydra.core.hydra_config import HydraConfig
+        from hydra.types import RunMode
+
+        try:
+            return task(cfg)
+        except Exception as error:
+            if HydraConfig.get().mode is not RunMode.RUN:
+                raise
+            failures.append(error)
+
+    return guarded
 
 
 def _import_from_here(args: list[str]) -> None:

@@ -15,7 +15,6 @@ def composed_keys(dirs: Sequence[Path], argv: Sequence[str], *, without: str = "
         hydra: Hydra's own keys as well.
     """
     from hydra import compose, initialize_config_dir
-    from hydra.core.global_hydra import GlobalHydra
     from hydra.errors import HydraException
     from omegaconf import OmegaConf
 
@@ -23,7 +22,6 @@ def composed_keys(dirs: Sequence[Path], argv: Sequence[str], *, without: str = "
     good = [word for word in words if not without or without not in word.partition("=")[0]]
     folders = ",".join(f"file://{folder.resolve()}" for folder in dirs[1:])
     paths = [f"hydra.searchpath=[{folders}]"] if folders else []
-    GlobalHydra.instance().clear()
     with initialize_config_dir(str(dirs[0]), version_base="1.3"):
         for overrides in ([*good, *paths], paths):
             try:

@@ -202,8 +202,8 @@ def degeneracy(quantities: Mapping[str, Quantity]) -> str | None:
         return None
     return (
         f"importance weights degenerate: for {share.value:.0%} of {share.n} data one of K={share.k} samples carries "
-        "the estimate (effective sample size below 2), so the NLL is still biased upwards. Raise "
-        "evaluation.num_samples, or bring q(z | x) closer to p(z | x): a richer posterior, a larger encoder, longer training"
+        "the estimate (effective sample size below 2), so the NLL is still biased upwards. Raise evaluation.num_samples "
+        "or bring q(z | x) closer to p(z | x): a richer posterior, a larger encoder, longer training"
     )
 
 

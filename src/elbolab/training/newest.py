@@ -31,6 +31,16 @@ class Newest(Callback):
         self.every_n_steps, self.every_seconds = every_n_steps, every_seconds
         self.saved_step, self.saved_time = 0, time.monotonic()
 
+    def on_load_checkpoint(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Tells ModelCheckpoint where the run directory is now: it forgets the best score of one that has moved."""
+        new = str(self.path.parent)
+        for state in checkpoint["callbacks"].values():
+            if (old := state.get("dirpath")) is not None:
+                moved = {k: v.replace(old, new) for k, v in state.items() if isinstance(v, str)}
+                state |= moved | {"best_k_models": {k.replace(old, new): v for k, v in state["best_k_models"].items()}}
+
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Periods count from here."""
         self.saved_step, self.saved_time = trainer.global_step, time.monotonic()
