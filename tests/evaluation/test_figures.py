@@ -249,7 +249,7 @@ def test_unlabelled_and_many_classes_have_no_legend():
 def test_kl_bars_fall_and_sum_to_the_rate():
     axes = kl_bars(TwoDims(), data(TwoDims.spec), seed=SEED).axes[0]
     assert [bar.get_height() for bar in axes.patches] == pytest.approx([4.5, 0.5, 0.0])
-    assert axes.get_title() == "rate 5.00 nats"
+    assert axes.get_title() == "rate 5.00 nats on 60 data"
 
 
 METRICS = """epoch,step,train/elbo,train/loss,val/elbo,lr

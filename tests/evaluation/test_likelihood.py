@@ -359,6 +359,13 @@ def test_chunks_fit_the_memory(memory):
     assert memory / 2 < max(rows) * widest * 8 * LIVE <= memory
 
 
+def test_wide_outputs_still_come_in_chunks_worth_a_matrix_product():
+    densities, rows = bernoulli_vae(spec=BINARY._replace(x=(200_000,))), []
+    densities.likelihood.register_forward_hook(lambda module, inputs, output: rows.append(inputs[0][..., 0].numel()))
+    importance_log_likelihood(densities, binary_batches(1, 200_000), num_samples=70, seed=0)
+    assert max(rows) == 64
+
+
 def test_default_memory_grows_with_the_threads_of_a_cpu():
     assert default_memory(torch.device("cpu")) == 3 * 2**20 * torch.get_num_threads()
     assert default_memory(torch.device("cuda")) == 2**31

@@ -78,7 +78,7 @@ def existing(path: str | os.PathLike) -> RunDir:
     Raises:
         FileNotFoundError: it is none; names what was looked for, and runs nearby.
     """
-    run = RunDir(Path(path))
+    run = RunDir(Path(path).resolve())
     if not run.config.is_file():
         near = sorted(p.parent for p in run.path.parent.glob("*/config.yaml"))[-3:] if run.path.parent.is_dir() else []
         runs = f" Runs beside it: {', '.join(map(str, near))}." if near else ""

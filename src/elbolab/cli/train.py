@@ -15,7 +15,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from elbolab.callbacks.wandb import finish
 from elbolab.cli.build import build_data, build_densities, build_model, build_trainer, make
+from elbolab.cli.errors import check_added
 from elbolab.cli.evaluate import choose_device, measure
+from elbolab.cli.listing import split_args
 from elbolab.cli.load import load_run
 from elbolab.cli.resume import is_resume, resumed_config
 from elbolab.cli.run_dir import RunDir, existing, save_weights, write_json, write_start
@@ -62,6 +64,7 @@ def train(cfg: DictConfig) -> float:
 def resolved(cfg: DictConfig) -> DictConfig:
     """The config of this run, its own or the resumed one's, with every interpolation replaced by its value."""
     hydra = HydraConfig.get()
+    check_added(hydra.overrides.task, split_args(sys.argv)[0])
     if hydra.mode is RunMode.MULTIRUN and cfg.group is None:
         cfg.group = f"{cfg.name} {Path(hydra.sweep.dir).name}"
     return OmegaConf.create(OmegaConf.to_container(resumed_config(cfg) if cfg.resume else cfg, resolve=True))  # type: ignore[return-value]

@@ -29,6 +29,9 @@ DRAWN = 2**22
 LIVE = 4
 """Tensors of a network's largest size that a density holds at once: logits and the temporaries of their log_prob."""
 
+LEAST = 64
+"""Fewest pairs in a chunk of default size: with fewer, a matrix product spends its time reading weights."""
+
 Rows = tuple[Tensor, ...]
 """Data and their conditions, x (G, *event) and (G, *shape) each."""
 
@@ -202,8 +205,8 @@ def degeneracy(quantities: Mapping[str, Quantity]) -> str | None:
         return None
     return (
         f"importance weights degenerate: for {share.value:.0%} of {share.n} data one of K={share.k} samples carries "
-        "the estimate (effective sample size below 2), so the NLL is still biased upwards. Raise evaluation.num_samples "
-        "or bring q(z | x) closer to p(z | x): a richer posterior, a larger encoder, longer training"
+        "the estimate (effective sample size below 2), so the NLL is still biased upwards. Mend: raise "
+        "evaluation.num_samples, or bring q(z | x) closer to p(z | x): richer posterior, larger encoder, longer training"
     )
 
 
@@ -234,9 +237,10 @@ def default_memory(device: torch.device) -> int:
 
 def _chunk(densities: Densities, rows: Rows, memory: int | None) -> int:
     """Pairs of a sample and a datum whose activations fit ``memory``."""
-    budget = default_memory(device_of(densities)) if memory is None else memory
-    largest = _largest_activation(densities, [tensor[:1] for tensor in rows])
-    return max(1, budget // (LIVE * largest * rows[0].element_size()))
+    pair = LIVE * _largest_activation(densities, [tensor[:1] for tensor in rows]) * rows[0].element_size()
+    if memory is None:
+        return max(LEAST, default_memory(device_of(densities)) // pair)
+    return max(1, memory // pair)
 
 
 def _largest_activation(densities: Densities, row: list[Tensor]) -> int:

@@ -45,8 +45,14 @@ class Newest(Callback):
         """Periods count from here."""
         self.saved_step, self.saved_time = trainer.global_step, time.monotonic()
 
-    def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any) -> None:
-        """Saves when a period is over, or the run."""
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Saves when a period is over, or the run; not where validation comes next, which Lightning would skip when
+        it resumes: `on_validation_end` saves in a moment.
+        """
+        if validates_next(trainer, batch_idx):
+            return
         steps, seconds = self.every_n_steps, self.every_seconds
         due = steps is not None and trainer.global_step // steps > self.saved_step // steps
         due = due or (seconds is not None and time.monotonic() - self.saved_time >= seconds)
@@ -73,3 +79,10 @@ class Newest(Callback):
         if trainer.is_global_zero:
             os.replace(beside, self.path)
         self.saved_step, self.saved_time = trainer.global_step, time.monotonic()
+
+
+def validates_next(trainer: L.Trainer, batch_idx: int) -> bool:
+    """Whether Lightning validates after this block."""
+    if not trainer.enable_validation or (trainer.current_epoch + 1) % (trainer.check_val_every_n_epoch or 1):
+        return False
+    return trainer.is_last_batch or (batch_idx + 1) % trainer.val_check_batch == 0

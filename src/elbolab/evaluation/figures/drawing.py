@@ -52,7 +52,7 @@ def draw_all(
         "traversals": partial(traversals, densities, batch, seed=seed),
         "latent_space": partial(latent_space, {"": densities}, batches, seed=seed),
         "manifold": partial(manifold, densities, batch, seed=seed),
-        "kl_per_dim": partial(kl_bars, densities, batches, seed=seed),
+        "kl_per_dim": partial(kl_bars, densities, [batch], seed=seed),
     }
     if metrics is not None:
         drawings["loss_curves"] = partial(loss_curves, metrics)

@@ -98,13 +98,17 @@ def kl_bars(densities: Densities, batches: Iterable[Batch], *, seed: int) -> Fig
     Raises:
         Undefined: there is no KL per dimension.
     """
-    quantities = kl_quantities(densities, batches, seed=seed)
-    if "kl_per_dim" not in quantities:
+    quantity = kl_quantities(densities, batches, seed=seed).get("kl_per_dim")
+    if quantity is None:
         raise Undefined("no KL per dimension: no prior, or one of prior and posterior does not factorise")
-    kl = np.sort(np.atleast_1d(quantities["kl_per_dim"].value))[::-1]
+    kl = np.sort(np.atleast_1d(quantity.value))[::-1]
     figure = blank(min(8.0, 2.5 + 0.11 * len(kl)), 2.6)
     axes = figure.subplots()
     axes.bar(np.arange(1, len(kl) + 1), kl, color=DATA, width=0.8)
-    axes.set(xlabel="latent dimension, by KL", ylabel="mean KL (nats)", title=f"rate {kl.sum():.2f} nats")
+    axes.set(
+        xlabel="latent dimension, by KL",
+        ylabel="mean KL (nats)",
+        title=f"rate {kl.sum():.2f} nats on {quantity.n} data",
+    )
     plain(axes).xaxis.set_major_locator(MaxNLocator(integer=True))
     return figure
