@@ -60,7 +60,11 @@ def linear_gaussian(num=5, dim=4, latent_dim=2, scale=0.5, seed=0):
 
     def densities(posterior):
         return SingleLayer(
-            Spec((dim,), Support.REAL), latent_dim, StandardNormal, lambda p, e: posterior(p, e), lambda p, e: likelihood(p, e)
+            Spec((dim,), Support.REAL),
+            latent_dim,
+            StandardNormal,
+            lambda p, e: posterior(p, e),
+            lambda p, e: likelihood(p, e),
         )
 
     return SimpleNamespace(x=x, w=w, b=b, evidence=evidence, exact=densities(exact), rough=densities(rough))

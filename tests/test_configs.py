@@ -7,13 +7,13 @@ import torch
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf, open_dict
+from tests.helpers import fit
 
 from elbolab.batch import Spec, Support
 from elbolab.cli.build import build_densities, build_model, make
 from elbolab.cli.paths import config_dir
 from elbolab.data.module import DataModule
 from elbolab.data.splits import Arrays, Splits
-from tests.helpers import fit
 
 CONF = Path(config_dir())
 GREY = Spec((1, 28, 28), Support.UNIT, 256, num_classes=10)
@@ -115,7 +115,9 @@ def test_every_optimizer_follows_every_schedule(optimizer, schedule):
     assert int(model.step) == 4
 
 
-@pytest.mark.parametrize("group", ["data", "logger", "callbacks", "trainer", "prior", "posterior", "debug", "evaluation"])
+@pytest.mark.parametrize(
+    "group", ["data", "logger", "callbacks", "trainer", "prior", "posterior", "debug", "evaluation"]
+)
 def test_every_option_composes(group):
     for option in options(group):
         OmegaConf.to_container(composed(f"{group}={option}").get(group) or OmegaConf.create(), resolve=False)

@@ -6,8 +6,20 @@ from pathlib import Path
 import pytest
 
 SRC = Path(__file__).parents[1] / "src" / "elbolab"
-LAYER = {"batch": 0, "nets": 0, "metrics": 0, "distributions": 1, "data": 1, "densities": 2, "training": 2, "models": 3,
-         "evaluation": 4, "callbacks": 4, "cli": 5, "__init__": 6}
+LAYER = {
+    "batch": 0,
+    "nets": 0,
+    "metrics": 0,
+    "distributions": 1,
+    "data": 1,
+    "densities": 2,
+    "training": 2,
+    "models": 3,
+    "evaluation": 4,
+    "callbacks": 4,
+    "cli": 5,
+    "__init__": 6,
+}
 MAY_IMPORT = {"hydra": {"cli"}, "lightning": {"data", "training", "models", "callbacks", "cli"}}
 FILES = sorted(SRC.rglob("*.py"))
 

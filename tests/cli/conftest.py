@@ -11,8 +11,15 @@ from hydra.core.global_hydra import GlobalHydra
 
 from elbolab.cli import main
 
-QUICK = ["data=digits", "data.binarize=dynamic", "densities.latent_dim=2", "trainer.max_epochs=3",
-         "trainer.log_every_n_steps=4", "trainer.accelerator=cpu", "evaluation.num_samples=4"]
+QUICK = [
+    "data=digits",
+    "data.binarize=dynamic",
+    "densities.latent_dim=2",
+    "trainer.max_epochs=3",
+    "trainer.log_every_n_steps=4",
+    "trainer.accelerator=cpu",
+    "evaluation.num_samples=4",
+]
 
 
 class Shell:
@@ -24,11 +31,19 @@ class Shell:
 
     def start(self, *args: str) -> subprocess.Popen:
         command = [sys.executable, "-c", "from elbolab.cli import main; main()", *args]
-        return subprocess.Popen(command, cwd=self.folder, env=self.env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        return subprocess.Popen(
+            command, cwd=self.folder, env=self.env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
 
     def __call__(self, *args: str, fails: bool = False) -> str:
         """In this process, because starting one costs seconds; what the command changes is put back."""
-        argv, cwd, path, env, handlers = sys.argv, Path.cwd(), list(sys.path), dict(os.environ), logging.root.handlers[:]
+        argv, cwd, path, env, handlers = (
+            sys.argv,
+            Path.cwd(),
+            list(sys.path),
+            dict(os.environ),
+            logging.root.handlers[:],
+        )
         out, err, code = io.StringIO(), io.StringIO(), 0
         try:
             sys.argv = ["elbolab", *args]

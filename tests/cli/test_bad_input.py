@@ -1,11 +1,7 @@
 """Every user's error: one message that names the mend, no traceback, a code other than 0, nothing lost."""
 
-import csv
-import json
-
 import numpy as np
 import pytest
-
 from tests.cli.conftest import QUICK
 
 GREY = "data.binarize=none"
@@ -20,9 +16,15 @@ BAD = {
     "Bernoulli on grey data": (["train", *QUICK, GREY], "data.binarize=dynamic.*likelihood=continuous_bernoulli"),
     "a posterior that leaves the prior's support": (["train", *QUICK, "posterior=bernoulli"], "prior=bernoulli"),
     "no latent dimension": (["train", *QUICK, "densities.latent_dim=0"], "latent_dim=0.*at least one"),
-    "labels of unlabelled data": (["train", *QUICK, "data=arrays", "data.path=x.npy", "~data.binarize", "data.given=labels"], "data.given=none"),
+    "labels of unlabelled data": (
+        ["train", *QUICK, "data=arrays", "data.path=x.npy", "~data.binarize", "data.given=labels"],
+        "data.given=none",
+    ),
     "too few images": (["train", *QUICK, "data.train_limit=5"], "batch_size"),
-    "NaN in the data": (["train", *QUICK, "data=arrays", "data.path=nan.npy", "~data.binarize", "likelihood=gaussian"], "NaN|not finite"),
+    "NaN in the data": (
+        ["train", *QUICK, "data=arrays", "data.path=nan.npy", "~data.binarize", "likelihood=gaussian"],
+        "NaN|not finite",
+    ),
     "a prior that an autoencoder ignores": (["train", *QUICK, "model=ae", "prior=mixture"], "prior=none"),
     "a precision that is none": (["train", *QUICK, "trainer.precision=16-mixed"], "bf16-mixed"),
     "no end": (["train", *QUICK, "trainer.max_epochs=null"], "trainer.max_epochs"),
@@ -59,8 +61,17 @@ def test_resume_refuses_another_experiment(finished, shell):
 
 
 def test_a_loss_that_becomes_nan_keeps_the_last_good_state(shell):
-    err = shell("train", *QUICK, "optimizer=sgd", "optimizer.lr=1e9", "model.beta=1", "model=beta_vae",
-                "callbacks.newest.every_n_steps=1", "hydra.run.dir=run", fails=True)
+    err = shell(
+        "train",
+        *QUICK,
+        "optimizer=sgd",
+        "optimizer.lr=1e9",
+        "model.beta=1",
+        "model=beta_vae",
+        "callbacks.newest.every_n_steps=1",
+        "hydra.run.dir=run",
+        fails=True,
+    )
     assert "left the finite numbers" in err
     assert "optimizer.lr" in err
     assert (shell.folder / "run" / "config.yaml").exists()

@@ -8,10 +8,10 @@ import time
 import pytest
 import torch
 from safetensors.torch import load_file
+from tests.cli.conftest import QUICK
 
 import elbolab
 from elbolab.evaluation.report import check
-from tests.cli.conftest import QUICK
 
 
 def rows(path):
@@ -23,10 +23,29 @@ def test_a_run_leaves_everything(finished):
     run, out = finished
     names = {str(p.relative_to(run)) for p in run.rglob("*") if p.is_file()}
     assert {
-        "config.yaml", "spec.json", "environment.json", "timing.json", "weights.safetensors", "metrics.csv",
-        "evaluation.json", "log.txt", "checkpoints/best.ckpt", "checkpoints/last.ckpt",
-        *(f"figures/{f}.png" for f in ("samples", "reconstructions", "interpolations", "traversals", "latent_space",
-                                      "manifold", "loss_curves", "kl_per_dim")),
+        "config.yaml",
+        "spec.json",
+        "environment.json",
+        "timing.json",
+        "weights.safetensors",
+        "metrics.csv",
+        "evaluation.json",
+        "log.txt",
+        "checkpoints/best.ckpt",
+        "checkpoints/last.ckpt",
+        *(
+            f"figures/{f}.png"
+            for f in (
+                "samples",
+                "reconstructions",
+                "interpolations",
+                "traversals",
+                "latent_space",
+                "manifold",
+                "loss_curves",
+                "kl_per_dim",
+            )
+        ),
     } == names
     for word in ("elbo", "rate", "distortion", "nll, K=4", "active units", "images/s", "evaluation.json"):
         assert word in out
@@ -36,8 +55,21 @@ def test_the_report_follows_its_schema(finished):
     report = json.loads((finished[0] / "evaluation.json").read_text())
     check(report)
     test = report["test"]
-    assert {"elbo", "rate", "distortion", "nll", "ess", "active_units", "kl_per_dim", "probe_accuracy", "knn_accuracy",
-            "mutual_information", "marginal_kl", "mse", "psnr"} <= set(test)
+    assert {
+        "elbo",
+        "rate",
+        "distortion",
+        "nll",
+        "ess",
+        "active_units",
+        "kl_per_dim",
+        "probe_accuracy",
+        "knn_accuracy",
+        "mutual_information",
+        "marginal_kl",
+        "mse",
+        "psnr",
+    } <= set(test)
     assert test["nll"]["k"] == 4
     assert test["elbo"]["value"] == pytest.approx(-test["rate"]["value"] - test["distortion"]["value"], rel=1e-5)
     assert test["nll"]["value"] <= -test["elbo"]["value"] + 1
@@ -48,7 +80,9 @@ def test_curves_have_a_row_a_block_and_validation_at_epoch_ends(finished):
     steps = [int(row["step"]) for row in table]
     assert steps == sorted(set(steps))
     assert [int(row["epoch"]) for row in table if row["val/elbo"]] == [0, 1, 2]
-    assert all(float(row["train/loss"]) == pytest.approx(-float(row["train/elbo"])) for row in table if row["train/loss"])
+    assert all(
+        float(row["train/loss"]) == pytest.approx(-float(row["train/elbo"])) for row in table if row["train/loss"]
+    )
 
 
 def test_the_best_checkpoint_is_exported(finished):
@@ -90,9 +124,17 @@ def test_a_run_is_loaded_without_its_data(finished):
 
 
 def test_a_killed_run_ends_as_one_that_was_not(shell):
-    options = [*QUICK, "trainer.max_epochs=40", "callbacks.newest.every_n_steps=20", "model=beta_vae", "model.ema=0.9",
-               "model.beta={_target_: elbolab.training.schedules.Linear, start: 0, end: 1, epochs: 20}",
-               "evaluation.limit=100", "data.train_limit=1200", "callbacks.newest.every_seconds=null"]
+    options = [
+        *QUICK,
+        "trainer.max_epochs=40",
+        "callbacks.newest.every_n_steps=20",
+        "model=beta_vae",
+        "model.ema=0.9",
+        "model.beta={_target_: elbolab.training.schedules.Linear, start: 0, end: 1, epochs: 20}",
+        "evaluation.limit=100",
+        "data.train_limit=1200",
+        "callbacks.newest.every_seconds=null",
+    ]
     whole = shell.start("train", *options, "hydra.run.dir=whole")
     killed = shell.start("train", *options, "hydra.run.dir=killed")
     state = shell.folder / "killed" / "checkpoints" / "last.ckpt"
@@ -107,7 +149,10 @@ def test_a_killed_run_ends_as_one_that_was_not(shell):
     assert whole.returncode == 0, err
     one, other = (load_file(shell.folder / d / "weights.safetensors") for d in ("whole", "killed"))
     assert all(torch.equal(one[name], other[name]) for name in one)
-    ends = [torch.load(shell.folder / d / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"] for d in ("whole", "killed")]
+    ends = [
+        torch.load(shell.folder / d / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+        for d in ("whole", "killed")
+    ]
     assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[0])
     assert rows(shell.folder / "whole" / "metrics.csv") == rows(shell.folder / "killed" / "metrics.csv")
 
@@ -119,14 +164,31 @@ def test_a_finished_run_can_be_made_longer(finished, shell):
     before = (finished[0] / "checkpoints" / "last.ckpt").read_bytes()
     shell("train", "resume=longer", "trainer.max_epochs=4", "evaluation.limit=50")
     assert (finished[0] / "checkpoints" / "last.ckpt").read_bytes() == before
-    assert [int(row["epoch"]) for row in rows(shell.folder / "longer" / "metrics.csv") if row["val/elbo"]] == [0, 1, 2, 3]
+    assert [int(row["epoch"]) for row in rows(shell.folder / "longer" / "metrics.csv") if row["val/elbo"]] == [
+        0,
+        1,
+        2,
+        3,
+    ]
 
 
 def test_a_sweep_has_a_run_a_job_and_a_comparison(shell):
-    out = shell("train", "-m", *QUICK, "trainer.max_epochs=1", "evaluation.limit=50", "model=beta_vae", "model.beta=0.5,2",
-                "hydra.sweep.dir=sweep")
+    out = shell(
+        "train",
+        "-m",
+        *QUICK,
+        "trainer.max_epochs=1",
+        "evaluation.limit=50",
+        "model=beta_vae",
+        "model.beta=0.5,2",
+        "hydra.sweep.dir=sweep",
+    )
     assert "beta=0.5" in out
     assert "beta=2" in out
-    assert {p.name for p in (shell.folder / "sweep").glob("*.png")} == {"rate_distortion.png", "latent_spaces.png", "random_decodes.png"}
+    assert {p.name for p in (shell.folder / "sweep").glob("*.png")} == {
+        "rate_distortion.png",
+        "latent_spaces.png",
+        "random_decodes.png",
+    }
     assert (shell.folder / "sweep" / "1" / "evaluation.json").exists()
     assert "beta=2" in shell("compare", "sweep")

@@ -4,6 +4,7 @@ from functools import partial
 
 import pytest
 import torch
+from tests.helpers import BITS, mlp, small_densities
 
 from elbolab.batch import Spec, Support
 from elbolab.densities.autoencoder import Autoencoder, TiedAutoencoder
@@ -15,7 +16,6 @@ from elbolab.distributions.full_covariance import FullNormal
 from elbolab.distributions.point_mass import Deterministic
 from elbolab.distributions.priors import FixedBernoulli, Mixture
 from elbolab.distributions.relaxed import RelaxedBernoulliLatent
-from tests.helpers import BITS, mlp, small_densities
 
 GIVEN = BITS._replace(given=((3,),))
 
@@ -148,14 +148,17 @@ def test_a_proposal_takes_the_place_of_q():
     r = densities.posterior(torch.zeros(4, 6))
     terms = densities.terms(torch.ones(4, 6), sample_shape=(7,), proposal=r)
     assert terms.latents[0].q is r
-    torch.testing.assert_close(terms.latents[0].log_ratio, densities.prior().log_prob(terms.latents[0].z) - r.log_prob(terms.latents[0].z))
+    torch.testing.assert_close(
+        terms.latents[0].log_ratio, densities.prior().log_prob(terms.latents[0].z) - r.log_prob(terms.latents[0].z)
+    )
 
 
 def test_tied_weights_are_one_matrix_in_both_directions():
     spec, likelihood = real(DiagonalNormal)
     del likelihood
-    from elbolab.distributions.location_scale import FixedScale
     from torch.distributions import Normal
+
+    from elbolab.distributions.location_scale import FixedScale
 
     densities = TiedAutoencoder(spec, 2, None, None, head(FixedScale, base=Normal, scale=1.0))
     densities.initialise_to_mean(torch.arange(6.0))
@@ -172,7 +175,7 @@ BAD = {
     "prior of an autoencoder": (lambda: autoencoder(prior=StandardNormal), "no prior: choose prior=none"),
     "Bernoulli on grey": (
         lambda: small_densities(Spec((6,), Support.UNIT, 256)),
-        "binarise.*or choose likelihood=continuous_bernoulli",
+        "binarise.*or take likelihood=continuous_bernoulli",
     ),
     "Bernoulli on reals": (lambda: small_densities(Spec((6,), Support.REAL)), "likelihood=gaussian"),
     "binary posterior, normal prior": (
@@ -200,11 +203,15 @@ def test_impossible_combinations_name_the_mend(name):
 
 def test_binary_latents_agree_with_enumeration(float64):
     """4 bits: the ELBO in mean, and the evidence by importance sampling, against sums over all 16 latents."""
-    densities = small_densities(
-        latent_dim=4,
-        prior=partial(FixedBernoulli, probability=0.3),
-        posterior=head(RelaxedBernoulliLatent, temperature=0.5, straight_through=False),
-    ).double().eval()
+    densities = (
+        small_densities(
+            latent_dim=4,
+            prior=partial(FixedBernoulli, probability=0.3),
+            posterior=head(RelaxedBernoulliLatent, temperature=0.5, straight_through=False),
+        )
+        .double()
+        .eval()
+    )
     x = torch.randint(2, (3, 6)).double()
     z = torch.cartesian_prod(*[torch.tensor([0.0, 1.0])] * 4)
     q, p = densities.posterior(x), densities.prior()

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-
 from tests.helpers import linear_gaussian
 
 pytestmark = pytest.mark.usefixtures("float64")

@@ -3,8 +3,8 @@
 from functools import partial
 
 import torch
+from tests.helpers import BITS, adam, mlp, small_densities
 
-from elbolab.batch import Spec, Support
 from elbolab.densities.autoencoder import Autoencoder
 from elbolab.distributions.conditional import Head
 from elbolab.distributions.family import Bernoulli
@@ -15,13 +15,14 @@ from elbolab.models.ae import AE
 from elbolab.models.beta_vae import BetaVAE
 from elbolab.models.vae import VAE
 from elbolab.training.schedules import Linear
-from tests.helpers import BITS, adam, mlp, small_densities
 
 
 def binary():
     return small_densities(
         prior=partial(FixedBernoulli, probability=0.5),
-        posterior=partial(Head, net=mlp(5), family=partial(RelaxedBernoulliLatent, temperature=0.5, straight_through=False)),
+        posterior=partial(
+            Head, net=mlp(5), family=partial(RelaxedBernoulliLatent, temperature=0.5, straight_through=False)
+        ),
     )
 
 

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from tests.helpers import adam, fit, small_densities, weights
+from tests.models.registry import VARIANTS, make
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 from torch.distributions import Distribution
 
@@ -11,8 +13,6 @@ from elbolab.batch import Batch
 from elbolab.models.base import Loss
 from elbolab.models.beta_vae import BetaVAE
 from elbolab.models.vae import VAE
-from tests.helpers import Bits, adam, fit, small_densities, weights
-from tests.models.registry import VARIANTS, make
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -119,7 +119,9 @@ def test_free_bits_below_every_kl_change_nothing_and_above_every_kl_remove_its_g
     model, _ = loss_of(BetaVAE, beta=2.0, free_bits=50.0)
     cost = model.cost(model.densities.terms(batch().x))
     assert cost.item() == pytest.approx(100.0)
-    assert torch.autograd.grad(cost, list(model.densities.posterior.parameters()), allow_unused=True)[0].abs().max() == 0
+    assert (
+        torch.autograd.grad(cost, list(model.densities.posterior.parameters()), allow_unused=True)[0].abs().max() == 0
+    )
 
 
 def test_beta_weighs_nats_against_nats():

@@ -3,10 +3,11 @@
 import pytest
 import torch
 from lightning.pytorch.callbacks import Callback
-
 from tests.helpers import Bits, fit, small_vae, weights
 
-pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")  # fork, by intent
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:This process .* is multi-threaded:DeprecationWarning"
+)  # fork, by intent
 
 
 class Noiseless(Callback):
@@ -35,8 +36,12 @@ class Leave(Callback):
     def on_train_end(self, trainer, module):
         noise = torch.rand(1)
         torch.save(
-            {"weights": weights(module), "elbo": trainer.callback_metrics["val/elbo"], "noise": noise,
-             "step": trainer.global_step},
+            {
+                "weights": weights(module),
+                "elbo": trainer.callback_metrics["val/elbo"],
+                "noise": noise,
+                "step": trainer.global_step,
+            },
             self.folder / f"{trainer.global_rank}.pt",
         )
 
@@ -44,8 +49,14 @@ class Leave(Callback):
 @pytest.fixture
 def two_ranks(tmp_path):
     def run(*callbacks, model=None, batch_size=5, **options):
-        fit(model or small_vae(), data=Bits(batch_size=batch_size, eval_batch_size=10), strategy="ddp_fork", devices=2,
-            callbacks=[*callbacks, Leave(tmp_path)], **options)
+        fit(
+            model or small_vae(),
+            data=Bits(batch_size=batch_size, eval_batch_size=10),
+            strategy="ddp_fork",
+            devices=2,
+            callbacks=[*callbacks, Leave(tmp_path)],
+            **options,
+        )
         return [torch.load(tmp_path / f"{rank}.pt") for rank in range(2)]
 
     return run

@@ -1,11 +1,10 @@
 """Real fits: what blocks must not change, what Lightning counts, and a resume that is exact to the bit."""
 
-from functools import partial
-
 import lightning as L
 import pytest
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping
+from tests.helpers import Bits, adam, fit, small_densities, small_vae, weights
 from torch.distributions import Distribution
 
 from elbolab.models.beta_vae import BetaVAE
@@ -14,7 +13,6 @@ from elbolab.training.progress import count
 from elbolab.training.schedules import Cosine, Linear, Plateau
 from elbolab.training.stepper import NotFinite
 from elbolab.training.trainer import block_size, make_trainer
-from tests.helpers import Bits, adam, fit, small_densities, small_vae, weights
 
 
 class Spy(Callback):

@@ -8,7 +8,7 @@ from torch import nn
 
 from elbolab.batch import Batch, Semi
 from elbolab.training.ema import Ema
-from elbolab.training.schedules import Linear, Length
+from elbolab.training.schedules import Length, Linear
 from elbolab.training.stepper import Guard, Loss, NotFinite, Player, Stepper, size_of, split_batch
 
 ADAM = partial(torch.optim.Adam, lr=0.1, fused=True)
@@ -24,7 +24,10 @@ def square(net, batch):
     return Loss(cost, {"cost": cost})
 
 
-def stepper(net, *, guard=Guard(), ema=None, schedule=None, optimizer=ADAM, loss=square):
+NO_GUARD = Guard()
+
+
+def stepper(net, *, guard=NO_GUARD, ema=None, schedule=None, optimizer=ADAM, loss=square):
     player = Player(partial(loss, net), list(net.parameters()), optimizer)
     optimizers = [optimizer(player.parameters)]
     for group in optimizers[0].param_groups:
@@ -69,9 +72,23 @@ def test_blocks_of_any_size_give_the_same_bits():
 def test_no_gradient_reaches_another_player():
     first, second = regression(0), regression(1)
     a = Player(lambda b: Loss((first(b.x) + second(b.x)).square().mean(), {}), list(first.parameters()), ADAM)
-    b = Player(lambda b: Loss((first(b.x) - second(b.x)).square().mean(), {}), list(second.parameters()), partial(torch.optim.SGD, lr=0.0))
+    b = Player(
+        lambda b: Loss((first(b.x) - second(b.x)).square().mean(), {}),
+        list(second.parameters()),
+        partial(torch.optim.SGD, lr=0.0),
+    )
     before = weights(second)
-    run = Stepper([a, b], [p.optimizer(p.parameters) for p in (a, b)], torch.tensor(0), torch.tensor(0), None, Guard(), None, 1, None)
+    run = Stepper(
+        [a, b],
+        [p.optimizer(p.parameters) for p in (a, b)],
+        torch.tensor(0),
+        torch.tensor(0),
+        None,
+        Guard(),
+        None,
+        1,
+        None,
+    )
     run.run(batches(1))
     assert torch.equal(weights(second), before)
     gradient = torch.autograd.grad((first(batches(1)[0].x) - second(batches(1)[0].x)).square().mean(), second.weight)[0]

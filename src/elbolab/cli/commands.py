@@ -1,4 +1,7 @@
-"""Sub-commands by name: the Hydra ones compose `conf/NAME.yaml`, the others are plain functions."""
+"""Sub-commands by name.
+
+`train`, `evaluate` and `sample` compose `conf/NAME.yaml`; the module of that name holds the task of that name.
+"""
 
 import logging
 import os
@@ -6,6 +9,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from functools import wraps
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -40,19 +44,11 @@ def _run_hydra_command(command: str, args: list[str]) -> None:
 
     _import_from_here(args)
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    if command == "train":
-        from elbolab.cli.train import train as task
-        from elbolab.cli.train import directory_overrides
-    elif command == "evaluate":
-        from elbolab.cli.evaluate import directory_overrides
-        from elbolab.cli.evaluate import evaluate as task
-    else:
-        from elbolab.cli.sample import directory_overrides
-        from elbolab.cli.sample import sample as task
-    sys.argv = [sys.argv[0], *args, *directory_overrides(args)]
+    module = import_module(f"elbolab.cli.{command}")
+    sys.argv = [sys.argv[0], *args, *module.directory_overrides(args)]
     quiet_libraries()
     failures: list[BaseException] = []
-    guarded = _keeping(task, failures)
+    guarded = _keeping(getattr(module, command), failures)
     hydra_main(version_base="1.3", config_path=str(config_dir()), config_name=command)(guarded)()
     if failures:
         raise failures[0]

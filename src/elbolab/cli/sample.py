@@ -25,6 +25,6 @@ def sample(cfg: DictConfig) -> None:
     folder = Path(cfg.out)
     written = write_figures(draw_all(run.densities, batches, seed=cfg.seed), folder)
     arrays = sample_arrays(run.densities, batches, num=cfg.num, seed=cfg.seed)
-    np.savez(folder / "samples.npz", **arrays)
+    np.savez(folder / "samples.npz", **arrays)  # type: ignore[arg-type]
     shapes = ", ".join(f"{name} {values.shape}" for name, values in arrays.items())
     print(f"{folder / 'samples.npz'}  {shapes}", *written, sep="\n")

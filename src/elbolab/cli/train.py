@@ -57,7 +57,9 @@ def train(cfg: DictConfig) -> float:
     finally:
         lines = finish(loggers, code)  # a live W&B run would be taken over by the next job of a sweep
     if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
-        print(measure(load_run(run.path, choose_device(cfg.trainer.accelerator)), data, cfg.evaluation), *lines, sep="\n")
+        print(
+            measure(load_run(run.path, choose_device(cfg.trainer.accelerator)), data, cfg.evaluation), *lines, sep="\n"
+        )
     return value
 
 

@@ -1,4 +1,4 @@
-"""A code z = f(x) and a likelihood p(x | z): the density side of autoencoders. There is no prior, so there is no rate."""
+"""A code z = f(x) and a likelihood p(x | z): the density side of autoencoders. Without a prior there is no rate."""
 
 from typing import final
 
@@ -55,7 +55,7 @@ class Autoencoder(Densities):
     def terms(
         self, x: Tensor, *given: Tensor, sample_shape: tuple[int, ...] = (), proposal: Distribution | None = None
     ) -> Terms:
-        """log p(x | f(x)); no latents, so no rate and no bound."""
+        """Log p(x | f(x)); no latents, so no rate and no bound."""
         q = self.posterior(x, *given) if proposal is None else proposal
         return Terms(self.likelihood(q.rsample(sample_shape), *given).log_prob(x), ())
 
@@ -109,13 +109,13 @@ class TiedAutoencoder(Densities):
         self.spec = spec
         self.latent_shape = (latent_dim,)
         self.tied = Tied(spec.x, latent_dim)
-        self.likelihood = likelihood((self.latent_shape,), spec.x, net=lambda _, out_shape: _Transposed(self.tied))
+        self.likelihood = likelihood((self.latent_shape,), spec.x, net=lambda *_: _Transposed(self.tied))  # type: ignore[call-arg]
         check_likelihood(self.likelihood, self.latent_shape, spec)
 
     def terms(
         self, x: Tensor, *given: Tensor, sample_shape: tuple[int, ...] = (), proposal: Distribution | None = None
     ) -> Terms:
-        """log p(x | W (x - b))."""
+        """Log p(x | W (x - b))."""
         z = self.encode(x) if proposal is None else proposal.rsample()
         return Terms(self.decode(z.expand(*sample_shape, *z.shape)).log_prob(x), ())
 

@@ -21,7 +21,7 @@ def check_posterior(prior: Conditional, posterior: Conditional, spec: Spec) -> N
     q, p = _probe(posterior, torch.zeros(1, *spec.x), *given), _probe(prior, *given)
     with torch.random.fork_rng(devices=[]):
         inside = _contains(p, q.sample((8,)))
-    if q.support.is_discrete != p.support.is_discrete or not inside:
+    if is_discrete(q) != is_discrete(p) or not inside:
         raise ValueError(
             f"the posterior ({q}) leaves the support of the prior ({p}): KL(q || p) is infinite. "
             "Choose posterior=bernoulli with prior=bernoulli, or posterior=diagonal_normal with prior=standard_normal"
@@ -54,7 +54,14 @@ def _probe(conditional: nn.Module, *parents: Tensor) -> Distribution:
         conditional.train(was_training)
 
 
+def is_discrete(p: Distribution) -> bool:
+    """Whether the draws of ``p`` are discrete."""
+    assert p.support is not None, "every family states its support"
+    return p.support.is_discrete
+
+
 def _contains(p: Distribution, value: Tensor) -> bool:
+    assert p.support is not None, "every family states its support"
     return bool(p.support.check(value).all())
 
 
@@ -72,7 +79,7 @@ def _mend(p: Distribution, spec: Spec) -> str:
     family = type(getattr(p, "base_dist", p)).__name__
     ways = {
         Support.BINARY: "choose likelihood=bernoulli",
-        Support.UNIT: "binarise the data (data.binarize=dynamic), or choose likelihood=continuous_bernoulli or gaussian",
+        Support.UNIT: "binarise the data (data.binarize=dynamic), or take likelihood=continuous_bernoulli or gaussian",
         Support.REAL: "choose likelihood=gaussian or laplace",
     }
     levels = "" if spec.levels is None else f", {spec.levels} levels"

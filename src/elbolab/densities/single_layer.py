@@ -51,7 +51,7 @@ class SingleLayer(Densities):
     def terms(
         self, x: Tensor, *given: Tensor, sample_shape: tuple[int, ...] = (), proposal: Distribution | None = None
     ) -> Terms:
-        """log p(x | z, c) and KL(q || p) at ``sample_shape`` draws of z per datum."""
+        """Log p(x | z, c) and KL(q || p) at ``sample_shape`` draws of z per datum."""
         q = self.posterior(x, *given) if proposal is None else proposal
         z = q.rsample(sample_shape) if q.has_rsample else q.sample(sample_shape)
         log_lik = self.likelihood(z, *given).log_prob(x)

@@ -36,7 +36,7 @@ class Latent(ABC):
     @property
     @abstractmethod
     def log_ratio(self) -> Tensor:
-        """log p(z) - log q(z), (*S, B).
+        """Log p(z) - log q(z), (*S, B).
 
         Raises:
             Undefined: p or q has no density.
@@ -80,7 +80,7 @@ class Sampled(Latent):
 
     @cached_property
     def log_ratio(self) -> Tensor:
-        """log p(z) - log q(z)."""
+        """Log p(z) - log q(z)."""
         return self.p.log_prob(self.z) - self.q.log_prob(self.z)
 
     @cached_property
@@ -138,7 +138,7 @@ class Terms:
 
     @property
     def elbo(self) -> Tensor:
-        """log p(x | z) - KL, (*S, B): a lower bound on log p(x).
+        """Log p(x | z) - KL, (*S, B): a lower bound on log p(x).
 
         Raises:
             Undefined: there is no KL, or a latent is a relaxed draw, whose objective bounds nothing.
@@ -149,7 +149,7 @@ class Terms:
 
     @property
     def log_weight(self) -> Tensor:
-        """log p(x, z) - log q(z | x), (*S, B): the log importance weight.
+        """Log p(x, z) - log q(z | x), (*S, B): the log importance weight.
 
         Raises:
             Undefined: a latent has no density.

@@ -26,7 +26,9 @@ from elbolab.training.stepper import Guard, Loss, NotFinite, Player, Stepper, si
 
 __all__ = ["ElboModule", "Loss", "Player"]
 
-VALIDATION_SEED = 20131220  # validation draws the same noise every time; the day Auto-Encoding Variational Bayes came out
+VALIDATION_SEED = (
+    20131220  # validation draws the same noise every time; the day Auto-Encoding Variational Bayes came out
+)
 
 
 class ElboModule(L.LightningModule, ABC):
@@ -85,7 +87,7 @@ class ElboModule(L.LightningModule, ABC):
 
     @abstractmethod
     def report(self, batch: Any) -> dict[str, Tensor]:
-        """What validation logs, averaged over the batch: the bound at beta = 1 with hard samples, where there is one."""
+        """What validation logs, averaged over the batch: the bound at beta = 1, from hard samples, if there is one."""
 
     def players(self) -> list[Player]:
         """Who steps, in order: here one player that moves every parameter."""

@@ -1,4 +1,4 @@
-"""beta-VAE and its relatives: other weights on the rate (Higgins et al. 2017; Burgess et al. 2018; Kingma et al. 2016)."""
+"""beta-VAE and its relatives: other weights on the rate (Higgins 2017; Burgess 2018; Kingma 2016; each et al.)."""
 
 from typing import Any, final
 
@@ -42,7 +42,7 @@ class BetaVAE(ElboModule):
         self.free_bits = free_bits
 
     def loss(self, batch: Batch) -> Loss:
-        """distortion + beta * cost(rate), nats per datum."""
+        """Distortion + beta * cost(rate), nats per datum."""
         terms = self.densities.terms(batch.x, *batch.given)
         beta = self.beta(self.step)
         return Loss((terms.distortion + beta * self.cost(terms)).mean(), summary(terms) | {"beta": beta})
@@ -50,7 +50,9 @@ class BetaVAE(ElboModule):
     def cost(self, terms: Terms) -> Tensor:
         """The rate, or what stands in its place; (B,) or a scalar."""
         if self.free_bits > 0:
-            per_dim = torch.stack([latent.kl_per_dim.flatten(0, -2).mean(0).clamp(min=self.free_bits).sum() for latent in terms.latents])
+            per_dim = torch.stack(
+                [latent.kl_per_dim.flatten(0, -2).mean(0).clamp(min=self.free_bits).sum() for latent in terms.latents]
+            )
             return per_dim.sum()
         return terms.rate if self.capacity is None else (terms.rate - self.capacity(self.step)).abs()
 

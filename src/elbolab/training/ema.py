@@ -33,7 +33,7 @@ class Ema(nn.Module):
     @torch.no_grad()
     def update(self, weights: list[nn.Parameter]) -> None:
         """One step of the average."""
-        torch._foreach_lerp_(self.shadow(), weights, 1 - self.decay)
+        torch._foreach_lerp_(self.shadow(), list[Tensor](weights), 1 - self.decay)
 
     @contextmanager
     def applied(self, weights: list[nn.Parameter]) -> Iterator[None]:
@@ -49,4 +49,4 @@ class Ema(nn.Module):
     @torch.no_grad()
     def copy(source: list[Tensor], weights: list[nn.Parameter]) -> None:
         """In place, so that captured steps and optimisers keep their pointers."""
-        torch._foreach_copy_(weights, source)
+        torch._foreach_copy_(list[Tensor](weights), source)

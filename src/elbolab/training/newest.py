@@ -31,9 +31,7 @@ class Newest(Callback):
         self.every_n_steps, self.every_seconds = every_n_steps, every_seconds
         self.saved_step, self.saved_time = 0, time.monotonic()
 
-    def on_load_checkpoint(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]
-    ) -> None:
+    def on_load_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
         """Tells ModelCheckpoint where the run directory is now: it forgets the best score of one that has moved."""
         new = str(self.path.parent)
         for state in checkpoint["callbacks"].values():
@@ -48,8 +46,9 @@ class Newest(Callback):
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Saves when a period is over, or the run; not where validation comes next, which Lightning would skip when
-        it resumes: `on_validation_end` saves in a moment.
+        """Saves when a period is over, or the run.
+
+        Not where validation comes next, which Lightning would skip as it resumes: `on_validation_end` saves instead.
         """
         if validates_next(trainer, batch_idx):
             return
@@ -85,4 +84,5 @@ def validates_next(trainer: L.Trainer, batch_idx: int) -> bool:
     """Whether Lightning validates after this block."""
     if not trainer.enable_validation or (trainer.current_epoch + 1) % (trainer.check_val_every_n_epoch or 1):
         return False
-    return trainer.is_last_batch or (batch_idx + 1) % trainer.val_check_batch == 0
+    every = trainer.val_check_batch
+    return trainer.is_last_batch or (every is not None and (batch_idx + 1) % every == 0)

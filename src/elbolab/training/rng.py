@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 def rng_state(device: torch.device) -> dict[str, Tensor]:
-    """torch's random state on the CPU and, for a CUDA device, on it. Plain tensors, safe in a checkpoint."""
+    """Torch's random state on the CPU and, for a CUDA device, on it. Plain tensors, safe in a checkpoint."""
     state = {"cpu": torch.get_rng_state()}
     if device.type == "cuda":
         state["cuda"] = torch.cuda.get_rng_state(device)

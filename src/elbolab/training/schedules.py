@@ -142,7 +142,7 @@ class Linear(_Ramp):
         super().__init__(start, end, steps, epochs, delay)
 
     def forward(self, step: Tensor) -> Tensor:
-        """start + (end - start) * progress."""
+        """Start + (end - start) * progress."""
         return self.start + (self.end - self.start) * self.progress(step)
 
 
@@ -156,7 +156,7 @@ class Cosine(_Ramp):
         super().__init__(start, end, steps, epochs, delay)
 
     def forward(self, step: Tensor) -> Tensor:
-        """end + (start - end) (1 + cos(pi progress)) / 2."""
+        """End + (start - end) (1 + cos(pi progress)) / 2."""
         return self.end + (self.start - self.end) * 0.5 * (1 + torch.cos(math.pi * self.progress(step)))
 
 
@@ -195,7 +195,7 @@ class Cyclic(Schedule):
         warn_if_longer(self, length)
 
     def forward(self, step: Tensor) -> Tensor:
-        """start + (end - start) min(1, position in the cycle / ratio)."""
+        """Start + (end - start) min(1, position in the cycle / ratio)."""
         assert self.duration is not None, "bind() comes before the first step"
         position = (step * self.cycles / self.duration) % 1
         position = torch.where(step >= self.duration, torch.ones_like(position), position)
@@ -240,9 +240,7 @@ class Plateau(Schedule):
     best: Tensor
     waited: Tensor
 
-    def __init__(
-        self, decay: float = 0.5, patience: int = 5, min_factor: float = 1e-3, min_delta: float = 0.0
-    ) -> None:
+    def __init__(self, decay: float = 0.5, patience: int = 5, min_factor: float = 1e-3, min_delta: float = 0.0) -> None:
         super().__init__()
         if not 0 < decay < 1 or patience < 0:
             raise ValueError(f"a plateau schedule needs 0 < decay < 1 and patience >= 0 ({decay=}, {patience=})")

@@ -4,7 +4,7 @@ The same `step` runs eagerly everywhere: forward, backward into this player's pa
 clip or skip, update, EMA. Metrics stay on the device until the block ends.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from math import inf
 from typing import Any, NamedTuple, final
 
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.distributed import all_reduce
 from torch.optim import Optimizer
 
+from elbolab.data.blocks import Block
 from elbolab.nets.precision import autocast_nets
 from elbolab.training.ema import Ema
 from elbolab.training.schedules import Schedule
@@ -98,7 +99,7 @@ class Stepper:
         self.schedule, self.guard, self.ema = schedule, guard, ema
         self.world, self.autocast = world, autocast
 
-    def run(self, block: Sequence[Any]) -> dict[str, float]:
+    def run(self, block: Block | list) -> dict[str, float]:
         """Steps over the batches of ``block``; the metrics' means over them, read once at the end.
 
         Raises:
@@ -179,7 +180,7 @@ class Stepper:
 
 
 def set_learning_rate(group: dict[str, Any], factor: Tensor) -> None:
-    """base rate times factor: in place where the optimiser takes a tensor, else as a number."""
+    """Base rate times factor: in place where the optimiser takes a tensor, else as a number."""
     if isinstance(group["lr"], Tensor):
         group["lr"].copy_(group["base_lr"] * factor)
     else:
@@ -194,7 +195,9 @@ def average_gradients(parameters: list[nn.Parameter], world: int) -> None:
     grads = [p.grad for p in parameters if p.grad is not None]
     flat = torch.cat([g.flatten() for g in grads])
     all_reduce(flat)
-    torch._foreach_copy_(grads, [f.view_as(g) for f, g in zip(flat.div_(world).split([g.numel() for g in grads]), grads, strict=True)])
+    torch._foreach_copy_(
+        grads, [f.view_as(g) for f, g in zip(flat.div_(world).split([g.numel() for g in grads]), grads, strict=True)]
+    )
 
 
 def split_batch(batch: Any, parts: int) -> list[Any]:
