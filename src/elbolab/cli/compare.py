@@ -1,7 +1,8 @@
 """Runs beside each other: what a sweep shows when it ends, and `elbolab compare DIR [DIR ...]`."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, final
 
@@ -15,14 +16,25 @@ from elbolab.evaluation.figures.curves import Point, rate_distortion
 from elbolab.evaluation.figures.drawing import NUM_DATA, gather, write_figures
 from elbolab.evaluation.figures.generative import samples
 from elbolab.evaluation.figures.latent import latent_space
-from elbolab.evaluation.report import read_report
+from elbolab.evaluation.report import SPLITS, Report, read_report
 
 log = logging.getLogger(__name__)
 
 MOST_PANELS = 4
 """Runs that fit beside each other in one picture."""
 
-COLUMNS = ("elbo", "rate", "distortion", "nll", "active_units")
+MOST_DIFFERENCES = 4
+"""Differences that a run's name holds."""
+
+BOUNDS = ("elbo", "rate", "distortion", "nll", "active_units", "mse", "probe_accuracy")
+SCORES = ("beta_vae_score", "factor_vae_score", "mig", "dci_disentanglement", "sap")
+"""Columns of the two tables."""
+
+UNTOLD = ("paths", "name", "group", "tags", "resume", "logger", "callbacks")
+"""Parts of a configuration that say nothing of the model."""
+
+Leaves = dict[str, Any]
+"""Dotted key -> value."""
 
 
 @final
@@ -32,7 +44,7 @@ class Compare(Callback):
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Writes the comparison into the sweep directory; a sweep of one finished run has none."""
         folder = Path(config.hydra.sweep.dir)
-        runs = sorted(p.parent for p in folder.glob("*/evaluation.json"))
+        runs = evaluated([folder])
         if len(runs) > 1:
             print(compare(runs, folder))
 
@@ -44,8 +56,7 @@ def print_comparison(args: Sequence[str]) -> None:
         ValueError: fewer than two evaluated runs.
     """
     folders = [Path(arg) for arg in args]
-    found = [p for folder in folders for p in (*folder.glob("evaluation.json"), *folder.glob("*/evaluation.json"))]
-    runs = sorted(path.parent for path in found)
+    runs = evaluated(folders)
     if len(runs) < 2:
         raise ValueError(
             f"{len(runs)} evaluated run(s) in {', '.join(args) or 'nothing'}: name two run directories, or a sweep"
@@ -53,46 +64,89 @@ def print_comparison(args: Sequence[str]) -> None:
     print(compare(runs, folders[0] if len(folders) == 1 else Path("comparison")))
 
 
+def evaluated(folders: Sequence[Path]) -> list[Path]:
+    """The evaluated runs among ``folders`` and right below them, each once; those of a sweep as it numbered them."""
+    found = [path.parent for folder in folders for path in _reports(folder)]
+    return list(dict.fromkeys(found))
+
+
+def _reports(folder: Path) -> list[Path]:
+    below = sorted(folder.glob("*/evaluation.json"), key=lambda path: (len(path.parent.name), path.parent.name))
+    return [*folder.glob("evaluation.json"), *below]
+
+
 def compare(paths: Sequence[Path], folder: Path) -> str:
-    """Pictures of the runs side by side into ``folder``; returns a table with a line a run."""
+    """Pictures of the runs side by side into ``folder``; returns tables with a line a run, and the pictures' paths."""
     runs = [load_run(path) for path in paths]
     names = labels([OmegaConf.to_container(run.cfg) for run in runs])
-    reports = [read_report(run.dir.evaluation).get("test", {}) for run in runs]
+    reports = {name: read_report(run.dir.evaluation) for name, run in zip(names, runs, strict=True)}
     figures = _pictures(dict(zip(names, runs, strict=True)))
     points = [
-        Point(name, report["rate"]["value"], report["distortion"]["value"])
-        for name, report in zip(names, reports, strict=True)
-        if "rate" in report
+        Point(name, report["test"]["rate"]["value"], report["test"]["distortion"]["value"])
+        for name, report in reports.items()
+        if "rate" in report.get("test", {})
     ]
     if len(points) > 1:
         figures["rate_distortion"] = rate_distortion(points)
     written = write_figures(figures, folder)
-    return "\n".join([*_table(names, reports), *(f"  {path}" for path in written)])
+    return "\n".join([*_tables(reports), *(f"  {path}" for path in written)])
 
 
 def labels(configs: Sequence[Any]) -> list[str]:
-    """What tells the runs apart: the variant where it differs, and the numbers that do, ``beta_vae beta=4.0``."""
-    flat = [dict(_leaves(config)) for config in configs]
-    differ = [key for key in dict.fromkeys(key for leaves in flat for key in leaves) if _differs(key, flat)]
-    shown = [key for key in differ if key.partition(".")[0] not in ("paths", "name", "resume", "logger", "callbacks")]
-    return [_label(leaves, shown) or str(i) for i, leaves in enumerate(flat)]
+    """A name for each run: its variant where variants differ, and the values that differ among runs of one variant.
+
+    ``AE`` and ``VAE``, or ``beta=1`` and ``beta=4``, or ``AE, latent_dim=2``; runs that
+    nothing tells apart are numbered.
+    """
+    runs = [dict(_leaves(config)) for config in configs]
+    variants = [_value(run, "model") for run in runs]
+    names = []
+    for run, variant in zip(runs, variants, strict=True):
+        alike = [other for other, its_variant in zip(runs, variants, strict=True) if its_variant == variant]
+        names.append(", ".join([*([variant] if len(set(variants)) > 1 else []), *_differences(run, alike)]))
+    return _distinct(names)
 
 
-def _differs(key: str, flat: Sequence[Mapping[str, Any]]) -> bool:
-    return len({str(leaves.get(key)) for leaves in flat}) > 1
+def _differences(run: Leaves, alike: Sequence[Leaves]) -> list[str]:
+    """What sets a run apart from runs like it, ``beta=4`` or ``net=Conv``, once each: the config has copies."""
+    keys = dict.fromkeys(key for other in alike for key in other if key.partition(".")[0] not in UNTOLD)
+    differ = [key for key in keys if len({_short(other.get(key)) for other in alike}) > 1]
+    exchanged = [key.removesuffix("._target_") for key in differ if key.endswith("._target_")]
+    told = dict.fromkeys(part for part in [*exchanged, *differ] if not _within(part, exchanged))
+    return list(dict.fromkeys(f"{_last(key)}={_value(run, key)}" for key in told))[:MOST_DIFFERENCES]
 
 
-def _label(leaves: Mapping[str, Any], shown: Sequence[str]) -> str:
-    """The variant's name, then what differs among values; the insides of parts that differ as a whole are left out."""
-    if "model._target_" in shown:
-        return leaves["model._target_"].rpartition(".")[2]
-    return ", ".join(f"{key.rpartition('.')[2]}={leaves.get(key)}" for key in shown)[:60]
+def _within(key: str, parts: Sequence[str]) -> bool:
+    """Whether a key lies inside one of the parts."""
+    return any(key.startswith(f"{part}.") for part in parts)
 
 
-def _leaves(node: Any, prefix: str = "") -> list[tuple[str, Any]]:
+def _last(key: str) -> str:
+    return key.rpartition(".")[2]
+
+
+def _value(run: Leaves, key: str) -> str:
+    """A value, or the class of a part."""
+    target = run.get(f"{key}._target_")
+    return _short(run.get(key)) if target is None else _last(target)
+
+
+def _short(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """The names, with their numbers where several are the same or empty."""
+    counts = Counter(names)
+    return [name if name and counts[name] == 1 else f"{name} #{i}".strip() for i, name in enumerate(names)]
+
+
+def _leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
     if not isinstance(node, dict):
-        return [(prefix, node)]
-    return [leaf for key, value in node.items() for leaf in _leaves(value, f"{prefix}.{key}" if prefix else str(key))]
+        yield prefix, node
+        return
+    for key, value in node.items():
+        yield from _leaves(value, f"{prefix}.{key}" if prefix else str(key))
 
 
 def _pictures(runs: Mapping[str, Run]) -> dict[str, Figure]:
@@ -108,11 +162,38 @@ def _pictures(runs: Mapping[str, Run]) -> dict[str, Figure]:
     }
 
 
-def _table(names: Sequence[str], reports: Sequence[Mapping[str, Any]]) -> list[str]:
-    """A line a run, numbers in nats; a dash where a quantity does not exist."""
-    columns = [column for column in COLUMNS if any(column in report for report in reports)]
-    rows = [["", *columns]]
-    for name, report in zip(names, reports, strict=True):
-        rows.append([name, *(f"{report[c]['value']:.2f}" if c in report else "-" for c in columns)])
+def _tables(reports: Mapping[str, Report]) -> list[str]:
+    """For each split that some run was measured on, its bounds, and its disentanglement scores where there are any."""
+    lines = []
+    for split in SPLITS:
+        rows = {name: report.get(split, {}) for name, report in reports.items()}
+        for columns in (BOUNDS, SCORES):
+            lines += _table(split, columns, rows)
+    return lines
+
+
+def _table(split: str, columns: Sequence[str], reports: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """A line a run, a dash where a quantity does not exist; no line where none exists."""
+    present = [column for column in columns if any(column in report for report in reports.values())]
+    if not present:
+        return []
+    rows = [[split, *(_heading(column, reports) for column in present)]]
+    rows += [[name, *(_cell(report.get(column)) for column in present)] for name, report in reports.items()]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip() for row in rows]
+    lines = ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows]
+    return [*(line.rstrip() for line in lines), ""]
+
+
+def _heading(column: str, reports: Mapping[str, Mapping[str, Any]]) -> str:
+    """The quantity, with the samples it took: ``nll, K=500``."""
+    samples = {report[column]["k"] for report in reports.values() if column in report} - {None, 1}
+    counts = "/".join(str(k) for k in sorted(samples))
+    return column.replace("_", " ") + (f", K={counts}" if counts else "")
+
+
+def _cell(quantity: Mapping[str, Any] | None) -> str:
+    """Nats to the hundredth, counts whole, shares and scores to the thousandth."""
+    if quantity is None:
+        return "-"
+    decimals = {"nats": 2, "dimensions": 0}.get(quantity["unit"], 3)
+    return f"{quantity['value']:.{decimals}f}"

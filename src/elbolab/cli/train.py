@@ -81,7 +81,7 @@ def fit(cfg: DictConfig, run: RunDir, data: DataModule, model: ElboModule, logge
     for logger in loggers:
         logger.log_hyperparams(OmegaConf.to_container(cfg))  # type: ignore[arg-type]
     trainer = build_trainer(cfg, loggers)
-    log.info("%s", data.describe())
+    rank_zero_only(log.info)(data.describe())
     try:
         trainer.fit(model, data, ckpt_path=str(run.last) if cfg.resume and run.last.is_file() else None)
     except NotFinite as error:

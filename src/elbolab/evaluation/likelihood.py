@@ -206,7 +206,7 @@ def degeneracy(quantities: Mapping[str, Quantity]) -> str | None:
     return (
         f"importance weights degenerate: for {share.value:.0%} of {share.n} data one of K={share.k} samples carries "
         "the estimate (effective sample size below 2), so the NLL is still biased upwards. Mend: raise "
-        "evaluation.num_samples, or bring q(z | x) closer to p(z | x): richer posterior, larger encoder, longer training"
+        "evaluation.num_samples, or bring q(z | x) closer to p(z | x): richer posterior, larger net, longer training"
     )
 
 

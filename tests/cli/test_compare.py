@@ -1,0 +1,119 @@
+"""Runs side by side: what they are called, in which order, what the tables and the pictures show."""
+
+import json
+import shutil
+
+import pytest
+import yaml
+
+from elbolab.cli.compare import MOST_PANELS, compare, evaluated, labels, print_comparison
+
+VAE = {"model": {"_target_": "elbolab.models.vae.VAE", "num_samples": 1}, "densities": {"latent_dim": 2}, "seed": 0}
+AE = VAE | {"model": {"_target_": "elbolab.models.ae.AE"}, "prior": None}
+
+
+def beta(value, **others):
+    return {"model": {"_target_": "elbolab.models.beta_vae.BetaVAE", "beta": value}} | others
+
+
+def net(name, **options):
+    return {
+        "net": {"_target_": f"elbolab.nets.{name}"} | options,
+        "densities": {"net": {"_target_": f"elbolab.nets.{name}"} | options},
+    }
+
+
+def copy(run, folder, report=None, **changes):
+    """A run beside ``run`` whose config and test report differ in the given values."""
+    shutil.copytree(run, folder, ignore=shutil.ignore_patterns("checkpoints", "figures"))
+    cfg = yaml.safe_load((folder / "config.yaml").read_text())
+    (folder / "config.yaml").write_text(yaml.safe_dump(cfg | changes))
+    if report is not None:
+        (folder / "evaluation.json").write_text(json.dumps(report))
+    return folder
+
+
+@pytest.fixture
+def sweep(finished, tmp_path):
+    """Runs 0 ... 10 that differ by their seed."""
+    report = json.loads((finished[0] / "evaluation.json").read_text())
+    for i in range(11):
+        copy(finished[0], tmp_path / "sweep" / str(i), {"test": report["test"]}, seed=100 + i)
+    return tmp_path / "sweep"
+
+
+@pytest.mark.parametrize(
+    ("configs", "names"),
+    [
+        ([beta(0.25), beta(1), beta(4.0), beta(16)], ["beta=0.25", "beta=1", "beta=4", "beta=16"]),
+        ([AE, VAE], ["AE", "VAE"]),
+        ([AE, VAE, VAE | {"seed": 1}], ["AE", "VAE, seed=0", "VAE, seed=1"]),
+        ([VAE, VAE], ["#0", "#1"]),
+        ([AE, VAE, VAE], ["AE", "VAE #1", "VAE #2"]),
+        ([beta(1, name="a", paths={"run": "x"}), beta(2, name="b", paths={"run": "y"})], ["beta=1", "beta=2"]),
+        ([beta(1), beta({"_target_": "elbolab.training.schedules.Linear", "epochs": 3})], ["beta=1", "beta=Linear"]),
+        ([net("MLP", hidden=[3]), net("Conv", channels=[4])], ["net=MLP", "net=Conv"]),
+        ([net("MLP", hidden=[3]), net("MLP", hidden=[4])], ["hidden=[3]", "hidden=[4]"]),
+    ],
+)
+def test_runs_are_called_by_what_sets_them_apart(configs, names):
+    assert labels(configs) == names
+
+
+def test_no_two_runs_have_one_name():
+    """Whatever differs beyond the differences that a name holds."""
+    configs = [{"model": {"_target_": "a.VAE"}} | {f"k{i}": (n >> i) & 1 for i in range(6)} for n in range(64)]
+    assert len(set(labels(configs))) == 64
+
+
+def test_runs_come_as_the_sweep_numbered_them_and_once(sweep):
+    numbers = [path.name for path in evaluated([sweep, sweep / "3"])]
+    assert numbers == [str(i) for i in range(11)]
+
+
+def test_a_run_that_did_not_finish_is_left_out(sweep):
+    (sweep / "3" / "evaluation.json").unlink()
+    assert sweep / "3" not in evaluated([sweep])
+
+
+def test_the_tables_have_a_line_a_run_and_a_block_a_split(finished, tmp_path):
+    report = json.loads((finished[0] / "evaluation.json").read_text())
+    elbo = {
+        "test": {"elbo": report["test"]["elbo"] | {"value": -12.345}, "mig": report["test"]["mse"] | {"value": 0.1}}
+    }
+    runs = [
+        copy(finished[0], tmp_path / "0", report | {"val": report["test"]}),
+        copy(finished[0], tmp_path / "1", elbo, seed=7),
+    ]
+    lines = [line.split() for line in compare(runs, tmp_path).splitlines()]
+    nll = report["test"]["nll"]["value"]
+    assert ["seed=7", "-12.35", *"-" * 6] in lines or ["seed=7", "-12.34", *"-" * 6] in lines
+    assert ["seed=7", "0.100"] in lines
+    assert sum(f"{nll:.2f}" in line for line in lines) == 2
+    assert [line[0] for line in lines if "elbo" in line] == ["val", "test"]
+    assert "K=4" in next(line for line in lines if "nll," in line)
+
+
+def test_pictures_of_runs_on_the_same_data(sweep, tmp_path):
+    few = [sweep / str(i) for i in range(2)]
+    compare(few, tmp_path / "few")
+    assert {p.name for p in (tmp_path / "few").iterdir()} == {
+        "rate_distortion.png",
+        "latent_spaces.png",
+        "random_decodes.png",
+    }
+    many = [sweep / str(i) for i in range(MOST_PANELS + 1)]
+    compare(many, tmp_path / "many")
+    assert {p.name for p in (tmp_path / "many").iterdir()} == {"rate_distortion.png"}
+
+
+def test_runs_on_other_data_share_no_picture(sweep, tmp_path):
+    spec = sweep / "0" / "spec.json"
+    spec.write_text(json.dumps(json.loads(spec.read_text()) | {"num_classes": 3}))
+    compare([sweep / "0", sweep / "1"], tmp_path / "out")
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {"rate_distortion.png"}
+
+
+def test_a_comparison_wants_two_runs(sweep):
+    with pytest.raises(ValueError, match="1 evaluated run"):
+        print_comparison([str(sweep / "0")])
