@@ -108,7 +108,8 @@ def test_samples_are_written_as_arrays_and_pictures(finished, shell, tmp_path):
     import numpy as np
 
     shell("sample", f"run={finished[0]}", "num=7", f"out={tmp_path / 'drawn'}")
-    arrays = np.load(tmp_path / "drawn" / "samples.npz")
+    with np.load(tmp_path / "drawn" / "samples.npz") as file:
+        arrays = dict(file)
     assert arrays["means"].shape == (7, 1, 8, 8)
     assert set(np.unique(arrays["samples"])) <= {0.0, 1.0}
     assert (tmp_path / "drawn" / "samples.png").stat().st_size > 1000
@@ -164,6 +165,11 @@ def test_a_finished_run_can_be_made_longer(finished, shell):
     before = (finished[0] / "checkpoints" / "last.ckpt").read_bytes()
     shell("train", "resume=longer", "trainer.max_epochs=4", "evaluation.limit=50")
     assert (finished[0] / "checkpoints" / "last.ckpt").read_bytes() == before
+    assert "max_epochs: 4" in (shell.folder / "longer" / "config.yaml").read_text()
+    shell("train", "resume=longer", "evaluation.limit=50")  # nothing is left to train; it is measured again
+    timing = json.loads((shell.folder / "longer" / "timing.json").read_text())
+    assert timing["epochs"] == 4
+    assert timing["steps"] == 44
     assert [int(row["epoch"]) for row in rows(shell.folder / "longer" / "metrics.csv") if row["val/elbo"]] == [
         0,
         1,

@@ -47,8 +47,8 @@ def train(cfg: DictConfig) -> float:
     L.seed_everything(cfg.seed, workers=True, verbose=False)
     data = build_data(cfg)
     model = build_model(cfg, build_densities(cfg, data.spec))
-    if rank_zero_only.rank == 0 and not cfg.resume:  # type: ignore[attr-defined]
-        write_start(run, cfg, data.spec, sys.argv)
+    if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
+        write_start(run, cfg, data.spec, sys.argv)  # a resumed run's config may say how much longer
     loggers = [make(node) for node in cfg.logger.values() if node is not None]
     code, lines = 1, []
     try:
