@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.callbacks import Checkpoint
 from torch import nn
 from torch.distributions import Independent, MultivariateNormal, Normal
 
@@ -95,7 +95,7 @@ def fit(model, resume=None, data=None, **options):
     """Fits silently on the CPU; returns the trainer."""
     silent = {"enable_progress_bar": False, "enable_model_summary": False, "accelerator": "cpu"}
     options = {"enable_checkpointing": False, "log_every_n_steps": 5} | options
-    if any(isinstance(callback, ModelCheckpoint) for callback in options.get("callbacks", [])):
+    if any(isinstance(callback, Checkpoint) for callback in options.get("callbacks", [])):
         options["enable_checkpointing"] = True
     trainer = make_trainer(**silent, **options)
     trainer.fit(model, data or Bits(batch_size=10, eval_batch_size=10), ckpt_path=resume)

@@ -73,6 +73,7 @@ def test_every_experiment_builds_with_every_net(experiment, net):
     build_model(cfg, densities)
 
 
+@pytest.mark.filterwarnings("ignore:.*its last value is never reached")  # of a schedule: the test cuts the run short
 @pytest.mark.parametrize("experiment", options("experiment"))
 def test_every_experiment_trains_and_is_measured(experiment):
     cfg = composed(f"experiment={experiment}")

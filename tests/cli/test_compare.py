@@ -51,6 +51,7 @@ def sweep(finished, tmp_path):
         ([VAE, VAE], ["#0", "#1"]),
         ([AE, VAE, VAE], ["AE", "VAE #1", "VAE #2"]),
         ([beta(1, name="a", paths={"run": "x"}), beta(2, name="b", paths={"run": "y"})], ["beta=1", "beta=2"]),
+        ([beta(4, seed=0), beta(4.0, seed=1)], ["seed=0", "seed=1"]),
         ([beta(1), beta({"_target_": "elbolab.training.schedules.Linear", "epochs": 3})], ["beta=1", "beta=Linear"]),
         ([net("MLP", hidden=[3]), net("Conv", channels=[4])], ["net=MLP", "net=Conv"]),
         ([net("MLP", hidden=[3]), net("MLP", hidden=[4])], ["hidden=[3]", "hidden=[4]"]),

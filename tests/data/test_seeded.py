@@ -24,6 +24,13 @@ def test_a_smaller_training_set_is_part_of_the_larger_and_the_rest_stays():
     assert small.test.y.tolist() == large.test.y.tolist()
 
 
+def test_the_first_validation_and_test_data_are_a_random_sample():
+    """Data often lie sorted by class or factor: the first few of a sorted split would be of one kind."""
+    parts = split(Arrays(np.arange(1000)[:, None]), 400, 400, seed=0)
+    for part in (parts.val, parts.test):
+        assert abs(part.x[:100].mean() - 500) < 100  # 3.5 standard errors
+
+
 def test_the_seed_decides():
     assert split(ALL, 20, 30, 0).test.y.tolist() == split(ALL, 20, 30, 0).test.y.tolist()
     assert split(ALL, 20, 30, 0).test.y.tolist() != split(ALL, 20, 30, 1).test.y.tolist()

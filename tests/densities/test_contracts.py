@@ -5,6 +5,7 @@ from functools import partial
 import pytest
 import torch
 from tests.helpers import BITS, mlp, small_densities
+from torch.distributions import Independent, Normal
 
 from elbolab.batch import Spec, Support
 from elbolab.densities.autoencoder import Autoencoder, TiedAutoencoder
@@ -13,6 +14,7 @@ from elbolab.densities.terms import Undefined, summary
 from elbolab.distributions.conditional import Head, Ignore, StandardNormal
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
 from elbolab.distributions.full_covariance import FullNormal
+from elbolab.distributions.location_scale import FixedScale
 from elbolab.distributions.point_mass import Deterministic
 from elbolab.distributions.priors import FixedBernoulli, Mixture
 from elbolab.distributions.relaxed import RelaxedBernoulliLatent
@@ -27,10 +29,6 @@ def head(family, **options):
 def autoencoder(spec=BITS, **changes):
     parts = {"prior": None, "posterior": head(Deterministic), "likelihood": head(Bernoulli)} | changes
     return Autoencoder(spec, 2, **parts)
-
-
-def real(family):
-    return Spec((6,), Support.REAL), partial(Head, net=mlp(5), family=family)
 
 
 DENSITIES = {
@@ -153,20 +151,37 @@ def test_a_proposal_takes_the_place_of_q():
     )
 
 
+def tied():
+    return TiedAutoencoder(Spec((6,), Support.REAL), 2, None, None, head(FixedScale, base=Normal, scale=1.0))
+
+
 def test_tied_weights_are_one_matrix_in_both_directions():
-    spec, likelihood = real(DiagonalNormal)
-    del likelihood
-    from torch.distributions import Normal
-
-    from elbolab.distributions.location_scale import FixedScale
-
-    densities = TiedAutoencoder(spec, 2, None, None, head(FixedScale, base=Normal, scale=1.0))
+    densities = tied()
     densities.initialise_to_mean(torch.arange(6.0))
     x, w = torch.randn(4, 6), densities.tied.weight
     assert [name for name, _ in densities.named_parameters()] == ["tied.bias", "tied.weight"]
+    torch.testing.assert_close(w @ w.T, torch.eye(2))
     z = (x - torch.arange(6.0)) @ w.T
     torch.testing.assert_close(densities.encode(x), z)
     torch.testing.assert_close(densities.decode(z).mean, z @ w + torch.arange(6.0))
+
+
+def test_a_tied_autoencoder_decodes_every_draw_of_a_proposal():
+    densities, x = tied(), torch.randn(4, 6)
+    proposal = Independent(Normal(torch.zeros(4, 2), torch.ones(4, 2)), 1)
+    log_lik = densities.terms(x, sample_shape=(5,), proposal=proposal).log_lik
+    assert len(log_lik[:, 0].unique()) == 5
+    assert densities.terms(x, sample_shape=(5,)).log_lik.shape == (5, 4)
+
+
+def test_building_a_model_leaves_the_generator_to_its_weights():
+    torch.manual_seed(0)
+    small_densities()
+    drawn = torch.rand(1)
+    torch.manual_seed(0)
+    parts = [mlp(5)(((6,),), (4,)), mlp(5)(((2,),), (6,))]
+    assert len(parts) == 2
+    assert torch.equal(drawn, torch.rand(1))
 
 
 BAD = {

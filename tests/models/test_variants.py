@@ -136,7 +136,7 @@ def test_beta_weighs_nats_against_nats():
 def test_capacity_is_a_distance_in_nats():
     model, _ = loss_of(BetaVAE, beta=1.0, capacity=5.0)
     terms = model.densities.terms(batch().x)
-    torch.testing.assert_close(model.cost(terms), (terms.rate - 5).abs())
+    torch.testing.assert_close(model.cost(terms), (terms.rate.mean() - 5).abs())
 
 
 def test_more_samples_are_an_average_of_bounds():
@@ -147,6 +147,13 @@ def test_more_samples_are_an_average_of_bounds():
     loss = model.loss(batch()).value
     torch.manual_seed(3)
     torch.testing.assert_close(loss, -densities.terms(batch().x, sample_shape=(4,)).elbo.mean())
+
+
+def test_an_autoencoder_reports_the_mean_squared_error_of_an_element():
+    model = make("ae").eval()
+    x = batch().x
+    mean = model.densities.decode(model.densities.encode(x)).mean
+    torch.testing.assert_close(model.report(batch())["mse"], (mean - x).square().sum() / x.numel())
 
 
 @pytest.mark.parametrize(

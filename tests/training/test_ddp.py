@@ -5,6 +5,8 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from tests.helpers import Bits, fit, small_vae, weights
 
+from elbolab.training.newest import Newest
+
 pytestmark = pytest.mark.filterwarnings(
     "ignore:This process .* is multi-threaded:DeprecationWarning"
 )  # fork, by intent
@@ -38,7 +40,7 @@ class Leave(Callback):
         torch.save(
             {
                 "weights": weights(module),
-                "elbo": trainer.callback_metrics["val/elbo"],
+                "elbo": trainer.callback_metrics.get("val/elbo"),
                 "noise": noise,
                 "step": trainer.global_step,
             },
@@ -71,3 +73,23 @@ def test_two_ranks_step_as_one_process_on_the_union_batch(two_ranks):
     torch.testing.assert_close(first["weights"], weights(one), rtol=0, atol=2e-5)
     torch.testing.assert_close(first["elbo"], trainer.callback_metrics["val/elbo"], rtol=0, atol=1e-4)
     assert not torch.equal(first["noise"], second["noise"])
+
+
+def test_ranks_start_from_rank_zeros_weights_and_resume_their_own_noise(two_ranks, tmp_path):
+    class Apart(Callback):
+        def setup(self, trainer, module, stage):
+            with torch.no_grad():
+                next(module.parameters()).add_(trainer.global_rank)
+
+    newest = Newest(str(tmp_path / "state"), every_seconds=None)
+    first, second = two_ranks(Apart(), newest, max_steps=7)
+    assert torch.equal(first["weights"], second["weights"])
+    resumed = two_ranks(max_steps=12, resume=tmp_path / "state" / "last.ckpt")
+    whole = two_ranks(Apart(), max_steps=12)
+    assert torch.equal(resumed[0]["weights"], whole[0]["weights"])
+    assert [r["noise"] for r in resumed] == [w["noise"] for w in whole]
+    assert resumed[0]["noise"] != resumed[1]["noise"]
+
+
+def test_a_limit_below_the_number_of_ranks_leaves_every_rank_a_batch(two_ranks):
+    assert two_ranks(max_epochs=1, limit_val_batches=1)[0]["step"] == 13

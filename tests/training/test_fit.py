@@ -3,7 +3,7 @@
 import lightning as L
 import pytest
 import torch
-from lightning.pytorch.callbacks import Callback, EarlyStopping
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from tests.helpers import Bits, adam, fit, small_densities, small_vae, weights
 from torch.distributions import Distribution
 
@@ -11,7 +11,7 @@ from elbolab.models.beta_vae import BetaVAE
 from elbolab.training.newest import Newest
 from elbolab.training.progress import count
 from elbolab.training.schedules import Cosine, Linear, Plateau
-from elbolab.training.stepper import NotFinite
+from elbolab.training.stepper import Guard, NotFinite
 from elbolab.training.trainer import block_size, make_trainer
 
 
@@ -127,13 +127,125 @@ def test_newest_saves_at_the_first_block_end_after_each_multiple(tmp_path):
     save = newest.save
     newest.save = lambda trainer, module: (seen.append(trainer.global_step), save(trainer, module))
     fit(small_vae(), max_epochs=2, callbacks=[newest], check_val_every_n_epoch=5)
-    assert seen == [10, 13, 18, 26]
+    assert seen == [10, 13, 18, 26]  # not 5 and 23; 26 is the end of the run, which no validation saves
     assert [p.name for p in tmp_path.iterdir()] == ["last.ckpt"]
 
 
 def test_newest_saves_by_time(tmp_path):
     fit(small_vae(), max_epochs=1, callbacks=[Newest(str(tmp_path), every_seconds=0.0)], check_val_every_n_epoch=5)
     assert torch.load(tmp_path / "last.ckpt", weights_only=True)["global_step"] == 13
+
+
+def test_the_last_state_is_saved_whatever_ends_the_run(tmp_path):
+    for name, options in {"epochs": {"max_epochs": 2}, "steps": {"max_steps": 12}}.items():
+        newest = Newest(str(tmp_path / name), every_seconds=None)
+        trainer = fit(small_vae(), callbacks=[newest], check_val_every_n_epoch=5, **options)
+        assert torch.load(newest.path, weights_only=True)["global_step"] == trainer.global_step
+
+
+def test_a_run_without_a_last_validation_can_be_made_longer(tmp_path):
+    whole, parts = small_vae(), small_vae()
+    fit(whole, max_epochs=3, check_val_every_n_epoch=5)
+    fit(parts, max_epochs=2, check_val_every_n_epoch=5, callbacks=[Newest(str(tmp_path), every_seconds=None)])
+    resumed = small_vae()
+    fit(resumed, resume=tmp_path / "last.ckpt", max_epochs=3, check_val_every_n_epoch=5)
+    assert torch.equal(weights(whole), weights(resumed))
+
+
+def test_no_saved_state_stands_before_a_validation_that_resume_would_skip(tmp_path):
+    seen = []
+    newest = Newest(str(tmp_path), every_n_steps=1, every_seconds=None)
+    save = newest.save
+    newest.save = lambda trainer, module: (
+        seen.append((trainer.global_step, trainer.validating)),
+        save(trainer, module),
+    )
+    fit(small_vae(), max_epochs=1, val_every_n_steps=6, log_every_n_steps=3, callbacks=[newest])
+    assert [step for step, validating in seen if validating] == [6, 12]
+    assert [step for step, validating in seen if not validating] == [3, 9, 13]
+
+
+def test_the_saved_state_holds_what_the_other_callbacks_have_just_seen(tmp_path):
+    best = ModelCheckpoint(tmp_path, "best", monitor="val/elbo", mode="max", save_on_train_epoch_end=False)
+    stop = EarlyStopping("val/elbo", mode="max", patience=5, min_delta=1e6, check_on_train_epoch_end=False)
+    newest = Newest(str(tmp_path), every_seconds=None)
+    fit(small_vae(), max_epochs=3, callbacks=[best, newest, stop])
+    states = torch.load(tmp_path / "last.ckpt", weights_only=True)["callbacks"]
+    scores = [state["best_model_score"] for name, state in states.items() if "ModelCheckpoint" in name]
+    waits = [state["wait_count"] for name, state in states.items() if "EarlyStopping" in name]
+    assert scores == [best.best_model_score]
+    assert waits == [stop.wait_count] == [2]
+
+
+def test_a_longer_run_keeps_the_schedule_it_began_with(tmp_path):
+    fit(small_vae(schedule=Cosine(1, 0)), max_epochs=2, callbacks=[Newest(str(tmp_path), every_seconds=None)])
+    model = small_vae(schedule=Cosine(1, 0))
+    fit(model, resume=tmp_path / "last.ckpt", max_epochs=3)
+    assert model.schedule(model.step).item() == pytest.approx(0, abs=1e-6)
+    assert model.schedule.until == 26
+
+
+def test_a_schedule_of_any_weight_is_bound_and_observes():
+    torch.manual_seed(11)
+    rising = BetaVAE(beta=Linear(0, 1), densities=small_densities(), optimizer=adam())
+    trainer = fit(rising, max_epochs=2)
+    assert 0.5 < trainer.callback_metrics["train/beta"] < 1
+    flat = BetaVAE(beta=Plateau(patience=0, min_delta=1e6), densities=small_densities(), optimizer=adam())
+    fit(flat, max_epochs=3)
+    assert flat.beta.factor.item() == pytest.approx(0.25)
+
+
+def test_a_plateau_of_what_is_not_reported_is_refused():
+    with pytest.raises(ValueError, match="monitor=val/nope is not reported: choose one of val/elbo"):
+        fit(small_vae(schedule=Plateau(), monitor="val/nope"), max_epochs=1)
+
+
+def test_a_second_fit_starts_its_own_stepper_and_keeps_its_start():
+    model = small_vae()
+    fit(model, max_epochs=1)
+    first, offset = model._stepper, model.densities.posterior
+    model.guard = Guard(clip_norm=1e-9)
+    before = weights(model)[1:]
+    fit(model, max_epochs=1)
+    assert model._stepper is not first
+    assert model.densities.posterior is offset
+    assert (weights(model)[1:] - before).abs().max() < 0.2
+
+
+def test_an_error_within_validation_gives_the_weights_back():
+    model = small_vae(ema=0.5)
+    report, calls = model.report, []
+
+    def fails_later(batch):
+        calls.append(weights(model))
+        if len(calls) > 4:
+            raise RuntimeError("stop")
+        return report(batch)
+
+    model.report = fails_later
+    trained = []
+    model.on_train_epoch_end = lambda: trained.append(None)
+    with pytest.raises(RuntimeError, match="stop"):
+        fit(model, max_epochs=5)
+    live = [p.detach().clone() for p in model.densities.parameters()]
+    assert not all(torch.equal(a, b) for a, b in zip(live, model.ema.shadow(), strict=True))
+
+
+def test_the_average_starts_from_the_initialised_weights():
+    model = small_vae(ema=0.999)
+    model.densities.initialise_to_mean = lambda mean: next(model.densities.parameters()).data.add_(1)
+    model.optimizer = adam(lr=0.0)
+    fit(model, max_steps=2)
+    torch.testing.assert_close(model.ema.shadow(), [p.detach() for p in model.densities.parameters()])
+
+
+def test_determinism_and_time_limits_reach_lightning(tmp_path):
+    make_trainer(max_epochs=1, deterministic=True, accelerator="cpu")
+    assert torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(False)
+    newest = Newest(str(tmp_path), every_seconds=None)
+    assert fit(small_vae(), max_epochs=10**6, max_time="00:00:00:01", callbacks=[newest]).global_step < 10**6
+    assert newest.path.exists()
 
 
 class Poison(Callback):
@@ -218,6 +330,9 @@ def test_the_block_divides_the_validation_interval():
         ({"precision": "16-mixed"}, "choose 32-true, 64-true or bf16-mixed"),
         ({"strategy": "fsdp"}, "choose auto, ddp"),
         ({"log_every_n_steps": 0}, "at least 1 step"),
+        ({"limit_train_batches": 0.5}, "a whole number of steps"),
+        ({"limit_val_batches": 0}, "at least 1"),
+        ({"max_epochs": 0}, "train for at least one"),
     ],
 )
 def test_options_that_do_nothing_here_are_refused(options, message):

@@ -29,6 +29,7 @@ def test_a_delay_comes_first():
 def test_durations_in_epochs_and_of_the_whole_run():
     assert values(Linear(0, 1, epochs=2), [10, 20]) == pytest.approx([0.5, 1])
     assert values(Linear(0, 1), [50, 100]) == pytest.approx([0.5, 1])
+    assert values(Linear(0, 1, delay=20), [60, 100]) == pytest.approx([0.5, 1])
 
 
 def test_cosine_is_half_a_cosine():

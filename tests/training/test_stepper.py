@@ -9,7 +9,7 @@ from torch import nn
 from elbolab.batch import Batch, Semi
 from elbolab.training.ema import Ema
 from elbolab.training.schedules import Length, Linear
-from elbolab.training.stepper import Guard, Loss, NotFinite, Player, Stepper, size_of, split_batch
+from elbolab.training.stepper import Guard, Loss, NotFinite, Player, Stepper, check_guard, size_of, split_batch
 
 ADAM = partial(torch.optim.Adam, lr=0.1, fused=True)
 
@@ -32,8 +32,14 @@ def stepper(net, *, guard=NO_GUARD, ema=None, schedule=None, optimizer=ADAM, los
     optimizers = [optimizer(player.parameters)]
     for group in optimizers[0].param_groups:
         group["base_lr"] = group["lr"]
-    step, skipped = torch.tensor(0), torch.tensor(0)
-    return Stepper([player], optimizers, step, skipped, schedule, guard, ema, 1, None)
+    return make(player, optimizers=optimizers, guard=guard, ema=ema, schedule=schedule)
+
+
+def make(*players, optimizers=None, guard=NO_GUARD, ema=None, schedule=None):
+    optimizers = optimizers or [p.optimizer(p.parameters) for p in players]
+    return Stepper(
+        list(players), optimizers, step=torch.tensor(0), schedule=schedule, guard=guard, ema=ema, world=1, autocast=None
+    )
 
 
 def batches(num, size=4):
@@ -69,31 +75,48 @@ def test_blocks_of_any_size_give_the_same_bits():
     assert int(one.counter) == 9
 
 
+def two_players(first, second, **named):
+    """The first minimises the square of the sum, the second that of the difference."""
+    still = partial(torch.optim.SGD, lr=0.0)
+    sum_of = lambda batch: Loss((first(batch.x) + second(batch.x)).square().mean(), {})  # noqa: E731
+    difference = lambda batch: Loss((first(batch.x) - second(batch.x)).square().mean(), {})  # noqa: E731
+    return (
+        Player(sum_of, list(first.parameters()), still, **named),
+        Player(difference, list(second.parameters()), still, name="critic"),
+    )
+
+
 def test_no_gradient_reaches_another_player():
     first, second = regression(0), regression(1)
-    a = Player(lambda b: Loss((first(b.x) + second(b.x)).square().mean(), {}), list(first.parameters()), ADAM)
-    b = Player(
-        lambda b: Loss((first(b.x) - second(b.x)).square().mean(), {}),
-        list(second.parameters()),
-        partial(torch.optim.SGD, lr=0.0),
-    )
-    before = weights(second)
-    run = Stepper(
-        [a, b],
-        [p.optimizer(p.parameters) for p in (a, b)],
-        torch.tensor(0),
-        torch.tensor(0),
-        None,
-        Guard(),
-        None,
-        1,
-        None,
-    )
-    run.run(batches(1))
-    assert torch.equal(weights(second), before)
-    gradient = torch.autograd.grad((first(batches(1)[0].x) - second(batches(1)[0].x)).square().mean(), second.weight)[0]
-    torch.testing.assert_close(second.weight.grad, gradient)
+    run = make(*two_players(first, second))
+    (batch,) = batches(1)
+    run.run([batch])
+    own = torch.autograd.grad((first(batch.x) + second(batch.x)).square().mean(), first.weight)[0]
+    torch.testing.assert_close(first.weight.grad, own)
+    own = torch.autograd.grad((first(batch.x) - second(batch.x)).square().mean(), second.weight)[0]
+    torch.testing.assert_close(second.weight.grad, own)
     assert int(run.counter) == 1
+
+
+def test_every_player_logs_under_its_name_and_a_nan_of_any_stops():
+    first, second = regression(0), regression(1)
+    one, two = two_players(first, second)
+    assert set(make(one, two).run(batches(2))) == {"loss", "critic_loss"}
+    wild = one._replace(loss=lambda batch: Loss(first(batch.x).mean() * float("nan"), {}))
+    with pytest.raises(NotFinite, match="loss=nan"):
+        make(wild, two).run(batches(2))
+
+
+def test_players_count_their_skips_apart():
+    one, two = two_players(regression(0), regression(1))
+    one = one._replace(optimizer=partial(torch.optim.SGD, lr=1.0))
+    tame = two._replace(loss=lambda batch: Loss((two.parameters[0] * 0).sum(), {}))
+    run = make(one, tame, guard=Guard(skip_norm=1e-6, skip_patience=2))
+    before = one.parameters[0].detach().clone()
+    run.run(batches(2))
+    assert torch.equal(one.parameters[0], before)
+    run.run(batches(1))
+    assert not torch.equal(one.parameters[0], before)
 
 
 def test_accumulation_gives_the_gradient_of_the_whole_batch():
@@ -132,7 +155,7 @@ def test_a_large_gradient_is_skipped_until_patience_ends():
     assert torch.equal(weights(net), before)
     assert run.run(batches(1))["skipped"] == 0
     assert not torch.equal(weights(net), before)
-    assert int(run.skipped) == 0
+    assert run.optimizers[0].state_dict()["param_groups"][0]["skipped"] == 0
 
 
 def test_gradients_that_are_not_finite_are_skipped_and_then_stop_the_run():
@@ -147,6 +170,36 @@ def test_gradients_that_are_not_finite_are_skipped_and_then_stop_the_run():
     assert torch.equal(weights(net), before)
     with pytest.raises(NotFinite, match="2 steps in a row"):
         run.run(batches(1))
+
+
+def test_a_skipped_nan_leaves_the_means_finite():
+    net, calls = regression(), iter([1.0, float("nan"), 1.0])
+
+    def sometimes(net, batch):
+        return Loss(net(batch.x).square().mean() * next(calls), {})
+
+    means = stepper(net, guard=Guard(skip_norm=1e9), loss=sometimes).run(batches(3))
+    assert means["skipped"] == pytest.approx(1 / 3)
+    assert all(torch.isfinite(torch.tensor(mean)) for mean in means.values())
+
+
+@pytest.mark.parametrize(
+    ("guard", "message"),
+    [
+        (Guard(clip_norm=-1.0), "model.clip_norm=-1.0"),
+        (Guard(clip_norm=0.0), "model.clip_norm=0.0"),
+        (Guard(skip_norm=0.0), "model.skip_norm=0.0"),
+        (Guard(accumulate=0), "model.accumulate=0"),
+    ],
+)
+def test_impossible_guards_are_refused(guard, message):
+    with pytest.raises(ValueError, match=message):
+        check_guard(guard)
+
+
+def test_a_batch_with_fewer_data_than_parts_is_refused():
+    with pytest.raises(ValueError, match="model.accumulate=4: a batch of 3"):
+        split_batch(Batch(torch.zeros(3)), 4)
 
 
 def test_a_loss_that_is_not_finite_stops_the_run():

@@ -5,14 +5,15 @@
 
 import logging
 import os
+import shutil
 import sys
 import warnings
 from collections.abc import Callable
-from functools import wraps
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from elbolab.cli.arguments import directory_overrides, quote_paths
 from elbolab.cli.paths import config_dir
 
 
@@ -44,32 +45,44 @@ def _run_hydra_command(command: str, args: list[str]) -> None:
 
     _import_from_here(args)
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    module = import_module(f"elbolab.cli.{command}")
-    sys.argv = [sys.argv[0], *args, *module.directory_overrides(args)]
-    quiet_libraries()
+    swept = any(arg in ("-m", "--multirun") for arg in args)
+    added = directory_overrides(command, args)
+    sys.argv = [sys.argv[0], *(args if swept else quote_paths(args)), *added]
     failures: list[BaseException] = []
-    guarded = _keeping(getattr(module, command), failures)
-    hydra_main(version_base="1.3", config_path=str(config_dir()), config_name=command)(guarded)()
+    hydra_main(version_base="1.3", config_path=str(config_dir()), config_name=command)(_task(command, failures))()
     if failures:
         raise failures[0]
 
 
-def _keeping(task: Callable[[Any], Any], failures: list[BaseException]) -> Callable[[Any], Any]:
-    """``task``, whose error in a single run is kept for one clear message: Hydra would print its own before it."""
+def _task(command: str, failures: list[BaseException]) -> Callable[[Any], Any]:
+    """What Hydra calls with the composed config. Only then is anything heavy imported: a misspelt word answers at once.
 
-    @wraps(task)
-    def guarded(cfg: Any) -> Any:
+    An error of a single run is kept for one clear message, because Hydra would print its own before it.
+    """
+
+    def task(cfg: Any) -> Any:
         from hydra.core.hydra_config import HydraConfig
         from hydra.types import RunMode
 
+        quiet_libraries()
+        hydra = HydraConfig.get()
         try:
-            return task(cfg)
+            return getattr(import_module(f"elbolab.cli.{command}"), command)(cfg)
         except Exception as error:
-            if HydraConfig.get().mode is not RunMode.RUN:
+            if hydra.mode is not RunMode.RUN:
                 raise
+            _abandon(Path(hydra.runtime.output_dir))
             failures.append(error)
 
-    return guarded
+    return task
+
+
+def _abandon(folder: Path) -> None:
+    """Removes the directory of a run that failed before it began: it holds nothing but a log."""
+    if {path.name for path in folder.iterdir()} <= {"log.txt"}:
+        shutil.rmtree(folder)
+        if not any(folder.parent.iterdir()):
+            folder.parent.rmdir()
 
 
 def _import_from_here(args: list[str]) -> None:

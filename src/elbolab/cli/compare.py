@@ -4,11 +4,10 @@ import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, final
+from typing import Any
 
-from hydra.experimental.callback import Callback
 from matplotlib.figure import Figure
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
 from elbolab.cli.load import Run, load_run
 from elbolab.densities.base import Densities
@@ -35,18 +34,6 @@ UNTOLD = ("paths", "name", "group", "tags", "resume", "logger", "callbacks")
 
 Leaves = dict[str, Any]
 """Dotted key -> value."""
-
-
-@final
-class Compare(Callback):
-    """Compares the jobs of a multirun when the last has ended; Hydra calls it."""
-
-    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
-        """Writes the comparison into the sweep directory; a sweep of one finished run has none."""
-        folder = Path(config.hydra.sweep.dir)
-        runs = evaluated([folder])
-        if len(runs) > 1:
-            print(compare(runs, folder))
 
 
 def print_comparison(args: Sequence[str]) -> None:

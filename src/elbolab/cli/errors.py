@@ -69,6 +69,8 @@ def explain(error: BaseException, dirs: Sequence[Path], argv: Sequence[str]) -> 
     if type(error).__name__ == "OutOfMemoryError":  # torch's, named without importing torch
         first = str(error).partition(". ")[0]
         return f"{first}. Choose a smaller data.batch_size, or data.resident=false where the data fill the device"
+    if type(error).__name__ == "MisconfigurationException":  # Lightning's, whose text is written for users
+        return str(error)
     return f"{type(error).__name__}: {error} (-v shows where)"
 
 
@@ -138,7 +140,11 @@ def _not_built(error: BaseException, dirs: Sequence[Path], argv: Sequence[str]) 
     place = f"{node[1]}: " if node else ""
     if isinstance(cause, ImportError):
         target = re.search(r"Error (?:locating target|loading) '(.+?)'", f"{error} {cause}")
-        return f"{place}there is no {target[1] if target else cause}; write _target_ as package.module.Name"
+        name = target[1] if target else str(cause)
+        return (
+            f"{place}there is no {name}. Write _target_ as package.module.Name; a module of your own is found in the "
+            "current folder and in that of --config-dir"
+        )
     if cause is None:
         return place + str(error).splitlines()[0]
     message = explain(cause, dirs, argv)

@@ -7,32 +7,17 @@ import torch
 from omegaconf import DictConfig
 
 from elbolab.cli.build import make
-from elbolab.cli.load import Run, load_run
-from elbolab.cli.run_dir import existing
+from elbolab.cli.load import Run, load_run, numbers_of
 from elbolab.data.module import DataModule
 from elbolab.evaluation.figures.drawing import draw_all, write_figures
 from elbolab.evaluation.report import table, write_report
 
 
-def directory_overrides(args: list[str]) -> list[str]:
-    """None to add; a ``run=DIR`` that is no run directory stops here, before Hydra would create it.
-
-    Raises:
-        FileNotFoundError: it is no run directory.
-        ValueError: there is no ``run=DIR``.
-    """
-    paths = [a.partition("=")[2] for a in args if a.startswith("run=")]
-    if not paths and not any(a.startswith(("--help", "-h", "--cfg", "-c")) for a in args):
-        raise ValueError("which run? Add run=DIR, a directory that elbolab train has left")
-    for path in paths:
-        existing(path)
-    return []
-
-
 def evaluate(cfg: DictConfig) -> None:
     """The task that Hydra calls."""
     run = load_run(cfg.run, choose_device(cfg.device))
-    print(measure(run, run.data(), cfg.evaluation))
+    with numbers_of(run.cfg):
+        print(measure(run, run.data(), cfg.evaluation))
 
 
 def choose_device(name: str) -> torch.device:

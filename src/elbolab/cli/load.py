@@ -1,6 +1,8 @@
 """A finished run, ready to use in a notebook or by another command."""
 
-import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import final
 
 import torch
@@ -8,8 +10,9 @@ from omegaconf import DictConfig
 from torch import Tensor
 
 from elbolab.batch import Spec
+from elbolab.cli.arguments import existing
 from elbolab.cli.build import build_data, build_densities
-from elbolab.cli.run_dir import RunDir, existing, load_weights, read_config, read_spec
+from elbolab.cli.run_dir import RunDir, load_weights, read_config, read_spec
 from elbolab.data.module import DataModule
 from elbolab.densities.base import Densities
 from elbolab.training.rng import isolated_rng
@@ -59,7 +62,18 @@ class Run:
         return next(self.densities.parameters()).device
 
 
-def load_run(path: str | os.PathLike, device: str | torch.device = "cpu") -> Run:
+@contextmanager
+def numbers_of(cfg: DictConfig) -> Iterator[None]:
+    """The default dtype of a run, float64 under ``trainer.precision=64-true``: weights, constants and data share it."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64 if cfg.trainer.precision == "64-true" else torch.float32)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+def load_run(path: str | Path, device: str | torch.device = "cpu") -> Run:
     """Rebuilds a run's model from its directory, without its data.
 
     Args:
@@ -76,8 +90,9 @@ def load_run(path: str | os.PathLike, device: str | torch.device = "cpu") -> Run
         >>> run.encode(x).shape, run.reconstruct(x).shape, run.sample(4).shape
         (torch.Size([3, 2]), torch.Size([3, 1, 8, 8]), torch.Size([4, 1, 8, 8]))
     """
-    dir = existing(path)
+    dir = RunDir(existing(path))
     cfg, spec = read_config(dir), read_spec(dir)
-    densities = build_densities(cfg, spec)
+    with numbers_of(cfg), isolated_rng(torch.device("cpu")):
+        densities = build_densities(cfg, spec)
     load_weights(dir.weights, densities)
     return Run(dir, cfg, spec, densities.to(device).eval())

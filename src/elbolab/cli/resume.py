@@ -4,15 +4,21 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
-from elbolab.cli.run_dir import existing, read_config
+from elbolab.cli.arguments import existing, is_resume
+from elbolab.cli.run_dir import RunDir, read_config
 
-MAY_CHANGE = ("trainer", "logger", "callbacks", "evaluation")
-"""Nodes whose values a resumed run may set anew: how long, where and what is watched."""
-
-
-def is_resume(argument: str) -> bool:
-    """Whether a command-line argument is ``resume=DIR``."""
-    return argument.startswith("resume=") and argument not in ("resume=", "resume=null")
+TRAINER = (
+    "max_epochs",
+    "max_steps",
+    "max_time",
+    "accelerator",
+    "log_every_n_steps",
+    "val_every_n_steps",
+    "check_val_every_n_epoch",
+    "limit_val_batches",
+)
+MAY_CHANGE = (*(f"trainer.{name}" for name in TRAINER), "logger", "callbacks", "evaluation")
+"""What a resumed run may set anew: how long, where and what is watched. Schedules keep the length they began with."""
 
 
 def resumed_config(cfg: DictConfig) -> DictConfig:
@@ -22,21 +28,21 @@ def resumed_config(cfg: DictConfig) -> DictConfig:
         ValueError: an override would change the experiment.
         FileNotFoundError: it is no run directory.
     """
-    run = existing(cfg.resume)
-    saved = read_config(run)
+    folder = existing(cfg.resume)
+    saved = read_config(RunDir(folder))
     for override in HydraConfig.get().overrides.task:
         if not is_resume(override):
             _apply(saved, override)
-    saved.resume = str(run.path)
+    saved.resume = str(folder)
     return saved
 
 
 def _apply(saved: DictConfig, override: str) -> None:
     parsed = OverridesParser.create().parse_override(override)
-    root, dot, _ = parsed.key_or_group.partition(".")
-    if root not in MAY_CHANGE or not dot:
+    key = parsed.key_or_group
+    if not any(key == name or key.startswith(f"{name}.") for name in MAY_CHANGE) or "." not in key:
         raise ValueError(
-            f"{parsed.key_or_group} cannot change when a run is resumed: its numbers would be of two experiments. "
-            f"Start a new run, or change only values below {', '.join(MAY_CHANGE)}"
+            f"{key} cannot change when a run is resumed: its numbers would be of two experiments. "
+            f"Start a new run, or change only {', '.join(MAY_CHANGE)}"
         )
-    OmegaConf.update(saved, parsed.key_or_group, parsed.value(), merge=True)
+    OmegaConf.update(saved, key, parsed.value(), merge=True)

@@ -4,16 +4,21 @@ import json
 import os
 import platform
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from filelock import FileLock, Timeout
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 from safetensors.torch import load_file, save_file
 from torch import nn
 
 from elbolab.batch import Spec
+from elbolab.training.newest import moved
 
 
 class RunDir(NamedTuple):
@@ -72,18 +77,26 @@ class RunDir(NamedTuple):
         return self.path / "checkpoints" / "last.ckpt"
 
 
-def existing(path: str | os.PathLike) -> RunDir:
-    """A run directory that is one.
+@contextmanager
+def held(run: RunDir) -> Iterator[None]:
+    """Keeps the directory to one training at a time.
 
     Raises:
-        FileNotFoundError: it is none; names what was looked for, and runs nearby.
+        BlockingIOError: another process trains in it.
     """
-    run = RunDir(Path(path).resolve())
-    if not run.config.is_file():
-        near = sorted(p.parent for p in run.path.parent.glob("*/config.yaml"))[-3:] if run.path.parent.is_dir() else []
-        runs = f" Runs beside it: {', '.join(map(str, near))}." if near else ""
-        raise FileNotFoundError(f"{path} is no run directory: it has no config.yaml.{runs}")
-    return run
+    if rank_zero_only.rank != 0:  # type: ignore[attr-defined]
+        yield
+        return
+    lock = FileLock(run.path / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise BlockingIOError(f"another process is training in {run.path}: wait for it, or end it") from None
+    try:
+        yield
+    finally:
+        lock.release()
+        (run.path / ".lock").unlink(missing_ok=True)
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -143,7 +156,7 @@ def _moved(node: Any, old: str, new: str) -> Any:
         case list():
             return [_moved(value, old, new) for value in node]
         case str():
-            return node.replace(old, new)
+            return moved(node, old, new)
     return node
 
 

@@ -5,11 +5,9 @@ from pathlib import Path
 import numpy as np
 from omegaconf import DictConfig
 
-from elbolab.cli.evaluate import choose_device, directory_overrides
-from elbolab.cli.load import load_run
+from elbolab.cli.evaluate import choose_device
+from elbolab.cli.load import Run, load_run, numbers_of
 from elbolab.evaluation.figures.drawing import draw_all, sample_arrays, write_figures
-
-__all__ = ["directory_overrides", "sample"]
 
 
 def sample(cfg: DictConfig) -> None:
@@ -21,10 +19,14 @@ def sample(cfg: DictConfig) -> None:
     if cfg.num < 1:
         raise ValueError(f"num={cfg.num}: draw at least one sample")
     run = load_run(cfg.run, choose_device(cfg.device))
+    with numbers_of(run.cfg):
+        _draw(run, Path(cfg.out), cfg.num, cfg.seed)
+
+
+def _draw(run: Run, folder: Path, num: int, seed: int) -> None:
     batches = run.data().batches("test", device=run.device)
-    folder = Path(cfg.out)
-    written = write_figures(draw_all(run.densities, batches, seed=cfg.seed), folder)
-    arrays = sample_arrays(run.densities, batches, num=cfg.num, seed=cfg.seed)
+    written = write_figures(draw_all(run.densities, batches, seed=seed), folder)
+    arrays = sample_arrays(run.densities, batches, num=num, seed=seed)
     np.savez(folder / "samples.npz", **arrays)  # type: ignore[arg-type]
     shapes = ", ".join(f"{name} {values.shape}" for name, values in arrays.items())
     print(f"{folder / 'samples.npz'}  {shapes}", *written, sep="\n")

@@ -8,7 +8,7 @@ import lightning as L
 import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from lightning.pytorch.callbacks import Timer
+from lightning.pytorch.callbacks import ModelCheckpoint, Timer
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
@@ -18,9 +18,9 @@ from elbolab.cli.build import build_data, build_densities, build_model, build_tr
 from elbolab.cli.errors import check_added
 from elbolab.cli.evaluate import choose_device, measure
 from elbolab.cli.listing import split_args
-from elbolab.cli.load import load_run
-from elbolab.cli.resume import is_resume, resumed_config
-from elbolab.cli.run_dir import RunDir, existing, save_weights, write_json, write_start
+from elbolab.cli.load import load_run, numbers_of
+from elbolab.cli.resume import resumed_config
+from elbolab.cli.run_dir import RunDir, held, save_weights, write_json, write_start
 from elbolab.data.module import DataModule
 from elbolab.models.base import ElboModule
 from elbolab.training.stepper import NotFinite
@@ -28,22 +28,18 @@ from elbolab.training.stepper import NotFinite
 log = logging.getLogger(__name__)
 
 
-def directory_overrides(args: list[str]) -> list[str]:
-    """A resumed run goes on in its own directory.
-
-    Raises:
-        FileNotFoundError: ``resume=DIR`` names no run directory.
-    """
-    for path in (a.partition("=")[2] for a in args if is_resume(a)):
-        return [f"hydra.run.dir={existing(path).path}"]
-    return []
-
-
 def train(cfg: DictConfig) -> float:
-    """The task that Hydra calls; returns the last value of the monitored quantity, for sweepers."""
+    """The task that Hydra calls; returns the best value of the monitored quantity, for sweepers."""
     cfg = resolved(cfg)
     run = RunDir(Path(cfg.paths.run))
+    if not isinstance(cfg.seed, int) or not 0 <= cfg.seed < 2**32:
+        raise ValueError(f"seed={cfg.seed}: a seed is a whole number from 0 to {2**32 - 1}")
     torch.distributions.Distribution.set_default_validate_args(False)  # a check on values is a host sync
+    with numbers_of(cfg), held(run):
+        return _train(cfg, run)
+
+
+def _train(cfg: DictConfig, run: RunDir) -> float:
     L.seed_everything(cfg.seed, workers=True, verbose=False)
     data = build_data(cfg)
     model = build_model(cfg, build_densities(cfg, data.spec))
@@ -57,9 +53,8 @@ def train(cfg: DictConfig) -> float:
     finally:
         lines = finish(loggers, code)  # a live W&B run would be taken over by the next job of a sweep
     if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
-        print(
-            measure(load_run(run.path, choose_device(cfg.trainer.accelerator)), data, cfg.evaluation), *lines, sep="\n"
-        )
+        loaded = load_run(run.path, choose_device(cfg.trainer.accelerator))
+        print(measure(loaded, data, cfg.evaluation), *lines, sep="\n")
     return value
 
 
@@ -89,7 +84,14 @@ def fit(cfg: DictConfig, run: RunDir, data: DataModule, model: ElboModule, logge
     if trainer.is_global_zero:
         write_timing(run, trainer, data)
         export(run, model)
-    return float(trainer.callback_metrics.get(cfg.monitor, torch.tensor(float("nan"))))
+    return best_value(trainer, cfg.monitor)
+
+
+def best_value(trainer: L.Trainer, monitor: str) -> float:
+    """The monitored quantity of the best checkpoint, else the last one seen, else NaN."""
+    scores = [c.best_model_score for c in trainer.checkpoint_callbacks if isinstance(c, ModelCheckpoint)]
+    last = trainer.callback_metrics.get(monitor, torch.tensor(float("nan")))
+    return float(next((score for score in scores if score is not None), last))
 
 
 def _mend(run: RunDir, error: NotFinite) -> str:

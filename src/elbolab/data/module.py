@@ -204,6 +204,7 @@ class DataModule(L.LightningDataModule, ABC):
         """At least one batch for every rank, where there are as many data: a rank without any would be waited for."""
         (world, rank), num = self._ranks(), len(self.arrays(split))
         batch_size = min(self.eval_batch_size, max(1, num // world))
+        limit = None if limit is None else max(limit, world)
         return Order(num, batch_size, self.seed, False, world, rank, limit)
 
     def _ranks(self) -> tuple[int, int]:

@@ -116,8 +116,9 @@ class TiedAutoencoder(Densities):
         self, x: Tensor, *given: Tensor, sample_shape: tuple[int, ...] = (), proposal: Distribution | None = None
     ) -> Terms:
         """Log p(x | W (x - b))."""
-        z = self.encode(x) if proposal is None else proposal.rsample()
-        return Terms(self.decode(z.expand(*sample_shape, *z.shape)).log_prob(x), ())
+        code = self.encode(x)
+        z = code.expand(*sample_shape, *code.shape) if proposal is None else proposal.rsample(sample_shape)
+        return Terms(self.decode(z).log_prob(x), ())
 
     def generate(self, num: int, *given: Tensor) -> Distribution:
         """Raises Undefined: there is no prior to draw from."""

@@ -2,15 +2,15 @@
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Distribution
+from torch.distributions import Distribution, Independent
 
 from elbolab.batch import Shape, Spec, Support
 from elbolab.distributions.conditional import Conditional, Head
 
 
 def check_latent_dim(latent_dim: int) -> None:
-    """Raises ValueError below 1."""
-    if latent_dim < 1:
+    """Raises ValueError unless it is a whole number from 1 on."""
+    if not isinstance(latent_dim, int) or latent_dim < 1:
         raise ValueError(f"densities.latent_dim={latent_dim}: a model needs at least one latent dimension")
 
 
@@ -23,7 +23,7 @@ def check_posterior(prior: Conditional, posterior: Conditional, spec: Spec) -> N
         inside = _contains(p, q.sample((8,)))
     if is_discrete(q) != is_discrete(p) or not inside:
         raise ValueError(
-            f"the posterior ({q}) leaves the support of the prior ({p}): KL(q || p) is infinite. "
+            f"the posterior ({family_of(q)}) leaves the support of the prior ({family_of(p)}): KL(q || p) is infinite. "
             "Choose posterior=bernoulli with prior=bernoulli, or posterior=diagonal_normal with prior=standard_normal"
         )
 
@@ -76,11 +76,19 @@ def _examples(spec: Spec) -> list[float]:
 
 def _mend(p: Distribution, spec: Spec) -> str:
     """What is wrong between likelihood and data, and the ways out."""
-    family = type(getattr(p, "base_dist", p)).__name__
     ways = {
         Support.BINARY: "choose likelihood=bernoulli",
         Support.UNIT: "binarise the data (data.binarize=dynamic), or take likelihood=continuous_bernoulli or gaussian",
         Support.REAL: "choose likelihood=gaussian or laplace",
     }
-    levels = "" if spec.levels is None else f", {spec.levels} levels"
-    return f"a {family} likelihood is no likelihood of {spec.support} data{levels}: {ways[spec.support]}"
+    kind = {
+        Support.BINARY: "binary data",
+        Support.UNIT: "grey values in [0, 1]" if spec.levels is None else f"{spec.levels} grey values in [0, 1]",
+        Support.REAL: "real numbers",
+    }
+    return f"a {family_of(p)} likelihood is no likelihood of {kind[spec.support]}: {ways[spec.support]}"
+
+
+def family_of(p: Distribution) -> str:
+    """The name of a family, ``Bernoulli`` for independent Bernoullis."""
+    return type(p.base_dist if isinstance(p, Independent) else p).__name__

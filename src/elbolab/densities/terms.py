@@ -9,6 +9,7 @@ from functools import cached_property, reduce
 from operator import add
 from typing import final
 
+import torch
 from torch import Tensor
 from torch.distributions import Distribution, Independent, kl_divergence
 
@@ -159,6 +160,7 @@ class Terms:
         return self.log_lik + reduce(add, (latent.log_ratio for latent in self.latents))
 
 
+@torch.no_grad()
 def summary(terms: Terms) -> dict[str, Tensor]:
     """Every quantity of the bound that exists, averaged over samples and data: elbo, rate, distortion, in nats."""
     means = {}

@@ -128,7 +128,8 @@ class OptimalNormal(Family):
         with torch.no_grad():
             self.num_batches += 1
             weight = (1 / self.num_batches).clamp_min(1 / self.memory)
-            self.variance.lerp_(variance.detach().to(self.variance.dtype), weight)
+            seen = variance.detach().to(self.variance.dtype)
+            self.variance.lerp_(torch.where(seen.isfinite(), seen, self.variance), weight)
         return variance
 
 

@@ -13,16 +13,16 @@ from typing import Any
 import lightning as L
 import torch
 from torch import Tensor, nn
-from torch.distributed import all_gather_object, all_reduce
+from torch.distributed import all_gather_object, all_reduce, broadcast
 from torch.optim import Optimizer
 
-from elbolab.data.blocks import Block, repace
+from elbolab.data.blocks import Block, generator, repace
 from elbolab.densities.base import Densities
 from elbolab.training.ema import Ema
 from elbolab.training.progress import count
 from elbolab.training.rng import isolated_rng, restore_rng, rng_state
-from elbolab.training.schedules import Length, Schedule
-from elbolab.training.stepper import Guard, Loss, NotFinite, Player, Stepper, size_of
+from elbolab.training.schedules import Length, Plateau, Schedule
+from elbolab.training.stepper import Guard, Loss, NotFinite, Player, Stepper, check_guard, size_of
 
 __all__ = ["ElboModule", "Loss", "Player"]
 
@@ -52,7 +52,6 @@ class ElboModule(L.LightningModule, ABC):
 
     automatic_optimization = False
     step: Tensor
-    skipped: Tensor
 
     def __init__(
         self,
@@ -70,13 +69,16 @@ class ElboModule(L.LightningModule, ABC):
         super().__init__()
         self.densities = densities
         self.optimizer, self.schedule = optimizer, schedule
-        self.guard = Guard(clip_norm, skip_norm, skip_patience, accumulate)
+        self.guard = check_guard(Guard(clip_norm, skip_norm, skip_patience, accumulate))
         self.ema = None if ema is None else Ema(list(densities.parameters()), ema)
         self.register_buffer("step", torch.tensor(0))
-        self.register_buffer("skipped", torch.tensor(0))
-        self.monitor, self.sign = monitor, {"max": -1, "min": 1}[mode]
+        if mode not in ("min", "max"):
+            raise ValueError(f"mode={mode}: the monitored quantity improves towards min or max")
+        self.monitor, self.sign = monitor, 1 if mode == "min" else -1
         self.autocast: torch.dtype | None = None
         self._restored: list[dict[str, Tensor]] | None = None
+        self._run: Length | None = None
+        self._seed = torch.initial_seed()
         self._stepper: Stepper | None = None
         self._validation = ExitStack()
         self._sums: dict[str, Tensor] = {}
@@ -101,26 +103,31 @@ class ElboModule(L.LightningModule, ABC):
         for group in (group for optimizer in optimizers for group in optimizer.param_groups):
             group["base_lr"] = float(group["lr"])
             if self.schedule is not None and (group.get("fused") or group.get("capturable")):
-                group["lr"] = torch.tensor(float(group["lr"]))
+                group["lr"] = torch.tensor(float(group["lr"]), device=group["params"][0].device)
         return optimizers
 
     def on_fit_start(self) -> None:
-        """A stepper belongs to one fit."""
+        """A stepper belongs to one fit; a validation that an error has cut short gives back what it put aside."""
         self._stepper = None
+        self._validation.close()
+        if self._restored is None:
+            self._run = None
 
     def on_train_start(self) -> None:
         """Resolves schedules; starts this rank's noise, or takes it up where the checkpoint left it."""
-        length = self._length()
-        for module in self.modules():
-            if isinstance(module, Schedule):
-                module.bind(length)
+        self._run = self._run or self._length()
+        for schedule in self._schedules():
+            schedule.bind(self._run)
         if self._restored is not None:
             restore_rng(self._restored[self.global_rank], self.device)
             self._restored = None
             return
-        torch.manual_seed(torch.initial_seed() + self.global_rank)
+        # apart from the noise of the initial weights, of other ranks and of neighbouring seeds
+        torch.manual_seed(generator(self._seed, self.global_rank).initial_seed())
         if int(self.step) == 0:
             self.densities.initialise_to_mean(self.trainer.datamodule.train_mean().to(self.device))  # type: ignore[attr-defined]
+            if self.ema is not None:
+                self.ema.start(list(self.densities.parameters()))
 
     def training_step(self, block: Block, _: int) -> None:
         """Takes the block's steps, fewer when the run ends within it.
@@ -147,13 +154,15 @@ class ElboModule(L.LightningModule, ABC):
             self.players(),
             optimizers if isinstance(optimizers, list) else [optimizers],
             step=self.step,
-            skipped=self.skipped,
             schedule=self.schedule,
             guard=self.guard,
             ema=ema,
             world=self.trainer.world_size,
             autocast=self.autocast,
         )
+
+    def _schedules(self) -> list[Schedule]:
+        return [module for module in self.modules() if isinstance(module, Schedule)]
 
     def _length(self) -> Length:
         epoch = self.trainer.datamodule.steps_per_epoch  # type: ignore[attr-defined]
@@ -167,18 +176,31 @@ class ElboModule(L.LightningModule, ABC):
     def on_validation_epoch_start(self) -> None:
         """Sets training's noise aside and puts the weight average in place; `on_validation_epoch_end` gives back."""
         self._sums = {}
+        self._share_buffers()
         self._validation.enter_context(isolated_rng(self.device))
         if self.ema is not None:
             self._validation.enter_context(self.ema.applied(list(self.densities.parameters())))
 
     def validation_step(self, block: Block, _: int) -> None:
         """Sums the report over data; every batch has its own noise, the same on any number of ranks."""
-        for position, batch in zip(block.positions, block, strict=True):
-            torch.manual_seed(VALIDATION_SEED + position)
-            size = size_of(batch)
-            row = {name: mean.double() * size for name, mean in self.report(batch).items()}
-            row["size"] = torch.tensor(float(size), dtype=torch.float64, device=self.device)
-            self._sums = {name: self._sums[name] + value if self._sums else value for name, value in row.items()}
+        try:
+            for position, batch in zip(block.positions, block, strict=True):
+                torch.manual_seed(VALIDATION_SEED + position)
+                self._add(self.report(batch), size_of(batch))
+        except BaseException:
+            self._validation.close()
+            raise
+
+    def _add(self, report: dict[str, Tensor], size: int) -> None:
+        row = {name: mean.double() * size for name, mean in report.items()}
+        row["size"] = torch.tensor(float(size), dtype=torch.float64, device=self.device)
+        self._sums = {name: self._sums[name] + value if self._sums else value for name, value in row.items()}
+
+    def _share_buffers(self) -> None:
+        """Rank 0's running statistics on every rank: what is validated and saved is one model."""
+        if self.trainer.world_size > 1:
+            for buffer in self.densities.buffers():
+                broadcast(buffer, src=0)
 
     def on_validation_epoch_end(self) -> None:
         """Logs the means over all data of all ranks.
@@ -196,13 +218,27 @@ class ElboModule(L.LightningModule, ABC):
             raise NotFinite(f"validation after step {self.trainer.global_step}: {means}")
         logged = {f"val/{name}": mean for name, mean in means.items()}
         self.log_dict(logged, prog_bar=True, sync_dist=True)  # equal on every rank already; it spares a warning
-        if self.schedule is not None and not self.trainer.sanity_checking:
-            self.schedule.observe(torch.tensor(self.sign * logged[self.monitor], device=self.device))
+        if self.trainer.state.fn == "fit" and not self.trainer.sanity_checking:
+            self._observe(logged)
+
+    def _observe(self, logged: dict[str, float]) -> None:
+        """Shows plateaus, of the learning rate or of any weight, the monitored cost.
+
+        Raises:
+            ValueError: what is to be monitored is not reported.
+        """
+        plateaus = [schedule for schedule in self._schedules() if isinstance(schedule, Plateau)]
+        if plateaus and self.monitor not in logged:
+            raise ValueError(f"monitor={self.monitor} is not reported: choose one of {', '.join(logged)}")
+        for schedule in plateaus:
+            schedule.observe(torch.tensor(self.sign * logged[self.monitor], device=self.device))
 
     # -- checkpoints --------------------------------------------------------------------------------------------------
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Adds the random state of every rank."""
+        """Adds the random state of every rank, and the length that schedules are bound to."""
+        self._share_buffers()
+        checkpoint["length"] = tuple(self._run) if self._run is not None else None
         state = rng_state(self.device)
         states: list[Any] = [None] * self.trainer.world_size
         if self.trainer.world_size > 1:
@@ -222,4 +258,5 @@ class ElboModule(L.LightningModule, ABC):
                 f"resume with trainer.devices={len(checkpoint['rng'])}"
             )
         self._restored = checkpoint["rng"]
+        self._run = None if checkpoint["length"] is None else Length(*checkpoint["length"])
         repace(checkpoint, self.trainer.datamodule.pace.block)  # type: ignore[attr-defined]

@@ -15,8 +15,9 @@ from elbolab.training.schedules import Schedule, as_schedule
 class BetaVAE(ElboModule):
     """Minimises distortion + beta * cost(rate), everything in nats, so beta means the same at every resolution.
 
-    The cost is the rate (Higgins et al. 2017, Eq. 4); |rate - C| per datum where a capacity is given (Burgess et al.
-    2018, Eq. 8, beta is their gamma); with free bits, the sum over latent dimensions of max(lambda, mean KL of the
+    The cost is the rate (Higgins et al. 2017, Eq. 4); |mean rate - C| where a capacity is given (Burgess et al. 2018,
+    Eq. 8, with the minibatch's mean rate inside, as their readers implement it: a one-sample KL then has the right
+    gradient; beta is their gamma); with free bits, the sum over latent dimensions of max(lambda, mean KL of the
     dimension) (Kingma et al. 2016, Eq. 15).
 
     Args:
@@ -54,7 +55,7 @@ class BetaVAE(ElboModule):
                 [latent.kl_per_dim.flatten(0, -2).mean(0).clamp(min=self.free_bits).sum() for latent in terms.latents]
             )
             return per_dim.sum()
-        return terms.rate if self.capacity is None else (terms.rate - self.capacity(self.step)).abs()
+        return terms.rate if self.capacity is None else (terms.rate.mean() - self.capacity(self.step)).abs()
 
     def report(self, batch: Batch) -> dict[str, Tensor]:
         """elbo, rate and distortion at beta = 1."""

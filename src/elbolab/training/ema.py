@@ -1,6 +1,6 @@
 """An exponential moving average of weights, one fused update a step."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -30,6 +30,10 @@ class Ema(nn.Module):
         """The averaged weights, in the order of the parameters."""
         return list(self.buffers())
 
+    def start(self, weights: list[nn.Parameter]) -> None:
+        """The average of one step: the weights themselves."""
+        self.copy(list[Tensor](weights), self.shadow())
+
     @torch.no_grad()
     def update(self, weights: list[nn.Parameter]) -> None:
         """One step of the average."""
@@ -47,6 +51,6 @@ class Ema(nn.Module):
 
     @staticmethod
     @torch.no_grad()
-    def copy(source: list[Tensor], weights: list[nn.Parameter]) -> None:
+    def copy(source: Sequence[Tensor], target: Sequence[Tensor]) -> None:
         """In place, so that captured steps and optimisers keep their pointers."""
-        torch._foreach_copy_(list[Tensor](weights), source)
+        torch._foreach_copy_(list(target), list(source))

@@ -7,15 +7,16 @@ from typing import Any, final
 
 import lightning as L
 import torch
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Checkpoint
 
 from elbolab.training.stepper import NotFinite
 
 
 @final
-class Newest(Callback):
+class Newest(Checkpoint):
     """Saves ``folder/last.ckpt`` at the first block end at or after every multiple of a period, and after validation.
 
+    As a `Checkpoint` it comes after the other callbacks, so the state holds what they have just seen; list it last.
     Lightning's ModelCheckpoint counts blocks where steps are meant and never saves by time under manual optimisation.
     The file is replaced in one move, so that a run killed at any moment leaves a whole one. A state that is not
     finite is never saved.
@@ -27,6 +28,8 @@ class Newest(Callback):
     """
 
     def __init__(self, folder: str, every_n_steps: int | None = None, every_seconds: float | None = 60.0) -> None:
+        if (every_n_steps is not None and every_n_steps < 1) or (every_seconds is not None and every_seconds < 0):
+            raise ValueError(f"callbacks.newest: {every_n_steps=} is at least 1, {every_seconds=} not negative")
         self.path = Path(folder) / "last.ckpt"
         self.every_n_steps, self.every_seconds = every_n_steps, every_seconds
         self.saved_step, self.saved_time = 0, time.monotonic()
@@ -36,8 +39,9 @@ class Newest(Callback):
         new = str(self.path.parent)
         for state in checkpoint["callbacks"].values():
             if (old := state.get("dirpath")) is not None:
-                moved = {k: v.replace(old, new) for k, v in state.items() if isinstance(v, str)}
-                state |= moved | {"best_k_models": {k.replace(old, new): v for k, v in state["best_k_models"].items()}}
+                state |= {k: moved(v, old, new) for k, v in state.items() if isinstance(v, str)}
+                kept = state.get("best_k_models", {})
+                state["best_k_models"] = {moved(k, old, new): v for k, v in kept.items()}
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Periods count from here."""
@@ -55,9 +59,15 @@ class Newest(Callback):
         steps, seconds = self.every_n_steps, self.every_seconds
         due = steps is not None and trainer.global_step // steps > self.saved_step // steps
         due = due or (seconds is not None and time.monotonic() - self.saved_time >= seconds)
-        due = due or (0 < trainer.max_steps <= trainer.global_step)
+        due = due or self._ends(trainer)
         if trainer.strategy.broadcast(due):
             self.save(trainer, pl_module)
+
+    @staticmethod
+    def _ends(trainer: L.Trainer) -> bool:
+        """Whether this block is the run's last: a state saved later, at the epoch's end, would not resume exactly."""
+        last_epoch = trainer.max_epochs is not None and 0 < trainer.max_epochs <= trainer.current_epoch + 1
+        return 0 < trainer.max_steps <= trainer.global_step or (last_epoch and trainer.is_last_batch)
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Saves, outside the sanity check."""
@@ -70,9 +80,10 @@ class Newest(Callback):
         Raises:
             NotFinite: a weight is not finite; the file on disk stays the last good one.
         """
-        bad = [name for name, weight in pl_module.named_parameters() if not torch.isfinite(weight).all()]
-        if bad:
-            raise NotFinite(f"after step {trainer.global_step} {bad[0]} is not finite")
+        names, weights = zip(*pl_module.named_parameters(), strict=True)
+        finite = torch.stack([torch.isfinite(weight).all() for weight in weights]).tolist()
+        if not all(finite):
+            raise NotFinite(f"after step {trainer.global_step}: {names[finite.index(False)]} is not finite")
         beside = self.path.with_suffix(".tmp")
         trainer.save_checkpoint(beside)
         if trainer.is_global_zero:
@@ -85,4 +96,9 @@ def validates_next(trainer: L.Trainer, batch_idx: int) -> bool:
     if not trainer.enable_validation or (trainer.current_epoch + 1) % (trainer.check_val_every_n_epoch or 1):
         return False
     every = trainer.val_check_batch
-    return trainer.is_last_batch or (every is not None and (batch_idx + 1) % every == 0)
+    return every is not None and (batch_idx + 1) % every == 0
+
+
+def moved(path: str, old: str, new: str) -> str:
+    """``path`` with its folder ``old`` replaced by ``new``; any other path as it is."""
+    return new + path[len(old) :] if path == old or path.startswith(old + os.sep) else path

@@ -220,8 +220,8 @@ class Burda(Schedule):
     def forward(self, step: Tensor) -> Tensor:
         """Stage i ends after 1 + 3 + ... + 3^i = (3^(i+1) - 1) / 2 epochs."""
         assert self.epoch is not None, "bind() comes before the first step"
-        ends = torch.tensor([(3 ** (i + 1) - 1) // 2 * self.epoch for i in range(7)], device=step.device)
-        stage = (step >= ends).sum()
+        ends = [(3 ** (i + 1) - 1) // 2 * self.epoch for i in range(7)]
+        stage = sum(((step >= end).float() for end in ends), start=torch.zeros_like(step, dtype=torch.float32))
         return 10.0 ** (-stage / 7)
 
 

@@ -5,7 +5,7 @@ clip or skip, update, EMA. Metrics stay on the device until the block ends.
 """
 
 from collections.abc import Callable
-from math import inf
+from math import inf, isfinite, isnan
 from typing import Any, NamedTuple, final
 
 import torch
@@ -38,11 +38,13 @@ class Player(NamedTuple):
         loss: batch -> Loss.
         parameters: those that receive its gradient; no other parameter does.
         optimizer: parameters -> optimiser.
+        name: what tells its metrics from those of other players, ``critic`` say.
     """
 
     loss: Callable[[Any], Loss]
     parameters: list[nn.Parameter]
     optimizer: Callable[[list[nn.Parameter]], Optimizer]
+    name: str = ""
 
 
 class Guard(NamedTuple):
@@ -53,13 +55,31 @@ class Guard(NamedTuple):
         skip_norm: a step whose gradient norm exceeds this, or is not finite, is left out, None: never.
         skip_patience: after so many skips in a row the step is taken (with a finite gradient), so that a run whose
             norms have grown for good does not stand still.
-        accumulate: parts that a batch is processed in, to save memory; the gradient is that of the whole batch.
+        accumulate: parts that a batch is processed in, to save memory; the gradient is that of the whole batch for
+            every loss that is a mean over data. Free bits and optimal scales, which clamp or fit a mean, see parts, as
+            they see the batch of each rank.
     """
 
     clip_norm: float | None = None
     skip_norm: float | None = None
     skip_patience: int = 10
     accumulate: int = 1
+
+
+def check_guard(guard: Guard) -> Guard:
+    """``guard`` itself.
+
+    Raises:
+        ValueError: a bound that is not positive.
+    """
+    for name, bound in (("clip_norm", guard.clip_norm), ("skip_norm", guard.skip_norm)):
+        if bound is not None and not bound > 0:
+            raise ValueError(f"model.{name}={bound}: a bound on the gradient norm is positive; null switches it off")
+    if guard.accumulate < 1 or guard.skip_patience < 0:
+        raise ValueError(
+            f"model.accumulate={guard.accumulate} is at least 1, skip_patience={guard.skip_patience} at least 0"
+        )
+    return guard
 
 
 class NotFinite(ValueError):
@@ -74,7 +94,6 @@ class Stepper:
         players: who steps, in order.
         optimizers: their optimisers, in the same order.
         step: the int64 step counter, a buffer of the model.
-        skipped: int64 count of skips in a row, a buffer of the model.
         schedule: factor on every learning rate, None for constant rates.
         guard: clipping, skipping, accumulation.
         ema: the weight average with the weights that it follows, or None.
@@ -87,7 +106,6 @@ class Stepper:
         players: list[Player],
         optimizers: list[Optimizer],
         step: Tensor,
-        skipped: Tensor,
         schedule: Schedule | None,
         guard: Guard,
         ema: tuple[Ema, list[nn.Parameter]] | None,
@@ -95,7 +113,7 @@ class Stepper:
         autocast: torch.dtype | None,
     ) -> None:
         self.players, self.optimizers = players, optimizers
-        self.counter, self.skipped = step, skipped
+        self.counter = step
         self.schedule, self.guard, self.ema = schedule, guard, ema
         self.world, self.autocast = world, autocast
 
@@ -105,17 +123,26 @@ class Stepper:
         Raises:
             NotFinite: a loss is not finite; names the steps.
         """
-        totals: Tensor | None = None
         names: list[str] = []
+        rows = []
         for batch in block:
             metrics = self.step(batch)
-            names, row = list(metrics), torch.stack([v.detach().float() for v in metrics.values()])
-            totals = row if totals is None else totals + row
-        assert totals is not None, "a block holds at least one batch"
-        means = dict(zip(names, (totals / len(block)).tolist(), strict=True))
+            names = list(metrics)
+            rows.append(torch.stack([value.float() for value in metrics.values()]))
+        means = dict(zip(names, self._means(torch.stack(rows)).tolist(), strict=True))
+        if self.guard.skip_norm is not None:  # a number that no step of the block had; patience ends such runs
+            means = {name: mean for name, mean in means.items() if not isnan(mean)}
         if not all(-inf < mean < inf for mean in means.values()):
             raise NotFinite(f"{', '.join(f'{k}={v:g}' for k, v in means.items())}")
         return means
+
+    def _means(self, rows: Tensor) -> Tensor:
+        """Columns of (steps, metrics) averaged over the steps of all ranks; skipping leaves wild numbers out."""
+        counted = rows.isfinite() if self.guard.skip_norm is not None else torch.ones_like(rows, dtype=torch.bool)
+        sums = torch.stack([torch.where(counted, rows, 0).sum(0), counted.float().sum(0)])
+        if self.world > 1:
+            all_reduce(sums)
+        return sums[0] / sums[1]
 
     def step(self, batch: Any) -> dict[str, Tensor]:
         """One step of every player; metrics as scalars on the device."""
@@ -123,10 +150,11 @@ class Stepper:
         self._set_learning_rates()
         for player, optimizer in zip(self.players, self.optimizers, strict=True):
             optimizer.zero_grad(set_to_none=True)
-            metrics |= self._backward(player, batch)
+            found = self._backward(player, batch)
             if self.world > 1:
                 average_gradients(player.parameters, self.world)
-            metrics |= self._update(player, optimizer)
+            found |= self._update(player, optimizer)
+            metrics |= {f"{player.name}_{k}": v for k, v in found.items()} if player.name else found
         self.counter.add_(1)
         if self.ema is not None:
             self.ema[0].update(self.ema[1])
@@ -156,18 +184,23 @@ class Stepper:
         if guard.skip_norm is None:
             optimizer.step()
             return {"grad_norm": norm}
-        skip = self._skips(norm, guard.skip_norm)
+        skip = self._skips(norm, guard.skip_norm, optimizer.param_groups[0])
         if not skip:
             optimizer.step()
-        return {"skipped": torch.full_like(norm, float(skip))}
+        return {"grad_norm": norm, "skipped": torch.full_like(norm, float(skip))}
 
-    def _skips(self, norm: Tensor, limit: float) -> bool:
-        """Whether to leave this step out; a host sync, paid only where skipping is asked for."""
-        patient, finite = int(self.skipped) < self.guard.skip_patience, bool(norm.isfinite())
+    def _skips(self, norm: Tensor, limit: float, group: dict[str, Any]) -> bool:
+        """Whether to leave this step out; a host sync, paid only where skipping is asked for.
+
+        The skips in a row are counted in the optimiser's ``group``, so that every player has its own and a checkpoint
+        carries it.
+        """
+        size, in_a_row = float(norm), group.get("skipped", 0)
+        patient, finite = in_a_row < self.guard.skip_patience, isfinite(size)
         if not finite and not patient:
             raise NotFinite(f"the gradient was not finite in {self.guard.skip_patience} steps in a row")
-        skip = not finite or (bool(norm > limit) and patient)
-        self.skipped.copy_(self.skipped + 1 if skip else torch.zeros_like(self.skipped))
+        skip = not finite or (size > limit and patient)
+        group["skipped"] = in_a_row + 1 if skip else 0
         return skip
 
     def _set_learning_rates(self) -> None:
@@ -201,22 +234,25 @@ def average_gradients(parameters: list[nn.Parameter], world: int) -> None:
 
 
 def split_batch(batch: Any, parts: int) -> list[Any]:
-    """A (nested) named tuple of tensors in at most ``parts`` parts along the first dimension, none of them empty."""
+    """A (nested) named tuple of tensors in ``parts`` parts along the first dimension.
+
+    Raises:
+        ValueError: a tensor has fewer rows than parts.
+    """
     columns = [_split(field, parts) for field in batch]
-    num = max(len(column) for column in columns if column is not None)
-    return [type(batch)(*(None if c is None else c[i] if c else () for c in columns)) for i in range(num)]
+    return [type(batch)(*(column[i] for column in columns)) for i in range(parts)]
 
 
-def _split(field: Any, parts: int) -> list[Any] | None:
+def _split(field: Any, parts: int) -> list[Any]:
     match field:
         case None:
-            return None
+            return [None] * parts
+        case Tensor() if len(field) < parts:
+            raise ValueError(f"model.accumulate={parts}: a batch of {len(field)} has not so many parts")
         case Tensor():
-            return list(field.chunk(parts))
-        case tuple() if not field:
-            return []
+            return list(field.tensor_split(parts))
         case tuple() if type(field) is tuple:
-            return [tuple(row) for row in zip(*(_split(item, parts) or [] for item in field), strict=True)]
+            return [tuple(row) for row in zip(*(_split(item, parts) for item in field), strict=True)] or [()] * parts
         case _:
             return split_batch(field, parts)
 

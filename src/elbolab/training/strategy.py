@@ -1,9 +1,12 @@
 """Several devices: Lightning launches, places and shards; the stepper averages gradients."""
 
+from typing import final
+
 from lightning.pytorch.strategies import DDPStrategy
 from torch.distributed import broadcast
 
 
+@final
 class FlatDDP(DDPStrategy):
     """DDP without torch's reducer, which takes one backward a step and so rejects two players and blocks.
 

@@ -111,8 +111,13 @@ def make_trainer(
         ValueError: an option that does nothing under manual optimisation (names the one that does), no length, or an
             unknown precision or strategy.
     """
+    for name, limit in (("train", limit_train_batches), ("val", limit_val_batches)):
+        if limit is not None and (not isinstance(limit, int) or limit < 1):
+            raise ValueError(f"trainer.limit_{name}_batches={limit}: a whole number of steps, at least 1; null for all")
     for name in REFUSED.keys() & lightning.keys():
         raise ValueError(f"trainer.{name} does nothing under manual optimisation: use {REFUSED[name]}")
+    if max_epochs == 0 or max_steps == 0:
+        raise ValueError(f"trainer.max_epochs={max_epochs}, trainer.max_steps={max_steps}: train for at least one")
     if max_epochs is None and max_steps < 0 and max_time is None:
         raise ValueError("this run has no end: set trainer.max_epochs, trainer.max_steps or trainer.max_time")
     if precision not in ("32-true", "64-true", *AUTOCAST):
@@ -130,7 +135,7 @@ def make_trainer(
         accelerator=accelerator,
         devices=devices,
         num_nodes=num_nodes,
-        strategy=make_strategy(strategy),
+        strategy=make_strategy("ddp" if strategy == "auto" and (devices != 1 or num_nodes != 1) else strategy),
         precision="32-true" if precision in AUTOCAST else precision,  # type: ignore[arg-type]
         deterministic=deterministic,  # type: ignore[arg-type]
         callbacks=[pacing, Timer(max_time), *(callbacks or [])],

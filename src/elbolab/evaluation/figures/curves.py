@@ -103,9 +103,10 @@ def rate_distortion(points: Iterable[Point]) -> Figure:
     axes = plain(figure.subplots())
     axes.plot(rate, distortion, color=MODEL, marker="o", markersize=4, linewidth=1.0)
     for point in ordered:
-        axes.annotate(point.label, point[1:], xytext=(5, 5), textcoords="offset points", fontsize=8)
-    axes.margins(0.15)
+        axes.annotate(point.label, point[1:], xytext=(6, 6), textcoords="offset points", fontsize=8)
+    axes.margins(0.2)
     _levels(axes, rate + distortion)
+    axes.set_xlim(left=-0.03 * rate.max())  # no rate is negative
     axes.set(xlabel="rate (nats)", ylabel="distortion (nats)")
     return figure
 

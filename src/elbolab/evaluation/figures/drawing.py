@@ -83,7 +83,7 @@ def write_figures(figures: Mapping[str, Figure], folder: Path, dpi: int = DPI) -
 
 def _write(figure: Figure, path: Path, dpi: int) -> Path:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    figure.savefig(temporary, format="png", dpi=dpi)
+    figure.savefig(temporary, format="png", dpi=dpi, bbox_inches="tight", pad_inches=0.08)
     return temporary.replace(path)
 
 

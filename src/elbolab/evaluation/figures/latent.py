@@ -48,11 +48,13 @@ def latent_space(
     models: Mapping[str, Densities], batches: Iterable[Batch], *, seed: int, projection: Projection = PRINCIPAL
 ) -> Figure:
     """Codes coloured by label, a panel a model: as they are in one or two dimensions, else projected."""
-    figure = blank(4.4 * len(models) + 0.6, 4.2)
-    for axes, (name, densities) in zip(figure.subplots(1, len(models), squeeze=False)[0], models.items(), strict=True):
+    figure = blank(4.2 * len(models) + 0.6, 4.2)
+    panels = figure.subplots(1, len(models), squeeze=False)[0]
+    for axes, (name, densities) in zip(panels, models.items(), strict=True):
         z, y, _ = codes(densities, batches, limit=NUM_CODES)
         _scatter(axes, z.double().numpy(), None if y is None else y.numpy(), seed, projection)
         axes.set_title(name, fontsize=9)
+    _legend(panels[-1], [] if y is None else np.unique(y.numpy()).tolist())
     return figure
 
 
@@ -65,8 +67,8 @@ def _scatter(axes: Axes, z: NDArray, y: NDArray | None, seed: int, projection: P
     classes = [] if y is None else np.unique(y).tolist()
     colours = [DATA] * len(xy) if y is None else [_colour(classes, label) for label in y]
     axes.scatter(xy[order, 0], xy[order, 1], s=5, c=[colours[i] for i in order], linewidths=0, alpha=0.8)
-    plain(axes).set(xlabel=labels[0], ylabel=labels[1], aspect="equal")
-    _legend(axes, classes)
+    plain(axes).set(xlabel=labels[0], ylabel=labels[1], box_aspect=1)
+    axes.set_aspect("equal", adjustable="datalim")  # panels side by side are of one size
 
 
 def _histogram(axes: Axes, z: NDArray, y: NDArray | None) -> None:
@@ -75,7 +77,6 @@ def _histogram(axes: Axes, z: NDArray, y: NDArray | None) -> None:
     parts = [z] if y is None else [z[y == label] for label in classes]
     axes.hist(parts, bins=60, stacked=True, color=[_colour(classes, label) for label in classes] or [DATA])
     plain(axes).set(xlabel="$z_0$", ylabel="number of data")
-    _legend(axes, classes)
 
 
 def _colour(classes: list, label: int) -> tuple:

@@ -199,7 +199,8 @@ def _fold(values: Tensor, columns: int) -> Tensor:
 
 
 def _bare(axes: Axes) -> None:
-    """No frame and no ticks."""
+    """No frame and no ticks, and the title next to what is drawn."""
+    axes.set_anchor("N")
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_visible(False)
