@@ -1,7 +1,10 @@
 """Every user's error: one message that names the mend, no traceback, a code other than 0, nothing lost."""
 
+import shutil
+
 import numpy as np
 import pytest
+from filelock import FileLock
 from tests.cli.conftest import QUICK
 
 GREY = "data.binarize=none"
@@ -28,6 +31,13 @@ BAD = {
     "a prior that an autoencoder ignores": (["train", *QUICK, "model=ae", "prior=mixture"], "prior=none"),
     "a precision that is none": (["train", *QUICK, "trainer.precision=16-mixed"], "bf16-mixed"),
     "no end": (["train", *QUICK, "trainer.max_epochs=null"], "trainer.max_epochs"),
+    "a latent dimension in words": (["train", *QUICK, "densities.latent_dim=two"], "latent_dim=two.*at least one"),
+    "a seed in words": (["train", *QUICK, "seed=x"], "seed=x: a seed is a whole number"),
+    "no epochs": (["train", *QUICK, "trainer.max_epochs=0"], "train for at least one"),
+    "a key that nothing reads": (["train", *QUICK, "+sede=1"], "did you mean 'seed'"),
+    "an experiment that does not exist": (["train", "experiment=burda"], "did you mean 'burda2016/vae"),
+    "a module that is not there": (["train", *QUICK, "model._target_=nowhere.VAE"], "nowhere.VAE.*--config-dir"),
+    "no runs to compare": (["compare"], "which runs"),
     "a run directory that is none": (["evaluate", "run=nowhere"], "no run directory"),
     "resuming what is no run": (["train", "resume=nowhere"], "no run directory"),
     "no run named": (["sample"], "run=DIR"),
@@ -48,7 +58,7 @@ def test_bad_input_has_one_clear_message(name, shell):
     assert re.search(message, err, re.DOTALL), err
     assert err.count("error:") == 1
     assert "Traceback" not in err
-    assert not list(shell.folder.rglob("checkpoints"))
+    assert {path.name for path in shell.folder.iterdir()} == {"x.npy", "nan.npy"}, "nothing that looks like a run"
 
 
 def test_v_shows_the_traceback(shell):
@@ -58,6 +68,35 @@ def test_v_shows_the_traceback(shell):
 def test_resume_refuses_another_experiment(finished, shell):
     err = shell("train", f"resume={finished[0]}", "densities.latent_dim=3", fails=True)
     assert "cannot change when a run is resumed" in err
+
+
+def test_a_part_that_is_missing_from_a_run_is_named(finished, shell):
+    shutil.copytree(finished[0], shell.folder / "half")
+    (shell.folder / "half" / "spec.json").unlink()
+    assert "it has no spec.json" in shell("evaluate", "run=half", fails=True)
+    shutil.copy(finished[0] / "spec.json", shell.folder / "half")
+    (shell.folder / "half" / "weights.safetensors").unlink()
+    assert "finish it with elbolab train resume=" in shell("evaluate", "run=half", fails=True)
+
+
+def test_one_directory_is_trained_in_once_at_a_time(finished, shell):
+    shutil.copytree(finished[0], shell.folder / "busy")
+    with FileLock(shell.folder / "busy" / ".lock"):
+        assert "another process is training" in shell("train", "resume=busy", fails=True)
+    assert (shell.folder / "busy" / "weights.safetensors").exists()
+
+
+def test_a_resumed_run_cannot_end_before_where_it_is(finished, shell):
+    shutil.copytree(finished[0], shell.folder / "long")
+    assert "max_epochs=1" in shell("train", "resume=long", "trainer.max_epochs=1", fails=True)
+
+
+def test_any_path_can_name_a_run(finished, shell):
+    name = "lr=0.1, seed='0' (a run)"
+    shutil.copytree(finished[0], shell.folder / name)
+    shell("train", f"resume={name}", "evaluation.limit=50")
+    shell("sample", f"run={name}", "num=1")
+    assert (shell.folder / name / "samples" / "samples.npz").exists()
 
 
 def test_a_loss_that_becomes_nan_keeps_the_last_good_state(shell):

@@ -7,6 +7,7 @@ import pytest
 
 from elbolab.batch import Support
 from elbolab.data.arrays import OwnArrays
+from elbolab.data.own_files import read_named
 
 NUM = 60
 RNG = np.random.default_rng(0)
@@ -244,3 +245,10 @@ def test_impossible_options(options, message):
 def test_only_grey_levels_are_binarised(tmp_path):
     with pytest.raises(ValueError, match="data.binarize=dynamic: only integers from 0 to 255 are binarised, these are"):
         own(saved(tmp_path, x=pixels(4) / 255), binarize="dynamic").spec  # noqa: B018
+
+
+@pytest.mark.parametrize("name", ["x.npz", "x.npy"])
+def test_a_file_that_is_none_is_named(tmp_path, name):
+    (tmp_path / name).write_text("no arrays")
+    with pytest.raises(ValueError, match=f"{name} cannot be read"):
+        read_named(tmp_path / name)

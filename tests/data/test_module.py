@@ -190,7 +190,7 @@ def test_one_line_for_people():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"batch_size": 0}, "data.batch_size=0: a batch has at least one datum"),
+        ({"batch_size": 0}, "data.batch_size=0: a whole number of data, at least one"),
         ({"eval_batch_size": -1}, "data.eval_batch_size=-1"),
         ({"resident": "maybe"}, "data.resident=maybe: choose auto, true or false"),
         ({"given": "label"}, "data.given=label: choose none or labels"),

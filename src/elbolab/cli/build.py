@@ -4,7 +4,6 @@ from typing import Any
 
 import lightning as L
 from hydra.utils import instantiate
-from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig
 
 from elbolab.batch import Spec
@@ -33,7 +32,7 @@ def build_model(cfg: DictConfig, densities: Densities) -> ElboModule:
     return make(cfg.model)(densities=densities)
 
 
-def build_trainer(cfg: DictConfig, loggers: list[Logger]) -> L.Trainer:
-    """The Trainer with the callbacks of the config."""
+def build_trainer(cfg: DictConfig) -> L.Trainer:
+    """The Trainer with the callbacks of the config; its loggers come when the run begins."""
     callbacks = [make(node) for node in cfg.callbacks.values() if node is not None]
-    return make(cfg.trainer, callbacks=callbacks, logger=loggers, default_root_dir=cfg.paths.run)
+    return make(cfg.trainer, callbacks=callbacks, default_root_dir=cfg.paths.run)

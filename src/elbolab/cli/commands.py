@@ -81,8 +81,10 @@ def _abandon(folder: Path) -> None:
     """Removes the directory of a run that failed before it began: it holds nothing but a log."""
     if {path.name for path in folder.iterdir()} <= {"log.txt"}:
         shutil.rmtree(folder)
-        if not any(folder.parent.iterdir()):
-            folder.parent.rmdir()
+        for parent in folder.parents:
+            if parent == Path.cwd() or any(parent.iterdir()):
+                break
+            parent.rmdir()
 
 
 def _import_from_here(args: list[str]) -> None:

@@ -46,7 +46,9 @@ def print_comparison(args: Sequence[str]) -> None:
     runs = evaluated(folders)
     if len(runs) < 2:
         raise ValueError(
-            f"{len(runs)} evaluated run(s) in {', '.join(args) or 'nothing'}: name two run directories, or a sweep"
+            f"{len(runs)} evaluated run(s) in {', '.join(args)}: name two run directories, or a sweep"
+            if args
+            else "which runs? elbolab compare SWEEP_DIR, or two run directories"
         )
     print(compare(runs, folders[0] if len(folders) == 1 else Path("comparison")))
 

@@ -70,7 +70,8 @@ def explain(error: BaseException, dirs: Sequence[Path], argv: Sequence[str]) -> 
         first = str(error).partition(". ")[0]
         return f"{first}. Choose a smaller data.batch_size, or data.resident=false where the data fill the device"
     if type(error).__name__ == "MisconfigurationException":  # Lightning's, whose text is written for users
-        return str(error)
+        hint = ": choose trainer=auto or trainer=cpu" if "gpu backend" in str(error) else ""
+        return f"{str(error).rstrip('!.')}{hint}"
     return f"{type(error).__name__}: {error} (-v shows where)"
 
 

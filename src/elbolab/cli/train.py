@@ -9,7 +9,6 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from lightning.pytorch.callbacks import ModelCheckpoint, Timer
-from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
@@ -25,7 +24,7 @@ from elbolab.data.module import DataModule
 from elbolab.models.base import ElboModule
 from elbolab.training.stepper import NotFinite
 
-log = logging.getLogger(__name__)
+log_once = rank_zero_only(logging.getLogger(__name__).info)
 
 
 def train(cfg: DictConfig) -> float:
@@ -43,12 +42,14 @@ def _train(cfg: DictConfig, run: RunDir) -> float:
     L.seed_everything(cfg.seed, workers=True, verbose=False)
     data = build_data(cfg)
     model = build_model(cfg, build_densities(cfg, data.spec))
+    trainer = build_trainer(cfg)
+    log_once(data.describe())  # reads and checks the data: whatever can be wrong from the start is wrong by now
     if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
         write_start(run, cfg, data.spec, sys.argv)  # a resumed run's config may say how much longer
-    loggers = [make(node) for node in cfg.logger.values() if node is not None]
-    code, lines = 1, []
+    code, lines, loggers = 1, [], [make(node) for node in cfg.logger.values() if node is not None]
     try:
-        value = fit(cfg, run, data, model, loggers)
+        trainer.loggers = loggers
+        value = fit(cfg, run, data, model, trainer)
         code = 0
     finally:
         lines = finish(loggers, code)  # a live W&B run would be taken over by the next job of a sweep
@@ -67,16 +68,14 @@ def resolved(cfg: DictConfig) -> DictConfig:
     return OmegaConf.create(OmegaConf.to_container(resumed_config(cfg) if cfg.resume else cfg, resolve=True))  # type: ignore[return-value]
 
 
-def fit(cfg: DictConfig, run: RunDir, data: DataModule, model: ElboModule, loggers: list[Logger]) -> float:
+def fit(cfg: DictConfig, run: RunDir, data: DataModule, model: ElboModule, trainer: L.Trainer) -> float:
     """Trains, from the newest checkpoint where there is one, and exports the best weights.
 
     Raises:
         NotFinite: training left the finite numbers; names the last good state and the mends.
     """
-    for logger in loggers:
+    for logger in trainer.loggers:
         logger.log_hyperparams(OmegaConf.to_container(cfg))  # type: ignore[arg-type]
-    trainer = build_trainer(cfg, loggers)
-    rank_zero_only(log.info)(data.describe())
     try:
         trainer.fit(model, data, ckpt_path=str(run.last) if cfg.resume and run.last.is_file() else None)
     except NotFinite as error:

@@ -69,8 +69,8 @@ class DataModule(L.LightningDataModule, ABC):
     ) -> None:
         super().__init__()
         for name, size in (("batch_size", batch_size), ("eval_batch_size", eval_batch_size)):
-            if size < 1:
-                raise ValueError(f"data.{name}={size}: a batch has at least one datum")
+            if not isinstance(size, int) or size < 1:
+                raise ValueError(f"data.{name}={size}: a whole number of data, at least one")
         if resident not in ("auto", True, False):
             raise ValueError(f"data.resident={resident}: choose auto, true or false")
         if given not in ("none", "labels"):

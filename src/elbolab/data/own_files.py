@@ -3,6 +3,7 @@
 The names are ``x``, or ``train``, ``val`` and ``test``; labels ``y`` or ``y_train``, ...; factors likewise.
 """
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ def read_named(path: Path) -> dict[str, np.ndarray]:
         raise ValueError(f"data.path={path}: give an .npz or .npy file, or a folder of pictures")
     try:
         return _read_numpy(path)
-    except (ValueError, OSError, EOFError) as error:
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(f"data.path={path} cannot be read as {path.suffix}: {error}") from error
 
 

@@ -99,7 +99,10 @@ class ElboModule(L.LightningModule, ABC):
 
     def configure_optimizers(self) -> list[Optimizer]:
         """One optimiser a player; a scheduled rate becomes a tensor where the optimiser takes one."""
-        optimizers = [player.optimizer(player.parameters) for player in self.players()]
+        try:
+            optimizers = [player.optimizer(player.parameters) for player in self.players()]
+        except ValueError as error:  # torch names its argument, not ours
+            raise ValueError(f"optimizer: {error}") from error
         for group in (group for optimizer in optimizers for group in optimizer.param_groups):
             group["base_lr"] = float(group["lr"])
             if self.schedule is not None and (group.get("fused") or group.get("capturable")):
