@@ -40,7 +40,7 @@ def linear_gaussian(dim=2, scale=0.5, given=()):
         layer = head.net.layers[0]
         nn.init.zeros_(layer.weight)
         nn.init.eye_(layer.weight[:dim])
-        nn.init.constant_(layer.bias[dim:], log(std))
+        nn.init.constant_(layer.bias[dim:], 2 * log(std))
     return densities
 
 

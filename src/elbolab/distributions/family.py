@@ -70,7 +70,10 @@ class Bernoulli(Family):
 
 @final
 class DiagonalNormal(Family):
-    """N(loc, diag(scale^2)), loc and log scale from the raw output.
+    """N(loc, diag(scale^2)), loc and log variance from the raw output (Kingma & Welling 2014, appendix C).
+
+    The log variance, not the log scale, also for what it does to training: Burda et al.'s reduced protocol ends with
+    22 active units and the others at rest, where log scales leave some that still move.
 
     Args:
         event: shape of one draw.
@@ -82,9 +85,9 @@ class DiagonalNormal(Family):
         self.min_scale = min_scale
 
     def forward(self, raw: Tensor) -> Distribution:
-        """Independent Normal(loc, exp(log scale) + min_scale)."""
-        loc, log_scale = split(raw, self.event, 2)
-        return Independent(Normal(loc, log_scale.exp() + self.min_scale), len(self.event))
+        """Independent Normal(loc, exp(log variance / 2) + min_scale)."""
+        loc, log_variance = split(raw, self.event, 2)
+        return Independent(Normal(loc, (0.5 * log_variance).exp() + self.min_scale), len(self.event))
 
     def raw_for(self, mean: Tensor) -> Tensor:
         """Locations at the mean, scales of 1."""
