@@ -2,6 +2,7 @@
 
 import os
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # small tensors gain nothing, and processes that share cores spin
 os.environ.update(WANDB_MODE="offline", WANDB_SILENT="true", MPLBACKEND="agg", CUDA_VISIBLE_DEVICES="")
 
 import pytest
