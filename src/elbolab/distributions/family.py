@@ -72,9 +72,6 @@ class Bernoulli(Family):
 class DiagonalNormal(Family):
     """N(loc, diag(scale^2)), loc and log variance from the raw output (Kingma & Welling 2014, appendix C).
 
-    The log variance, not the log scale, also for what it does to training: Burda et al.'s reduced protocol ends with
-    22 active units and the others at rest, where log scales leave some that still move.
-
     Args:
         event: shape of one draw.
         min_scale: lower bound added to the scale, so that it cannot vanish.
