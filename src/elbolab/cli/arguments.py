@@ -8,6 +8,9 @@ from pathlib import Path
 PATHS = ("resume", "run", "out")
 """Arguments whose value is a path."""
 
+TAKES_A_WORD = ("--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp", "--cfg", "-c", "--package", "-p")
+"""Flags of Hydra that the next word belongs to."""
+
 
 def quoted(value: str) -> str:
     """``value`` as Hydra reads it literally."""
@@ -29,6 +32,17 @@ def _quote(arg: str) -> str:
     if key not in PATHS or not value or value == "null" or value != unquoted(value):
         return arg
     return f"{key}={quoted(value)}"
+
+
+def flags_first(args: list[str]) -> list[str]:
+    """Overrides after flags, each in its order: Hydra's parser reads no override behind a flag that follows one."""
+    overrides = [i for i, arg in enumerate(args) if _is_override(arg) and not (i and args[i - 1] in TAKES_A_WORD)]
+    flags = [arg for i, arg in enumerate(args) if i not in overrides]
+    return [*flags, *(args[i] for i in overrides)]
+
+
+def _is_override(arg: str) -> bool:
+    return not arg.startswith("-") and ("=" in arg or arg.startswith(("+", "~")))
 
 
 def is_resume(argument: str) -> bool:

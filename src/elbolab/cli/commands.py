@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from elbolab.cli.arguments import directory_overrides, quote_paths
+from elbolab.cli.arguments import directory_overrides, flags_first, quote_paths
 from elbolab.cli.paths import config_dir
 
 
@@ -43,6 +43,7 @@ def _run_hydra_command(command: str, args: list[str]) -> None:
     """Hydra reads `sys.argv`, and raises instead of printing when HYDRA_FULL_ERROR is set."""
     from hydra import main as hydra_main
 
+    args = flags_first(args)
     _import_from_here(args)
     os.environ["HYDRA_FULL_ERROR"] = "1"
     swept = any(arg in ("-m", "--multirun") for arg in args)
