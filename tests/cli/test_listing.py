@@ -83,3 +83,11 @@ def test_listing_answers_at_once():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert time.monotonic() - start < 2  # 0.1 s on an idle machine
     assert not {"torch", "hydra", "lightning", "yaml"} & set(done.stdout.splitlines()[-1].split())
+
+
+def test_a_reader_that_leaves_is_no_error(tmp_path):
+    script = "from elbolab.cli import main; main()"
+    command = f"{sys.executable} -c '{script}' list 2> err | true; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() in ("0", "141")
+    assert (tmp_path / "err").read_text() == ""

@@ -31,8 +31,21 @@ def usage() -> str:
     return HELP.format(commands="\n".join(f"  {name:<11} {line}" for name, line in COMMANDS.items()))
 
 
+PIPE_CLOSED = 141
+"""As shells report a process whose reader has gone: `elbolab list | head -3`."""
+
+
 def main() -> None:
     """The console script; exits with 0, or with the code that `errors.report` gives."""
+    try:
+        _main()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(PIPE_CLOSED)
+
+
+def _main() -> None:
     args = sys.argv[1:]
     verbose = "-v" in args
     args = [a for a in args if a != "-v"]
@@ -43,6 +56,8 @@ def main() -> None:
 
     try:
         _dispatch(command, args)
+    except BrokenPipeError:
+        raise
     except BaseException as error:  # Ctrl-C reaches us as SystemExit from Lightning
         sys.exit(report(error, verbose=verbose, argv=[command, *args]))
 
