@@ -178,6 +178,13 @@ def test_a_finished_run_can_be_made_longer(finished, shell):
     ]
 
 
+def test_a_sweep_finds_its_own_directory(shell):
+    out = shell("train", "-m", *QUICK, "trainer.max_epochs=1", "evaluation.limit=20", "seed=0,1")
+    (folder,) = (shell.folder / "outputs" / "sweeps").iterdir()
+    assert (folder / "rate_distortion.png").exists()
+    assert "seed=1" in out
+
+
 def test_a_sweep_has_a_run_a_job_and_a_comparison(shell):
     out = shell(
         "train",
