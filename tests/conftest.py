@@ -26,3 +26,22 @@ def float64():
 
 def pytest_addoption(parser):
     parser.addoption("--regenerate-golden", action="store_true", help="write the golden curves anew")
+
+
+@pytest.fixture
+def rehearsed(monkeypatch):
+    """Fits run captured from here on, on a device that is rehearsed; the list of their graphs."""
+    from tests.rehearsal import Rehearsal
+
+    from elbolab.models import base
+    from elbolab.training.engine import Captured
+
+    made = []
+
+    def choose(*_):
+        made.append(Rehearsal())
+        return Captured(made[-1])
+
+    Distribution.set_default_validate_args(False)  # checks of arguments wait for the device; training has none
+    monkeypatch.setattr(base, "choose_engine", choose)
+    return made

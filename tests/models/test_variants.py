@@ -46,6 +46,14 @@ def test_no_loss_waits_for_the_device(name):
             player.loss(batch()).value.backward(inputs=player.parameters)
 
 
+def test_every_variant_runs_captured(name, request):
+    eager, ours = make(name), make(name)
+    fit(eager, max_epochs=2)
+    (graphs,) = [request.getfixturevalue("rehearsed"), fit(ours, max_epochs=2)][0]
+    assert torch.equal(weights(eager), weights(ours))
+    assert graphs.replays > 15
+
+
 def test_that_check_sees_a_host_sync():
     Distribution.set_default_validate_args(False)
     model = make("vae")

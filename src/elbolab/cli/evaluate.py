@@ -11,6 +11,7 @@ from elbolab.cli.load import Run, load_run, numbers_of
 from elbolab.data.module import DataModule
 from elbolab.evaluation.figures.drawing import draw_all, write_figures
 from elbolab.evaluation.report import table, write_report
+from elbolab.training.trainer import device_type
 
 
 def evaluate(cfg: DictConfig) -> None:
@@ -21,8 +22,8 @@ def evaluate(cfg: DictConfig) -> None:
 
 
 def choose_device(name: str) -> torch.device:
-    """``auto`` is a CUDA device when there is one."""
-    return torch.device(name if name != "auto" else "cuda" if torch.cuda.is_available() else "cpu")
+    """The device of ``device=auto|gpu|cpu|cuda:1`` or of ``trainer.accelerator``."""
+    return torch.device(name if ":" in name else device_type(name))
 
 
 def measure(run: Run, data: DataModule, evaluation: DictConfig) -> str:

@@ -22,7 +22,7 @@ from elbolab.cli.resume import resumed_config
 from elbolab.cli.run_dir import RunDir, held, save_weights, write_json, write_start
 from elbolab.data.module import DataModule
 from elbolab.models.base import ElboModule
-from elbolab.training.stepper import NotFinite
+from elbolab.training.guard import NotFinite
 
 log_once = rank_zero_only(logging.getLogger(__name__).info)
 

@@ -11,10 +11,11 @@ from typing import final
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Distribution, Independent, Normal
+from torch.distributions import Distribution, Independent
 
 from elbolab.batch import Net, Shape
 from elbolab.distributions.family import Family
+from elbolab.distributions.unit_normal import UnitNormal
 from elbolab.nets.precision import run
 
 MakeFamily = Callable[[Shape], Family]
@@ -93,16 +94,17 @@ class StandardNormal(Conditional):
     """
 
     zero: Tensor
+    one: Tensor
 
     def __init__(self, parents: tuple[Shape, ...], event: Shape) -> None:
         super().__init__()
         self.parents = parents
         self.register_buffer("zero", torch.zeros(event), persistent=False)
+        self.register_buffer("one", torch.ones(event), persistent=False)
 
     def forward(self, *parents: Tensor) -> Distribution:
         """N(0, I) of batch shape (*S, B), () without parents."""
-        normal = Normal(self.zero, torch.ones_like(self.zero))
-        return Independent(normal, self.zero.dim()).expand(lead_of(parents, self.parents))
+        return Independent(UnitNormal(self.zero, self.one), self.zero.dim()).expand(lead_of(parents, self.parents))
 
 
 def lead_of(parents: tuple[Tensor, ...], shapes: tuple[Shape, ...]) -> torch.Size:

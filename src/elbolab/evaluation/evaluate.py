@@ -12,6 +12,7 @@ from elbolab.evaluation.batches import first
 from elbolab.evaluation.decomposition import rate_decomposition
 from elbolab.evaluation.likelihood import degeneracy, likelihood_quantities
 from elbolab.evaluation.quantity import Quantity
+from elbolab.evaluation.ranks import world_and_rank
 from elbolab.evaluation.report import SPLITS, Report, check, entries
 from elbolab.evaluation.representation import PROTOCOL, representation_quantities
 from elbolab.evaluation.representation import Protocol as Scores
@@ -54,6 +55,9 @@ def evaluate(
 ) -> Report:
     """Measures a model: the same model, data and options give the same report.
 
+    In a distributed run every rank calls this. The likelihoods are shared out over ranks; the rest is measured by rank
+    0, whose report is whole; the others' are empty.
+
     Args:
         densities: the model, on the device on which it is evaluated.
         data: the data.
@@ -63,20 +67,23 @@ def evaluate(
         memory: bytes for the activations of one chunk of the NLL; None for what suits the device.
         limit: measure the first so many data of each split; None for all.
         decomposition_limit: data of the rate's decomposition, whose cost is quadratic, at most.
-        probe_limit: training data of the probes, at most.
+        probe_limit: training data of the probes, at most; a seeded choice of them where there are more.
         num_neighbours: voters of the nearest-neighbour probe.
         scores: how the disentanglement scores are taken.
 
     Raises:
         ValueError: an unknown split, or a number below 1.
     """
-    _check_options(splits, num_samples=num_samples, memory=memory, limit=limit)
+    limits = {"limit": limit, "decomposition_limit": decomposition_limit, "probe_limit": probe_limit}
+    _check_options(splits, num_samples=num_samples, memory=memory, num_neighbours=num_neighbours, **limits)
     device = device_of(densities)
     train = data.batches("train", device)
     report: Report = {}
     for split in splits:
         batches = First(data.batches(split, device), limit)
         quantities = likelihood_quantities(densities, batches, num_samples=num_samples, seed=seed, memory=memory)
+        if world_and_rank()[1] > 0:
+            continue
         quantities |= rate_decomposition(densities, batches, seed=seed, limit=decomposition_limit)
         quantities |= representation_quantities(
             densities,

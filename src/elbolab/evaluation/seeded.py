@@ -7,6 +7,8 @@ from itertools import chain
 import torch
 from torch import nn
 
+from elbolab.data.blocks import generator
+
 
 def device_of(module: nn.Module) -> torch.device:
     """Where the module's numbers live; the CPU when it has none."""
@@ -25,15 +27,16 @@ def evaluating(module: nn.Module, seed: int) -> Iterator[None]:
     try:
         with torch.random.fork_rng([device] if device.type == "cuda" else []), torch.no_grad():
             module.eval()
-            _seed(device, seed)
+            seed_noise(device, seed)
             yield
     finally:
         for part, training in flags:
             part.training = training
 
 
-def _seed(device: torch.device, seed: int) -> None:
-    """Seeds the CPU and ``device``, and no other device: `torch.manual_seed` would reach every one."""
+def seed_noise(device: torch.device, *words: int) -> None:
+    """Seeds the CPU and ``device`` by ``words``, and no other device: `torch.manual_seed` would reach every one."""
+    seed = generator(*words).initial_seed() if len(words) > 1 else words[0]
     torch.default_generator.manual_seed(seed)
     if device.type == "cuda":
         with torch.cuda.device(device):
