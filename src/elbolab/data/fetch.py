@@ -65,12 +65,14 @@ class Finish:
         self.packed = arrays.packed
         self.device = device
         self.generator = generator
-        # `F.one_hot` would wait for the device to check its input
-        self.one_hot = [torch.eye(*shape, device=device) for shape in given]
+        self.classes = [torch.arange(*shape, device=device) for shape in given]
         self.shifts = torch.arange(7, -1, -1, dtype=torch.uint8, device=device)
 
     def __call__(self, rows: Rows) -> Batch:
-        """Moves to the device, unpacks, scales, draws and adds the conditions."""
+        """Moves to the device, unpacks, scales, draws and adds the conditions.
+
+        Of rows that are there already this is work of the device alone, which the host does not wait for.
+        """
         x, y, factors = rows.to(self.device)
         x = x if self.packed is None else self._unpack(x, self.packed)
         x = x.to(torch.get_default_dtype())
@@ -79,8 +81,11 @@ class Finish:
         return Batch(x, self._conditions(y), y, factors)
 
     def _conditions(self, y: Tensor | None) -> tuple[Tensor, ...]:
-        assert y is not None or not self.one_hot
-        return tuple(vectors[y] for vectors in self.one_hot)
+        """One-hot vectors (B, C); `F.one_hot` would wait for the device to check its input."""
+        if y is None:
+            assert not self.classes
+            return ()
+        return tuple((y[:, None] == classes).to(torch.get_default_dtype()) for classes in self.classes)
 
     def _unpack(self, x: Tensor, event: Shape) -> Tensor:
         """Bytes (B, bytes), most significant bit first -> bits (B, *event)."""
