@@ -11,7 +11,9 @@ from elbolab.evaluation import likelihood
 from elbolab.evaluation.likelihood import bound, importance_log_likelihood
 from elbolab.evaluation.ranks import shared_out, world_and_rank
 
-pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")  # fork, by intent
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:This process .* is multi-threaded:DeprecationWarning"
+)  # fork, by intent
 
 
 def measured():

@@ -82,7 +82,11 @@ class Sampled(Latent):
     @cached_property
     def log_ratio(self) -> Tensor:
         """Log p(z) - log q(z)."""
-        return self.p.log_prob(self.z) - self.q.log_prob(self.z)
+        try:
+            log_q = self.q.log_prob(self.z)
+            return self.p.log_prob(self.z) - log_q
+        except NotImplementedError as error:
+            raise Undefined(f"no importance weight: {error}") from error
 
     @cached_property
     def kl_per_dim(self) -> Tensor:

@@ -7,7 +7,7 @@ dimensions of several parents broadcast. The distribution has batch shape (*S, B
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from math import prod
-from typing import final
+from typing import Any, final
 
 import torch
 from torch import Tensor, nn
@@ -56,8 +56,8 @@ class Head(Conditional):
         super().__init__()
         if not parents:
             raise ValueError(
-                "a network needs something to read, and this conditional has no parents: choose prior=standard_normal, "
-                "or data with conditions"
+                "a network needs something to read, and without conditions this one has nothing: choose "
+                "prior=standard_normal, or conditions, data.given=labels"
             )
         self.parents = parents
         self.family = family(event)
@@ -77,6 +77,21 @@ class Head(Conditional):
         """Sets the offset so that a zero network output gives ``mean`` (*event); no effect without `init_to_mean`."""
         if self.offset is not None:
             self.offset.copy_(self.family.raw_for(mean))
+
+
+def compile_networks(module: nn.Module, **options: Any) -> None:
+    """`torch.compile` for the network of every head within ``module``, in place: names of weights stay.
+
+    Not the LightningModule, whose hooks it would break. It happens when they are first called, and again for another
+    shape.
+
+    Args:
+        module: a model or densities.
+        **options: as `torch.compile`'s.
+    """
+    for part in module.modules():
+        if isinstance(part, Head):
+            part.net.compile(**options)
 
 
 def _flatten_lead(parents: tuple[Tensor, ...], shapes: tuple[Shape, ...]) -> tuple[tuple[int, ...], list[Tensor]]:
@@ -109,7 +124,8 @@ class StandardNormal(Conditional):
 
 def lead_of(parents: tuple[Tensor, ...], shapes: tuple[Shape, ...]) -> torch.Size:
     """The batch shape that parents of these shapes ask for, () without parents."""
-    return torch.broadcast_shapes(*(p.shape[: p.dim() - len(s)] for p, s in zip(parents, shapes, strict=True)))
+    leads = [p.shape[: p.dim() - len(s)] for p, s in zip(parents, shapes, strict=True)]
+    return torch.broadcast_shapes(*leads) if len(leads) > 1 else leads[0] if leads else torch.Size()
 
 
 @final

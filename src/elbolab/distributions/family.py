@@ -52,6 +52,12 @@ def split(raw: Tensor, event: Shape, count: int) -> tuple[Tensor, ...]:
     return raw.unflatten(raw.dim() - len(event), (count, event[0])).unbind(raw.dim() - len(event))
 
 
+def check_floor(min_scale: float) -> None:
+    """Raises ValueError where the lower bound of a scale is negative: scales could be."""
+    if min_scale < 0:
+        raise ValueError(f"min_scale={min_scale}: the lower bound of a scale is not negative")
+
+
 @final
 class Bernoulli(Family):
     """x in {0, 1}: raw outputs are logits."""
@@ -75,10 +81,14 @@ class DiagonalNormal(Family):
     Args:
         event: shape of one draw.
         min_scale: lower bound added to the scale, so that it cannot vanish.
+
+    Raises:
+        ValueError: a negative min_scale.
     """
 
     def __init__(self, event: Shape, min_scale: float = 1e-6) -> None:
         super().__init__(event, per_element(event, 2))
+        check_floor(min_scale)
         self.min_scale = min_scale
 
     def forward(self, raw: Tensor) -> Distribution:

@@ -75,7 +75,7 @@ def evaluate(
         ValueError: an unknown split, or a number below 1.
     """
     limits = {"limit": limit, "decomposition_limit": decomposition_limit, "probe_limit": probe_limit}
-    _check_options(splits, num_samples=num_samples, memory=memory, num_neighbours=num_neighbours, **limits)
+    check_options(splits, seed, scores, num_samples=num_samples, memory=memory, num_neighbours=num_neighbours, **limits)
     device = device_of(densities)
     train = data.batches("train", device)
     report: Report = {}
@@ -100,10 +100,18 @@ def evaluate(
     return report
 
 
-def _check_options(splits: Sequence[str], **numbers: int | None) -> None:
+def check_options(splits: Sequence[str], seed: int, scores: Scores = PROTOCOL, **numbers: int | None) -> None:
+    """Refuses options of `evaluate` that are out of range: to be called before what it measures is trained.
+
+    Raises:
+        ValueError: an unknown split, a seed that is none, or a number below 1.
+    """
     if not splits or not set(splits) <= set(SPLITS):
         raise ValueError(f"evaluation.splits={list(splits)}: choose from {', '.join(SPLITS)}")
-    for name, number in numbers.items():
+    if not 0 <= seed < 2**32:
+        raise ValueError(f"evaluation.seed={seed}: a seed is a whole number from 0 to {2**32 - 1}")
+    counts = numbers | {"scores.num_train": scores.num_train, "scores.num_eval": scores.num_eval}
+    for name, number in counts.items():
         if number is not None and number < 1:
             raise ValueError(f"evaluation.{name}={number}: must be at least 1")
 

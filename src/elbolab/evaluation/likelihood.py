@@ -2,8 +2,9 @@
 
 Shapes: N = data, G = data in a group, K = samples per datum, S and B = samples and data in a chunk; nats throughout.
 
-Noise is drawn for groups of data whose size depends on the model and K alone, and is seeded by the group's number. So no
-result depends on how the data were batched, on the number of ranks, or (for one layer of latents) on the memory budget.
+Noise is drawn for groups of data whose size depends on the model and K alone, and is seeded by the group's number. So
+no result depends on how the data were batched, on the number of ranks, or (for one layer of latents) on the memory
+budget.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -182,8 +183,8 @@ def likelihood_quantities(
 ) -> dict[str, Quantity]:
     """Those that exist of elbo, rate, distortion, nll, ess, degenerate and bits_per_dim.
 
-    ``degenerate`` is the fraction of data whose effective sample size is below 2: one sample carries their estimate. One
-    sample always does, so with ``num_samples=1`` neither it nor ess is there.
+    ``degenerate`` is the fraction of data whose effective sample size is below 2: one sample carries their estimate.
+    One sample always does, so with ``num_samples=1`` neither it nor ess is there.
     """
     parts = bound(densities, batches, seed=seed)
     quantities = {name: mean_of(values, k=1, seed=seed) for name, values in parts.items()}
