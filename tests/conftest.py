@@ -3,7 +3,9 @@
 import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # small tensors gain nothing, and processes that share cores spin
-os.environ.update(WANDB_MODE="offline", WANDB_SILENT="true", MPLBACKEND="agg", CUDA_VISIBLE_DEVICES="")
+os.environ.update(WANDB_MODE="offline", WANDB_SILENT="true", MPLBACKEND="agg")
+if "ELBOLAB_TEST_CUDA" not in os.environ:  # tests/cuda says how to run what needs a device
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 import pytest
 import torch

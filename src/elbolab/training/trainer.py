@@ -1,6 +1,6 @@
 """A Lightning Trainer whose numbers are optimiser steps, under manual optimisation in blocks."""
 
-from typing import Any, final
+from typing import Any, Literal, final
 
 import lightning as L
 import torch
@@ -86,7 +86,7 @@ def make_trainer(
     strategy: str = "auto",
     precision: str = "32-true",
     engine: str = "auto",
-    deterministic: bool | str = False,
+    deterministic: bool | Literal["warn"] = False,
     callbacks: list[Callback] | None = None,
     logger: list[Logger] | None = None,
     **lightning: Any,
@@ -129,6 +129,8 @@ def make_trainer(
     if precision not in ("32-true", "64-true", *AUTOCAST):
         raise ValueError(f"trainer.precision={precision}: choose 32-true, 64-true or bf16-mixed")
     check_engine(engine, device_type(accelerator))
+    if check_val_every_n_epoch < 1:
+        raise ValueError(f"trainer.check_val_every_n_epoch={check_val_every_n_epoch}: at every n-th epoch, n >= 1")
     size = block_size(log_every_n_steps, val_every_n_steps)
     pace = Pace(size, limit_train_batches, limit_val_batches)
     pacing = Pacing(pace, val_every_n_steps, AUTOCAST.get(precision), engine)

@@ -36,4 +36,8 @@ def size_of(batch: Any) -> int:
 def split_batch(batch: Any, parts: int) -> list[Any]:
     """A batch in ``parts`` parts along the first dimension of its tensors; in fewer where it has not so many rows."""
     parts = min(parts, *(len(leaf) for leaf in leaves(batch)))
-    return [mapped(lambda leaf, i=i: leaf.tensor_split(parts)[i], batch) for i in range(parts)]
+
+    def part(i: int) -> Any:
+        return mapped(lambda leaf: leaf.tensor_split(parts)[i], batch)
+
+    return [part(i) for i in range(parts)]
