@@ -173,7 +173,7 @@ def _draw(latents: tuple[Latent, ...], num: int) -> Drawn | None:
     """``num`` draws where the model has one layer of latents with a density, which then takes them as its proposal."""
     match latents:
         case (Sampled(q=q),):
-            z = q.sample((num,))
+            z = q.rsample((num,)) if q.has_rsample else q.sample((num,))  # torch's `sample` first looks at every scale
             return Drawn(z, q.log_prob(z))
     return None
 
