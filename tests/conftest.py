@@ -11,6 +11,10 @@ import pytest
 import torch
 from torch.distributions import Distribution
 
+# Autograd counts the devices at its first backward and starts a thread for each, and then nothing may fork. A fake
+# device (tests/fake_cuda.py, torch.compile) would count.
+torch.ones(1, requires_grad=True).sum().backward()
+
 
 @pytest.fixture(autouse=True)
 def _checked_and_seeded():

@@ -287,3 +287,19 @@ def test_data_are_found_from_any_folder(shell, monkeypatch):
     other = shell.folder / "other"
     other.mkdir()
     type(shell)(other)("evaluate", "run=../run")
+
+
+def test_networks_are_compiled_on_request(shell, monkeypatch):
+    from elbolab.cli import train
+
+    compiled = []
+    monkeypatch.setattr(train, "compile_networks", compiled.append)
+    shell("train", *QUICK, "debug=steps", "compile=true")
+    assert [type(model).__name__ for model in compiled] == ["VAE"]
+    assert "compile=maybe: give true or false" in shell("train", *QUICK, "debug=steps", "compile=maybe", fails=True)
+
+
+def test_captured_steps_without_a_device_leave_nothing(shell):
+    error = shell("train", *QUICK, "debug=steps", "trainer.engine=captured", "hydra.run.dir=run", fails=True)
+    assert "trainer.engine=captured: only a CUDA device captures steps; set trainer.engine=auto" in error
+    assert not (shell.folder / "run").exists()

@@ -6,7 +6,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from elbolab.data.fetch import Finish, Rows
+from elbolab.data.fetch import Finish, Rows, draw
 from elbolab.data.splits import Arrays
 
 ON_DEVICE = torch.device("meta")  # has no values: what would make the host wait for one raises
@@ -112,3 +112,15 @@ def test_many_classes_take_no_table():
         batch = Finish(arrays, ((60_000,),), ON_DEVICE)(Rows.of(arrays).to(ON_DEVICE))
     assert batch.given[0].shape == (8, 60_000)
     assert watch.largest == 8 * 60_000
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_draws_have_their_probabilities(dtype):
+    """Every count of 20,000 draws within five standard deviations of its mean; what is sure is never otherwise."""
+    p = torch.linspace(0, 1, 256, dtype=dtype)
+    drawn = draw(p.expand(20_000, -1), torch.Generator().manual_seed(0))
+    assert drawn.dtype is dtype
+    assert set(drawn.unique().tolist()) == {0.0, 1.0}
+    error = (drawn.mean(0) - p).abs()
+    assert (error <= 5 * (p * (1 - p) / 20_000).sqrt()).all()
+    assert error[[0, -1]].tolist() == [0, 0]

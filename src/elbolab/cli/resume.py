@@ -11,6 +11,7 @@ TRAINER = (
     "max_steps",
     "max_time",
     "accelerator",
+    "engine",
     "log_every_n_steps",
     "val_every_n_steps",
     "check_val_every_n_epoch",

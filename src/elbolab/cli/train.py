@@ -23,6 +23,7 @@ from elbolab.cli.resume import resumed_config
 from elbolab.cli.run_dir import RunDir, cleared, held, save_weights, write_json, write_start
 from elbolab.cli.values import absolute_paths
 from elbolab.data.module import DataModule
+from elbolab.distributions.conditional import compile_networks
 from elbolab.models.base import ElboModule
 from elbolab.training.guard import NotFinite
 
@@ -48,6 +49,8 @@ def _train(cfg: DictConfig, run: RunDir) -> float:
     build_evaluation(cfg)  # to find its faults now
     log_once(data.describe())  # reads and checks the data
     check_monitors(cfg, model, data)
+    if cfg.compile:
+        compile_networks(model)
     value, lines = logged(lambda: fit(cfg, run, data, model, trainer, begin), cfg, trainer)
     trainer.strategy.barrier()  # the weights are written
     told = measure(load_run(run.path, trainer.strategy.root_device), data, cfg)  # on every rank: they share the work

@@ -77,7 +77,7 @@ class Finish:
         x = x if self.packed is None else self._unpack(x, self.packed)
         x = x.to(torch.get_default_dtype())
         x = x if self.scale == 1 else x / self.scale
-        x = torch.bernoulli(x, generator=self.generator) if self.draws else x
+        x = draw(x, self.generator) if self.draws else x
         return Batch(x, self._conditions(y), y, factors)
 
     def _conditions(self, y: Tensor | None) -> tuple[Tensor, ...]:
@@ -91,6 +91,17 @@ class Finish:
         """Bytes (B, bytes), most significant bit first -> bits (B, *event)."""
         bits = (x.unsqueeze(-1) >> self.shifts) & 1
         return bits.flatten(1)[:, : prod(event)].unflatten(1, event)
+
+
+def draw(probabilities: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    """Bernoulli draws of these probabilities, zeros and ones in their dtype.
+
+    On a CPU `torch.bernoulli` draws a double for every number, one after another: four times slower than comparing with
+    uniform numbers, and a quarter of a small model's step.
+    """
+    if probabilities.device.type != "cpu":
+        return torch.bernoulli(probabilities, generator=generator)
+    return torch.rand(probabilities.shape, generator=generator, dtype=probabilities.dtype).lt_(probabilities)
 
 
 def _tensor(array: np.ndarray) -> Tensor:

@@ -11,7 +11,7 @@ from typing import final
 
 import torch
 from torch import Tensor
-from torch.distributions import Distribution, Independent, kl_divergence
+from torch.distributions import Distribution, Independent, Normal, kl_divergence
 
 from elbolab.distributions.relaxed import Relaxed
 
@@ -106,7 +106,10 @@ class Sampled(Latent):
 
 
 def expand_to(p: Distribution, q: Distribution) -> Distribution:
-    """``p`` in q's batch shape: torch's discrete KLs do not broadcast."""
+    """``p`` in q's batch shape: torch's discrete KLs do not broadcast; those of normals do, and expanding costs."""
+    match p:
+        case Independent(base_dist=Normal()):
+            return p
     return p if p.batch_shape == q.batch_shape else p.expand(q.batch_shape)
 
 

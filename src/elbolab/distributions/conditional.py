@@ -97,8 +97,9 @@ def compile_networks(module: nn.Module, **options: Any) -> None:
 def _flatten_lead(parents: tuple[Tensor, ...], shapes: tuple[Shape, ...]) -> tuple[tuple[int, ...], list[Tensor]]:
     """The common leading dimensions, and every parent as rows (prod(lead), *shape)."""
     lead = lead_of(parents, shapes)
-    rows = [p.expand(*lead, *s).reshape(prod(lead), *s) for p, s in zip(parents, shapes, strict=True)]
-    return lead, rows
+    if len(parents) > 1:
+        parents = tuple(p.expand(*lead, *s) for p, s in zip(parents, shapes, strict=True))
+    return lead, [p.reshape(prod(lead), *s) for p, s in zip(parents, shapes, strict=True)]
 
 
 @final
@@ -119,7 +120,8 @@ class StandardNormal(Conditional):
 
     def forward(self, *parents: Tensor) -> Distribution:
         """N(0, I) of batch shape (*S, B), () without parents."""
-        return Independent(UnitNormal(self.zero, self.one), self.zero.dim()).expand(lead_of(parents, self.parents))
+        normal = Independent(UnitNormal(self.zero, self.one), self.zero.dim())
+        return normal.expand(lead_of(parents, self.parents)) if parents else normal
 
 
 def lead_of(parents: tuple[Tensor, ...], shapes: tuple[Shape, ...]) -> torch.Size:

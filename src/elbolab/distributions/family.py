@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Bernoulli as TorchBernoulli
 from torch.distributions import Distribution, Independent, Normal
+from torch.distributions.utils import broadcast_all
+from torch.nn import functional as F
 
 from elbolab.batch import Shape
 
@@ -59,6 +61,23 @@ def check_floor(min_scale: float) -> None:
 
 
 @final
+class BernoulliEvent(Independent):
+    """torch's `Independent` of Bernoulli elements, whose density sums before it negates.
+
+    The logits of images are by far the largest tensor of a step, and torch walks through them once more, twice with its
+    gradient.
+    """
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """Log-probability of the event, (*lead)."""
+        if self.base_dist._validate_args:
+            self.base_dist._validate_sample(value)
+        logits, value = broadcast_all(self.base_dist.logits, value)
+        cost = F.binary_cross_entropy_with_logits(logits, value, reduction="none")
+        return -cost.flatten(-len(self.event_shape)).sum(-1)
+
+
+@final
 class Bernoulli(Family):
     """x in {0, 1}: raw outputs are logits."""
 
@@ -67,7 +86,7 @@ class Bernoulli(Family):
 
     def forward(self, raw: Tensor) -> Distribution:
         """Independent Bernoulli(sigmoid(raw))."""
-        return Independent(TorchBernoulli(logits=raw), len(self.event))
+        return BernoulliEvent(TorchBernoulli(logits=raw), len(self.event))
 
     def raw_for(self, mean: Tensor) -> Tensor:
         """logit(mean), the mean kept in [0.001, 0.999] as in Burda et al.'s code: a pixel that is always 0 may move."""

@@ -41,9 +41,9 @@ class Tally:
         elif self.names != list(metrics):
             raise ValueError(f"a loss returns the same metrics at every step: {self.names}, then {list(metrics)}")
         if self.forgiving:
-            self.sums += torch.stack([row.nan_to_num(0, 0, 0), row.isfinite()])
+            self.sums.add_(torch.stack([row.nan_to_num(0, 0, 0), row.isfinite()]))
         else:
-            self.sums[0] += row
+            self.sums[0].add_(row)
 
     def means(self, steps: int, world: int) -> dict[str, float]:
         """The means over ``steps`` steps of all ranks; waits for the device.
