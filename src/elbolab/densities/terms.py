@@ -128,7 +128,7 @@ class Terms:
     latents: tuple[Latent, ...]
     penalties: tuple[Tensor, ...] = ()
 
-    @property
+    @cached_property
     def rate(self) -> Tensor:
         """The KL, summed over latents, (*S, B).
 
