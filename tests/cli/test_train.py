@@ -3,6 +3,8 @@
 import csv
 import json
 import signal
+import subprocess
+import sys
 import time
 from types import SimpleNamespace
 
@@ -303,3 +305,20 @@ def test_captured_steps_without_a_device_leave_nothing(shell):
     error = shell("train", *QUICK, "debug=steps", "trainer.engine=captured", "hydra.run.dir=run", fails=True)
     assert "trainer.engine=captured: only a CUDA device captures steps; set trainer.engine=auto" in error
     assert not (shell.folder / "run").exists()
+
+
+def test_two_ranks_leave_one_run_measured_as_one_process_measures_it(shell):
+    script = shell.folder / "start.py"  # Lightning starts the other rank by the name of the script
+    script.write_text("from elbolab.cli import main\n\nmain()\n")
+    options = [*QUICK, "trainer.max_epochs=2", "trainer=ddp", "trainer.devices=2", "hydra.run.dir=run"]
+    command = [sys.executable, str(script), "train", *options]
+    done = subprocess.run(command, cwd=shell.folder, env=shell.env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("images/s") == 1
+    table = rows(shell.folder / "run" / "metrics.csv")
+    assert [int(row["epoch"]) for row in table if row["val/elbo"]] == [0, 1]
+    assert len({row["step"] for row in table}) == len(table)
+    together = (shell.folder / "run" / "evaluation.json").read_bytes()
+    (shell.folder / "run" / "evaluation.json").unlink()
+    shell("evaluate", "run=run")
+    assert (shell.folder / "run" / "evaluation.json").read_bytes() == together
