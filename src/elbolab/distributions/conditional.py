@@ -70,7 +70,7 @@ class Head(Conditional):
         raw = run(self.net, *rows)
         if self.offset is not None:
             raw = raw + self.offset
-        return self.family(raw.view(*lead, *self.family.out_shape))
+        return self.family(raw if len(lead) == 1 else raw.view(*lead, *self.family.out_shape))
 
     @torch.no_grad()
     def initialise_to_mean(self, mean: Tensor) -> None:
@@ -97,6 +97,8 @@ def compile_networks(module: nn.Module, **options: Any) -> None:
 def _flatten_lead(parents: tuple[Tensor, ...], shapes: tuple[Shape, ...]) -> tuple[tuple[int, ...], list[Tensor]]:
     """The common leading dimensions, and every parent as rows (prod(lead), *shape)."""
     lead = lead_of(parents, shapes)
+    if len(parents) == len(lead) == 1:  # rows already: every view costs a few microseconds, and again with its gradient
+        return lead, list(parents)
     if len(parents) > 1:
         parents = tuple(p.expand(*lead, *s) for p, s in zip(parents, shapes, strict=True))
     return lead, [p.reshape(prod(lead), *s) for p, s in zip(parents, shapes, strict=True)]

@@ -51,7 +51,7 @@ def per_element(event: Shape, count: int) -> Shape:
 
 def split(raw: Tensor, event: Shape, count: int) -> tuple[Tensor, ...]:
     """(*lead, count * event[0], *event[1:]) -> ``count`` tensors (*lead, *event)."""
-    return raw.unflatten(raw.dim() - len(event), (count, event[0])).unbind(raw.dim() - len(event))
+    return raw.chunk(count, dim=raw.dim() - len(event))
 
 
 def check_floor(min_scale: float) -> None:
@@ -74,7 +74,7 @@ class BernoulliEvent(Independent):
             self.base_dist._validate_sample(value)
         logits, value = broadcast_all(self.base_dist.logits, value)
         cost = F.binary_cross_entropy_with_logits(logits, value, reduction="none")
-        return -cost.flatten(-len(self.event_shape)).sum(-1)
+        return -cost.sum(tuple(range(-len(self.event_shape), 0)))
 
 
 @final
