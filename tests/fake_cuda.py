@@ -13,8 +13,21 @@ class HostCopy(RuntimeError):
     """A tensor of the device was made from one of the host: a graph cannot hold that."""
 
 
+WAIT = {"aten::normal.Tensor_Tensor", "aten::multinomial", "aten::linalg_cholesky_ex", "aten::one_hot"}
+"""Operations whose CUDA kernels read a value back, which no tensor without numbers shows."""
+
+
 class NoHostCopies(TorchDispatchMode):
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if func.name() in WAIT:
+            raise HostCopy(f"{func} waits for the device")
+        if (
+            func.name() == "aten::copy_"
+            and args[0].device.type == "cuda"
+            and args[1].device.type == "cpu"
+            and args[1].dim()
+        ):
+            raise HostCopy(f"{func} copies from the host")
         out = func(*args, **(kwargs or {}))
         read = [leaf.device.type for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
         made = [leaf.device.type for leaf in tree_leaves(out) if isinstance(leaf, torch.Tensor)]

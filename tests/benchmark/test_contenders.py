@@ -25,7 +25,7 @@ def test_exactly_the_steps_that_were_asked_for_are_timed(name, steps, case, coun
     assert counting.steps == steps
 
 
-@pytest.mark.parametrize(("name", "warm_up"), [("raw_eager", 5), ("elbolab", 3), ("lightning", 5), ("pythae", 5)])
+@pytest.mark.parametrize(("name", "warm_up"), [("raw_eager", 5), ("elbolab", 6), ("lightning", 5), ("pythae", 5)])
 def test_nobody_is_timed_cold(name, warm_up, case, counting):
     contender = CONTENDERS[name]
     if contender.obstacle(CPU):

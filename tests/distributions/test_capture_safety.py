@@ -5,7 +5,7 @@ import torch
 from tests.distributions.test_family import FAMILIES
 from tests.fake_cuda import HostCopy, fake_cuda
 from torch._subclasses.fake_tensor import DataDependentOutputException
-from torch.distributions import Distribution
+from torch.distributions import Distribution, Normal
 
 
 @pytest.fixture(autouse=True)
@@ -31,5 +31,10 @@ def test_what_waits_or_copies_is_seen():
     with fake_cuda(linear):
         with pytest.raises(DataDependentOutputException):
             linear.weight.sum().item()
-        with pytest.raises(HostCopy):
-            torch.tensor(1.0, device="cuda")
+        for act in (
+            lambda: torch.tensor(1.0, device="cuda"),
+            lambda: torch.zeros(2, device="cuda").copy_(torch.ones(2)),
+            lambda: Normal(linear.bias, linear.bias).sample(),
+        ):
+            with pytest.raises(HostCopy):
+                act()

@@ -1,6 +1,7 @@
 """Captured steps are the eager ones. The device is rehearsed: see tests/rehearsal.py."""
 
 import logging
+import warnings
 from functools import partial
 
 import pytest
@@ -13,6 +14,7 @@ from torch.distributions import Distribution
 from elbolab.batch import Batch
 from elbolab.data.blocks import Block
 from elbolab.training.engine import Captured, Eager, choose_engine, obstacle
+from elbolab.training.graphs import CudaGraphs
 from elbolab.training.guard import Guard, NotFinite
 from elbolab.training.newest import Newest
 from elbolab.training.optimizers import prepare
@@ -163,6 +165,34 @@ def test_a_step_that_always_waits_is_an_error_where_capture_is_insisted_on():
         train(Captured(graphs, trials=4, must=True))
 
 
+def test_a_capture_that_fails_names_the_way_out(monkeypatch):
+    graphs = Rehearsal()
+
+    def fail(work):
+        raise RuntimeError("operation not permitted when stream is capturing")
+
+    monkeypatch.setattr(graphs, "capture", fail)
+    with pytest.raises(ValueError, match=r"cannot be captured: operation not permitted.*; set trainer.engine=eager"):
+        train(Captured(graphs))
+
+
+def test_waits_are_told_from_other_warnings(monkeypatch):
+    """torch warns of what synchronises, once of its own doing, and whatever else warns goes on to do so."""
+    device = CudaGraphs.__new__(CudaGraphs)
+    device.warned = {}
+    monkeypatch.setattr(torch.cuda, "get_sync_debug_mode", lambda: 0)
+    notice = "Synchronization debug mode is a prototype feature and does not yet detect all synchronizing operations"
+    monkeypatch.setattr(torch.cuda, "set_sync_debug_mode", lambda mode: mode and warnings.warn(notice, stacklevel=1))
+    with device.waits() as calm:
+        pass
+    with device.waits() as found:
+        warnings.warn("called a synchronizing CUDA operation", stacklevel=1)
+    with pytest.warns(UserWarning, match="something else"), device.waits():
+        warnings.warn("something else", stacklevel=1)
+    assert calm == []
+    assert [place.rpartition("/")[2].partition(":")[0] for place in found] == ["test_engine.py"]
+
+
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
 
@@ -183,8 +213,10 @@ def test_auto_says_once_why_it_does_not_capture(caplog):
     [
         ("auto", CUDA, optimizers(torch.optim.SGD, fused=True), 1, None),
         ("auto", CPU, optimizers(torch.optim.SGD, fused=True), 1, "only a CUDA device captures"),
-        ("auto", CUDA, optimizers(torch.optim.SGD), 1, "SGD is neither fused nor capturable"),
-        ("auto", CUDA, optimizers(torch.optim.Adamax), 1, "Adamax is neither fused nor capturable"),
+        ("auto", CUDA, optimizers(torch.optim.SGD), 1, "SGD can be neither fused nor capturable"),
+        ("auto", CUDA, optimizers(torch.optim.Adagrad), 1, "Adagrad can be neither fused nor capturable"),
+        ("captured", CUDA, optimizers(torch.optim.Adamax), 1, None),
+        ("captured", CUDA, optimizers(torch.optim.AdamW), 1, None),
         ("auto", CUDA, optimizers(torch.optim.SGD, fused=True), 2, "averaged over ranks"),
     ],
 )

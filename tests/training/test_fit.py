@@ -205,12 +205,23 @@ def test_a_second_fit_starts_its_own_stepper_and_keeps_its_start():
     starts = []
     model.densities.initialise_to_mean = lambda mean: starts.append(mean)
     fit(model, max_epochs=1)
-    first = model._stepper
+    assert model._stepper is None
     model.guard = Guard(clip_norm=1e-9)
-    fit(model, max_epochs=1)
-    assert model._stepper is not first
-    assert model._stepper.guard == model.guard
+    before = weights(model)
+    fit(model, max_epochs=1, callbacks=[seen := Steppers()])
+    assert seen.guards == {model.guard}
+    assert not torch.equal(weights(model), before)
     assert len(starts) == 1
+
+
+class Steppers(Callback):
+    """The guards of a fit."""
+
+    def __init__(self):
+        self.guards = set()
+
+    def on_train_batch_end(self, trainer, module, *_):
+        self.guards.add(module._stepper.guard)
 
 
 def test_an_error_within_validation_gives_the_weights_back():

@@ -16,9 +16,12 @@ from elbolab.training.trainer import make_trainer
 BLOCK = 50
 """Steps in a block, K: the trainer's default."""
 
+CAPTURED_AFTER = 10
+"""Steps within which a capture is over, so that none is ever timed."""
+
 
 def train(case: Case, batch: int, steps: int, watch: Watch, num_samples: int = 1) -> None:
-    """A fit without validation; the first block warms up, and captures where steps are captured.
+    """A fit without validation; the first blocks warm up, and capture where steps are captured.
 
     A block is no longer than what is timed, so that the warm-up of slow steps is short.
 
@@ -31,13 +34,14 @@ def train(case: Case, batch: int, steps: int, watch: Watch, num_samples: int = 1
     """
     data = case.data(batch)
     block = min(BLOCK, steps, data.steps_per_epoch)
+    warm_up = block * min(-(-CAPTURED_AFTER // block), data.steps_per_epoch // block)
     trainer = make_trainer(
-        max_steps=block + steps,
+        max_steps=warm_up + steps,
         log_every_n_steps=block,
         check_val_every_n_epoch=sys.maxsize,
         accelerator=case.device.type,
         engine="auto" if case.device.type == "cuda" else "eager",  # what auto is there, and says at every fit
-        callbacks=[Timed(watch, block, steps)],
+        callbacks=[Timed(watch, warm_up, steps)],
         **SILENT,
     )
     trainer.fit(VAE(num_samples=num_samples, densities=case.densities(), optimizer=_adam), data)

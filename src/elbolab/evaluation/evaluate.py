@@ -78,12 +78,16 @@ def evaluate(
     check_options(splits, seed, scores, num_samples=num_samples, memory=memory, num_neighbours=num_neighbours, **limits)
     device = device_of(densities)
     train = data.batches("train", device)
+    measured = {split: First(data.batches(split, device), limit) for split in splits}
+    likelihoods = {
+        split: likelihood_quantities(densities, batches, num_samples=num_samples, seed=seed, memory=memory)
+        for split, batches in measured.items()
+    }
+    if world_and_rank()[1] > 0:  # nobody is kept waiting for what rank 0 does alone
+        return {}
     report: Report = {}
-    for split in splits:
-        batches = First(data.batches(split, device), limit)
-        quantities = likelihood_quantities(densities, batches, num_samples=num_samples, seed=seed, memory=memory)
-        if world_and_rank()[1] > 0:
-            continue
+    for split, batches in measured.items():
+        quantities = likelihoods[split]
         quantities |= rate_decomposition(densities, batches, seed=seed, limit=decomposition_limit)
         quantities |= representation_quantities(
             densities,

@@ -115,6 +115,10 @@ class ElboModule(L.LightningModule, ABC):
         if self._restored is None:
             self._run = None
 
+    def on_fit_end(self) -> None:
+        """Gives back what captured steps keep on the device."""
+        self._stepper = None
+
     def on_train_start(self) -> None:
         """Resolves schedules; starts this rank's noise, or takes it up where the checkpoint left it."""
         self._run = self._run or self._length()

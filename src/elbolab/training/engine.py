@@ -58,7 +58,7 @@ class Captured(Engine):
         trials: eager steps after which one that still waits always will.
 
     Raises:
-        ValueError: in `run`: the step waits for the device, and ``must`` holds.
+        ValueError: in `run`: the step waits for the device, and ``must`` holds; or its capture fails.
     """
 
     def __init__(self, graphs: Graphs, must: bool = False, warm_up: int = 3, trials: int = 20) -> None:
@@ -88,7 +88,10 @@ class Captured(Engine):
     def _capture(self, take: Take, finish: Callable[[Any], Any], read: Any) -> Callable[[Any], None]:
         """A replay that first copies what was read to where the graph looks for it."""
         inputs = self._copied(read)
-        replay = self.graphs.capture(lambda: take(finish(inputs)))
+        try:
+            replay = self.graphs.capture(lambda: take(finish(inputs)))
+        except RuntimeError as error:  # the device's noise is no longer what it was, so there is no going on eagerly
+            raise ValueError(f"the step cannot be captured: {error}; set trainer.engine=eager") from error
 
         def one(read: Any) -> None:
             for there, here in zip(leaves(inputs), leaves(read), strict=True):
@@ -140,6 +143,6 @@ def obstacle(wish: str, device: torch.device, optimizers: list[Optimizer], world
     if world > 1 and torch.distributed.get_backend() != "nccl":
         return f"the backend {torch.distributed.get_backend()} cannot be captured, NCCL can"
     for optimizer in optimizers:
-        if not all(group.get("capturable") or group.get("fused") for group in optimizer.param_groups):
-            return f"{type(optimizer).__name__} is neither fused nor capturable"
+        if not all("capturable" in group or group.get("fused") for group in optimizer.param_groups):  # see `prepare`
+            return f"{type(optimizer).__name__} can be neither fused nor capturable"
     return None

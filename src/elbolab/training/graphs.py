@@ -42,6 +42,7 @@ class CudaGraphs(Graphs):
         self.device = device
         self.side = torch.cuda.Stream(device)
         self.pool = torch.cuda.graph_pool_handle()
+        self.warned: dict = {}
 
     @contextmanager
     def stream(self) -> Iterator[None]:
@@ -75,7 +76,10 @@ class CudaGraphs(Graphs):
             finally:
                 torch.cuda.set_sync_debug_mode(before)
         for warning in caught:
-            if "synchroniz" in str(warning.message):
+            text = str(warning.message)
+            if "called a synchronizing" in text:
                 found.append(f"{warning.filename}:{warning.lineno}")
-            else:
-                warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+            elif "prototype feature" not in text:  # torch's notice that it may not see all of them
+                warnings.warn_explicit(
+                    warning.message, warning.category, warning.filename, warning.lineno, registry=self.warned
+                )

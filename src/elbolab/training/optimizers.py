@@ -14,7 +14,7 @@ def prepare(optimizer: Optimizer, scheduled: bool) -> None:
     On a CUDA device its state is kept there (``capturable``); a scheduled rate becomes a tensor where the optimiser
     takes one. Loading a state replaces its tensors and keeps their device, so this comes after it.
     """
-    if optimizer.param_groups[0]["params"][0].device.type == "cpu":
+    if torch.cuda.device_count() == 0:
         # Lightning has torch ask for GPUs by opening their management library, and torch asks at every step: 42 us each
         os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"
     optimizer._warned_capturable_if_run_uncaptured = True  # type: ignore[attr-defined]  # steps before a capture are meant
