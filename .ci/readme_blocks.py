@@ -1,14 +1,25 @@
-"""Writes the README's own-variant example into a folder: its files, and its commands as own_variant.sh.
+"""Writes what the README says into a folder: the files of its own variant, and its commands as shell scripts.
 
-A block whose first line is ``# file: NAME`` is that file; the block that begins with ``# own variant`` is the commands.
+A block whose first line is ``# file: NAME`` is that file; the block that begins with ``# own variant`` becomes
+own_variant.sh. Every `code` in the second column of the table of options becomes a short training in options.sh.
 """
 
 import re
 import sys
 from pathlib import Path
 
-readme, folder = Path(sys.argv[1]), Path(sys.argv[2])
-for block in re.findall(r"```\w+\n(.*?)```", readme.read_text(), re.DOTALL):
+SHORT = (
+    "data.train_limit=20000 trainer.accelerator=cpu trainer.max_steps=200 trainer.limit_val_batches=2 "
+    "evaluation.limit=200 evaluation.num_samples=5 evaluation.probe_limit=1000"
+)
+
+text, folder = Path(sys.argv[1]).read_text(), Path(sys.argv[2])
+_, _, table = text.partition("| wish | command line |\n|---|---|\n")
+cells = [line.split("|")[2] for line in table.partition("\n\n")[0].splitlines()]
+options = [option for cell in cells for option in re.findall(r"`(.+?)`", cell)]
+assert options, "the README has no table of options"
+(folder / "options.sh").write_text("".join(f"elbolab train {option} {SHORT}\n" for option in options))
+for block in re.findall(r"```\w+\n(.*?)```", text, re.DOTALL):
     head, _, rest = block.partition("\n")
     if head.startswith("# file: "):
         path = folder / head.removeprefix("# file: ").strip()

@@ -3,11 +3,17 @@
 import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # small tensors gain nothing, and processes that share cores spin
-os.environ.update(WANDB_MODE="offline", WANDB_SILENT="true", MPLBACKEND="agg", CUDA_VISIBLE_DEVICES="")
+os.environ.update(WANDB_MODE="offline", WANDB_SILENT="true", MPLBACKEND="agg")
+if "ELBOLAB_TEST_CUDA" not in os.environ:  # tests/cuda says how to run what needs a device
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 import pytest
 import torch
 from torch.distributions import Distribution
+
+# Autograd counts the devices at its first backward and starts a thread for each, and then nothing may fork. A fake
+# device (tests/fake_cuda.py, torch.compile) would count.
+torch.ones(1, requires_grad=True).sum().backward()
 
 
 @pytest.fixture(autouse=True)
@@ -26,3 +32,22 @@ def float64():
 
 def pytest_addoption(parser):
     parser.addoption("--regenerate-golden", action="store_true", help="write the golden curves anew")
+
+
+@pytest.fixture
+def rehearsed(monkeypatch):
+    """Fits run captured from here on, on a device that is rehearsed; the list of their graphs."""
+    from tests.rehearsal import Rehearsal
+
+    from elbolab.models import base
+    from elbolab.training.engine import Captured
+
+    made = []
+
+    def choose(*_):
+        made.append(Rehearsal())
+        return Captured(made[-1])
+
+    Distribution.set_default_validate_args(False)  # checks of arguments wait for the device; training has none
+    monkeypatch.setattr(base, "choose_engine", choose)
+    return made

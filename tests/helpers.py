@@ -97,7 +97,7 @@ def fit(model, resume=None, data=None, **options):
     options = {"enable_checkpointing": False, "log_every_n_steps": 5} | options
     if any(isinstance(callback, Checkpoint) for callback in options.get("callbacks", [])):
         options["enable_checkpointing"] = True
-    trainer = make_trainer(**silent, **options)
+    trainer = make_trainer(**(silent | options))
     trainer.fit(model, data or Bits(batch_size=10, eval_batch_size=10), ckpt_path=resume)
     return trainer
 

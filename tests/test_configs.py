@@ -122,10 +122,3 @@ def test_every_optimizer_follows_every_schedule(optimizer, schedule):
 def test_every_option_composes(group):
     for option in options(group):
         OmegaConf.to_container(composed(f"{group}={option}").get(group) or OmegaConf.create(), resolve=False)
-
-
-def test_every_option_has_a_line_of_description():
-    from elbolab.cli.listing import read_choices
-
-    bare = [f"{g}/{o}" for g, group in read_choices([CONF]).items() for o, line in group.items() if not line]
-    assert not bare

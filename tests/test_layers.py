@@ -17,10 +17,11 @@ LAYER = {
     "models": 3,
     "evaluation": 4,
     "callbacks": 4,
+    "benchmark": 4,
     "cli": 5,
     "__init__": 6,
 }
-MAY_IMPORT = {"hydra": {"cli"}, "lightning": {"data", "training", "models", "callbacks", "cli"}}
+MAY_IMPORT = {"hydra": {"cli"}, "lightning": {"data", "training", "models", "callbacks", "benchmark", "cli"}}
 FILES = sorted(SRC.rglob("*.py"))
 
 

@@ -137,6 +137,25 @@ def test_the_clock_leaves_out_what_is_not_training(monkeypatch):
     assert clock.steps_per_second() == 200 / 12  # all but the first block
 
 
+def test_validation_does_not_count(run, capsys, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+
+    class Takes(L.Callback):
+        """A second for a block of four steps, an hour for a validation."""
+
+        def on_train_batch_start(self, *_):
+            now[0] += 1
+
+        def on_validation_batch_start(self, *_):
+            now[0] += 3600
+
+    bar = Progress(show=False)
+    run.fit(bar, Takes(), loggers=[], max_epochs=3, **BAR)
+    assert bar.clock.steps_per_second() == pytest.approx(4, rel=0.3)
+    assert re.search(r" (3|4)\d\d images/s\n$", capsys.readouterr().err)
+
+
 def test_the_clock_forgets():
     clock = Clock(memory=0.5)
     clock.last = (0, progress.time.monotonic() - 1000)

@@ -1,8 +1,10 @@
+import os
 import socket
 import sys
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
+from types import SimpleNamespace
 
 import pytest
 
@@ -60,6 +62,20 @@ def test_nobody_can_be_asked_for_a_key():
         assert not sys.stdin.isatty()
         raise KeyError
     assert sys.stdin is stdin
+
+
+def test_nobody_is_asked_while_a_run_begins(monkeypatch):
+    import wandb
+
+    seen = []
+    monkeypatch.delenv("WANDB_MODE")
+    monkeypatch.setattr(ours, "_reach", lambda url: None)
+    monkeypatch.setattr(
+        wandb, "setup", lambda *_: SimpleNamespace(settings=SimpleNamespace(mode="online", base_url=""))
+    )
+    monkeypatch.setattr(wandb, "init", lambda **settings: seen.append((settings["mode"], sys.stdin.name)))
+    ours._begin(False, 1.0, 1.0)
+    assert seen == [("online", os.devnull)]
 
 
 def test_finishing_other_loggers_does_nothing(tmp_path):

@@ -9,7 +9,11 @@ from pathlib import Path
 import pytest
 from hydra.core.global_hydra import GlobalHydra
 
+import elbolab
 from elbolab.cli import main
+
+SRC = Path(elbolab.__file__).parents[1]
+"""What is tested, in processes that are started too: not what happens to be installed."""
 
 QUICK = [
     "data=digits",
@@ -27,7 +31,7 @@ class Shell:
 
     def __init__(self, folder: Path):
         self.folder = folder
-        self.env = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": ""}
+        self.env = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(SRC)}
 
     def start(self, *args: str) -> subprocess.Popen:
         command = [sys.executable, "-c", "from elbolab.cli import main; main()", *args]
@@ -36,7 +40,10 @@ class Shell:
         )
 
     def __call__(self, *args: str, fails: bool = False) -> str:
-        """In this process, because starting one costs seconds; what the command changes is put back."""
+        """In this process, because starting one costs seconds; what the command changes is put back.
+
+        Returns stderr where it must fail, else stdout; ``code`` and ``out`` are kept.
+        """
         argv, cwd, path, env, handlers = (
             sys.argv,
             Path.cwd(),
@@ -61,8 +68,16 @@ class Shell:
             os.environ.clear()
             os.environ.update(env)
             GlobalHydra.instance().clear()
+        self.code, self.out = code, out.getvalue()
         assert (code != 0) == fails, f"{args}\n{out.getvalue()}\n{err.getvalue()}"
         return err.getvalue() if fails else out.getvalue()
+
+
+@pytest.fixture(autouse=True)
+def _own_folders(monkeypatch):
+    """Runs land in the folder of the test, whatever the user has set."""
+    for name in ("ELBOLAB_OUT", "ELBOLAB_DATA"):
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture

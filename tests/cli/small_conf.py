@@ -12,6 +12,23 @@ FILES = {
         seed: 0
         mode: max
         """,
+    "evaluate.yaml": """
+        defaults:
+          - net: mlp
+          - _self_
+        run: ???
+        """,
+    "corruption/masking.yaml": """
+        # zeros
+        scale: 1.0
+        """,
+    "prior/noisy.yaml": """
+        # @package densities.prior
+        # N(0, I), corrupted
+        defaults:
+          - normal
+          - /corruption@corruption: masking
+        """,
     "data/digits.yaml": """
         # small images
         _target_: collections.Counter

@@ -1,9 +1,12 @@
 """Every user's error: one message that names the mend, no traceback, a code other than 0, nothing lost."""
 
+import csv
+import re
 import shutil
 
 import numpy as np
 import pytest
+import torch
 from filelock import FileLock
 from tests.cli.conftest import QUICK
 
@@ -31,8 +34,11 @@ BAD = {
     "a prior that an autoencoder ignores": (["train", *QUICK, "model=ae", "prior=mixture"], "prior=none"),
     "a precision that is none": (["train", *QUICK, "trainer.precision=16-mixed"], "bf16-mixed"),
     "no end": (["train", *QUICK, "trainer.max_epochs=null"], "trainer.max_epochs"),
-    "a latent dimension in words": (["train", *QUICK, "densities.latent_dim=two"], "latent_dim=two.*at least one"),
-    "a seed in words": (["train", *QUICK, "seed=x"], "seed=x: a seed is a whole number"),
+    "a latent dimension in words": (
+        ["train", *QUICK, "densities.latent_dim=two"],
+        "latent_dim=two: give a whole number",
+    ),
+    "a seed in words": (["train", *QUICK, "seed=x"], "^error: seed=x: give a whole number"),
     "no epochs": (["train", *QUICK, "trainer.max_epochs=0"], "train for at least one"),
     "a key that nothing reads": (["train", *QUICK, "+sede=1"], "did you mean 'seed'"),
     "an experiment that does not exist": (["train", "experiment=burda"], "did you mean 'burda2016/vae"),
@@ -42,8 +48,62 @@ BAD = {
     "resuming what is no run": (["train", "resume=nowhere"], "no run directory"),
     "no run named": (["sample"], "run=DIR"),
     "comparing one run": (["compare", "nowhere"], "name two run directories"),
-    "an unknown group to list": (["list", "modle"], "model"),
-    "a missing data file": (["train", *QUICK, "data=arrays", "data.path=missing.npz", "~data.binarize"], "missing.npz"),
+    "an unknown group to list": (["list", "modle"], "no config group 'modle'; did you mean 'model'"),
+    "two groups to list": (["list", "model", "data"], "takes one group"),
+    "a missing data file": (
+        ["train", *QUICK, "data=arrays", "data.path=missing.npz", "~data.binarize"],
+        "missing.npz: there is no such file",
+    ),
+    "a folder of configs that is not there": (["list", "--config-dir", "nope"], "no folder .*nope"),
+    "another one": (["train", "--config-dir=nope"], "no folder .*nope"),
+    "a group without a choice": (["train", "model=null"], "model=null chooses nothing: choose one of ae, beta_vae"),
+    "a corruption alone": (
+        ["train", "corruption=maskin"],
+        "type posterior=denoising_deterministic corruption@densities.posterior.corruption=masking",
+    ),
+    "an experiment for other data": (
+        ["train", *QUICK, "experiment=burda2016/vae_reduced", "data=digits"],
+        "the experiment sets data.split, which data=digits does not take.*~data.split",
+    ),
+    "no run named after resume=": (["train", "resume="], "resume= is empty"),
+    "no run named after run=": (["evaluate", "run="], "run= is empty"),
+    "two runs": (["train", "resume=a", "resume=b"], r"resume is given 2 times \(a, b\)"),
+    "a quantity that nobody reports": (["train", *QUICK, "monitor=val/foo"], "monitor=val/foo: .* choose val/elbo or"),
+    "another one, to a callback": (
+        ["train", *QUICK, "callbacks=early_stopping", "callbacks.early_stopping.monitor=val/foo"],
+        "callbacks.early_stopping.monitor=val/foo",
+    ),
+    "another one, to the model": (["train", *QUICK, "model.monitor=val/foo"], "model.monitor=val/foo"),
+    "a split that is none": (["train", *QUICK, "evaluation.splits=[foo]"], "evaluation.splits=.*train, val, test"),
+    "no samples to measure with": (["train", *QUICK, "evaluation.num_samples=0"], "evaluation.num_samples=0"),
+    "no votes": (["train", *QUICK, "evaluation.scores.num_train=0"], "evaluation.scores.num_train=0"),
+    "a negative seed of the evaluation": (["train", *QUICK, "evaluation.seed=-1"], "evaluation.seed=-1"),
+    "a negative seed": (["train", *QUICK, "seed=-1"], "seed=-1: a seed is a whole number from 0"),
+    "a rate that the optimiser refuses, with a logger": (
+        ["train", *QUICK, "optimizer.lr=-1", "logger=tensorboard"],
+        "Invalid learning rate",
+    ),
+    "validation at no epoch": (["train", *QUICK, "trainer.check_val_every_n_epoch=0"], "check_val_every_n_epoch=0"),
+    "convolutions of vectors": (
+        ["train", *QUICK[2:], "data=toy", "net=conv", "likelihood=gaussian"],
+        r"net.channels: .* \(2,\); choose net=mlp",
+    ),
+    "no posterior": (["train", *QUICK, "posterior=none"], "^error: this model needs a posterior"),
+    "conditions of a prior without any": (["train", *QUICK, "prior=conditional_normal"], "data.given=labels"),
+    "a callback that is none": (["train", *QUICK, "+callbacks.x=5"], "callbacks.x=5: give a node with _target_"),
+    "a scale below nothing": (["train", *QUICK, "densities.posterior.family.min_scale=-1"], "min_scale=-1"),
+    "an accelerator that is none": (["train", *QUICK, "trainer.accelerator=tpu"], "no device 'tpu': choose auto"),
+} | {
+    f"{value} of another type": (["train", *QUICK, value], f"^error: {re.escape(value)}: give {wanted}")
+    for value, wanted in (
+        ("trainer.max_epochs=1.5", "a whole number, or null"),
+        ("trainer.deterministic=foo", "true or false, or warn"),
+        ("model.accumulate=1.5", "a whole number"),
+        ("optimizer.lr=abc", "a number"),
+        ("net.hidden=5", "a list in brackets, of whole numbers"),
+        ("densities.likelihood.init_to_mean=maybe", "true or false"),
+        ("evaluation.splits=test", "a list in brackets, of text"),
+    )
 }
 
 
@@ -53,9 +113,7 @@ def test_bad_input_has_one_clear_message(name, shell):
     np.save(shell.folder / "x.npy", (np.random.default_rng(0).random((300, 8)) < 0.5).astype("uint8"))
     np.save(shell.folder / "nan.npy", np.where(np.arange(2400).reshape(300, 8) == 77, np.nan, 0.5).astype("float32"))
     err = shell(*args, fails=True)
-    import re
-
-    assert re.search(message, err, re.DOTALL), err
+    assert re.search(message, err, re.DOTALL | re.MULTILINE), err
     assert err.count("error:") == 1
     assert "Traceback" not in err
     assert {path.name for path in shell.folder.iterdir()} == {"x.npy", "nan.npy"}, "nothing that looks like a run"
@@ -65,9 +123,56 @@ def test_v_shows_the_traceback(shell):
     assert "Traceback" in shell("train", *QUICK, "densities.latent_dim=0", "-v", fails=True)
 
 
-def test_resume_refuses_another_experiment(finished, shell):
-    err = shell("train", f"resume={finished[0]}", "densities.latent_dim=3", fails=True)
-    assert "cannot change when a run is resumed" in err
+def files(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.name != "log.txt"}
+
+
+RESUMED = {
+    "another experiment": (["densities.latent_dim=3"], "cannot change when a run is resumed"),
+    "another trainer": (["trainer=gpu"], "change only .*trainer.accelerator"),
+    "a length in words": (["trainer.max_epochs=x"], "trainer.max_epochs=x: give a whole number"),
+    "a length that is over": (["trainer.max_epochs=1"], "max_epochs=1"),
+    "a split that is none": (["trainer.max_epochs=4", "evaluation.splits=[foo]"], "evaluation.splits"),
+    "a callback's option": (["trainer.max_epochs=4", "callbacks.newest.every_n_steps=0"], "every_n_steps=0"),
+    "a monitor": (["trainer.max_epochs=4", "callbacks.best.monitor=val/foo"], "callbacks.best.monitor=val/foo"),
+    "another directory": (["hydra.run.dir=other"], "leave out hydra.run.dir"),
+    "a sweep": (["-m", "trainer.max_epochs=4,5"], "leave out -m"),
+}
+
+
+@pytest.mark.parametrize("name", RESUMED)
+def test_a_resume_that_is_refused_leaves_the_run_as_it_was(name, finished, shell):
+    shutil.copytree(finished[0], shell.folder / "run")
+    before = files(shell.folder)
+    args, message = RESUMED[name]
+    err = shell("train", "resume=run", *args, fails=True)
+    assert re.search(message, err, re.DOTALL), err
+    assert err.count("error:") == 1
+    assert "Traceback" not in err
+    assert files(shell.folder) == before
+
+
+NOT_MEASURED = {
+    "no such device": (["evaluate", "device=cuda"], "device=cuda: there is none here; choose auto or cpu"),
+    "no such kind of device": (["evaluate", "device=foo"], "no device 'foo': choose auto, gpu or cpu"),
+    "a key of another command": (["evaluate", "model=ae"], "elbolab evaluate has no 'model': .* when a run is trained"),
+    "a group of another command": (["sample", "evaluation.limit=5"], "elbolab sample has no 'evaluation'"),
+    "an added key": (["evaluate", "+foo=1"], "nothing reads 'foo'"),
+    "draws in words": (["sample", "num=x"], "num=x: give a whole number"),
+    "half a draw": (["sample", "num=2.5"], "num=2.5: give a whole number"),
+    "a seed in words": (["sample", "seed=x"], "seed=x: give a whole number"),
+    "a negative seed": (["sample", "seed=-1"], "seed=-1: a seed is"),
+}
+
+
+@pytest.mark.parametrize("name", NOT_MEASURED)
+def test_bad_input_to_commands_that_read_a_run(name, finished, shell):
+    (command, *args), message = NOT_MEASURED[name]
+    before = files(finished[0])
+    err = shell(command, f"run={finished[0]}", *args, fails=True)
+    assert re.search(message, err, re.DOTALL), err
+    assert err.count("error:") == 1
+    assert files(finished[0]) == before
 
 
 def test_a_part_that_is_missing_from_a_run_is_named(finished, shell):
@@ -100,17 +205,13 @@ def test_any_path_can_name_a_run(finished, shell):
 
 
 def test_a_loss_that_becomes_nan_keeps_the_last_good_state(shell):
-    err = shell(
-        "train",
-        *QUICK,
-        "optimizer=sgd",
-        "optimizer.lr=1e9",
-        "model.beta=1",
-        "model=beta_vae",
-        "callbacks.newest.every_n_steps=1",
-        "hydra.run.dir=run",
-        fails=True,
-    )
-    assert "left the finite numbers" in err
+    rate = ["optimizer=sgd", "schedule=linear", "schedule.end=1e12", "schedule.steps=4", "schedule.delay=8"]
+    err = shell("train", *QUICK, *rate, "callbacks.newest.every_n_steps=1", "hydra.run.dir=run", fails=True)
+    run = shell.folder / "run"
+    assert f"the last good state is {run / 'checkpoints' / 'last.ckpt'}" in err
     assert "optimizer.lr" in err
-    assert (shell.folder / "run" / "config.yaml").exists()
+    state = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+    assert all(weight.isfinite().all() for weight in state.values())
+    assert (run / "config.yaml").exists()
+    with (run / "metrics.csv").open() as file:
+        assert [int(row["step"]) for row in csv.DictReader(file)] == [3, 7]

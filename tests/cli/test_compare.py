@@ -108,11 +108,42 @@ def test_pictures_of_runs_on_the_same_data(sweep, tmp_path):
     assert {p.name for p in (tmp_path / "many").iterdir()} == {"rate_distortion.png"}
 
 
-def test_runs_on_other_data_share_no_picture(sweep, tmp_path):
+@pytest.mark.parametrize("change", [{"_target_": "elbolab.data.mnist.MNIST"}, {"path": "/other.npz"}])
+def test_runs_on_other_data_share_no_picture_and_are_called_by_their_data(sweep, tmp_path, change):
+    path = sweep / "0" / "config.yaml"
+    cfg = yaml.safe_load(path.read_text())
+    path.write_text(yaml.safe_dump(cfg | {"data": cfg["data"] | change}))
+    text = compare([sweep / "0", sweep / "1"], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    assert "of different data" in text
+    assert ("data=MNIST" if "_target_" in change else "path=/other.npz") in text
+
+
+def test_data_of_another_kind_are_other_data(sweep, tmp_path):
     spec = sweep / "0" / "spec.json"
     spec.write_text(json.dumps(json.loads(spec.read_text()) | {"num_classes": 3}))
-    compare([sweep / "0", sweep / "1"], tmp_path / "out")
-    assert {p.name for p in (tmp_path / "out").iterdir()} == {"rate_distortion.png"}
+    assert "of different data" in compare([sweep / "0", sweep / "1"], tmp_path / "out")
+
+
+def test_data_are_named_for_runs_of_different_variants_too():
+    configs = [AE | {"data": {"_target_": "a.MNIST", "split": "all"}}, VAE | {"data": {"_target_": "a.Digits"}}]
+    assert labels(configs) == ["AE", "VAE"]
+    assert labels(configs, apart=["data"]) == ["AE, data=MNIST", "VAE, data=Digits"]
+
+
+def test_pictures_are_named_by_their_whole_path(sweep, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    print_comparison([str(sweep / "0"), str(sweep / "1")])
+    assert f"  {tmp_path / 'comparison' / 'rate_distortion.png'}" in capsys.readouterr().out
+
+
+def test_modules_of_the_current_folder_are_found(finished, shell, monkeypatch):
+    (shell.folder / "own_layers.py").write_text("from elbolab.nets.mlp import MLP\n")
+    for name, seed in (("a", 1), ("b", 2)):
+        folder = copy(finished[0], shell.folder / name, seed=seed)
+        text = (folder / "config.yaml").read_text()
+        (folder / "config.yaml").write_text(text.replace("elbolab.nets.mlp.MLP", "own_layers.MLP"))
+    assert "seed=2" in shell("compare", "a", "b")
 
 
 def test_a_comparison_wants_two_runs(sweep):

@@ -45,6 +45,11 @@ def only_small_conf(conf, monkeypatch):
         ("elbolab train --m", ["--multirun "]),
         ("elbolab train seed=", []),
         ("elbolab train zzz", []),
+        ("elbolab train corr", []),
+        ("elbolab train +corr", ["+corruption=", "+corruption."]),
+        ("elbolab evaluate ", ["net=", "net.", "run="]),
+        ("elbolab compare ", []),
+        ("elbolab list model ", []),
     ],
 )
 def test_completions(line, found):

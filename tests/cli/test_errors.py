@@ -51,6 +51,8 @@ def message(conf, *overrides, argv=None, dirs=()):
         ("net.channels=[1]", "no 'net.channels' as composed: it is a key of net=conv"),
         ("seed=[1", "'seed=[1' cannot be read: no viable alternative"),
         ("model", "'model' cannot be read"),
+        ("corruption=maskin", "type prior=noisy corruption@densities.prior.corruption=masking"),
+        ("prior=null", "prior=null chooses nothing: choose one of noisy, normal"),
         ("data.batch_size=1,2", "Ambiguous value for argument 'data.batch_size=1,2'"),
         ("data=own", "data.path must be given: add data.path=... to the command"),
         ("data.root=${nothing}", "Interpolation key 'nothing' not found"),
@@ -63,6 +65,14 @@ def test_a_mistake_on_the_command_line_names_what_was_meant(conf, override, near
     assert near in text
     assert "Traceback" not in text
     assert len(text.splitlines()) <= 4
+
+
+def test_an_experiment_that_sets_what_other_data_do_not_take(conf):
+    (conf / "data" / "digits.yaml").write_text("_target_: fractions.Fraction\nnumerator: 1\n")
+    (conf / "experiment" / "split.yaml").write_text("# @package _global_\n# mine\ndata: {split: burda}\n")
+    assert message(conf, "experiment=split", "data=digits").endswith(
+        "the experiment sets data.split, which data=digits does not take: leave out one of them, or add ~data.split"
+    )
 
 
 def test_a_second_mistake_does_not_hide_the_first(conf):

@@ -5,7 +5,7 @@ import time
 import pytest
 from tests.cli.small_conf import small_conf, users_own
 
-from elbolab.cli.listing import list_choices, print_choices, read_choices, split_args
+from elbolab.cli.listing import groups_of, list_choices, print_choices, read_choices, split_args
 from elbolab.cli.paths import config_dir
 
 
@@ -25,7 +25,7 @@ def test_every_option_has_its_line_in_aligned_columns(conf):
 
 def test_all_groups_are_listed(conf):
     assert list_choices(None, [conf]).startswith(
-        "data\n  digits  small images\n  own     what you have\n\nexperiment\n"
+        "corruption\n  masking  zeros\n\ndata\n  digits  small images\n  own     what you have\n\nexperiment\n"
     )
 
 
@@ -36,7 +36,10 @@ def test_nested_experiments_are_options_as_they_are_typed(conf):
 def test_bases_and_primary_configs_are_no_options(conf):
     groups = read_choices([conf])
     assert "_base" not in groups["model"]
-    assert set(groups) == {"data", "experiment", "model", "net", "prior"}
+    assert set(groups) == {"corruption", "data", "experiment", "model", "net", "prior"}
+    assert set(groups_of("train", [conf])) == {"data", "experiment", "model", "net", "prior"}
+    assert set(groups_of("evaluate", [conf])) == {"net"}
+    assert groups_of("compare", [conf]) == {}
 
 
 def test_a_package_line_is_no_description(conf):
@@ -57,7 +60,11 @@ def test_a_users_folder_adds_and_replaces(conf, users_conf):
 
 
 def test_an_unknown_group_names_the_nearest(conf):
-    with pytest.raises(ValueError, match="no config group 'modle'; did you mean 'model'?"):
+    with pytest.raises(ValueError, match=r"no config group 'zzz'\. The groups are"):
+        list_choices("zzz", [conf])
+    with pytest.raises(
+        ValueError, match=r"no config group 'modle'; did you mean 'model'\? The groups are corruption, data"
+    ):
         list_choices("modle", [conf])
 
 
@@ -70,6 +77,17 @@ def test_config_dirs_are_taken_off_the_arguments(tmp_path, flag):
 def test_print_choices(capsys, users_conf):
     print_choices(["model", "--config-dir", str(users_conf)])
     assert "mine " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["list", "compare", "completion"])
+def test_every_command_has_help(shell, command):
+    for flag in ("--help", "-h"):
+        assert shell(command, flag).startswith(f"elbolab {command}: ")
+
+
+def test_more_than_one_group_is_refused():
+    with pytest.raises(ValueError, match="one group, or none for all: model data are 2"):
+        print_choices(["model", "data"])
 
 
 def test_every_shipped_option_describes_itself():

@@ -3,14 +3,23 @@
 import csv
 import json
 import signal
+import subprocess
+import sys
 import time
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
+from omegaconf import OmegaConf
 from safetensors.torch import load_file
 from tests.cli.conftest import QUICK
 
 import elbolab
+from elbolab.cli.build import build_densities
+from elbolab.cli.run_dir import RunDir, read_config, read_spec
+from elbolab.cli.train import best_value
 from elbolab.evaluation.report import check
 
 
@@ -136,7 +145,6 @@ def test_a_killed_run_ends_as_one_that_was_not(shell):
         "data.train_limit=1200",
         "callbacks.newest.every_seconds=null",
     ]
-    whole = shell.start("train", *options, "hydra.run.dir=whole")
     killed = shell.start("train", *options, "hydra.run.dir=killed")
     state = shell.folder / "killed" / "checkpoints" / "last.ckpt"
     while not (state.exists() and len(rows(shell.folder / "killed" / "metrics.csv")) > 40):
@@ -146,8 +154,7 @@ def test_a_killed_run_ends_as_one_that_was_not(shell):
     killed.communicate()
     assert not (shell.folder / "killed" / "weights.safetensors").exists()
     shell("train", "resume=killed")
-    _, err = whole.communicate(timeout=100)
-    assert whole.returncode == 0, err
+    shell("train", *options, "hydra.run.dir=whole")
     one, other = (load_file(shell.folder / d / "weights.safetensors") for d in ("whole", "killed"))
     assert all(torch.equal(one[name], other[name]) for name in one)
     ends = [
@@ -178,30 +185,140 @@ def test_a_finished_run_can_be_made_longer(finished, shell):
     ]
 
 
-def test_a_sweep_finds_its_own_directory(shell):
-    out = shell("train", "-m", *QUICK, "trainer.max_epochs=1", "evaluation.limit=20", "seed=0,1")
-    (folder,) = (shell.folder / "outputs" / "sweeps").iterdir()
-    assert (folder / "rate_distortion.png").exists()
-    assert "seed=1" in out
-
-
-def test_a_sweep_has_a_run_a_job_and_a_comparison(shell):
-    out = shell(
-        "train",
-        "-m",
-        *QUICK,
-        "trainer.max_epochs=1",
-        "evaluation.limit=50",
-        "model=beta_vae",
-        "model.beta=0.5,2",
-        "hydra.sweep.dir=sweep",
-    )
-    assert "beta=0.5" in out
-    assert "beta=2" in out
-    assert {p.name for p in (shell.folder / "sweep").glob("*.png")} == {
+def test_a_sweep_compares_the_jobs_that_succeed_and_names_those_that_fail(shell):
+    sweep = ["model=beta_vae", "model.beta=0.5,-1,2", "hydra.sweep.dir=sweep"]
+    err = shell("train", "-m", *QUICK, "trainer.max_epochs=1", "evaluation.limit=50", *sweep, fails=True)
+    assert "beta=0.5" in shell.out
+    assert "beta=2" in shell.out
+    assert shell.out.splitlines()[-1].startswith("job 1 (model.beta=-1) failed: ")
+    assert err.count("error:") == 1
+    assert {p.name for p in (shell.folder / "sweep").iterdir()} == {
+        "0",
+        "2",
+        "multirun.yaml",
         "rate_distortion.png",
         "latent_spaces.png",
         "random_decodes.png",
     }
-    assert (shell.folder / "sweep" / "1" / "evaluation.json").exists()
+    assert (shell.folder / "sweep" / "0" / "evaluation.json").exists()
     assert "beta=2" in shell("compare", "sweep")
+    configs = [OmegaConf.load(shell.folder / "sweep" / job / "config.yaml") for job in "02"]
+    assert [cfg.group for cfg in configs] == ["digits_beta_vae sweep"] * 2
+
+
+def test_jobs_that_all_fail_are_named_without_a_comparison(shell):
+    args = ["densities.latent_dim=0,-1", "hydra.sweep.dir=sweep"]
+    err = shell("train", "-m", *QUICK, *args, fails=True)
+    assert [line.partition(" failed: ")[0] for line in shell.out.splitlines() if " failed: " in line] == [
+        "job 0 (densities.latent_dim=0)",
+        "job 1 (densities.latent_dim=-1)",
+    ]
+    assert "latent_dim=0" in err
+    assert [p.name for p in (shell.folder / "sweep").iterdir()] == ["multirun.yaml"]
+
+
+def test_an_experiment_that_sweeps_takes_other_values_and_has_a_directory_of_its_own(shell):
+    shell("train", *QUICK, "experiment=tutorial/beta", "model.beta=2", "trainer.max_epochs=1", "evaluation.limit=20")
+    (sweep,) = (shell.folder / "outputs" / "sweeps").iterdir()
+    assert OmegaConf.load(sweep / "0" / "config.yaml").model.beta == 2
+
+
+def test_averaged_weights_are_exported(shell):
+    shell("train", *QUICK, "model.ema=0.5", "evaluation.limit=20", "hydra.run.dir=run")
+    state = torch.load(shell.folder / "run" / "checkpoints" / "best.ckpt", weights_only=True)["state_dict"]
+    exported = load_file(shell.folder / "run" / "weights.safetensors")
+    densities = build_densities(read_config(RunDir(shell.folder / "run")), read_spec(RunDir(shell.folder / "run")))
+    for i, (name, _) in enumerate(densities.named_parameters()):
+        assert torch.equal(exported[name], state[f"ema.{i}"])
+        assert not torch.equal(exported[name], state[f"densities.{name}"])
+
+
+def test_a_run_in_float64_is_so_from_end_to_end(shell):
+    options = ["trainer.precision=64-true", "trainer.max_epochs=1", "evaluation.limit=50"]
+    shell("train", *QUICK, *options, "hydra.run.dir=run")
+    assert {w.dtype for w in load_file(shell.folder / "run" / "weights.safetensors").values()} == {torch.float64}
+    report = json.loads((shell.folder / "run" / "evaluation.json").read_text())
+    assert all("float64" in entry["dtype"] for entry in report["test"].values())
+    before = (shell.folder / "run" / "evaluation.json").read_bytes()
+    shell("evaluate", "run=run")
+    assert (shell.folder / "run" / "evaluation.json").read_bytes() == before
+    assert torch.get_default_dtype() is torch.float32
+    run = elbolab.load_run(shell.folder / "run")
+    x = torch.ones(2, 1, 8, 8)  # float32, as the notebook has it
+    assert {run.encode(x).dtype, run.sample(2).dtype, run.reconstruct(x).dtype} == {torch.float64}
+
+
+def test_without_curves_no_file_of_curves_is_named(shell):
+    out = shell("train", *QUICK, "logger=none", "evaluation.limit=20", "trainer.max_epochs=1")
+    assert "metrics.csv" not in out
+    assert "weights.safetensors" in out
+
+
+def test_loggers_are_finished_and_say_their_last_line(shell, monkeypatch):
+    finished = []
+    monkeypatch.setattr(
+        "elbolab.cli.train.finish", lambda loggers, code: finished.append((len(loggers), code)) or ["the last line"]
+    )
+    assert shell("train", *QUICK, "evaluation.limit=20", "trainer.max_epochs=1").endswith("the last line\n")
+    failing = ["optimizer.lr=-1", "logger=tensorboard"]
+    shell("train", *QUICK, *failing, fails=True)
+    assert finished == [(1, 0), (2, 1)]
+
+
+@pytest.mark.parametrize(
+    ("best", "seen", "value"), [(torch.tensor(-2.5), -3.0, -2.5), (None, -3.0, -3.0), (None, None, float("nan"))]
+)
+def test_sweepers_get_the_best_value(best, seen, value):
+    checkpoint = ModelCheckpoint()
+    checkpoint.best_model_score = best
+    metrics = {} if seen is None else {"val/elbo": torch.tensor(seen)}
+    trainer = SimpleNamespace(checkpoint_callbacks=[checkpoint], callback_metrics=metrics)
+    assert best_value(trainer, "val/elbo") == pytest.approx(value, nan_ok=True)
+
+
+def test_data_are_found_from_any_folder(shell, monkeypatch):
+    x = (np.random.default_rng(0).random((300, 8)) < 0.5).astype("uint8")
+    np.save(shell.folder / "x.npy", x)
+    monkeypatch.setenv("ELBOLAB_DATA", "data")
+    options = ["data=arrays", "data.path=x.npy", "evaluation.limit=20", "trainer.max_epochs=1"]
+    shell("train", *QUICK[2:], *options, "hydra.run.dir=run")
+    monkeypatch.delenv("ELBOLAB_DATA")
+    cfg = OmegaConf.load(shell.folder / "run" / "config.yaml")
+    assert cfg.data.path == str(shell.folder / "x.npy")
+    assert cfg.data.root == str(shell.folder / "data")
+    other = shell.folder / "other"
+    other.mkdir()
+    type(shell)(other)("evaluate", "run=../run")
+
+
+def test_networks_are_compiled_on_request(shell, monkeypatch):
+    from elbolab.cli import train
+
+    compiled = []
+    monkeypatch.setattr(train, "compile_networks", compiled.append)
+    shell("train", *QUICK, "debug=steps", "compile=true")
+    assert [type(model).__name__ for model in compiled] == ["VAE"]
+    assert "compile=maybe: give true or false" in shell("train", *QUICK, "debug=steps", "compile=maybe", fails=True)
+
+
+def test_captured_steps_without_a_device_leave_nothing(shell):
+    error = shell("train", *QUICK, "debug=steps", "trainer.engine=captured", "hydra.run.dir=run", fails=True)
+    assert "trainer.engine=captured: only a CUDA device captures steps; set trainer.engine=auto" in error
+    assert not (shell.folder / "run").exists()
+
+
+def test_two_ranks_leave_one_run_measured_as_one_process_measures_it(shell):
+    script = shell.folder / "start.py"  # Lightning starts the other rank by the name of the script
+    script.write_text("from elbolab.cli import main\n\nmain()\n")
+    options = [*QUICK, "trainer.max_epochs=2", "trainer=ddp", "trainer.devices=2", "hydra.run.dir=run"]
+    command = [sys.executable, str(script), "train", *options]
+    done = subprocess.run(command, cwd=shell.folder, env=shell.env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("images/s") == 1
+    table = rows(shell.folder / "run" / "metrics.csv")
+    assert [int(row["epoch"]) for row in table if row["val/elbo"]] == [0, 1]
+    assert len({row["step"] for row in table}) == len(table)
+    together = (shell.folder / "run" / "evaluation.json").read_bytes()
+    (shell.folder / "run" / "evaluation.json").unlink()
+    shell("evaluate", "run=run")
+    assert (shell.folder / "run" / "evaluation.json").read_bytes() == together

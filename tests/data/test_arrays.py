@@ -66,7 +66,10 @@ def test_layouts(tmp_path, shape, event, suffix, agrees):
         (pixels(4) / 255, Support.UNIT, None),
         (pixels(4) / 100, Support.REAL, None),
         (pixels(4) / 255 - 0.1, Support.REAL, None),
-        (pixels(4).astype(np.float32), Support.REAL, None),
+        (pixels(4).astype(np.float32) - 10, Support.REAL, None),
+        (np.minimum(pixels(4), 200).astype(np.float32), Support.REAL, None),
+        (pixels(3, 3).astype(np.float32) - 10, Support.REAL, None),
+        (pixels(3, 3) * np.float32(2), Support.REAL, None),
     ],
 )
 def test_values_say_what_the_data_are(tmp_path, x, support, levels, agrees):
@@ -79,6 +82,51 @@ def test_values_of_all_splits_count(tmp_path):
     x = np.zeros((NUM, 2))
     assert own(saved(tmp_path, train=x, val=x, test=x)).spec.support is Support.BINARY
     assert own(saved(tmp_path, train=x, val=x, test=x - 1)).spec.support is Support.REAL
+
+
+GREY = pixels(3, 3)
+ONE_SCALE = "give all splits in one type and on one scale, as uint8 from 0 to 255 or as floats"
+PIXELS = "all of them whole numbers: give pixels as uint8, or divide them by 255"
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ((GREY, GREY, GREY / 255), f"train has integers from 0 to 255, but test has floats from 0 to 1: {ONE_SCALE}"),
+        ((GREY / 255, GREY / 255, GREY), "train has floats from 0 to 1, but test has integers from 0 to 255"),
+        ((GREY, GREY / 255, GREY), "train has integers from 0 to 255, but val has floats"),
+        ((GREY > 9, GREY > 9, GREY), "train has booleans from 0 to 1, but test has integers"),
+        (
+            (GREY // 255, GREY // 255, GREY),
+            f"has integers from 0 to 1, but test has integers from 0 to 255: {ONE_SCALE}",
+        ),
+        ((GREY, GREY, GREY // 255), "test has integers from 0 to 1, but train has integers from 0 to 255"),
+        ((GREY / 255, GREY / 255, GREY / 1.5), "has floats from 0 to 1, but test has floats from 0 to 170"),
+        ((GREY / 255, GREY / 255, GREY / -1.5), "has floats from 0 to 1, but test has floats from -170 to -?0"),
+        ((GREY / 255, GREY / 255, GREY.astype(np.float32)), f"test has floats from 0 to 255, {PIXELS}"),
+    ],
+)
+def test_splits_on_different_scales_are_refused(tmp_path, parts, message):
+    with pytest.raises(ValueError, match=message):
+        own(saved(tmp_path, **dict(zip(("train", "val", "test"), parts, strict=True)))).spec  # noqa: B018
+
+
+def test_splits_of_one_scale_need_not_have_the_same_extremes(tmp_path):
+    grey = np.minimum(GREY, 7)
+    assert own(saved(tmp_path, train=GREY, test=grey)).spec.levels == 256
+    assert own(saved(tmp_path, train=GREY / 255, test=grey / 255)).spec.support is Support.UNIT
+    assert own(saved(tmp_path, train=GREY / 255, test=grey / 5 - 0.1)).spec.support is Support.REAL
+    assert own(saved(tmp_path, train=(GREY > 127) * 1.0, test=GREY / 255)).spec.support is Support.UNIT
+    binary = own(saved(tmp_path, train=GREY // 255, test=np.eye(NUM, 9).reshape(-1, 3, 3)))
+    assert binary.spec.support is Support.BINARY
+    assert binary.arrays("test").x.dtype == np.uint8
+
+
+@pytest.mark.parametrize("x", [GREY, GREY // 16, pixels(3, 3, 3), GREY.reshape(NUM, -1)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_pixels_as_floats_are_no_real_numbers(tmp_path, x, dtype):
+    with pytest.raises(ValueError, match=PIXELS):
+        own(saved(tmp_path, x=x.astype(dtype))).spec  # noqa: B018
 
 
 def test_labels_and_factors_stay_beside_their_data(tmp_path, agrees):
@@ -177,12 +225,15 @@ def test_pictures_of_different_sizes(tmp_path):
         ({"train": pixels(4)}, "has the arrays train: name the data x"),
         ({"x": np.zeros(5)}, r"has an array of shape \(5,\): vectors are \(n, D\)"),
         ({"x": np.zeros((5, 6, 7, 8))}, r"has an array of shape \(5, 6, 7, 8\)"),
-        ({"x": np.full((9, 2), 256)}, "integers from 256 to 256 are no grey levels; give 0 to 255, or floats"),
+        ({"x": np.full((9, 2), 256)}, "integers from 256 to 256, which are no grey levels; give 0 to 255, or floats"),
         ({"x": np.full((9, 2), -1)}, "integers from -1 to -1"),
-        ({"x": np.zeros((0, 2))}, "an array is empty or not of numbers"),
-        ({"x": np.full((9, 2), "a")}, "an array is empty or not of numbers"),
+        ({"x": np.zeros((0, 2))}, "the array x is empty or not of numbers"),
+        ({"x": np.full((9, 2), "a")}, "the array x is empty or not of numbers"),
         ({"x": pixels(4), "y": np.full(NUM, 0.5)}, "y are integers from 0 up, these are float64"),
-        ({"x": pixels(4), "y": np.full(NUM, -1)}, "y are integers from 0 up"),
+        ({"x": pixels(4), "y": np.arange(NUM) - 3}, "y are integers from 0 up, the least of these is -3"),
+        ({"x": pixels(4), "y": np.ones((NUM, 1), int)}, r"y has shape \(60, 1\), where \(n,\) .*: give y.squeeze\(\)"),
+        ({"x": pixels(4), "y": np.array(3)}, r"y has shape \(\), where \(n,\) belongs"),
+        ({"x": pixels(4), "factors": np.ones(NUM, int)}, r"factors has shape \(60,\), .*: give factors\[:, None\]"),
         ({"x": pixels(4), "factors": np.full((NUM, 2), 0.5)}, "factors are integers from 0 up"),
         ({"x": pixels(4), "y": np.zeros(9, int)}, "60 data, but 9 y"),
         ({"x": pixels(4)[:8]}, "too few data: the train split has 6, needs at least 10"),
@@ -202,14 +253,16 @@ def test_labels_of_some_splits_only(tmp_path, kind):
         own(path).splits  # noqa: B018
 
 
-def test_nan_is_found_where_it_is(tmp_path):
-    x = np.zeros((NUM, 2))
-    x[3, 1] = np.nan
-    parts = {"train": np.ones((NUM, 2)), "val": x, "test": np.ones((5, 2))}
-    with pytest.raises(
-        ValueError, match="NaN or infinite values in 1 of 60 data of the val split, the first at index 3"
-    ):
-        own(saved(tmp_path, **parts)).splits  # noqa: B018
+@pytest.mark.parametrize("name", ["x", "val"])
+def test_nan_is_found_in_the_row_of_the_file(tmp_path, name):
+    x = np.zeros((2000, 2))
+    x[1500, 1], x[1700, 0] = np.nan, np.inf
+    parts = {"x": x} if name == "x" else {"train": np.ones((NUM, 2)), "val": x, "test": np.ones((5, 2))}
+    message = (
+        rf"x.npz: NaN or infinite values in 2 of the 2000 rows of {name}, the first in row 1500 \(counted from 0\)"
+    )
+    with pytest.raises(ValueError, match=message):
+        own(saved(tmp_path, **parts)).spec  # noqa: B018
 
 
 @pytest.mark.parametrize(
@@ -217,8 +270,14 @@ def test_nan_is_found_where_it_is(tmp_path):
     [
         ("absent.npz", None, "there is no such file or folder"),
         ("x.csv", b"1,2", "give an .npz or .npy file, or a folder of pictures"),
-        ("x.npz", b"PK not", "cannot be read as .npz"),
-        ("x.npy", b"", "cannot be read as .npy"),
+        (
+            "x.npz",
+            b"PK not",
+            r"x.npz cannot be read as .npz \(it is no zip archive.*\): write arrays of numbers with numpy.s",
+        ),
+        ("x.npy", b"", r"x.npy cannot be read as .npy \(.*\): write arrays of numbers with numpy.save"),
+        ("x.npy", b"no arrays", "the magic string is not correct"),
+        ("x.png", b"", "give an .npz or .npy file"),
         (".", None, "no pictures there"),
     ],
 )
@@ -234,6 +293,11 @@ def test_files_that_are_no_data(tmp_path, name, content, message):
     [
         ({"val_fraction": 0.0}, "data.val_fraction=0.0, data.test_fraction=0.1: both are positive"),
         ({"val_fraction": 0.5, "test_fraction": 0.5}, "leave something to train on"),
+        ({"val_fraction": -0.1}, "data.val_fraction=-0.1: a number from 0 to 1"),
+        ({"val_fraction": "x"}, "data.val_fraction=x: a number from 0 to 1"),
+        ({"test_fraction": float("nan")}, "data.test_fraction=nan: a number from 0 to 1"),
+        ({"split_seed": -1}, "data.split_seed=-1: a whole number, at least 0"),
+        ({"binarize_seed": "x"}, "data.binarize_seed=x: a whole number, at least 0"),
         ({"binarize": "yes"}, "data.binarize=yes: choose dynamic"),
     ],
 )
@@ -242,9 +306,21 @@ def test_impossible_options(options, message):
         own(Path("x.npz"), **options)
 
 
-def test_only_grey_levels_are_binarised(tmp_path):
-    with pytest.raises(ValueError, match="data.binarize=dynamic: only integers from 0 to 255 are binarised, these are"):
-        own(saved(tmp_path, x=pixels(4) / 255), binarize="dynamic").spec  # noqa: B018
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (pixels(4) / 255, r"floats from 0 to 1: give numpy.rint\(255 \* x\) as uint8, or leave data.binarize out"),
+        (pixels(4) // 255, "these are binary already: leave data.binarize out"),
+        (pixels(4) - 0.5, "these are real numbers: leave data.binarize out"),
+    ],
+)
+def test_only_grey_levels_are_binarised(tmp_path, x, message):
+    with pytest.raises(ValueError, match=f"binarize=dynamic: only integers from 0 to 255 are binarised, .*{message}"):
+        own(saved(tmp_path, x=x), binarize="dynamic").spec  # noqa: B018
+
+
+def test_a_path_may_look_like_a_number():
+    assert OwnArrays(5).path == Path("5")
 
 
 @pytest.mark.parametrize("name", ["x.npz", "x.npy"])
@@ -252,3 +328,38 @@ def test_a_file_that_is_none_is_named(tmp_path, name):
     (tmp_path / name).write_text("no arrays")
     with pytest.raises(ValueError, match=f"{name} cannot be read"):
         read_named(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["x.npz", "x.npy"])
+def test_arrays_of_objects_say_what_to_write(tmp_path, name):
+    (np.savez if name == "x.npz" else np.save)(tmp_path / name, np.array([None, "a"]))
+    with pytest.raises(ValueError, match=rf"{name} cannot be read .*\(.*\): write arrays of numbers"):
+        read_named(tmp_path / name)
+
+
+@pytest.mark.parametrize(("mode", "dtype"), [("I;16", np.uint16), ("I", np.int32), ("F", np.float32)])
+def test_pictures_of_more_than_8_bits_are_not_cut_off(tmp_path, mode, dtype):
+    from PIL import Image
+
+    suffix = ".png" if mode == "I;16" else ".tiff"
+    Image.fromarray(np.full((5, 6), 300, dtype)).save(tmp_path / f"a{suffix}")
+    (tmp_path / f"a{suffix}").rename(tmp_path / "a.png")
+    with pytest.raises(ValueError, match="a.png has more than 8 bits a pixel .*save the pictures as one .npy array"):
+        read_named(tmp_path)
+
+
+@pytest.mark.parametrize(("mode", "event"), [("1", ()), ("LA", ()), ("P", (3,)), ("RGBA", (3,)), ("CMYK", (3,))])
+def test_grey_pictures_stay_grey_and_coloured_ones_coloured(tmp_path, mode, event):
+    from PIL import Image
+
+    suffix = ".jpg" if mode == "CMYK" else ".png"
+    Image.new("L", (6, 5), 255).convert(mode).save(tmp_path / f"a{suffix}")
+    x = read_named(tmp_path)["x"]
+    assert x.shape == (1, 5, 6, *event)
+    assert (x == 255).all()
+
+
+def test_a_picture_that_is_none_is_named(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"no picture")
+    with pytest.raises(ValueError, match="a.png cannot be read as a picture .*: mend or remove it"):
+        read_named(tmp_path)

@@ -62,9 +62,37 @@ def test_cut_off_files_are_found_out(folder, bits):
         data(folder).splits  # noqa: B018
 
 
-def test_rows_of_another_length_are_found_out(folder):
-    np.savez(folder / PACKED, **{part: np.zeros((20, 97), np.uint8) for part in PARTS})
-    with pytest.raises(ValueError, match="rows of .* bits, where 784 belong"):
+GOOD = {part: np.zeros((20, 98), np.uint8) for part in PARTS}
+
+
+@pytest.mark.parametrize(
+    ("arrays", "part"),
+    [
+        ({"train": GOOD["train"], "test": GOOD["test"]}, "valid"),
+        (GOOD | {"test": np.zeros((20, 97), np.uint8)}, "test"),
+        (GOOD | {"train": np.zeros(98, np.uint8)}, "train"),
+        (GOOD | {"train": np.zeros((20, 98))}, "train"),
+    ],
+)
+def test_other_arrays_are_found_out(folder, arrays, part):
+    np.savez(folder / PACKED, **arrays)
+    message = (
+        rf"corrupt data file .*{PACKED}: it has no array {part} of bytes, \(n, 98\): remove it and get .*Larochelle"
+    )
+    with pytest.raises(ValueError, match=message):
+        data(folder).splits  # noqa: B018
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+@pytest.mark.parametrize("damage", ["garbage", "cut", "flipped"])
+def test_a_corrupt_packed_file_says_where_and_how(folder, damage, save):
+    save(folder / PACKED, **{part: np.arange(1960, dtype=np.uint8).reshape(20, 98) for part in PARTS})
+    whole = (folder / PACKED).read_bytes()
+    damaged = {"garbage": b"no zip", "cut": whole[:300], "flipped": whole[:150] + b"\xff" * 40 + whole[190:]}[damage]
+    (folder / PACKED).write_bytes(damaged)
+    with pytest.raises(
+        ValueError, match=rf"corrupt data file .*{PACKED} \(.+\): remove it and get it again. Get .*Laro"
+    ):
         data(folder).splits  # noqa: B018
 
 

@@ -190,9 +190,16 @@ def test_one_line_for_people():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"batch_size": 0}, "data.batch_size=0: a whole number of data, at least one"),
+        ({"batch_size": 0}, "data.batch_size=0: a whole number, at least 1"),
+        ({"batch_size": True}, "data.batch_size=True: a whole number, at least 1"),
         ({"eval_batch_size": -1}, "data.eval_batch_size=-1"),
+        ({"train_limit": -5}, "data.train_limit=-5: a whole number, at least 1"),
+        ({"train_limit": 0}, "data.train_limit=0: a whole number, at least 1"),
+        ({"num_workers": -1}, "data.num_workers=-1: a whole number, at least 0"),
+        ({"seed": "x"}, "data.seed=x: a whole number, at least 0"),
+        ({"seed": -1}, "data.seed=-1: a whole number, at least 0"),
         ({"resident": "maybe"}, "data.resident=maybe: choose auto, true or false"),
+        ({"resident": 1}, "data.resident=1: choose auto, true or false"),
         ({"given": "label"}, "data.given=label: choose none or labels"),
     ],
 )
@@ -223,6 +230,14 @@ def test_unknown_split():
         ),
         ((_real(10), _real(1), Arrays(np.zeros((4, 3)))), r"the test split has data of shape \(3,\), where .* \(2,\)"),
         ((_real(10), _real(1), Arrays(np.zeros((4, 2)), np.zeros(3, int))), "the test split has 4 data, but 3 labels"),
+        (
+            (Arrays(np.zeros((10, 2)), np.zeros((10, 1), int)), _real(1), _real(1)),
+            r"labels of shape \(10, 1\).*y.squeeze",
+        ),
+        (
+            (Arrays(np.zeros((10, 2)), None, np.zeros(10, int)), _real(1), _real(1)),
+            r"factors of shape \(10,\).*\(n, F\)",
+        ),
         ((_real(10), _real(1), Arrays(np.zeros((4, 2)), np.full(4, 3))), "labels from 3 to 3, where 0 to 2 belong"),
         ((_real(10), _real(1), Arrays(np.zeros((4, 2)), np.full(4, -1))), "labels from -1 to -1"),
     ],

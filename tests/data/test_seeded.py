@@ -31,6 +31,14 @@ def test_the_first_validation_and_test_data_are_a_random_sample():
         assert abs(part.x[:100].mean() - 500) < 100  # 3.5 standard errors
 
 
+def test_the_splits_are_those_of_earlier_runs():
+    """Results compare between runs, and with published ones, on the same splits only."""
+    parts = split(ALL, 20, 30, seed=0)
+    assert parts.train.y[:6].tolist() == [0, 1, 3, 6, 7, 12]
+    assert parts.val.y[:6].tolist() == [25, 70, 34, 39, 64, 57]
+    assert parts.test.y[:6].tolist() == [82, 36, 20, 5, 93, 16]
+
+
 def test_the_seed_decides():
     assert split(ALL, 20, 30, 0).test.y.tolist() == split(ALL, 20, 30, 0).test.y.tolist()
     assert split(ALL, 20, 30, 0).test.y.tolist() != split(ALL, 20, 30, 1).test.y.tolist()

@@ -1,5 +1,7 @@
 """Streaming: the same blocks as from the device."""
 
+from types import SimpleNamespace
+
 import lightning as L
 import numpy as np
 import pytest
@@ -53,6 +55,17 @@ def test_the_noise_of_training_is_not_touched(arrays):
     state = torch.get_rng_state()
     labels(list(stream(arrays)))
     assert torch.equal(state, torch.get_rng_state())
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_workers_read_ahead_and_rows_for_a_gpu_are_pinned(arrays, workers):
+    """Pinned memory is what lets `Rows.to` copy while the GPU computes."""
+    for device, pinned in (("cuda:0", True), ("cpu", False)):
+        finish = SimpleNamespace(device=torch.device(device))
+        loader = StreamLoader(Order(NUM, 3, 1, True), 4, arrays, finish, workers)._loader
+        assert loader.pin_memory is pinned
+        assert loader.num_workers == workers
+        assert not workers or loader.prefetch_factor >= 2
 
 
 def test_it_resumes_where_it_was(arrays):

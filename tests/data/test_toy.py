@@ -52,7 +52,7 @@ def test_the_data_belong_to_their_seed():
     ("options", "message"),
     [
         ({"shape": "moon"}, "data.shape=moon: choose gaussians, moons, pinwheel"),
-        ({"noise": -1.0}, "data.noise=-1.0: a standard deviation is not negative"),
+        ({"noise": -1.0}, "data.noise=-1.0: a number from 0 up"),
     ],
 )
 def test_impossible_options(options, message):

@@ -107,6 +107,13 @@ def test_cifar_pictures_keep_channels_and_labels(tmp_path, cifar, agrees):
     assert all((arrays.y == arrays.x.reshape(len(arrays), -1).sum(1) % 10).all() for arrays in data.splits)
 
 
+@pytest.mark.usefixtures("cifar")
+@pytest.mark.parametrize("val_size", [40, 45])
+def test_validation_data_leave_something_to_train_on(tmp_path, val_size):
+    with pytest.raises(ValueError, match=f"data.val_size={val_size}: there are 40 data to train and validate on"):
+        CIFAR10(root=str(tmp_path), val_size=val_size, batch_size=1).splits  # noqa: B018
+
+
 def test_corrupt_cifar_files_are_found_out(tmp_path, cifar):
     path = tmp_path / datasets.CIFAR10.base_folder / "data_batch_2"
     path.write_bytes(path.read_bytes() + b"x")

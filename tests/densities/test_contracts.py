@@ -9,13 +9,16 @@ from torch.distributions import Independent, Normal
 
 from elbolab.batch import Spec, Support
 from elbolab.densities.autoencoder import Autoencoder, TiedAutoencoder
+from elbolab.densities.checks import example_terms
 from elbolab.densities.single_layer import SingleLayer
-from elbolab.densities.terms import Undefined, summary
+from elbolab.densities.terms import Sampled, Undefined, summary
 from elbolab.distributions.conditional import Head, Ignore, StandardNormal
+from elbolab.distributions.corruption import Denoising, Masking
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
 from elbolab.distributions.full_covariance import FullNormal
+from elbolab.distributions.grey import Categorical, DiscretisedLogistic, LogisticMixture
 from elbolab.distributions.location_scale import FixedScale
-from elbolab.distributions.point_mass import Deterministic
+from elbolab.distributions.point_mass import Deterministic, PointMass
 from elbolab.distributions.priors import FixedBernoulli, Mixture
 from elbolab.distributions.relaxed import RelaxedBernoulliLatent
 
@@ -201,6 +204,22 @@ BAD = {
         lambda: small_densities(prior=partial(FixedBernoulli, probability=0.5)),
         "leaves the support of the prior",
     ),
+    "point mass with a prior": (
+        lambda: small_densities(posterior=head(Deterministic)),
+        "point mass.*choose model=ae or posterior=diagonal_normal",
+    ),
+    "autoencoder of a density": (
+        lambda: autoencoder(posterior=head(DiagonalNormal)),
+        "posterior is a Normal: choose posterior=deterministic or denoising_deterministic",
+    ),
+    "autoencoder of bits": (
+        lambda: autoencoder(posterior=head(RelaxedBernoulliLatent, temperature=0.5, straight_through=False)),
+        "posterior is a Bernoulli: choose posterior=deterministic or denoising_deterministic",
+    ),
+    "autoencoder without an encoder": (
+        lambda: autoencoder(posterior=None),
+        "choose posterior=deterministic or denoising_deterministic",
+    ),
     "tied with a posterior": (
         lambda: TiedAutoencoder(BITS, 2, None, head(Deterministic), head(Bernoulli)),
         "choose posterior=none",
@@ -214,6 +233,67 @@ def test_impossible_combinations_name_the_mend(name):
     build, message = BAD[name]
     with pytest.raises(ValueError, match=message):
         build()
+
+
+def test_a_denoising_encoder_is_a_code_too():
+    posterior = partial(Denoising, corruption=partial(Masking, probability=0.5), posterior=head(Deterministic))
+    assert autoencoder(posterior=posterior).encode(torch.ones(4, 6)).shape == (4, 2)
+
+
+def of_levels(family, data, levels, **options):
+    return small_densities(Spec((6,), Support.UNIT, data), family=partial(family, levels=levels, **options))
+
+
+FAMILIES = [Categorical, DiscretisedLogistic, partial(LogisticMixture, num_components=2)]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(("data", "levels"), [(17, 3), (17, 9), (17, 16), (17, 256), (256, 17)])
+def test_data_off_the_levels_of_a_likelihood_are_refused_with_their_number(family, data, levels):
+    """Also where the ends, or even every second level, are levels of both."""
+    with pytest.raises(ValueError, match=rf"{data} grey values.*set densities.likelihood.family.levels={data}, "):
+        of_levels(family, data, levels)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(("data", "levels"), [(2, 2), (17, 17), (256, 256), (17, 33)])
+def test_data_on_the_levels_of_a_likelihood_are_taken(family, data, levels):
+    assert of_levels(family, data, levels).spec.levels == data
+
+
+def test_many_levels_are_told_apart():
+    assert of_levels(DiscretisedLogistic, 65_536, 65_536).spec.levels == 65_536
+    with pytest.raises(ValueError, match="family.levels=20001"):  # the first 20 levels are 0 to a tolerance
+        of_levels(DiscretisedLogistic, 20_001, 2)
+
+
+def test_only_families_of_levels_are_told_to_set_them():
+    for build in (lambda: small_densities(Spec((6,), Support.UNIT, 17)), lambda: of_levels(Categorical, None, 17)):
+        with pytest.raises(ValueError, match="likelihood=continuous_bernoulli") as refusal:
+            build()
+        assert "set densities" not in str(refusal.value)
+
+
+def test_what_has_no_density_has_no_importance_weight():
+    relaxed = DENSITIES["binary"]().train().terms(torch.ones(4, 6))
+    with pytest.raises(Undefined, match="no importance weight.*relaxed"):
+        _ = relaxed.log_weight
+    point = Sampled(torch.zeros(4, 2), PointMass(torch.zeros(4, 2), 1), Independent(Normal(torch.zeros(2), 1.0), 1))
+    for quantity in ("log_ratio", "kl"):
+        with pytest.raises(Undefined, match="no importance weight.*point mass"):
+            getattr(point, quantity)
+
+
+def test_building_leaves_training_flags_and_generator_alone():
+    densities = small_densities()
+    densities.posterior.eval()
+    state = torch.get_rng_state()
+    terms = example_terms(densities)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert densities.training
+    assert densities.likelihood.training
+    assert not densities.posterior.training
+    assert terms.log_lik.shape == (1,)
 
 
 def test_binary_latents_agree_with_enumeration(float64):

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from elbolab.distributions.conditional import Head, Ignore, StandardNormal
+from elbolab.distributions.conditional import Head, Ignore, StandardNormal, compile_networks
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
 from elbolab.nets.mlp import MLP
 from elbolab.nets.precision import autocast_nets
@@ -69,3 +69,18 @@ def test_ignore_keeps_the_first_parents():
     q = Ignore(((2,), (3,)), (4,), partial(Head, net=NET, family=DiagonalNormal), keep=1)
     x = torch.randn(5, 2)
     assert torch.equal(q(x, torch.zeros(5, 3)).mean, q(x, torch.ones(5, 3)).mean)
+
+
+def test_networks_are_compiled_in_place():
+    head = Head(((2,), (1, 3)), (4,), NET, DiagonalNormal)
+    parents = torch.randn(6, 2), torch.randn(6, 1, 3)
+    plain, names, graphs = head(*parents).mean, list(head.state_dict()), []
+
+    def backend(graph, inputs):
+        graphs.append(graph)
+        return graph
+
+    compile_networks(nn.ModuleList([head]), backend=backend)
+    torch.testing.assert_close(head(*parents).mean, plain)
+    assert list(head.state_dict()) == names
+    assert len(graphs) == 1

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.distributions import Distribution, Laplace, Normal
+from torch.distributions import Bernoulli as TorchBernoulli
+from torch.distributions import Distribution, Independent, Laplace, Normal
 
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
 from elbolab.distributions.full_covariance import FullNormal
@@ -220,3 +221,17 @@ def test_deterministic_is_its_mean():
 def test_a_diagonal_normal_cannot_collapse():
     family = DiagonalNormal((2,), min_scale=0.01)
     assert torch.equal(family(torch.full((4,), -1e4)).stddev, torch.full((2,), 0.01))
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize("event", [(4,), (1, 2, 3)])
+def test_a_bernoulli_event_is_torchs_product(event):
+    logits = torch.randn(2, 5, *event, requires_grad=True)
+    x = (torch.rand(5, *event) < 0.5).double()
+    ours = Bernoulli(event)(logits).log_prob(x)
+    theirs = Independent(TorchBernoulli(logits=logits), len(event)).log_prob(x)
+    torch.testing.assert_close(ours, theirs)
+    gradients = [torch.autograd.grad(values.sum(), logits)[0] for values in (ours, theirs)]
+    torch.testing.assert_close(*gradients)
+    with pytest.raises(ValueError, match="within the support"):
+        Bernoulli(event)(logits).log_prob(x + 0.5)

@@ -1,7 +1,9 @@
+from functools import partial
+
 import pytest
 import torch
 
-from elbolab.distributions.grey import Categorical, DiscretisedLogistic, logistic_scale
+from elbolab.distributions.grey import Categorical, DiscretisedLogistic, LogisticMixture, logistic_scale
 
 
 def test_256_levels_start_from_the_mean_of_real_images():
@@ -21,3 +23,9 @@ def test_a_categorical_of_two_levels_is_a_bernoulli(family):
     x = torch.tensor([[0.0], [1.0]])
     probs = p(torch.randn(*p.out_shape)).log_prob(x).exp()
     assert probs.sum().item() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("family", [DiscretisedLogistic, Categorical, partial(LogisticMixture, num_components=2)])
+def test_one_level_is_refused(family):
+    with pytest.raises(ValueError, match="likelihood levels=1: .* at least 2 levels"):
+        family((3,), levels=1)

@@ -40,11 +40,17 @@ def test_optimal_gradient_is_the_one_at_a_frozen_scale(optimal):
     assert torch.allclose(ours, frozen)
 
 
+def weighted(values, memory):
+    """The average of ``values`` in which each weighs 1 - 1 / memory times as much as the next."""
+    weights = (1 - 1 / memory) ** torch.arange(len(values) - 1.0, -1, -1)
+    return (weights * torch.stack(values)).sum() / weights.sum()
+
+
 def test_optimal_evaluation_uses_what_training_saw(optimal):
     raw, batches = torch.zeros(8, 3), [torch.randn(8, 3) * size for size in (1, 2, 3)]
     for x in batches:
         optimal(raw).log_prob(x)
-    variance = torch.stack(batches).square().mean()
+    variance = weighted([x.square().mean() for x in batches], memory=5)
     assert torch.allclose(optimal.variance, variance)
     p = optimal.eval()(raw)
     assert torch.allclose(p.log_prob(batches[0]), Normal(raw, variance.sqrt()).log_prob(batches[0]).sum(-1))
@@ -63,6 +69,28 @@ def test_optimal_running_mean_forgets(optimal):
         optimal(torch.zeros(8, 3)).log_prob(torch.full((8, 3), 2.0))
     optimal(torch.zeros(8, 3)).log_prob(torch.zeros(8, 3))
     assert torch.allclose(optimal.variance, torch.tensor(4 * 4 / 5), rtol=1e-4)
+
+
+def test_optimal_start_of_training_fades():
+    # errors fall as in early training: a mean over all 200 batches is 0.21
+    family = OptimalNormal((3,), min_scale=1e-3, memory=20)
+    for batch in range(200):
+        family(torch.zeros(8, 3)).log_prob(torch.full((8, 3), 1.0 if batch < 40 else 0.1))
+    assert family.variance.item() == pytest.approx(0.01, rel=0.1)
+
+
+def test_optimal_scale_is_bounded_below(optimal):
+    raw = torch.randn(8, 3)
+    log_prob = optimal(raw).log_prob(raw)
+    assert torch.allclose(log_prob, Normal(raw, 1e-3).log_prob(raw).sum(-1))
+    assert optimal.variance.item() == pytest.approx(1e-6)
+
+
+def test_optimal_of_one_batch_of_memory_is_the_latest():
+    family = OptimalNormal((3,), min_scale=1e-3, memory=1)
+    for size in (3.0, 2.0):
+        family(torch.zeros(8, 3)).log_prob(torch.full((8, 3), size))
+        assert family.variance.item() == pytest.approx(size**2)
 
 
 def test_optimal_is_finite_at_perfect_reconstruction(optimal):

@@ -103,6 +103,28 @@ def test_first_can_be_asked_again():
     assert [sum(len(batch.x) for batch in batches) for _ in range(2)] == [20, 20]
 
 
+def test_every_float32_states_its_matmul_precision(vae):
+    report = evaluate(vae, Source(), **OPTIONS)
+    assert {entry["dtype"] for entry in report["test"].values()} == {"float32, highest matmul"}
+
+
+def test_one_sample_always_carries_its_estimate_so_nothing_is_said_of_it(vae):
+    report = evaluate(vae, Source(), **OPTIONS | {"num_samples": 1})
+    assert "nll" in report["test"]
+    assert not report["test"].keys() & {"ess", "degenerate"}
+
+
+def test_data_of_one_class_are_measured_without_probes(vae):
+    source = Source()
+    source.splits = {
+        split: [batch._replace(y=torch.zeros_like(batch.y)) for batch in batches]
+        for split, batches in source.splits.items()
+    }
+    report = evaluate(vae, source, **OPTIONS)
+    assert "elbo" in report["test"]
+    assert not report["test"].keys() & {"probe_accuracy", "knn_accuracy"}
+
+
 def test_degenerate_weights_are_told(vae, caplog):
     with torch.no_grad():
         vae.likelihood.net.layers[-1].weight.mul_(300)
@@ -119,6 +141,9 @@ def test_degenerate_weights_are_told(vae, caplog):
         ({"num_samples": 0}, "evaluation.num_samples=0: must be at least 1"),
         ({"limit": 0}, "evaluation.limit=0: must be at least 1"),
         ({"memory": 0}, "evaluation.memory=0: must be at least 1"),
+        ({"probe_limit": 0}, "evaluation.probe_limit=0: must be at least 1"),
+        ({"decomposition_limit": 0}, "evaluation.decomposition_limit=0: must be at least 1"),
+        ({"num_neighbours": 0}, "evaluation.num_neighbours=0: must be at least 1"),
     ],
 )
 def test_impossible_options_are_named(vae, options, message):

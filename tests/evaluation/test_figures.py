@@ -115,6 +115,16 @@ def test_few_data_are_enough():
     assert "interpolations" in draw_all(build(spec), data(spec, 41), seed=SEED)
 
 
+@pytest.mark.parametrize("latent_dim", [2, 3])
+@pytest.mark.parametrize("make", [lambda inner: inner, Autoencoder], ids=["vae", "autoencoder"])
+def test_one_datum_has_the_figures_that_need_no_other(make, latent_dim):
+    spec = SPECS["grey"]
+    batches = [batch for batch in data(spec, 1) if len(batch.x) > 0]
+    figures = draw_all(make(build(spec, latent_dim)), batches, seed=SEED)
+    assert {"samples", "reconstructions", "traversals"} <= figures.keys()
+    assert not figures.keys() & {"interpolations", "latent_space"}
+
+
 def test_the_same_seed_gives_the_same_picture_and_leaves_the_generator_alone(tmp_path):
     model, batches = build(SPECS["grey"]), data(SPECS["grey"])
     state = torch.get_rng_state()

@@ -25,6 +25,7 @@ from elbolab.evaluation.likelihood import (
     likelihood_quantities,
 )
 from elbolab.evaluation.quantity import mean_of
+from elbolab.evaluation.seeded import seed_noise
 from elbolab.nets.mlp import MLP
 
 NOISE = 0.5
@@ -165,8 +166,8 @@ def test_estimator_is_the_logarithm_of_the_mean_weight():
     densities, batches, _ = linear_gaussian(factor=1.5, num=1)
     x, q = batches[0].x, densities.posterior(batches[0].x)
     with torch.random.fork_rng():
-        torch.manual_seed(5)
-        densities.terms(x), densities.terms(x, sample_shape=(1,))
+        seed_noise(x.device, 5, 0)  # the first group of seed 5
+        densities.terms(x)
         z = q.sample((30,))
     w = (densities.decode(z).log_prob(x) + densities.prior().log_prob(z) - q.log_prob(z)).exp()
     marginal = importance_log_likelihood(densities, batches, num_samples=30, seed=5)
@@ -329,7 +330,7 @@ def test_continuous_likelihoods_of_levels_have_no_bits():
     assert "bits_per_dim" not in likelihood_quantities(densities, batches, num_samples=2, seed=0)
 
 
-@pytest.mark.parametrize(("share", "k", "warns"), [(0.05, 10, False), (0.3, 10, True), (1.0, 1, False)])
+@pytest.mark.parametrize(("share", "k", "warns"), [(0.05, 10, False), (0.3, 10, True)])
 def test_degenerate_weights_are_told_with_their_mend(share, k, warns):
     degenerate = mean_of((torch.arange(100) < 100 * share).double(), k=k, seed=0, unit="fraction")
     text = degeneracy({"degenerate": degenerate})

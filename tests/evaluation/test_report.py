@@ -9,7 +9,7 @@ from elbolab.evaluation.report import check, entries, read_report, table, write_
 
 
 def quantity(value=-98.6543, stderr=0.2511, k=1, unit="nats") -> Quantity:
-    return Quantity(value, stderr, 10_000, k, 0, "float32", unit)
+    return Quantity(value, stderr, 10_000, k, 0, "float32, highest matmul", unit)
 
 
 def report(split="test", **values) -> dict:

@@ -13,6 +13,7 @@ from elbolab.densities.single_layer import SingleLayer
 from elbolab.densities.terms import Terms
 from elbolab.distributions.conditional import Head, Ignore, StandardNormal
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
+from elbolab.evaluation.batches import choose_rows
 from elbolab.evaluation.representation import (
     Codes,
     Protocol,
@@ -31,6 +32,7 @@ linear = partial(MLP, hidden=(), activation="Tanh", init="glorot")
 normal = partial(Head, net=linear, family=DiagonalNormal)
 bernoulli = partial(Head, net=linear, family=Bernoulli)
 
+FLOAT32 = "float32, highest matmul"
 FAST = Protocol(num_train=300, num_eval=300, trees=lambda seed: random_forest(seed).set_params(n_estimators=5))
 SCORES = {
     *("mig", "dci_disentanglement", "dci_completeness", "dci_informativeness", "sap"),
@@ -83,9 +85,9 @@ def test_codes_are_those_of_evaluation_mode_with_labels_and_factors():
     assert not z.requires_grad
 
 
-def test_codes_are_limited_and_flat():
-    z, y, factors = codes(Identity(Spec((1, 2, 3), Support.REAL)), [Batch(torch.randn(4, 1, 2, 3))] * 3, limit=6)
-    assert z.shape == (6, 6)
+def test_codes_are_flat():
+    z, y, factors = codes(Identity(Spec((1, 2, 3), Support.REAL)), [Batch(torch.randn(4, 1, 2, 3))] * 3)
+    assert z.shape == (12, 6)
     assert y is None
     assert factors is None
 
@@ -147,7 +149,13 @@ def test_probes_of_a_separated_code():
     test = Codes(torch.eye(3)[y], y, None)
     parts = probe_quantities(test, test, seed=0, num_neighbours=3)
     assert {name: quantity.value for name, quantity in parts.items()} == {"probe_accuracy": 1.0, "knn_accuracy": 1.0}
-    assert {(q.n, q.unit, q.dtype, q.stderr) for q in parts.values()} == {(60, "fraction", "float32", 0.0)}
+    assert {(q.n, q.unit, q.dtype, q.stderr) for q in parts.values()} == {(60, "fraction", FLOAT32, 0.0)}
+
+
+def test_probes_need_two_classes_to_tell_apart():
+    one, two = (Codes(torch.randn(6, 2), y, None) for y in (torch.ones(6, dtype=torch.int64), torch.arange(6) % 2))
+    assert probe_quantities(one, two, seed=0, num_neighbours=1) == {}
+    assert probe_quantities(two, one, seed=0, num_neighbours=1).keys() == {"probe_accuracy", "knn_accuracy"}
 
 
 def test_probes_need_labels_on_both_sides():
@@ -208,12 +216,22 @@ def test_unlabelled_data_have_no_probes_and_their_training_set_is_not_read():
     assert parts["active_units"].value == 0
 
 
-def test_the_probe_limit_is_kept(digits):
+def test_probes_are_fitted_to_a_seeded_choice_of_the_training_data(digits):
     train, test = digits
     densities = Identity(Spec((1, 8, 8), Support.UNIT))
-    few = representation_quantities(densities, train, test, seed=0, probe_limit=40)
-    cut = [Batch(train[0].x[:40], (), train[0].y[:40])]
+    few, other = (representation_quantities(densities, train, test, seed=seed, probe_limit=40) for seed in (0, 1))
+    rows = choose_rows(600, 40, seed=0)
+    cut = [Batch(torch.cat([batch.x for batch in train])[rows], (), torch.cat([batch.y for batch in train])[rows])]
     assert few == representation_quantities(densities, cut, test, seed=0)
+    assert few["probe_accuracy"].value != other["probe_accuracy"].value
+
+
+def test_probes_of_few_data_see_every_class_of_sorted_ones():
+    y = torch.arange(90) // 30
+    x = torch.eye(3)[y] + 0.1 * torch.randn(90, 3)
+    batches = [Batch(a, (), b) for a, b in zip(x.split(20), y.split(20), strict=True)]
+    parts = representation_quantities(Identity(Spec((3,), Support.REAL)), batches, batches, seed=0, probe_limit=20)
+    assert (parts["probe_accuracy"].value, parts["knn_accuracy"].value) == (1.0, 1.0)
 
 
 def test_twice_is_the_same_and_leaves_no_trace(digits, grid):

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from elbolab.evaluation.seeded import device_of, evaluating
+from elbolab.evaluation.seeded import device_of, evaluating, full_float32
 
 
 @pytest.fixture
@@ -46,3 +46,36 @@ def test_noise_depends_on_the_seed_alone(module):
 
 def test_modules_without_numbers_live_on_the_cpu(module):
     assert device_of(nn.Identity()) == device_of(module) == torch.device("cpu")
+
+
+def rounding():
+    backends = torch.backends
+    return [b.fp32_precision for b in (backends.cuda.matmul, backends.cudnn.conv, backends.mkldnn.matmul)]
+
+
+@pytest.fixture(params=["older switches", "newer switches"])
+def rounded(request):
+    """A process that lets its devices round float32 factors."""
+    if request.param == "older switches":
+        torch.set_float32_matmul_precision("high")
+    else:
+        torch.backends.cuda.matmul.fp32_precision = "tf32"
+    yield
+    torch.backends.cuda.matmul.fp32_precision = "none"
+    torch.set_float32_matmul_precision("highest")
+    torch.backends.cudnn.allow_tf32 = True
+
+
+def test_nothing_is_rounded_while_evaluating(module, rounded):
+    before = rounding()
+    assert "tf32" in before[0]
+    with evaluating(module, seed=0):
+        assert not {"tf32", "bf16"} & set(rounding())
+    assert rounding() == before
+
+
+def test_by_default_convolutions_are_not_rounded_either():
+    assert torch.backends.cudnn.conv.fp32_precision == "tf32"
+    with full_float32():
+        assert torch.backends.cudnn.conv.fp32_precision != "tf32"
+    assert torch.backends.cudnn.conv.fp32_precision == "tf32"

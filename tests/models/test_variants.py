@@ -1,15 +1,21 @@
 """Contracts of every variant, and the reductions that link them."""
 
+from functools import partial
+from math import inf, nan
 from pathlib import Path
 
 import pytest
 import torch
-from tests.helpers import adam, fit, small_densities, weights
-from tests.models.registry import VARIANTS, make
+from tests.helpers import adam, fit, mlp, small_densities, weights
+from tests.models.registry import VARIANTS, autoencoder, binary, make
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 from torch.distributions import Distribution
 
 from elbolab.batch import Batch
+from elbolab.densities.terms import summary
+from elbolab.distributions.conditional import Head
+from elbolab.distributions.full_covariance import FullNormal
+from elbolab.distributions.priors import Mixture
 from elbolab.models.base import Loss
 from elbolab.models.beta_vae import BetaVAE
 from elbolab.models.vae import VAE
@@ -46,6 +52,14 @@ def test_no_loss_waits_for_the_device(name):
             player.loss(batch()).value.backward(inputs=player.parameters)
 
 
+def test_every_variant_runs_captured(name, request):
+    eager, ours = make(name), make(name)
+    fit(eager, max_epochs=2)
+    (graphs,) = [request.getfixturevalue("rehearsed"), fit(ours, max_epochs=2)][0]
+    assert torch.equal(weights(eager), weights(ours))
+    assert graphs.replays > 15
+
+
 def test_that_check_sees_a_host_sync():
     Distribution.set_default_validate_args(False)
     model = make("vae")
@@ -62,6 +76,32 @@ def test_a_report_repeats_under_its_seed_and_averages_over_data(name):
             rows.append({k: v.item() for k, v in model.report(batch()).items()})
     assert rows[0] == rows[1]
     assert all(isinstance(value, float) for value in rows[0].values())
+
+
+def seeded(function, *args, **options):
+    torch.manual_seed(3)
+    return function(*args, **options)
+
+
+def test_a_reported_elbo_is_minus_rate_minus_distortion_whatever_is_minimised(name):
+    model = make(name).eval()
+    report, terms = seeded(model.report, batch()), seeded(model.densities.terms, batch().x)
+    torch.testing.assert_close(report["distortion"], terms.distortion.mean())
+    assert ("elbo" in report) == bool(terms.latents)
+    if terms.latents:
+        torch.testing.assert_close(report["rate"], terms.rate.mean())
+        torch.testing.assert_close(report["elbo"], -report["rate"] - report["distortion"])
+        torch.testing.assert_close(report["elbo"], terms.elbo.mean())
+
+
+def test_training_shows_what_exists_of_the_bound_at_beta_one(name):
+    model = make(name).train()
+    metrics = seeded(model.loss, batch()).metrics
+    options = {"sample_shape": (3,)} if "3 samples" in name else {}
+    expected = summary(seeded(model.densities.terms, batch().x, **options))
+    assert metrics.keys() - {"beta"} == expected.keys()
+    for quantity, value in expected.items():
+        torch.testing.assert_close(metrics[quantity], value)
 
 
 def test_what_is_no_bound_is_not_called_elbo():
@@ -156,11 +196,36 @@ def test_an_autoencoder_reports_the_mean_squared_error_of_an_element():
     torch.testing.assert_close(model.report(batch())["mse"], (mean - x).square().sum() / x.numel())
 
 
+FULL = partial(Head, net=mlp(5), family=partial(FullNormal, min_scale=1e-6))
+OF_DIMENSIONS = "does not factorise.*model.capacity.*prior=standard_normal and posterior=diagonal_normal"
+
+
+def free_bits(densities):
+    return BetaVAE(beta=1.0, free_bits=0.1, densities=densities, optimizer=adam())
+
+
+@pytest.mark.parametrize("densities", [small_densities, binary], ids=["normal", "binary"])
+def test_free_bits_are_checked_without_a_trace(densities):
+    torch.manual_seed(11)
+    built = densities()
+    state, flags = torch.get_rng_state(), [part.training for part in built.modules()]
+    free_bits(built)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert [part.training for part in built.modules()] == flags
+
+
 @pytest.mark.parametrize(
     ("build", "message"),
     [
         (lambda: loss_of(VAE, num_samples=0), "model.num_samples=0"),
-        (lambda: loss_of(BetaVAE, beta=-1.0), "not negative"),
+        (lambda: loss_of(BetaVAE, beta=-1.0), "model.beta=-1.0: .*not negative"),
+        (lambda: loss_of(BetaVAE, beta=nan), "model.beta=nan: .*finite"),
+        (lambda: loss_of(BetaVAE, beta=inf), "model.beta=inf: .*finite"),
+        (lambda: loss_of(BetaVAE, beta=1.0, capacity=-3.0), "model.capacity=-3.0: .*not negative"),
+        (lambda: loss_of(BetaVAE, beta=1.0, free_bits=-0.1), "model.free_bits=-0.1: .*not negative"),
+        (lambda: free_bits(small_densities(prior=partial(Mixture, num_components=3, spread=1.0))), OF_DIMENSIONS),
+        (lambda: free_bits(small_densities(posterior=FULL)), OF_DIMENSIONS),
+        (lambda: free_bits(autoencoder()), "no prior.*prior=standard_normal"),
         (lambda: loss_of(BetaVAE, beta=1.0, capacity=1.0, free_bits=0.1), "set one of them"),
     ],
 )

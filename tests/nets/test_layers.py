@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from elbolab.nets.layers import activation_of, check_counts, dense_layers, initialise
+from elbolab.nets.layers import ACTIVATIONS, activation_of, check_counts, dense_layers, initialise
 
 
 def test_a_misspelt_activation_names_the_nearest():
@@ -10,6 +10,21 @@ def test_a_misspelt_activation_names_the_nearest():
         activation_of("Relu")
     with pytest.raises(ValueError, match="nearest: ReLU"):
         activation_of("xyzzy")
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activations_map_element_by_element(name):
+    x = torch.randn(3, 4, 5)
+    torch.manual_seed(0)
+    y = activation_of(name).eval()(x)
+    assert y.shape == x.shape
+    torch.testing.assert_close(activation_of(name).eval()(x[:1, :1, :1]), y[:1, :1, :1])
+
+
+@pytest.mark.parametrize("name", ["Threshold", "MultiheadAttention", "GLU", "Softmax", "Softmin", "Softmax2d"])
+def test_other_activations_are_refused(name):
+    with pytest.raises(ValueError, match=f"net.activation={name}: torch.nn has no such elementwise activation"):
+        activation_of(name)
 
 
 def test_an_unknown_initialisation_names_the_two():

@@ -30,3 +30,5 @@ def test_needs_blocks_and_channels():
         ResNet(((1, 8, 8),), (3,), channels=[4], num_blocks=0, **OPTIONS)
     with pytest.raises(ValueError, match=r"net.channels=\[0\]"):
         ResNet(((1, 8, 8),), (3,), channels=[0], num_blocks=1, **OPTIONS)
+    with pytest.raises(ValueError, match=r"net.channels=\[\]: .* at least one stage"):
+        ResNet(((1, 8, 8),), (3,), channels=[], num_blocks=1, **OPTIONS)

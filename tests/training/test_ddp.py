@@ -1,5 +1,7 @@
 """Two processes (gloo) against one on the union batch."""
 
+from functools import partial
+
 import pytest
 import torch
 from lightning.pytorch.callbacks import Callback
@@ -65,8 +67,9 @@ def two_ranks(tmp_path):
 
 
 def test_two_ranks_step_as_one_process_on_the_union_batch(two_ranks):
-    first, second = two_ranks(Noiseless(), max_epochs=2)
-    one = small_vae()
+    sgd = partial(torch.optim.SGD, lr=0.05)  # Adam would not see a gradient of another scale
+    first, second = two_ranks(Noiseless(), max_epochs=2, model=small_vae(optimizer=sgd))
+    one = small_vae(optimizer=sgd)
     trainer = fit(one, max_epochs=2, callbacks=[Noiseless()])
     assert torch.equal(first["weights"], second["weights"])
     assert first["step"] == trainer.global_step == 26
@@ -93,3 +96,25 @@ def test_ranks_start_from_rank_zeros_weights_and_resume_their_own_noise(two_rank
 
 def test_a_limit_below_the_number_of_ranks_leaves_every_rank_a_batch(two_ranks):
     assert two_ranks(max_epochs=1, limit_val_batches=1)[0]["step"] == 13
+
+
+def test_ranks_validate_and_save_one_model_with_one_set_of_running_statistics(two_ranks, tmp_path):
+    class Count(Callback):
+        """A buffer that training moves differently on every rank."""
+
+        def setup(self, trainer, module, stage):
+            module.densities.register_buffer("count", torch.zeros(()))
+
+        def on_train_batch_start(self, trainer, module, *_):
+            module.densities.count += 1 + trainer.global_rank
+
+        def on_validation_start(self, trainer, module):
+            torch.save(module.densities.count, tmp_path / f"before-{trainer.global_rank}.pt")
+
+        def on_validation_end(self, trainer, module):
+            torch.save(module.densities.count, tmp_path / f"after-{trainer.global_rank}.pt")
+
+    two_ranks(Count(), max_epochs=1)
+    before, after = ([torch.load(tmp_path / f"{when}-{r}.pt").item() for r in range(2)] for when in ("before", "after"))
+    assert before[0] != before[1]
+    assert after == [before[0]] * 2

@@ -8,10 +8,10 @@ from tests.helpers import Bits, adam, fit, small_densities, small_vae, weights
 from torch.distributions import Distribution
 
 from elbolab.models.beta_vae import BetaVAE
+from elbolab.training.guard import Guard, NotFinite
 from elbolab.training.newest import Newest
 from elbolab.training.progress import count
-from elbolab.training.schedules import Cosine, Linear, Plateau
-from elbolab.training.stepper import Guard, NotFinite
+from elbolab.training.schedules import Cosine, Linear, Observing, Plateau
 from elbolab.training.trainer import block_size, make_trainer
 
 
@@ -202,14 +202,26 @@ def test_a_plateau_of_what_is_not_reported_is_refused():
 
 def test_a_second_fit_starts_its_own_stepper_and_keeps_its_start():
     model = small_vae()
+    starts = []
+    model.densities.initialise_to_mean = lambda mean: starts.append(mean)
     fit(model, max_epochs=1)
-    first, offset = model._stepper, model.densities.posterior
+    assert model._stepper is None
     model.guard = Guard(clip_norm=1e-9)
-    before = weights(model)[1:]
-    fit(model, max_epochs=1)
-    assert model._stepper is not first
-    assert model.densities.posterior is offset
-    assert (weights(model)[1:] - before).abs().max() < 0.2
+    before = weights(model)
+    fit(model, max_epochs=1, callbacks=[seen := Steppers()])
+    assert seen.guards == {model.guard}
+    assert not torch.equal(weights(model), before)
+    assert len(starts) == 1
+
+
+class Steppers(Callback):
+    """The guards of a fit."""
+
+    def __init__(self):
+        self.guards = set()
+
+    def on_train_batch_end(self, trainer, module, *_):
+        self.guards.add(module._stepper.guard)
 
 
 def test_an_error_within_validation_gives_the_weights_back():
@@ -287,6 +299,45 @@ def test_plateau_observes_the_monitored_cost():
     assert model.schedule.factor.item() == pytest.approx(0.25)
 
 
+def test_a_plateau_of_a_bound_that_improves_keeps_its_rate():
+    model = small_vae(schedule=Plateau(patience=0), optimizer=adam(lr=3e-3))
+    trainer = fit(model, max_epochs=4, callbacks=[track := Track("val/elbo")])
+    assert track.values == sorted(track.values)
+    assert len(track.values) == 4
+    assert model.schedule.factor.item() == 1.0
+    assert trainer.global_step == 52
+
+
+class Track(Callback):
+    """A metric after every validation."""
+
+    def __init__(self, name):
+        self.name, self.values = name, []
+
+    def on_validation_end(self, trainer, _):
+        self.values.append(trainer.callback_metrics[self.name].item())
+
+
+def test_a_schedule_of_ones_own_is_shown_the_monitored_cost():
+    class Seen(Observing):
+        def __init__(self):
+            super().__init__()
+            self.values = []
+
+        def forward(self, step):
+            return torch.ones(())
+
+        def bind(self, length):
+            pass
+
+        def observe(self, value):
+            self.values.append(value.item())
+
+    model = small_vae(schedule=Seen())
+    fit(model, max_epochs=2, callbacks=[track := Track("val/elbo")])
+    assert model.schedule.values == pytest.approx([-value for value in track.values])
+
+
 def test_the_weight_average_is_what_is_validated():
     model = small_vae(ema=0.999)
     trainer = fit(model, max_epochs=1)
@@ -326,6 +377,8 @@ def test_the_block_divides_the_validation_interval():
         ({"gradient_clip_val": 1.0}, "use model.clip_norm"),
         ({"accumulate_grad_batches": 2}, "use model.accumulate"),
         ({"val_check_interval": 0.5}, "use trainer.val_every_n_steps"),
+        ({"overfit_batches": 1}, "use trainer.limit_train_batches"),
+        ({"accelerator": "mps"}, "no device 'mps': choose auto, gpu or cpu"),
         ({"max_epochs": None}, "no end: set trainer.max_epochs"),
         ({"precision": "16-mixed"}, "choose 32-true, 64-true or bf16-mixed"),
         ({"strategy": "fsdp"}, "choose auto, ddp"),

@@ -80,6 +80,9 @@ def test_a_schedule_of_the_whole_run_needs_an_end():
         (lambda: Linear(0, 1, steps=3, epochs=1), "not both: set one to null"),
         (lambda: Linear(0, 1, steps=0), "at least one step"),
         (lambda: Cyclic(0, 1, ratio=0), "0 < ratio <= 1"),
+        (lambda: Cyclic(0, 1, steps=0), "at least one step"),
+        (lambda: Cyclic(0, 1, epochs=-1), "at least one step"),
+        (lambda: Cyclic(0, 1, steps=10, epochs=1), "not both"),
         (lambda: Plateau(decay=1.5), "0 < decay < 1"),
     ],
 )

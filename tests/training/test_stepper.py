@@ -8,8 +8,11 @@ from torch import nn
 
 from elbolab.batch import Batch, Semi
 from elbolab.training.ema import Ema
-from elbolab.training.schedules import Length, Linear
-from elbolab.training.stepper import Guard, Loss, NotFinite, Player, Stepper, check_guard, size_of, split_batch
+from elbolab.training.engine import Eager
+from elbolab.training.guard import Guard, NotFinite, check_guard
+from elbolab.training.schedules import Constant, Length, Linear
+from elbolab.training.stepper import Loss, Player, Stepper
+from elbolab.training.trees import size_of, split_batch
 
 ADAM = partial(torch.optim.Adam, lr=0.1, fused=True)
 
@@ -29,16 +32,20 @@ NO_GUARD = Guard()
 
 def stepper(net, *, guard=NO_GUARD, ema=None, schedule=None, optimizer=ADAM, loss=square):
     player = Player(partial(loss, net), list(net.parameters()), optimizer)
-    optimizers = [optimizer(player.parameters)]
-    for group in optimizers[0].param_groups:
-        group["base_lr"] = group["lr"]
-    return make(player, optimizers=optimizers, guard=guard, ema=ema, schedule=schedule)
+    return make(player, guard=guard, ema=ema, schedule=schedule)
 
 
-def make(*players, optimizers=None, guard=NO_GUARD, ema=None, schedule=None):
-    optimizers = optimizers or [p.optimizer(p.parameters) for p in players]
+def make(*players, guard=NO_GUARD, ema=None, schedule=None):
     return Stepper(
-        list(players), optimizers, step=torch.tensor(0), schedule=schedule, guard=guard, ema=ema, world=1, autocast=None
+        list(players),
+        [p.optimizer(p.parameters) for p in players],
+        step=torch.tensor(0),
+        schedule=schedule,
+        guard=guard,
+        ema=ema,
+        world=1,
+        autocast=None,
+        engine=Eager(),
     )
 
 
@@ -178,9 +185,45 @@ def test_a_skipped_nan_leaves_the_means_finite():
     def sometimes(net, batch):
         return Loss(net(batch.x).square().mean() * next(calls), {})
 
-    means = stepper(net, guard=Guard(skip_norm=1e9), loss=sometimes).run(batches(3))
+    run, seen = stepper(net, guard=Guard(skip_norm=1e9), loss=sometimes), []
+    (first,), last = batches(1), batches(3)[2]
+    seen.append((net(first.x).square().mean()).item())
+    means = run.run([first, first, last])
     assert means["skipped"] == pytest.approx(1 / 3)
-    assert all(torch.isfinite(torch.tensor(mean)) for mean in means.values())
+    one = stepper(regression(), loss=square_of_output)
+    losses = [one.run([batch])["loss"] for batch in (first, last)]
+    assert losses[0] == pytest.approx(seen[0])
+    assert means["loss"] == pytest.approx(sum(losses) / 2)  # over the steps that had a finite one
+
+
+def square_of_output(net, batch):
+    return Loss(net(batch.x).square().mean(), {})
+
+
+def test_a_bound_that_no_gradient_reaches_changes_nothing():
+    plain, guarded = regression(), regression()
+    sgd = partial(torch.optim.SGD, lr=0.5)
+    stepper(plain, optimizer=sgd).run(batches(5))
+    stepper(guarded, optimizer=sgd, guard=Guard(skip_norm=1e9)).run(batches(5))
+    assert torch.equal(weights(plain), weights(guarded))
+
+
+def test_a_schedule_that_stays_at_one_is_none():
+    plain, scheduled = regression(), regression()
+    stepper(plain).run(batches(5))
+    stepper(scheduled, schedule=Constant(1.0)).run(batches(5))
+    assert torch.equal(weights(plain), weights(scheduled))
+
+
+def test_a_skipped_step_leaves_the_state_of_the_optimizer():
+    net = regression()
+    run = stepper(net, guard=Guard(skip_norm=1e9))
+    run.run(batches(2))
+    (optimizer,) = run.optimizers
+    state = {k: v.clone() for k, v in optimizer.state[net.weight].items()}
+    run.guard = Guard(skip_norm=1e-9)
+    run.run(batches(1))
+    assert all(torch.equal(v, state[k]) for k, v in optimizer.state[net.weight].items())
 
 
 @pytest.mark.parametrize(
@@ -197,9 +240,10 @@ def test_impossible_guards_are_refused(guard, message):
         check_guard(guard)
 
 
-def test_a_batch_with_fewer_data_than_parts_is_refused():
-    with pytest.raises(ValueError, match="model.accumulate=4: a batch of 3"):
-        split_batch(Batch(torch.zeros(3)), 4)
+def test_a_batch_has_at_most_one_part_a_datum():
+    assert [part.x.tolist() for part in split_batch(Batch(torch.arange(3.0)), 4)] == [[0], [1], [2]]
+    net = regression()
+    stepper(net, guard=Guard(accumulate=4)).run([*batches(1, size=8), *batches(1, size=1)])  # an epoch's last batch
 
 
 def test_a_loss_that_is_not_finite_stops_the_run():

@@ -7,6 +7,7 @@ COMMANDS = {
     "train": "train, evaluate and picture a model: elbolab train model=beta_vae model.beta=4",
     "evaluate": "measure a run again: elbolab evaluate run=DIR evaluation.num_samples=5000",
     "sample": "draw from a run: elbolab sample run=DIR",
+    "benchmark": "speed and memory on this machine: elbolab benchmark quick=true",
     "compare": "runs side by side: elbolab compare SWEEP_DIR",
     "list": "every choice with one line each: elbolab list [model|data|net|experiment|...]",
     "completion": 'shell completion: eval "$(elbolab completion bash)"',
@@ -53,9 +54,11 @@ def _main() -> None:
     if command is None:
         return
     from elbolab.cli.errors import report
+    from elbolab.cli.stopping import listening
 
     try:
-        _dispatch(command, args)
+        with listening():
+            _dispatch(command, args)
     except BrokenPipeError:
         raise
     except BaseException as error:  # Ctrl-C reaches us as SystemExit from Lightning

@@ -47,7 +47,12 @@ def _is_override(arg: str) -> bool:
 
 def is_resume(argument: str) -> bool:
     """Whether an argument is ``resume=DIR``."""
-    return argument.startswith("resume=") and argument not in ("resume=", "resume=null")
+    return argument.startswith("resume=") and argument != "resume=null"
+
+
+def is_multirun(args: list[str]) -> bool:
+    """Whether a sweep is asked for."""
+    return any(arg in ("-m", "--multirun") for arg in args)
 
 
 def existing(path: str | Path) -> Path:
@@ -70,12 +75,32 @@ def directory_overrides(command: str, args: list[str]) -> list[str]:
 
     Raises:
         FileNotFoundError: ``resume=DIR`` or ``run=DIR`` names no run directory.
-        ValueError: a command that needs ``run=DIR`` has none.
+        ValueError: a command that needs ``run=DIR`` has none; more than one directory, or an empty name.
     """
     if command == "train":
-        resumed = [existing(unquoted(a.partition("=")[2])) for a in args if is_resume(a)]
-        return [f"hydra.run.dir={quoted(str(path))}" for path in resumed]
-    runs = [existing(unquoted(a.partition("=")[2])) for a in args if a.startswith("run=")]
-    if not runs and not any(a.startswith(("--help", "-h", "--cfg", "-c")) for a in args):
+        resumed = _named("resume", args)
+        return [] if resumed is None else _resuming(resumed, args)
+    if command == "benchmark":
+        return []
+    if _named("run", args) is None and not any(a.startswith(("--help", "-h", "--cfg", "-c")) for a in args):
         raise ValueError("which run? Add run=DIR, a directory that elbolab train has left")
     return []
+
+
+def _named(key: str, args: list[str]) -> Path | None:
+    """The run directory that ``key=DIR`` names; None where there is no such argument."""
+    given = [unquoted(arg.partition("=")[2]) for arg in args if arg.startswith(f"{key}=") and arg != f"{key}=null"]
+    if len(given) > 1:
+        raise ValueError(f"{key} is given {len(given)} times ({', '.join(given)}): name one run directory")
+    if given == [""]:
+        raise ValueError(f"{key}= is empty: name a run directory (a shell variable without a value?)")
+    return existing(given[0]) if given else None
+
+
+def _resuming(folder: Path, args: list[str]) -> list[str]:
+    if is_multirun(args):
+        raise ValueError("a resumed run goes on alone: leave out -m, and resume runs one after the other")
+    told = [arg.partition("=")[2] for arg in args if arg.lstrip("+").startswith("hydra.run.dir=")]
+    if any(Path(unquoted(path)).resolve() != folder for path in told):  # other ranks are told the same again
+        raise ValueError(f"a resumed run goes on in {folder}: leave out hydra.run.dir, or copy the directory first")
+    return [f"hydra.run.dir={quoted(str(folder))}"]

@@ -1,6 +1,7 @@
 """Sub-commands by name.
 
-`train`, `evaluate` and `sample` compose `conf/NAME.yaml`; the module of that name holds the task of that name.
+`train`, `evaluate`, `sample` and `benchmark` compose `conf/NAME.yaml`; the module of that name holds the task of that
+name.
 """
 
 import logging
@@ -13,8 +14,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from elbolab.cli.arguments import directory_overrides, flags_first, quote_paths
+from elbolab.cli import COMMANDS
+from elbolab.cli.arguments import directory_overrides, flags_first, is_multirun, quote_paths
+from elbolab.cli.listing import split_args
 from elbolab.cli.paths import config_dir
+from elbolab.cli.stopping import Stopped, stop_of
 
 
 def run_command(command: str, args: list[str]) -> None:
@@ -22,8 +26,12 @@ def run_command(command: str, args: list[str]) -> None:
 
     Raises:
         Exception: whatever went wrong; `errors.report` turns it into a message.
+        Stopped: the user or the machine ended it.
     """
-    if command == "list":
+    _import_from_here(args)
+    if command in ("list", "compare", "completion") and {"-h", "--help"} & set(args):
+        print(f"elbolab {command}: {COMMANDS[command]}")
+    elif command == "list":
         from elbolab.cli.listing import print_choices
 
         print_choices(args)
@@ -43,19 +51,23 @@ def _run_hydra_command(command: str, args: list[str]) -> None:
     """Hydra reads `sys.argv`, and raises instead of printing when HYDRA_FULL_ERROR is set."""
     from hydra import main as hydra_main
 
+    from elbolab.cli.sweep import Failure, print_others
+
     args = flags_first(args)
-    _import_from_here(args)
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    swept = any(arg in ("-m", "--multirun") for arg in args)
     added = directory_overrides(command, args)
-    sys.argv = [sys.argv[0], *(args if swept else quote_paths(args)), *added]
-    failures: list[BaseException] = []
-    hydra_main(version_base="1.3", config_path=str(config_dir()), config_name=command)(_task(command, failures))()
+    sys.argv = [sys.argv[0], *(args if is_multirun(args) else quote_paths(args)), *added]
+    failures: list[Failure] = []
+    try:
+        hydra_main(version_base="1.3", config_path=str(config_dir()), config_name=command)(_task(command, failures))()
+    except Exception:
+        print_others(failures, [command, *args])
+        raise
     if failures:
-        raise failures[0]
+        raise failures[0].error
 
 
-def _task(command: str, failures: list[BaseException]) -> Callable[[Any], Any]:
+def _task(command: str, failures: list[Any]) -> Callable[[Any], Any]:
     """What Hydra calls with the composed config. Only then is anything heavy imported: a misspelt word answers at once.
 
     An error of a single run is kept for one clear message, because Hydra would print its own before it.
@@ -65,17 +77,45 @@ def _task(command: str, failures: list[BaseException]) -> Callable[[Any], Any]:
         from hydra.core.hydra_config import HydraConfig
         from hydra.types import RunMode
 
-        quiet_libraries()
+        from elbolab.cli.sweep import Failure
+
         hydra = HydraConfig.get()
+        folder, swept = Path(hydra.runtime.output_dir), hydra.mode is not RunMode.RUN
         try:
-            return getattr(import_module(f"elbolab.cli.{command}"), command)(cfg)
+            return _checked(command, cfg, list(hydra.overrides.task))
+        except (KeyboardInterrupt, SystemExit) as error:
+            _abandon(folder)
+            raise _stopped(error, folder if command == "train" else None) from error
         except Exception as error:
-            if hydra.mode is not RunMode.RUN:
+            _abandon(folder)
+            sweep = Path(hydra.sweep.dir) if swept else None
+            failures.append(Failure(error, folder, sweep, list(hydra.overrides.task)))
+            if swept:
                 raise
-            _abandon(Path(hydra.runtime.output_dir))
-            failures.append(error)
 
     return task
+
+
+def _checked(command: str, cfg: Any, overrides: list[str]) -> Any:
+    """Runs the command of that name once the types of all values are right."""
+    from omegaconf import OmegaConf
+
+    from elbolab.cli.errors import check_added
+    from elbolab.cli.values import check_values
+
+    quiet_libraries()
+    check_added(overrides, split_args(sys.argv)[0])
+    check_values(cfg, OmegaConf.load(config_dir() / f"{command}.yaml"))  # type: ignore[arg-type]
+    return getattr(import_module(f"elbolab.cli.{command}"), command)(cfg)
+
+
+def _stopped(error: BaseException, folder: Path | None) -> BaseException:
+    """The stop with the run that can go on, if one has begun; any other exit as it is."""
+    stop = stop_of(error)
+    if stop is None:
+        return error
+    begun = folder is not None and (folder / "config.yaml").is_file()
+    return Stopped(stop, folder if begun else None)
 
 
 def _abandon(folder: Path) -> None:
@@ -89,13 +129,15 @@ def _abandon(folder: Path) -> None:
 
 
 def _import_from_here(args: list[str]) -> None:
-    """Lets configs name modules of the current folder and of ``--config-dir``."""
-    folders = [Path.cwd()]
-    for i, arg in enumerate(args):
-        if arg in ("--config-dir", "-cd") and i + 1 < len(args):
-            folders.append(Path(args[i + 1]).resolve())
-        elif arg.startswith("--config-dir="):
-            folders.append(Path(arg.partition("=")[2]).resolve())
+    """Lets configs name modules of the current folder and of ``--config-dir``.
+
+    Raises:
+        ValueError: there is no such folder.
+    """
+    folders = [Path.cwd(), *(folder.resolve() for folder in split_args(args)[0][1:])]
+    for folder in folders:
+        if not folder.is_dir():
+            raise ValueError(f"--config-dir: there is no folder {folder}")
     sys.path[:0] = [str(folder) for folder in folders if str(folder) not in sys.path]
 
 

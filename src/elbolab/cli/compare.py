@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from omegaconf import OmegaConf
 
 from elbolab.cli.load import Run, load_run
+from elbolab.cli.nearest import last_part
 from elbolab.densities.base import Densities
 from elbolab.evaluation.figures.curves import Point, rate_distortion
 from elbolab.evaluation.figures.drawing import NUM_DATA, gather, write_figures
@@ -65,34 +66,43 @@ def _reports(folder: Path) -> list[Path]:
 
 
 def compare(paths: Sequence[Path], folder: Path) -> str:
-    """Pictures of the runs side by side into ``folder``; returns tables with a line a run, and the pictures' paths."""
+    """Pictures of the runs side by side into ``folder``; returns tables with a line a run, and the pictures' paths.
+
+    Runs on different data share no picture, and are called by their data.
+    """
     runs = [load_run(path) for path in paths]
-    names = labels([OmegaConf.to_container(run.cfg) for run in runs])
+    same_data = all(_data(run) == _data(runs[0]) for run in runs)
+    names = labels([OmegaConf.to_container(run.cfg) for run in runs], apart=() if same_data else ("data",))
     reports = {name: read_report(run.dir.evaluation) for name, run in zip(names, runs, strict=True)}
-    figures = _pictures(dict(zip(names, runs, strict=True)))
-    points = [
-        Point(name, report["test"]["rate"]["value"], report["test"]["distortion"]["value"])
-        for name, report in reports.items()
-        if "rate" in report.get("test", {})
-    ]
-    if len(points) > 1:
-        figures["rate_distortion"] = rate_distortion(points)
-    written = write_figures(figures, folder)
-    return "\n".join([*_tables(reports), *(f"  {path}" for path in written)])
+    figures = _pictures(dict(zip(names, runs, strict=True)), reports) if same_data else {}
+    lines = [] if same_data else ["these runs are of different data: no picture puts them side by side"]
+    written = write_figures(figures, folder.absolute()) if figures else []
+    return "\n".join([*_tables(reports), *lines, *(f"  {path}" for path in written)])
 
 
-def labels(configs: Sequence[Any]) -> list[str]:
+def _data(run: Run) -> tuple[Any, ...]:
+    """What tells data sets apart."""
+    return run.spec, run.cfg.data.get("_target_"), run.cfg.data.get("path")
+
+
+def labels(configs: Sequence[Any], apart: Sequence[str] = ()) -> list[str]:
     """A name for each run: its variant where variants differ, and the values that differ among runs of one variant.
 
     ``AE`` and ``VAE``, or ``beta=1`` and ``beta=4``, or ``AE, latent_dim=2``; runs that
     nothing tells apart are numbered.
+
+    Args:
+        configs: their configurations.
+        apart: parts whose differences are named for all runs, whatever their variants.
     """
     runs = [dict(_leaves(config)) for config in configs]
     variants = [_value(run, "model") for run in runs]
     names = []
     for run, variant in zip(runs, variants, strict=True):
         alike = [other for other, its_variant in zip(runs, variants, strict=True) if its_variant == variant]
-        names.append(", ".join([*([variant] if len(set(variants)) > 1 else []), *_differences(run, alike)]))
+        told = [variant] if len(set(variants)) > 1 else []
+        told += _differences(run, [{key: r[key] for key in r if _within(key, apart)} for r in runs])
+        names.append(", ".join(dict.fromkeys([*told, *_differences(run, alike)])))
     return _distinct(names)
 
 
@@ -102,7 +112,7 @@ def _differences(run: Leaves, alike: Sequence[Leaves]) -> list[str]:
     differ = [key for key in keys if len({_short(other.get(key)) for other in alike}) > 1]
     exchanged = [key.removesuffix("._target_") for key in differ if key.endswith("._target_")]
     told = dict.fromkeys(part for part in [*exchanged, *differ] if not _within(part, exchanged))
-    return list(dict.fromkeys(f"{_last(key)}={_value(run, key)}" for key in told))[:MOST_DIFFERENCES]
+    return list(dict.fromkeys(f"{last_part(key)}={_value(run, key)}" for key in told))[:MOST_DIFFERENCES]
 
 
 def _within(key: str, parts: Sequence[str]) -> bool:
@@ -110,14 +120,10 @@ def _within(key: str, parts: Sequence[str]) -> bool:
     return any(key.startswith(f"{part}.") for part in parts)
 
 
-def _last(key: str) -> str:
-    return key.rpartition(".")[2]
-
-
 def _value(run: Leaves, key: str) -> str:
     """A value, or the class of a part."""
     target = run.get(f"{key}._target_")
-    return _short(run.get(key)) if target is None else _last(target)
+    return _short(run.get(key)) if target is None else last_part(target)
 
 
 def _short(value: Any) -> str:
@@ -138,17 +144,23 @@ def _leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
         yield from _leaves(value, f"{prefix}.{key}" if prefix else str(key))
 
 
-def _pictures(runs: Mapping[str, Run]) -> dict[str, Figure]:
-    """Latent spaces and samples side by side, of runs on the same data."""
-    first = next(iter(runs.values()))
-    if len(runs) > MOST_PANELS or any(run.spec != first.spec for run in runs.values()):
-        return {}
+def _pictures(runs: Mapping[str, Run], reports: Mapping[str, Report]) -> dict[str, Figure]:
+    """The rate-distortion curve, and latent spaces and samples side by side, of runs on the same data."""
+    points = [
+        Point(name, report["test"]["rate"]["value"], report["test"]["distortion"]["value"])
+        for name, report in reports.items()
+        if "rate" in report.get("test", {})
+    ]
+    figures = {"rate_distortion": rate_distortion(points)} if len(points) > 1 else {}
+    if len(runs) > MOST_PANELS:
+        return figures
     models: dict[str, Densities] = {name: run.densities for name, run in runs.items()}
-    batches = first.data().batches("test")
-    return {
+    batches = next(iter(runs.values())).data().batches("test")
+    panels = {
         "latent_spaces": latent_space(models, batches, seed=0),
         "random_decodes": samples(models, gather(batches, NUM_DATA), seed=0),
     }
+    return figures | panels
 
 
 def _tables(reports: Mapping[str, Report]) -> list[str]:

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from elbolab.cli.keys import composed_keys
-from elbolab.cli.listing import read_choices, split_args
-from elbolab.cli.nearest import did_you_mean, nearest
+from elbolab.cli.listing import groups_of, read_choices, split_args
+from elbolab.cli.nearest import did_you_mean, last_part, nearest
 
 BASH = """\
 _elbolab() {
@@ -67,7 +67,9 @@ def completions(line: str) -> list[str]:
     elif words[0] == "completion":
         found = [f"{name} " for name in SCRIPTS]
     elif words[0] == "list":
-        found = [f"{group} " for group in read_choices(split_args(words)[0])]
+        found = [f"{group} " for group in read_choices(split_args(words)[0])] if len(words) == 1 else []
+    elif words[0] == "compare":
+        found = []  # directories, which the shell knows
     elif word.startswith("-"):
         found = FLAGS
     else:
@@ -80,7 +82,7 @@ def _overrides(argv: list[str], word: str) -> list[str]:
     sign = word[: len(word) - len(word.lstrip("+~"))]
     key, equals, value = word.removeprefix(sign).partition("=")
     dirs, argv = split_args(argv)
-    groups = read_choices(dirs)
+    groups = read_choices(dirs) if sign else groups_of(argv[0], dirs)
     if equals:
         done = value[: value.rfind(",") + 1]
         return [f"{sign}{key}={done}{option} " for option in groups.get(key.partition("@")[0], ())]
@@ -93,12 +95,8 @@ def _overrides(argv: list[str], word: str) -> list[str]:
 def _below(key: str, keys: Sequence[str]) -> list[str]:
     """The keys that are one level below the last dot of ``key``, less those that only Hydra reads."""
     inner = {other.rpartition(".")[0] for other in keys}
-    level = [other for other in keys if other.count(".") == key.count(".") and not _last(other).startswith("_")]
+    level = [other for other in keys if other.count(".") == key.count(".") and not last_part(other).startswith("_")]
     return [f"{other}." if other in inner else f"{other}=" for other in level]
-
-
-def _last(key: str) -> str:
-    return key.rpartition(".")[2]
 
 
 def _root_keys(dirs: Sequence[Path], command: str) -> list[str]:

@@ -3,28 +3,27 @@
 import re
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from elbolab.cli.keys import composed_keys
-from elbolab.cli.listing import read_choices, split_args
-from elbolab.cli.nearest import did_you_mean, nearest, nearest_keys
-
-INTERRUPTED = 130  # as shells report a process that Ctrl-C ended
+from elbolab.cli.listing import groups_of, read_choices, split_args
+from elbolab.cli.nearest import did_you_mean, last_part, nearest, nearest_keys
+from elbolab.cli.stopping import Stopped, stop_of
 
 
 def report(error: BaseException, *, verbose: bool, argv: Sequence[str]) -> int:
     """Prints ``error`` on stderr, the traceback only where asked for, and gives the exit code.
 
     Args:
-        error: what stopped the command; Lightning turns Ctrl-C into a SystemExit with that in its context.
+        error: what stopped the command.
         verbose: show the traceback.
         argv: the sub-command and its arguments.
     """
-    if isinstance(error, KeyboardInterrupt) or isinstance(error.__context__, KeyboardInterrupt):
-        print("interrupted; go on with: elbolab train resume=DIR", file=sys.stderr)
-        return INTERRUPTED
+    if (stop := stop_of(error)) is not None:
+        error = error if isinstance(error, Stopped) else Stopped(stop, None)
+        print(error.message, file=sys.stderr)
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else int(error.code is not None)
     if verbose:
@@ -43,6 +42,7 @@ def explain(error: BaseException, dirs: Sequence[Path], argv: Sequence[str]) -> 
     """
     from hydra.errors import (
         ConfigCompositionException,
+        HydraException,
         InstantiationException,
         MissingConfigException,
         OverrideParseException,
@@ -56,12 +56,16 @@ def explain(error: BaseException, dirs: Sequence[Path], argv: Sequence[str]) -> 
             return _unreadable(error)
         case ConfigCompositionException():
             return _unknown_key(error, dirs, argv)
+        case ValueError() if "group override must be a string" in str(error):
+            return _no_choice(dirs, argv)
         case MissingMandatoryValue():
             return f"{error.full_key} must be given: add {error.full_key}=... to the command"
         case OmegaConfBaseException():
             return str(error).splitlines()[0] + (f" ({error.full_key})" if error.full_key else "")
         case InstantiationException():
             return _not_built(error, dirs, argv)
+        case HydraException():
+            return str(error)
         case TypeError() if keyword := re.search(r"unexpected keyword argument '(\w+)'", str(error)):
             return _unknown_argument(keyword[1], str(error), dirs, argv)
         case ValueError() | OSError() | NotImplementedError():
@@ -110,7 +114,7 @@ def _missing_option(error: Any, dirs: Sequence[Path]) -> str:
 
 def _or_all(near: list[str], what: str, choices: list[str]) -> str:
     """The nearest, or all where none is near."""
-    return did_you_mean(near) or (f"; the {what} are {', '.join(map(_last, choices))}" if choices else "")
+    return did_you_mean(near) or (f"; the {what} are {', '.join(map(last_part, choices))}" if choices else "")
 
 
 def _unreadable(error: Any) -> str:
@@ -123,16 +127,50 @@ def _unknown_key(error: BaseException, dirs: Sequence[Path], argv: Sequence[str]
     found = re.match(r"Could not (?:override|delete from config\.) '(.+?)'", str(error))
     if found is None:
         return str(error)
-    key, groups = found[1].partition("@")[0], read_choices(dirs)
+    key, groups = found[1].partition("@")[0], groups_of(argv[0], dirs)
+    group = key.partition(".")[0]
+    if group not in groups and group in read_choices(dirs):
+        return _another_group(group, dirs, argv)
     keys = composed_keys(dirs, argv, without=found[1], hydra=key.startswith("hydra."))
     near = nearest_keys(key, [*groups, *keys])
     owners = _owners(key, dirs)
-    if owners and not any(_last(other) == _last(key) for other in near):
+    if owners and not any(last_part(other) == last_part(key) for other in near):
         return f"the config has no '{key}' as composed: it is a key of {' and of '.join(owners)}"
     values = [word.partition("=")[2] for word in argv if word.lstrip("+~").startswith(f"{key}=")]
     meant = [group for group in nearest(key, groups) if any(value in groups[group] for value in values)]
     siblings = [other for other in keys if other.rpartition(".")[0] == key.rpartition(".")[0]]
     return f"the config has no '{found[1]}'{_or_all(meant or near, 'keys there', siblings)}"
+
+
+def _another_group(group: str, dirs: Sequence[Path], argv: Sequence[str]) -> str:
+    """A group that this command's file does not choose from: part of an option, or of another command."""
+    wanted = next((word.partition("=")[2] for word in argv if word.startswith(f"{group}=")), "")
+    option = nearest(wanted, read_choices(dirs)[group]) or list(read_choices(dirs)[group])
+    users = list(_users(group, dirs))
+    if not users:
+        return f"elbolab {argv[0]} has no '{group}': that is chosen when a run is trained"
+    choice, package = users[0]
+    others = f" ({', '.join(other for other, _ in users[1:])} too)" if users[1:] else ""
+    return f"'{group}' is part of other options: type {choice} {group}@{package}={option[0]}{others}"
+
+
+def _users(group: str, dirs: Sequence[Path]) -> Iterator[tuple[str, str]]:
+    """``posterior=denoising`` and the package, for every option whose defaults choose from ``group``."""
+    for folder in dirs:
+        for path in sorted(folder.glob("*/*.yaml")):
+            text = path.read_text()
+            name, package = re.search(rf"- /?{group}@([\w.]+):", text), re.search(r"^# @package (\S+)", text)
+            if name is not None:
+                own = package[1] if package else path.parent.name
+                yield f"{path.parent.name}={path.stem}", name[1] if own == "_global_" else f"{own}.{name[1]}"
+
+
+def _no_choice(dirs: Sequence[Path], argv: Sequence[str]) -> str:
+    """``model=null``: Hydra's message does not say which."""
+    groups = groups_of(argv[0], dirs)
+    empty = [word for word in argv if word.partition("=")[2] in ("null", "") and word.partition("=")[0] in groups]
+    named = [f"{word} chooses nothing: choose one of {', '.join(groups[word.partition('=')[0]])}" for word in empty]
+    return "; ".join(named) or "what is chosen from a group is the name of an option"
 
 
 def _not_built(error: BaseException, dirs: Sequence[Path], argv: Sequence[str]) -> str:
@@ -154,17 +192,25 @@ def _not_built(error: BaseException, dirs: Sequence[Path], argv: Sequence[str]) 
 
 def _unknown_argument(name: str, message: str, dirs: Sequence[Path], argv: Sequence[str]) -> str:
     """``+data.batch_sizee=10``, or a key in a file, that the class does not take."""
-    keys = [key for key in composed_keys(dirs, argv, without=name) if _last(key) != name]
+    key = _set_by_experiment(name, dirs, argv)
+    if key:
+        chosen = next((word for word in argv if word.startswith(f"{key.partition('.')[0]}=")), "what is chosen")
+        return f"the experiment sets {key}, which {chosen} does not take: leave out one of them, or add ~{key}"
+    keys = [key for key in composed_keys(dirs, argv, without=name) if last_part(key) != name]
     return f"{message.partition(' Did you mean')[0].rstrip('.')}{did_you_mean(nearest_keys(name, keys))}"
+
+
+def _set_by_experiment(name: str, dirs: Sequence[Path], argv: Sequence[str]) -> str:
+    """The key of that name which is there with the experiment of the command line alone; empty where there is none."""
+    others = [word for word in argv if not word.startswith("experiment=")]
+    without = composed_keys(dirs, others) if len(others) < len(argv) else []
+    added = [key for key in composed_keys(dirs, argv) if key not in without] if without else []
+    return next((key for key in added if last_part(key) == name), "")
 
 
 def _owners(key: str, dirs: Sequence[Path]) -> list[str]:
     """``group=option`` for the files, of the key's group where it has one, that set its last part."""
-    line = re.compile(rf"(?:^|[{{,])\s*{re.escape(_last(key))}:", re.MULTILINE)
+    line = re.compile(rf"(?:^|[{{,])\s*{re.escape(last_part(key))}:", re.MULTILINE)
     group = key.partition(".")[0] if "." in key else "*"
     files = [path for folder in dirs for path in sorted(folder.glob(f"{group}/[!_]*.yaml"))]
     return [f"{path.parent.name}={path.stem}" for path in files if line.search(path.read_text())]
-
-
-def _last(key: str) -> str:
-    return key.rpartition(".")[2]

@@ -4,36 +4,54 @@ import json
 import time
 
 import torch
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from omegaconf import DictConfig
 
-from elbolab.cli.build import make
+from elbolab.cli.build import build_evaluation
 from elbolab.cli.load import Run, load_run, numbers_of
+from elbolab.cli.saved import is_within, override, overrides_given
 from elbolab.data.module import DataModule
 from elbolab.evaluation.figures.drawing import draw_all, write_figures
 from elbolab.evaluation.report import table, write_report
+from elbolab.training.trainer import device_type
 
 
 def evaluate(cfg: DictConfig) -> None:
     """The task that Hydra calls."""
     run = load_run(cfg.run, choose_device(cfg.device))
+    override(run.cfg, cfg, [o for o in overrides_given() if is_within(o.key_or_group, ["evaluation"])])
     with numbers_of(run.cfg):
-        print(measure(run, run.data(), cfg.evaluation))
+        print(measure(run, run.data(), run.cfg))
 
 
 def choose_device(name: str) -> torch.device:
-    """``auto`` is a CUDA device when there is one."""
-    return torch.device(name if name != "auto" else "cuda" if torch.cuda.is_available() else "cpu")
+    """The device of ``device=auto|gpu|cpu|cuda:1`` or of ``trainer.accelerator``.
+
+    Raises:
+        ValueError: there is no such device here.
+    """
+    kind, colon, index = name.partition(":")
+    kind, present = device_type(kind), torch.cuda.device_count()
+    if (kind == "cpu" and colon) or (colon and not index.isdigit()) or (kind == "cuda" and int(index or 0) >= present):
+        raise ValueError(f"device={name}: there is none here; choose auto or cpu" + (", or gpu" if present else ""))
+    return torch.device(f"{kind}{colon}{index}")
 
 
-def measure(run: Run, data: DataModule, evaluation: DictConfig) -> str:
-    """Writes evaluation.json and the figures; returns the table and the paths for the terminal."""
+def measure(run: Run, data: DataModule, cfg: DictConfig) -> str:
+    """Writes evaluation.json and the figures; returns the table and the paths for the terminal.
+
+    Every rank of a distributed run helps to measure; rank 0 writes.
+    """
     start = time.monotonic()
-    report = write_report(run.dir.evaluation, make(evaluation)(run.densities, data))
+    measured = build_evaluation(cfg)(run.densities, data)
+    if rank_zero_only.rank != 0:  # type: ignore[attr-defined]
+        return ""
+    report = write_report(run.dir.evaluation, measured)
     batches = data.batches("test", device=run.device)
-    write_figures(draw_all(run.densities, batches, run.dir.metrics, seed=evaluation.seed), run.dir.figures)
+    write_figures(draw_all(run.densities, batches, run.dir.metrics, seed=cfg.evaluation.seed), run.dir.figures)
     details = _timing(run) | {"evaluation": f"{time.monotonic() - start:.1f} s"}
     paths = [run.dir.evaluation, run.dir.weights, run.dir.metrics, run.dir.figures]
-    return "\n".join([table(report, details), *(f"  {path}" for path in paths)])
+    return "\n".join([table(report, details), *(f"  {path}" for path in paths if path.exists())])
 
 
 def _timing(run: Run) -> dict[str, str]:

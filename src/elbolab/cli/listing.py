@@ -1,5 +1,6 @@
 """`elbolab list`: every choice of every config group, read from the files alone, so that it answers at once."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,9 +15,11 @@ def print_choices(args: Sequence[str]) -> None:
     """Prints what ``elbolab list [GROUP] [--config-dir DIR]`` asks for.
 
     Raises:
-        ValueError: there is no such group.
+        ValueError: there is no such group, or more than one was named.
     """
     dirs, words = split_args(args)
+    if len(words) > 1:
+        raise ValueError(f"elbolab list takes one group, or none for all: {' '.join(words)} are {len(words)}")
     print(list_choices(words[0] if words else None, dirs))
 
 
@@ -31,7 +34,7 @@ def list_choices(group: str | None, dirs: Sequence[Path]) -> str:
         return "\n\n".join(f"{name}\n{_columns(options, '  ')}" for name, options in groups.items())
     if group not in groups:
         near = did_you_mean(nearest(group, groups))
-        raise ValueError(f"there is no config group '{group}'{near} The groups are {', '.join(groups)}")
+        raise ValueError(f"there is no config group '{group}'{near or '.'} The groups are {', '.join(groups)}")
     return _columns(groups[group], "")
 
 
@@ -44,6 +47,14 @@ def read_choices(dirs: Sequence[Path]) -> Choices:
             if group and not path.name.startswith("_"):
                 groups.setdefault(group, {})[option] = describe(path)
     return {group: dict(sorted(options.items())) for group, options in sorted(groups.items())}
+
+
+def groups_of(command: str, dirs: Sequence[Path]) -> Choices:
+    """The groups that a command's own file chooses from; others belong to parts of it, or to other commands."""
+    path = dirs[0] / f"{command}.yaml"
+    text = path.read_text() if path.is_file() else ""
+    named = re.findall(r"^ *- (?:optional )?([\w/]+):", text, re.MULTILINE)
+    return {group: options for group, options in read_choices(dirs).items() if group in named}
 
 
 def describe(path: Path) -> str:

@@ -6,16 +6,20 @@ from pathlib import Path
 from typing import final
 
 import torch
+from numpy.typing import NDArray
 from omegaconf import DictConfig
 from torch import Tensor
 
-from elbolab.batch import Spec
+from elbolab.batch import Shape, Spec
 from elbolab.cli.arguments import existing
 from elbolab.cli.build import build_data, build_densities
 from elbolab.cli.run_dir import RunDir, load_weights, read_config, read_spec
 from elbolab.data.module import DataModule
 from elbolab.densities.base import Densities
 from elbolab.training.rng import isolated_rng
+
+Values = Tensor | NDArray
+"""Data or conditions as a notebook has them; they are cast to the dtype of the weights and moved to their device."""
 
 
 @final
@@ -32,25 +36,56 @@ class Run:
     def __init__(self, dir: RunDir, cfg: DictConfig, spec: Spec, densities: Densities) -> None:
         self.dir, self.cfg, self.spec, self.densities = dir, cfg, spec, densities
 
-    @torch.no_grad()
-    def encode(self, x: Tensor, *given: Tensor) -> Tensor:
-        """The codes (B, D) of x (B, *event)."""
-        return self.densities.encode(x, *given)
+    def __repr__(self) -> str:
+        parts = {name: str(self.cfg[name]._target_).rpartition(".")[2] for name in ("model", "data")}
+        sizes = f"x {self.spec.x}, codes {self.densities.latent_shape}"
+        return f"Run({str(self.dir.path)!r}: {parts['model']} of {parts['data']}, {sizes}, on {self.device})"
 
     @torch.no_grad()
-    def sample(self, num: int, *given: Tensor, seed: int | None = None) -> Tensor:
+    def encode(self, x: Values, *given: Values) -> Tensor:
+        """The codes (B, D) of x (B, *event).
+
+        Raises:
+            ValueError: another shape, or conditions that are missing; so do the other methods.
+        """
+        return self.densities.encode(self._data(x), *self._conditions(given))
+
+    @torch.no_grad()
+    def sample(self, num: int, *given: Values, seed: int | None = None) -> Tensor:
         """Means p(x | z, c) at draws from the prior: (num, *event), or (num, B, *event) with conditions (B, *shape).
 
         Raises:
             Undefined: the model has no prior.
         """
         with isolated_rng(self.device, seed):
-            return self.densities.generate(num, *given).mean
+            return self.densities.generate(num, *self._conditions(given)).mean
 
     @torch.no_grad()
-    def reconstruct(self, x: Tensor, *given: Tensor) -> Tensor:
+    def reconstruct(self, x: Values, *given: Values) -> Tensor:
         """Means p(x | z = code of x), (B, *event)."""
-        return self.densities.decode(self.densities.encode(x, *given), *given).mean
+        conditions = self._conditions(given)
+        return self.densities.decode(self.densities.encode(self._data(x), *conditions), *conditions).mean
+
+    def _data(self, x: Values) -> Tensor:
+        x = self._cast(x)
+        if x.shape == self.spec.x:
+            raise ValueError(f"x has the shape {tuple(x.shape)} of one datum: give a batch of it, x[None]")
+        if x.shape[1:] != self.spec.x:
+            raise ValueError(f"x has shape {tuple(x.shape)}; this run's data have (B, {_listed(self.spec.x)})")
+        return x
+
+    def _conditions(self, given: tuple[Values, ...]) -> list[Tensor]:
+        if len(given) != len(self.spec.given):
+            wanted = ", ".join(f"(B, {_listed(shape)})" for shape in self.spec.given)
+            mend = f"give them after the first argument, {wanted}" if wanted else "leave them out"
+            raise ValueError(
+                f"this run has data.given={self.cfg.data.given}, and {len(given)} conditions were given: {mend}"
+                + (f"; for class labels y: torch.nn.functional.one_hot(y, {self.spec.num_classes})" if wanted else "")
+            )
+        return [self._cast(condition) for condition in given]
+
+    def _cast(self, values: Values) -> Tensor:
+        return torch.as_tensor(values, dtype=next(self.densities.parameters()).dtype, device=self.device)
 
     def data(self) -> DataModule:
         """The data that it was trained on."""
@@ -60,6 +95,10 @@ class Run:
     def device(self) -> torch.device:
         """Where the weights are."""
         return next(self.densities.parameters()).device
+
+
+def _listed(shape: Shape) -> str:
+    return ", ".join(map(str, shape))
 
 
 @contextmanager

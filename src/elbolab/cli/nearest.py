@@ -28,9 +28,14 @@ def nearest_keys(key: str, keys: Sequence[str], num: int = 3) -> list[str]:
         ['optimizer.lr']
     """
     choices = [other for other in dict.fromkeys(keys) if other not in _nodes_around(key, keys)]
-    scored = [(_alike(_last(key), _last(other)), _alike(key, other), other) for other in choices]
+    scored = [(_alike(last_part(key), last_part(other)), _alike(key, other), other) for other in choices]
     close = [(last + whole, other) for last, whole, other in scored if last > 0.7 or whole > 0.8]
     return [other for _, other in sorted(close, key=lambda pair: -pair[0])[:num]]
+
+
+def last_part(key: str) -> str:
+    """What follows the last dot."""
+    return key.rpartition(".")[2]
 
 
 def did_you_mean(found: list[str]) -> str:
@@ -42,10 +47,6 @@ def _nodes_around(key: str, keys: Sequence[str]) -> set[str]:
     """The nodes that ``key`` would lie in: alike, but no answer."""
     around = {other for other in keys if key.startswith(f"{other}.")}
     return {node for node in around if any(other.startswith(f"{node}.") for other in keys)}
-
-
-def _last(key: str) -> str:
-    return key.rpartition(".")[2]
 
 
 def _alike(a: str, b: str) -> float:

@@ -1,17 +1,17 @@
 """`elbolab train resume=DIR`: the saved configuration goes on; only what cannot change the experiment may change."""
 
-from hydra.core.hydra_config import HydraConfig
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from elbolab.cli.arguments import existing, is_resume
+from elbolab.cli.arguments import existing
 from elbolab.cli.run_dir import RunDir, read_config
+from elbolab.cli.saved import is_within, override, overrides_given
 
 TRAINER = (
     "max_epochs",
     "max_steps",
     "max_time",
     "accelerator",
+    "engine",
     "log_every_n_steps",
     "val_every_n_steps",
     "check_val_every_n_epoch",
@@ -30,19 +30,13 @@ def resumed_config(cfg: DictConfig) -> DictConfig:
     """
     folder = existing(cfg.resume)
     saved = read_config(RunDir(folder))
-    for override in HydraConfig.get().overrides.task:
-        if not is_resume(override):
-            _apply(saved, override)
+    given = [o for o in overrides_given() if o.key_or_group != "resume"]
+    for change in given:
+        if not is_within(change.key_or_group, MAY_CHANGE):
+            raise ValueError(
+                f"{change.key_or_group} cannot change when a run is resumed: its numbers would be of two experiments. "
+                f"Start a new run, or change only {', '.join(MAY_CHANGE)}"
+            )
+    override(saved, cfg, given)
     saved.resume = str(folder)
     return saved
-
-
-def _apply(saved: DictConfig, override: str) -> None:
-    parsed = OverridesParser.create().parse_override(override)
-    key = parsed.key_or_group
-    if not any(key == name or key.startswith(f"{name}.") for name in MAY_CHANGE) or "." not in key:
-        raise ValueError(
-            f"{key} cannot change when a run is resumed: its numbers would be of two experiments. "
-            f"Start a new run, or change only {', '.join(MAY_CHANGE)}"
-        )
-    OmegaConf.update(saved, key, parsed.value(), merge=True)

@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -99,6 +100,22 @@ def held(run: RunDir) -> Iterator[None]:
         (run.path / ".lock").unlink(missing_ok=True)
 
 
+@contextmanager
+def cleared(run: RunDir) -> Iterator[None]:
+    """Takes away what a training leaves that an error ends before its first steps: nothing can go on from it.
+
+    A run that has begun has a configuration; it keeps everything, and so does the one that is resumed.
+    """
+    before = set(run.path.iterdir())
+    try:
+        yield
+    except BaseException:
+        if rank_zero_only.rank == 0 and not run.config.is_file():  # type: ignore[attr-defined]
+            for path in set(run.path.iterdir()) - before:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        raise
+
+
 def write_atomically(path: Path, text: str) -> None:
     """The whole text, or the file as it was."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -113,7 +130,7 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
 
 
 def write_start(run: RunDir, cfg: DictConfig, spec: Spec, command: list[str]) -> None:
-    """What is known before the first step: config, spec, environment."""
+    """What rebuilds the run: config, spec, environment. A run that has them has begun."""
     write_atomically(run.config, OmegaConf.to_yaml(cfg, resolve=True))
     write_json(run.spec, spec.to_json())
     write_json(run.environment, environment(command))

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from omegaconf import DictConfig
 
+from elbolab.cli.checks import check_seed
 from elbolab.cli.evaluate import choose_device
 from elbolab.cli.load import Run, load_run, numbers_of
 from elbolab.evaluation.figures.drawing import draw_all, sample_arrays, write_figures
@@ -14,13 +15,13 @@ def sample(cfg: DictConfig) -> None:
     """The task that Hydra calls.
 
     Raises:
-        ValueError: fewer draws than one.
+        ValueError: fewer draws than one, or a seed that is none.
     """
     if cfg.num < 1:
         raise ValueError(f"num={cfg.num}: draw at least one sample")
     run = load_run(cfg.run, choose_device(cfg.device))
     with numbers_of(run.cfg):
-        _draw(run, Path(cfg.out), cfg.num, cfg.seed)
+        _draw(run, Path(cfg.out), cfg.num, check_seed(cfg.seed))
 
 
 def _draw(run: Run, folder: Path, num: int, seed: int) -> None:

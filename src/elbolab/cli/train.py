@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import lightning as L
@@ -13,16 +14,18 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
 from elbolab.callbacks.wandb import finish
-from elbolab.cli.build import build_data, build_densities, build_model, build_trainer, make
-from elbolab.cli.errors import check_added
-from elbolab.cli.evaluate import choose_device, measure
-from elbolab.cli.listing import split_args
+from elbolab.cli.begin import Begin
+from elbolab.cli.build import build_data, build_densities, build_evaluation, build_model, build_parts, build_trainer
+from elbolab.cli.checks import check_monitors, check_net, check_seed
+from elbolab.cli.evaluate import measure
 from elbolab.cli.load import load_run, numbers_of
 from elbolab.cli.resume import resumed_config
-from elbolab.cli.run_dir import RunDir, held, save_weights, write_json, write_start
+from elbolab.cli.run_dir import RunDir, cleared, held, save_weights, write_json, write_start
+from elbolab.cli.values import absolute_paths
 from elbolab.data.module import DataModule
+from elbolab.distributions.conditional import compile_networks
 from elbolab.models.base import ElboModule
-from elbolab.training.stepper import NotFinite
+from elbolab.training.guard import NotFinite
 
 log_once = rank_zero_only(logging.getLogger(__name__).info)
 
@@ -31,44 +34,53 @@ def train(cfg: DictConfig) -> float:
     """The task that Hydra calls; returns the best value of the monitored quantity, for sweepers."""
     cfg = resolved(cfg)
     run = RunDir(Path(cfg.paths.run))
-    if not isinstance(cfg.seed, int) or not 0 <= cfg.seed < 2**32:
-        raise ValueError(f"seed={cfg.seed}: a seed is a whole number from 0 to {2**32 - 1}")
     torch.distributions.Distribution.set_default_validate_args(False)  # a check on values is a host sync
-    with numbers_of(cfg), held(run):
+    with numbers_of(cfg), held(run), cleared(run):
         return _train(cfg, run)
 
 
 def _train(cfg: DictConfig, run: RunDir) -> float:
-    L.seed_everything(cfg.seed, workers=True, verbose=False)
+    L.seed_everything(check_seed(cfg.seed), workers=True, verbose=False)
     data = build_data(cfg)
+    check_net(cfg, data.spec)
     model = build_model(cfg, build_densities(cfg, data.spec))
-    trainer = build_trainer(cfg)
-    log_once(data.describe())  # reads and checks the data: whatever can be wrong from the start is wrong by now
-    if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
-        write_start(run, cfg, data.spec, sys.argv)  # a resumed run's config may say how much longer
-    code, lines, loggers = 1, [], [make(node) for node in cfg.logger.values() if node is not None]
+    begin = Begin(lambda: write_start(run, cfg, data.spec, sys.argv))
+    trainer = build_trainer(cfg, begin)
+    build_evaluation(cfg)  # to find its faults now
+    log_once(data.describe())  # reads and checks the data
+    check_monitors(cfg, model, data)
+    if cfg.compile:
+        compile_networks(model)
+    value, lines = logged(lambda: fit(cfg, run, data, model, trainer, begin), cfg, trainer)
+    trainer.strategy.barrier()  # the weights are written
+    told = measure(load_run(run.path, trainer.strategy.root_device), data, cfg)  # on every rank: they share the work
+    if trainer.is_global_zero:
+        print(told, *lines, sep="\n")
+    return value
+
+
+def logged(work: Callable[[], float], cfg: DictConfig, trainer: L.Trainer) -> tuple[float, list[str]]:
+    """What ``work`` returns, and the closing lines of the loggers, which are finished whatever happens."""
+    code, loggers = 1, build_parts(cfg, "logger")
     try:
         trainer.loggers = loggers
-        value = fit(cfg, run, data, model, trainer)
+        value = work()
         code = 0
     finally:
         lines = finish(loggers, code)  # a live W&B run would be taken over by the next job of a sweep
-    if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
-        loaded = load_run(run.path, choose_device(cfg.trainer.accelerator))
-        print(measure(loaded, data, cfg.evaluation), *lines, sep="\n")
-    return value
+    return value, lines
 
 
 def resolved(cfg: DictConfig) -> DictConfig:
     """The config of this run, its own or the resumed one's, with every interpolation replaced by its value."""
     hydra = HydraConfig.get()
-    check_added(hydra.overrides.task, split_args(sys.argv)[0])
     if hydra.mode is RunMode.MULTIRUN and cfg.group is None:
         cfg.group = f"{cfg.name} {Path(hydra.sweep.dir).name}"
-    return OmegaConf.create(OmegaConf.to_container(resumed_config(cfg) if cfg.resume else cfg, resolve=True))  # type: ignore[return-value]
+    cfg = absolute_paths(resumed_config(cfg) if cfg.resume else cfg)
+    return OmegaConf.create(OmegaConf.to_container(cfg, resolve=True))  # type: ignore[return-value]
 
 
-def fit(cfg: DictConfig, run: RunDir, data: DataModule, model: ElboModule, trainer: L.Trainer) -> float:
+def fit(cfg: DictConfig, run: RunDir, data: DataModule, model: ElboModule, trainer: L.Trainer, begin: Begin) -> float:
     """Trains, from the newest checkpoint where there is one, and exports the best weights.
 
     Raises:
@@ -80,6 +92,7 @@ def fit(cfg: DictConfig, run: RunDir, data: DataModule, model: ElboModule, train
         trainer.fit(model, data, ckpt_path=str(run.last) if cfg.resume and run.last.is_file() else None)
     except NotFinite as error:
         raise NotFinite(_mend(run, error)) from error
+    begin.now(trainer)
     if trainer.is_global_zero:
         write_timing(run, trainer, data)
         export(run, model)

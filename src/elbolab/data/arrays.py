@@ -13,11 +13,19 @@ from elbolab.batch import Spec, Support
 from elbolab.data import seeded
 from elbolab.data.binarize import binarized, binarized_spec, check_binarize
 from elbolab.data.module import DataModule
+from elbolab.data.options import check_number, check_whole
 from elbolab.data.own_files import read_named
-from elbolab.data.splits import CHUNK, Arrays, Splits
+from elbolab.data.splits import Arrays, Splits
+from elbolab.data.values import measure, support_of
 
 NAMES = ("train", "val", "test")
 CHANNELS = (1, 3, 4)
+INSTEAD = {
+    Support.BINARY: "these are binary already: leave data.binarize out",
+    Support.UNIT: "these are floats from 0 to 1: give numpy.rint(255 * x) as uint8, or leave data.binarize out",
+    Support.REAL: "these are real numbers: leave data.binarize out",
+}
+"""Why data are not binarised, and what to do."""
 
 
 @final
@@ -32,7 +40,9 @@ class OwnArrays(DataModule):
     - only 0 and 1: binary;
     - integers from 0 to 255: 256 grey levels, which ``binarize`` may turn into binary data;
     - floats from 0 to 1: the unit interval, without levels;
-    - other floats: the real line.
+    - other floats: the real line. Whole numbers from 0 to 255 are refused as floats where they look like pixels.
+
+    All splits have one type and one scale.
 
     Args:
         path: the file or folder.
@@ -49,7 +59,7 @@ class OwnArrays(DataModule):
 
     def __init__(
         self,
-        path: str,
+        path: str | Path,
         val_fraction: float = 0.1,
         test_fraction: float = 0.1,
         split_seed: int = 0,
@@ -59,12 +69,14 @@ class OwnArrays(DataModule):
     ) -> None:
         super().__init__(**base)
         check_binarize(binarize)
-        if min(val_fraction, test_fraction) <= 0 or val_fraction + test_fraction >= 1:
+        check_whole(0, split_seed=split_seed, binarize_seed=binarize_seed)
+        check_number(0, 1, val_fraction=val_fraction, test_fraction=test_fraction)
+        if min(val_fraction, test_fraction) == 0 or val_fraction + test_fraction >= 1:
             raise ValueError(
                 f"data.val_fraction={val_fraction}, data.test_fraction={test_fraction}: both are positive and leave "
                 "something to train on"
             )
-        self.path = Path(path).expanduser()
+        self.path = Path(str(path)).expanduser()  # a folder may be called 5, which YAML takes for a number
         self.val_fraction = val_fraction
         self.test_fraction = test_fraction
         self.split_seed = split_seed
@@ -74,20 +86,20 @@ class OwnArrays(DataModule):
     def header(self) -> Spec:
         """Shape, support and levels as the values show them; this reads the file once."""
         arrays = list(self._raw.values())
-        support, levels = _range(arrays, self.path)
+        support, levels = self._range
         classes = [int(part.y.max()) + 1 for part in arrays if part.y is not None]
         factors = [part.factors.max(0) + 1 for part in arrays if part.factors is not None]
         sizes = tuple(int(size) for size in np.max(factors, axis=0)) if factors else ()
         spec = Spec(arrays[0].event, support, levels, num_classes=max(classes, default=None), factors=sizes)
-        if self.binarize != "none" and (support, levels) != (Support.UNIT, 256):
+        if self.binarize != "none" and levels != 256:
             raise ValueError(
-                f"data.binarize={self.binarize}: only integers from 0 to 255 are binarised, these are {support}"
+                f"data.binarize={self.binarize}: only integers from 0 to 255 are binarised, {INSTEAD[support]}"
             )
         return binarized_spec(self.binarize, spec)
 
     def load(self) -> Splits:
         """Splits what has been read, and binarises it."""
-        support, levels = _range(list(self._raw.values()), self.path)
+        _, levels = self._range
         splits = self._split({name: _stored(arrays, levels) for name, arrays in self._raw.items()})
         return binarized(self.binarize, splits, self.binarize_seed)
 
@@ -101,6 +113,12 @@ class OwnArrays(DataModule):
             )
         return {name: _named(named, name, self.path) for name in names}
 
+    @cached_property
+    def _range(self) -> tuple[Support, int | None]:
+        """Support and levels. Looks at every value before the data are split, so that messages name the file's rows."""
+        where = f"data.path={self.path}"
+        return support_of([measure(name, arrays, where) for name, arrays in self._raw.items()], where)
+
     def _split(self, raw: dict[str, Arrays]) -> Splits:
         if "x" in raw:
             num = len(raw["x"])
@@ -111,6 +129,13 @@ class OwnArrays(DataModule):
         val_size = round(len(raw["train"]) * self.val_fraction)
         train, val, _ = seeded.split(raw["train"], val_size, 0, self.split_seed)
         return Splits(train, val, raw["test"])
+
+
+SHAPES = {
+    "y": (1, "(n,)", "y.squeeze(), or y.argmax(1) of one-hot vectors"),
+    "factors": (2, "(n, F)", "factors[:, None] where there is one"),
+}
+"""Number of dimensions of labels and factors, the shape, and how to get it."""
 
 
 def _named(named: dict[str, np.ndarray], name: str, path: Path) -> Arrays:
@@ -138,37 +163,23 @@ def _images(x: np.ndarray, path: Path) -> np.ndarray:
 
 
 def _whole_numbers(array: np.ndarray | None, kind: str, num: int, path: Path) -> np.ndarray | None:
-    """Labels or factors.
+    """Labels (n,) or factors (n, F).
 
     Raises:
-        ValueError: they are not integers from 0, or not as many as the data.
+        ValueError: another shape, not integers from 0, or not as many as the data.
     """
-    if array is not None and len(array) != num:
+    if array is None:
+        return None
+    ndim, shape, mend = SHAPES[kind]
+    if array.ndim != ndim:
+        raise ValueError(f"data.path={path}: {kind} has shape {array.shape}, where {shape} belongs: give {mend}")
+    if len(array) != num:
         raise ValueError(f"data.path={path}: {num} data, but {len(array)} {kind}")
-    if array is not None and (array.dtype.kind not in "iu" or array.min(initial=0) < 0):
+    if array.dtype.kind not in "iu":
         raise ValueError(f"data.path={path}: {kind} are integers from 0 up, these are {array.dtype}")
+    if array.min(initial=0) < 0:
+        raise ValueError(f"data.path={path}: {kind} are integers from 0 up, the least of these is {array.min()}")
     return array
-
-
-def _range(splits: list[Arrays], path: Path) -> tuple[Support, int | None]:
-    """Support and levels of the values of all splits together.
-
-    Raises:
-        ValueError: no data, or integers that are no grey levels.
-    """
-    if not all(arrays.x.nbytes and arrays.x.dtype.kind in "biuf" for arrays in splits):
-        raise ValueError(f"data.path={path}: an array is empty or not of numbers")
-    chunks = [arrays.x[start : start + CHUNK] for arrays in splits for start in range(0, len(arrays), CHUNK)]
-    low, high = min(chunk.min() for chunk in chunks), max(chunk.max() for chunk in chunks)
-    if all(((chunk == 0) | (chunk == 1)).all() for chunk in chunks):
-        return Support.BINARY, 2
-    if splits[0].x.dtype.kind == "f":
-        return (Support.UNIT if low >= 0 and high <= 1 else Support.REAL), None
-    if low < 0 or high > 255:
-        raise ValueError(
-            f"data.path={path}: integers from {low} to {high} are no grey levels; give 0 to 255, or floats"
-        )
-    return Support.UNIT, 256
 
 
 def _stored(arrays: Arrays, levels: int | None) -> Arrays:

@@ -8,6 +8,7 @@ import numpy as np
 from elbolab.batch import Spec, Support
 from elbolab.data.files import data_root
 from elbolab.data.module import DataModule
+from elbolab.data.npz import read_npz
 from elbolab.data.splits import Arrays, Splits
 
 PARTS = ("train", "valid", "test")
@@ -44,8 +45,18 @@ class BinarizedMNIST(DataModule):
 
 
 def _read_packed(folder: Path) -> list[np.ndarray]:
-    with np.load(folder / PACKED) as file:
-        return [np.unpackbits(file[part], axis=1) for part in PARTS]
+    path = folder / PACKED
+    try:
+        packed = read_npz(path)
+    except ValueError as error:
+        raise ValueError(f"corrupt data file {path} ({error}): remove it and get it again. {ADVICE}") from error
+    for part in PARTS:
+        if part not in packed or packed[part].dtype != np.uint8 or packed[part].shape[1:] != (98,):
+            raise ValueError(
+                f"corrupt data file {path}: it has no array {part} of bytes, (n, 98): remove it and get it again. "
+                f"{ADVICE}"
+            )
+    return [np.unpackbits(packed[part], axis=1) for part in PARTS]
 
 
 def _read_text(folder: Path) -> list[np.ndarray]:

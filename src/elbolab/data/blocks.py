@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil
-from typing import Generic, Self, TypeVar, final
+from typing import Any, Generic, Self, TypeVar, final
 
 import numpy as np
 import torch
@@ -86,26 +86,38 @@ def generator(*words: int, device: torch.device | str = "cpu") -> torch.Generato
 
 @final
 class Block(Generic[Item]):
-    """K batches, each fetched at the moment it is iterated.
+    """K batches, each read and finished at the moment it is iterated.
 
     Attributes:
-        items: what each batch is fetched from (on the device: its indices).
-        fetch: item -> batch.
+        items: what each batch is read from (on the device: its indices).
+        finish: what was read -> batch, by work on the device alone, so that it can be captured with the step.
         positions: number of each batch in the epoch, counted over all ranks; a seed for noise that ranks share.
+        read: item -> a tensor, or a (nested) tuple of tensors, that a batch is finished from.
     """
 
-    def __init__(self, items: Sequence[Item], fetch: Callable[[Item], Batch], positions: Sequence[int]) -> None:
+    def __init__(
+        self,
+        items: Sequence[Item],
+        finish: Callable[[Any], Batch],
+        positions: Sequence[int],
+        read: Callable[[Item], Any] = lambda item: item,
+    ) -> None:
         self.items = list(items)
-        self.fetch = fetch
+        self.finish = finish
         self.positions = list(positions)
+        self.read = read
 
     def __len__(self) -> int:
         """Batches in the block, K."""
         return len(self.items)
 
     def __iter__(self) -> Iterator[Batch]:
-        """Fetches one batch after another, with their noise."""
-        return map(self.fetch, self.items)
+        """Finishes one batch after another, with their noise."""
+        return map(self.finish, self.reads())
+
+    def reads(self) -> Iterator[Any]:
+        """What each batch is finished from, one after another."""
+        return map(self.read, self.items)
 
     def truncate(self, num: int) -> Self:
         """Drops all but the first ``num`` batches, which its loader then counts as unseen; returns itself."""

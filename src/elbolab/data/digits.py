@@ -8,6 +8,7 @@ from elbolab.batch import Spec, Support
 from elbolab.data import seeded
 from elbolab.data.binarize import binarized, binarized_spec, check_binarize
 from elbolab.data.module import DataModule
+from elbolab.data.options import check_whole
 from elbolab.data.splits import Arrays, Splits
 
 
@@ -25,6 +26,7 @@ class Digits(DataModule):
     def __init__(self, binarize: str = "dynamic", binarize_seed: int = 777, split_seed: int = 0, **base: Any) -> None:
         super().__init__(**base)
         check_binarize(binarize)
+        check_whole(0, binarize_seed=binarize_seed, split_seed=split_seed)
         self.binarize = binarize
         self.binarize_seed = binarize_seed
         self.split_seed = split_seed

@@ -15,6 +15,7 @@ from elbolab.batch import Spec, Support
 from elbolab.data import seeded
 from elbolab.data.files import cache_dir, data_root
 from elbolab.data.module import DataModule
+from elbolab.data.options import check_whole
 from elbolab.data.splits import Arrays, Splits
 
 NAME = "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz"
@@ -50,6 +51,8 @@ class DSprites(DataModule):
         **base: Any,
     ) -> None:
         super().__init__(**base)
+        check_whole(1, subset=subset, val_size=val_size, test_size=test_size)
+        check_whole(0, split_seed=split_seed)
         self.subset = subset
         self.val_size = val_size
         self.test_size = test_size
@@ -73,7 +76,7 @@ class DSprites(DataModule):
         return seeded.split(everything, self.val_size, self.test_size, self.split_seed, self.subset)
 
 
-def find(root: str | None) -> Path:
+def find(root: str | Path | None) -> Path:
     """The original file.
 
     Raises:
@@ -92,7 +95,7 @@ def find(root: str | None) -> Path:
     )
 
 
-def pack_once(packed: Path, root: str | None) -> None:
+def pack_once(packed: Path, root: str | Path | None) -> None:
     """Makes the packed file, unless it is there; one process does while others wait, and no half-written file stays.
 
     Raises:

@@ -65,27 +65,43 @@ class Finish:
         self.packed = arrays.packed
         self.device = device
         self.generator = generator
-        # `F.one_hot` would wait for the device to check its input
-        self.one_hot = [torch.eye(*shape, device=device) for shape in given]
+        self.classes = [torch.arange(*shape, device=device) for shape in given]
         self.shifts = torch.arange(7, -1, -1, dtype=torch.uint8, device=device)
 
     def __call__(self, rows: Rows) -> Batch:
-        """Moves to the device, unpacks, scales, draws and adds the conditions."""
+        """Moves to the device, unpacks, scales, draws and adds the conditions.
+
+        Of rows that are there already this is work of the device alone, which the host does not wait for.
+        """
         x, y, factors = rows.to(self.device)
         x = x if self.packed is None else self._unpack(x, self.packed)
         x = x.to(torch.get_default_dtype())
         x = x if self.scale == 1 else x / self.scale
-        x = torch.bernoulli(x, generator=self.generator) if self.draws else x
+        x = draw(x, self.generator) if self.draws else x
         return Batch(x, self._conditions(y), y, factors)
 
     def _conditions(self, y: Tensor | None) -> tuple[Tensor, ...]:
-        assert y is not None or not self.one_hot
-        return tuple(vectors[y] for vectors in self.one_hot)
+        """One-hot vectors (B, C); `F.one_hot` would wait for the device to check its input."""
+        if y is None:
+            assert not self.classes
+            return ()
+        return tuple((y[:, None] == classes).to(torch.get_default_dtype()) for classes in self.classes)
 
     def _unpack(self, x: Tensor, event: Shape) -> Tensor:
         """Bytes (B, bytes), most significant bit first -> bits (B, *event)."""
         bits = (x.unsqueeze(-1) >> self.shifts) & 1
         return bits.flatten(1)[:, : prod(event)].unflatten(1, event)
+
+
+def draw(probabilities: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    """Bernoulli draws of these probabilities, zeros and ones in their dtype.
+
+    On a CPU `torch.bernoulli` draws a double for every number, one after another: four times slower than comparing with
+    uniform numbers, and a quarter of a small model's step.
+    """
+    if probabilities.device.type != "cpu":
+        return torch.bernoulli(probabilities, generator=generator)
+    return torch.rand(probabilities.shape, generator=generator, dtype=probabilities.dtype).lt_(probabilities)
 
 
 def _tensor(array: np.ndarray) -> Tensor:

@@ -10,9 +10,9 @@ from filelock import FileLock
 from platformdirs import user_cache_dir
 
 
-def data_root(root: str | None) -> Path:
+def data_root(root: str | Path | None) -> Path:
     """The folder of data files: ``root``, or this user's cache folder."""
-    return cache_dir() if root is None else Path(root).expanduser()
+    return cache_dir() if root is None else Path(str(root)).expanduser()
 
 
 def cache_dir() -> Path:

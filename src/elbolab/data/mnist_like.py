@@ -6,6 +6,7 @@ from typing import Any, final
 from elbolab.batch import Spec, Support
 from elbolab.data.binarize import binarized, binarized_spec, check_binarize
 from elbolab.data.module import DataModule
+from elbolab.data.options import check_whole
 from elbolab.data.splits import Arrays, Splits
 
 BOUNDS = {"standard": (50_000, 50_000), "burda": (59_600, 59_600), "all": (60_000, 50_000)}
@@ -33,6 +34,7 @@ class MNISTLike(DataModule, ABC):
     ) -> None:
         super().__init__(**base)
         check_binarize(binarize)
+        check_whole(0, binarize_seed=binarize_seed)
         if split not in BOUNDS:
             raise ValueError(f"data.split={split}: choose {', '.join(BOUNDS)}")
         self.split = split

@@ -6,6 +6,7 @@ Shapes: B = batch size of one device, C = classes, ``*event`` = one datum's shap
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from functools import cached_property
+from pathlib import Path
 from typing import final
 
 import lightning as L
@@ -16,6 +17,7 @@ from torch import Tensor
 from elbolab.batch import Batch, Pace, Spec
 from elbolab.data.blocks import BlockLoader, Loader, Order, generator
 from elbolab.data.fetch import Finish, Rows
+from elbolab.data.options import check_whole
 from elbolab.data.residence import resides
 from elbolab.data.splits import Arrays, Splits, check
 from elbolab.data.stream import StreamLoader
@@ -64,14 +66,13 @@ class DataModule(L.LightningDataModule, ABC):
         given: str = "none",
         resident: bool | str = "auto",
         num_workers: int = 0,
-        root: str | None = None,
+        root: str | Path | None = None,
         train_limit: int | None = None,
     ) -> None:
         super().__init__()
-        for name, size in (("batch_size", batch_size), ("eval_batch_size", eval_batch_size)):
-            if not isinstance(size, int) or size < 1:
-                raise ValueError(f"data.{name}={size}: a whole number of data, at least one")
-        if resident not in ("auto", True, False):
+        check_whole(1, batch_size=batch_size, eval_batch_size=eval_batch_size, train_limit=train_limit)
+        check_whole(0, seed=seed, num_workers=num_workers)
+        if resident != "auto" and not isinstance(resident, bool):
             raise ValueError(f"data.resident={resident}: choose auto, true or false")
         if given not in ("none", "labels"):
             raise ValueError(f"data.given={given}: choose none or labels")

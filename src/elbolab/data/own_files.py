@@ -3,12 +3,17 @@
 The names are ``x``, or ``train``, ``val`` and ``test``; labels ``y`` or ``y_train``, ...; factors likewise.
 """
 
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
+from elbolab.data.npz import read_npz
+
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
+WRITERS = {".npz": "numpy.savez(path, x=x)", ".npy": "numpy.save(path, x)"}
+GREY = ("1", "L", "LA", "La")
+COLOUR = ("P", "PA", "RGB", "RGBA", "RGBX", "RGBa", "CMYK", "YCbCr", "LAB", "HSV")
+"""Modes of pictures of 8 bits a channel, as PIL names them."""
 
 
 def read_named(path: Path) -> dict[str, np.ndarray]:
@@ -21,12 +26,15 @@ def read_named(path: Path) -> dict[str, np.ndarray]:
         return read_folder(path)
     if not path.is_file():
         raise ValueError(f"data.path={path}: there is no such file or folder")
-    if path.suffix not in (".npz", ".npy"):
+    if path.suffix not in WRITERS:
         raise ValueError(f"data.path={path}: give an .npz or .npy file, or a folder of pictures")
     try:
         return _read_numpy(path)
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"data.path={path} cannot be read as {path.suffix}: {error}") from error
+    except (ValueError, OSError, EOFError) as error:
+        raise ValueError(
+            f"data.path={path} cannot be read as {path.suffix} ({error}): write arrays of numbers with "
+            f"{WRITERS[path.suffix]}"
+        ) from error
 
 
 def read_folder(folder: Path) -> dict[str, np.ndarray]:
@@ -48,9 +56,8 @@ def read_folder(folder: Path) -> dict[str, np.ndarray]:
 
 def _read_numpy(path: Path) -> dict[str, np.ndarray]:
     if path.suffix == ".npy":
-        return {"x": np.load(path, mmap_mode="r")}
-    with np.load(path) as file:
-        return dict(file)
+        return {"x": np.lib.format.open_memmap(path, mode="r")}
+    return read_npz(path)
 
 
 def _pictures(folder: Path) -> list[Path]:
@@ -75,5 +82,14 @@ def _picture(path: Path) -> np.ndarray:
     """Grey (H, W) or coloured (H, W, 3) bytes."""
     from PIL import Image
 
-    with Image.open(path) as image:
-        return np.asarray(image.convert("L" if image.mode in ("1", "L") else "RGB"))
+    try:
+        with Image.open(path) as image:
+            mode = image.mode
+            if mode in (*GREY, *COLOUR):
+                return np.asarray(image.convert("L" if mode in GREY else "RGB"))
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read as a picture ({error}): mend or remove it") from error
+    raise ValueError(
+        f"{path} has more than 8 bits a pixel (mode {mode}), which would be cut off: save the pictures as one .npy "
+        "array of floats from 0 to 1 (16 bits divided by 65535)"
+    )

@@ -144,9 +144,14 @@ def _check_size(name: str, num: int, least: int) -> None:
 def _check_shape(name: str, arrays: Arrays, spec: Spec) -> None:
     if arrays.event != spec.x:
         raise ValueError(f"the {name} split has data of shape {arrays.event}, where the spec says {spec.x}")
-    for part in (arrays.y, arrays.factors):
+    for kind, part, ndim in (("labels", arrays.y, 1), ("factors", arrays.factors, 2)):
         if part is not None and len(part) != len(arrays):
             raise ValueError(f"the {name} split has {len(arrays)} data, but {len(part)} labels or factors")
+        if part is not None and part.ndim != ndim:
+            raise ValueError(
+                f"the {name} split has {kind} of shape {part.shape}: labels y are (n,), which y.squeeze() may give; "
+                "factors are (n, F)"
+            )
 
 
 def _check_complete(name: str, arrays: Arrays, train: Arrays) -> None:

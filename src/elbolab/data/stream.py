@@ -4,7 +4,6 @@ Shapes: n = data, K = batches in a block.
 """
 
 from collections.abc import Iterator
-from functools import partial
 from typing import Any, final
 
 import numpy as np
@@ -12,7 +11,6 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from elbolab.batch import Batch
 from elbolab.data.blocks import Block, Loader, Order, generator
 from elbolab.data.fetch import Finish, Rows
 from elbolab.data.splits import Arrays
@@ -55,10 +53,7 @@ class StreamLoader(Loader):
         reader = _Reader(iter(self._loader))
         for start in range(0, len(batches), self.block):
             items = range(start, min(start + self.block, len(batches)))
-            yield Block(items, partial(self._fetch, reader), positions[start : items.stop])
-
-    def _fetch(self, reader: "_Reader", number: int) -> Batch:
-        return self.finish(reader(number))
+            yield Block(items, self.finish, positions[start : items.stop], read=reader)
 
 
 class _Remaining:

@@ -4,12 +4,14 @@ Shapes: n = data.
 """
 
 from collections.abc import Callable
+from math import inf
 from typing import Any, final
 
 import numpy as np
 
 from elbolab.batch import Spec, Support
 from elbolab.data.module import DataModule
+from elbolab.data.options import check_number, check_whole
 from elbolab.data.splits import Arrays, Splits
 
 
@@ -28,7 +30,7 @@ class Toy(DataModule):
         base: arguments of `DataModule`.
 
     Raises:
-        ValueError: an unknown shape, or negative noise.
+        ValueError: an unknown shape, no data, or negative noise.
     """
 
     def __init__(
@@ -44,8 +46,9 @@ class Toy(DataModule):
         super().__init__(**base)
         if shape not in _SHAPES:
             raise ValueError(f"data.shape={shape}: choose {', '.join(_SHAPES)}")
-        if noise < 0:
-            raise ValueError(f"data.noise={noise}: a standard deviation is not negative")
+        check_whole(1, train_size=train_size, val_size=val_size, test_size=test_size)
+        check_whole(0, data_seed=data_seed)
+        check_number(0, inf, noise=noise)
         self.draw, self.num_parts = _SHAPES[shape]
         self.sizes = (train_size, val_size, test_size)
         self.noise = noise

@@ -11,6 +11,7 @@ from elbolab.data.files import data_root, obtain
 from elbolab.data.idx import read_idx
 from elbolab.data.mnist_like import MNISTLike
 from elbolab.data.module import DataModule
+from elbolab.data.options import check_whole
 from elbolab.data.splits import Arrays, Splits
 
 IDX = [f"{part}-{kind}-ubyte" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")]
@@ -51,6 +52,7 @@ class Colour(DataModule, ABC):
 
     def __init__(self, val_size: int = 5000, **base: Any) -> None:
         super().__init__(**base)
+        check_whole(1, val_size=val_size)
         self.val_size = val_size
 
     @abstractmethod
@@ -64,9 +66,15 @@ class Colour(DataModule, ABC):
 
     @final
     def load(self) -> Splits:
-        """Reads the files and holds out the validation data."""
+        """Reads the files and holds out the validation data.
+
+        Raises:
+            ValueError: that leaves nothing to train on; or a missing or corrupt file.
+        """
         train, test = self.read(data_root(self.root))
         end = len(train) - self.val_size
+        if end < 1:
+            raise ValueError(f"data.val_size={self.val_size}: there are {len(train)} data to train and validate on")
         return Splits(train.rows(slice(end)), train.rows(slice(end, None)), test)
 
 

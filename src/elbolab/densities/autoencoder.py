@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from elbolab.batch import Spec
 from elbolab.densities.base import Densities
-from elbolab.densities.checks import check_latent_dim, check_likelihood, initialise_heads
+from elbolab.densities.checks import check_code, check_latent_dim, check_likelihood, initialise_heads
 from elbolab.densities.terms import Terms, Undefined
 from elbolab.distributions.conditional import MakeConditional
 
@@ -32,7 +32,8 @@ class Autoencoder(Densities):
         likelihood: recipe of p(x | z).
 
     Raises:
-        ValueError: latent_dim below 1, a prior, or a likelihood that is none of this data.
+        ValueError: latent_dim below 1, a prior, an encoder that is no point mass, or a likelihood that is none of this
+            data.
     """
 
     def __init__(
@@ -40,16 +41,21 @@ class Autoencoder(Densities):
         spec: Spec,
         latent_dim: int,
         prior: MakeConditional | None,
-        posterior: MakeConditional,
+        posterior: MakeConditional | None,
         likelihood: MakeConditional,
     ) -> None:
         super().__init__()
         refuse_prior(prior)
+        if posterior is None:
+            raise ValueError(
+                "this autoencoder needs an encoder: choose posterior=deterministic or denoising_deterministic"
+            )
         check_latent_dim(latent_dim)
         self.spec = spec
         self.latent_shape = (latent_dim,)
         self.posterior = posterior((spec.x, *spec.given), self.latent_shape)
         self.likelihood = likelihood((self.latent_shape, *spec.given), spec.x)
+        check_code(self.posterior, spec)
         check_likelihood(self.likelihood, self.latent_shape, spec)
 
     def terms(
@@ -134,10 +140,11 @@ class TiedAutoencoder(Densities):
 
     @torch.no_grad()
     def initialise_to_mean(self, mean: Tensor) -> None:
-        """The shared offset b starts at the mean."""
+        """The shared offset b starts at the mean, whatever ``init_to_mean``: it is the b of z = W (x - b)."""
         self.tied.bias.copy_(mean)
 
 
+@final
 class Tied(nn.Module):
     """W (k, D) and b, shared by encoder and decoder."""
 
@@ -147,6 +154,7 @@ class Tied(nn.Module):
         self.weight = nn.Parameter(nn.init.orthogonal_(torch.empty(latent_dim, self.bias.numel())))
 
 
+@final
 class _Transposed(nn.Module):
     """z -> W^T z + b, (N, k) -> (N, *event). It holds the shared weights in a list: they belong to the encoder."""
 

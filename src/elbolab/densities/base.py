@@ -47,7 +47,7 @@ class Densities(nn.Module, ABC):
 
     @abstractmethod
     def initialise_to_mean(self, mean: Tensor) -> None:
-        """Starts the likelihood from the training mean (*event) where its configuration asks for it."""
+        """Starts from the training mean (*event) what does so by definition, or because its configuration asks."""
 
 
 MakeDensities = Callable[[Spec], Densities]

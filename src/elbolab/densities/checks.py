@@ -1,11 +1,19 @@
 """What makes a combination of data, prior, posterior and likelihood impossible, said when the model is built."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import ceil, prod
+
 import torch
 from torch import Tensor, nn
-from torch.distributions import Distribution, Independent
+from torch.distributions import Distribution, Independent, constraints
 
 from elbolab.batch import Shape, Spec, Support
+from elbolab.densities.base import Densities
+from elbolab.densities.terms import Terms
 from elbolab.distributions.conditional import Conditional, Head
+from elbolab.distributions.grid import Grid, grid_values
+from elbolab.distributions.point_mass import PointMass
 
 
 def check_latent_dim(latent_dim: int) -> None:
@@ -16,9 +24,13 @@ def check_latent_dim(latent_dim: int) -> None:
 
 @torch.no_grad()
 def check_posterior(prior: Conditional, posterior: Conditional, spec: Spec) -> None:
-    """Raises ValueError where draws of the posterior leave the support of the prior."""
-    given = [torch.zeros(1, *shape) for shape in spec.given]
-    q, p = _probe(posterior, torch.zeros(1, *spec.x), *given), _probe(prior, *given)
+    """Raises ValueError where the posterior has no density, or where its draws leave the support of the prior."""
+    x, *given = _zeros(spec)
+    q, p = _probe(posterior, x, *given), _probe(prior, *given)
+    if isinstance(q, PointMass):
+        raise ValueError(
+            "the posterior is a point mass, which has no KL to a prior: choose model=ae or posterior=diagonal_normal"
+        )
     with torch.random.fork_rng(devices=[]):
         inside = _contains(p, q.sample((8,)))
     if is_discrete(q) != is_discrete(p) or not inside:
@@ -31,10 +43,30 @@ def check_posterior(prior: Conditional, posterior: Conditional, spec: Spec) -> N
 @torch.no_grad()
 def check_likelihood(likelihood: Conditional, latent_shape: Shape, spec: Spec) -> None:
     """Raises ValueError where the data have values to which the likelihood gives no probability."""
-    given = [torch.zeros(1, *shape) for shape in spec.given]
+    _, *given = _zeros(spec)
     p = _probe(likelihood, torch.zeros(1, *latent_shape), *given)
-    if not all(_contains(p, torch.full((1, *spec.x), value)) for value in _examples(spec)):
+    continuous = spec.levels is None and spec.support is not Support.BINARY
+    if (continuous and is_discrete(p)) or not _contains(p, _examples(spec)):
         raise ValueError(_mend(p, spec))
+
+
+@torch.no_grad()
+def check_code(posterior: Conditional, spec: Spec) -> None:
+    """Raises ValueError unless the posterior is a point mass: an autoencoder's code has no noise."""
+    q = _probe(posterior, *_zeros(spec))
+    if not isinstance(q, PointMass):
+        raise ValueError(
+            f"the code of an autoencoder has no noise, but its posterior is a {family_of(q)}: choose "
+            "posterior=deterministic or denoising_deterministic, or a model with a bound (model=vae)"
+        )
+
+
+@torch.no_grad()
+def example_terms(densities: Densities) -> Terms:
+    """The terms of one datum, all 0, as evaluation sees them; the generator is left as it was."""
+    like = next(densities.parameters())
+    with _evaluated(densities), torch.random.fork_rng(devices=[]):
+        return densities.terms(*(zeros.to(like) for zeros in _zeros(densities.spec)))
 
 
 def initialise_heads(conditional: Conditional, mean: Tensor) -> None:
@@ -44,14 +76,27 @@ def initialise_heads(conditional: Conditional, mean: Tensor) -> None:
             module.initialise_to_mean(mean)
 
 
+def _zeros(spec: Spec) -> list[Tensor]:
+    """One datum and its conditions, all 0: a value that every kind of data takes."""
+    return [torch.zeros(1, *shape) for shape in (spec.x, *spec.given)]
+
+
 def _probe(conditional: nn.Module, *parents: Tensor) -> Distribution:
-    """The distribution as evaluation sees it; the training flag is left as it was."""
-    was_training = conditional.training
-    conditional.eval()
-    try:
+    """The distribution as evaluation sees it."""
+    with _evaluated(conditional):
         return conditional(*parents)
+
+
+@contextmanager
+def _evaluated(module: nn.Module) -> Iterator[None]:
+    """Evaluation mode; the training flags are left as they were."""
+    flags = [(part, part.training) for part in module.modules()]
+    module.eval()
+    try:
+        yield
     finally:
-        conditional.train(was_training)
+        for part, training in flags:
+            part.training = training
 
 
 def is_discrete(p: Distribution) -> bool:
@@ -65,20 +110,26 @@ def _contains(p: Distribution, value: Tensor) -> bool:
     return bool(p.support.check(value).all())
 
 
-def _examples(spec: Spec) -> list[float]:
-    """Values that the data take."""
-    if spec.support is Support.REAL:
-        return [-1.5, 0.0, 1.5]
-    if spec.support is Support.BINARY:
-        return [0.0, 1.0]
-    return [0.0, 1.0, 0.5 if spec.levels is None else (spec.levels // 2) / (spec.levels - 1)]
+def _examples(spec: Spec) -> Tensor:
+    """Data (n, *event), as few as hold every level, or a few values where there are no levels."""
+    values = _values(spec)
+    num = ceil(len(values) / prod(spec.x))
+    return values[torch.arange(num * prod(spec.x)) % len(values)].view(num, *spec.x)
+
+
+def _values(spec: Spec) -> Tensor:
+    """Values that the data take: every level of those with levels, to a double's precision where they are many."""
+    if spec.levels is not None:
+        return grid_values(spec.levels, torch.zeros((), dtype=torch.float64))
+    examples = {Support.REAL: [-1.5, 0.0, 1.5], Support.BINARY: [0.0, 1.0], Support.UNIT: [0.0, 0.5, 1.0]}
+    return torch.tensor(examples[spec.support])
 
 
 def _mend(p: Distribution, spec: Spec) -> str:
     """What is wrong between likelihood and data, and the ways out."""
     ways = {
         Support.BINARY: "choose likelihood=bernoulli",
-        Support.UNIT: "binarise the data (data.binarize=dynamic), or take likelihood=continuous_bernoulli or gaussian",
+        Support.UNIT: _grey_ways(spec),
         Support.REAL: "choose likelihood=gaussian or laplace",
     }
     kind = {
@@ -86,7 +137,26 @@ def _mend(p: Distribution, spec: Spec) -> str:
         Support.UNIT: "grey values in [0, 1]" if spec.levels is None else f"{spec.levels} grey values in [0, 1]",
         Support.REAL: "real numbers",
     }
-    return f"a {family_of(p)} likelihood is no likelihood of {kind[spec.support]}: {ways[spec.support]}"
+    way = ways[spec.support]
+    if spec.levels is not None and _has_levels(p.support):
+        way = f"set densities.likelihood.family.levels={spec.levels}, or {_grey_ways(spec._replace(levels=None))}"
+    return f"a {family_of(p)} likelihood is no likelihood of {kind[spec.support]}: {way}"
+
+
+def _grey_ways(spec: Spec) -> str:
+    """Ways out for values in [0, 1]: only levels have discrete likelihoods, and only those of one channel are drawn."""
+    continuous = "take likelihood=continuous_bernoulli or gaussian"
+    if spec.levels is None:
+        return continuous
+    levels = "" if spec.levels == 256 else f" with densities.likelihood.family.levels={spec.levels}"
+    discrete = f"{continuous}, or likelihood=discretised_logistic or logistic_mixture{levels}"
+    is_colour = len(spec.x) == 3 and spec.x[0] > 1
+    return discrete if is_colour else f"binarise the data (data.binarize=dynamic), or {discrete}"
+
+
+def _has_levels(support: constraints.Constraint | None) -> bool:
+    """Whether each element takes the levels of a grid."""
+    return isinstance(support.base_constraint if isinstance(support, constraints.independent) else support, Grid)
 
 
 def family_of(p: Distribution) -> str:

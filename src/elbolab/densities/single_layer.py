@@ -37,8 +37,10 @@ class SingleLayer(Densities):
         likelihood: MakeConditional,
     ) -> None:
         super().__init__()
-        if prior is None or posterior is None:
-            raise ValueError("this model needs a prior and a posterior; choose e.g. prior=standard_normal")
+        if prior is None:
+            raise ValueError("this model needs a prior: choose e.g. prior=standard_normal")
+        if posterior is None:
+            raise ValueError("this model needs a posterior: choose e.g. posterior=diagonal_normal")
         check_latent_dim(latent_dim)
         self.spec = spec
         self.latent_shape = (latent_dim,)

@@ -11,7 +11,7 @@ from typing import final
 
 import torch
 from torch import Tensor
-from torch.distributions import Distribution, Independent, kl_divergence
+from torch.distributions import Distribution, Independent, Normal, kl_divergence
 
 from elbolab.distributions.relaxed import Relaxed
 
@@ -82,7 +82,11 @@ class Sampled(Latent):
     @cached_property
     def log_ratio(self) -> Tensor:
         """Log p(z) - log q(z)."""
-        return self.p.log_prob(self.z) - self.q.log_prob(self.z)
+        try:
+            log_q = self.q.log_prob(self.z)
+            return self.p.log_prob(self.z) - log_q
+        except NotImplementedError as error:
+            raise Undefined(f"no importance weight: {error}") from error
 
     @cached_property
     def kl_per_dim(self) -> Tensor:
@@ -102,7 +106,10 @@ class Sampled(Latent):
 
 
 def expand_to(p: Distribution, q: Distribution) -> Distribution:
-    """``p`` in q's batch shape: torch's discrete KLs do not broadcast."""
+    """``p`` in q's batch shape: torch's discrete KLs do not broadcast; those of normals do, and expanding costs."""
+    match p:
+        case Independent(base_dist=Normal()):
+            return p
     return p if p.batch_shape == q.batch_shape else p.expand(q.batch_shape)
 
 
@@ -121,7 +128,7 @@ class Terms:
     latents: tuple[Latent, ...]
     penalties: tuple[Tensor, ...] = ()
 
-    @property
+    @cached_property
     def rate(self) -> Tensor:
         """The KL, summed over latents, (*S, B).
 

@@ -7,14 +7,15 @@ dimensions of several parents broadcast. The distribution has batch shape (*S, B
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from math import prod
-from typing import final
+from typing import Any, final
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Distribution, Independent, Normal
+from torch.distributions import Distribution, Independent
 
 from elbolab.batch import Net, Shape
 from elbolab.distributions.family import Family
+from elbolab.distributions.unit_normal import UnitNormal
 from elbolab.nets.precision import run
 
 MakeFamily = Callable[[Shape], Family]
@@ -55,8 +56,8 @@ class Head(Conditional):
         super().__init__()
         if not parents:
             raise ValueError(
-                "a network needs something to read, and this conditional has no parents: choose prior=standard_normal, "
-                "or data with conditions"
+                "a network needs something to read, and without conditions this one has nothing: choose "
+                "prior=standard_normal, or conditions, data.given=labels"
             )
         self.parents = parents
         self.family = family(event)
@@ -69,7 +70,7 @@ class Head(Conditional):
         raw = run(self.net, *rows)
         if self.offset is not None:
             raw = raw + self.offset
-        return self.family(raw.view(*lead, *self.family.out_shape))
+        return self.family(raw if len(lead) == 1 else raw.view(*lead, *self.family.out_shape))
 
     @torch.no_grad()
     def initialise_to_mean(self, mean: Tensor) -> None:
@@ -78,11 +79,29 @@ class Head(Conditional):
             self.offset.copy_(self.family.raw_for(mean))
 
 
+def compile_networks(module: nn.Module, **options: Any) -> None:
+    """`torch.compile` for the network of every head within ``module``, in place: names of weights stay.
+
+    Not the LightningModule, whose hooks it would break. It happens when they are first called, and again for another
+    shape.
+
+    Args:
+        module: a model or densities.
+        **options: as `torch.compile`'s.
+    """
+    for part in module.modules():
+        if isinstance(part, Head):
+            part.net.compile(**options)
+
+
 def _flatten_lead(parents: tuple[Tensor, ...], shapes: tuple[Shape, ...]) -> tuple[tuple[int, ...], list[Tensor]]:
     """The common leading dimensions, and every parent as rows (prod(lead), *shape)."""
     lead = lead_of(parents, shapes)
-    rows = [p.expand(*lead, *s).reshape(prod(lead), *s) for p, s in zip(parents, shapes, strict=True)]
-    return lead, rows
+    if len(parents) == len(lead) == 1:  # rows already: every view costs a few microseconds, and again with its gradient
+        return lead, list(parents)
+    if len(parents) > 1:
+        parents = tuple(p.expand(*lead, *s) for p, s in zip(parents, shapes, strict=True))
+    return lead, [p.reshape(prod(lead), *s) for p, s in zip(parents, shapes, strict=True)]
 
 
 @final
@@ -93,21 +112,24 @@ class StandardNormal(Conditional):
     """
 
     zero: Tensor
+    one: Tensor
 
     def __init__(self, parents: tuple[Shape, ...], event: Shape) -> None:
         super().__init__()
         self.parents = parents
         self.register_buffer("zero", torch.zeros(event), persistent=False)
+        self.register_buffer("one", torch.ones(event), persistent=False)
 
     def forward(self, *parents: Tensor) -> Distribution:
         """N(0, I) of batch shape (*S, B), () without parents."""
-        normal = Normal(self.zero, torch.ones_like(self.zero))
-        return Independent(normal, self.zero.dim()).expand(lead_of(parents, self.parents))
+        normal = Independent(UnitNormal(self.zero, self.one), self.zero.dim())
+        return normal.expand(lead_of(parents, self.parents)) if parents else normal
 
 
 def lead_of(parents: tuple[Tensor, ...], shapes: tuple[Shape, ...]) -> torch.Size:
     """The batch shape that parents of these shapes ask for, () without parents."""
-    return torch.broadcast_shapes(*(p.shape[: p.dim() - len(s)] for p, s in zip(parents, shapes, strict=True)))
+    leads = [p.shape[: p.dim() - len(s)] for p, s in zip(parents, shapes, strict=True)]
+    return torch.broadcast_shapes(*leads) if len(leads) > 1 else leads[0] if leads else torch.Size()
 
 
 @final

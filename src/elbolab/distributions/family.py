@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Bernoulli as TorchBernoulli
 from torch.distributions import Distribution, Independent, Normal
+from torch.distributions.utils import broadcast_all
+from torch.nn import functional as F
 
 from elbolab.batch import Shape
 
@@ -49,7 +51,30 @@ def per_element(event: Shape, count: int) -> Shape:
 
 def split(raw: Tensor, event: Shape, count: int) -> tuple[Tensor, ...]:
     """(*lead, count * event[0], *event[1:]) -> ``count`` tensors (*lead, *event)."""
-    return raw.unflatten(raw.dim() - len(event), (count, event[0])).unbind(raw.dim() - len(event))
+    return raw.chunk(count, dim=raw.dim() - len(event))
+
+
+def check_floor(min_scale: float) -> None:
+    """Raises ValueError where the lower bound of a scale is negative: scales could be."""
+    if min_scale < 0:
+        raise ValueError(f"min_scale={min_scale}: the lower bound of a scale is not negative")
+
+
+@final
+class BernoulliEvent(Independent):
+    """torch's `Independent` of Bernoulli elements, whose density sums before it negates.
+
+    The logits of images are by far the largest tensor of a step, and torch walks through them once more, twice with its
+    gradient.
+    """
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """Log-probability of the event, (*lead)."""
+        if self.base_dist._validate_args:
+            self.base_dist._validate_sample(value)
+        logits, value = broadcast_all(self.base_dist.logits, value)
+        cost = F.binary_cross_entropy_with_logits(logits, value, reduction="none")
+        return -cost.sum(tuple(range(-len(self.event_shape), 0)))
 
 
 @final
@@ -61,7 +86,7 @@ class Bernoulli(Family):
 
     def forward(self, raw: Tensor) -> Distribution:
         """Independent Bernoulli(sigmoid(raw))."""
-        return Independent(TorchBernoulli(logits=raw), len(self.event))
+        return BernoulliEvent(TorchBernoulli(logits=raw), len(self.event))
 
     def raw_for(self, mean: Tensor) -> Tensor:
         """logit(mean), the mean kept in [0.001, 0.999] as in Burda et al.'s code: a pixel that is always 0 may move."""
@@ -75,10 +100,14 @@ class DiagonalNormal(Family):
     Args:
         event: shape of one draw.
         min_scale: lower bound added to the scale, so that it cannot vanish.
+
+    Raises:
+        ValueError: a negative min_scale.
     """
 
     def __init__(self, event: Shape, min_scale: float = 1e-6) -> None:
         super().__init__(event, per_element(event, 2))
+        check_floor(min_scale)
         self.min_scale = min_scale
 
     def forward(self, raw: Tensor) -> Distribution:

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.distributions import Distribution, Independent, MultivariateNormal, Normal, register_kl
 
 from elbolab.batch import Shape
-from elbolab.distributions.family import Family
+from elbolab.distributions.family import Family, check_floor
 
 
 @final
@@ -19,7 +19,7 @@ class FullNormal(Family):
         min_scale: lower bound added to the diagonal of L.
 
     Raises:
-        ValueError: the event is no vector.
+        ValueError: the event is no vector, or min_scale is negative.
     """
 
     below_diagonal: Tensor
@@ -29,6 +29,7 @@ class FullNormal(Family):
             raise ValueError(f"a full covariance needs a vector, not the shape {event}; choose diagonal_normal")
         (dim,) = event
         super().__init__(event, (2 * dim + dim * (dim - 1) // 2,))
+        check_floor(min_scale)
         self.min_scale = min_scale
         row, column = torch.tril_indices(dim, dim, offset=-1)
         self.register_buffer("below_diagonal", row * dim + column, persistent=False)

@@ -10,7 +10,7 @@ from torch.distributions import Distribution, Independent
 from elbolab.batch import Shape
 from elbolab.distributions import continuous_bernoulli, discretised, logistic_mixture
 from elbolab.distributions.family import Family, per_element, split
-from elbolab.distributions.grid import grid_values
+from elbolab.distributions.grid import check_levels, grid_values
 from elbolab.distributions.inversion import inside_unit, invert_increasing
 
 INITIAL_SCALE = 0.1
@@ -42,11 +42,14 @@ class DiscretisedLogistic(Family):
     Args:
         event: shape of one draw.
         levels: number of levels, 256 for 8-bit data.
+
+    Raises:
+        ValueError: fewer than 2 levels.
     """
 
     def __init__(self, event: Shape, levels: int) -> None:
         super().__init__(event, per_element(event, 2))
-        self.levels = levels
+        self.levels = check_levels(levels)
 
     def forward(self, raw: Tensor) -> Distribution:
         """Independent discretised logistics."""
@@ -69,7 +72,7 @@ class LogisticMixture(Family):
         num_components: logistics at every position, M.
 
     Raises:
-        ValueError: fewer than one component.
+        ValueError: fewer than one component, or fewer than 2 levels.
     """
 
     def __init__(self, event: Shape, levels: int, num_components: int) -> None:
@@ -79,7 +82,7 @@ class LogisticMixture(Family):
         counts = (1, channels, channels, channels * (channels - 1) // 2)
         numbers = num_components * sum(counts)
         super().__init__(event, per_element(event, numbers) if len(event) == 1 else (numbers, *positions))
-        self.levels, self.num_components = levels, num_components
+        self.levels, self.num_components = check_levels(levels), num_components
         self.counts, self.positions = counts, positions
 
     def forward(self, raw: Tensor) -> Distribution:
@@ -105,10 +108,13 @@ class Categorical(Family):
     Args:
         event: shape of one draw.
         levels: number of levels, 256 for 8-bit data.
+
+    Raises:
+        ValueError: fewer than 2 levels.
     """
 
     def __init__(self, event: Shape, levels: int) -> None:
-        super().__init__(event, per_element(event, levels))
+        super().__init__(event, per_element(event, check_levels(levels)))
         self.levels = levels
 
     def forward(self, raw: Tensor) -> Distribution:

@@ -10,6 +10,13 @@ TOLERANCE = 1e-3
 """How far from a level, in steps between levels, a value may be; rounding of float32 data stays far below."""
 
 
+def check_levels(levels: int) -> int:
+    """The number of levels; raises ValueError below 2."""
+    if levels < 2:
+        raise ValueError(f"likelihood levels={levels}: discretised data have at least 2 levels")
+    return levels
+
+
 @final
 class Grid(constraints.Constraint):
     """The values k / (levels - 1)."""
@@ -18,9 +25,7 @@ class Grid(constraints.Constraint):
     event_dim = 0
 
     def __init__(self, levels: int) -> None:
-        if levels < 2:
-            raise ValueError(f"levels={levels}: discretised data have at least 2 levels")
-        self.levels = levels
+        self.levels = check_levels(levels)
         super().__init__()
 
     def check(self, value: Tensor) -> Tensor:

@@ -88,13 +88,14 @@ class OptimalNormal(Family):
     """Raw outputs are means; the variance is the one that maximises the likelihood (Rybkin et al. 2021, eq. 4).
 
     While training it is the mean squared error of the batch at hand. A test bound may not depend on its test batch,
-    so evaluation uses a running mean of the training values, kept in the checkpoint. In training mode every
-    evaluation of a log-likelihood moves that running mean.
+    so evaluation uses an exponential average of the latest training values, kept in the checkpoint. In training mode
+    every evaluation of a log-likelihood moves that average.
 
     Args:
         event: shape of one draw.
         min_scale: lower bound of the scale, so that perfect reconstructions have a finite likelihood.
-        memory: batches over which the running mean looks back; before that many it is the plain mean.
+        memory: batches that the average looks back: a batch weighs 1 - 1 / memory times as much as the one after it,
+            from the first on (the average is corrected for its start), so that the errors of early training fade.
 
     Raises:
         ValueError: min_scale is not positive, or memory is below 1.
@@ -107,13 +108,13 @@ class OptimalNormal(Family):
         super().__init__(event, event)
         check_scale("min_scale", min_scale)
         if memory < 1:
-            raise ValueError(f"likelihood memory={memory}: the running variance needs at least one batch")
+            raise ValueError(f"likelihood memory={memory}: the average variance needs at least one batch")
         self.min_scale, self.memory = min_scale, memory
         self.register_buffer("variance", torch.ones(()))
         self.register_buffer("num_batches", torch.zeros(()))
 
     def forward(self, raw: Tensor) -> Distribution:
-        """Normal of the optimal scale: the batch's in training mode, else the running one."""
+        """Normal of the optimal scale: the batch's in training mode, else the average."""
         if self.training:
             return BatchOptimalNormal(raw, self.variance.sqrt(), len(self.event), self._optimal_variance)
         return Independent(Normal(raw, self.variance.sqrt()), len(self.event))
@@ -123,11 +124,11 @@ class OptimalNormal(Family):
         return mean.clone()
 
     def _optimal_variance(self, squared_error: Tensor) -> Tensor:
-        """Mean of the squared errors, which the running variance follows; no host sync, so it can be captured."""
+        """Mean of the squared errors, which the average follows; no host sync, so it can be captured."""
         variance = squared_error.mean().clamp_min(self.min_scale**2)
         with torch.no_grad():
             self.num_batches += 1
-            weight = (1 / self.num_batches).clamp_min(1 / self.memory)
+            weight = (1 / self.memory) / (1 - (1 - 1 / self.memory) ** self.num_batches)
             seen = variance.detach().to(self.variance.dtype)
             self.variance.lerp_(torch.where(seen.isfinite(), seen, self.variance), weight)
         return variance
@@ -183,5 +184,5 @@ class BatchOptimalNormal(Distribution):
 
     @torch.no_grad()
     def sample(self, sample_shape: Sizes = NO_SAMPLES) -> Tensor:
-        """Draws at the running scale."""
+        """Draws at the average scale."""
         return Normal(self.loc, self.scale).sample(sample_shape)

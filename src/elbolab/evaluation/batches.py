@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
+import torch
 from torch import Tensor
 
 from elbolab.batch import Batch
@@ -12,16 +13,36 @@ def first(batches: Iterable[Batch], limit: int | None) -> Iterator[Batch]:
     left = limit
     for batch in batches:
         if left is not None and left <= len(batch.x):
-            yield _cut(batch, left)
+            yield _select(batch, slice(left))
             return
         yield batch
         left = None if left is None else left - len(batch.x)
 
 
-def _cut(batch: Batch, count: int) -> Batch:
-    given = tuple(condition[:count] for condition in batch.given)
-    return Batch(batch.x[:count], given, _rows(batch.y, count), _rows(batch.factors, count))
+def chosen(batches: Iterable[Batch], limit: int, seed: int) -> Iterator[Batch]:
+    """A seeded choice of ``limit`` of the data, in their order; all of them where they are no more.
+
+    The data are read twice, first to count them: many files are sorted by class, so that the first would not do.
+    """
+    rows = choose_rows(sum(len(batch.x) for batch in batches), limit, seed)
+    start = 0
+    for batch in batches:
+        here = rows[(rows >= start) & (rows < start + len(batch.x))] - start
+        start += len(batch.x)
+        if len(here) > 0:
+            yield _select(batch, here.to(batch.x.device))
 
 
-def _rows(values: Tensor | None, count: int) -> Tensor | None:
-    return None if values is None else values[:count]
+def choose_rows(count: int, limit: int, seed: int) -> Tensor:
+    """At most ``limit`` of ``count`` rows, in order: a seeded choice without repetition where they are more, int64."""
+    if count <= limit:
+        return torch.arange(count)
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randperm(count, generator=generator)[:limit].sort().values
+
+
+def _select(batch: Batch, rows: slice | Tensor) -> Batch:
+    """Some rows of everything that is known of the data."""
+    given = tuple(condition[rows] for condition in batch.given)
+    y, factors = (None if values is None else values[rows] for values in (batch.y, batch.factors))
+    return Batch(batch.x[rows], given, y, factors)

@@ -12,6 +12,7 @@ from elbolab.evaluation.batches import first
 from elbolab.evaluation.decomposition import rate_decomposition
 from elbolab.evaluation.likelihood import degeneracy, likelihood_quantities
 from elbolab.evaluation.quantity import Quantity
+from elbolab.evaluation.ranks import world_and_rank
 from elbolab.evaluation.report import SPLITS, Report, check, entries
 from elbolab.evaluation.representation import PROTOCOL, representation_quantities
 from elbolab.evaluation.representation import Protocol as Scores
@@ -54,6 +55,9 @@ def evaluate(
 ) -> Report:
     """Measures a model: the same model, data and options give the same report.
 
+    In a distributed run every rank calls this. The likelihoods are shared out over ranks; the rest is measured by rank
+    0, whose report is whole; the others' are empty.
+
     Args:
         densities: the model, on the device on which it is evaluated.
         data: the data.
@@ -63,20 +67,27 @@ def evaluate(
         memory: bytes for the activations of one chunk of the NLL; None for what suits the device.
         limit: measure the first so many data of each split; None for all.
         decomposition_limit: data of the rate's decomposition, whose cost is quadratic, at most.
-        probe_limit: training data of the probes, at most.
+        probe_limit: training data of the probes, at most; a seeded choice of them where there are more.
         num_neighbours: voters of the nearest-neighbour probe.
         scores: how the disentanglement scores are taken.
 
     Raises:
         ValueError: an unknown split, or a number below 1.
     """
-    _check_options(splits, num_samples=num_samples, memory=memory, limit=limit)
+    limits = {"limit": limit, "decomposition_limit": decomposition_limit, "probe_limit": probe_limit}
+    check_options(splits, seed, scores, num_samples=num_samples, memory=memory, num_neighbours=num_neighbours, **limits)
     device = device_of(densities)
     train = data.batches("train", device)
+    measured = {split: First(data.batches(split, device), limit) for split in splits}
+    likelihoods = {
+        split: likelihood_quantities(densities, batches, num_samples=num_samples, seed=seed, memory=memory)
+        for split, batches in measured.items()
+    }
+    if world_and_rank()[1] > 0:  # nobody is kept waiting for what rank 0 does alone
+        return {}
     report: Report = {}
-    for split in splits:
-        batches = First(data.batches(split, device), limit)
-        quantities = likelihood_quantities(densities, batches, num_samples=num_samples, seed=seed, memory=memory)
+    for split, batches in measured.items():
+        quantities = likelihoods[split]
         quantities |= rate_decomposition(densities, batches, seed=seed, limit=decomposition_limit)
         quantities |= representation_quantities(
             densities,
@@ -93,10 +104,18 @@ def evaluate(
     return report
 
 
-def _check_options(splits: Sequence[str], **numbers: int | None) -> None:
+def check_options(splits: Sequence[str], seed: int, scores: Scores = PROTOCOL, **numbers: int | None) -> None:
+    """Refuses options of `evaluate` that are out of range: to be called before what it measures is trained.
+
+    Raises:
+        ValueError: an unknown split, a seed that is none, or a number below 1.
+    """
     if not splits or not set(splits) <= set(SPLITS):
         raise ValueError(f"evaluation.splits={list(splits)}: choose from {', '.join(SPLITS)}")
-    for name, number in numbers.items():
+    if not 0 <= seed < 2**32:
+        raise ValueError(f"evaluation.seed={seed}: a seed is a whole number from 0 to {2**32 - 1}")
+    counts = numbers | {"scores.num_train": scores.num_train, "scores.num_eval": scores.num_eval}
+    for name, number in counts.items():
         if number is not None and number < 1:
             raise ValueError(f"evaluation.{name}={number}: must be at least 1")
 

@@ -2,11 +2,13 @@
 
 Shapes: N = data, G = data in a group, K = samples per datum, S and B = samples and data in a chunk; nats throughout.
 
-Noise is drawn for groups of data whose size depends on the model and K alone, so no result depends on how the data
-were batched or (for one layer of latents) on the memory budget.
+Noise is drawn for groups of data whose size depends on the model and K alone, and is seeded by the group's number. So
+no result depends on how the data were batched, on the number of ranks, or (for one layer of latents) on the memory
+budget.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from math import log, prod
 from typing import NamedTuple, final
 
@@ -18,7 +20,8 @@ from elbolab.batch import Batch
 from elbolab.densities.base import Densities
 from elbolab.densities.terms import Latent, Sampled, Terms, Undefined
 from elbolab.evaluation.quantity import Quantity, mean_of
-from elbolab.evaluation.seeded import device_of, evaluating
+from elbolab.evaluation.ranks import shared_out
+from elbolab.evaluation.seeded import device_of, evaluating, seed_noise
 
 GROUP = 256
 """Most data that noise is drawn for at once."""
@@ -54,9 +57,13 @@ class Marginal(NamedTuple):
 def bound(densities: Densities, batches: Iterable[Batch], *, seed: int, num_samples: int = 1) -> dict[str, Tensor]:
     """ELBO, rate and distortion per datum, (N,) each, averaged over ``num_samples`` draws; those that exist."""
     size = max(1, GROUP // num_samples)
+
+    def measure(number: int, rows: Rows) -> dict[str, Tensor]:
+        seed_noise(device_of(densities), seed, number)
+        return _parts(densities.terms(*rows, sample_shape=(num_samples,)))
+
     with evaluating(densities, seed):
-        parts = [_parts(densities.terms(*rows, sample_shape=(num_samples,))) for rows in in_groups(batches, size)]
-        return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+        return shared_out(measure, in_groups(batches, size))
 
 
 def _parts(terms: Terms) -> dict[str, Tensor]:
@@ -89,12 +96,18 @@ def importance_log_likelihood(
         Undefined: the model has no importance weight (an autoencoder).
     """
     size = min(GROUP, max(1, DRAWN // (num_samples * prod(densities.latent_shape))))
+
+    groups = in_groups(batches, size)
+    first = next(groups)
+
     with evaluating(densities, seed):
-        groups = [
-            _marginal(densities, rows, num_samples, _chunk(densities, rows, memory))
-            for rows in in_groups(batches, size)
-        ]
-        return Marginal(*(torch.cat(parts) for parts in zip(*groups, strict=True)))
+        chunk = _chunk(densities, first, memory)
+
+        def measure(number: int, rows: Rows) -> dict[str, Tensor]:
+            seed_noise(device_of(densities), seed, number)
+            return _marginal(densities, rows, num_samples, chunk)._asdict()
+
+        return Marginal(**shared_out(measure, chain([first], groups)))
 
 
 def _marginal(densities: Densities, rows: Rows, num_samples: int, chunk: int) -> Marginal:
@@ -160,7 +173,7 @@ def _draw(latents: tuple[Latent, ...], num: int) -> Drawn | None:
     """``num`` draws where the model has one layer of latents with a density, which then takes them as its proposal."""
     match latents:
         case (Sampled(q=q),):
-            z = q.sample((num,))
+            z = q.rsample((num,)) if q.has_rsample else q.sample((num,))  # torch's `sample` first looks at every scale
             return Drawn(z, q.log_prob(z))
     return None
 
@@ -171,6 +184,7 @@ def likelihood_quantities(
     """Those that exist of elbo, rate, distortion, nll, ess, degenerate and bits_per_dim.
 
     ``degenerate`` is the fraction of data whose effective sample size is below 2: one sample carries their estimate.
+    One sample always does, so with ``num_samples=1`` neither it nor ess is there.
     """
     parts = bound(densities, batches, seed=seed)
     quantities = {name: mean_of(values, k=1, seed=seed) for name, values in parts.items()}
@@ -178,10 +192,11 @@ def likelihood_quantities(
         marginal = importance_log_likelihood(densities, batches, num_samples=num_samples, seed=seed, memory=memory)
     except Undefined:
         return quantities
-    degenerate = (marginal.ess < 2).to(marginal.ess.dtype)
     quantities["nll"] = mean_of(-marginal.log_px, k=num_samples, seed=seed)
-    quantities["ess"] = mean_of(marginal.ess, k=num_samples, seed=seed, unit="samples")
-    quantities["degenerate"] = mean_of(degenerate, k=num_samples, seed=seed, unit="fraction")
+    if num_samples > 1:
+        degenerate = (marginal.ess < 2).to(marginal.ess.dtype)
+        quantities["ess"] = mean_of(marginal.ess, k=num_samples, seed=seed, unit="samples")
+        quantities["degenerate"] = mean_of(degenerate, k=num_samples, seed=seed, unit="fraction")
     if _is_discrete(densities, batches):
         per_dim = prod(densities.spec.x) * log(2)
         quantities["bits_per_dim"] = mean_of(-marginal.log_px / per_dim, k=num_samples, seed=seed, unit="bits/dim")
@@ -201,7 +216,7 @@ def _is_discrete(densities: Densities, batches: Iterable[Batch]) -> bool:
 def degeneracy(quantities: Mapping[str, Quantity]) -> str | None:
     """What to do when the importance weights of more than a tenth of the data degenerate; None when all is well."""
     share = quantities.get("degenerate")
-    if share is None or share.k == 1 or not isinstance(share.value, float) or share.value <= 0.1:
+    if share is None or not isinstance(share.value, float) or share.value <= 0.1:
         return None
     return (
         f"importance weights degenerate: for {share.value:.0%} of {share.n} data one of K={share.k} samples carries "

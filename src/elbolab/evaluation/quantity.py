@@ -18,7 +18,7 @@ class Quantity:
         n: number of data it rests on.
         k: samples per datum, None where nothing is sampled.
         seed: seed of the noise.
-        dtype: dtype of the computation, with the matmul precision where it is lower.
+        dtype: dtype of the computation, float32 with its matmul precision.
         unit: ``nats``, ``bits/dim``, ``dimensions``, ``fraction``, ``dB``, ...
     """
 
@@ -44,7 +44,6 @@ def mean_of(per_datum: Tensor, *, k: int | None, seed: int, unit: str = "nats") 
 
 
 def describe(dtype: torch.dtype) -> str:
-    """``float32``, or ``float32, tf32 matmul`` where the device may round the factors."""
+    """``float64``, or ``float32, highest matmul``: `evaluating` lets no device round the factors of its products."""
     name = str(dtype).removeprefix("torch.")
-    precision = torch.get_float32_matmul_precision()
-    return f"{name}, {precision} matmul" if dtype is torch.float32 and precision != "highest" else name
+    return f"{name}, highest matmul" if dtype is torch.float32 else name

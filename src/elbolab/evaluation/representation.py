@@ -14,7 +14,7 @@ from torch import Tensor
 from elbolab.batch import Batch, Spec, Support
 from elbolab.densities.base import Densities
 from elbolab.densities.terms import Undefined
-from elbolab.evaluation.batches import first
+from elbolab.evaluation.batches import chosen
 from elbolab.evaluation.quantity import Quantity, describe, mean_of
 from elbolab.evaluation.seeded import evaluating
 from elbolab.metrics.activity import active_units
@@ -76,31 +76,29 @@ def representation_quantities(
         train_batches: the data that probes are fitted to, read only when there are labels.
         test_batches: the data that are measured.
         seed: of every choice and draw.
-        probe_limit: training data of the probes, at most.
+        probe_limit: training data of the probes, at most; a seeded choice of them where there are more.
         num_neighbours: voters of the nearest-neighbour probe.
         protocol: how the disentanglement scores are taken.
 
     Returns:
-        active_units, kl_per_dim (a list, nats), mse, psnr, ssim; with labels probe_accuracy and knn_accuracy; with
-        factors mig, dci_disentanglement, dci_completeness, dci_informativeness, sap, beta_vae_score, factor_vae_score.
+        active_units, kl_per_dim (a list, nats), mse, psnr, ssim; with labels of at least two classes probe_accuracy and
+        knn_accuracy; with factors mig, dci_disentanglement, dci_completeness, dci_informativeness, sap, beta_vae_score,
+        factor_vae_score.
     """
     test = codes(densities, test_batches)
     quantities = {"active_units": _number(active_units(test.z), test.z, seed, "dimensions")}
     quantities |= kl_quantities(densities, test_batches, seed=seed)
     quantities |= reconstruction_quantities(densities, test_batches, seed=seed)
     if test.y is not None:
-        train = codes(densities, train_batches, limit=probe_limit)
+        train = codes(densities, chosen(train_batches, probe_limit, seed))
         quantities |= probe_quantities(train, test, seed=seed, num_neighbours=num_neighbours)
     return quantities | disentanglement_quantities(test, seed=seed, protocol=protocol)
 
 
-def codes(densities: Densities, batches: Iterable[Batch], limit: int | None = None) -> Codes:
-    """The codes of the first ``limit`` data, all of them for None."""
+def codes(densities: Densities, batches: Iterable[Batch]) -> Codes:
+    """The codes of all data."""
     with evaluating(densities, seed=0):
-        rows = [
-            (densities.encode(batch.x, *batch.given).flatten(1).cpu(), batch.y, batch.factors)
-            for batch in first(batches, limit)
-        ]
+        rows = [(densities.encode(batch.x, *batch.given).flatten(1).cpu(), batch.y, batch.factors) for batch in batches]
     z, y, factors = zip(*rows, strict=True)
     return Codes(torch.cat(z), _joined(y), _joined(factors))
 
@@ -137,15 +135,19 @@ def reconstruction_quantities(densities: Densities, batches: Iterable[Batch], *,
 def probe_quantities(train: Codes, test: Codes, *, seed: int, num_neighbours: int) -> dict[str, Quantity]:
     """probe_accuracy and knn_accuracy: the share of test data whose class is read from the code.
 
+    Both are absent where the training codes are of one class: nothing is to be told apart.
+
     Raises:
         ValueError: one of the sets has no labels.
     """
     if train.y is None or test.y is None:
         raise ValueError("probes need labels in the training and in the test data")
+    if len(train.y.unique()) < 2:
+        return {}
     arrays = (train.z.numpy(), train.y.numpy(), test.z.numpy(), test.y.numpy())
     correct = {
-        "probe_accuracy": linear_probe_accuracy(*arrays, seed=seed, limit=len(train.z)),
-        "knn_accuracy": knn_accuracy(*arrays, num_neighbours=num_neighbours, seed=seed, limit=len(train.z)),
+        "probe_accuracy": linear_probe_accuracy(*arrays),
+        "knn_accuracy": knn_accuracy(*arrays, num_neighbours=num_neighbours),
     }
     dtype = describe(test.z.dtype)
     means = {name: mean_of(torch.from_numpy(c), k=None, seed=seed, unit="fraction") for name, c in correct.items()}

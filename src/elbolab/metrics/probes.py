@@ -12,9 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 
-def linear_probe_accuracy(
-    train_codes: NDArray, train_y: NDArray, test_codes: NDArray, test_y: NDArray, *, seed: int, limit: int = 50_000
-) -> NDArray:
+def linear_probe_accuracy(train_codes: NDArray, train_y: NDArray, test_codes: NDArray, test_y: NDArray) -> NDArray:
     """Correctness of multinomial logistic regression on standardised codes.
 
     The scale of each dimension is the training codes'; a constant dimension stays 0. The penalty is scikit-learn's
@@ -22,30 +20,20 @@ def linear_probe_accuracy(
 
     Args:
         train_codes: (N, D).
-        train_y: (N,) int.
+        train_y: (N,) int, of at least two classes.
         test_codes: (M, D).
         test_y: (M,) int.
-        seed: chooses the training codes when there are more than ``limit``.
-        limit: training codes used at most.
 
     Returns:
         (M,) float64, 1 where the probe is right and 0 where it is wrong.
     """
-    rows = choose_rows(len(train_codes), limit, seed)
     probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-    probe.fit(train_codes[rows], train_y[rows])
+    probe.fit(train_codes, train_y)
     return _correct(probe.predict(test_codes), test_y)
 
 
 def knn_accuracy(
-    train_codes: NDArray,
-    train_y: NDArray,
-    test_codes: NDArray,
-    test_y: NDArray,
-    *,
-    num_neighbours: int,
-    seed: int,
-    limit: int = 50_000,
+    train_codes: NDArray, train_y: NDArray, test_codes: NDArray, test_y: NDArray, *, num_neighbours: int
 ) -> NDArray:
     """Correctness of the vote of the nearest training codes, in the Euclidean distance of the codes as they are.
 
@@ -57,23 +45,13 @@ def knn_accuracy(
         test_codes: (M, D).
         test_y: (M,) int.
         num_neighbours: voters, at most N are used.
-        seed: chooses the training codes when there are more than ``limit``.
-        limit: training codes used at most.
 
     Returns:
         (M,) float64, 1 where the vote is right and 0 where it is wrong.
     """
-    rows = choose_rows(len(train_codes), limit, seed)
     # brute force is one matrix product; trees lose to it above some ten dimensions
-    knn = KNeighborsClassifier(min(num_neighbours, len(rows)), algorithm="brute").fit(train_codes[rows], train_y[rows])
+    knn = KNeighborsClassifier(min(num_neighbours, len(train_y)), algorithm="brute").fit(train_codes, train_y)
     return _correct(knn.predict(test_codes), test_y)
-
-
-def choose_rows(count: int, limit: int, seed: int) -> NDArray:
-    """At most ``limit`` of ``count`` rows, all in order when they are few, else a seeded choice without repetition."""
-    if count <= limit:
-        return np.arange(count)
-    return np.random.default_rng(seed).choice(count, limit, replace=False)
 
 
 def _correct(predicted: NDArray, y: NDArray) -> NDArray:

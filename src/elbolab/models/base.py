@@ -19,10 +19,13 @@ from torch.optim import Optimizer
 from elbolab.data.blocks import Block, generator, repace
 from elbolab.densities.base import Densities
 from elbolab.training.ema import Ema
+from elbolab.training.engine import choose_engine
+from elbolab.training.guard import Guard, NotFinite, check_guard
 from elbolab.training.progress import count
 from elbolab.training.rng import isolated_rng, restore_rng, rng_state
-from elbolab.training.schedules import Length, Plateau, Schedule
-from elbolab.training.stepper import Guard, Loss, NotFinite, Player, Stepper, check_guard, size_of
+from elbolab.training.schedules import Length, Observing, Schedule
+from elbolab.training.stepper import Loss, Player, Stepper
+from elbolab.training.trees import size_of
 
 __all__ = ["ElboModule", "Loss", "Player"]
 
@@ -43,7 +46,7 @@ class ElboModule(L.LightningModule, ABC):
         skip_patience: see `Guard`.
         accumulate: see `Guard`.
         ema: decay of the weight average that is validated and saved in the place of the weights; None: none.
-        monitor: the logged validation quantity that plateau schedules observe.
+        monitor: the logged validation quantity that `Observing` schedules are shown.
         mode: ``"max"`` or ``"min"``: which way it improves.
 
     Attributes:
@@ -76,6 +79,7 @@ class ElboModule(L.LightningModule, ABC):
             raise ValueError(f"mode={mode}: the monitored quantity improves towards min or max")
         self.monitor, self.sign = monitor, 1 if mode == "min" else -1
         self.autocast: torch.dtype | None = None
+        self.engine = "auto"
         self._restored: list[dict[str, Tensor]] | None = None
         self._run: Length | None = None
         self._seed = torch.initial_seed()
@@ -98,16 +102,11 @@ class ElboModule(L.LightningModule, ABC):
     # -- training -----------------------------------------------------------------------------------------------------
 
     def configure_optimizers(self) -> list[Optimizer]:
-        """One optimiser a player; a scheduled rate becomes a tensor where the optimiser takes one."""
+        """One optimiser a player."""
         try:
-            optimizers = [player.optimizer(player.parameters) for player in self.players()]
+            return [player.optimizer(player.parameters) for player in self.players()]
         except ValueError as error:  # torch names its argument, not ours
             raise ValueError(f"optimizer: {error}") from error
-        for group in (group for optimizer in optimizers for group in optimizer.param_groups):
-            group["base_lr"] = float(group["lr"])
-            if self.schedule is not None and (group.get("fused") or group.get("capturable")):
-                group["lr"] = torch.tensor(float(group["lr"]), device=group["params"][0].device)
-        return optimizers
 
     def on_fit_start(self) -> None:
         """A stepper belongs to one fit; a validation that an error has cut short gives back what it put aside."""
@@ -115,6 +114,10 @@ class ElboModule(L.LightningModule, ABC):
         self._validation.close()
         if self._restored is None:
             self._run = None
+
+    def on_fit_end(self) -> None:
+        """Gives back what captured steps keep on the device."""
+        self._stepper = None
 
     def on_train_start(self) -> None:
         """Resolves schedules; starts this rank's noise, or takes it up where the checkpoint left it."""
@@ -151,17 +154,19 @@ class ElboModule(L.LightningModule, ABC):
 
     def _make_stepper(self) -> Stepper:
         """In the first training step, after any restore: loading replaces optimiser tensors."""
-        optimizers = self.optimizers(use_pl_optimizer=False)
-        ema = None if self.ema is None else (self.ema, list(self.densities.parameters()))
+        held = self.optimizers(use_pl_optimizer=False)
+        optimizers = held if isinstance(held, list) else [held]
+        world = self.trainer.world_size
         return Stepper(
             self.players(),
-            optimizers if isinstance(optimizers, list) else [optimizers],
+            optimizers,
             step=self.step,
             schedule=self.schedule,
             guard=self.guard,
-            ema=ema,
-            world=self.trainer.world_size,
+            ema=None if self.ema is None else (self.ema, list(self.densities.parameters())),
+            world=world,
             autocast=self.autocast,
+            engine=choose_engine(self.engine, self.device, optimizers, world),
         )
 
     def _schedules(self) -> list[Schedule]:
@@ -225,15 +230,15 @@ class ElboModule(L.LightningModule, ABC):
             self._observe(logged)
 
     def _observe(self, logged: dict[str, float]) -> None:
-        """Shows plateaus, of the learning rate or of any weight, the monitored cost.
+        """Shows schedules that ask for it, of the learning rate or of any weight, the monitored cost.
 
         Raises:
             ValueError: what is to be monitored is not reported.
         """
-        plateaus = [schedule for schedule in self._schedules() if isinstance(schedule, Plateau)]
-        if plateaus and self.monitor not in logged:
+        observers = [schedule for schedule in self._schedules() if isinstance(schedule, Observing)]
+        if observers and self.monitor not in logged:
             raise ValueError(f"monitor={self.monitor} is not reported: choose one of {', '.join(logged)}")
-        for schedule in plateaus:
+        for schedule in observers:
             schedule.observe(torch.tensor(self.sign * logged[self.monitor], device=self.device))
 
     # -- checkpoints --------------------------------------------------------------------------------------------------

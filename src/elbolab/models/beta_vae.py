@@ -1,12 +1,15 @@
 """beta-VAE and its relatives: other weights on the rate (Higgins 2017; Burgess 2018; Kingma 2016; each et al.)."""
 
+from math import inf
 from typing import Any, final
 
 import torch
 from torch import Tensor
 
 from elbolab.batch import Batch
-from elbolab.densities.terms import Terms, summary
+from elbolab.densities.base import Densities
+from elbolab.densities.checks import example_terms
+from elbolab.densities.terms import Terms, Undefined, summary
 from elbolab.models.base import ElboModule, Loss
 from elbolab.training.schedules import Schedule, as_schedule
 
@@ -27,17 +30,19 @@ class BetaVAE(ElboModule):
         **base: see `ElboModule`.
 
     Raises:
-        ValueError: a negative weight, or a capacity together with free bits.
+        ValueError: a number that is negative or not finite, a capacity together with free bits, or free bits where the
+            rate is no sum over latent dimensions.
     """
 
     def __init__(
         self, beta: float | Schedule, capacity: float | Schedule | None = None, free_bits: float = 0.0, **base: Any
     ) -> None:
         super().__init__(**base)
-        if free_bits < 0 or (isinstance(beta, int | float) and beta < 0):
-            raise ValueError(f"model.beta={beta}, model.free_bits={free_bits}: weights and free bits are not negative")
+        _check_numbers(beta=beta, capacity=capacity, free_bits=free_bits)
         if capacity is not None and free_bits > 0:
             raise ValueError("model.capacity and model.free_bits are two costs of one rate: set one of them")
+        if free_bits > 0:
+            _check_dimensions(self.densities)
         self.beta = as_schedule(beta)
         self.capacity = None if capacity is None else as_schedule(capacity)
         self.free_bits = free_bits
@@ -60,3 +65,22 @@ class BetaVAE(ElboModule):
     def report(self, batch: Batch) -> dict[str, Tensor]:
         """elbo, rate and distortion at beta = 1."""
         return summary(self.densities.terms(batch.x, *batch.given))
+
+
+def _check_numbers(**options: float | Schedule | None) -> None:
+    """Raises ValueError where a number is negative, infinite or none."""
+    for name, value in options.items():
+        if isinstance(value, int | float) and not 0 <= value < inf:
+            raise ValueError(f"model.{name}={value}: choose a finite number that is not negative")
+
+
+def _check_dimensions(densities: Densities) -> None:
+    """Raises ValueError unless the rate is a sum over latent dimensions."""
+    try:
+        terms = example_terms(densities)
+        _ = terms.rate, [latent.kl_per_dim for latent in terms.latents]
+    except Undefined as error:
+        raise ValueError(
+            f"model.free_bits needs a KL for every latent dimension ({error}): set model.capacity instead, or choose "
+            "prior=standard_normal and posterior=diagonal_normal"
+        ) from error

@@ -10,15 +10,20 @@ from torch import nn
 Linear = TypeVar("Linear", nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
 
 
+NOT_ELEMENTWISE = {"GLU", "LogSoftmax", "MultiheadAttention", "Softmax", "Softmax2d", "Softmin"}
+ACTIVATIONS = sorted({*nn.modules.activation.__all__} - NOT_ELEMENTWISE - {"Threshold"})
+"""Names of the activations of ``torch.nn`` that map element by element and have a default for every argument."""
+
+
 def activation_of(name: str) -> nn.Module:
     """A fresh ``torch.nn`` activation.
 
     Raises:
-        ValueError: torch.nn has no activation of that name.
+        ValueError: torch.nn has no elementwise activation of that name.
     """
-    if name not in nn.modules.activation.__all__:
-        near = ", ".join(get_close_matches(name, nn.modules.activation.__all__, n=3, cutoff=0.4)) or "ReLU"
-        raise ValueError(f"net.activation={name}: torch.nn has no such activation; nearest: {near}")
+    if name not in ACTIVATIONS:
+        near = ", ".join(get_close_matches(name, ACTIVATIONS, n=3, cutoff=0.4)) or "ReLU"
+        raise ValueError(f"net.activation={name}: torch.nn has no such elementwise activation; nearest: {near}")
     return getattr(nn, name)()
 
 

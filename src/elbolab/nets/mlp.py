@@ -39,10 +39,11 @@ class MLP(nn.Module):
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """(N, *in_shape) each -> (N, *out_shape)."""
-        return self.layers(flatten_rows(inputs)).unflatten(1, self.out_shape)
+        rows = self.layers(flatten_rows(inputs))
+        return rows if len(self.out_shape) == 1 else rows.unflatten(1, self.out_shape)
 
 
 def flatten_rows(inputs: Sequence[Tensor]) -> Tensor:
     """(N, *in_shape) each -> (N, sum of their sizes)."""
-    rows = [x.flatten(1) for x in inputs]
+    rows = [x if x.dim() == 2 else x.flatten(1) for x in inputs]
     return rows[0] if len(rows) == 1 else torch.cat(rows, dim=1)

@@ -29,7 +29,7 @@ class ResNet(nn.Module):
         init: ``"glorot"`` or ``"torch"``.
 
     Raises:
-        ValueError: an image too small for the stages, a count below 1, or an unknown activation or initialisation.
+        ValueError: no stages, an image too small for them, a count below 1, or an unknown activation or initialisation.
     """
 
     def __init__(
@@ -44,6 +44,10 @@ class ResNet(nn.Module):
     ) -> None:
         super().__init__()
         check_counts("net.channels", channels)
+        if not channels:
+            raise ValueError(
+                "net.channels=[]: a residual network has at least one stage; give it one, or choose net=mlp"
+            )
         check_counts("net.num_blocks", [num_blocks])
         self.channels, self.num_blocks, self.activation, self.init = channels, num_blocks, activation, init
         self.net = Hourglass(in_shapes, out_shape, dense, activation, init, self._down, self._up)

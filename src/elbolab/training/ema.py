@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import final
 
 import torch
 from torch import Tensor, nn
 
 
+@final
 class Ema(nn.Module):
     """shadow <- decay * shadow + (1 - decay) * weights, held as buffers so that checkpoints carry it.
 

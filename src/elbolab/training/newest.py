@@ -9,7 +9,7 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import Checkpoint
 
-from elbolab.training.stepper import NotFinite
+from elbolab.training.guard import NotFinite
 
 
 @final

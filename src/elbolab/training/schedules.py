@@ -46,8 +46,13 @@ class Schedule(nn.Module, ABC):
             ValueError: a duration is left to a run that has no end.
         """
 
-    def observe(self, value: Tensor) -> None:  # noqa: B027 -- most schedules have nothing to observe
-        """Sees the monitored validation cost at every validation end."""
+
+class Observing(Schedule, ABC):
+    """A schedule that follows how validation goes."""
+
+    @abstractmethod
+    def observe(self, value: Tensor) -> None:
+        """Sees the monitored cost, lower is better, at every validation end; in place, as captured steps need it."""
 
 
 @final
@@ -79,10 +84,7 @@ class _Ramp(Schedule, ABC):
 
     def __init__(self, start: float, end: float, steps: int | None, epochs: float | None, delay: int) -> None:
         super().__init__()
-        if steps is not None and epochs is not None:
-            raise ValueError(f"a schedule lasts steps={steps} or epochs={epochs}, not both: set one to null")
-        if (steps is not None and steps < 1) or (epochs is not None and epochs <= 0) or delay < 0:
-            raise ValueError(f"a schedule must last at least one step (steps={steps}, epochs={epochs}, delay={delay})")
+        check_duration(steps, epochs, delay)
         self.start, self.end, self.delay = start, end, delay
         self.steps, self.epochs = steps, epochs
         self.duration: int | None = steps
@@ -97,6 +99,14 @@ class _Ramp(Schedule, ABC):
         """How far along, in [0, 1]."""
         assert self.duration is not None, "bind() comes before the first step"
         return ((step - self.delay) / self.duration).clamp(0, 1)
+
+
+def check_duration(steps: int | None, epochs: float | None, delay: int) -> None:
+    """Raises ValueError where a schedule lasts no time, or as long as two options say."""
+    if steps is not None and epochs is not None:
+        raise ValueError(f"a schedule lasts steps={steps} or epochs={epochs}, not both: set one to null")
+    if (steps is not None and steps < 1) or (epochs is not None and epochs <= 0) or delay < 0:
+        raise ValueError(f"a schedule must last at least one step (steps={steps}, epochs={epochs}, delay={delay})")
 
 
 def duration(steps: int | None, epochs: float | None, delay: int, length: Length) -> int:
@@ -183,6 +193,7 @@ class Cyclic(Schedule):
         epochs: float | None = None,
     ) -> None:
         super().__init__()
+        check_duration(steps, epochs, 0)
         if cycles < 1 or not 0 < ratio <= 1:
             raise ValueError(f"a cyclic schedule needs cycles >= 1 and 0 < ratio <= 1 (cycles={cycles}, ratio={ratio})")
         self.start, self.end, self.cycles, self.ratio = start, end, cycles, ratio
@@ -209,24 +220,23 @@ class Burda(Schedule):
     A run may end earlier; that is how the reduced protocols use it.
     """
 
+    ends: Tensor
+
     def __init__(self) -> None:
         super().__init__()
-        self.epoch: int | None = None
+        self.register_buffer("ends", torch.full((7,), -1), persistent=False)
 
     def bind(self, length: Length) -> None:
-        """Reads the steps an epoch has."""
-        self.epoch = length.epoch
+        """Stage i ends after 1 + 3 + ... + 3^i = (3^(i+1) - 1) / 2 epochs."""
+        self.ends.copy_(torch.tensor([(3 ** (i + 1) - 1) // 2 * length.epoch for i in range(7)]))
 
     def forward(self, step: Tensor) -> Tensor:
-        """Stage i ends after 1 + 3 + ... + 3^i = (3^(i+1) - 1) / 2 epochs."""
-        assert self.epoch is not None, "bind() comes before the first step"
-        ends = [(3 ** (i + 1) - 1) // 2 * self.epoch for i in range(7)]
-        stage = sum(((step >= end).float() for end in ends), start=torch.zeros_like(step, dtype=torch.float32))
-        return 10.0 ** (-stage / 7)
+        """10^(-stages that have ended / 7)."""
+        return 10.0 ** (-(step >= self.ends).sum() / 7)
 
 
 @final
-class Plateau(Schedule):
+class Plateau(Observing):
     """Multiplies the factor by ``decay`` when the validation cost has not improved for ``patience`` validations.
 
     Args:
@@ -258,7 +268,7 @@ class Plateau(Schedule):
 
     @torch.no_grad()
     def observe(self, value: Tensor) -> None:
-        """Counts validations without improvement; in place, so that a captured step sees the change."""
+        """Counts validations without improvement."""
         better = value < self.best - self.min_delta
         self.best.copy_(torch.where(better, value, self.best))
         self.waited.copy_(torch.where(better, 0, self.waited + 1))

@@ -1,6 +1,6 @@
 """A Lightning Trainer whose numbers are optimiser steps, under manual optimisation in blocks."""
 
-from typing import Any, final
+from typing import Any, Literal, final
 
 import lightning as L
 import torch
@@ -8,6 +8,7 @@ from lightning.pytorch.callbacks import Callback, Timer
 from lightning.pytorch.loggers import Logger
 
 from elbolab.batch import Pace
+from elbolab.training.engine import ENGINES
 from elbolab.training.strategy import FlatDDP
 
 REFUSED = {
@@ -15,6 +16,7 @@ REFUSED = {
     "gradient_clip_algorithm": "model.clip_norm",
     "accumulate_grad_batches": "model.accumulate",
     "limit_test_batches": "evaluation.limit",
+    "overfit_batches": "trainer.limit_train_batches and data.train_limit",
     "use_distributed_sampler": "data (its loaders shard over ranks themselves)",
     "val_check_interval": "trainer.val_every_n_steps",
 }
@@ -31,10 +33,11 @@ class Pacing(Callback):
         pace: batches a block, and limits.
         val_every_n_steps: optimiser steps between validations, None: at epoch ends.
         autocast: dtype of the networks, None for that of their weights.
+        engine: ``auto``, ``captured`` or ``eager``.
     """
 
-    def __init__(self, pace: Pace, val_every_n_steps: int | None, autocast: torch.dtype | None) -> None:
-        self.pace, self.val_every_n_steps, self.autocast = pace, val_every_n_steps, autocast
+    def __init__(self, pace: Pace, val_every_n_steps: int | None, autocast: torch.dtype | None, engine: str) -> None:
+        self.pace, self.val_every_n_steps, self.autocast, self.engine = pace, val_every_n_steps, autocast, engine
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         """Runs before `train_dataloader`.
@@ -45,6 +48,7 @@ class Pacing(Callback):
         data = trainer.datamodule  # type: ignore[attr-defined]
         data.pace = self.pace
         pl_module.autocast = self.autocast  # type: ignore[assignment]
+        pl_module.engine = self.engine  # type: ignore[assignment]
         every = self.val_every_n_steps
         if stage == "fit" and every is not None and every > data.steps_per_epoch:
             raise ValueError(
@@ -81,7 +85,8 @@ def make_trainer(
     num_nodes: int = 1,
     strategy: str = "auto",
     precision: str = "32-true",
-    deterministic: bool | str = False,
+    engine: str = "auto",
+    deterministic: bool | Literal["warn"] = False,
     callbacks: list[Callback] | None = None,
     logger: list[Logger] | None = None,
     **lightning: Any,
@@ -97,11 +102,12 @@ def make_trainer(
         check_val_every_n_epoch: epochs between validations.
         limit_train_batches: steps an epoch has at most.
         limit_val_batches: validation batches at most.
-        accelerator: as Lightning's.
+        accelerator: ``"auto"`` (a CUDA device when there is one), ``"gpu"`` or ``"cpu"``.
         devices: as Lightning's.
         num_nodes: as Lightning's.
         strategy: ``"auto"``, ``"ddp"`` or ``"ddp_fork"`` (for tests and notebooks).
         precision: ``"32-true"``, ``"64-true"`` or ``"bf16-mixed"``: autocast around the networks alone.
+        engine: ``"captured"``: every step is a CUDA graph; ``"eager"``; ``"auto"``: captured where that can be.
         deterministic: as Lightning's.
         callbacks: callbacks.
         logger: loggers.
@@ -109,7 +115,7 @@ def make_trainer(
 
     Raises:
         ValueError: an option that does nothing under manual optimisation (names the one that does), no length, or an
-            unknown precision or strategy.
+            unknown precision, strategy or engine.
     """
     for name, limit in (("train", limit_train_batches), ("val", limit_val_batches)):
         if limit is not None and (not isinstance(limit, int) or limit < 1):
@@ -122,9 +128,12 @@ def make_trainer(
         raise ValueError("this run has no end: set trainer.max_epochs, trainer.max_steps or trainer.max_time")
     if precision not in ("32-true", "64-true", *AUTOCAST):
         raise ValueError(f"trainer.precision={precision}: choose 32-true, 64-true or bf16-mixed")
+    check_engine(engine, device_type(accelerator))
+    if check_val_every_n_epoch < 1:
+        raise ValueError(f"trainer.check_val_every_n_epoch={check_val_every_n_epoch}: at every n-th epoch, n >= 1")
     size = block_size(log_every_n_steps, val_every_n_steps)
     pace = Pace(size, limit_train_batches, limit_val_batches)
-    pacing = Pacing(pace, val_every_n_steps, AUTOCAST.get(precision))
+    pacing = Pacing(pace, val_every_n_steps, AUTOCAST.get(precision), engine)
     return L.Trainer(
         max_epochs=max_epochs if max_epochs is not None else -1,
         max_steps=max_steps,
@@ -132,7 +141,7 @@ def make_trainer(
         val_check_interval=None if val_every_n_steps is None else val_every_n_steps // size,
         check_val_every_n_epoch=check_val_every_n_epoch,
         num_sanity_val_steps=0,
-        accelerator=accelerator,
+        accelerator=device_type(accelerator),
         devices=devices,
         num_nodes=num_nodes,
         strategy=make_strategy("ddp" if strategy == "auto" and (devices != 1 or num_nodes != 1) else strategy),
@@ -143,6 +152,30 @@ def make_trainer(
         use_distributed_sampler=False,
         **lightning,
     )
+
+
+def device_type(accelerator: str) -> str:
+    """``cuda`` or ``cpu``. Lightning's own ``auto`` would take an Apple GPU, which has no float64 to sum reports in.
+
+    Raises:
+        ValueError: another accelerator.
+    """
+    kinds = {"auto": "cuda" if torch.cuda.is_available() else "cpu", "gpu": "cuda", "cuda": "cuda", "cpu": "cpu"}
+    if accelerator not in kinds:
+        raise ValueError(f"no device {accelerator!r}: choose auto, gpu or cpu (trainer.accelerator, or device)")
+    return kinds[accelerator]
+
+
+def check_engine(engine: str, device: str) -> None:
+    """Before anything is written: an unknown engine, or captured steps without a device for them.
+
+    Raises:
+        ValueError: as said.
+    """
+    if engine not in ENGINES:
+        raise ValueError(f"trainer.engine={engine}: choose {', '.join(ENGINES)}")
+    if engine == "captured" and (device == "cpu" or not torch.cuda.is_available()):
+        raise ValueError("trainer.engine=captured: only a CUDA device captures steps; set trainer.engine=auto")
 
 
 def make_strategy(name: str) -> str | FlatDDP:

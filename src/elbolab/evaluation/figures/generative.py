@@ -78,8 +78,14 @@ def reconstructions(densities: Densities, batch: Batch, *, seed: int) -> Figure:
 
 
 def interpolations(densities: Densities, batch: Batch, *, seed: int, num: int = 8) -> Figure:
-    """Straight lines between the codes of pairs of data, decoded."""
+    """Straight lines between the codes of pairs of data, decoded.
+
+    Raises:
+        Undefined: there is one datum.
+    """
     num = min(num, len(batch.x) // 2)
+    if num == 0:
+        raise Undefined("no interpolation: a line needs two data")
     with evaluating(densities, seed):
         z = codes_of(densities, batch)[: 2 * num]
         walks = torch.lerp(z[:num, None], z[num:, None], _steps(STEPS, z))
@@ -144,7 +150,7 @@ def importance_of(densities: Densities, batch: Batch) -> tuple[Tensor, str]:
             return latents[0].kl_per_dim.mean(0), "mean KL (nats)"
         except Undefined:
             pass
-    return codes_of(densities, batch).std(0), "standard deviation of the codes"
+    return codes_of(densities, batch).std(0, correction=0), "standard deviation of the codes"
 
 
 def ends_of(densities: Densities, batch: Batch) -> tuple[Tensor, Tensor, str]:

@@ -18,6 +18,7 @@ from sklearn.manifold import TSNE
 from elbolab.batch import Batch
 from elbolab.densities.base import Densities
 from elbolab.densities.terms import Undefined
+from elbolab.evaluation.batches import first
 from elbolab.evaluation.figures.looks import CATEGORIES, DATA, SEQUENCE, blank, plain
 from elbolab.evaluation.representation import codes, kl_quantities
 
@@ -47,11 +48,17 @@ NEIGHBOURS = Projection(("t-SNE 1", "t-SNE 2"), lambda z, seed: TSNE(2, random_s
 def latent_space(
     models: Mapping[str, Densities], batches: Iterable[Batch], *, seed: int, projection: Projection = PRINCIPAL
 ) -> Figure:
-    """Codes coloured by label, a panel a model: as they are in one or two dimensions, else projected."""
+    """Codes coloured by label, a panel a model: as they are in one or two dimensions, else projected.
+
+    Raises:
+        Undefined: there is one datum.
+    """
     figure = blank(4.2 * len(models) + 0.6, 4.2)
     panels = figure.subplots(1, len(models), squeeze=False)[0]
     for axes, (name, densities) in zip(panels, models.items(), strict=True):
-        z, y, _ = codes(densities, batches, limit=NUM_CODES)
+        z, y, _ = codes(densities, first(batches, NUM_CODES))
+        if len(z) < 2:
+            raise Undefined("no latent space: one code spans nothing")
         _scatter(axes, z.double().numpy(), None if y is None else y.numpy(), seed, projection)
         axes.set_title(name, fontsize=9)
     _legend(panels[-1], [] if y is None else np.unique(y.numpy()).tolist())

@@ -1,0 +1,115 @@
+"""Where the microseconds of a step go: elbolab's operators beside those of the plain loop."""
+
+import os
+from time import perf_counter
+from typing import NamedTuple, final
+
+import torch
+from torch.autograd import DeviceType
+from torch.profiler import ProfilerActivity, profile
+
+from elbolab.benchmark import ours, raw_eager
+from elbolab.benchmark.cases import TRAINED, Case
+from elbolab.benchmark.contender import Contender
+from elbolab.benchmark.options import Options
+from elbolab.benchmark.results import aligned
+from elbolab.benchmark.watch import Watch, synchronize
+
+STEPS = 50
+"""Steps under the profiler: one block of elbolab's."""
+
+MOST = 15
+"""Operators that are shown."""
+
+SIDES = (raw_eager.CONTENDER, ours.CONTENDER)
+
+
+@final
+class Cost(NamedTuple):
+    """What one operator, or kernel, does in a step.
+
+    Attributes:
+        us: self time, in microseconds.
+        calls: how often it is called.
+    """
+
+    us: float
+    calls: float
+
+
+NONE = Cost(0.0, 0.0)
+Key = tuple[str, str]
+"""Where, ``host`` or ``device``, and the operator."""
+
+
+@final
+class Profile(Watch):
+    """Profiles what a watch would time.
+
+    Args:
+        device: the device that works.
+
+    Attributes:
+        seconds: wall-clock time under the profiler, which costs time itself.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # the profiler's own log goes to the terminal
+        kinds = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if device.type == "cuda" else [])]
+        self.profiler = profile(activities=kinds)
+        self.seconds = 0.0
+
+    def start(self) -> None:
+        """Starts the profiler."""
+        synchronize(self.device)
+        self.profiler.start()
+        self.seconds -= perf_counter()
+
+    def stop(self) -> None:
+        """Stops it."""
+        synchronize(self.device)
+        self.seconds += perf_counter()
+        self.profiler.stop()
+
+    def costs(self, steps: int) -> dict[Key, Cost]:
+        """Of every operator, for one of ``steps`` steps."""
+        found: dict[Key, Cost] = {}
+        for event in self.profiler.key_averages():
+            on_host = event.device_type == DeviceType.CPU
+            us = event.self_cpu_time_total if on_host else event.self_device_time_total
+            found["host" if on_host else "device", event.key] = Cost(us / steps, event.count / steps)
+        return found
+
+
+def profiles(options: Options) -> str:
+    """Every model at its first batch size."""
+    texts = [_compare(TRAINED[model](options.where), options.batches[model][0]) for model in options.models]
+    return "\n\n".join(texts)
+
+
+def _compare(case: Case, batch: int) -> str:
+    columns = [_profile(contender, case, batch) for contender in SIDES]
+    title = f"{case.name} at batch size {batch}: self time and calls per step, under the profiler"
+    return f"{title}\n{table(columns)}"
+
+
+def _profile(contender: Contender, case: Case, batch: int) -> dict[Key, Cost]:
+    """Costs of the operators, and the wall clock as one of them."""
+    watch = Profile(case.device)
+    contender.train(case, batch, STEPS, watch)
+    return watch.costs(STEPS) | {("", "wall clock"): Cost(watch.seconds / STEPS * 1e6, 1.0)}
+
+
+def table(columns: list[dict[Key, Cost]]) -> str:
+    """The dearest operators of either side, dearest of elbolab first."""
+    *_, last = columns
+    keys = {key for column in columns for key in sorted(column, key=lambda k: -column[k].us)[:MOST]}
+    ordered = sorted(keys, key=lambda key: (-last.get(key, NONE).us, key))
+    head = ["where", "operator", *(f"{side.name} {what}" for side in SIDES for what in ("us", "calls"))]
+    rows = [[*key, *(cell for column in columns for cell in _cells(column.get(key, NONE)))] for key in ordered]
+    return aligned([head, *rows], left=(0, 1))
+
+
+def _cells(cost: Cost) -> tuple[str, str]:
+    return (f"{cost.us:.1f}", f"{cost.calls:.3g}") if cost.calls else ("-", "-")

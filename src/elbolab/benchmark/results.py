@@ -1,0 +1,101 @@
+"""Results of a benchmark: as JSON, as ratios, as a table.
+
+The schema of ``benchmark.json``, a list of::
+
+    {"task", "model", "batch", "implementation", "images_per_s", "min", "max", "peak_mb"}
+
+task            ``train`` or ``nll``.
+model           ``mlp``, ``conv``, or ``burda, K=5000``: the network and the samples per image of a log-likelihood.
+batch           images in a training step; images handed over at once for their log-likelihood.
+implementation  the contender.
+images_per_s    median over rounds; ``min`` and ``max`` are the slowest and the fastest round.
+peak_mb         peak memory in 10^6 bytes, see `elbolab.benchmark.memory`; null where it cannot be read.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any, final
+
+REFERENCES = ("raw_eager", "raw_captured")
+"""Contenders that the others are compared with."""
+
+NUMBERS = ("images/s", "min", "max", "peak MB")
+
+
+@final
+@dataclass(frozen=True)
+class Result:
+    """What one contender did at one task.
+
+    Attributes:
+        task: as in the schema.
+        model: as in the schema.
+        batch: as in the schema.
+        implementation: as in the schema.
+        rates: images a second in each round.
+        peak_mb: as in the schema.
+    """
+
+    task: str
+    model: str
+    batch: int
+    implementation: str
+    rates: Sequence[float]
+    peak_mb: float | None
+
+    def to_json(self) -> dict[str, Any]:
+        """One entry of the schema."""
+        return {
+            "task": self.task,
+            "model": self.model,
+            "batch": self.batch,
+            "implementation": self.implementation,
+            "images_per_s": median(self.rates),
+            "min": min(self.rates),
+            "max": max(self.rates),
+            "peak_mb": self.peak_mb,
+        }
+
+
+Group = Sequence[Result]
+"""Results of the same rounds."""
+
+
+def ratio(result: Result, reference: Result) -> float:
+    """Median over rounds of how many times faster than ``reference``: both saw the same disturbances in a round."""
+    return median(own / other for own, other in zip(result.rates, reference.rates, strict=True))
+
+
+def table(groups: Sequence[Group]) -> str:
+    """A line a result, with its ratio to each reference that was measured."""
+    seen = {result.implementation for group in groups for result in group}
+    references = [name for name in REFERENCES if name in seen]
+    head = ["task", "model", "batch", "implementation", *NUMBERS, *(f"/ {name}" for name in references)]
+    rows = [[*_cells(result), *_ratios(result, group, references)] for group in groups for result in group]
+    return aligned([head, *rows], left=(0, 1, 3))
+
+
+def _cells(result: Result) -> list[str]:
+    found = result.to_json()
+    speeds = [readable(found[key]) for key in ("images_per_s", "min", "max")]
+    peak = "-" if result.peak_mb is None else f"{result.peak_mb:,.0f}"
+    return [result.task, result.model, str(result.batch), result.implementation, *speeds, peak]
+
+
+def _ratios(result: Result, group: Group, references: Sequence[str]) -> list[str]:
+    by_name = {other.implementation: other for other in group}
+    return [f"{ratio(result, by_name[name]):.2f}" if name in by_name else "-" for name in references]
+
+
+def readable(number: float) -> str:
+    """Three digits, or all before the point."""
+    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
+
+
+def aligned(rows: Sequence[Sequence[str]], left: Sequence[int]) -> str:
+    """Columns of one width each, flush left or right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    sides = ["<" if i in left else ">" for i in range(len(widths))]
+    lines = ("  ".join(f"{c:{s}{w}}" for c, s, w in zip(row, sides, widths, strict=True)) for row in rows)
+    return "\n".join(line.rstrip() for line in lines)

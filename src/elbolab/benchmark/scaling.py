@@ -1,0 +1,106 @@
+"""What elbolab's training time grows with: batch size, samples, latent size, and the number of steps."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from functools import partial
+from statistics import median
+from typing import Any, NamedTuple, final
+
+import torch
+
+from elbolab.benchmark.cases import Case, mlp
+from elbolab.benchmark.measure import Measured, Work, calibrate, interleave
+from elbolab.benchmark.options import Options
+from elbolab.benchmark.ours import train
+from elbolab.benchmark.results import aligned, readable
+
+log = logging.getLogger(__name__)
+
+BATCH = 128
+UNLIMITED = 10**9
+
+AXES: dict[str, Sequence[int]] = {
+    "batch": (32, 64, 128, 256, 512),
+    "samples": (1, 2, 4, 8, 16),
+    "latent": (10, 20, 40, 80, 160),
+}
+"""Values of what one step does more or less of; the others are at batch 128, 1 sample and 20 latent dimensions."""
+
+STEPS = (1, 2, 4, 8)
+"""Multiples of a number of steps that takes an eighth of a measurement's seconds."""
+
+
+@final
+class Point(NamedTuple):
+    """One line of the table.
+
+    Attributes:
+        axis: what was changed.
+        value: to what.
+        time: median over rounds.
+        unit: of the time: ``us/step``, or ``s`` where steps were changed.
+        ratio: to the time of the axis's first value.
+        factor: the value, as a multiple of the axis's first: what linear growth would make of the ratio.
+    """
+
+    axis: str
+    value: int
+    time: float
+    unit: str
+    ratio: float
+    factor: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON types."""
+        return self._asdict()
+
+
+def scale(options: Options, axes: Mapping[str, Sequence[int]] = AXES) -> list[Point]:
+    """Every axis in turn; its values are measured in the same rounds."""
+    points: list[Point] = []
+    for axis, values in axes.items():
+        log.info("scaling with %s", axis)
+        points += _per_step(axis, {value: _work(axis, value, options.where) for value in values}, options)
+    return points + _over_steps(options)
+
+
+def _work(axis: str, value: int, device: torch.device) -> Work:
+    """Training with one thing changed."""
+    case: Case = mlp(device, latent_dim=value) if axis == "latent" else mlp(device)
+    batch, num_samples = (value if axis == name else usual for name, usual in (("batch", BATCH), ("samples", 1)))
+    return partial(train, case, batch, num_samples=num_samples)
+
+
+def _per_step(axis: str, works: Mapping[int, Work], options: Options) -> list[Point]:
+    named = {str(value): work for value, work in works.items()}
+    amounts = {name: calibrate(work, options.seconds, options.where, UNLIMITED) for name, work in named.items()}
+    found = interleave(named, amounts, options.repeats, options.where)
+    return points_of(axis, "us/step", {int(name): [1e6 / m.rate for m in rounds] for name, rounds in found.items()})
+
+
+def _over_steps(options: Options) -> list[Point]:
+    work = partial(train, mlp(options.where), BATCH)
+    base = calibrate(work, options.seconds / STEPS[-1], options.where, UNLIMITED)
+    amounts = {str(base * multiple): base * multiple for multiple in STEPS}
+    found = interleave(dict.fromkeys(amounts, work), amounts, options.repeats, options.where)
+    return points_of("steps", "s", {amounts[name]: _seconds(rounds) for name, rounds in found.items()})
+
+
+def _seconds(rounds: Sequence[Measured]) -> list[float]:
+    return [measured.seconds for measured in rounds]
+
+
+def points_of(axis: str, unit: str, times: Mapping[int, Sequence[float]]) -> list[Point]:
+    """Times of every round at every value -> one axis; ratios are medians over rounds."""
+    (first, base), *_ = times.items()
+    return [
+        Point(axis, value, median(own), unit, median(t / b for t, b in zip(own, base, strict=True)), value / first)
+        for value, own in times.items()
+    ]
+
+
+def table(points: Sequence[Point]) -> str:
+    """A line a value."""
+    head = ["axis", "value", "time", "unit", "ratio", "value / first"]
+    rows = [[p.axis, str(p.value), readable(p.time), p.unit, f"{p.ratio:.2f}", f"{p.factor:g}"] for p in points]
+    return aligned([head, *rows], left=(0, 3))

@@ -1,0 +1,33 @@
+"""When a run begins: with its first block of steps, not before."""
+
+from collections.abc import Callable
+from typing import Any, final
+
+import lightning as L
+
+
+@final
+class Begin(L.Callback):
+    """Writes what rebuilds the run once steps have been taken.
+
+    Whatever refuses a configuration, the optimiser's constructor, a checkpoint that does not fit, has spoken by then: a
+    new run that fails leaves nothing, and a resumed one keeps the configuration it had. List it first, so that what it
+    writes is there before the first checkpoint.
+
+    Args:
+        write: writes it.
+    """
+
+    def __init__(self, write: Callable[[], None]) -> None:
+        self.write = write
+        self.written = False
+
+    def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any) -> None:
+        """After the first block."""
+        self.now(trainer)
+
+    def now(self, trainer: L.Trainer) -> None:
+        """Writes, unless it is done: a run that had nothing left to train begins when training has ended."""
+        if not self.written and trainer.is_global_zero:
+            self.write()
+            self.written = True

@@ -1,0 +1,62 @@
+"""What can be known to be wrong before training, and would otherwise show late or never."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from omegaconf import DictConfig
+
+from elbolab.batch import Batch, Spec
+from elbolab.data.blocks import generator
+from elbolab.data.fetch import Rows
+from elbolab.data.module import DataModule
+from elbolab.evaluation.seeded import evaluating
+from elbolab.models.base import ElboModule
+
+
+def check_seed(seed: int) -> int:
+    """``seed`` itself.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not 0 <= seed < 2**32:
+        raise ValueError(f"seed={seed}: a seed is a whole number from 0 to {2**32 - 1}")
+    return seed
+
+
+def check_net(cfg: DictConfig, spec: Spec) -> None:
+    """Convolutions of vectors would be dense layers alone, and their options without effect.
+
+    Raises:
+        ValueError: the data are vectors, and the net has channels.
+    """
+    if "channels" in cfg.net and len(spec.x) != 3:
+        raise ValueError(f"net.channels: convolutions are for images, and a datum has shape {spec.x}; choose net=mlp")
+
+
+def check_monitors(cfg: DictConfig, model: ElboModule, data: DataModule) -> None:
+    """Lets the model report on two data of the validation set, as it is, and looks at the names.
+
+    Raises:
+        ValueError: a callback or a schedule monitors what the model does not report; names what it does.
+    """
+    with evaluating(model, seed=0):
+        reported = [f"val/{name}" for name in model.report(_two(data))]
+    for key, monitor in _monitors(cfg):
+        if monitor is not None and not monitor.startswith("train/") and monitor not in reported:
+            raise ValueError(f"{key}={monitor}: this model does not report it; choose {' or '.join(reported)}")
+
+
+def _monitors(cfg: DictConfig) -> Iterator[tuple[str, Any]]:
+    """Dotted keys and values; the root's comes first, others follow it by default."""
+    parts = {"": cfg, "model.": cfg.model} | {f"callbacks.{name}.": part for name, part in cfg.callbacks.items()}
+    for prefix, part in parts.items():
+        if isinstance(part, DictConfig) and "monitor" in part:
+            yield f"{prefix}monitor", part.monitor
+
+
+def _two(data: DataModule) -> Batch:
+    cpu = torch.device("cpu")
+    return data.finish("val", cpu, generator(0))(Rows.of(data.arrays("val").rows(np.arange(2))))

@@ -1,0 +1,55 @@
+"""The saved configuration of a run under the overrides of another command."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from omegaconf import DictConfig, OmegaConf
+
+
+def overrides_given() -> list[Override]:
+    """This command's overrides, read."""
+    parser = OverridesParser.create()
+    return [parser.parse_override(text) for text in HydraConfig.get().overrides.task]
+
+
+def is_within(key: str, parts: Sequence[str]) -> bool:
+    """Whether a dotted key is one of the parts, or lies in one."""
+    return any(key == part or key.startswith(f"{part}.") for part in parts)
+
+
+def override(saved: DictConfig, composed: DictConfig, overrides: Sequence[Override]) -> None:
+    """Changes ``saved``: first the options that are chosen, ``logger=wandb``, then values, ``logger.wandb.name=a``.
+
+    An option replaces a recipe whole. Of a group of parts, a dictionary of recipes, those that the run has already keep
+    its settings; others come, or go, as the option says.
+
+    Args:
+        saved: the run's configuration.
+        composed: what this command composes, where options are found; its interpolations are resolved in ``saved``.
+        overrides: what to apply, all of parts that both have.
+    """
+    options: Any = OmegaConf.to_container(composed, resolve=False)
+    choices = [o for o in overrides if "." not in o.key_or_group and not o.is_delete()]
+    for choice in choices:
+        saved[choice.key_or_group] = _chosen(saved[choice.key_or_group], options[choice.key_or_group])
+    for change in overrides:
+        if change not in choices:
+            _apply(saved, change)
+
+
+def _chosen(old: DictConfig, option: dict[str, Any]) -> dict[str, Any]:
+    if "_target_" in option:
+        return option
+    return {name: old.get(name, part) for name, part in option.items()}
+
+
+def _apply(saved: DictConfig, change: Override) -> None:
+    key = change.key_or_group
+    if not change.is_delete():
+        OmegaConf.update(saved, key, change.value(), merge=True, force_add=True)
+        return
+    parent, _, name = key.rpartition(".")
+    (OmegaConf.select(saved, parent) if parent else saved).pop(name, None)

@@ -1,0 +1,61 @@
+"""Ctrl-C and SIGTERM: what is said, and the exit codes that shells expect."""
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import NamedTuple, final
+
+
+class Stop(NamedTuple):
+    """What stopped a command.
+
+    Attributes:
+        word: what is said.
+        code: the exit code, 128 and the signal's number.
+    """
+
+    word: str
+    code: int
+
+
+INTERRUPTED = Stop("interrupted", 128 + signal.SIGINT)
+TERMINATED = Stop("terminated", 128 + signal.SIGTERM)
+
+
+@final
+class Stopped(SystemExit):
+    """A command was stopped from outside.
+
+    Args:
+        stop: by what.
+        folder: a run directory that can be resumed; None where there is none.
+    """
+
+    def __init__(self, stop: Stop, folder: Path | None) -> None:
+        super().__init__(stop.code)
+        self.message = stop.word + ("" if folder is None else f"; go on with: elbolab train resume={folder}")
+
+
+@contextmanager
+def listening() -> Iterator[None]:
+    """SIGTERM unwinds the command as Ctrl-C does. Lightning keeps this handler beside its own while it trains."""
+    before = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    sys.exit(TERMINATED.code)
+
+
+def stop_of(error: BaseException) -> Stop | None:
+    """What stopped the command; None where it was no signal. Lightning turns Ctrl-C into a SystemExit."""
+    if isinstance(error, KeyboardInterrupt) or isinstance(error.__context__, KeyboardInterrupt):
+        return INTERRUPTED
+    code = error.code if isinstance(error, SystemExit) else None
+    return next((stop for stop in (INTERRUPTED, TERMINATED) if stop.code == code), None)

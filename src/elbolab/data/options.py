@@ -1,0 +1,18 @@
+"""What the options of data sets may be."""
+
+from math import isfinite
+
+
+def check_whole(least: int, **options: int | None) -> None:
+    """Raises ValueError unless every option is a whole number from ``least`` on; None passes."""
+    for name, value in options.items():
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):
+            raise ValueError(f"data.{name}={value}: a whole number, at least {least}")
+
+
+def check_number(low: float, high: float, **options: float) -> None:
+    """Raises ValueError unless every option is a finite number from ``low`` to ``high``."""
+    for name, value in options.items():
+        is_number = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+        if not is_number or not low <= value <= high:
+            raise ValueError(f"data.{name}={value}: a number from {low:g} {f'to {high:g}' if isfinite(high) else 'up'}")

@@ -1,0 +1,102 @@
+"""What happens between gradient and update: clipping, and leaving wild steps out, without waiting for the device."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import inf
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+
+class NotFinite(ValueError):
+    """Training has left the finite numbers."""
+
+
+class Guard(NamedTuple):
+    """What happens between gradient and update.
+
+    Attributes:
+        clip_norm: gradients are scaled down to this norm, None: never.
+        skip_norm: a step whose gradient norm exceeds this, or is not finite, is left out, None: never.
+        skip_patience: after so many skips in a row the step is taken (with a finite gradient), so that a run whose
+            norms have grown for good does not stand still.
+        accumulate: parts that a batch is processed in (at most one a datum), to save memory; the gradient is that of
+            the whole batch for every loss that is a mean over data. Free bits and optimal scales, which clamp or fit a
+            mean, see parts, as they see the batch of each rank.
+    """
+
+    clip_norm: float | None = None
+    skip_norm: float | None = None
+    skip_patience: int = 10
+    accumulate: int = 1
+
+
+def check_guard(guard: Guard) -> Guard:
+    """``guard`` itself.
+
+    Raises:
+        ValueError: a bound that is not positive.
+    """
+    for name, bound in (("clip_norm", guard.clip_norm), ("skip_norm", guard.skip_norm)):
+        if bound is not None and not bound > 0:
+            raise ValueError(f"model.{name}={bound}: a bound on the gradient norm is positive; null switches it off")
+    if guard.accumulate < 1 or guard.skip_patience < 0:
+        raise ValueError(
+            f"model.accumulate={guard.accumulate} is at least 1, skip_patience={guard.skip_patience} at least 0"
+        )
+    return guard
+
+
+def guarded_step(guard: Guard, parameters: list[nn.Parameter], optimizer: Optimizer) -> dict[str, Tensor]:
+    """Updates ``parameters`` as ``guard`` allows; the metrics of doing so."""
+    if guard.clip_norm is None and guard.skip_norm is None:
+        optimizer.step()
+        return {}
+    norm = nn.utils.clip_grad_norm_(parameters, guard.clip_norm or inf)
+    if guard.skip_norm is None:
+        optimizer.step()
+        return {"grad_norm": norm}
+    group = optimizer.param_groups[0]
+    skip = _skips(norm, guard.skip_norm, guard.skip_patience, group["skipped"])
+    if group["begun"]:
+        with _undone(optimizer, skip):
+            optimizer.step()
+    elif not skip:  # there is no state yet to go back to, so the host waits for the answer
+        optimizer.step()
+        group["begun"] = True
+    return {"grad_norm": norm, "skipped": skip.to(norm.dtype)}
+
+
+def _skips(norm: Tensor, limit: float, patience: int, in_a_row: Tensor) -> Tensor:
+    """Whether to leave this step out; counts the skips in a row.
+
+    Only gradients that are not finite are left out when patience has ended, so a count beyond it says that the run is
+    lost. It stays there, to be found when the block ends.
+    """
+    skip = ~norm.isfinite() | ((norm > limit) & (in_a_row < patience))
+    in_a_row.copy_(torch.where(in_a_row > patience, in_a_row, torch.where(skip, in_a_row + 1, 0)))
+    return skip
+
+
+@contextmanager
+def _undone(optimizer: Optimizer, when: Tensor) -> Iterator[None]:
+    """Undoes what happens within to the weights and the state of ``optimizer`` where ``when`` holds.
+
+    The update is always computed: which one holds is decided on the device.
+    """
+    weights = [parameter.detach() for group in optimizer.param_groups for parameter in group["params"]]
+    states = [value for state in optimizer.state.values() for value in state.values() if isinstance(value, Tensor)]
+    before = [tensor.clone() for tensor in weights + states]
+    yield
+    for tensor, old in zip(weights + states, before, strict=True):
+        tensor.copy_(torch.where(when, old, tensor))
+
+
+def check_patience(guard: Guard, optimizers: list[Optimizer]) -> None:
+    """Waits for the device and raises NotFinite where patience has ended with gradients that are not finite."""
+    if guard.skip_norm is None:
+        return
+    if any(int(optimizer.param_groups[0]["skipped"]) > guard.skip_patience for optimizer in optimizers):
+        raise NotFinite(f"the gradient was not finite in more than {guard.skip_patience} steps in a row")

@@ -1,0 +1,43 @@
+"""What batches are made of: tensors, and (nested, named) tuples of them with None in the place of what is absent."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from torch import Tensor
+
+
+def mapped(function: Callable[[Tensor], Tensor], tree: Any) -> Any:
+    """``tree`` with ``function`` applied to every tensor."""
+    match tree:
+        case None:
+            return None
+        case Tensor():
+            return function(tree)
+        case tuple() if type(tree) is tuple:
+            return tuple(mapped(function, branch) for branch in tree)
+        case _:
+            return type(tree)(*(mapped(function, branch) for branch in tree))
+
+
+def leaves(tree: Any) -> Iterator[Tensor]:
+    """The tensors of ``tree``, from left to right."""
+    if isinstance(tree, Tensor):
+        yield tree
+    elif tree is not None:
+        for branch in tree:
+            yield from leaves(branch)
+
+
+def size_of(batch: Any) -> int:
+    """Data in a batch: the rows of its first tensor."""
+    return len(next(leaves(batch)))
+
+
+def split_batch(batch: Any, parts: int) -> list[Any]:
+    """A batch in ``parts`` parts along the first dimension of its tensors; in fewer where it has not so many rows."""
+    parts = min(parts, *(len(leaf) for leaf in leaves(batch)))
+
+    def part(i: int) -> Any:
+        return mapped(lambda leaf: leaf.tensor_split(parts)[i], batch)
+
+    return [part(i) for i in range(parts)]

@@ -1,0 +1,63 @@
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+
+from elbolab.batch import Spec, Support
+from elbolab.benchmark.cases import Case, Nets
+from elbolab.benchmark.memory import collecting_only_new
+from elbolab.benchmark.watch import Watch
+from elbolab.data.splits import Arrays, Splits
+from elbolab.nets.mlp import MLP
+
+SPEC = Spec((1, 4, 4), Support.BINARY, levels=2)
+
+
+@pytest.fixture(autouse=True)
+def _briefly():
+    with collecting_only_new():
+        yield
+
+
+@pytest.fixture
+def case():
+    """70 grey images of 4 x 4 that are binarised at every step."""
+    torch.manual_seed(5)
+    grey = np.random.default_rng(0).integers(256, size=(70, 1, 4, 4), dtype=np.uint8)
+    test = Arrays((grey[:6] > 127).astype(np.uint8), levels=2)
+    splits = Splits(Arrays(grey, levels=256, draws=True), test, test)
+    nets = Nets(partial(MLP, hidden=[8], activation="Tanh", init="torch"), SPEC, latent_dim=3)
+    return Case("tiny", SPEC, splits, nets, torch.device("cpu"))
+
+
+class Counting(Watch):
+    """Optimiser steps while it runs."""
+
+    def __init__(self):
+        self.now = 0
+        self.reads = []
+
+    def start(self):
+        self.reads.append(self.now)
+
+    def stop(self):
+        self.reads.append(self.now)
+
+    @property
+    def steps(self):
+        start, stop = self.reads
+        return stop - start
+
+
+@pytest.fixture
+def counting(monkeypatch):
+    """A watch that sees every step of every Adam."""
+    watch, step = Counting(), torch.optim.Adam.step
+
+    def counted(self, *args, **kwargs):
+        watch.now += 1
+        return step(self, *args, **kwargs)
+
+    monkeypatch.setattr(torch.optim.Adam, "step", counted)
+    return watch

@@ -1,0 +1,63 @@
+"""A run in a notebook."""
+
+import numpy as np
+import pytest
+import torch
+from tests.cli.conftest import QUICK, Shell
+
+import elbolab
+
+
+@pytest.fixture(scope="module")
+def run(finished):
+    return elbolab.load_run(finished[0])
+
+
+@pytest.fixture(scope="module")
+def conditional(tmp_path_factory):
+    shell = Shell(tmp_path_factory.mktemp("conditional"))
+    options = ["data.given=labels", "prior=conditional_normal", "trainer.max_epochs=1", "evaluation.limit=20"]
+    shell("train", *QUICK, *options, "hydra.run.dir=run")
+    return elbolab.load_run(shell.folder / "run")
+
+
+X = torch.ones(3, 1, 8, 8)
+
+
+@pytest.mark.parametrize("x", [X.numpy(), X.double(), X.bool(), X.numpy().astype("uint8")], ids=lambda x: str(x.dtype))
+def test_data_of_any_type_are_cast_to_that_of_the_weights(run, x):
+    assert torch.equal(run.encode(x), run.encode(X))
+    assert torch.equal(run.reconstruct(x), run.reconstruct(X))
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (X[0], r"shape \(1, 8, 8\) of one datum: give a batch of it, x\[None\]"),
+        (X[:, 0], r"x has shape \(3, 8, 8\); this run's data have \(B, 1, 8, 8\)"),
+        (np.ones((3, 64)), r"x has shape \(3, 64\)"),
+    ],
+)
+def test_data_of_another_shape_are_refused(run, x, message):
+    for ask in (run.encode, run.reconstruct):
+        with pytest.raises(ValueError, match=message):
+            ask(x)
+
+
+def test_conditions_are_asked_for_and_taken(conditional):
+    given = torch.nn.functional.one_hot(torch.tensor([1, 2, 3]), 10)
+    assert conditional.encode(X, given).shape == (3, 2)
+    assert conditional.reconstruct(X, given.numpy()).shape == X.shape
+    assert conditional.sample(4, given, seed=0).shape == (4, 3, 1, 8, 8)
+    for ask in (lambda: conditional.encode(X), lambda: conditional.sample(3), lambda: conditional.reconstruct(X)):
+        with pytest.raises(ValueError, match=r"data.given=labels, and 0 .* \(B, 10\).*one_hot\(y, 10\)"):
+            ask()
+
+
+def test_conditions_that_the_run_does_not_have_are_refused(run):
+    with pytest.raises(ValueError, match="data.given=none, and 1 conditions were given: leave them out"):
+        run.sample(3, X)
+
+
+def test_a_run_shows_what_it_is(run, finished):
+    assert repr(run) == f"Run('{finished[0]}': VAE of Digits, x (1, 8, 8), codes (2,), on cpu)"

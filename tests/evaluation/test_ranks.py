@@ -1,0 +1,56 @@
+"""Two processes (gloo) find what one does, and each does half of the work."""
+
+import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from tests.helpers import BITS, small_densities
+
+from elbolab.batch import Batch
+from elbolab.evaluation import likelihood
+from elbolab.evaluation.likelihood import bound, importance_log_likelihood
+from elbolab.evaluation.ranks import shared_out, world_and_rank
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:This process .* is multi-threaded:DeprecationWarning"
+)  # fork, by intent
+
+
+def measured():
+    """Seven groups of at most three data: neither number is a multiple of two."""
+    torch.manual_seed(0)
+    densities = small_densities()
+    batches = [Batch((torch.rand(20, *BITS.x) < 0.4).float())]
+    marginal = importance_log_likelihood(densities, batches, num_samples=9, seed=3)
+    return {"nll": -marginal.log_px, "ess": marginal.ess} | bound(densities, batches, seed=3)
+
+
+def one_of_two(rank, folder):
+    store = dist.FileStore(str(folder / "store"), 2)
+    dist.init_process_group("gloo", rank=rank, world_size=2, store=store)
+    taken = []
+    shared_out(lambda i, item: taken.append(i) or {"x": torch.ones(1)}, range(5))
+    torch.save({"taken": taken, "at": world_and_rank()} | measured(), folder / f"{rank}.pt")
+    dist.destroy_process_group()
+
+
+def test_two_ranks_share_the_work_and_find_what_one_process_does(tmp_path, monkeypatch):
+    monkeypatch.setattr(likelihood, "GROUP", 3)
+    alone = measured()
+    mp.start_processes(one_of_two, (tmp_path,), nprocs=2, start_method="fork")
+    first, second = (torch.load(tmp_path / f"{rank}.pt") for rank in range(2))
+    for name, values in alone.items():
+        assert len(values) == 20
+        assert torch.equal(first[name], values)
+        assert torch.equal(second[name], values)
+    assert (first["taken"], second["taken"]) == ([0, 2, 4], [1, 3])
+    assert (first["at"], second["at"]) == ((2, 0), (2, 1))
+    assert world_and_rank() == (1, 0)
+
+
+def test_every_group_has_its_own_noise(monkeypatch):
+    monkeypatch.setattr(likelihood, "GROUP", 1)
+    torch.manual_seed(0)
+    densities, x = small_densities(), torch.ones(2, *BITS.x)
+    elbo = bound(densities, [Batch(x)], seed=3)["elbo"]
+    assert elbo[0] != elbo[1]
