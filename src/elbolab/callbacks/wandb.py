@@ -80,15 +80,20 @@ def wandb_logger(
         resume="allow",
         config=dict(config or {}),
     )
-    run.define_metric(X_AXIS)
-    run.define_metric("*", step_metric=X_AXIS, step_sync=True)
-    for metric, summary in SUMMARIES.items():
-        run.define_metric(metric, step_metric=X_AXIS, step_sync=True, summary=summary)
+    _define_metrics(run)
     if log_model and run.offline:
         log.warning("W&B: checkpoints are uploaded by online runs only; logger.wandb.log_model=true has no effect")
     return WandbLogger(
         project=project, save_dir=save_dir, experiment=run, offline=run.offline, log_model=log_model and not run.offline
     )
+
+
+def _define_metrics(run: "Run") -> None:
+    """Curves against optimiser steps, and what a table of runs shows of them."""
+    run.define_metric(X_AXIS)
+    run.define_metric("*", step_metric=X_AXIS, step_sync=True)
+    for metric, summary in SUMMARIES.items():
+        run.define_metric(metric, step_metric=X_AXIS, step_sync=True, summary=summary)
 
 
 def closing_line(run: "Run") -> str:

@@ -85,21 +85,13 @@ def evaluate(
     }
     if world_and_rank()[1] > 0:  # nobody is kept waiting for what rank 0 does alone
         return {}
+    probes = {"probe_limit": probe_limit, "num_neighbours": num_neighbours}
     report: Report = {}
     for split, batches in measured.items():
-        quantities = likelihoods[split]
-        quantities |= rate_decomposition(densities, batches, seed=seed, limit=decomposition_limit)
-        quantities |= representation_quantities(
-            densities,
-            train,
-            batches,
-            seed=seed,
-            probe_limit=probe_limit,
-            num_neighbours=num_neighbours,
-            protocol=scores,
-        )
-        _tell(split, quantities)
-        report[split] = entries(quantities)
+        found = likelihoods[split] | rate_decomposition(densities, batches, seed=seed, limit=decomposition_limit)
+        found |= representation_quantities(densities, train, batches, seed=seed, protocol=scores, **probes)
+        _tell(split, found)
+        report[split] = entries(found)
     check(report)
     return report
 

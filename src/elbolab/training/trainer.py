@@ -117,20 +117,12 @@ def make_trainer(
         ValueError: an option that does nothing under manual optimisation (names the one that does), no length, or an
             unknown precision, strategy or engine.
     """
-    for name, limit in (("train", limit_train_batches), ("val", limit_val_batches)):
-        if limit is not None and (not isinstance(limit, int) or limit < 1):
-            raise ValueError(f"trainer.limit_{name}_batches={limit}: a whole number of steps, at least 1; null for all")
     for name in REFUSED.keys() & lightning.keys():
         raise ValueError(f"trainer.{name} does nothing under manual optimisation: use {REFUSED[name]}")
-    if max_epochs == 0 or max_steps == 0:
-        raise ValueError(f"trainer.max_epochs={max_epochs}, trainer.max_steps={max_steps}: train for at least one")
-    if max_epochs is None and max_steps < 0 and max_time is None:
-        raise ValueError("this run has no end: set trainer.max_epochs, trainer.max_steps or trainer.max_time")
-    if precision not in ("32-true", "64-true", *AUTOCAST):
-        raise ValueError(f"trainer.precision={precision}: choose 32-true, 64-true or bf16-mixed")
+    check_limits(limit_train_batches, limit_val_batches)
+    check_length(max_epochs, max_steps, max_time, check_val_every_n_epoch)
+    check_precision(precision)
     check_engine(engine, device_type(accelerator))
-    if check_val_every_n_epoch < 1:
-        raise ValueError(f"trainer.check_val_every_n_epoch={check_val_every_n_epoch}: at every n-th epoch, n >= 1")
     size = block_size(log_every_n_steps, val_every_n_steps)
     pace = Pace(size, limit_train_batches, limit_val_batches)
     pacing = Pacing(pace, val_every_n_steps, AUTOCAST.get(precision), engine)
@@ -152,6 +144,31 @@ def make_trainer(
         use_distributed_sampler=False,
         **lightning,
     )
+
+
+def check_limits(train: int | None, val: int | None) -> None:
+    """Raises ValueError unless both limits are counts, or None for all."""
+    for name, limit in (("train", train), ("val", val)):
+        if limit is not None and (not isinstance(limit, int) or limit < 1):
+            raise ValueError(f"trainer.limit_{name}_batches={limit}: a whole number of steps, at least 1; null for all")
+
+
+def check_length(
+    max_epochs: int | None, max_steps: int, max_time: str | dict[str, int] | None, check_val_every_n_epoch: int
+) -> None:
+    """Raises ValueError where a run has no step, no end or no validation."""
+    if max_epochs == 0 or max_steps == 0:
+        raise ValueError(f"trainer.max_epochs={max_epochs}, trainer.max_steps={max_steps}: train for at least one")
+    if max_epochs is None and max_steps < 0 and max_time is None:
+        raise ValueError("this run has no end: set trainer.max_epochs, trainer.max_steps or trainer.max_time")
+    if check_val_every_n_epoch < 1:
+        raise ValueError(f"trainer.check_val_every_n_epoch={check_val_every_n_epoch}: at every n-th epoch, n >= 1")
+
+
+def check_precision(precision: str) -> None:
+    """Raises ValueError where a precision is none of ours."""
+    if precision not in ("32-true", "64-true", *AUTOCAST):
+        raise ValueError(f"trainer.precision={precision}: choose 32-true, 64-true or bf16-mixed")
 
 
 def device_type(accelerator: str) -> str:
