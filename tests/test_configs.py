@@ -90,10 +90,37 @@ def test_every_experiment_trains_and_is_measured(experiment):
     assert "distortion" in report["test"]
 
 
+def model_of(name):
+    """The model of conf/model, for the data that it is made for."""
+    grey = name in ("linear_ae", "tied_ae")
+    cfg = composed(f"model={name}", f"data.binarize={'none' if grey else 'dynamic'}")
+    return build_model(cfg, build_densities(cfg, spec_of(cfg))), spec_of(cfg)
+
+
 @pytest.mark.parametrize("model", options("model"))
-def test_every_model_builds(model):
-    cfg = composed(f"model={model}", "data.binarize=none" if "linear" in model or "tied" in model else "data=mnist")
-    build_model(cfg, build_densities(cfg, spec_of(cfg)))
+def test_every_model_trains_and_reports_what_it_monitors(model):
+    built, spec = model_of(model)
+    trainer = fit(built, data=Little(spec, batch_size=10, eval_batch_size=10), max_steps=2)
+    assert torch.isfinite(trainer.callback_metrics[built.monitor])
+
+
+def test_binary_vae_is_relaxed_in_training_and_hard_in_validation():
+    built, _ = model_of("binary_vae")
+    x = torch.randint(2, (4, 1, 28, 28)).float()
+    (soft,), (hard,) = (built.train(mode).densities.terms(x).latents for mode in (True, False))
+    assert set(hard.z.unique().tolist()) <= {0.0, 1.0}
+    assert not set(soft.z.unique().tolist()) <= {0.0, 1.0}
+    assert (soft.is_bound, hard.is_bound) == (False, True)
+
+
+def test_denoising_ae_sees_corrupted_data_in_training_alone():
+    built, _ = model_of("denoising_ae")
+    x = torch.randint(2, (4, 1, 28, 28)).float()
+    (first, second), (third, fourth) = (
+        [built.train(mode).densities.terms(x).log_lik for _ in range(2)] for mode in (True, False)
+    )
+    assert not torch.equal(first, second)
+    assert torch.equal(third, fourth)
 
 
 @pytest.mark.parametrize("likelihood", options("likelihood"))
