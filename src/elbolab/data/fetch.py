@@ -96,8 +96,8 @@ class Finish:
 def draw(probabilities: Tensor, generator: torch.Generator | None = None) -> Tensor:
     """Bernoulli draws of these probabilities, zeros and ones in their dtype.
 
-    On a CPU `torch.bernoulli` draws a double for every number, one after another: four times slower than comparing with
-    uniform numbers, and a quarter of a small model's step.
+    On a CPU `torch.bernoulli` draws a double for every number, one after another; comparing with uniform numbers takes
+    half the time on MNIST (205 instead of 370 us for 128 images), a quarter where no pixel is sure.
     """
     if probabilities.device.type != "cpu":
         return torch.bernoulli(probabilities, generator=generator)

@@ -12,8 +12,7 @@ stderr     standard error over data, shaped like ``value``; null where the quant
 n          number of data.
 k          samples per datum, null where nothing is sampled.
 seed       seed of the noise.
-dtype      dtype of the computation: ``float64``, or ``float32, highest matmul`` with the precision to which products of
-           matrices round their factors (``highest``: not at all, ``high``: TF32, ``medium``: bfloat16).
+dtype      dtype of the computation: ``float64``, or ``float32, highest matmul``: no factor of a product is rounded.
 unit       ``nats``, ``bits/dim``, ``fraction``, ...
 """
 
