@@ -22,6 +22,18 @@ class Support(StrEnum):
     REAL = "real"
 
 
+class Canvas(NamedTuple):
+    """The image that a datum and its one condition are parts of: what is to be predicted, and what is seen.
+
+    Attributes:
+        image: shape of the whole image, (channels, height, width).
+        quadrants: how many quarters of it are seen, 1, 2 or 3.
+    """
+
+    image: Shape
+    quadrants: int
+
+
 class Spec(NamedTuple):
     """What a model must know of its data, and nothing more; written to the run directory as JSON.
 
@@ -32,6 +44,7 @@ class Spec(NamedTuple):
         given: shapes of the conditions, none for an unconditional model.
         num_classes: number of classes of ``y``, or None without labels.
         factors: sizes of the ground-truth factors, empty without factors.
+        canvas: the image that a datum and its condition are parts of; None where a datum is whole.
     """
 
     x: Shape
@@ -40,17 +53,21 @@ class Spec(NamedTuple):
     given: tuple[Shape, ...] = ()
     num_classes: int | None = None
     factors: tuple[int, ...] = ()
+    canvas: Canvas | None = None
 
     def to_json(self) -> dict:
         """A dictionary of plain JSON types."""
-        return self._asdict() | {"support": str(self.support)}
+        canvas = None if self.canvas is None else self.canvas._asdict()
+        return self._asdict() | {"support": str(self.support), "canvas": canvas}
 
     @classmethod
     def from_json(cls, values: dict) -> Self:
         """The inverse of `to_json`."""
         given = tuple(tuple(shape) for shape in values["given"])
         tuples = {"x": tuple(values["x"]), "given": given, "factors": tuple(values["factors"])}
-        return cls(**(values | tuples | {"support": Support(values["support"])}))
+        canvas = values.get("canvas")  # specs of before there were conditional parts have none
+        parts = None if canvas is None else Canvas(tuple(canvas["image"]), canvas["quadrants"])
+        return cls(**(values | tuples | {"support": Support(values["support"]), "canvas": parts}))
 
 
 class Batch(NamedTuple):
@@ -70,10 +87,18 @@ class Batch(NamedTuple):
 
 
 class Semi(NamedTuple):
-    """A semi-supervised batch of fixed shape."""
+    """A semi-supervised batch: L labelled data and B data whose labels are not looked at.
+
+    Attributes:
+        labelled: data with labels.
+        unlabelled: data drawn from all of the training set, the labelled ones included; no labels.
+        share: labelled data per training datum, N_lab / N, once for every labelled datum, (L,), so that a batch may be
+            split into parts. ``mean(unlabelled) + mean(share * labelled)`` is the whole objective divided by N.
+    """
 
     labelled: Batch
     unlabelled: Batch
+    share: Tensor
 
 
 class Pace(NamedTuple):

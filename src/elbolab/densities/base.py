@@ -50,4 +50,30 @@ class Densities(nn.Module, ABC):
         """Starts from the training mean (*event) what does so by definition, or because its configuration asks."""
 
 
-MakeDensities = Callable[[Spec], Densities]
+class Classifying(ABC):
+    """What a model that names classes answers beside its densities; evaluation then reports its error.
+
+    Shapes: B data, C classes.
+    """
+
+    @abstractmethod
+    def log_class_probs(self, x: Tensor) -> Tensor:
+        """Log q(y | x), (B, C)."""
+
+
+class Corrupting(ABC):
+    """What a denoising model answers beside its densities; evaluation then reports its own bound and restorations.
+
+    Shapes: B data.
+    """
+
+    @abstractmethod
+    def corrupt(self, x: Tensor) -> Tensor:
+        """A draw of x~ given x, (B, *event)."""
+
+    @abstractmethod
+    def proposal(self, x: Tensor, *given: Tensor) -> Distribution:
+        """q(z | x, c) exactly at x, corrupted or not, in training mode too."""
+
+
+MakeDensities = Callable[..., Densities]

@@ -105,6 +105,38 @@ class Sampled(Latent):
         return not isinstance(self.q, Relaxed)
 
 
+@final
+class Certain(Latent):
+    """No latent variable at all: p(x | c) is evaluated exactly, at no rate; ELBO and log-likelihood are the same.
+
+    Args:
+        like: a tensor of the batch shape (*S, B) and dtype of the terms.
+    """
+
+    def __init__(self, like: Tensor) -> None:
+        self.z = like.new_empty(*like.shape, 0)
+
+    @property
+    def kl(self) -> Tensor:
+        """0."""
+        return self.z.new_zeros(self.z.shape[:-1])
+
+    @property
+    def log_ratio(self) -> Tensor:
+        """0."""
+        return self.kl
+
+    @property
+    def kl_per_dim(self) -> Tensor:
+        """No dimensions, (*S, B, 0)."""
+        return self.z
+
+    @property
+    def is_bound(self) -> bool:
+        """True, and tight."""
+        return True
+
+
 def expand_to(p: Distribution, q: Distribution) -> Distribution:
     """``p`` in q's batch shape: torch's discrete KLs do not broadcast; those of normals do, and expanding costs."""
     match p:
