@@ -8,7 +8,9 @@ import torch
 
 from elbolab.batch import Batch
 from elbolab.densities.base import Densities
+from elbolab.evaluation.aggregate import aggregate_quantities
 from elbolab.evaluation.batches import first
+from elbolab.evaluation.clusters import cluster_quantities
 from elbolab.evaluation.decomposition import rate_decomposition
 from elbolab.evaluation.likelihood import degeneracy, likelihood_quantities
 from elbolab.evaluation.quantity import Quantity
@@ -51,6 +53,8 @@ def evaluate(
     decomposition_limit: int = 2_000,
     probe_limit: int = 50_000,
     num_neighbours: int = 5,
+    aggregate_limit: int = 10_000,
+    null_pairs: int | None = None,
     scores: Scores = PROTOCOL,
 ) -> Report:
     """Measures a model: the same model, data and options give the same report.
@@ -69,12 +73,15 @@ def evaluate(
         decomposition_limit: data of the rate's decomposition, whose cost is quadratic, at most.
         probe_limit: training data of the probes, at most; a seeded choice of them where there are more.
         num_neighbours: voters of the nearest-neighbour probe.
+        aggregate_limit: codes that are compared with draws of the prior, at most; the cost is quadratic.
+        null_pairs: pairs of draws of the prior for mmd2_null; None for none.
         scores: how the disentanglement scores are taken.
 
     Raises:
         ValueError: an unknown split, or a number below 1.
     """
     limits = {"limit": limit, "decomposition_limit": decomposition_limit, "probe_limit": probe_limit}
+    limits |= {"aggregate_limit": aggregate_limit, "null_pairs": null_pairs}
     check_options(splits, seed, scores, num_samples=num_samples, memory=memory, num_neighbours=num_neighbours, **limits)
     device = device_of(densities)
     train = data.batches("train", device)
@@ -90,6 +97,8 @@ def evaluate(
     for split, batches in measured.items():
         found = likelihoods[split] | rate_decomposition(densities, batches, seed=seed, limit=decomposition_limit)
         found |= representation_quantities(densities, train, batches, seed=seed, protocol=scores, **probes)
+        found |= aggregate_quantities(densities, batches, seed=seed, limit=aggregate_limit, null=null_pairs)
+        found |= cluster_quantities(densities, data.batches("val", device), batches, seed=seed)
         _tell(split, found)
         report[split] = entries(found)
     check(report)

@@ -39,6 +39,8 @@ HEADLINES = (
     "bits_per_dim",
     "ess",
     "active_units",
+    "mmd2",
+    "cluster_error",
     "probe_accuracy",
     "knn_accuracy",
 )

@@ -14,6 +14,7 @@ from elbolab.batch import Batch
 from elbolab.densities.base import Densities
 from elbolab.densities.terms import Undefined
 from elbolab.evaluation.batches import first
+from elbolab.evaluation.figures.aggregate import codes_and_prior
 from elbolab.evaluation.figures.curves import loss_curves
 from elbolab.evaluation.figures.generative import (
     generate,
@@ -51,6 +52,7 @@ def draw_all(
         "interpolations": partial(interpolations, densities, batch, seed=seed),
         "traversals": partial(traversals, densities, batch, seed=seed),
         "latent_space": partial(latent_space, {"": densities}, batches, seed=seed),
+        "codes_and_prior": partial(codes_and_prior, {"": densities}, batches, seed=seed),
         "manifold": partial(manifold, densities, batch, seed=seed),
         "kl_per_dim": partial(kl_bars, densities, [batch], seed=seed),
     }

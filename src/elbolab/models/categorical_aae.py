@@ -1,0 +1,145 @@
+"""Adversarial autoencoders with a style and a category (Makhzani et al. 2015, sections 4 and 5).
+
+Shapes: B = data in a batch, L = labelled ones, D = dimensions of the style, C = categories.
+"""
+
+from typing import Any, final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from elbolab.batch import Batch, Net, Semi
+from elbolab.densities.adversarial import Categorical, ClassAutoencoder, GroupAutoencoder
+from elbolab.densities.terms import summary
+from elbolab.models.aae import check_densities, labels_of, matched_report, one_hot
+from elbolab.models.adversarial import AdversarialModule, Critic, MakeOptimizer, Player, Points, draw, trainable
+from elbolab.models.base import Loss
+
+
+@final
+class Critics(nn.Module):
+    """One critic of the style and one of the category."""
+
+    def __init__(self, net: Net, densities: Categorical) -> None:
+        super().__init__()
+        self.densities = [densities]  # in a list: its parameters are not the critics'
+        self.style = Critic(net, (densities.latent_dim,))
+        self.category = Critic(net, densities.uniform.shape)
+
+    def codes(self, x: Tensor) -> list[tuple[Critic, Points]]:
+        """Which critic sees which part of the codes."""
+        z, log_y = self.densities[0].infer(x)
+        return [(self.style, (z,)), (self.category, (log_y.exp(),))]
+
+    def draws(self, x: Tensor) -> list[Points]:
+        """Draws of both priors, as many as data: p(z), and one-hot vectors of uniform categories."""
+        (densities,), num = self.densities, len(x)
+        categories = torch.randint(len(densities.uniform), (num,), device=x.device)
+        return [(draw(densities.prior(), (num,)),), (one_hot(categories, len(densities.uniform), x),)]
+
+
+def critics_and_generator(model: AdversarialModule, critics: Critics) -> list[Player]:
+    """Both critics on the unlabelled data, then the encoder against both."""
+    names = ("style_critic", "category_critic")
+    players = [
+        model.critic_player(
+            critic,
+            lambda batch, i=i: critics.draws(unlabelled(batch).x)[i],
+            lambda batch, i=i: critics.codes(unlabelled(batch).x)[i][1],
+            names[i],
+        )
+        for i, critic in enumerate((critics.style, critics.category))
+    ]
+    (densities,) = critics.densities
+    return [*players, model.generator_player(lambda batch: critics.codes(unlabelled(batch).x), densities.posterior)]
+
+
+def unlabelled(batch: Batch | Semi) -> Batch:
+    """All data of a batch, labels aside."""
+    return batch.unlabelled if isinstance(batch, Semi) else batch
+
+
+def reconstruction(densities: Categorical, batch: Batch | Semi) -> Loss:
+    """The distortion of the unlabelled data, nats per datum."""
+    terms = densities.terms(unlabelled(batch).x)
+    return Loss(terms.distortion.mean(), summary(terms))
+
+
+@final
+class SemiAAE(AdversarialModule):
+    """Reconstruct; both critics; the encoder against both; then q(y | x) learns the labelled part (section 4).
+
+    Args:
+        critic: recipe of both critics' networks.
+        classifier_optimizer: parameters -> optimiser of the last phase.
+        **base: see `AdversarialModule`.
+
+    Raises:
+        ValueError: other densities.
+    """
+
+    densities: ClassAutoencoder
+
+    def __init__(self, critic: Net, classifier_optimizer: MakeOptimizer, **base: Any) -> None:
+        super().__init__(**base)
+        check_densities(self.densities, ClassAutoencoder, "densities=class_autoencoder")
+        self.classifier_optimizer = classifier_optimizer
+        self.critics = Critics(critic, self.densities)
+
+    def loss(self, batch: Batch | Semi) -> Loss:
+        """The distortion, nats per datum."""
+        return reconstruction(self.densities, batch)
+
+    def adversaries(self) -> list[Player]:
+        """Both critics, the encoder, and the encoder again as the classifier."""
+        classifier = Player(self.classify, trainable(self.densities.posterior), self.classifier_optimizer, "classifier")
+        return [*critics_and_generator(self, self.critics), classifier]
+
+    def classify(self, batch: Semi) -> Loss:
+        """-log q(y | x) of the labelled data, nats per labelled datum.
+
+        Raises:
+            ValueError: the data are not split into labelled and unlabelled ones.
+        """
+        if not isinstance(batch, Semi):
+            raise ValueError("this model learns from few labels: say how many, e.g. data.num_labelled=100")
+        log_y = self.densities.log_class_probs(batch.labelled.x)
+        return Loss(F.nll_loss(log_y, labels_of(batch.labelled)), {})
+
+    def report(self, batch: Batch) -> dict[str, Tensor]:
+        """distortion, mmd2 of the style, and error: the share of data whose most probable class is wrong."""
+        wrong = self.densities.log_class_probs(batch.x).argmax(-1) != labels_of(batch)
+        return matched_report(self.densities.terms(batch.x)) | {"error": wrong.to(batch.x.dtype).mean()}
+
+
+@final
+class ClusteringAAE(AdversarialModule):
+    """Reconstruct; both critics; the encoder against both: `SemiAAE` without labels (section 5).
+
+    Args:
+        critic: recipe of both critics' networks.
+        **base: see `AdversarialModule`.
+
+    Raises:
+        ValueError: other densities.
+    """
+
+    densities: GroupAutoencoder
+
+    def __init__(self, critic: Net, **base: Any) -> None:
+        super().__init__(**base)
+        check_densities(self.densities, GroupAutoencoder, "densities=group_autoencoder")
+        self.critics = Critics(critic, self.densities)
+
+    def loss(self, batch: Batch) -> Loss:
+        """The distortion, nats per datum."""
+        return reconstruction(self.densities, batch)
+
+    def adversaries(self) -> list[Player]:
+        """Both critics, then the encoder."""
+        return critics_and_generator(self, self.critics)
+
+    def report(self, batch: Batch) -> dict[str, Tensor]:
+        """distortion, and mmd2 of the style."""
+        return matched_report(self.densities.terms(batch.x))
