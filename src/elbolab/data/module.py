@@ -163,13 +163,11 @@ class DataModule(L.LightningDataModule, ABC):
     @final
     def train_dataloader(self) -> Loader:
         """Blocks of shuffled training batches."""
-        finish = self.finish("train", self._device())
-        order = self._training_order()
+        order, finish = self._training_order(), self.finish("train", self._device())
         if self.num_labelled is None:
             return self._loader("train", order, finish)
-        size = self.labelled_batch_size or min(self.num_labelled, DEFAULT_SIZE)
-        paired = FinishPair(finish, size, self.num_labelled / len(self.splits.train))
-        return self._loader("train", PairedOrder(order, self._which_labelled, size), paired)
+        share = self.num_labelled / len(self.splits.train)
+        return self._loader("train", order, FinishPair(finish, self._labelled_size(self.num_labelled), share))
 
     @final
     def val_dataloader(self) -> Loader:
@@ -236,21 +234,30 @@ class DataModule(L.LightningDataModule, ABC):
 
     @cached_property
     def _labelled(self) -> Arrays:
-        return self.splits.train.select(self._which_labelled)
+        which = self._which_labelled  # says first what cannot be had
+        return self.splits.train.select(which)
 
     @cached_property
     def _which_labelled(self) -> np.ndarray:
         """Which training data are labelled, (num_labelled,) indices."""
-        num, num_classes, y = self.num_labelled, self.spec.num_classes, self.splits.train.y
+        num_classes, num = self.spec.num_classes, self.num_labelled
         if num is None:
             raise ValueError("no training data are labelled more than others: set data.num_labelled")
+        y = self.splits.train.y
         assert num_classes is not None
         assert y is not None
         return choose_labelled(y, num_classes, num, self.label_seed)
 
-    def _training_order(self) -> Order:
+    def _labelled_size(self, num: int) -> int:
+        """Labelled data in a batch, L, of ``num`` in all."""
+        return self.labelled_batch_size or min(num, DEFAULT_SIZE)
+
+    def _training_order(self) -> Ordering:
         world, rank = self._ranks()
-        return Order(len(self.splits.train), self.batch_size, self.seed, True, world, rank, self.pace.limit_train)
+        order = Order(len(self.splits.train), self.batch_size, self.seed, True, world, rank, self.pace.limit_train)
+        if self.num_labelled is None:
+            return order
+        return PairedOrder(order, self._which_labelled, self._labelled_size(self.num_labelled))
 
     def _evaluation_order(self, split: str, limit: int | None) -> Order:
         """At least one batch for every rank, where there are as many data: a rank without any would be waited for."""
