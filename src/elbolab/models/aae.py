@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from elbolab.batch import Batch, Net, Semi
-from elbolab.densities.adversarial import AdversarialAutoencoder
+from elbolab.densities.adversarial import AdversarialAutoencoder, Matched
 from elbolab.densities.terms import Terms, summary
 from elbolab.distributions.planar import Labelled
 from elbolab.metrics.match import mmd2
@@ -125,6 +125,7 @@ def one_hot(labels: Tensor, num: int, like: Tensor) -> Tensor:
 def matched_report(terms: Terms) -> dict[str, Tensor]:
     """distortion, and mmd2 of the style between its draws and as many of the prior; 0 of one datum, which has none."""
     latent = terms.latents[-1]
+    assert isinstance(latent, Matched)
     if len(latent.z) < 2:
         return summary(terms) | {"mmd2": latent.z.new_zeros(())}
     drawn = draw(latent.p, () if latent.p.batch_shape else (len(latent.z),))

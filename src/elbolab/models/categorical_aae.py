@@ -19,40 +19,44 @@ from elbolab.models.base import Loss
 
 @final
 class Critics(nn.Module):
-    """One critic of the style and one of the category."""
+    """One critic of the style and one of the category, on the data whose labels are not looked at."""
 
     def __init__(self, net: Net, densities: Categorical) -> None:
         super().__init__()
-        self.densities = [densities]  # in a list: its parameters are not the critics'
+        self.held = [densities]  # in a list: its parameters are not the critics'
+        self.num_categories = len(densities.uniform)
         self.style = Critic(net, (densities.latent_dim,))
-        self.category = Critic(net, densities.uniform.shape)
+        self.category = Critic(net, (self.num_categories,))
 
-    def codes(self, x: Tensor) -> list[tuple[Critic, Points]]:
+    def codes(self, batch: Batch | Semi) -> list[tuple[Critic, Points]]:
         """Which critic sees which part of the codes."""
-        z, log_y = self.densities[0].infer(x)
+        z, log_y = self.held[0].infer(unlabelled(batch).x)
         return [(self.style, (z,)), (self.category, (log_y.exp(),))]
 
-    def draws(self, x: Tensor) -> list[Points]:
-        """Draws of both priors, as many as data: p(z), and one-hot vectors of uniform categories."""
-        (densities,), num = self.densities, len(x)
-        categories = torch.randint(len(densities.uniform), (num,), device=x.device)
-        return [(draw(densities.prior(), (num,)),), (one_hot(categories, len(densities.uniform), x),)]
+    def styles(self, batch: Batch | Semi) -> Points:
+        """The styles of the codes."""
+        return self.codes(batch)[0][1]
 
+    def categories(self, batch: Batch | Semi) -> Points:
+        """The probabilities of the codes' categories."""
+        return self.codes(batch)[1][1]
 
-def critics_and_generator(model: AdversarialModule, critics: Critics) -> list[Player]:
-    """Both critics on the unlabelled data, then the encoder against both."""
-    names = ("style_critic", "category_critic")
-    players = [
-        model.critic_player(
-            critic,
-            lambda batch, i=i: critics.draws(unlabelled(batch).x)[i],
-            lambda batch, i=i: critics.codes(unlabelled(batch).x)[i][1],
-            names[i],
-        )
-        for i, critic in enumerate((critics.style, critics.category))
-    ]
-    (densities,) = critics.densities
-    return [*players, model.generator_player(lambda batch: critics.codes(unlabelled(batch).x), densities.posterior)]
+    def prior_styles(self, batch: Batch | Semi) -> Points:
+        """Draws of p(z), as many as data."""
+        return (draw(self.held[0].prior(), (len(unlabelled(batch).x),)),)
+
+    def prior_categories(self, batch: Batch | Semi) -> Points:
+        """One-hot vectors of uniform categories, as many as data."""
+        x = unlabelled(batch).x
+        return (one_hot(torch.randint(self.num_categories, (len(x),), device=x.device), self.num_categories, x),)
+
+    def players(self, model: AdversarialModule) -> list[Player]:
+        """Both critics, then the encoder against both."""
+        return [
+            model.critic_player(self.style, self.prior_styles, self.styles, "style_critic"),
+            model.critic_player(self.category, self.prior_categories, self.categories, "category_critic"),
+            model.generator_player(self.codes, self.held[0].posterior),
+        ]
 
 
 def unlabelled(batch: Batch | Semi) -> Batch:
@@ -94,7 +98,7 @@ class SemiAAE(AdversarialModule):
     def adversaries(self) -> list[Player]:
         """Both critics, the encoder, and the encoder again as the classifier."""
         classifier = Player(self.classify, trainable(self.densities.posterior), self.classifier_optimizer, "classifier")
-        return [*critics_and_generator(self, self.critics), classifier]
+        return [*self.critics.players(self), classifier]
 
     def classify(self, batch: Semi) -> Loss:
         """-log q(y | x) of the labelled data, nats per labelled datum.
@@ -138,7 +142,7 @@ class ClusteringAAE(AdversarialModule):
 
     def adversaries(self) -> list[Player]:
         """Both critics, then the encoder."""
-        return critics_and_generator(self, self.critics)
+        return self.critics.players(self)
 
     def report(self, batch: Batch) -> dict[str, Tensor]:
         """distortion, and mmd2 of the style."""

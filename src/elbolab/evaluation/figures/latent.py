@@ -66,6 +66,7 @@ def latent_space(
 
 
 def scatter(axes: Axes, z: NDArray, y: NDArray | None, seed: int, projection: Projection) -> None:
+    """Codes z (N, D), coloured by labels y (N,) where there are any."""
     if z.shape[1] == 1:
         _histogram(axes, z[:, 0], y)
         return
