@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Protocol, final
+from typing import Any, Protocol, final
 
 import torch
 
@@ -11,6 +11,7 @@ from elbolab.densities.base import Densities
 from elbolab.evaluation.aggregate import aggregate_quantities
 from elbolab.evaluation.batches import first
 from elbolab.evaluation.clusters import cluster_quantities
+from elbolab.evaluation.conditional import conditional_quantities
 from elbolab.evaluation.decomposition import rate_decomposition
 from elbolab.evaluation.likelihood import degeneracy, likelihood_quantities
 from elbolab.evaluation.quantity import Quantity
@@ -55,6 +56,8 @@ def evaluate(
     num_neighbours: int = 5,
     aggregate_limit: int = 10_000,
     null_pairs: int | None = None,
+    class_samples: int = 100,
+    class_limit: int | None = 1_000,
     scores: Scores = PROTOCOL,
 ) -> Report:
     """Measures a model: the same model, data and options give the same report.
@@ -75,6 +78,8 @@ def evaluate(
         num_neighbours: voters of the nearest-neighbour probe.
         aggregate_limit: codes that are compared with draws of the prior, at most; the cost is quadratic.
         null_pairs: pairs of draws of the prior for mmd2_null; None for none.
+        class_samples: K, for each class, of a class-conditional model's nll and error.
+        class_limit: data of each split that these two are measured on, at most; None for all.
         scores: how the disentanglement scores are taken.
 
     Raises:
@@ -82,12 +87,16 @@ def evaluate(
     """
     limits = {"limit": limit, "decomposition_limit": decomposition_limit, "probe_limit": probe_limit}
     limits |= {"aggregate_limit": aggregate_limit, "null_pairs": null_pairs}
+    limits |= {"class_samples": class_samples, "class_limit": class_limit}
     check_options(splits, seed, scores, num_samples=num_samples, memory=memory, num_neighbours=num_neighbours, **limits)
     device = device_of(densities)
     train = data.batches("train", device)
     measured = {split: First(data.batches(split, device), limit) for split in splits}
+    sampling: dict[str, Any] = {"num_samples": num_samples, "seed": seed, "memory": memory}
+    by_class: dict[str, Any] = {"class_samples": class_samples, "class_limit": class_limit}
     likelihoods = {
-        split: likelihood_quantities(densities, batches, num_samples=num_samples, seed=seed, memory=memory)
+        split: likelihood_quantities(densities, batches, **sampling)
+        | conditional_quantities(densities, batches, **sampling, **by_class)
         for split, batches in measured.items()
     }
     if world_and_rank()[1] > 0:  # nobody is kept waiting for what rank 0 does alone
