@@ -3,18 +3,25 @@
 from functools import partial
 
 import torch
-from tests.helpers import BITS, LABELLED, adam, mlp, regression, small_cvae, small_densities
+from tests.helpers import BITS, CLASSES, LABELLED, adam, mlp, regression, small_cvae, small_densities
 
-from elbolab.batch import Batch
+from elbolab.batch import Batch, Semi
+from elbolab.densities.adversarial import AdversarialAutoencoder, ClassAutoencoder, GroupAutoencoder
 from elbolab.densities.autoencoder import Autoencoder
+from elbolab.densities.base import Classifying
 from elbolab.densities.recurrent import Recurrent
-from elbolab.distributions.conditional import Head
+from elbolab.distributions.conditional import Head, Ignore
+from elbolab.distributions.corruption import Denoising, GaussianNoise
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
+from elbolab.distributions.planar import GaussianRing, SwissRoll
 from elbolab.distributions.point_mass import Deterministic
-from elbolab.distributions.priors import ClassCentres, FixedBernoulli
+from elbolab.distributions.priors import ClassCentres, FixedBernoulli, ScaledNormal
 from elbolab.distributions.relaxed import RelaxedBernoulliLatent
+from elbolab.distributions.universal import Universal
+from elbolab.models.aae import AAE
 from elbolab.models.ae import AE
 from elbolab.models.beta_vae import BetaVAE
+from elbolab.models.categorical_aae import ClusteringAAE, SemiAAE
 from elbolab.models.cvae import CVAE
 from elbolab.models.regression import Regression
 from elbolab.models.vae import VAE
@@ -41,7 +48,62 @@ def recurrent():
     return Recurrent(LABELLED, 2, normal, normal, bits, baseline=regression())
 
 
+BITS_HEAD, CODE_HEAD = partial(Head, net=mlp(5), family=Bernoulli), partial(Head, net=mlp(5), family=Deterministic)
+WIDE, RING = partial(ScaledNormal, scale=3.0), partial(GaussianRing, num_components=3, radius=4.0)
+RING = partial(RING, radial_scale=1.0, tangential_scale=0.4)
+ROLL = partial(SwissRoll, turns=2.0, outer_radius=5.0, num_labels=3)
+
+
+def adversarial(spec=BITS, posterior=CODE_HEAD, prior=WIDE):
+    return AdversarialAutoencoder(spec, 2, prior, posterior, BITS_HEAD)
+
+
+def class_autoencoder(posterior=CODE_HEAD, spec=CLASSES):
+    return ClassAutoencoder(spec, latent_dim=2, prior=WIDE, posterior=posterior, likelihood=BITS_HEAD)
+
+
+def group_autoencoder(num_groups=4, spec=CLASSES):
+    return GroupAutoencoder(spec, num_groups, latent_dim=2, prior=WIDE, posterior=CODE_HEAD, likelihood=BITS_HEAD)
+
+
+def adversarial_options(**options):
+    return {
+        "critic": mlp(4),
+        "optimizer": adam(),
+        "critic_optimizer": adam(),
+        "generator_optimizer": adam(),
+        "monitor": "val/mmd2",
+        "mode": "min",
+    } | options
+
+
+def aae(densities=adversarial, **options):
+    return AAE(densities=densities(), **adversarial_options(**options))
+
+
+def semi_aae(densities=class_autoencoder, **options):
+    return SemiAAE(classifier_optimizer=adam(), densities=densities(), **adversarial_options(**options))
+
+
+def clustering_aae(densities=group_autoencoder, **options):
+    return ClusteringAAE(densities=densities(), **adversarial_options(**options))
+
+
+NORMAL_HEAD = partial(Head, net=mlp(5), family=DiagonalNormal)
+NOISY = partial(Denoising, corruption=partial(GaussianNoise, scale=0.3), posterior=CODE_HEAD)
+
+
 VARIANTS = {
+    "aae": lambda: aae(partial(adversarial, posterior=NORMAL_HEAD), label_smoothing=0.1),
+    "aae, universal": lambda: aae(
+        partial(adversarial, posterior=partial(Universal, net=mlp(5), num_noise=3), prior=RING), gradient_penalty=0.5
+    ),
+    "aae, label-informed": lambda: aae(partial(adversarial, spec=CLASSES, prior=ROLL), label_informed=True),
+    "aae, supervised": lambda: aae(
+        partial(adversarial, spec=LABELLED, posterior=partial(Ignore, conditional=CODE_HEAD))
+    ),
+    "aae, semi-supervised": lambda: semi_aae(partial(class_autoencoder, posterior=NOISY), gradient_penalty=0.5),
+    "aae, clustering": clustering_aae,
     "vae": lambda: VAE(densities=small_densities(), optimizer=adam()),
     "vae, 3 samples": lambda: VAE(num_samples=3, densities=small_densities(), optimizer=adam()),
     "vae, binary latents": lambda: VAE(densities=binary(), optimizer=adam()),
@@ -71,7 +133,16 @@ def make(name):
 
 
 def batch_for(model, num=8):
-    """Bits with the conditions that the model asks for."""
-    g = torch.Generator().manual_seed(5)
+    """Bits with the conditions and labels that the model asks for."""
+    g, spec = torch.Generator().manual_seed(5), model.densities.spec
     x = torch.randint(2, (num, 6), generator=g).to(torch.get_default_dtype())
-    return Batch(x, tuple(torch.eye(*shape)[torch.arange(num) % shape[0]] for shape in model.densities.spec.given))
+    y = None if spec.num_classes is None else torch.arange(num) % spec.num_classes
+    return Batch(x, tuple(torch.eye(*shape)[torch.arange(num) % shape[0]] for shape in spec.given), y)
+
+
+def training_batch_for(model, num=8):
+    """The same, with few labels for a model that names classes."""
+    batch = batch_for(model, num)
+    if not isinstance(model.densities, Classifying):
+        return batch
+    return Semi(batch, Batch(batch.x), torch.full((num,), 0.1))
