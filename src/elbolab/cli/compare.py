@@ -3,6 +3,7 @@
 import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from omegaconf import OmegaConf
 from elbolab.cli.load import Run, load_run
 from elbolab.cli.nearest import last_part
 from elbolab.densities.base import Densities
+from elbolab.densities.terms import Undefined
+from elbolab.evaluation.figures.aggregate import codes_and_prior
 from elbolab.evaluation.figures.curves import Point, rate_distortion
 from elbolab.evaluation.figures.drawing import NUM_DATA, gather, write_figures
 from elbolab.evaluation.figures.generative import samples
@@ -26,7 +29,7 @@ MOST_PANELS = 4
 MOST_DIFFERENCES = 4
 """Differences that a run's name holds."""
 
-BOUNDS = ("elbo", "rate", "distortion", "nll", "active_units", "mse", "probe_accuracy")
+BOUNDS = ("elbo", "rate", "distortion", "nll", "mmd2", "active_units", "mse", "probe_accuracy")
 SCORES = ("beta_vae_score", "factor_vae_score", "mig", "dci_disentanglement", "sap")
 """Columns of the two tables."""
 
@@ -160,6 +163,8 @@ def _pictures(runs: Mapping[str, Run], reports: Mapping[str, Report]) -> dict[st
         "latent_spaces": latent_space(models, batches, seed=0),
         "random_decodes": samples(models, gather(batches, NUM_DATA), seed=0),
     }
+    with suppress(Undefined):  # not all of them have codes in the plane and a prior
+        panels["codes_and_priors"] = codes_and_prior(models, batches, seed=0)
     return figures | panels
 
 
@@ -193,8 +198,8 @@ def _heading(column: str, reports: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def _cell(quantity: Mapping[str, Any] | None) -> str:
-    """Nats to the hundredth, counts whole, shares and scores to the thousandth."""
+    """Nats to the hundredth, counts whole, squared distances to five places, shares and scores to the thousandth."""
     if quantity is None:
         return "-"
-    decimals = {"nats": 2, "dimensions": 0}.get(quantity["unit"], 3)
+    decimals = {"nats": 2, "dimensions": 0, "squared distance": 5}.get(quantity["unit"], 3)
     return f"{quantity['value']:.{decimals}f}"
