@@ -76,4 +76,23 @@ class Corrupting(ABC):
         """q(z | x, c) exactly at x, corrupted or not, in training mode too."""
 
 
+class Styled(ABC):
+    """What a model that tells class from style answers beside its densities; figures hold one and change the other.
+
+    Classes are one-hot vectors (*S, C), styles z (*S, D).
+    """
+
+    @abstractmethod
+    def style(self, x: Tensor) -> Tensor:
+        """The mean of q(z | x, y) at the most probable class, (B, D)."""
+
+    @abstractmethod
+    def style_prior(self, y: Tensor) -> Distribution:
+        """p(z | y)."""
+
+    @abstractmethod
+    def restyle(self, z: Tensor, y: Tensor) -> Distribution:
+        """p(x | y, z)."""
+
+
 MakeDensities = Callable[..., Densities]

@@ -9,7 +9,9 @@ import torch
 from elbolab.batch import Batch
 from elbolab.densities.base import Densities
 from elbolab.evaluation.batches import first
+from elbolab.evaluation.classification import classification_quantities
 from elbolab.evaluation.decomposition import rate_decomposition
+from elbolab.evaluation.few_labels import few_label_quantities
 from elbolab.evaluation.likelihood import degeneracy, likelihood_quantities
 from elbolab.evaluation.quantity import Quantity
 from elbolab.evaluation.ranks import world_and_rank
@@ -22,7 +24,13 @@ log = logging.getLogger(__name__)
 
 
 class Source(Protocol):
-    """Where data come from; every data module is one."""
+    """Where data come from; every data module is one.
+
+    Attributes:
+        num_labelled: size of the part ``labelled`` of the training data, None where no part has labels of its own.
+    """
+
+    num_labelled: int | None
 
     def batches(self, split: str, device: torch.device | str) -> Iterable[Batch]:
         """All batches of a split, the same at every iteration."""
@@ -90,6 +98,9 @@ def evaluate(
     for split, batches in measured.items():
         found = likelihoods[split] | rate_decomposition(densities, batches, seed=seed, limit=decomposition_limit)
         found |= representation_quantities(densities, train, batches, seed=seed, protocol=scores, **probes)
+        found |= classification_quantities(densities, batches, seed=seed)
+        if data.num_labelled is not None:
+            found |= few_label_quantities(densities, data.batches("labelled", device), batches, seed=seed)
         _tell(split, found)
         report[split] = entries(found)
     check(report)

@@ -24,6 +24,7 @@ from elbolab.evaluation.figures.generative import (
     traversals,
 )
 from elbolab.evaluation.figures.latent import kl_bars, latent_space
+from elbolab.evaluation.figures.semi import analogies, class_manifolds
 from elbolab.evaluation.likelihood import in_groups
 from elbolab.evaluation.seeded import evaluating
 
@@ -52,6 +53,8 @@ def draw_all(
         "traversals": partial(traversals, densities, batch, seed=seed),
         "latent_space": partial(latent_space, {"": densities}, batches, seed=seed),
         "manifold": partial(manifold, densities, batch, seed=seed),
+        "class_manifolds": partial(class_manifolds, densities, batch, seed=seed),
+        "analogies": partial(analogies, densities, batch, seed=seed),
         "kl_per_dim": partial(kl_bars, densities, [batch], seed=seed),
     }
     if metrics is not None:
