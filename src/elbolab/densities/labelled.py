@@ -112,9 +112,8 @@ class Labelled(Densities, Enumerating, Styled):
 
     def _at(self, x: Tensor, y: Tensor) -> Terms:
         """The terms of log p(x | y), with a draw of z for each of y (*S, B, C)."""
-        q = self.conditional.posterior(x, y)
-        own = y.shape[: y.dim() - 1 - len(q.batch_shape)]  # q(z | x) knows nothing of the draws of y
-        return self.conditional.terms(x, y, sample_shape=tuple(own), proposal=q)
+        q = self.conditional.posterior(x, y).expand(y.shape[:-1])  # q(z | x) knows nothing of the draws of y
+        return self.conditional.terms(x, y, proposal=q)
 
     def _log_lik(self, x: Tensor, z: Tensor, y: Tensor) -> Tensor:
         """Log p(x | y, z), (C, B), in chunks of classes."""
