@@ -15,5 +15,6 @@ def test_a_loss_stays_on_the_device(name):
     model = make(name).train()
     with fake_cuda(model):
         for player in model.players():
-            loss = player.loss(Batch(torch.empty(8, 6, device="cuda")))
+            given = tuple(torch.empty(8, *shape, device="cuda") for shape in model.densities.spec.given)
+            loss = player.loss(Batch(torch.empty(8, 6, device="cuda"), given))
             assert {tensor.device.type for tensor in (loss.value, *loss.metrics.values())} == {"cuda"}

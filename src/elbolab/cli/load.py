@@ -46,7 +46,7 @@ class Run:
         """The codes (B, D) of x (B, *event).
 
         Raises:
-            ValueError: another shape, or conditions that are missing; so do the other methods.
+            ValueError: another shape, of x or of a condition, or conditions that are missing; so do the other methods.
         """
         return self.densities.encode(self._data(x), *self._conditions(given))
 
@@ -82,7 +82,16 @@ class Run:
                 f"this run has data.given={self.cfg.data.given}, and {len(given)} conditions were given: {mend}"
                 + (f"; for class labels y: torch.nn.functional.one_hot(y, {self.spec.num_classes})" if wanted else "")
             )
-        return [self._cast(condition) for condition in given]
+        return [self._condition(*pair) for pair in enumerate(given)]
+
+    def _condition(self, index: int, values: Values) -> Tensor:
+        condition, shape = self._cast(values), self.spec.given[index]
+        if condition.shape[1:] != shape or condition.dim() == len(shape):
+            raise ValueError(
+                f"condition {index + 1} has shape {tuple(condition.shape)}; with data.given={self.cfg.data.given} this "
+                f"run's have (B, {_listed(shape)})"
+            )
+        return condition
 
     def _cast(self, values: Values) -> Tensor:
         return torch.as_tensor(values, dtype=next(self.densities.parameters()).dtype, device=self.device)

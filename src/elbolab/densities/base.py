@@ -95,4 +95,15 @@ class Styled(ABC):
         """p(x | y, z)."""
 
 
+class Guessing(ABC):
+    """What a model that starts from a guess without latents answers beside its densities; pictures then show it.
+
+    Shapes: B data.
+    """
+
+    @abstractmethod
+    def first_guess(self, *given: Tensor) -> Tensor:
+        """E[x | c] of its baseline, (*S, B, *event)."""
+
+
 MakeDensities = Callable[..., Densities]

@@ -22,6 +22,15 @@ def check_latent_dim(latent_dim: int) -> None:
         raise ValueError(f"densities.latent_dim={latent_dim}: a model needs at least one latent dimension")
 
 
+def check_given(spec: Spec, what: str) -> None:
+    """Raises ValueError unless the data have conditions."""
+    if not spec.given:
+        raise ValueError(
+            f"{what} needs conditions, and these data have none: choose data.given=labels (or another data.given), or "
+            "a model without conditions (model=vae)"
+        )
+
+
 @torch.no_grad()
 def check_posterior(prior: Conditional, posterior: Conditional, spec: Spec) -> None:
     """Raises ValueError where the posterior has no density, or where its draws leave the support of the prior."""
@@ -41,10 +50,17 @@ def check_posterior(prior: Conditional, posterior: Conditional, spec: Spec) -> N
 
 
 @torch.no_grad()
-def check_likelihood(likelihood: Conditional, latent_shape: Shape, spec: Spec) -> None:
-    """Raises ValueError where the data have values to which the likelihood gives no probability."""
+def check_likelihood(likelihood: Conditional, latent_shape: Shape | None, spec: Spec) -> None:
+    """Raises ValueError where the data have values to which the likelihood gives no probability.
+
+    Args:
+        likelihood: p(x | z, c).
+        latent_shape: shape of z; None for p(x | c), without a latent.
+        spec: what is known of the data.
+    """
     _, *given = _zeros(spec)
-    p = _probe(likelihood, torch.zeros(1, *latent_shape), *given)
+    latent = [] if latent_shape is None else [torch.zeros(1, *latent_shape)]
+    p = _probe(likelihood, *latent, *given)
     continuous = spec.levels is None and spec.support is not Support.BINARY
     if (continuous and is_discrete(p)) or not _contains(p, _examples(spec)):
         raise ValueError(_mend(p, spec))
@@ -92,7 +108,7 @@ def check_noiseless(conditional: Conditional, shapes: tuple[Shape, ...], mend: s
 def example_terms(densities: Densities) -> Terms:
     """The terms of one datum, all 0, as evaluation sees them; the generator is left as it was."""
     like = next(densities.parameters())
-    with _evaluated(densities), torch.random.fork_rng(devices=[]):
+    with evaluated(densities), torch.random.fork_rng(devices=[]):
         return densities.terms(*(zeros.to(like) for zeros in _zeros(densities.spec)))
 
 
@@ -110,12 +126,12 @@ def _zeros(spec: Spec) -> list[Tensor]:
 
 def _probe(conditional: nn.Module, *parents: Tensor) -> Distribution:
     """The distribution as evaluation sees it."""
-    with _evaluated(conditional):
+    with evaluated(conditional):
         return conditional(*parents)
 
 
 @contextmanager
-def _evaluated(module: nn.Module) -> Iterator[None]:
+def evaluated(module: nn.Module) -> Iterator[None]:
     """Evaluation mode; the training flags are left as they were."""
     flags = [(part, part.training) for part in module.modules()]
     module.eval()

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Protocol, final
+from typing import Any, Protocol, final
 
 import torch
 
@@ -10,6 +10,7 @@ from elbolab.batch import Batch
 from elbolab.densities.base import Densities
 from elbolab.evaluation.batches import first
 from elbolab.evaluation.classification import classification_quantities
+from elbolab.evaluation.conditional import conditional_quantities
 from elbolab.evaluation.decomposition import rate_decomposition
 from elbolab.evaluation.few_labels import few_label_quantities
 from elbolab.evaluation.likelihood import degeneracy, likelihood_quantities
@@ -59,6 +60,8 @@ def evaluate(
     decomposition_limit: int = 2_000,
     probe_limit: int = 50_000,
     num_neighbours: int = 5,
+    class_samples: int = 100,
+    class_limit: int | None = 1_000,
     scores: Scores = PROTOCOL,
 ) -> Report:
     """Measures a model: the same model, data and options give the same report.
@@ -77,18 +80,24 @@ def evaluate(
         decomposition_limit: data of the rate's decomposition, whose cost is quadratic, at most.
         probe_limit: training data of the probes, at most; a seeded choice of them where there are more.
         num_neighbours: voters of the nearest-neighbour probe.
+        class_samples: K, for each class, of a class-conditional model's nll and error.
+        class_limit: data of each split that these two are measured on, at most; None for all.
         scores: how the disentanglement scores are taken.
 
     Raises:
         ValueError: an unknown split, or a number below 1.
     """
     limits = {"limit": limit, "decomposition_limit": decomposition_limit, "probe_limit": probe_limit}
+    limits |= {"class_samples": class_samples, "class_limit": class_limit}
     check_options(splits, seed, scores, num_samples=num_samples, memory=memory, num_neighbours=num_neighbours, **limits)
     device = device_of(densities)
     train = data.batches("train", device)
     measured = {split: First(data.batches(split, device), limit) for split in splits}
+    sampling: dict[str, Any] = {"num_samples": num_samples, "seed": seed, "memory": memory}
+    by_class: dict[str, Any] = {"class_samples": class_samples, "class_limit": class_limit}
     likelihoods = {
-        split: likelihood_quantities(densities, batches, num_samples=num_samples, seed=seed, memory=memory)
+        split: likelihood_quantities(densities, batches, **sampling)
+        | conditional_quantities(densities, batches, **sampling, **by_class)
         for split, batches in measured.items()
     }
     if world_and_rank()[1] > 0:  # nobody is kept waiting for what rank 0 does alone

@@ -7,7 +7,7 @@ no result depends on how the data were batched, on the number of ranks, or (for 
 budget.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from math import log, prod
 from typing import NamedTuple, final
@@ -82,9 +82,17 @@ def _parts(terms: Terms) -> dict[str, Tensor]:
 
 
 def importance_log_likelihood(
-    densities: Densities, batches: Iterable[Batch], *, num_samples: int, seed: int, memory: int | None = None
+    densities: Densities,
+    batches: Iterable[Batch],
+    *,
+    num_samples: int,
+    seed: int,
+    memory: int | None = None,
+    draw: "Draw | None" = None,
 ) -> Marginal:
     """Estimate log p(x) by log 1/K sum_k p(x, z_k) / q(z_k | x), z_k ~ q(z | x): L_K of Burda et al. (2016), eq. 8.
+
+    With conditions c it is log p(x | c) (Sohn et al. 2015, section 4.1).
 
     Weights are computed in the model's dtype, in chunks of samples and data that fit ``memory``; their logarithms are
     summed in float64.
@@ -95,13 +103,38 @@ def importance_log_likelihood(
         num_samples: K.
         seed: seed of the noise.
         memory: bytes for the activations of one chunk, beside one pass over a group; None takes `default_memory`.
+        draw: where the samples come from in the place of q(z | x): see `Draw`.
 
     Raises:
         Undefined: the model has no importance weight (an autoencoder).
     """
-    size = min(GROUP, max(1, DRAWN // (num_samples * prod(densities.latent_shape))))
 
-    groups = in_groups(batches, size)
+    def estimate(rows: Rows, chunk: int) -> dict[str, Tensor]:
+        return marginal_of(densities, rows, num_samples, chunk, draw or from_posterior)._asdict()
+
+    return Marginal(**over_groups(densities, batches, estimate, num_samples=num_samples, seed=seed, memory=memory))
+
+
+def over_groups(
+    densities: Densities,
+    batches: Iterable[Batch],
+    estimate: Callable[[Rows, int], dict[str, Tensor]],
+    *,
+    num_samples: int,
+    seed: int,
+    memory: int | None,
+) -> dict[str, Tensor]:
+    """What ``estimate`` finds of every datum, a group at a time, each with noise of its own, over all ranks.
+
+    Args:
+        densities: the model.
+        batches: the data.
+        estimate: (a group's rows, pairs of a sample and a datum that fit the memory) -> values by name, (G, ...) each.
+        num_samples: K.
+        seed: seed of the noise.
+        memory: bytes for the activations of one chunk; None takes `default_memory`.
+    """
+    groups = in_groups(batches, min(GROUP, max(1, DRAWN // (num_samples * _latent_numbers(densities)))))
     first = next(groups)
 
     with evaluating(densities, seed):
@@ -109,27 +142,32 @@ def importance_log_likelihood(
 
         def measure(number: int, rows: Rows) -> dict[str, Tensor]:
             seed_noise(device_of(densities), seed, number)
-            return _marginal(densities, rows, num_samples, chunk)._asdict()
+            return estimate(rows, chunk)
 
-        return Marginal(**shared_out(measure, chain([first], groups)))
+        return shared_out(measure, chain([first], groups))
 
 
-def _marginal(densities: Densities, rows: Rows, num_samples: int, chunk: int) -> Marginal:
+def _latent_numbers(densities: Densities) -> int:
+    """Numbers of one latent draw, 1 where there is no latent."""
+    return max(1, prod(densities.latent_shape))
+
+
+def marginal_of(densities: Densities, rows: Rows, num_samples: int, chunk: int, draw: "Draw") -> Marginal:
     """Estimate of log p(x) and effective sample size of one group, (G,) each."""
-    log_w = _log_weights(densities, rows, num_samples, chunk)
+    log_w = _log_weights(densities, rows, num_samples, chunk, draw)
     log_sum = log_w.logsumexp(0)
     ess = (2 * log_sum - (2 * log_w).logsumexp(0)).exp()
     return Marginal((log_sum - log(num_samples)).to(rows[0].dtype), ess.to(rows[0].dtype))
 
 
-def _log_weights(densities: Densities, rows: Rows, num_samples: int, chunk: int) -> Tensor:
+def _log_weights(densities: Densities, rows: Rows, num_samples: int, chunk: int, draw: "Draw") -> Tensor:
     """Log-weight of every sample and datum, (K, G) in float64, from draws made `DRAWN` numbers at a time."""
     latents = densities.terms(*rows).latents
-    block = max(1, DRAWN // (len(rows[0]) * prod(densities.latent_shape)))
+    block = max(1, DRAWN // (len(rows[0]) * _latent_numbers(densities)))
     log_w = torch.empty(num_samples, len(rows[0]), dtype=torch.float64, device=rows[0].device)
     for samples in _slices(num_samples, block):
         part = log_w[samples]
-        _fill(part, densities, rows, _draw(latents, len(part)), chunk)
+        _fill(part, densities, rows, draw(latents, len(part)), chunk)
     return log_w
 
 
@@ -173,7 +211,11 @@ class Drawn(Distribution):
         return self.log_q
 
 
-def _draw(latents: tuple[Latent, ...], num: int) -> Drawn | None:
+Draw = Callable[[tuple[Latent, ...], int], Drawn | None]
+"""(latents of a group, number) -> draws that a model takes as its proposal; None where it draws by itself."""
+
+
+def from_posterior(latents: tuple[Latent, ...], num: int) -> Drawn | None:
     """``num`` draws where the model has one layer of latents with a density, which then takes them as its proposal."""
     match latents:
         case (Sampled(q=q),):
@@ -187,6 +229,9 @@ def likelihood_quantities(
 ) -> dict[str, Quantity]:
     """Those that exist of elbo, rate, distortion, nll, ess, degenerate and bits_per_dim; none for a classifier.
 
+    Of a model with conditions it is the conditional log-likelihood, and so nll and bits_per_dim are named
+    conditional_nll and conditional_bits_per_dim.
+
     ``degenerate`` is the fraction of data whose effective sample size is below 2: one sample carries their estimate.
     One sample always does, so with ``num_samples=1`` neither it nor ess is there.
     """
@@ -199,14 +244,16 @@ def likelihood_quantities(
         marginal = importance_log_likelihood(densities, batches, num_samples=num_samples, seed=seed, memory=memory)
     except Undefined:
         return quantities
-    quantities["nll"] = mean_of(-marginal.log_px, k=num_samples, seed=seed)
+    of_what = "conditional_" if densities.spec.given else ""
+    quantities[f"{of_what}nll"] = mean_of(-marginal.log_px, k=num_samples, seed=seed)
     if num_samples > 1:
         degenerate = (marginal.ess < 2).to(marginal.ess.dtype)
         quantities["ess"] = mean_of(marginal.ess, k=num_samples, seed=seed, unit="samples")
         quantities["degenerate"] = mean_of(degenerate, k=num_samples, seed=seed, unit="fraction")
     if _is_discrete(densities, batches):
         per_dim = prod(densities.spec.x) * log(2)
-        quantities["bits_per_dim"] = mean_of(-marginal.log_px / per_dim, k=num_samples, seed=seed, unit="bits/dim")
+        bits = mean_of(-marginal.log_px / per_dim, k=num_samples, seed=seed, unit="bits/dim")
+        quantities[f"{of_what}bits_per_dim"] = bits
     return quantities
 
 

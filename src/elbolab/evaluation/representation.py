@@ -5,6 +5,7 @@ Shapes: N = data, D = latent dimensions, F = factors.
 
 from collections.abc import Iterable
 from dataclasses import replace
+from math import prod
 from typing import NamedTuple
 
 import torch
@@ -83,12 +84,14 @@ def representation_quantities(
     Returns:
         active_units, kl_per_dim (a list, nats), mse, psnr, ssim; with labels of at least two classes probe_accuracy and
         knn_accuracy; with factors mig, dci_disentanglement, dci_completeness, dci_informativeness, sap, beta_vae_score,
-        factor_vae_score.
+        factor_vae_score. A model without latents has mse, psnr and ssim alone.
     """
+    quantities = reconstruction_quantities(densities, test_batches, seed=seed)
+    if prod(densities.latent_shape) == 0:
+        return quantities
     test = codes(densities, test_batches)
-    quantities = {"active_units": _number(active_units(test.z), test.z, seed, "dimensions")}
+    quantities["active_units"] = _number(active_units(test.z), test.z, seed, "dimensions")
     quantities |= kl_quantities(densities, test_batches, seed=seed)
-    quantities |= reconstruction_quantities(densities, test_batches, seed=seed)
     if test.y is not None:
         train = codes(densities, chosen(train_batches, probe_limit, seed))
         quantities |= probe_quantities(train, test, seed=seed, num_neighbours=num_neighbours)

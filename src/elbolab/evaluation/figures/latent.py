@@ -51,14 +51,14 @@ def latent_space(
     """Codes coloured by label, a panel a model: as they are in one or two dimensions, else projected.
 
     Raises:
-        Undefined: there is one datum.
+        Undefined: there is one datum, or a model without latents.
     """
     figure = blank(4.2 * len(models) + 0.6, 4.2)
     panels = figure.subplots(1, len(models), squeeze=False)[0]
     for axes, (name, densities) in zip(panels, models.items(), strict=True):
         z, y, _ = codes(densities, first(batches, NUM_CODES))
-        if len(z) < 2:
-            raise Undefined("no latent space: one code spans nothing")
+        if len(z) < 2 or z.shape[1] == 0:
+            raise Undefined("no latent space: one code, or a code of no numbers, spans nothing")
         _scatter(axes, z.double().numpy(), None if y is None else y.numpy(), seed, projection)
         axes.set_title(name, fontsize=9)
     _legend(panels[-1], [] if y is None else np.unique(y.numpy()).tolist())
