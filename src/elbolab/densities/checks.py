@@ -6,7 +6,7 @@ from math import ceil, prod
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Distribution, Independent, constraints
+from torch.distributions import Distribution, Independent, OneHotCategorical, constraints
 
 from elbolab.batch import Shape, Spec, Support
 from elbolab.densities.base import Densities
@@ -101,6 +101,33 @@ def check_code(posterior: Conditional, spec: Spec) -> None:
             f"the code of an autoencoder has no noise, but its posterior is a {family_of(q)}: choose "
             "posterior=deterministic or denoising_deterministic, or a model with a bound (model=vae)"
         )
+
+
+@torch.no_grad()
+def check_classifier(classifier: Conditional, spec: Spec) -> None:
+    """Raises ValueError unless q(y | x) is a distribution of one-hot vectors."""
+    q = _probe(classifier, torch.zeros(1, *spec.x))
+    if not isinstance(q, OneHotCategorical):
+        raise ValueError(
+            f"q(y | x) is a {family_of(q)}, and must tell classes apart: set densities.classifier.family._target_="
+            "elbolab.distributions.one_hot.OneHot"
+        )
+
+
+@torch.no_grad()
+def check_noiseless(conditional: Conditional, shapes: tuple[Shape, ...], mend: str) -> None:
+    """Raises ValueError, naming ``mend``, where a network draws noise of its own: computed anew, it would be another.
+
+    Args:
+        conditional: what is to be computed anew.
+        shapes: shapes of its parents.
+        mend: the option to set instead.
+    """
+    with torch.random.fork_rng(devices=[]):
+        before = torch.get_rng_state()
+        conditional(*(torch.zeros(1, *shape) for shape in shapes))
+        if not torch.equal(before, torch.get_rng_state()):
+            raise ValueError(f"a network that draws noise while training cannot be computed anew: set {mend}")
 
 
 @torch.no_grad()

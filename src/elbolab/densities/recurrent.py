@@ -33,7 +33,7 @@ class Recurrent(Densities, Guessing):
         baseline: a trained p(x | c) of the same data.
 
     Raises:
-        ValueError: no conditions, no baseline, or one of another kind or of other data; see also `SingleLayer`.
+        ValueError: no conditions, or a baseline of another kind or of other data; see also `SingleLayer`.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Recurrent(Densities, Guessing):
         prior: MakeConditional | None,
         posterior: MakeConditional | None,
         likelihood: MakeConditional,
-        baseline: Densities | None = None,
+        baseline: Densities,
     ) -> None:
         super().__init__()
         check_given(spec, "a model that looks at a first guess")
@@ -88,16 +88,14 @@ class Recurrent(Densities, Guessing):
         self.inner.initialise_to_mean(mean)
 
 
-def _checked(baseline: Densities | None, spec: Spec) -> Regression:
+def _checked(baseline: Densities, spec: Spec) -> Regression:
     """The baseline itself."""
-    if baseline is None:
-        raise ValueError(f"densities=recurrent needs a baseline, whose guess it looks at: {MEND}")
     if not isinstance(baseline, Regression):
         raise ValueError(f"the baseline is a {type(baseline).__name__}, which has latents to be drawn: {MEND}")
-    if baseline.spec != spec:
+    there, here = ((s.x, s.given, s.canvas) for s in (baseline.spec, spec))
+    if there != here:
         raise ValueError(
-            f"the baseline was trained on data of shape {baseline.spec.x}, {baseline.spec.support}, with conditions "
-            f"{baseline.spec.given}, and these have shape {spec.x}, {spec.support}, and {spec.given}: take the same "
-            "data, data.given and data.quadrants for both"
+            f"the baseline was trained on data of shape {there[0]} with conditions {there[1]}, and these have "
+            f"{here[0]} and {here[1]}: take the same data, data.given and data.quadrants for both"
         )
     return baseline

@@ -10,9 +10,11 @@ from elbolab.batch import Batch
 from elbolab.densities.base import Densities
 from elbolab.evaluation.aggregate import aggregate_quantities
 from elbolab.evaluation.batches import first
+from elbolab.evaluation.classification import classification_quantities
 from elbolab.evaluation.clusters import cluster_quantities
 from elbolab.evaluation.conditional import conditional_quantities
 from elbolab.evaluation.decomposition import rate_decomposition
+from elbolab.evaluation.few_labels import few_label_quantities
 from elbolab.evaluation.likelihood import degeneracy, likelihood_quantities
 from elbolab.evaluation.quantity import Quantity
 from elbolab.evaluation.ranks import world_and_rank
@@ -25,7 +27,13 @@ log = logging.getLogger(__name__)
 
 
 class Source(Protocol):
-    """Where data come from; every data module is one."""
+    """Where data come from; every data module is one.
+
+    Attributes:
+        num_labelled: size of the part ``labelled`` of the training data, None where no part has labels of its own.
+    """
+
+    num_labelled: int | None
 
     def batches(self, split: str, device: torch.device | str) -> Iterable[Batch]:
         """All batches of a split, the same at every iteration."""
@@ -108,6 +116,9 @@ def evaluate(
         found |= representation_quantities(densities, train, batches, seed=seed, protocol=scores, **probes)
         found |= aggregate_quantities(densities, batches, seed=seed, limit=aggregate_limit, null=null_pairs)
         found |= cluster_quantities(densities, data.batches("val", device), batches, seed=seed)
+        found |= classification_quantities(densities, batches, seed=seed)
+        if data.num_labelled is not None:
+            found |= few_label_quantities(densities, data.batches("labelled", device), batches, seed=seed)
         _tell(split, found)
         report[split] = entries(found)
     check(report)

@@ -55,7 +55,11 @@ class Marginal(NamedTuple):
 
 
 def bound(densities: Densities, batches: Iterable[Batch], *, seed: int, num_samples: int = 1) -> dict[str, Tensor]:
-    """ELBO, rate and distortion per datum, (N,) each, averaged over ``num_samples`` draws; those that exist."""
+    """ELBO, rate and distortion per datum, (N,) each, averaged over ``num_samples`` draws; those that exist.
+
+    Raises:
+        Undefined: the model has no density of the data (a classifier).
+    """
     size = max(1, GROUP // num_samples)
 
     def measure(number: int, rows: Rows) -> dict[str, Tensor]:
@@ -223,7 +227,7 @@ def from_posterior(latents: tuple[Latent, ...], num: int) -> Drawn | None:
 def likelihood_quantities(
     densities: Densities, batches: Iterable[Batch], *, num_samples: int, seed: int, memory: int | None = None
 ) -> dict[str, Quantity]:
-    """Those that exist of elbo, rate, distortion, nll, ess, degenerate and bits_per_dim.
+    """Those that exist of elbo, rate, distortion, nll, ess, degenerate and bits_per_dim; none for a classifier.
 
     Of a model with conditions it is the conditional log-likelihood, and so nll and bits_per_dim are named
     conditional_nll and conditional_bits_per_dim.
@@ -231,7 +235,10 @@ def likelihood_quantities(
     ``degenerate`` is the fraction of data whose effective sample size is below 2: one sample carries their estimate.
     One sample always does, so with ``num_samples=1`` neither it nor ess is there.
     """
-    parts = bound(densities, batches, seed=seed)
+    try:
+        parts = bound(densities, batches, seed=seed)
+    except Undefined:
+        return {}
     quantities = {name: mean_of(values, k=1, seed=seed) for name, values in parts.items()}
     try:
         marginal = importance_log_likelihood(densities, batches, num_samples=num_samples, seed=seed, memory=memory)

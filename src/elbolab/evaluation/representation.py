@@ -122,15 +122,18 @@ def kl_quantities(densities: Densities, batches: Iterable[Batch], *, seed: int) 
 def reconstruction_quantities(densities: Densities, batches: Iterable[Batch], *, seed: int) -> dict[str, Quantity]:
     """mse, and psnr and ssim of images in [0, 1], between x and the mean of p(x | z) at the code z of x.
 
-    mse is per element; psnr is the mean over images of their dB. ssim is absent for images smaller than its window.
+    Nothing where codes are not decoded (a classifier). mse is per element; psnr is the mean over images of their dB. ssim is absent for images smaller than its window.
     """
     measures = [("mse", mse, "squared error/element")]
     if is_image(densities.spec):
         measures += [("psnr", psnr, "dB")]
         measures += [("ssim", ssim, "similarity")] if min(densities.spec.x[1:]) >= SSIM_WINDOW else []
     with evaluating(densities, seed):
-        pairs = ((batch.x, _reconstruct(densities, batch)) for batch in batches)
-        rows = [[measure(x, mean).cpu() for _, measure, _ in measures] for x, mean in pairs]
+        try:
+            pairs = ((batch.x, _reconstruct(densities, batch)) for batch in batches)
+            rows = [[measure(x, mean).cpu() for _, measure, _ in measures] for x, mean in pairs]
+        except Undefined:
+            return {}
     columns = zip(measures, zip(*rows, strict=True), strict=True)
     return {name: mean_of(torch.cat(values), k=None, seed=seed, unit=unit) for (name, _, unit), values in columns}
 

@@ -26,6 +26,7 @@ from elbolab.evaluation.figures.generative import (
     traversals,
 )
 from elbolab.evaluation.figures.latent import kl_bars, latent_space
+from elbolab.evaluation.figures.semi import analogies, class_manifolds
 from elbolab.evaluation.likelihood import in_groups
 from elbolab.evaluation.seeded import evaluating
 
@@ -55,6 +56,8 @@ def draw_all(
         "latent_space": partial(latent_space, {"": densities}, batches, seed=seed),
         "codes_and_prior": partial(codes_and_prior, {"": densities}, batches, seed=seed),
         "manifold": partial(manifold, densities, batch, seed=seed),
+        "class_manifolds": partial(class_manifolds, densities, batch, seed=seed),
+        "analogies": partial(analogies, densities, batch, seed=seed),
         "samples_by_label": partial(samples_by_label, densities, batch, seed=seed),
         "style_transfer": partial(style_transfer, densities, batch, seed=seed),
         "completions": partial(completions, densities, batch, seed=seed),
