@@ -87,10 +87,20 @@ def test_a_code_is_the_style_and_the_probabilities_of_the_category(make):
     z, log_y = densities.infer(x)
     torch.testing.assert_close(densities.encode(x), torch.cat([z, log_y.exp()], 1))
     torch.testing.assert_close(log_y.exp().sum(1), torch.ones(4))
-    torch.testing.assert_close(densities.decode(densities.encode(x)).mean, densities.restyle(z, log_y.exp()).mean)
-    torch.testing.assert_close(densities.terms(x).log_lik, densities.restyle(z, log_y.exp()).log_prob(x))
-    assert torch.equal(densities.style(x), z)
-    assert densities.style_prior(log_y.exp()).sample((3,)).shape == (3, 4, 2)
+    p = densities.likelihood(z, log_y.exp())
+    torch.testing.assert_close(densities.decode(densities.encode(x)).mean, p.mean)
+    torch.testing.assert_close(densities.terms(x).log_lik, p.log_prob(x))
+
+
+def test_a_class_autoencoder_tells_class_from_style():
+    densities = class_autoencoder()
+    x, y = data(densities)[0], torch.eye(3)
+    z = densities.style(x)
+    assert torch.equal(z, densities.infer(x)[0])
+    assert densities.style_prior(y).sample((5,)).shape == (5, 3, 2)
+    restyled = densities.restyle(z[:, None].expand(-1, 3, -1), y.expand(4, -1, -1)).mean
+    assert restyled.shape == (4, 3, 6)
+    torch.testing.assert_close(restyled[1, 2], densities.decode(torch.cat([z[1], y[2]])[None]).mean[0])
 
 
 def test_a_generated_category_is_whole():

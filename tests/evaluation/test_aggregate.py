@@ -6,12 +6,13 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 import torch
-from tests.helpers import LABELLED, Linear, mlp, small_densities
+from tests.helpers import CLASSES, LABELLED, Linear, mlp, small_densities
 from tests.models.registry import RING, ROLL, WIDE, adversarial, autoencoder, class_autoencoder, group_autoencoder
 from torch.distributions import Normal
 
 from elbolab.batch import Batch, Spec, Support
 from elbolab.densities.adversarial import AdversarialAutoencoder
+from elbolab.densities.terms import Undefined
 from elbolab.distributions.conditional import Head, StandardNormal
 from elbolab.distributions.location_scale import FixedScale
 from elbolab.distributions.priors import ClassCentres, FixedBernoulli, Mixture
@@ -19,7 +20,7 @@ from elbolab.distributions.relaxed import RelaxedBernoulliLatent
 from elbolab.evaluation import aggregate
 from elbolab.evaluation.aggregate import aggregate_quantities
 from elbolab.evaluation.clusters import cluster_quantities
-from elbolab.evaluation.figures.aggregate import codes_and_prior
+from elbolab.evaluation.figures.aggregate import codes_and_prior, groups
 from elbolab.evaluation.figures.generative import ends_of
 from elbolab.metrics.match import mmd2
 
@@ -91,19 +92,19 @@ def test_every_model_with_a_prior_to_draw_from_is_compared_with_it(densities, mo
 
 def test_a_prior_without_distribution_functions_is_compared_by_a_large_draw(monkeypatch):
     monkeypatch.setattr(aggregate, "LARGE", 20_000)
-    exact = aggregate_quantities(adversarial(prior=RING), batches(200, LABELLED._replace(given=())), seed=0)
+    exact = aggregate_quantities(adversarial(prior=RING), batches(200, CLASSES), seed=0)
 
     def unknown(p, value):
         raise NotImplementedError
 
     monkeypatch.setattr(aggregate, "coordinate_cdf", unknown)
     torch.manual_seed(0)
-    drawn = aggregate_quantities(adversarial(prior=RING), batches(200, LABELLED._replace(given=())), seed=0)
+    drawn = aggregate_quantities(adversarial(prior=RING), batches(200, CLASSES), seed=0)
     assert len(drawn["ks"].value) == len(exact["ks"].value)
 
 
 def test_models_without_one_such_prior_are_left_out():
-    bits = LABELLED._replace(given=())
+    bits = CLASSES
     assert aggregate_quantities(autoencoder(), batches(20, bits), seed=0) == {}
     assert aggregate_quantities(shifted(0.0), batches(20)[:1], seed=0, limit=1) == {}
     binary = small_densities(prior=partial(FixedBernoulli, probability=0.5), posterior=BINARY)
@@ -124,7 +125,7 @@ def test_groups_are_named_by_the_datum_they_are_surest_of():
 
 def test_the_picture_has_codes_above_and_the_prior_beneath():
     models = {"ring": adversarial(prior=RING), "roll": adversarial(prior=ROLL)}
-    figure = codes_and_prior(models, batches(60, LABELLED._replace(given=())), seed=0)
+    figure = codes_and_prior(models, batches(60, CLASSES), seed=0)
     assert [axes.get_title() for axes in figure.axes] == ["ring: q(z)", "roll: q(z)", "ring: p(z)", "roll: p(z)"]
     top, _, bottom, _ = figure.axes
     assert top.get_xlim() == bottom.get_xlim()
@@ -133,5 +134,18 @@ def test_the_picture_has_codes_above_and_the_prior_beneath():
 
 
 def test_walks_go_to_three_deviations_of_a_matched_normal():
-    low, high, _ = ends_of(adversarial(), batches(20, LABELLED._replace(given=()))[1]._replace(y=None))
+    low, high, _ = ends_of(adversarial(), batches(20, CLASSES)[1]._replace(y=None))
     torch.testing.assert_close((low, high), (torch.full((2,), -9.0), torch.full((2,), 9.0)))
+
+
+def test_groups_are_rows_of_one_choice_of_styles():
+    densities = group_autoencoder(num_groups=4)
+    seen = []
+    densities.likelihood.register_forward_hook(lambda module, inputs, output: seen.append(inputs))
+    assert densities.generate_groups(5).batch_shape == (4, 5)
+    (z, y), *_ = seen
+    assert torch.equal(z[0], z[3])
+    assert torch.equal(y[:, 2], torch.eye(4))
+    assert groups(densities, batches(20, CLASSES)[0], seed=0).axes
+    with pytest.raises(Undefined, match="finds no groups"):
+        groups(class_autoencoder(), batches(20, CLASSES)[0], seed=0)

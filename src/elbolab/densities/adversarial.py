@@ -125,8 +125,12 @@ class Grouping(ABC):
     def log_group_probs(self, x: Tensor) -> Tensor:
         """Log q(y | x), (B, C)."""
 
+    @abstractmethod
+    def generate_groups(self, num: int) -> Distribution:
+        """p(x | z, y) at ``num`` draws z ~ p(z), the same in every group: batch shape (C, num)."""
 
-class Categorical(Densities, Styled, ABC):
+
+class Categorical(Densities, ABC):
     """A style z and a category y, both read from one network, and p(x | z, y) (Makhzani et al. 2015, sections 4, 5).
 
     The code is (z, y) in one vector, y the probabilities q(y | x), which a critic makes certain and evenly spread.
@@ -203,28 +207,13 @@ class Categorical(Densities, Styled, ABC):
         return self.likelihood(*z.tensor_split([self.latent_dim], dim=-1))
 
     @final
-    def style(self, x: Tensor) -> Tensor:
-        """The style, (B, D)."""
-        return self.infer(x)[0]
-
-    @final
-    def style_prior(self, y: Tensor) -> Distribution:
-        """p(z), whatever the category."""
-        return self.prior().expand(lead_of((y,), (self.uniform.shape,)))
-
-    @final
-    def restyle(self, z: Tensor, y: Tensor) -> Distribution:
-        """p(x | z, y)."""
-        return self.likelihood(z, y)
-
-    @final
     def initialise_to_mean(self, mean: Tensor) -> None:
         """Hands the mean to the likelihood's heads."""
         initialise_heads(self.likelihood, mean)
 
 
 @final
-class ClassAutoencoder(Categorical, Classifying):
+class ClassAutoencoder(Categorical, Classifying, Styled):
     """`Categorical` whose categories are the classes of the data (section 4).
 
     Raises:
@@ -239,6 +228,18 @@ class ClassAutoencoder(Categorical, Classifying):
     def log_class_probs(self, x: Tensor) -> Tensor:
         """Log q(y | x), (B, C)."""
         return self.infer(x)[1]
+
+    def style(self, x: Tensor) -> Tensor:
+        """The style, (B, D)."""
+        return self.infer(x)[0]
+
+    def style_prior(self, y: Tensor) -> Distribution:
+        """p(z), whatever the category."""
+        return self.prior().expand(lead_of((y,), (self.uniform.shape,)))
+
+    def restyle(self, z: Tensor, y: Tensor) -> Distribution:
+        """p(x | z, y)."""
+        return self.likelihood(z, y)
 
 
 @final
@@ -257,6 +258,11 @@ class GroupAutoencoder(Categorical, Grouping):
     def log_group_probs(self, x: Tensor) -> Tensor:
         """Log q(y | x), (B, C)."""
         return self.infer(x)[1]
+
+    def generate_groups(self, num: int) -> Distribution:
+        """p(x | z, y) at draws of the style, a row for each group."""
+        z, groups = self.prior().sample((num,)), torch.eye(len(self.uniform)).to(self.uniform)
+        return self.likelihood(z.expand(len(groups), *z.shape), groups[:, None].expand(-1, num, -1))
 
 
 @final

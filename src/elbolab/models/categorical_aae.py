@@ -12,9 +12,11 @@ from torch.nn import functional as F
 from elbolab.batch import Batch, Net, Semi
 from elbolab.densities.adversarial import Categorical, ClassAutoencoder, GroupAutoencoder
 from elbolab.densities.terms import summary
+from elbolab.metrics.classification import wrong
 from elbolab.models.aae import check_densities, labels_of, matched_report, one_hot
 from elbolab.models.adversarial import AdversarialModule, Critic, MakeOptimizer, Player, Points, draw, trainable
 from elbolab.models.base import Loss
+from elbolab.models.m2 import check_semi
 
 
 @final
@@ -106,15 +108,13 @@ class SemiAAE(AdversarialModule):
         Raises:
             ValueError: the data are not split into labelled and unlabelled ones.
         """
-        if not isinstance(batch, Semi):
-            raise ValueError("this model learns from few labels: say how many, e.g. data.num_labelled=100")
-        log_y = self.densities.log_class_probs(batch.labelled.x)
-        return Loss(F.nll_loss(log_y, labels_of(batch.labelled)), {})
+        labelled, _, _ = check_semi(batch)
+        return Loss(F.nll_loss(self.densities.log_class_probs(labelled.x), labels_of(labelled)), {})
 
     def report(self, batch: Batch) -> dict[str, Tensor]:
         """distortion, mmd2 of the style, and error: the share of data whose most probable class is wrong."""
-        wrong = self.densities.log_class_probs(batch.x).argmax(-1) != labels_of(batch)
-        return matched_report(self.densities.terms(batch.x)) | {"error": wrong.to(batch.x.dtype).mean()}
+        error = wrong(self.densities.log_class_probs(batch.x), labels_of(batch)).mean()
+        return matched_report(self.densities.terms(batch.x)) | {"error": error}
 
 
 @final

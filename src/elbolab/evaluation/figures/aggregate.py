@@ -1,4 +1,4 @@
-"""Codes beside draws of the prior that they are matched to."""
+"""Codes beside draws of the prior that they are matched to, and what a model that finds groups has found."""
 
 from collections.abc import Iterable, Mapping
 
@@ -7,10 +7,12 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from elbolab.batch import Batch
+from elbolab.densities.adversarial import Grouping
 from elbolab.densities.base import Densities
 from elbolab.densities.terms import Undefined
 from elbolab.evaluation.aggregate import labelled_draws, matched
 from elbolab.evaluation.batches import first
+from elbolab.evaluation.figures.generative import paths
 from elbolab.evaluation.figures.latent import NUM_CODES, PRINCIPAL, legend, scatter
 from elbolab.evaluation.figures.looks import blank
 from elbolab.evaluation.seeded import evaluating
@@ -36,6 +38,19 @@ def codes_and_prior(models: Mapping[str, Densities], batches: Iterable[Batch], *
     legend(panels[0, -1], [] if codes.y is None else codes.y.unique().tolist())
     legend(panels[1, -1], [] if parts is None else parts.unique().tolist())
     return figure
+
+
+def groups(densities: Densities, batch: Batch, *, seed: int, num: int = 10) -> Figure:
+    """p(x | z, y) at draws of the style, a row for each group (Makhzani et al. 2015, figure 9).
+
+    Raises:
+        Undefined: the model finds no groups.
+    """
+    if not isinstance(densities, Grouping):
+        raise Undefined("this model finds no groups")
+    with evaluating(densities, seed):
+        rows = densities.generate_groups(num).mean.cpu()
+    return paths(batch, densities, rows, [], "each group over draws of the style")
 
 
 def _panel(axes: Axes, z: Tensor, labels: Tensor | None, seed: int, title: str) -> None:
