@@ -40,10 +40,26 @@ def composed(*overrides):
     return cfg
 
 
-def spec_of(cfg):
+def data_of(cfg):
+    """A little data with the shapes and the conditions of the config's."""
+    given = {"given": cfg.data.given, "quadrants": cfg.data.quadrants}
+    return Little(_header(cfg), **given, batch_size=10, eval_batch_size=10)
+
+
+def _header(cfg):
     if "DSprites" in cfg.data._target_:
         return SPECS["dsprites"]
     return GREY if cfg.data.binarize == "none" else BINARY
+
+
+def spec_of(cfg):
+    return data_of(cfg).spec
+
+
+def densities_of(cfg, spec):
+    """The densities on untrained stages."""
+    stages = {name: composed(f"experiment={stage}") for name, stage in cfg.get("pretrained", {}).items()}
+    return make(cfg.densities)(spec, **{name: densities_of(stage, spec) for name, stage in stages.items()})
 
 
 class Little(DataModule):
@@ -69,22 +85,20 @@ class Little(DataModule):
 @pytest.mark.parametrize("experiment", options("experiment"))
 def test_every_experiment_builds_with_every_net(experiment, net):
     cfg = composed(f"experiment={experiment}", f"net={net}")
-    densities = build_densities(cfg, spec_of(cfg))
-    build_model(cfg, densities)
+    build_model(cfg, densities_of(cfg, spec_of(cfg)))
 
 
 @pytest.mark.filterwarnings("ignore:.*its last value is never reached")  # of a schedule: the test cuts the run short
 @pytest.mark.parametrize("experiment", options("experiment"))
 def test_every_experiment_trains_and_is_measured(experiment):
     cfg = composed(f"experiment={experiment}")
-    spec = spec_of(cfg)
-    data = Little(spec, batch_size=10, eval_batch_size=10)
-    model = build_model(cfg, build_densities(cfg, spec))
+    data = data_of(cfg)
+    model = build_model(cfg, densities_of(cfg, data.spec))
     before = torch.cat([p.detach().flatten().clone() for p in model.parameters()])
     fit(model, data=data, max_steps=2)
     assert not torch.equal(before, torch.cat([p.detach().flatten() for p in model.parameters()]))
     with open_dict(cfg):
-        cfg.evaluation.update(num_samples=2, limit=20)
+        cfg.evaluation.update(num_samples=2, limit=20, class_samples=2)
         cfg.evaluation.scores.update(num_train=30, num_eval=10)
     report = make(cfg.evaluation)(model.densities, data)
     assert "distortion" in report["test"]
@@ -94,13 +108,13 @@ def model_of(name):
     """The model of conf/model, for the data that it is made for."""
     grey = name in ("linear_ae", "tied_ae")
     cfg = composed(f"model={name}", f"data.binarize={'none' if grey else 'dynamic'}")
-    return build_model(cfg, build_densities(cfg, spec_of(cfg))), spec_of(cfg)
+    return build_model(cfg, densities_of(cfg, spec_of(cfg))), data_of(cfg)
 
 
 @pytest.mark.parametrize("model", options("model"))
 def test_every_model_trains_and_reports_what_it_monitors(model):
-    built, spec = model_of(model)
-    trainer = fit(built, data=Little(spec, batch_size=10, eval_batch_size=10), max_steps=2)
+    built, data = model_of(model)
+    trainer = fit(built, data=data, max_steps=2)
     assert torch.isfinite(trainer.callback_metrics[built.monitor])
 
 

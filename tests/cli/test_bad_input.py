@@ -75,6 +75,14 @@ BAD = {
     ),
     "another one, to the model": (["train", *QUICK, "model.monitor=val/foo"], "model.monitor=val/foo"),
     "a split that is none": (["train", *QUICK, "evaluation.splits=[foo]"], "evaluation.splits=.*train, val, test"),
+    "a conditional model of nothing": (
+        ["train", *QUICK, "model=cvae", "data.given=none"],
+        "model=cvae needs conditions, and these data have none: choose data.given=labels",
+    ),
+    "a regression on nothing": (
+        ["train", *QUICK, "model=regression", "data.given=none"],
+        "a regression needs conditions, and these data have none: choose data.given=labels",
+    ),
     "no samples to measure with": (["train", *QUICK, "evaluation.num_samples=0"], "evaluation.num_samples=0"),
     "no votes": (["train", *QUICK, "evaluation.scores.num_train=0"], "evaluation.scores.num_train=0"),
     "a negative seed of the evaluation": (["train", *QUICK, "evaluation.seed=-1"], "evaluation.seed=-1"),

@@ -37,9 +37,9 @@ def binary():
     )
 
 
-def autoencoder():
+def autoencoder(spec=BITS):
     head = partial(Head, net=mlp(5))
-    return Autoencoder(BITS, 2, None, partial(head, family=Deterministic), partial(head, family=Bernoulli))
+    return Autoencoder(spec, 2, None, partial(head, family=Deterministic), partial(head, family=Bernoulli))
 
 
 def recurrent():
