@@ -41,8 +41,9 @@ def composed(*overrides):
 
 
 def data_of(cfg):
-    """A little data with the shapes and the conditions of the config's."""
+    """A little data with the shapes, the conditions and some of the labels of the config's."""
     given = {"given": cfg.data.given, "quadrants": cfg.data.quadrants}
+    given |= {} if cfg.data.num_labelled is None else {"num_labelled": 10, "labelled_batch_size": 5}
     return Little(_header(cfg), **given, batch_size=10, eval_batch_size=10)
 
 
@@ -75,7 +76,7 @@ class Little(DataModule):
     def load(self):
         g = torch.Generator().manual_seed(0)
         x = torch.randint(self.little.levels, (60, *self.little.x), generator=g).numpy()
-        y = torch.randint(3, (60,), generator=g).numpy()
+        y = (torch.arange(60) % 10).numpy()
         factors = torch.randint(3, (60, len(self.little.factors)), generator=g).numpy() if self.little.factors else None
         part = lambda s: Arrays(x[s], y[s], None if factors is None else factors[s], self.little.levels)  # noqa: E731
         return Splits(part(slice(20)), part(slice(20, 40)), part(slice(40, 60)))

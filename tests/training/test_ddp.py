@@ -6,6 +6,7 @@ import pytest
 import torch
 from lightning.pytorch.callbacks import Callback
 from tests.helpers import Bits, fit, small_vae, weights
+from tests.models.registry import make
 
 from elbolab.training.newest import Newest
 
@@ -118,3 +119,11 @@ def test_ranks_validate_and_save_one_model_with_one_set_of_running_statistics(tw
     before, after = ([torch.load(tmp_path / f"{when}-{r}.pt").item() for r in range(2)] for when in ("before", "after"))
     assert before[0] != before[1]
     assert after == [before[0]] * 2
+
+
+def test_players_of_two_ranks_stay_one_model(two_ranks):
+    """Critics included, each rank with draws of its own."""
+    first, second = two_ranks(max_steps=5, model=make("aae"))
+    assert torch.equal(first["weights"], second["weights"])
+    assert not torch.equal(first["weights"], weights(make("aae")))
+    assert not torch.equal(first["noise"], second["noise"])
