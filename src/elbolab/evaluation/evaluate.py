@@ -16,6 +16,7 @@ from elbolab.evaluation.conditional import conditional_quantities
 from elbolab.evaluation.decomposition import rate_decomposition
 from elbolab.evaluation.few_labels import few_label_quantities
 from elbolab.evaluation.likelihood import degeneracy, likelihood_quantities
+from elbolab.evaluation.parzen import parzen_quantities
 from elbolab.evaluation.quantity import Quantity
 from elbolab.evaluation.ranks import world_and_rank
 from elbolab.evaluation.report import SPLITS, Report, check, entries
@@ -64,6 +65,7 @@ def evaluate(
     num_neighbours: int = 5,
     aggregate_limit: int = 10_000,
     null_pairs: int | None = None,
+    parzen_samples: int | None = None,
     class_samples: int = 100,
     class_limit: int | None = 1_000,
     scores: Scores = PROTOCOL,
@@ -86,6 +88,7 @@ def evaluate(
         num_neighbours: voters of the nearest-neighbour probe.
         aggregate_limit: codes that are compared with draws of the prior, at most; the cost is quadratic.
         null_pairs: pairs of draws of the prior for mmd2_null; None for none.
+        parzen_samples: windows of parzen_log_lik; None for none.
         class_samples: K, for each class, of a class-conditional model's nll and error.
         class_limit: data of each split that these two are measured on, at most; None for all.
         scores: how the disentanglement scores are taken.
@@ -94,7 +97,7 @@ def evaluate(
         ValueError: an unknown split, or a number below 1.
     """
     limits = {"limit": limit, "decomposition_limit": decomposition_limit, "probe_limit": probe_limit}
-    limits |= {"aggregate_limit": aggregate_limit, "null_pairs": null_pairs}
+    limits |= {"aggregate_limit": aggregate_limit, "null_pairs": null_pairs, "parzen_samples": parzen_samples}
     limits |= {"class_samples": class_samples, "class_limit": class_limit}
     check_options(splits, seed, scores, num_samples=num_samples, memory=memory, num_neighbours=num_neighbours, **limits)
     device = device_of(densities)
@@ -115,7 +118,9 @@ def evaluate(
         found = likelihoods[split] | rate_decomposition(densities, batches, seed=seed, limit=decomposition_limit)
         found |= representation_quantities(densities, train, batches, seed=seed, protocol=scores, **probes)
         found |= aggregate_quantities(densities, batches, seed=seed, limit=aggregate_limit, null=null_pairs)
-        found |= cluster_quantities(densities, data.batches("val", device), batches, seed=seed)
+        val = data.batches("val", device)
+        found |= cluster_quantities(densities, val, batches, seed=seed)
+        found |= parzen_quantities(densities, val, batches, seed=seed, num_samples=parzen_samples)
         found |= classification_quantities(densities, batches, seed=seed)
         if data.num_labelled is not None:
             found |= few_label_quantities(densities, data.batches("labelled", device), batches, seed=seed)

@@ -21,9 +21,10 @@ from elbolab.models.base import Loss
 class AAE(AdversarialModule):
     """Reconstruct; then the critic tells draws of p(z) from codes; then the encoder deceives it (section 2).
 
-    Supervised (section 2.4) it is with labels as conditions that the decoder alone sees. Informed by labels (section
-    2.3) the critic is told the class of a code, and the part of the prior that a draw is from: the one of the same
-    number. Codes without a label are compared with the whole prior under one more class.
+    Supervised (section 3) it is with labels as conditions that the encoder does not see. The critic is told conditions:
+    it matches q(z | c) to p(z | c), where the paper matches q(z) alone and leaves a style that may know its label.
+    Informed by labels (section 2.3) the critic is told the class of a code, and the part of the prior that a draw is
+    from: the one of the same number. Codes without a label are compared with the whole prior under one more class.
 
     Args:
         critic: recipe of the critic's network.
