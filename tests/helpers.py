@@ -12,6 +12,7 @@ from torch.distributions import Independent, MultivariateNormal, Normal
 from elbolab.batch import Spec, Support
 from elbolab.data.module import DataModule
 from elbolab.data.splits import Arrays, Splits
+from elbolab.densities.base import Classifying
 from elbolab.densities.regression import Regression
 from elbolab.densities.single_layer import SingleLayer
 from elbolab.distributions.conditional import Conditional, Head, StandardNormal
@@ -21,7 +22,8 @@ from elbolab.nets.mlp import MLP
 from elbolab.training.trainer import make_trainer
 
 BITS = Spec((6,), Support.BINARY, 2)
-LABELLED = BITS._replace(given=((3,),), num_classes=3)
+CLASSES = BITS._replace(num_classes=3)
+LABELLED = CLASSES._replace(given=((3,),))
 
 
 def mlp(*hidden):
@@ -98,7 +100,7 @@ class LabelledBits(DataModule):
     """The same, each with one of 3 classes, which is the number of its bits up to 2."""
 
     def header(self):
-        return LABELLED._replace(given=())
+        return CLASSES
 
     def load(self):
         train, val, test = Bits().load()
@@ -107,9 +109,13 @@ class LabelledBits(DataModule):
 
 
 def data_for(model):
-    """Bits with the conditions that the model asks for."""
-    options = {"batch_size": 10, "eval_batch_size": 10}
-    return LabelledBits(given="labels", **options) if model.densities.spec.given else Bits(**options)
+    """Bits with the conditions or labels that the model asks for, few of them for one that names classes."""
+    options, spec = {"batch_size": 10, "eval_batch_size": 10}, model.densities.spec
+    if isinstance(model.densities, Classifying):
+        options |= {"num_labelled": 30, "labelled_batch_size": 4}
+    elif spec.given:
+        options |= {"given": "labels"}
+    return Bits(**options) if spec.num_classes is None else LabelledBits(**options)
 
 
 def adam(**options):

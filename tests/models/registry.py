@@ -3,19 +3,27 @@
 from functools import partial
 
 import torch
-from tests.helpers import BITS, LABELLED, adam, mlp, regression, small_cvae, small_densities
+from tests.helpers import BITS, CLASSES, LABELLED, adam, mlp, regression, small_cvae, small_densities
 
-from elbolab.batch import Batch
+from elbolab.batch import Batch, Semi
 from elbolab.densities.autoencoder import Autoencoder
+from elbolab.densities.base import Classifying
+from elbolab.densities.classifier import Classifier as ClassifierDensity
+from elbolab.densities.labelled import Labelled
 from elbolab.densities.recurrent import Recurrent
-from elbolab.distributions.conditional import Head
+from elbolab.densities.stacked import Stacked
+from elbolab.distributions.conditional import Head, Ignore, StandardNormal
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
+from elbolab.distributions.one_hot import OneHot
 from elbolab.distributions.point_mass import Deterministic
 from elbolab.distributions.priors import ClassCentres, FixedBernoulli
 from elbolab.distributions.relaxed import RelaxedBernoulliLatent
 from elbolab.models.ae import AE
 from elbolab.models.beta_vae import BetaVAE
+from elbolab.models.classifier import Classifier
 from elbolab.models.cvae import CVAE
+from elbolab.models.m1 import M1
+from elbolab.models.m2 import M2
 from elbolab.models.regression import Regression
 from elbolab.models.vae import VAE
 from elbolab.training.schedules import Linear
@@ -41,6 +49,20 @@ def recurrent():
     return Recurrent(LABELLED, 2, normal, normal, bits, baseline=regression())
 
 
+SMALL = partial(Head, net=mlp(5))
+NORMAL, CLASS = partial(SMALL, family=DiagonalNormal), partial(SMALL, family=OneHot)
+ERROR = {"optimizer": adam(), "monitor": "val/error", "mode": "min"}
+
+
+def labelled(**changes):
+    parts = {"prior": StandardNormal, "posterior": NORMAL, "likelihood": partial(SMALL, family=Bernoulli)}
+    return Labelled(CLASSES, 2, **(parts | {"classifier": CLASS} | changes))
+
+
+def stacked():
+    return Stacked(CLASSES, 2, StandardNormal, partial(Ignore, conditional=NORMAL), NORMAL, CLASS, m1=small_densities())
+
+
 VARIANTS = {
     "vae": lambda: VAE(densities=small_densities(), optimizer=adam()),
     "vae, 3 samples": lambda: VAE(num_samples=3, densities=small_densities(), optimizer=adam()),
@@ -57,6 +79,16 @@ VARIANTS = {
     "cvae, gsnn": lambda: CVAE(alpha=0.0, densities=small_cvae(), optimizer=adam(), monitor="val/gsnn_bound"),
     "cvae, recurrent": lambda: CVAE(densities=recurrent(), optimizer=adam()),
     "regression": lambda: Regression(densities=regression(), optimizer=adam()),
+    "m1": lambda: M1(densities=small_densities(CLASSES), optimizer=adam()),
+    "m2": lambda: M2(alpha=0.1, densities=labelled(), **ERROR),
+    "m2, annealed": lambda: M2(
+        alpha=Linear(9, 1, steps=20),
+        densities=labelled(posterior=partial(Ignore, conditional=NORMAL), learn_class_prior=True),
+        **ERROR,
+    ),
+    "m2, chunks": lambda: M2(alpha=0.1, densities=labelled(class_chunk=2), **ERROR),
+    "m1_m2": lambda: M2(alpha=0.1, densities=stacked(), **ERROR),
+    "classifier": lambda: Classifier(densities=ClassifierDensity(CLASSES, CLASS), **ERROR),
     "ae": lambda: AE(densities=autoencoder(), optimizer=adam(), monitor="val/distortion", mode="min"),
 }
 
@@ -71,7 +103,16 @@ def make(name):
 
 
 def batch_for(model, num=8):
-    """Bits with the conditions that the model asks for."""
-    g = torch.Generator().manual_seed(5)
+    """Bits with the conditions and labels that the model asks for."""
+    g, spec = torch.Generator().manual_seed(5), model.densities.spec
     x = torch.randint(2, (num, 6), generator=g).to(torch.get_default_dtype())
-    return Batch(x, tuple(torch.eye(*shape)[torch.arange(num) % shape[0]] for shape in model.densities.spec.given))
+    y = None if spec.num_classes is None else torch.arange(num) % spec.num_classes
+    return Batch(x, tuple(torch.eye(*shape)[torch.arange(num) % shape[0]] for shape in spec.given), y)
+
+
+def training_batch_for(model, num=8):
+    """The same, with few labels for a model that names classes."""
+    batch = batch_for(model, num)
+    if not isinstance(model.densities, Classifying):
+        return batch
+    return Semi(batch, Batch(batch.x), torch.full((num,), 0.1))

@@ -3,18 +3,19 @@
 import pytest
 import torch
 from tests.fake_cuda import fake_cuda
-from tests.models.registry import VARIANTS, make
+from tests.models.registry import VARIANTS, make, training_batch_for
 from torch.distributions import Distribution
 
-from elbolab.batch import Batch
+from elbolab.training.trees import mapped
 
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_a_loss_stays_on_the_device(name):
     Distribution.set_default_validate_args(False)
     model = make(name).train()
+    batch = training_batch_for(model)
     with fake_cuda(model):
+        there = mapped(lambda t: torch.empty(t.shape, dtype=t.dtype, device="cuda"), batch)
         for player in model.players():
-            given = tuple(torch.empty(8, *shape, device="cuda") for shape in model.densities.spec.given)
-            loss = player.loss(Batch(torch.empty(8, 6, device="cuda"), given))
+            loss = player.loss(there)
             assert {tensor.device.type for tensor in (loss.value, *loss.metrics.values())} == {"cuda"}
