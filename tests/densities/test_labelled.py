@@ -205,7 +205,9 @@ BAD = {
     "conditions": (lambda: labelled(CLASSES._replace(given=((3,),))), "data.given=none"),
     "class_chunk=0": (lambda: labelled(class_chunk=0), "densities.class_chunk=0: at least one class"),
     "noise in chunks": (
-        lambda: labelled(posterior=partial(Denoising, posterior=NORMAL, corruption=partial(Masking, 0.3)), class_chunk=1),
+        lambda: labelled(
+            posterior=partial(Denoising, posterior=NORMAL, corruption=partial(Masking, 0.3)), class_chunk=1
+        ),
         "draws noise.*densities.class_chunk=null",
     ),
     "classifier of bits": (lambda: labelled(classifier=BIT), "q.y . x. is a Bernoulli.*OneHot"),

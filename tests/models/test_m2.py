@@ -7,8 +7,8 @@ import torch
 from tests.helpers import CLASSES, LabelledBits, adam, fit, small_cvae, small_densities, weights
 from tests.models.registry import ERROR, VARIANTS, batch_for, labelled, make, training_batch_for
 from torch import nn
-from torch.distributions import Independent
 from torch.distributions import Bernoulli as Coins
+from torch.distributions import Independent
 
 from elbolab.batch import Batch, Semi
 from elbolab.densities.class_terms import sum_over_classes
