@@ -15,17 +15,27 @@ DENSITIES = '''
 
         def __init__(self, spec, below: Densities, prior, posterior, likelihood):
             super().__init__()
-            self.below = needed(below, SingleLayer, "pretrained.below", "name e.g. toy/below")
+            if not isinstance(below, NewDecoder):
+                needed(below, SingleLayer, "pretrained.below", "name e.g. toy/below")
+            self.below = below
             self.spec, self.latent_shape = spec, below.latent_shape
             self.likelihood = likelihood((self.latent_shape,), spec.x)
 
+        @property
+        def prior(self):
+            return self.below.prior
+
+        @property
+        def posterior(self):
+            return self.below.posterior
+
         def terms(self, x, *given, sample_shape=(), proposal=None):
-            q = self.below.posterior(x)
+            q = self.posterior(x)
             z = q.rsample(sample_shape)
-            return Terms(self.likelihood(z).log_prob(x), (Sampled(z, q, self.below.prior()),))
+            return Terms(self.likelihood(z).log_prob(x), (Sampled(z, q, self.prior()),))
 
         def generate(self, num, *given):
-            return self.decode(self.below.prior().sample((num,)))
+            return self.decode(self.prior().sample((num,)))
 
         def encode(self, x, *given):
             return self.below.encode(x)
@@ -34,8 +44,8 @@ DENSITIES = '''
             return self.likelihood(z)
 
         def initialise_to_mean(self, mean):
-            initialise_heads(self.below.likelihood, mean)
-            initialise_heads(self.likelihood, mean)
+            for part in (self.below.likelihood, self.likelihood):
+                initialise_heads(part, mean)
     '''
 
 EXPERIMENT = """

@@ -3,20 +3,28 @@
 import json
 import re
 import shutil
-import subprocess
 import sys
-from pathlib import Path
+import threading
+import time
 
 import pytest
 import torch
-from filelock import FileLock
+from hydra import compose, initialize_config_dir
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 from safetensors.torch import load_file
 from tests.cli.conftest import Shell
 from tests.cli.small_stages import small_stages
 
 import elbolab
-from elbolab.cli.run_dir import RunDir
+from elbolab.cli import pretraining
+from elbolab.cli.build import build_data, build_densities
+from elbolab.cli.paths import config_dir
+from elbolab.cli.planning import planned
+from elbolab.cli.pretraining import complete
+from elbolab.cli.run_dir import RunDir, save_weights
+from elbolab.cli.stages import Stage, blanks
+from elbolab.models.base import ElboModule
 
 TRAIN = ("train", "--config-dir=own")
 TOP = (*TRAIN, "experiment=toy/top")
@@ -118,8 +126,9 @@ def test_a_stage_may_be_a_run_directory_or_have_overrides_and_a_stage_of_its_own
     assert any(name.startswith("below.below.") for name in weights(at.folder / "third"))
 
 
-def test_a_sweep_trains_a_stage_once(at):
+def test_a_sweep_trains_a_stage_once(at, monkeypatch):
     shutil.rmtree(at.folder / "outputs")
+    monkeypatch.setattr("elbolab.cli.sweep.print_comparison", lambda _: None)
     sweep = ("optimizer.lr=0.001,0.002", "hydra.sweep.dir=sweep")
     at(*TRAIN, "-m", "experiment=toy/top", *sweep, "debug=steps")
     assert stage_of(at.folder)
@@ -128,131 +137,170 @@ def test_a_sweep_trains_a_stage_once(at):
     assert not same(*stages)
 
 
-def test_a_half_trained_stage_is_gone_on_with(at):
+def test_a_half_trained_stage_is_gone_on_with(at, monkeypatch):
     stage = stage_of(at.folder)
     whole = weights(stage)
-    state = torch.load(stage / "checkpoints" / "last.ckpt", weights_only=True)
     shutil.rmtree(stage)
-    stop = "callbacks.newest.every_n_steps=4"
-    at(*TOP, "hydra.run.dir=again")
-    assert same(weights(stage), whole), "trained anew it is the same"
-    (stage / "weights.safetensors").unlink()
-    at(*TOP, "hydra.run.dir=once_more")
+    step = ElboModule.training_step
+
+    def dying(model, block, i):
+        step(model, block, i)
+        if model.trainer.global_step > 16:
+            raise OSError("the machine died")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ElboModule, "training_step", dying)
+        assert "the machine died" in at(*TOP, "hydra.run.dir=dead", fails=True)
+    assert not (at.folder / "dead").exists()
+    assert not (stage / "weights.safetensors").exists()
+    assert torch.load(stage / "checkpoints" / "last.ckpt", weights_only=True)["global_step"] == 11
+    at(*TOP, "hydra.run.dir=on")
     assert same(weights(stage), whole)
-    assert torch.load(stage / "checkpoints" / "last.ckpt", weights_only=True)["global_step"] == state["global_step"]
-    assert stop
+    assert same(weights(at.folder / "on"), weights(at.folder / "run")), "trained now or before, it makes no difference"
 
 
-def test_processes_that_start_at_once_train_a_stage_once(at):
-    """The second waits for the first, which holds the lock while it trains."""
-    stage = stage_of(at.folder)
-    shutil.move(stage, at.folder / "later")
-    with FileLock(stage.with_name(f".{stage.name}.lock")):
-        waiting = at.start(*TOP, "debug=null", "hydra.run.dir=second")
-        for line in waiting.stderr:
-            if "waiting for" in line:
-                break
-        shutil.move(at.folder / "later", stage)
-    out, err = waiting.communicate(timeout=60)
-    assert waiting.returncode == 0, err
-    assert "training toy/below" not in err
-    assert same(weights(at.folder / "run"), weights(at.folder / "second"))
+def test_processes_that_start_at_once_train_a_stage_once(made, tmp_path):
+    """Whoever comes second waits for the lock, and then loads what the first has trained."""
+    trained = []
+    cfg = OmegaConf.load(stage_of(made[0]) / "config.yaml")
+    stage = Stage("pretrained.below", RunDir(tmp_path / "stage"), cfg, None, {})
+
+    def train(cfg, run):
+        trained.append(run.path)
+        time.sleep(0.1)
+        save_weights(run.weights, torch.nn.Linear(1, 1))
+
+    parts = [torch.nn.Linear(1, 1) for _ in range(3)]
+    jobs = [threading.Thread(target=complete, args=({"below": stage}, {"below": part}, train)) for part in parts]
+    for job in jobs:
+        job.start()
+    for job in jobs:
+        job.join()
+    assert trained == [tmp_path / "stage"]
+    assert len({float(part.weight.detach()) for part in parts}) == 1
 
 
-def test_two_ranks_share_a_stage_and_train_it_together(at):
-    shutil.rmtree(at.folder / "outputs")
-    script = at.folder / "start.py"
-    script.write_text("from elbolab.cli import main\n\nmain()\n")
-    options = ("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "hydra.run.dir=two", "debug=steps")
-    command = [sys.executable, str(script), *TOP, *options]
-    done = subprocess.run(command, cwd=at.folder, env=at.env, capture_output=True, text=True, timeout=100)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr.count("pretrained.below: training toy/below") == 1
-    stage = stage_of(at.folder)
-    assert OmegaConf.load(stage / "config.yaml").trainer.devices == 2
-    below = {n.removeprefix("below."): w for n, w in weights(at.folder / "two").items() if n.startswith("below.")}
-    assert same(weights(stage), below)
+def test_a_rank_joins_its_own_first_rank_and_waits_for_that_of_another_job(tmp_path, monkeypatch):
+    monkeypatch.setenv("ELBOLAB_JOB", "ours")
+    run, told = RunDir(tmp_path / "stage"), tmp_path / ".stage.job"
+    waiting = threading.Thread(target=pretraining._follow, args=(run, told))
+    told.write_text("theirs")
+    waiting.start()
+    waiting.join(0.3)
+    assert waiting.is_alive()
+    told.write_text("ours")
+    waiting.join(5)
+    assert not waiting.is_alive()
+    told.unlink()
+    run.path.mkdir()
+    run.weights.touch()
+    pretraining._follow(run, told)
 
 
-BAD = {
+TYPED = {
     "a name that the recipe does not take": (
-        ["train", *PLAIN, "pretrained.m1=toy/below"],
-        "this model takes no pretrained.m1: leave it out",
+        [*PLAIN, "pretrained.m1=toy/below"],
+        "takes no pretrained.m1: leave it out",
     ),
-    "another name than the recipe's": (
-        ["experiment=toy/top", "pretrained.m1=toy/below"],
-        "takes no pretrained.m1: it takes pretrained.below",
-    ),
-    "a missing one": (["experiment=toy/top", "pretrained.below=null"], "needs pretrained.below=...: a run directory"),
     "one that must be given": (["model=new_decoder", *PLAIN], "pretrained.below must be given"),
-    "neither run nor experiment": (
-        ["experiment=toy/top", "pretrained.below=toy/belwo"],
-        "pretrained.below=toy/belwo: neither a run directory nor an experiment; did you mean 'toy/below'",
-    ),
-    "no run directory": (["experiment=toy/top", "pretrained.below=own"], "own is no run directory"),
-    "an unfinished one": (["experiment=toy/top", "pretrained.below=begun"], "begun has no weights yet: finish it"),
+    "no name": (["experiment=toy/top", "pretrained=toy/below"], "pretrained=toy/below: say what it is to the model"),
     "a cycle": (["experiment=toy/cycle"], "pretrained.below=toy/cycle: a cycle: toy/cycle -> toy/cycle"),
-    "a sweep": (["experiment=toy/top", "pretrained.below=toy/sweep"], "that experiment is a sweep; name one of its"),
+    "weights of another model": (["experiment=toy/top", "pretrained.below=wide"], "weights in .*wide are of another"),
+}
+"""On the command line."""
+
+NAMED = {
+    "another name than the recipe's": ({"m1": "toy/below"}, "takes no pretrained.m1: it takes pretrained.below"),
+    "a missing one": ({"below": None}, "this model needs pretrained.below=...: a run directory, or the name of an exp"),
+    "neither run nor experiment": (
+        {"below": "toy/belwo"},
+        "neither a run .* nor an experiment; did you mean 'toy/below'",
+    ),
+    "a number": ({"below": 3}, "pretrained.below=3: give a run directory, or the name of an experiment"),
+    "nothing": ({"below": ""}, "pretrained.below=: neither a run directory nor an experiment"),
+    "no run directory": ({"below": "own"}, "pretrained.below: own is no run directory"),
+    "an unfinished one": ({"below": "begun"}, "begun has no weights yet: finish it"),
+    "a sweep": ({"below": "toy/sweep"}, "that experiment is a sweep; name one of its runs"),
     "another variant": (
-        ["experiment=toy/top", "pretrained.below=toy/below model=ae"],
+        {"below": "toy/below model=ae"},
         "pretrained.below is a run of Autoencoder, and this model needs SingleLayer: name e.g. toy/below",
     ),
-    "another shape": (
-        ["experiment=toy/top", "pretrained.below=other"],
-        r"below was trained on other data: shape \(2,\) there, \(1, 8, 8\) here",
-    ),
+    "another shape": ({"below": "other"}, r"below was trained on other data: shape \(2,\) there, \(1, 8, 8\) here"),
     "other values": (
-        ["experiment=toy/top", "pretrained.below=toy/below data.binarize=none likelihood=continuous_bernoulli"],
+        {"below": "toy/below data.binarize=none likelihood=continuous_bernoulli"},
         "below was trained on other data: support unit there, binary here",
     ),
-    "another data set": (
-        ["experiment=toy/top", "pretrained.below=named"],
-        "below was trained on other data: data set MNIST there, Digits here",
-    ),
+    "another data set": ({"below": "named"}, "below was trained on other data: data set MNIST there, Digits here"),
     "conditions that the run does not have": (
-        ["experiment=toy/top", "pretrained.below=toy/below data.given=labels prior=conditional_normal"],
+        {"below": "toy/below data.given=labels prior=conditional_normal"},
         r"below was trained on other data: conditions \(\(10,\),\) there, \(\) here",
     ),
-    "overrides of what is shared": (
-        ["experiment=toy/top", "pretrained.below=toy/below trainer.devices=2"],
-        "trainer.devices is the run's own",
-    ),
-    "overrides of nothing": (
-        ["experiment=toy/top", "pretrained.below=toy/below net.hiden=[3]"],
-        "pretrained.below=toy/below net.hiden=.*did you mean 'net.hidden'",
-    ),
+    "overrides of what is shared": ({"below": "toy/below trainer.devices=2"}, "trainer.devices is the run's own"),
+    "overrides of nothing": ({"below": "toy/below net.hiden=[3]"}, "toy/below net.hiden=.*did you mean 'net.hidden'"),
     "overrides of another type": (
-        ["experiment=toy/top", "pretrained.below=toy/below optimizer.lr=fast"],
+        {"below": "toy/below optimizer.lr=fast"},
         "pretrained.below=toy/below optimizer.lr=fast: optimizer.lr=fast: give a number",
     ),
-    "a list of stages": (["experiment=toy/top", "pretrained=[toy/below]"], "name what is pretrained, pretrained.NAME="),
-    "a number": (["experiment=toy/top", "+pretrained.below=3"], "pretrained.below=3: .*give a run directory|neither"),
-    "a weight that does not fit": (["experiment=toy/top", "pretrained.below=wide"], "weights in .*wide are of another"),
+    "an open quotation": ({"below": "toy/below 'name=x"}, "pretrained.below=toy/below 'name=x: No closing quotation"),
 }
+"""In a configuration."""
 
 
-@pytest.mark.parametrize("name", BAD)
-def test_bad_input_has_one_clear_message_before_anything_is_trained(name, at):
-    args, message = BAD[name]
-    stage = stage_of(at.folder)
-    for copy, change in {
-        "begun": {},
-        "named": {"data": {"_target_": "elbolab.data.mnist.MNIST"}},
-        "other": {"x": [2]},
-        "wide": {"net": {"hidden": [9]}},
-    }.items():
-        shutil.copytree(stage, at.folder / copy)
-        run = RunDir(at.folder / copy)
-        cfg = OmegaConf.merge(OmegaConf.load(run.config), {k: v for k, v in change.items() if k != "x"})
-        for part in ("posterior", "likelihood"):
-            cfg.densities[part].net = OmegaConf.merge(cfg.densities[part].net, change.get("net", {}))
-        run.config.write_text(OmegaConf.to_yaml(cfg))
-        spec = json.loads(run.spec.read_text())
-        run.spec.write_text(json.dumps(spec | ({"x": change["x"]} if "x" in change else {})))
-    (at.folder / "begun" / "weights.safetensors").unlink()
-    before = {path.name for path in (at.folder / "outputs" / "pretrained").iterdir()}
-    err = at(*TRAIN, *(arg for arg in args if arg != "train"), "hydra.run.dir=bad", fails=True)
+@pytest.fixture(scope="module")
+def with_others(made, tmp_path_factory):
+    """A copy of the folder that has runs which are no stages of this model too."""
+    folder = tmp_path_factory.mktemp("others")
+    shutil.copytree(made[0], folder, dirs_exist_ok=True)
+    for name in ("begun", "named", "other", "wide"):
+        shutil.copytree(stage_of(folder), folder / name)
+    (folder / "begun" / "weights.safetensors").unlink()
+    swap(folder / "named" / "config.yaml", "elbolab.data.digits.Digits", "elbolab.data.mnist.MNIST")
+    swap(folder / "wide" / "config.yaml", "- 8\n", "- 9\n")
+    spec = json.loads((folder / "other" / "spec.json").read_text())
+    (folder / "other" / "spec.json").write_text(json.dumps(spec | {"x": [2]}))
+    return folder
+
+
+def swap(path, old, new):
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+@pytest.mark.parametrize("name", TYPED)
+def test_bad_input_has_one_clear_message_before_anything_is_trained(name, with_others):
+    args, message = TYPED[name]
+    shell = Shell(with_others)
+    before = sorted(path for path in with_others.rglob("*") if "__pycache__" not in path.parts)
+    err = shell(*TRAIN, *args, "hydra.run.dir=bad", fails=True)
     assert re.search(message, err, re.DOTALL), err
     assert err.count("error:") == 1
-    assert {path.name for path in (at.folder / "outputs" / "pretrained").iterdir()} == before
-    assert not Path(at.folder / "bad").exists()
+    assert sorted(path for path in with_others.rglob("*") if "__pycache__" not in path.parts) == before
+
+
+@pytest.fixture(scope="module")
+def messages(with_others):
+    """What is said of each of ``NAMED``."""
+    found = {}
+    with pytest.MonkeyPatch.context() as patch, initialize_config_dir(str(config_dir()), version_base="1.3"):
+        patch.chdir(with_others)
+        patch.syspath_prepend("own")
+        words = ["experiment=toy/top", f"hydra.searchpath=[file://{with_others / 'own'}]"]
+        patch.setattr(HydraConfig.instance(), "cfg", None)
+        composed = compose("train", words, return_hydra_config=True)
+        HydraConfig.instance().set_config(composed)
+        composed.paths.run = str(with_others)
+        cfg = OmegaConf.masked_copy(composed, [name for name in composed if name != "hydra"])
+        cfg = OmegaConf.create(OmegaConf.to_container(cfg, resolve=True))
+        spec = build_data(cfg).spec
+        for name, (stages, _) in NAMED.items():
+            cfg.pretrained = stages
+            with pytest.raises((ValueError, OSError)) as caught:
+                build_densities(cfg, spec, **blanks(planned(cfg, spec)))
+            found[name] = str(caught.value)
+    return found
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_what_is_no_stage_of_this_model_has_one_clear_message(name, messages):
+    assert re.search(NAMED[name][1], messages[name], re.DOTALL), messages[name]

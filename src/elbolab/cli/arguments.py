@@ -26,7 +26,7 @@ def unquoted(value: str) -> str:
 
 
 def quote_paths(args: list[str]) -> list[str]:
-    """``args`` with what names a run quoted (``resume=``, ``pretrained.m1=``), so that any path can be given plainly."""
+    """``args`` with what names a run quoted, ``resume=`` or ``pretrained.m1=``: any path can be given plainly."""
     return [_quote(arg) for arg in args]
 
 
@@ -39,8 +39,19 @@ def _quote(arg: str) -> str:
 
 
 def stages_added(args: list[str]) -> list[str]:
-    """``args`` in which ``pretrained.m1=DIR`` need not say whether the configuration has that name already."""
-    return [f"++{arg}" if arg.startswith(STAGES) and "=" in arg else arg for arg in args]
+    """``args`` in which ``pretrained.m1=DIR`` need not say whether the configuration has that name already.
+
+    Raises:
+        ValueError: ``pretrained=DIR``, without a name.
+    """
+    return [_added(arg) for arg in args]
+
+
+def _added(arg: str) -> str:
+    key, equals, value = arg.lstrip("+").partition("=")
+    if key == "pretrained" and value[:1] not in ("{", ""):
+        raise ValueError(f"{arg}: say what it is to the model: pretrained.NAME=a run directory, or an experiment")
+    return f"++{key}={value}" if equals and key.startswith(STAGES) else arg
 
 
 def flags_first(args: list[str]) -> list[str]:

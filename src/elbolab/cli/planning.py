@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra import compose
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
@@ -79,12 +80,15 @@ def _stage(key: str, value: str, cfg: DictConfig, above: tuple[str, ...]) -> Sta
         raise ValueError(f"{key}={value}: a cycle: {' -> '.join([*above, value])}")
     if _is_experiment(value):
         return _composed(key, value, cfg, above)
-    if not Path(value).is_dir():
+    if not value or not Path(value).is_dir():
         choices = _experiments()
         raise ValueError(
             f"{key}={value}: neither a run directory nor an experiment{did_you_mean(nearest(value, choices))}"
         )
-    run = RunDir(existing(value))
+    try:
+        run = RunDir(existing(value))
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{key}: {error}") from error
     if not run.weights.is_file():
         raise FileNotFoundError(f"{key}: {value} has no weights yet: finish it with elbolab train resume={value}")
     return saved(key, run)
@@ -107,13 +111,18 @@ def _folders() -> list[Path]:
 
 def _composed(key: str, value: str, cfg: DictConfig, above: tuple[str, ...]) -> Stage:
     """The stage that an experiment is, with its overrides and what it inherits."""
-    name, *own = shlex.split(value)
+    try:
+        name, *own = shlex.split(value)
+    except ValueError as error:
+        raise ValueError(f"{key}={value}: {error}") from error
     words = [f"experiment={name}", *_inherited_choices(), *own]
     try:
         composed = compose("train", words, return_hydra_config=True)
         given = [override.key_or_group for override in OverridesParser.create().parse_overrides(own)]
     except HydraException as error:
-        raise ValueError(f"{key}={value}: {explain(error, _folders(), ['train', *words])}") from error
+        folders = _folders()
+        with _without_hydra():
+            raise ValueError(f"{key}={value}: {explain(error, folders, ['train', *words])}") from error
     if composed.hydra.mode is RunMode.MULTIRUN:
         raise ValueError(f"{key}={value}: that experiment is a sweep; name one of its runs by its directory")
     with _in_the_place_of(composed):
@@ -124,11 +133,12 @@ def _composed(key: str, value: str, cfg: DictConfig, above: tuple[str, ...]) -> 
 
 
 def _inherited_choices() -> list[str]:
-    """The options of this command, and what it sets within loggers."""
+    """The options of this command, what it sets within loggers, and where it looks for options."""
     hydra = HydraConfig.get()
     chosen = {group: hydra.runtime.choices.get(group) for group in INHERITED_CHOICES}
     values = [word for word in hydra.overrides.task if word.lstrip("+~").startswith("logger.")]
-    return [*(f"{group}={option}" for group, option in chosen.items() if option is not None), *values]
+    folders = [f"hydra.searchpath=[{','.join(hydra.searchpath)}]"] if hydra.searchpath else []
+    return [*folders, *(f"{group}={option}" for group, option in chosen.items() if option is not None), *values]
 
 
 def _inheriting(composed: DictConfig, cfg: DictConfig, given: Sequence[str]) -> DictConfig:
@@ -169,6 +179,17 @@ def _hash(cfg: DictConfig, below: Stages) -> str:
         (content[parent] if parent else content).pop(last, None)
     content["pretrained"] = {name: stage.run.path.name for name, stage in below.items()}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+
+
+@contextmanager
+def _without_hydra() -> Iterator[None]:
+    """As if this command had not begun: an explanation composes configurations of its own."""
+    before = GlobalHydra.instance().hydra
+    GlobalHydra.instance().clear()
+    try:
+        yield
+    finally:
+        GlobalHydra.instance().hydra = before  # of another instance, if one was put in its place
 
 
 @contextmanager

@@ -88,8 +88,6 @@ def asked(cfg: DictConfig) -> dict[str, str]:
         ValueError: one is not given, or is no text.
     """
     node = cfg.get("pretrained") or {}  # runs of before there were stages have none
-    if not isinstance(node, DictConfig | dict):
-        raise ValueError(f"pretrained={node}: name what is pretrained, pretrained.NAME=a run directory or experiment")
     return {str(name): value for name, value in _values(node) if value is not None}
 
 

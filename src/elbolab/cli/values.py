@@ -4,6 +4,7 @@ Looked at once, before anything is built or written, so that no constructor has 
 """
 
 import inspect
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import NoneType, UnionType
@@ -82,9 +83,9 @@ def _value(cfg: DictConfig, key: str) -> Any:
 
 
 def _plain(cfg: DictConfig, defaults: DictConfig) -> Iterator[Argument]:
-    """The plain keys of a command. One whose default is null, a choice or yet to be given says nothing."""
+    """The plain keys of a command. One whose default is null, a choice, another's or yet to be given says nothing."""
     for key, default in OmegaConf.to_container(defaults, resolve=False).items():  # type: ignore[union-attr]
-        hint = bool if isinstance(default, bool) else type(default)
+        hint = NoneType if re.fullmatch(r"\$\{[^{}]*\}", str(default)) else type(default)
         if key in cfg and hint in (bool, int, float, str, list) and not OmegaConf.is_missing(cfg, key):
             yield Argument(str(key), _value(cfg, str(key)), hint)
 

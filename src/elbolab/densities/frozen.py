@@ -22,7 +22,7 @@ def needed(part: Densities, kind: type[D], key: str, mend: str) -> D:
 
     Args:
         part: the stage.
-        kind: what it must be.
+        kind: what it must be, or a base class of it.
         key: its key in the configuration, ``pretrained.m1``.
         mend: what to name instead.
 
