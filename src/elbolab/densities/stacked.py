@@ -11,8 +11,9 @@ from torch.distributions import Distribution
 
 from elbolab.batch import Spec, Support
 from elbolab.densities.base import Densities, Styled
-from elbolab.densities.checks import evaluated, example_terms, is_discrete
+from elbolab.densities.checks import example_terms, is_discrete
 from elbolab.densities.class_terms import ClassTerms, Enumerating
+from elbolab.densities.frozen import freeze
 from elbolab.densities.labelled import Labelled, check_classes
 from elbolab.densities.terms import AtDraw, Sampled, Terms, Undefined
 from elbolab.distributions.conditional import MakeConditional
@@ -73,7 +74,7 @@ class Stacked(Densities, Enumerating, Styled):
         super().__init__()
         self.spec = spec
         num_classes = check_classes(spec)
-        self.m1 = check_lower(m1, spec).requires_grad_(False).train()  # Lightning warns of parts that are not
+        self.m1 = freeze(check_lower(m1, spec))
         codes = Spec(self.m1.latent_shape, Support.REAL, num_classes=num_classes)
         parts = (prior, posterior, likelihood, classifier)
         self.m2 = Labelled(codes, latent_dim, *parts, learn_class_prior=learn_class_prior, class_chunk=class_chunk)
@@ -107,17 +108,15 @@ class Stacked(Densities, Enumerating, Styled):
 
     @torch.no_grad()
     def _lower(self, x: Tensor, sample_shape: tuple[int, ...] = ()) -> Lower:
-        """A draw from the frozen model, which is in evaluation mode whatever this one is in."""
-        with evaluated(self.m1):
-            terms = self.m1.terms(x, sample_shape=sample_shape)
+        """A draw from the frozen model."""
+        terms = self.m1.terms(x, sample_shape=sample_shape)
         latent = _only_latent(terms)
         return Lower(latent.z, latent.q.log_prob(latent.z), terms.log_lik)
 
     @torch.no_grad()
     def _code(self, x: Tensor) -> Tensor:
         """The mean of q(z1 | x)."""
-        with evaluated(self.m1):
-            return self.m1.encode(x)
+        return self.m1.encode(x)
 
     # -- codes and pictures -------------------------------------------------------------------------------------------
 
