@@ -18,6 +18,7 @@ from elbolab.models.cvae import CVAE
 from elbolab.models.m1 import M1
 from elbolab.models.m2 import M2
 from elbolab.models.vae import VAE
+from elbolab.training.newest import Newest
 
 pytestmark = pytest.mark.usefixtures("float64")
 
@@ -142,6 +143,16 @@ def test_training_leaves_m1_as_it_is():
     before = weights(model.densities.m1)
     fit(model, max_epochs=1)
     assert torch.equal(before, weights(model.densities.m1))
+
+
+@pytest.mark.parametrize("name", ["m2", "m1_m2"])
+def test_a_run_resumes_to_the_bit(name, tmp_path):
+    whole, half, resumed = (make(name) for _ in range(3))
+    fit(whole, max_steps=20)
+    fit(half, max_steps=17, callbacks=[Newest(str(tmp_path), every_seconds=None)])
+    fit(resumed, max_steps=20, resume=tmp_path / "last.ckpt")
+    assert torch.equal(weights(whole), weights(resumed))
+    assert not torch.equal(weights(whole), weights(half))
 
 
 PLAIN = {"batch_size": 10, "eval_batch_size": 10}
