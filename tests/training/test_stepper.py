@@ -136,7 +136,8 @@ def test_accumulation_gives_the_gradient_of_the_whole_batch():
 
 
 def test_split_batches_keep_what_belongs_together():
-    batch = Semi(Batch(torch.arange(5.0), (torch.arange(5),), y=torch.arange(5)), Batch(torch.arange(10.0)))
+    labelled = Batch(torch.arange(5.0), (torch.arange(5),), y=torch.arange(5))
+    batch = Semi(labelled, Batch(torch.arange(10.0)), torch.full((5,), 0.1))
     first, second = split_batch(batch, 2)
     assert first.labelled.y.tolist() == [0, 1, 2]
     assert second.labelled.given[0].tolist() == [3, 4]
