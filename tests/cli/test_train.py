@@ -15,6 +15,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from omegaconf import OmegaConf
 from safetensors.torch import load_file
 from tests.cli.conftest import QUICK
+from tests.cli.small_stages import small_stages
 
 import elbolab
 from elbolab.cli.build import build_densities
@@ -301,24 +302,32 @@ def test_networks_are_compiled_on_request(shell, monkeypatch):
     assert "compile=maybe: give true or false" in shell("train", *QUICK, "debug=steps", "compile=maybe", fails=True)
 
 
-def test_captured_steps_without_a_device_leave_nothing(shell):
-    error = shell("train", *QUICK, "debug=steps", "trainer.engine=captured", "hydra.run.dir=run", fails=True)
-    assert "trainer.engine=captured: only a CUDA device captures steps; set trainer.engine=auto" in error
+def test_an_unknown_engine_leaves_nothing(shell):
+    error = shell("train", *QUICK, "debug=steps", "trainer.engine=graph", "hydra.run.dir=run", fails=True)
+    assert "trainer.engine=graph: choose auto, captured, eager" in error
     assert not (shell.folder / "run").exists()
 
 
 def test_two_ranks_leave_one_run_measured_as_one_process_measures_it(shell):
+    """With a stage, which they train together first."""
+    small_stages(shell.folder)
     script = shell.folder / "start.py"  # Lightning starts the other rank by the name of the script
     script.write_text("from elbolab.cli import main\n\nmain()\n")
-    options = [*QUICK, "trainer.max_epochs=2", "trainer=ddp", "trainer.devices=2", "hydra.run.dir=run"]
+    own = ["--config-dir=own", "experiment=toy/top", "evaluation.limit=null"]
+    options = [*own, "trainer=ddp", "trainer.accelerator=cpu", "hydra.run.dir=run"]
     command = [sys.executable, str(script), "train", *options]
     done = subprocess.run(command, cwd=shell.folder, env=shell.env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("images/s") == 1
+    assert done.stdout.count("images/s") == 2
+    assert done.stderr.count("pretrained.below: training toy/below") == 1
     table = rows(shell.folder / "run" / "metrics.csv")
     assert [int(row["epoch"]) for row in table if row["val/elbo"]] == [0, 1]
     assert len({row["step"] for row in table}) == len(table)
+    (stage,) = (shell.folder / "outputs" / "pretrained").glob("toy_*")
+    assert OmegaConf.load(stage / "config.yaml").trainer.devices == 2
+    below, run = (load_file(folder / "weights.safetensors") for folder in (stage, shell.folder / "run"))
+    assert all(torch.equal(weight, run[f"below.{name}"]) for name, weight in below.items())
     together = (shell.folder / "run" / "evaluation.json").read_bytes()
     (shell.folder / "run" / "evaluation.json").unlink()
-    shell("evaluate", "run=run")
+    shell("evaluate", "--config-dir=own", "run=run")
     assert (shell.folder / "run" / "evaluation.json").read_bytes() == together

@@ -181,3 +181,9 @@ def test_conditions_unlike_the_header(arrays, message):
 def test_factors_beyond_their_sizes(factors):
     with pytest.raises(ValueError, match=r"the train split has factors beyond the sizes \(3, 2, 4\)"):
         Kept(IMAGES, Arrays(images().x, images().y, factors, 2)).splits  # noqa: B018
+
+
+def test_conditions_take_memory_too():
+    """Whether data fit a device is decided by it."""
+    x, given = np.zeros((4, 3)), np.zeros((4, 5))
+    assert Arrays(x, given=given).nbytes == x.nbytes + given.nbytes

@@ -84,6 +84,7 @@ def test_a_code_is_what_the_likelihood_reads(densities):
     z = densities.encode(x)
     assert z.shape == (4, *densities.latent_shape) == (4, 5)
     one_hot = z[:, 2:]
+    assert torch.equal(one_hot.sort(1).values, torch.tensor([0.0, 0.0, 1.0]).expand(4, -1))
     assert torch.equal(one_hot.argmax(1), densities.log_class_probs(x).argmax(1))
     torch.testing.assert_close(z[:, :2], densities.conditional.posterior(x, one_hot).mean)
     torch.testing.assert_close(densities.decode(z).mean, densities.conditional.likelihood(z[:, :2], one_hot).mean)
@@ -205,7 +206,9 @@ BAD = {
     "conditions": (lambda: labelled(CLASSES._replace(given=((3,),))), "data.given=none"),
     "class_chunk=0": (lambda: labelled(class_chunk=0), "densities.class_chunk=0: at least one class"),
     "noise in chunks": (
-        lambda: labelled(posterior=partial(Denoising, posterior=NORMAL, corruption=partial(Masking, 0.3)), class_chunk=1),
+        lambda: labelled(
+            posterior=partial(Denoising, posterior=NORMAL, corruption=partial(Masking, 0.3)), class_chunk=1
+        ),
         "draws noise.*densities.class_chunk=null",
     ),
     "classifier of bits": (lambda: labelled(classifier=BIT), "q.y . x. is a Bernoulli.*OneHot"),

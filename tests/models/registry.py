@@ -9,10 +9,14 @@ from elbolab.batch import Batch, Semi
 from elbolab.densities.adversarial import AdversarialAutoencoder, ClassAutoencoder, GroupAutoencoder
 from elbolab.densities.autoencoder import Autoencoder
 from elbolab.densities.base import Classifying
+from elbolab.densities.classifier import Classifier as ClassifierDensity
+from elbolab.densities.labelled import Labelled
 from elbolab.densities.recurrent import Recurrent
-from elbolab.distributions.conditional import Head, Ignore
+from elbolab.densities.stacked import Stacked
+from elbolab.distributions.conditional import Head, Ignore, StandardNormal
 from elbolab.distributions.corruption import Denoising, GaussianNoise
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
+from elbolab.distributions.one_hot import OneHot
 from elbolab.distributions.planar import GaussianRing, SwissRoll
 from elbolab.distributions.point_mass import Deterministic
 from elbolab.distributions.priors import ClassCentres, FixedBernoulli, ScaledNormal
@@ -22,7 +26,10 @@ from elbolab.models.aae import AAE
 from elbolab.models.ae import AE
 from elbolab.models.beta_vae import BetaVAE
 from elbolab.models.categorical_aae import ClusteringAAE, SemiAAE
+from elbolab.models.classifier import Classifier
 from elbolab.models.cvae import CVAE
+from elbolab.models.m1 import M1
+from elbolab.models.m2 import M2
 from elbolab.models.regression import Regression
 from elbolab.models.vae import VAE
 from elbolab.training.schedules import Linear
@@ -91,6 +98,18 @@ def clustering_aae(densities=group_autoencoder, **options):
 
 NORMAL_HEAD = partial(Head, net=mlp(5), family=DiagonalNormal)
 NOISY = partial(Denoising, corruption=partial(GaussianNoise, scale=0.3), posterior=CODE_HEAD)
+SMALL = partial(Head, net=mlp(5))
+NORMAL, CLASS = partial(SMALL, family=DiagonalNormal), partial(SMALL, family=OneHot)
+ERROR = {"optimizer": adam(), "monitor": "val/error", "mode": "min"}
+
+
+def labelled(**changes):
+    parts = {"prior": StandardNormal, "posterior": NORMAL, "likelihood": partial(SMALL, family=Bernoulli)}
+    return Labelled(CLASSES, 2, **(parts | {"classifier": CLASS} | changes))
+
+
+def stacked():
+    return Stacked(CLASSES, 2, StandardNormal, partial(Ignore, conditional=NORMAL), NORMAL, CLASS, m1=small_densities())
 
 
 VARIANTS = {
@@ -119,6 +138,16 @@ VARIANTS = {
     "cvae, gsnn": lambda: CVAE(alpha=0.0, densities=small_cvae(), optimizer=adam(), monitor="val/gsnn_bound"),
     "cvae, recurrent": lambda: CVAE(densities=recurrent(), optimizer=adam()),
     "regression": lambda: Regression(densities=regression(), optimizer=adam()),
+    "m1": lambda: M1(densities=small_densities(CLASSES), optimizer=adam()),
+    "m2": lambda: M2(alpha=0.1, densities=labelled(), **ERROR),
+    "m2, annealed": lambda: M2(
+        alpha=Linear(9, 1, steps=20),
+        densities=labelled(posterior=partial(Ignore, conditional=NORMAL), learn_class_prior=True),
+        **ERROR,
+    ),
+    "m2, chunks": lambda: M2(alpha=0.1, densities=labelled(class_chunk=2), **ERROR),
+    "m1_m2": lambda: M2(alpha=0.1, densities=stacked(), **ERROR),
+    "classifier": lambda: Classifier(densities=ClassifierDensity(CLASSES, CLASS), **ERROR),
     "ae": lambda: AE(densities=autoencoder(), optimizer=adam(), monitor="val/distortion", mode="min"),
 }
 

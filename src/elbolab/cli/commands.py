@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from elbolab.cli import COMMANDS
-from elbolab.cli.arguments import directory_overrides, flags_first, is_multirun, quote_paths
+from elbolab.cli.arguments import directory_overrides, flags_first, is_multirun, quote_paths, stages_added
 from elbolab.cli.listing import split_args
 from elbolab.cli.paths import config_dir
 from elbolab.cli.stopping import Stopped, stop_of
@@ -53,7 +53,7 @@ def _run_hydra_command(command: str, args: list[str]) -> None:
 
     from elbolab.cli.sweep import Failure, print_others
 
-    args = flags_first(args)
+    args = flags_first(stages_added(args) if command == "train" else args)
     os.environ["HYDRA_FULL_ERROR"] = "1"
     added = directory_overrides(command, args)
     sys.argv = [sys.argv[0], *(args if is_multirun(args) else quote_paths(args)), *added]
@@ -152,4 +152,5 @@ def quiet_libraries() -> None:
         logger.setLevel(logging.WARNING)
     for advice in (".*does not have many workers.*", ".*The number of training batches.*", ".*Checkpoint directory.*"):
         warnings.filterwarnings("ignore", advice)
+    warnings.filterwarnings("ignore", ".*in eval mode at the start of training.*")  # a frozen stage is
     warnings.filterwarnings("ignore", ".*isinstance.treespec, LeafSpec.*")  # Lightning 2.6.6 on torch 2.15

@@ -14,6 +14,7 @@ from elbolab.batch import Shape, Spec
 from elbolab.cli.arguments import existing
 from elbolab.cli.build import build_data, build_densities
 from elbolab.cli.run_dir import RunDir, load_weights, read_config, read_spec
+from elbolab.cli.stages import blanks, kept
 from elbolab.data.module import DataModule
 from elbolab.densities.base import Densities
 from elbolab.training.rng import isolated_rng
@@ -141,6 +142,6 @@ def load_run(path: str | Path, device: str | torch.device = "cpu") -> Run:
     dir = RunDir(existing(path))
     cfg, spec = read_config(dir), read_spec(dir)
     with numbers_of(cfg), isolated_rng(torch.device("cpu")):
-        densities = build_densities(cfg, spec)
+        densities = build_densities(cfg, spec, **blanks(kept(dir, cfg)))
     load_weights(dir.weights, densities)
     return Run(dir, cfg, spec, densities.to(device).eval())

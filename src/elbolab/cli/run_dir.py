@@ -68,6 +68,11 @@ class RunDir(NamedTuple):
         return self.path / "figures"
 
     @property
+    def pretrained(self) -> Path:
+        """What rebuilds the stages that the model has taken up, a folder each; their weights are among its own."""
+        return self.path / "pretrained"
+
+    @property
     def best(self) -> Path:
         """The checkpoint that validation chose."""
         return self.path / "checkpoints" / "best.ckpt"

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import Self, final
 
 from torch import Tensor, nn
 from torch.distributions import Distribution
@@ -18,10 +19,17 @@ class Densities(nn.Module, ABC):
     Attributes:
         spec: what is known of the data.
         latent_shape: shape of one latent draw, or code.
+        frozen: whether it is part of another model and no longer trained; see `freeze`.
     """
 
     spec: Spec
     latent_shape: Shape
+    frozen: bool = False
+
+    @final
+    def train(self, mode: bool = True) -> Self:
+        """As torch's, but what is frozen stays in evaluation mode whatever the model around it does."""
+        return super().train(mode and not self.frozen)
 
     @abstractmethod
     def terms(

@@ -139,9 +139,9 @@ def example_terms(densities: Densities) -> Terms:
 
 
 def initialise_heads(conditional: Conditional, mean: Tensor) -> None:
-    """Starts every head of ``conditional`` that asks for it from ``mean`` (*event)."""
+    """Starts every head of ``conditional`` that asks for it from ``mean`` (*event); what is frozen stays as it is."""
     for module in conditional.modules():
-        if isinstance(module, Head):
+        if isinstance(module, Head) and any(weight.requires_grad for weight in module.parameters()):
             module.initialise_to_mean(mean)
 
 

@@ -185,5 +185,8 @@ def check_chunk(class_chunk: int, conditional: SingleLayer) -> None:
     """Raises ValueError where the classes cannot be taken in chunks of that size."""
     if not isinstance(class_chunk, int) or class_chunk < 1:
         raise ValueError(f"densities.class_chunk={class_chunk}: at least one class, or null for all at once")
-    for part, parents in ((conditional.posterior, (conditional.spec.x,)), (conditional.likelihood, ((conditional.latent_shape),))):
+    for part, parents in (
+        (conditional.posterior, (conditional.spec.x,)),
+        (conditional.likelihood, ((conditional.latent_shape),)),
+    ):
         check_noiseless(part, (*parents, *conditional.spec.given), "densities.class_chunk=null")

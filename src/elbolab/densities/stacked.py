@@ -13,6 +13,7 @@ from elbolab.batch import Spec, Support
 from elbolab.densities.base import Densities, Styled
 from elbolab.densities.checks import example_terms, is_discrete
 from elbolab.densities.class_terms import ClassTerms, Enumerating
+from elbolab.densities.frozen import freeze
 from elbolab.densities.labelled import Labelled, check_classes
 from elbolab.densities.terms import AtDraw, Sampled, Terms, Undefined
 from elbolab.distributions.conditional import MakeConditional
@@ -73,7 +74,7 @@ class Stacked(Densities, Enumerating, Styled):
         super().__init__()
         self.spec = spec
         num_classes = check_classes(spec)
-        self.m1 = check_lower(m1, spec).requires_grad_(False).eval()
+        self.m1 = freeze(check_lower(m1, spec))
         codes = Spec(self.m1.latent_shape, Support.REAL, num_classes=num_classes)
         parts = (prior, posterior, likelihood, classifier)
         self.m2 = Labelled(codes, latent_dim, *parts, learn_class_prior=learn_class_prior, class_chunk=class_chunk)
@@ -107,11 +108,15 @@ class Stacked(Densities, Enumerating, Styled):
 
     @torch.no_grad()
     def _lower(self, x: Tensor, sample_shape: tuple[int, ...] = ()) -> Lower:
-        """A draw from the frozen model, which is in evaluation mode whatever this one is in."""
-        self.m1.eval()
+        """A draw from the frozen model."""
         terms = self.m1.terms(x, sample_shape=sample_shape)
         latent = _only_latent(terms)
         return Lower(latent.z, latent.q.log_prob(latent.z), terms.log_lik)
+
+    @torch.no_grad()
+    def _code(self, x: Tensor) -> Tensor:
+        """The mean of q(z1 | x)."""
+        return self.m1.encode(x)
 
     # -- codes and pictures -------------------------------------------------------------------------------------------
 
@@ -121,7 +126,7 @@ class Stacked(Densities, Enumerating, Styled):
 
     def encode(self, x: Tensor, *given: Tensor) -> Tensor:
         """The style z2 and the most probable class, one-hot: (B, D + C)."""
-        return self.m2.encode(self.m1.encode(x))
+        return self.m2.encode(self._code(x))
 
     def decode(self, z: Tensor, *given: Tensor) -> Distribution:
         """p(x | z1) at the mean of p(z1 | y, z2)."""
@@ -129,11 +134,11 @@ class Stacked(Densities, Enumerating, Styled):
 
     def log_class_probs(self, x: Tensor) -> Tensor:
         """Log q(y | z1) at the mean of q(z1 | x), (B, C)."""
-        return self.m2.log_class_probs(self.m1.encode(x))
+        return self.m2.log_class_probs(self._code(x))
 
     def style(self, x: Tensor) -> Tensor:
         """The mean of q(z2 | z1, y) at the most probable class."""
-        return self.m2.style(self.m1.encode(x))
+        return self.m2.style(self._code(x))
 
     def style_prior(self, y: Tensor) -> Distribution:
         """p(z2 | y)."""

@@ -16,7 +16,7 @@ from elbolab.distributions.conditional import Conditional, lead_of
 from elbolab.distributions.family import NO_SAMPLES, Sizes
 
 
-class Labelled(Distribution, ABC):
+class Partitioned(Distribution, ABC):
     """A mixture of ``num_labels`` equally probable parts, from each of which one can draw.
 
     Attributes:
@@ -39,7 +39,7 @@ class Marginals(ABC):
 
 
 @final
-class RingDistribution(Labelled, Marginals):
+class RingDistribution(Partitioned, Marginals):
     """Equally probable Gaussians on a circle, each with its own spread along and across the radius.
 
     Component k is N(radius * u_k, radial^2 u_k u_k^T + tangential^2 v_k v_k^T), u_k at the angle 2 pi k / K, v_k its
@@ -98,7 +98,7 @@ class RingDistribution(Labelled, Marginals):
 
 
 @final
-class SwissRollDistribution(Labelled):
+class SwissRollDistribution(Partitioned):
     """A spiral without thickness: z = s * outer_radius * (cos 2 pi t s, sin 2 pi t s), s = sqrt(u), u ~ U(0, 1).
 
     Its draws are nearly uniform along the spiral of ``t`` turns; label k is the k-th of equal parts. It has no density.
@@ -235,7 +235,7 @@ def _normal_of(u: Tensor) -> Tensor:
     return torch.stack([-u[..., 1], u[..., 0]], dim=-1)
 
 
-def _random_labels(p: Labelled, sample_shape: Sizes, like: Tensor) -> Tensor:
+def _random_labels(p: Partitioned, sample_shape: Sizes, like: Tensor) -> Tensor:
     """A label for every draw; `Categorical.sample` would wait for the device."""
     return torch.randint(p.num_labels, (*sample_shape, *p.batch_shape), device=like.device)
 

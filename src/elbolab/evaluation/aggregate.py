@@ -15,7 +15,7 @@ from elbolab.densities.adversarial import Matched
 from elbolab.densities.base import Densities
 from elbolab.densities.checks import is_discrete
 from elbolab.densities.terms import Latent, Sampled, Undefined
-from elbolab.distributions.planar import Labelled, coordinate_cdf
+from elbolab.distributions.planar import Partitioned, coordinate_cdf
 from elbolab.evaluation.batches import first
 from elbolab.evaluation.likelihood import GROUP, Rows, in_groups
 from elbolab.evaluation.quantity import Quantity, describe
@@ -97,7 +97,7 @@ def null_percentile(p: Distribution, num: int, pairs: int) -> float:
 
 def labelled_draws(p: Distribution, num: int) -> tuple[Tensor, Tensor | None]:
     """Draws of ``p`` (num, D), and the part that each is from where it has labelled parts."""
-    if not isinstance(p, Labelled):
+    if not isinstance(p, Partitioned):
         return _draw(p, num), None
     labels = torch.arange(num) % p.num_labels
     return p.sample_of(labels), labels

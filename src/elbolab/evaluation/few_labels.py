@@ -51,7 +51,9 @@ def few_label_quantities(
     active = active if active.any() else torch.ones_like(active)
     draws = _draws(densities, labelled, max(1, min(DRAWS, ROWS // len(known.y))), seed)[..., active]
     errors = few_label_errors(draws.numpy(), known.y.numpy(), test.z[:, active].numpy(), test.y.numpy())
-    means = {name: mean_of(torch.from_numpy(wrong), k=None, seed=seed, unit="fraction") for name, wrong in errors.items()}
+    means = {
+        name: mean_of(torch.from_numpy(wrong), k=None, seed=seed, unit="fraction") for name, wrong in errors.items()
+    }
     return {f"error_{name}": replace(mean, dtype=describe(test.z.dtype)) for name, mean in means.items()}
 
 

@@ -122,7 +122,8 @@ def kl_quantities(densities: Densities, batches: Iterable[Batch], *, seed: int) 
 def reconstruction_quantities(densities: Densities, batches: Iterable[Batch], *, seed: int) -> dict[str, Quantity]:
     """mse, and psnr and ssim of images in [0, 1], between x and the mean of p(x | z) at the code z of x.
 
-    Nothing where codes are not decoded (a classifier). mse is per element; psnr is the mean over images of their dB. ssim is absent for images smaller than its window.
+    mse is per element; psnr is the mean over images of their dB. ssim is absent for images smaller than its window, and
+    all are where codes are not decoded (a classifier).
     """
     measures = [("mse", mse, "squared error/element")]
     if is_image(densities.spec):

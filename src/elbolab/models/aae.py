@@ -11,7 +11,7 @@ from torch import Tensor
 from elbolab.batch import Batch, Net, Semi
 from elbolab.densities.adversarial import AdversarialAutoencoder, Matched
 from elbolab.densities.terms import Terms, summary
-from elbolab.distributions.planar import Labelled
+from elbolab.distributions.planar import Partitioned
 from elbolab.metrics.match import mmd2
 from elbolab.models.adversarial import AdversarialModule, Critic, Player, Points, draw
 from elbolab.models.base import Loss
@@ -69,7 +69,7 @@ class AAE(AdversarialModule):
         p = self.densities.prior(*rows.given)
         if labels is None:
             return draw(p, () if p.batch_shape else (len(rows.x),)), *rows.given
-        assert isinstance(p, Labelled)
+        assert isinstance(p, Partitioned)
         unknown = labels == self.num_told - 1
         parts = torch.where(unknown, torch.randint_like(labels, p.num_labels), labels)
         return p.sample_of(parts), *self._told(labels, rows)
@@ -102,7 +102,7 @@ class AAE(AdversarialModule):
 
 
 def joined(batch: Semi) -> Batch:
-    """Labelled data, then unlabelled ones, (L + B, ...)."""
+    """Partitioned data, then unlabelled ones, (L + B, ...)."""
     pairs = zip(batch.labelled.given, batch.unlabelled.given, strict=True)
     return Batch(torch.cat([batch.labelled.x, batch.unlabelled.x]), tuple(torch.cat(pair) for pair in pairs))
 
@@ -147,8 +147,8 @@ def _check_labelled(densities: AdversarialAutoencoder) -> int:
     """Number of classes; raises ValueError unless the prior has one part for each."""
     num_classes, zeros = densities.spec.num_classes, [torch.zeros(1, *shape) for shape in densities.spec.given]
     p = densities.prior(*zeros)
-    if num_classes is None or not isinstance(p, Labelled) or p.num_labels != num_classes:
-        parts = p.num_labels if isinstance(p, Labelled) else "no"
+    if num_classes is None or not isinstance(p, Partitioned) or p.num_labels != num_classes:
+        parts = p.num_labels if isinstance(p, Partitioned) else "no"
         raise ValueError(
             f"model.label_informed needs a prior with one part for each class; there are {num_classes} classes and "
             f"{parts} parts: choose prior=gaussian_ring densities.prior.num_components={num_classes}, or "

@@ -16,6 +16,9 @@ from elbolab.densities.terms import Undefined
 from elbolab.evaluation.figures.looks import blank, look_of
 from elbolab.evaluation.seeded import evaluating
 
+NUM_PANELS = 10
+"""Classes whose manifolds are drawn, the first ones."""
+
 
 def class_manifolds(densities: Densities, batch: Batch, *, seed: int, side: int = 10) -> Figure:
     """p(x | y, z) over a plane of styles in equal steps of probability, a panel a class (their figure 1a).
@@ -26,12 +29,16 @@ def class_manifolds(densities: Densities, batch: Batch, *, seed: int, side: int 
     model = _styled(densities)
     with evaluating(densities, seed):
         classes = _classes(densities, batch.x)
-        panels = [_manifold(model, y, side) for y in classes]
+        panels = [_manifold(model, y, side) for y in classes[:NUM_PANELS]]
     look = look_of(densities.spec, batch.x.cpu())
     columns = min(5, len(panels))
     width, height = look.size(side, side)
-    figure = blank(0.5 * width * columns, 0.5 * height * ceil(len(panels) / columns) + 0.5, "each class over the styles")
-    for axes, rows in zip(figure.subplots(ceil(len(panels) / columns), columns, squeeze=False).flat, panels, strict=False):
+    figure = blank(
+        0.5 * width * columns, 0.5 * height * ceil(len(panels) / columns) + 0.5, "each class over the styles"
+    )
+    for axes, rows in zip(
+        figure.subplots(ceil(len(panels) / columns), columns, squeeze=False).flat, panels, strict=False
+    ):
         look.paths(axes, rows, [])
     return figure
 
