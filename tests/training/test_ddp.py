@@ -101,8 +101,9 @@ def test_semi_supervised_batches_are_shared_out(two_ranks):
     data = partial(LabelledBits, num_labelled=30, labelled_batch_size=4)
     sgd = {"optimizer": partial(torch.optim.SGD, lr=0.05), "monitor": "val/error", "mode": "min"}
     model = Classifier(densities=make("classifier").densities, **sgd)
-    halves = partial(LabelledBits, num_labelled=30, labelled_batch_size=2)
-    first, second = two_ranks(data=halves, model=deepcopy(model), max_epochs=2)
+    first, second = two_ranks(
+        data=partial(LabelledBits, num_labelled=30, labelled_batch_size=2), model=deepcopy(model), max_epochs=2
+    )
     assert torch.equal(first["weights"], second["weights"])
     trainer = fit(model, data=data(batch_size=10, eval_batch_size=10), max_epochs=2)
     assert first["step"] == trainer.global_step == 26
