@@ -17,13 +17,13 @@ from tests.cli.conftest import Shell
 from tests.cli.small_stages import small_stages
 
 import elbolab
-from elbolab.cli import pretraining
+from elbolab.cli import planning, pretraining
 from elbolab.cli.build import build_data, build_densities
 from elbolab.cli.paths import config_dir
 from elbolab.cli.planning import planned
 from elbolab.cli.pretraining import complete
 from elbolab.cli.run_dir import RunDir, save_weights
-from elbolab.cli.stages import Stage, blanks
+from elbolab.cli.stages import Stage, blanks, saved
 from elbolab.models.base import ElboModule
 
 TRAIN = ("train", "--config-dir=own")
@@ -157,6 +157,23 @@ def test_a_half_trained_stage_is_gone_on_with(at, monkeypatch):
     at(*TOP, "hydra.run.dir=on")
     assert same(weights(stage), whole)
     assert same(weights(at.folder / "on"), weights(at.folder / "run")), "trained now or before, it makes no difference"
+
+
+def test_what_makes_a_stage_another_one(made):
+    """Its configuration and the stages that it builds on; not where it is trained, and how it is watched."""
+    stage = saved("pretrained.below", RunDir(stage_of(made[0])))
+    other = stage._replace(run=RunDir(made[0] / "toy_below-0"))
+
+    def of(below=(), **changes):
+        cfg = OmegaConf.merge(stage.cfg, {})
+        for key, value in changes.items():
+            OmegaConf.update(cfg, key.replace("__", "."), value)
+        return planning._hash(cfg, dict(below))
+
+    same = [of(trainer__accelerator="gpu"), of(group="a"), of(paths__run="/b"), of(data__root="/c"), of(compile=True)]
+    assert set(same) == {of()}
+    others = [of(seed=1), of(trainer__max_epochs=9), of(net__hidden=[7]), of({"m0": stage}), of({"m0": other})]
+    assert len({of(), *others}) == 6
 
 
 def test_processes_that_start_at_once_train_a_stage_once(made, tmp_path):
