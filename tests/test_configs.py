@@ -1,10 +1,12 @@
 """Every file under conf/ composes and builds; every experiment trains and is measured on a little of its own data."""
 
+import re
 from inspect import signature
 from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
@@ -83,11 +85,30 @@ def flat(parameters):
     return torch.cat([p.detach().flatten().clone() for p in parameters])
 
 
-@pytest.mark.parametrize("net", options("net"))
+@pytest.fixture(scope="module")
+def nets():
+    """Every net, composed once: with every experiment it would take minutes."""
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return {name: compose("train", [f"net={name}"]).net for name in options("net")}
+
+
+@pytest.mark.parametrize("path", [f"{g}/{o}" for g in ("experiment", "model") for o in options(g)])
+def test_no_experiment_and_no_model_says_what_only_one_net_understands(path):
+    assert "net" not in (yaml.safe_load((CONF / f"{path}.yaml").read_text()) or {}), "give it a net of its own"
+
+
 @pytest.mark.parametrize("experiment", options("experiment"))
-def test_every_experiment_builds_with_every_net(experiment, net):
-    cfg = composed(f"experiment={experiment}", f"net={net}")
-    build_model(cfg, densities_of(cfg, build_data(cfg).spec))
+def test_every_experiment_builds_with_every_net(experiment, nets):
+    cfg = composed(f"experiment={experiment}")
+    spec = build_data(cfg).spec
+    stages = planned(cfg, spec)
+    for name, net in nets.items():
+        with open_dict(cfg):
+            cfg.net = net
+        try:
+            build_model(cfg, build_densities(cfg, spec, **blanks(stages)))
+        except Exception as error:
+            raise AssertionError(f"net={name}") from error
 
 
 @pytest.mark.filterwarnings("ignore:.*its last value is never reached")  # of a schedule: the test cuts the run short
@@ -129,11 +150,13 @@ def model_of(*words):
     return build_model(cfg, densities_of(cfg, data.spec)), data
 
 
+def chooses(experiment, model):
+    return re.search(rf"/model: {model}\s", (CONF / f"experiment/{experiment}.yaml").read_text()) is not None
+
+
 def fitted(model):
     """The model of conf/model after two steps; one that needs stages as its experiments have it."""
-    experiments = [
-        e for e in options("experiment") if f"/model: {model}\n" in (CONF / f"experiment/{e}.yaml").read_text()
-    ]
+    experiments = [e for e in options("experiment") if chooses(e, model)]
     refused = []
     for words in [[f"model={model}", *words.split()] for words in FITTING] + [[f"experiment={e}"] for e in experiments]:
         try:

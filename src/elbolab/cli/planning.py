@@ -3,7 +3,7 @@
 import hashlib
 import json
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
@@ -173,12 +173,17 @@ def _in_folder(child: DictConfig, folder: Path) -> DictConfig:
 
 def _hash(cfg: DictConfig, below: Stages) -> str:
     """Of what makes the stage what it is: its configuration, and the stages that it builds on."""
-    content: Any = OmegaConf.to_container(cfg)
-    for key in UNHASHED:
-        parent, _, last = key.rpartition(".")
-        (content[parent] if parent else content).pop(last, None)
+    content = without(OmegaConf.to_container(cfg), UNHASHED)
     content["pretrained"] = {name: stage.run.path.name for name, stage in below.items()}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def without(config: Any, keys: Iterable[str]) -> dict[str, Any]:
+    """A configuration in plain Python, changed in place, less those dotted keys."""
+    for key in keys:
+        parent, _, last = key.rpartition(".")
+        (config.get(parent, {}) if parent else config).pop(last, None)
+    return config
 
 
 @contextmanager
