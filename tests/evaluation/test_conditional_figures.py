@@ -8,7 +8,7 @@ import torch
 from tests.helpers import mlp
 
 from elbolab.batch import Batch, Canvas, Spec, Support
-from elbolab.data.quadrants import assemble
+from elbolab.data.quadrants import assemble, seen_mask
 from elbolab.densities.autoencoder import Autoencoder
 from elbolab.densities.recurrent import Recurrent
 from elbolab.densities.regression import Regression
@@ -142,6 +142,14 @@ def test_reconstructions_stand_beside_what_was_seen():
     mean = model.decode(model.encode(x, given), given).mean
     np.testing.assert_allclose(drawn[0], assemble(CANVAS, x, given)[:, 0])
     np.testing.assert_allclose(drawn[1], assemble(CANVAS, mean, given)[:, 0].detach(), atol=1e-6)
+
+
+def test_samples_complete_what_is_seen_of_the_data_in_turn():
+    batch = data(PARTS)
+    drawn = tiles(draw_all(recurrent(), [batch], seed=0)["samples"], 10, 10, 6, 4)
+    seen = seen_mask(CANVAS)[0].numpy()
+    wanted = batch.given[0][torch.arange(100) % 60].view(10, 10, 6)
+    np.testing.assert_allclose(drawn[..., seen], wanted)
 
 
 @pytest.mark.parametrize(
