@@ -79,10 +79,6 @@ BAD = {
         ["train", *QUICK, "model=cvae", "data.given=none"],
         "model=cvae needs conditions, and these data have none: choose data.given=labels",
     ),
-    "a regression on nothing": (
-        ["train", *QUICK, "model=regression", "data.given=none"],
-        "a regression needs conditions, and these data have none: choose data.given=labels",
-    ),
     "no samples to measure with": (["train", *QUICK, "evaluation.num_samples=0"], "evaluation.num_samples=0"),
     "no votes": (["train", *QUICK, "evaluation.scores.num_train=0"], "evaluation.scores.num_train=0"),
     "a negative seed of the evaluation": (["train", *QUICK, "evaluation.seed=-1"], "evaluation.seed=-1"),

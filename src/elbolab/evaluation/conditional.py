@@ -75,7 +75,7 @@ def conditional_quantities(
         quantities["conditional_nll_mc"] = mean_of(-log_px, k=num_samples, seed=seed)
     if is_label(densities.spec, batches):
         with suppress(Undefined):
-            limited = list(first(batches, class_limit))
+            limited = first(batches, class_limit)
             by_class = class_log_likelihoods(densities, limited, num_samples=class_samples, **options)
             quantities |= _without_class(by_class, class_samples, seed)
     return quantities
