@@ -31,10 +31,11 @@ TOP = (*TRAIN, "experiment=toy/top")
 PLAIN = ("data=digits", "data.binarize=dynamic", "trainer.accelerator=cpu", "debug=steps", "evaluation.limit=20")
 
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
+
+
 @pytest.fixture(autouse=True)
-def _fast(monkeypatch, request):
-    """What stages do does not depend on pictures, which take most of the time."""
-    monkeypatch.setattr("elbolab.cli.evaluate.draw_all", lambda *_, **__: {})
+def _own_module():
     yield
     sys.modules.pop("small_stages_densities", None)
 
