@@ -31,15 +31,15 @@ def class_manifolds(densities: Densities, batch: Batch, *, seed: int, side: int 
         classes = _classes(densities, batch.x)
         panels = [_manifold(model, y, side) for y in classes[:NUM_PANELS]]
     look = look_of(densities.spec, batch.x.cpu())
-    columns = min(5, len(panels))
+    num_columns = min(5, len(panels))
+    num_rows = ceil(len(panels) / num_columns)
     width, height = look.size(side, side)
-    figure = blank(
-        0.5 * width * columns, 0.5 * height * ceil(len(panels) / columns) + 0.5, "each class over the styles"
-    )
-    for axes, rows in zip(
-        figure.subplots(ceil(len(panels) / columns), columns, squeeze=False).flat, panels, strict=False
-    ):
+    figure = blank(0.5 * width * num_columns, 0.5 * height * num_rows + 0.5, "each class over the styles")
+    grid = figure.subplots(num_rows, num_columns, squeeze=False).flatten()
+    for axes, rows in zip(grid, panels, strict=False):
         look.paths(axes, rows, [])
+    for axes in grid[len(panels) :]:
+        axes.set_axis_off()
     return figure
 
 
