@@ -64,12 +64,12 @@ class Classifying(ABC):
 class Corrupting(ABC):
     """What a denoising model answers beside its densities; evaluation then reports its own bound and restorations.
 
-    Shapes: B data.
+    Shapes: B data, M corruptions of each (any shape).
     """
 
     @abstractmethod
     def corrupt(self, x: Tensor) -> Tensor:
-        """A draw of x~ given x, (B, *event)."""
+        """A draw of x~ given x, (*M, B, *event) both."""
 
     @abstractmethod
     def proposal(self, x: Tensor, *given: Tensor) -> Distribution:

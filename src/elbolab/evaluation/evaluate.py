@@ -8,8 +8,11 @@ import torch
 
 from elbolab.batch import Batch
 from elbolab.densities.base import Densities
+from elbolab.distributions.corruption import MakeCorruption
 from elbolab.evaluation.batches import first
 from elbolab.evaluation.decomposition import rate_decomposition
+from elbolab.evaluation.denoising import denoising_quantities, restoration_quantities
+from elbolab.evaluation.editing import edit_quantities
 from elbolab.evaluation.likelihood import degeneracy, likelihood_quantities
 from elbolab.evaluation.quantity import Quantity
 from elbolab.evaluation.ranks import world_and_rank
@@ -52,6 +55,8 @@ def evaluate(
     probe_limit: int = 50_000,
     num_neighbours: int = 5,
     scores: Scores = PROTOCOL,
+    num_corruptions: int = 5,
+    corruption: MakeCorruption | None = None,
 ) -> Report:
     """Measures a model: the same model, data and options give the same report.
 
@@ -69,39 +74,57 @@ def evaluate(
         decomposition_limit: data of the rate's decomposition, whose cost is quadratic, at most.
         probe_limit: training data of the probes, at most; a seeded choice of them where there are more.
         num_neighbours: voters of the nearest-neighbour probe.
-        scores: how the disentanglement scores are taken.
+        scores: how the disentanglement scores are taken; also how many data train the classifier of edits, and how many
+            are edited.
+        num_corruptions: M, corruptions of each datum that a denoising model's bounds and NLL rest on; the K samples of
+            its NLL are shared out among them.
+        corruption: recipe of the corruption from which data are restored; None: none is.
 
     Raises:
-        ValueError: an unknown split, or a number below 1.
+        ValueError: an unknown split, a number below 1, or a corruption that is none.
     """
     limits = {"limit": limit, "decomposition_limit": decomposition_limit, "probe_limit": probe_limit}
-    check_options(splits, seed, scores, num_samples=num_samples, memory=memory, num_neighbours=num_neighbours, **limits)
+    numbers = {"num_samples": num_samples, "num_neighbours": num_neighbours, "num_corruptions": num_corruptions}
+    check_options(splits, seed, scores, corruption, memory=memory, **numbers, **limits)
     device = device_of(densities)
     train = data.batches("train", device)
     measured = {split: First(data.batches(split, device), limit) for split in splits}
+    noise = {"num_corruptions": num_corruptions, "seed": seed}
     likelihoods = {
-        split: likelihood_quantities(densities, batches, num_samples=num_samples, seed=seed, memory=memory)
+        split: likelihood_quantities(densities, batches, num_samples=num_samples, memory=memory, **noise)
+        | denoising_quantities(densities, batches, **noise)
+        | restoration_quantities(densities, batches, corruption, seed=seed)
         for split, batches in measured.items()
     }
     if world_and_rank()[1] > 0:  # nobody is kept waiting for what rank 0 does alone
         return {}
     probes = {"probe_limit": probe_limit, "num_neighbours": num_neighbours}
+    counts = {"num_train": scores.num_train, "num_eval": scores.num_eval}
     report: Report = {}
     for split, batches in measured.items():
         found = likelihoods[split] | rate_decomposition(densities, batches, seed=seed, limit=decomposition_limit)
         found |= representation_quantities(densities, train, batches, seed=seed, protocol=scores, **probes)
+        found |= edit_quantities(densities, train, batches, seed=seed, **counts)
         _tell(split, found)
         report[split] = entries(found)
     check(report)
     return report
 
 
-def check_options(splits: Sequence[str], seed: int, scores: Scores = PROTOCOL, **numbers: int | None) -> None:
+def check_options(
+    splits: Sequence[str],
+    seed: int,
+    scores: Scores = PROTOCOL,
+    corruption: MakeCorruption | None = None,
+    **numbers: int | None,
+) -> None:
     """Refuses options of `evaluate` that are out of range: to be called before what it measures is trained.
 
     Raises:
-        ValueError: an unknown split, a seed that is none, or a number below 1.
+        ValueError: an unknown split, a seed that is none, a number below 1, or a corruption out of its range.
     """
+    if corruption is not None:
+        corruption()
     if not splits or not set(splits) <= set(SPLITS):
         raise ValueError(f"evaluation.splits={list(splits)}: choose from {', '.join(SPLITS)}")
     if not 0 <= seed < 2**32:

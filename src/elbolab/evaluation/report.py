@@ -35,12 +35,18 @@ HEADLINES = (
     "elbo",
     "rate",
     "distortion",
+    "dvae_bound",
+    "mixture_bound",
     "nll",
     "bits_per_dim",
     "ess",
     "active_units",
     "probe_accuracy",
     "knn_accuracy",
+    "restoration",
+    "restoration_mse",
+    "edit_accuracy",
+    "edit_classifier_accuracy",
 )
 """What `table` shows first, in this order."""
 

@@ -15,6 +15,8 @@ from elbolab.densities.base import Densities
 from elbolab.densities.terms import Undefined
 from elbolab.evaluation.batches import first
 from elbolab.evaluation.figures.curves import loss_curves
+from elbolab.evaluation.figures.denoising import restorations
+from elbolab.evaluation.figures.editing import edits
 from elbolab.evaluation.figures.generative import (
     generate,
     interpolations,
@@ -48,6 +50,8 @@ def draw_all(
     drawings: dict[str, Callable[[], Figure]] = {
         "samples": partial(samples, {"": densities}, batch, seed=seed),
         "reconstructions": partial(reconstructions, densities, batch, seed=seed),
+        "restorations": partial(restorations, densities, batch, seed=seed),
+        "edits": partial(edits, densities, batch, seed=seed),
         "interpolations": partial(interpolations, densities, batch, seed=seed),
         "traversals": partial(traversals, densities, batch, seed=seed),
         "latent_space": partial(latent_space, {"": densities}, batches, seed=seed),
