@@ -59,7 +59,7 @@ BAD = {
     "a group without a choice": (["train", "model=null"], "model=null chooses nothing: choose one of ae, beta_vae"),
     "a corruption alone": (
         ["train", "corruption=maskin"],
-        "type posterior=denoising_deterministic corruption@densities.posterior.corruption=masking",
+        "did you mean corruption=masking",
     ),
     "an experiment for other data": (
         ["train", *QUICK, "experiment=burda2016/vae_reduced", "data=digits"],

@@ -6,13 +6,16 @@ import torch
 from tests.helpers import BITS, adam, mlp, small_densities
 
 from elbolab.densities.autoencoder import Autoencoder
-from elbolab.distributions.conditional import Head
-from elbolab.distributions.family import Bernoulli
+from elbolab.densities.denoising import DenoisingLayer
+from elbolab.distributions.conditional import Head, StandardNormal
+from elbolab.distributions.corruption import BitFlip
+from elbolab.distributions.family import Bernoulli, DiagonalNormal
 from elbolab.distributions.point_mass import Deterministic
 from elbolab.distributions.priors import FixedBernoulli
 from elbolab.distributions.relaxed import RelaxedBernoulliLatent
 from elbolab.models.ae import AE
 from elbolab.models.beta_vae import BetaVAE
+from elbolab.models.dvae import DVAE
 from elbolab.models.vae import VAE
 from elbolab.training.schedules import Linear
 
@@ -31,6 +34,15 @@ def autoencoder():
     return Autoencoder(BITS, 2, None, partial(head, family=Deterministic), partial(head, family=Bernoulli))
 
 
+def denoising():
+    parts = (partial(Head, net=mlp(5), family=family) for family in (DiagonalNormal, Bernoulli))
+    return DenoisingLayer(BITS, 2, StandardNormal, *parts, partial(BitFlip, 0.2))
+
+
+def dvae(**options):
+    return DVAE(densities=denoising(), optimizer=adam(), monitor="val/dvae_bound", **options)
+
+
 VARIANTS = {
     "vae": lambda: VAE(densities=small_densities(), optimizer=adam()),
     "vae, 3 samples": lambda: VAE(num_samples=3, densities=small_densities(), optimizer=adam()),
@@ -40,6 +52,8 @@ VARIANTS = {
     "beta_vae, capacity": lambda: BetaVAE(beta=4.0, capacity=1.0, densities=small_densities(), optimizer=adam()),
     "beta_vae, free bits": lambda: BetaVAE(beta=1.0, free_bits=0.3, densities=small_densities(), optimizer=adam()),
     "ae": lambda: AE(densities=autoencoder(), optimizer=adam(), monitor="val/distortion", mode="min"),
+    "dvae": dvae,
+    "dvae, 2 corruptions by 3": lambda: dvae(num_corruptions=2, num_samples=3),
 }
 
 

@@ -36,9 +36,7 @@ def attribute_layer(
         posterior = partial(Ignore, conditional=posterior)
     layer = SingleLayer(spec, latent_dim, prior, posterior, partial(Ignore, conditional=likelihood))
     if not _reads(layer.prior, spec):
-        raise ValueError(
-            "this model's prior reads the attributes, and this one does not: choose prior=conditional_normal"
-        )
+        raise ValueError("the prior of this model must read the attributes: choose prior=conditional_normal")
     return layer
 
 
