@@ -40,10 +40,18 @@ def composed(*overrides):
     return cfg
 
 
-def spec_of(cfg):
+def header_of(cfg):
     if "DSprites" in cfg.data._target_:
         return SPECS["dsprites"]
     return GREY if cfg.data.binarize == "none" else BINARY
+
+
+def little(cfg):
+    return Little(header_of(cfg), given=cfg.data.given, batch_size=10, eval_batch_size=10)
+
+
+def spec_of(cfg):
+    return little(cfg).spec
 
 
 class Little(DataModule):
@@ -77,9 +85,8 @@ def test_every_experiment_builds_with_every_net(experiment, net):
 @pytest.mark.parametrize("experiment", options("experiment"))
 def test_every_experiment_trains_and_is_measured(experiment):
     cfg = composed(f"experiment={experiment}")
-    spec = spec_of(cfg)
-    data = Little(spec, batch_size=10, eval_batch_size=10)
-    model = build_model(cfg, build_densities(cfg, spec))
+    data = little(cfg)
+    model = build_model(cfg, build_densities(cfg, data.spec))
     before = torch.cat([p.detach().flatten().clone() for p in model.parameters()])
     fit(model, data=data, max_steps=2)
     assert not torch.equal(before, torch.cat([p.detach().flatten() for p in model.parameters()]))
@@ -94,13 +101,13 @@ def model_of(name):
     """The model of conf/model, for the data that it is made for."""
     grey = name in ("linear_ae", "tied_ae")
     cfg = composed(f"model={name}", f"data.binarize={'none' if grey else 'dynamic'}")
-    return build_model(cfg, build_densities(cfg, spec_of(cfg))), spec_of(cfg)
+    return build_model(cfg, build_densities(cfg, spec_of(cfg))), cfg
 
 
 @pytest.mark.parametrize("model", options("model"))
 def test_every_model_trains_and_reports_what_it_monitors(model):
-    built, spec = model_of(model)
-    trainer = fit(built, data=Little(spec, batch_size=10, eval_batch_size=10), max_steps=2)
+    built, cfg = model_of(model)
+    trainer = fit(built, data=little(cfg), max_steps=2)
     assert torch.isfinite(trainer.callback_metrics[built.monitor])
 
 
@@ -121,6 +128,40 @@ def test_denoising_ae_sees_corrupted_data_in_training_alone():
     )
     assert not torch.equal(first, second)
     assert torch.equal(third, fourth)
+
+
+def test_a_corruption_is_one_choice_for_training_and_evaluation():
+    cfg = composed("model=dvae", "corruption=gaussian_noise", "corruption.scale=0.7")
+    assert cfg.densities.corruption == cfg.evaluation.corruption == cfg.corruption
+    assert cfg.corruption.scale == 0.7
+    assert composed("model=vae").evaluation.corruption is None
+    densities = build_densities(cfg, BINARY)
+    assert densities.corruption.scale == 0.7
+
+
+@pytest.mark.parametrize("model", ["dvae", "denoising_ae"])
+@pytest.mark.parametrize("corruption", [name for name in options("corruption") if name != "none"])
+def test_every_corruption_fits_every_denoising_model(model, corruption):
+    cfg = composed(f"model={model}", f"corruption={corruption}")
+    densities = build_densities(cfg, BINARY._replace(x=(1, 8, 8)))
+    assert any(type(part).__name__ == cfg.corruption._target_.rpartition(".")[2] for part in densities.modules())
+
+
+@pytest.mark.parametrize("model", ["dvae", "denoising_ae"])
+def test_a_denoising_model_refuses_to_go_without(model):
+    with pytest.raises(ValueError, match="choose e.g. corruption=bit_flip, or model=vae or ae"):
+        build_densities(composed(f"model={model}", "corruption=none"), BINARY)
+
+
+def test_im2017_encodes_by_two_layers_and_decodes_by_one():
+    cfg = composed("experiment=im2017/static_mnist")
+    layer = build_densities(cfg, BINARY).layer
+    widths = [
+        [part.out_features for part in head.modules() if isinstance(part, torch.nn.Linear)]
+        for head in (layer.posterior, layer.likelihood)
+    ]
+    assert widths == [[200, 200, 100], [200, 784]]
+    assert any(isinstance(part, torch.nn.Softplus) for part in layer.likelihood.modules())
 
 
 @pytest.mark.parametrize("likelihood", options("likelihood"))
@@ -144,7 +185,7 @@ def test_every_optimizer_follows_every_schedule(optimizer, schedule):
 
 
 @pytest.mark.parametrize(
-    "group", ["data", "logger", "callbacks", "trainer", "prior", "posterior", "debug", "evaluation"]
+    "group", ["data", "logger", "callbacks", "trainer", "prior", "posterior", "corruption", "debug", "evaluation"]
 )
 def test_every_option_composes(group):
     for option in options(group):
