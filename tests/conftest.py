@@ -36,7 +36,7 @@ def pytest_addoption(parser):
 
 @pytest.fixture
 def rehearsed(monkeypatch):
-    """Fits run captured from here on, on a device that is rehearsed; the list of their graphs."""
+    """Fits run captured from here on, almost from their first step; the list of their graphs."""
     from tests.rehearsal import Rehearsal
 
     from elbolab.models import base
@@ -44,8 +44,8 @@ def rehearsed(monkeypatch):
 
     made = []
 
-    def choose(*_):
-        made.append(Rehearsal())
+    def choose(wish, model, *_):
+        made.append(Rehearsal(model=model))
         return Captured(made[-1])
 
     Distribution.set_default_validate_args(False)  # checks of arguments wait for the device; training has none

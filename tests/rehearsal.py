@@ -1,47 +1,41 @@
-"""CUDA graphs, rehearsed on a CPU: a step is traced once to tensor operations, and these are replayed.
+"""Captured steps on a CPU as elbolab records them, counted, and with waits that a test makes up."""
 
-As in a CUDA graph no Python of the step runs again, numbers that Python computed are frozen, tensors that existed
-before keep their places, random numbers come from the default generator, and what reads a value of the device cannot
-be traced.
-"""
-
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 
 import torch
-from torch.fx.experimental.proxy_tensor import make_fx
 
 from elbolab.training.engine import Captured
 from elbolab.training.graphs import Graphs
+from elbolab.training.recorded import Recorder
 
 
 class Rehearsal(Graphs):
-    """Counts what it does. Tracing does the work too, so the first replay of a graph is left out."""
+    """Counts what it does."""
 
-    def __init__(self, waits=()):
+    def __init__(self, waits=(), model=None):
+        self.recorder = Recorder(torch.nn.Module() if model is None else model)
         self.captures = self.replays = 0
         self.found = iter(waits)
 
     def stream(self):
-        return nullcontext()
+        return self.recorder.stream()
 
     def like(self, leaf):
-        return torch.empty_like(leaf)
+        return self.recorder.like(leaf)
 
     def capture(self, work):
         self.captures += 1
-        graph = make_fx(lambda: (work(), torch.zeros(()))[1], tracing_mode="real")()
-        graphs = iter([lambda: None])
+        replay = self.recorder.capture(work)
 
-        def replay():
+        def counted():
             self.replays += 1
-            with torch.no_grad():  # the backward pass is among the operations
-                next(graphs, graph)()
+            replay()
 
-        return replay
+        return counted
 
     @contextmanager
     def waits(self):
-        yield list(next(self.found, ()))
+        yield [f"the step waits for the device: {place}" for place in next(self.found, ())]
 
 
 def captured(**options):

@@ -3,6 +3,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from torch.distributions import Distribution
 
 from elbolab.batch import Spec, Support
 from elbolab.benchmark.cases import Case, Nets
@@ -10,8 +11,15 @@ from elbolab.benchmark.memory import collecting_only_new
 from elbolab.benchmark.watch import Watch
 from elbolab.data.splits import Arrays, Splits
 from elbolab.nets.mlp import MLP
+from elbolab.training import recorded
 
 SPEC = Spec((1, 4, 4), Support.BINARY, levels=2)
+
+
+@pytest.fixture(autouse=True)
+def _as_in_training():
+    """Checks of arguments read values, so that no step could be captured; the command switches them off too."""
+    Distribution.set_default_validate_args(False)
 
 
 @pytest.fixture(autouse=True)
@@ -52,12 +60,17 @@ class Counting(Watch):
 
 @pytest.fixture
 def counting(monkeypatch):
-    """A watch that sees every step of every Adam."""
-    watch, step = Counting(), torch.optim.Adam.step
+    """A watch that sees every step of every Adam, those within a record too."""
+    watch = Counting()
 
-    def counted(self, *args, **kwargs):
-        watch.now += 1
-        return step(self, *args, **kwargs)
+    def counted(work):
+        def one(*args, **kwargs):
+            watch.now += 1
+            return work(*args, **kwargs)
 
-    monkeypatch.setattr(torch.optim.Adam, "step", counted)
+        return one
+
+    made = recorded._replay
+    monkeypatch.setattr(torch.optim.Adam, "step", counted(torch.optim.Adam.step))
+    monkeypatch.setattr(recorded, "_replay", lambda record: counted(made(record)))
     return watch

@@ -301,9 +301,9 @@ def test_networks_are_compiled_on_request(shell, monkeypatch):
     assert "compile=maybe: give true or false" in shell("train", *QUICK, "debug=steps", "compile=maybe", fails=True)
 
 
-def test_captured_steps_without_a_device_leave_nothing(shell):
-    error = shell("train", *QUICK, "debug=steps", "trainer.engine=captured", "hydra.run.dir=run", fails=True)
-    assert "trainer.engine=captured: only a CUDA device captures steps; set trainer.engine=auto" in error
+def test_an_unknown_engine_leaves_nothing(shell):
+    error = shell("train", *QUICK, "debug=steps", "trainer.engine=graph", "hydra.run.dir=run", fails=True)
+    assert "trainer.engine=graph: choose auto, captured, eager" in error
     assert not (shell.folder / "run").exists()
 
 

@@ -133,7 +133,7 @@ def test_nccl_averages_inside_the_graph(tmp_path):
         work.replay()
         torch.cuda.synchronize()
         work.reset()  # a group is not destroyed while a graph holds its collectives
-        assert isinstance(choose_engine("captured", torch.device("cuda"), [], 2), Captured)
+        assert isinstance(choose_engine("captured", torch.nn.Module(), torch.device("cuda"), [], 2), Captured)
     finally:
         dist.destroy_process_group()
 

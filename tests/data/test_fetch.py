@@ -6,7 +6,9 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from elbolab.batch import Spec, Support
 from elbolab.data.fetch import Finish, Rows, draw
+from elbolab.data.given import Labels, unconditional
 from elbolab.data.splits import Arrays
 
 ON_DEVICE = torch.device("meta")  # has no values: what would make the host wait for one raises
@@ -29,8 +31,12 @@ class Watch(TorchDispatchMode):
         return out
 
 
-def batch_of(arrays: Arrays, given=()):
-    return Finish(arrays, given, "cpu")(Rows.of(arrays))
+def labels(num_classes, device="cpu"):
+    return Labels().on(Spec((1,), Support.REAL, num_classes=num_classes), device)
+
+
+def batch_of(arrays: Arrays, condition=unconditional):
+    return Finish(arrays, condition, "cpu")(Rows.of(arrays))
 
 
 @pytest.mark.parametrize("event", [(1, 8, 8), (3, 5)])
@@ -60,18 +66,18 @@ def test_read_only_arrays_are_copied_and_others_shared():
 
 
 def test_labels_are_one_hot_conditions():
-    batch = batch_of(Arrays(np.zeros((3, 1)), np.array([2, 0, 1], np.uint8)), given=((3,),))
+    batch = batch_of(Arrays(np.zeros((3, 1)), np.array([2, 0, 1], np.uint8)), labels(3))
     assert batch.given[0].tolist() == [[0, 0, 1], [1, 0, 0], [0, 1, 0]]
 
 
 def test_a_label_of_one_datum_keeps_its_row():
-    assert batch_of(Arrays(np.zeros((1, 1)), np.array([1])), given=((2,),)).given[0].tolist() == [[0, 1]]
+    assert batch_of(Arrays(np.zeros((1, 1)), np.array([1])), labels(2)).given[0].tolist() == [[0, 1]]
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_conditions_have_the_dtype_of_the_data(dtype):
     before = torch.get_default_dtype()
-    finish = Finish(Arrays(np.zeros((3, 1))), ((3,),), "cpu")
+    finish = Finish(Arrays(np.zeros((3, 1))), labels(3), "cpu")
     torch.set_default_dtype(dtype)
     try:
         batch = finish(Rows.of(Arrays(np.zeros((3, 1)), np.arange(3))))
@@ -87,11 +93,12 @@ def test_conditions_have_the_dtype_of_the_data(dtype):
         Arrays(np.zeros((6, 3), np.uint8), np.zeros(6), levels=256, draws=True),
         Arrays(np.zeros((6, 2), np.uint8), np.zeros(6), levels=2, packed=(3, 5)),
         Arrays(np.zeros((6, 3)), np.zeros(6)),
+        Arrays(np.zeros((6, 3)), np.zeros(6), given=np.zeros((6, 2))),
     ],
 )
 def test_finishing_resident_rows_is_work_of_the_device_alone(arrays):
     """So that a captured step may hold it: nothing is waited for, and nothing comes from the host."""
-    finish = Finish(arrays, ((4,),), ON_DEVICE)
+    finish = Finish(arrays, labels(4, ON_DEVICE), ON_DEVICE)
     rows, indices = Rows.of(arrays).to(ON_DEVICE), torch.empty(6, dtype=torch.int64, device=ON_DEVICE)
     with Watch() as watch:
         batch = finish(rows.select(indices))
@@ -109,7 +116,7 @@ def test_rows_go_to_the_device_without_waiting():
 def test_many_classes_take_no_table():
     arrays = Arrays(np.zeros((8, 1)), np.zeros(8))
     with Watch() as watch:
-        batch = Finish(arrays, ((60_000,),), ON_DEVICE)(Rows.of(arrays).to(ON_DEVICE))
+        batch = Finish(arrays, labels(60_000, ON_DEVICE), ON_DEVICE)(Rows.of(arrays).to(ON_DEVICE))
     assert batch.given[0].shape == (8, 60_000)
     assert watch.largest == 8 * 60_000
 

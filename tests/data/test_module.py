@@ -200,7 +200,7 @@ def test_one_line_for_people():
         ({"seed": -1}, "data.seed=-1: a whole number, at least 0"),
         ({"resident": "maybe"}, "data.resident=maybe: choose auto, true or false"),
         ({"resident": 1}, "data.resident=1: choose auto, true or false"),
-        ({"given": "label"}, "data.given=label: choose none or labels"),
+        ({"given": "label"}, "data.given=label: choose none, labels, factors, own, quadrants"),
     ],
 )
 def test_impossible_options(options, message):

@@ -10,6 +10,7 @@ import torch
 from elbolab.batch import Spec, Support
 from elbolab.data.blocks import Block, BlockLoader, Order
 from elbolab.data.fetch import Finish, Rows
+from elbolab.data.given import unconditional
 from elbolab.data.splits import Arrays
 from elbolab.data.stream import StreamLoader
 
@@ -24,11 +25,11 @@ def arrays(tmp_path):
 
 
 def stream(arrays: Arrays, block: int = 4, workers: int = 0) -> StreamLoader:
-    return StreamLoader(Order(NUM, 3, 1, True), block, arrays, Finish(arrays, (), "cpu"), workers)
+    return StreamLoader(Order(NUM, 3, 1, True), block, arrays, Finish(arrays, unconditional, "cpu"), workers)
 
 
 def resident(arrays: Arrays, block: int = 4) -> BlockLoader:
-    rows, finish = Rows.of(arrays), Finish(arrays, (), "cpu")
+    rows, finish = Rows.of(arrays), Finish(arrays, unconditional, "cpu")
     return BlockLoader(Order(NUM, 3, 1, True), block, lambda indices: finish(rows.select(indices)))
 
 

@@ -1,4 +1,4 @@
-"""Captured steps are the eager ones. The device is rehearsed: see tests/rehearsal.py."""
+"""Captured steps are the eager ones: records of a CPU, as tests/cuda has them of a GPU."""
 
 import logging
 import warnings
@@ -80,7 +80,7 @@ def test_captured_steps_are_the_eager_ones(options):
     metrics, captured_weights, _ = train(Captured(graphs), **OPTIONS[options])
     assert metrics == eager
     assert torch.equal(captured_weights, eager_weights)
-    assert (graphs.captures, graphs.replays) == (2, 3 * 6 - 3 - 1)
+    assert (graphs.captures, graphs.replays) == (2, 3 * 6 - 3 - 1 - 2)
 
 
 def test_skipping_is_decided_in_the_graph():
@@ -146,7 +146,7 @@ def test_a_captured_run_resumes_to_the_bit_whatever_the_engine_was(tmp_path, req
 def test_a_step_that_waits_once_is_captured_later():
     graphs = Rehearsal(waits=[["here.py:3"], ["here.py:3"], []])
     _, captured_weights, _ = train(Captured(graphs))
-    assert graphs.replays == 18 - 2 - 3 - 1
+    assert graphs.replays == 18 - 2 - 3 - 1 - 2
     assert torch.equal(captured_weights, train(Eager())[1])
 
 
@@ -161,7 +161,7 @@ def test_a_step_that_always_waits_stays_eager_and_says_so_once(caplog):
 
 def test_a_step_that_always_waits_is_an_error_where_capture_is_insisted_on():
     graphs = Rehearsal(waits=[["here.py:3"]] * 100)
-    with pytest.raises(ValueError, match=r"waits for the device: here.py:3; keep it there, or set trainer"):
+    with pytest.raises(ValueError, match=r"waits for the device: here.py:3; mend that, or set trainer"):
         train(Captured(graphs, trials=4, must=True))
 
 
@@ -194,6 +194,7 @@ def test_waits_are_told_from_other_warnings(monkeypatch):
 
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
+MODEL = torch.nn.Module()
 
 
 def optimizers(kind, **options):
@@ -201,18 +202,30 @@ def optimizers(kind, **options):
     return [made]
 
 
+def test_a_cpu_records_its_steps_and_auto_waits_before_it_does(caplog):
+    with caplog.at_level(logging.INFO, logger="elbolab.training.engine"):
+        auto, must = (choose_engine(wish, MODEL, CPU, [], 1) for wish in ("auto", "captured"))
+        assert isinstance(choose_engine("eager", MODEL, CPU, [], 1), Eager)
+    assert (auto.must, must.must) == (False, True)
+    assert auto.warm_up > must.warm_up
+    assert caplog.messages == []
+
+
 def test_auto_says_once_why_it_does_not_capture(caplog):
     with caplog.at_level(logging.INFO, logger="elbolab.training.engine"):
-        assert isinstance(choose_engine("auto", CPU, [], 1), Eager)
-        assert isinstance(choose_engine("eager", CPU, [], 1), Eager)
-    assert caplog.messages == ["engine: eager steps, because only a CUDA device captures them"]
+        assert isinstance(choose_engine("auto", MODEL, CPU, [], 2), Eager)
+    assert [message.partition(" over")[0] for message in caplog.messages] == [
+        "engine: eager steps, because gradients are averaged"
+    ]
 
 
 @pytest.mark.parametrize(
     ("wish", "device", "optimizer", "world", "reason"),
     [
         ("auto", CUDA, optimizers(torch.optim.SGD, fused=True), 1, None),
-        ("auto", CPU, optimizers(torch.optim.SGD, fused=True), 1, "only a CUDA device captures"),
+        ("auto", CPU, optimizers(torch.optim.SGD), 1, None),
+        ("captured", CPU, optimizers(torch.optim.SGD), 2, "averaged over ranks"),
+        ("auto", torch.device("mps"), optimizers(torch.optim.SGD), 1, "a device of type mps captures none"),
         ("auto", CUDA, optimizers(torch.optim.SGD), 1, "SGD can be neither fused nor capturable"),
         ("auto", CUDA, optimizers(torch.optim.Adagrad), 1, "Adagrad can be neither fused nor capturable"),
         ("captured", CUDA, optimizers(torch.optim.Adamax), 1, None),
@@ -221,15 +234,21 @@ def test_auto_says_once_why_it_does_not_capture(caplog):
     ],
 )
 def test_what_stands_in_the_way_of_capture(wish, device, optimizer, world, reason):
-    found = obstacle(wish, device, optimizer, world)
+    found = obstacle(wish, MODEL, device, optimizer, world)
     assert found is None if reason is None else reason in found
 
 
-def test_captured_steps_without_a_device_for_them_are_refused():
-    with pytest.raises(ValueError, match=r"captured: only a CUDA device captures them; set trainer.engine=auto"):
-        choose_engine("captured", CPU, [], 1)
-    with pytest.raises(ValueError, match=r"captured: only a CUDA device captures steps; set trainer.engine=auto"):
-        make_trainer(max_epochs=1, accelerator="cpu", engine="captured")
+def test_compiled_networks_are_not_recorded_on_a_cpu():
+    net = torch.nn.Linear(1, 1)
+    assert obstacle("auto", net, CPU, [], 1) is None
+    net.compile()
+    assert "compile=true" in obstacle("auto", torch.nn.Sequential(net), CPU, [], 1)
+    assert obstacle("auto", net, CUDA, [], 1) is None
+
+
+def test_captured_steps_where_there_can_be_none_are_refused():
+    with pytest.raises(ValueError, match=r"captured: gradients are averaged over ranks.*; set trainer.engine=auto"):
+        choose_engine("captured", MODEL, CPU, [], 2)
 
 
 def test_an_unknown_engine_is_refused():

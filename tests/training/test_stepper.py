@@ -136,14 +136,28 @@ def test_accumulation_gives_the_gradient_of_the_whole_batch():
 
 
 def test_split_batches_keep_what_belongs_together():
-    batch = Semi(Batch(torch.arange(5.0), (torch.arange(5),), y=torch.arange(5)), Batch(torch.arange(10.0)))
+    labelled = Batch(torch.arange(5.0), (torch.arange(5),), y=torch.arange(5))
+    batch = Semi(labelled, Batch(torch.arange(10.0)), torch.full((5,), 0.1))
     first, second = split_batch(batch, 2)
     assert first.labelled.y.tolist() == [0, 1, 2]
     assert second.labelled.given[0].tolist() == [3, 4]
     assert second.unlabelled.x.tolist() == [5, 6, 7, 8, 9]
     assert second.unlabelled.y is None
     assert second.unlabelled.given == ()
-    assert size_of(batch) == 5
+    assert (size_of(batch), size_of(first)) == (10, 5)
+
+
+@pytest.mark.parametrize(("num_labelled", "num", "parts"), [(6, 12, 3), (5, 7, 3), (100, 7, 4), (2, 9, 5)])
+def test_the_objective_of_parts_is_that_of_the_semi_supervised_batch(num_labelled, num, parts):
+    def objective(batch):
+        return batch.unlabelled.x.mean() + (batch.share * batch.labelled.x).mean()
+
+    x, other, share = torch.randn(num_labelled), torch.randn(num), torch.full((num_labelled,), 0.3)
+    batch = Semi(Batch(x), Batch(other), share)
+    split = split_batch(batch, parts)
+    total = sum(objective(part) * size_of(part) for part in split) / size_of(batch)
+    torch.testing.assert_close(total, objective(batch))
+    assert sum(len(part.share) for part in split) == num_labelled
 
 
 def test_clipping_bounds_the_step():

@@ -40,7 +40,7 @@ def train(case: Case, batch: int, steps: int, watch: Watch, num_samples: int = 1
         log_every_n_steps=block,
         check_val_every_n_epoch=sys.maxsize,
         accelerator=case.device.type,
-        engine="auto" if case.device.type == "cuda" else "eager",  # what auto is there, and says at every fit
+        engine="auto" if case.device.type == "cuda" else "captured",  # what auto soon is on a CPU, from the start
         callbacks=[Timed(watch, warm_up, steps)],
         **SILENT,
     )

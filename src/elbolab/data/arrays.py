@@ -3,6 +3,7 @@
 Shapes: n = data, F = factors.
 """
 
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, final
@@ -15,6 +16,7 @@ from elbolab.data.binarize import binarized, binarized_spec, check_binarize
 from elbolab.data.module import DataModule
 from elbolab.data.options import check_number, check_whole
 from elbolab.data.own_files import read_named
+from elbolab.data.own_given import store_conditions
 from elbolab.data.splits import Arrays, Splits
 from elbolab.data.values import measure, support_of
 
@@ -33,9 +35,11 @@ class OwnArrays(DataModule):
     """Images or vectors from an .npz or .npy file, or a folder of pictures.
 
     An .npz file has the array ``x``, or ``train``, ``test`` and, if it likes, ``val``; class labels ``y`` (``y_train``,
-    ``y_val``, ``y_test``) and ground-truth factors ``factors`` (``factors_train``, ...), (n, F), are optional. In a
-    folder of pictures, subfolders are classes. Data are vectors (n, D) or images (n, H, W), (n, H, W, C) or
-    (n, C, H, W) with 1, 3 or 4 channels; where both fit, channels come first. Their values say what they are:
+    ``y_val``, ``y_test``), ground-truth factors ``factors`` (``factors_train``, ...), (n, F), and conditions ``given``
+    (``given_train``, ...) for ``data.given=own`` are optional. Conditions are vectors or images in the shapes that data
+    may have: floats and zeros and ones as they are, or uint8 levels, which are scaled to [0, 1]. In a folder of
+    pictures, subfolders are classes. Data are vectors (n, D) or images (n, H, W), (n, H, W, C) or (n, C, H, W) with 1,
+    3 or 4 channels; where both fit, channels come first. Their values say what they are:
 
     - only 0 and 1: binary;
     - integers from 0 to 255: 256 grey levels, which ``binarize`` may turn into binary data;
@@ -90,7 +94,8 @@ class OwnArrays(DataModule):
         classes = [int(part.y.max()) + 1 for part in arrays if part.y is not None]
         factors = [part.factors.max(0) + 1 for part in arrays if part.factors is not None]
         sizes = tuple(int(size) for size in np.max(factors, axis=0)) if factors else ()
-        spec = Spec(arrays[0].event, support, levels, num_classes=max(classes, default=None), factors=sizes)
+        given = () if arrays[0].given is None else (arrays[0].given.shape[1:],)
+        spec = Spec(arrays[0].event, support, levels, given, max(classes, default=None), sizes)
         if self.binarize != "none" and levels != 256:
             raise ValueError(
                 f"data.binarize={self.binarize}: only integers from 0 to 255 are binarised, {INSTEAD[support]}"
@@ -111,7 +116,10 @@ class OwnArrays(DataModule):
             raise ValueError(
                 f"data.path={self.path} has the arrays {', '.join(named)}: name the data x, or train, val and test"
             )
-        return {name: _named(named, name, self.path) for name in names}
+        raw = {name: _named(named, name, self.path) for name in names}
+        given = {_key("given", name): arrays.given for name, arrays in raw.items()}
+        stored = store_conditions(given, f"data.path={self.path}")
+        return {name: replace(arrays, given=stored[_key("given", name)]) for name, arrays in raw.items()}
 
     @cached_property
     def _range(self) -> tuple[Support, int | None]:
@@ -139,11 +147,23 @@ SHAPES = {
 
 
 def _named(named: dict[str, np.ndarray], name: str, path: Path) -> Arrays:
-    """Data ``name`` with the labels and factors that belong to it."""
-    suffix = "" if name == "x" else f"_{name}"
+    """Data ``name`` with the labels, factors and conditions that belong to it."""
     x = _images(named[name], path)
-    y, factors = (_whole_numbers(named.get(f"{kind}{suffix}"), kind, len(x), path) for kind in ("y", "factors"))
-    return Arrays(x, y, factors)
+    y, factors = (_whole_numbers(named.get(_key(kind, name)), kind, len(x), path) for kind in ("y", "factors"))
+    return Arrays(x, y, factors, given=_conditions(named.get(_key("given", name)), len(x), path))
+
+
+def _key(kind: str, name: str) -> str:
+    """What the array of labels, factors or conditions of the data ``name`` is called."""
+    return kind if name == "x" else f"{kind}_{name}"
+
+
+def _conditions(array: np.ndarray | None, num: int, path: Path) -> np.ndarray | None:
+    if array is None:
+        return None
+    if len(array) != num:
+        raise ValueError(f"data.path={path}: {num} data, but {len(array)} given")
+    return _images(array, path)
 
 
 def _images(x: np.ndarray, path: Path) -> np.ndarray:
@@ -185,4 +205,4 @@ def _whole_numbers(array: np.ndarray | None, kind: str, num: int, path: Path) ->
 def _stored(arrays: Arrays, levels: int | None) -> Arrays:
     """Integers and bits as bytes, floats as they are."""
     x = arrays.x if levels is None or arrays.x.dtype == np.uint8 else np.asarray(arrays.x, dtype=np.uint8)
-    return Arrays(x, arrays.y, arrays.factors, levels)
+    return replace(arrays, x=x, levels=levels)

@@ -17,14 +17,28 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from elbolab.batch import Batch
-
 Item = TypeVar("Item")
+
+
+class Ordering(ABC):
+    """Which data make up which batch, on one rank; a function of the epoch and of the options alone."""
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Batches of an epoch on this rank, N."""
+
+    @abstractmethod
+    def positions(self) -> list[int]:
+        """Number in the epoch, counted over all ranks, of each of this rank's batches."""
+
+    @abstractmethod
+    def batches(self, epoch: int, device: torch.device | str = "cpu") -> list[Tensor]:
+        """Indices of each batch of one epoch, N tensors (B,)."""
 
 
 @final
 @dataclass(frozen=True)
-class Order:
+class Order(Ordering):
     """Which data make up which batch, on one rank.
 
     Shuffled (training), a step takes the next B * W data of the epoch's permutation and every rank an equal part of
@@ -90,7 +104,8 @@ class Block(Generic[Item]):
 
     Attributes:
         items: what each batch is read from (on the device: its indices).
-        finish: what was read -> batch, by work on the device alone, so that it can be captured with the step.
+        finish: what was read -> a `Batch` or a `Semi`, by work on the device alone, so that it can be captured with the
+            step.
         positions: number of each batch in the epoch, counted over all ranks; a seed for noise that ranks share.
         read: item -> a tensor, or a (nested) tuple of tensors, that a batch is finished from.
     """
@@ -98,7 +113,7 @@ class Block(Generic[Item]):
     def __init__(
         self,
         items: Sequence[Item],
-        finish: Callable[[Any], Batch],
+        finish: Callable[[Any], Any],
         positions: Sequence[int],
         read: Callable[[Item], Any] = lambda item: item,
     ) -> None:
@@ -111,7 +126,7 @@ class Block(Generic[Item]):
         """Batches in the block, K."""
         return len(self.items)
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[Any]:
         """Finishes one batch after another, with their noise."""
         return map(self.finish, self.reads())
 
@@ -139,7 +154,7 @@ class Loader(ABC):
 
     batch_sampler = None
 
-    def __init__(self, order: Order, block: int) -> None:
+    def __init__(self, order: Ordering, block: int) -> None:
         self.order = order
         self.block = block
         self.epoch = 0
@@ -214,7 +229,7 @@ class BlockLoader(Loader):
     """
 
     def __init__(
-        self, order: Order, block: int, fetch: Callable[[Tensor], Batch], device: torch.device | str = "cpu"
+        self, order: Ordering, block: int, fetch: Callable[[Tensor], Any], device: torch.device | str = "cpu"
     ) -> None:
         super().__init__(order, block)
         self.fetch = fetch

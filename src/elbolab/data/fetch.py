@@ -1,8 +1,9 @@
-"""From stored arrays to a batch: scaling, binary draws, labels as conditions, all on the device.
+"""From stored arrays to a batch: scaling, binary draws, conditions, all on the device.
 
-Shapes: n = data, B = data in a batch, C = classes, F = factors, ``*event`` = one datum's shape.
+Shapes: n = data, B = data in a batch, F = factors, ``*event`` = one datum's shape.
 """
 
+from collections.abc import Callable
 from math import prod
 from typing import NamedTuple, Self, final
 
@@ -21,16 +22,19 @@ class Rows(NamedTuple):
         x: (n, *event), integers or floats.
         y: (n,) int64 or None.
         factors: (n, F) int64 or None.
+        given: (n, *shape), conditions that the data bring along, or None.
     """
 
     x: Tensor
     y: Tensor | None
     factors: Tensor | None
+    given: Tensor | None = None
 
     @classmethod
     def of(cls, arrays: Arrays) -> Self:
         """Tensors over (not copies of) the arrays, labels and factors as int64."""
-        return cls(_tensor(np.asarray(arrays.x)), _integers(arrays.y), _integers(arrays.factors))
+        given = None if arrays.given is None else _tensor(np.asarray(arrays.given))
+        return cls(_tensor(np.asarray(arrays.x)), _integers(arrays.y), _integers(arrays.factors), given)
 
     def to(self, device: torch.device | str) -> Self:
         """The same rows on ``device``; from pinned memory without waiting."""
@@ -41,13 +45,17 @@ class Rows(NamedTuple):
         return type(self)(*(None if part is None else part.index_select(0, indices) for part in self))  # type: ignore[arg-type]
 
 
+Condition = Callable[[Tensor, Rows], tuple[Tensor, tuple[Tensor, ...]]]
+"""Finished data (B, *event) and the rows that they were -> what is to be modelled, and the conditions."""
+
+
 @final
 class Finish:
     """Stored rows -> batch, in torch's default dtype.
 
     Args:
         arrays: the split that the rows come from; what its numbers stand for.
-        given: shapes of the conditions: none, or ((C,),) for labels as one-hot vectors.
+        condition: what adds the conditions, on that device; see `elbolab.data.given`.
         device: where the rows are finished.
         generator: source of binary draws, on that device; None for the device's own, whose state belongs to a
             checkpoint.
@@ -56,7 +64,7 @@ class Finish:
     def __init__(
         self,
         arrays: Arrays,
-        given: tuple[Shape, ...],
+        condition: Condition,
         device: torch.device | str,
         generator: torch.Generator | None = None,
     ) -> None:
@@ -65,7 +73,7 @@ class Finish:
         self.packed = arrays.packed
         self.device = device
         self.generator = generator
-        self.classes = [torch.arange(*shape, device=device) for shape in given]
+        self.condition = condition
         self.shifts = torch.arange(7, -1, -1, dtype=torch.uint8, device=device)
 
     def __call__(self, rows: Rows) -> Batch:
@@ -73,19 +81,13 @@ class Finish:
 
         Of rows that are there already this is work of the device alone, which the host does not wait for.
         """
-        x, y, factors = rows.to(self.device)
-        x = x if self.packed is None else self._unpack(x, self.packed)
+        rows = rows.to(self.device)
+        x = rows.x if self.packed is None else self._unpack(rows.x, self.packed)
         x = x.to(torch.get_default_dtype())
         x = x if self.scale == 1 else x / self.scale
         x = draw(x, self.generator) if self.draws else x
-        return Batch(x, self._conditions(y), y, factors)
-
-    def _conditions(self, y: Tensor | None) -> tuple[Tensor, ...]:
-        """One-hot vectors (B, C); `F.one_hot` would wait for the device to check its input."""
-        if y is None:
-            assert not self.classes
-            return ()
-        return tuple((y[:, None] == classes).to(torch.get_default_dtype()) for classes in self.classes)
+        x, given = self.condition(x, rows)
+        return Batch(x, given, rows.y, rows.factors)
 
     def _unpack(self, x: Tensor, event: Shape) -> Tensor:
         """Bytes (B, bytes), most significant bit first -> bits (B, *event)."""

@@ -15,9 +15,12 @@ import torch
 from torch import Tensor
 
 from elbolab.batch import Batch, Pace, Spec
-from elbolab.data.blocks import BlockLoader, Loader, Order, generator
+from elbolab.data.blocks import BlockLoader, Loader, Order, Ordering, generator
 from elbolab.data.fetch import Finish, Rows
+from elbolab.data.given import choose_given
+from elbolab.data.labelled import DEFAULT_SIZE, FinishPair, PairedOrder, check_labelling, choose_labelled
 from elbolab.data.options import check_whole
+from elbolab.data.quadrants import take_apart
 from elbolab.data.residence import resides
 from elbolab.data.splits import Arrays, Splits, check
 from elbolab.data.stream import StreamLoader
@@ -45,12 +48,19 @@ class DataModule(L.LightningDataModule, ABC):
         batch_size: data in a training batch on each device, B.
         eval_batch_size: data in a validation or test batch on each device.
         seed: seed of the shuffle; the order of epoch e depends on (seed, e) alone.
-        given: what the model is conditioned on: ``none``, or ``labels`` as one-hot vectors.
+        given: what the model is conditioned on: ``none``; ``labels`` as one-hot vectors; ``factors``, one-hot too;
+            ``own``, the conditions that the data bring along; or ``quadrants`` of an image; see `elbolab.data.given`.
+        quadrants: how many quarters of an image are seen with ``given=quadrants``, 1, 2 or 3; the others are the data.
         resident: ``auto`` keeps the data on the device where they fit into half its free memory and streams them
             otherwise; true or false insists.
         num_workers: processes that gather streamed data; resident data need none.
         root: folder of the data files; None for this user's cache folder. Embedded and generated data need none.
         train_limit: use the first so many training data only; None for all.
+        num_labelled: semi-supervised training on so many labelled data, equally many of each class; None for all data
+            as they are. The training loader then yields `Semi`; other loaders yield `Batch`, labels included.
+        label_seed: seed of the choice of labelled data, which depends on it and on the data alone.
+        labelled_batch_size: labelled data in a training batch on each device, L; None for 100, or all where they are
+            fewer.
 
     Attributes:
         pace: how training wants its blocks; set it before loaders are made.
@@ -64,32 +74,41 @@ class DataModule(L.LightningDataModule, ABC):
         eval_batch_size: int = 1000,
         seed: int = 0,
         given: str = "none",
+        quadrants: int | None = None,
         resident: bool | str = "auto",
         num_workers: int = 0,
         root: str | Path | None = None,
         train_limit: int | None = None,
+        num_labelled: int | None = None,
+        label_seed: int = 0,
+        labelled_batch_size: int | None = None,
     ) -> None:
         super().__init__()
         check_whole(1, batch_size=batch_size, eval_batch_size=eval_batch_size, train_limit=train_limit)
-        check_whole(0, seed=seed, num_workers=num_workers)
+        check_whole(1, num_labelled=num_labelled, labelled_batch_size=labelled_batch_size)
+        check_whole(0, seed=seed, num_workers=num_workers, label_seed=label_seed)
         if resident != "auto" and not isinstance(resident, bool):
             raise ValueError(f"data.resident={resident}: choose auto, true or false")
-        if given not in ("none", "labels"):
-            raise ValueError(f"data.given={given}: choose none or labels")
         self.batch_size = batch_size
         self.eval_batch_size = eval_batch_size
         self.seed = seed
-        self.given = given
+        self.given = choose_given(given, quadrants)
         self.resident = resident
         self.num_workers = num_workers
         self.root = root
         self.train_limit = train_limit
+        self.num_labelled = num_labelled
+        self.label_seed = label_seed
+        self.labelled_batch_size = labelled_batch_size
         self.pace = Pace()
         self._rows: dict[tuple[str, torch.device], Rows] = {}
 
     @abstractmethod
     def header(self) -> Spec:
-        """What a model must know of the data, without conditions: from constants or a file's header."""
+        """What the data are as they are stored, from constants or a file's header.
+
+        Its ``given`` are the shapes of the conditions that the data bring along, `Arrays.given`.
+        """
 
     @abstractmethod
     def load(self) -> Splits:
@@ -101,16 +120,16 @@ class DataModule(L.LightningDataModule, ABC):
         """What a model must know of the data, conditions included.
 
         Raises:
-            ValueError: labels are asked of data that have none.
+            ValueError: conditions or labels are asked of data that have none.
         """
-        header = self.header()
-        if self.given == "none":
-            return header
-        if header.num_classes is None:
-            raise ValueError(
-                f"data.given=labels, but {type(self).__name__} has no labels: choose data.given=none, or labelled data"
-            )
-        return header._replace(given=((header.num_classes,),))
+        spec = self.given.spec(self._stored, type(self).__name__)
+        check_labelling(self.num_labelled, self.labelled_batch_size, spec, type(self).__name__)
+        return spec
+
+    @final
+    @cached_property
+    def _stored(self) -> Spec:
+        return self.header()
 
     @final
     @cached_property
@@ -119,12 +138,18 @@ class DataModule(L.LightningDataModule, ABC):
         splits = self.load()
         if self.train_limit is not None:
             splits = splits._replace(train=splits.train.select(slice(self.train_limit)))
-        check(splits, self.spec, self.batch_size)
+        check(splits, self._stored, self.batch_size)
         return splits
 
     @final
     def arrays(self, split: str) -> Arrays:
-        """One split, ``train``, ``val`` or ``test``, as it is stored."""
+        """One split, ``train``, ``val`` or ``test``, or the ``labelled`` part of the first, as it is stored.
+
+        Raises:
+            ValueError: there is no such split, or no part of ``train`` is labelled more than the rest.
+        """
+        if split == "labelled":
+            return self._labelled
         if split not in Splits._fields:
             raise ValueError(f"no split {split!r}: choose {', '.join(Splits._fields)}")
         return self.splits._asdict()[split]
@@ -138,24 +163,31 @@ class DataModule(L.LightningDataModule, ABC):
     @final
     def train_dataloader(self) -> Loader:
         """Blocks of shuffled training batches."""
-        return self._loader("train", self._training_order())
+        order, finish = self._training_order(), self.finish("train", self._device())
+        if self.num_labelled is None:
+            return self._loader("train", order, finish)
+        share = self.num_labelled / len(self.splits.train)
+        return self._loader("train", order, FinishPair(finish, self._labelled_size(self.num_labelled), share))
 
     @final
     def val_dataloader(self) -> Loader:
         """Blocks of validation batches in fixed order."""
-        return self._loader("val", self._evaluation_order("val", self.pace.limit_val))
+        order = self._evaluation_order("val", self.pace.limit_val)
+        return self._loader("val", order, self.finish("val", self._device()))
 
     @final
     def test_dataloader(self) -> Loader:
         """Blocks of test batches in fixed order."""
-        return self._loader("test", self._evaluation_order("test", None))
+        order = self._evaluation_order("test", None)
+        return self._loader("test", order, self.finish("test", self._device()))
 
     @final
     def batches(self, split: str, device: torch.device | str = "cpu", limit: int | None = None) -> "Batches":
         """All batches of a split, on one process, in fixed order and the same at every iteration.
 
         Args:
-            split: ``train``, ``val`` or ``test``; binary training data are drawn once, from a seed of their own.
+            split: ``train``, ``val``, ``test`` or ``labelled``, the training data whose labels a semi-supervised model
+                sees; binary training data are drawn once, from a seed of their own.
             device: where the batches are made.
             limit: number of batches, None for all.
         """
@@ -163,11 +195,12 @@ class DataModule(L.LightningDataModule, ABC):
 
     @final
     def train_mean(self) -> Tensor:
-        """Mean of the training data (*event), in the scale in which models see them."""
+        """Mean of the training data as models see them, in the shape and scale of the spec's ``x``."""
         train = self.splits.train
         total = sum(x.sum(0, dtype=np.float64) for x in train.chunks())
         scale = 1 if train.levels is None else train.levels - 1
-        return torch.as_tensor(total / (scale * len(train)), dtype=torch.get_default_dtype())
+        mean = torch.as_tensor(total / (scale * len(train)), dtype=torch.get_default_dtype())
+        return mean if self.spec.canvas is None else take_apart(self.spec.canvas, mean[None])[0][0]
 
     @final
     def describe(self) -> str:
@@ -175,12 +208,15 @@ class DataModule(L.LightningDataModule, ABC):
         sizes = " / ".join(f"{len(arrays):,}" for arrays in self.splits)
         levels = "" if self.spec.levels is None else f", {self.spec.levels} levels"
         labels = "" if self.spec.num_classes is None else f", {self.spec.num_classes} classes"
-        return f"{type(self).__name__}: {sizes} data of shape {self.spec.x}, {self.spec.support}{levels}{labels}"
+        given = "".join(f", given {shape}" for shape in self.spec.given)
+        few = "" if self.num_labelled is None else f", {self.num_labelled:,} labelled"
+        what = f"{self.spec.support}{levels}{labels}{few}{given}"
+        return f"{type(self).__name__}: {sizes} data of shape {self.spec.x}, {what}"
 
     @final
     def finish(self, split: str, device: torch.device, noise: torch.Generator | None = None) -> Finish:
         """What makes batches of stored rows; binary draws come from ``noise``, None for the device's own generator."""
-        return Finish(self.arrays(split), self.spec.given, device, noise)
+        return Finish(self.arrays(split), self.given.on(self._stored, device), device, noise)
 
     @final
     def rows(self, split: str, device: torch.device) -> Rows:
@@ -189,17 +225,39 @@ class DataModule(L.LightningDataModule, ABC):
             self._rows[split, device] = Rows.of(self.arrays(split)).to(device)
         return self._rows[split, device]
 
-    def _loader(self, split: str, order: Order) -> Loader:
+    def _loader(self, split: str, order: Ordering, finish: Finish | FinishPair) -> Loader:
         arrays, device = self.arrays(split), self._device()
-        finish = self.finish(split, device)
         if not resides(arrays, device, self.resident):
             return StreamLoader(order, self.pace.block, arrays, finish, self.num_workers)
         rows = self.rows(split, device)
         return BlockLoader(order, self.pace.block, lambda indices: finish(rows.select(indices)), device)
 
-    def _training_order(self) -> Order:
+    @cached_property
+    def _labelled(self) -> Arrays:
+        which = self._which_labelled  # says first what cannot be had
+        return self.splits.train.select(which)
+
+    @cached_property
+    def _which_labelled(self) -> np.ndarray:
+        """Which training data are labelled, (num_labelled,) indices."""
+        num_classes, num = self.spec.num_classes, self.num_labelled
+        if num is None:
+            raise ValueError("no training data are labelled more than others: set data.num_labelled")
+        y = self.splits.train.y
+        assert num_classes is not None
+        assert y is not None
+        return choose_labelled(y, num_classes, num, self.label_seed)
+
+    def _labelled_size(self, num: int) -> int:
+        """Labelled data in a batch, L, of ``num`` in all."""
+        return self.labelled_batch_size or min(num, DEFAULT_SIZE)
+
+    def _training_order(self) -> Ordering:
         world, rank = self._ranks()
-        return Order(len(self.splits.train), self.batch_size, self.seed, True, world, rank, self.pace.limit_train)
+        order = Order(len(self.splits.train), self.batch_size, self.seed, True, world, rank, self.pace.limit_train)
+        if self.num_labelled is None:
+            return order
+        return PairedOrder(order, self._which_labelled, self._labelled_size(self.num_labelled))
 
     def _evaluation_order(self, split: str, limit: int | None) -> Order:
         """At least one batch for every rank, where there are as many data: a rank without any would be waited for."""
@@ -221,7 +279,7 @@ class Batches(Iterable[Batch]):
 
     Args:
         data: the data set.
-        split: ``train``, ``val`` or ``test``.
+        split: ``train``, ``val``, ``test`` or ``labelled``.
         device: where the batches are made.
         limit: number of batches, None for all.
     """

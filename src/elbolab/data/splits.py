@@ -28,6 +28,8 @@ class Arrays:
         levels: number of values that the integers of ``x`` take; None for floats.
         draws: whether ``x`` are Bernoulli probabilities from which binary data are drawn anew at every use.
         packed: shape of one datum where ``x`` (n, bytes) holds binary data as bits (`numpy.packbits`), else None.
+        given: conditions that the data bring along, (n, *shape) floats or booleans as they are or bytes k that stand
+            for k / 255, or None.
     """
 
     x: "np.ndarray | Selection"
@@ -36,6 +38,7 @@ class Arrays:
     levels: int | None = None
     draws: bool = False
     packed: Shape | None = None
+    given: np.ndarray | None = None
 
     def __len__(self) -> int:
         """Number of data, n."""
@@ -64,7 +67,7 @@ class Arrays:
     @property
     def nbytes(self) -> int:
         """Size of all rows."""
-        return sum(part.nbytes for part in (self.x, self.y, self.factors) if part is not None)
+        return sum(part.nbytes for part in (self.x, self.y, self.factors, self.given) if part is not None)
 
     @property
     def on_disk(self) -> bool:
@@ -72,8 +75,9 @@ class Arrays:
         return isinstance(self.x, np.memmap | Selection)
 
     def _map(self, change: Callable[[Any], Any]) -> Self:
-        y, factors = (None if part is None else change(part) for part in (self.y, self.factors))
-        return replace(self, x=change(self.x), y=y, factors=factors)
+        known = (self.y, self.factors, self.given)
+        y, factors, given = (None if part is None else change(part) for part in known)
+        return replace(self, x=change(self.x), y=y, factors=factors, given=given)
 
 
 @final
@@ -119,17 +123,24 @@ class Splits(NamedTuple):
     test: Arrays
 
 
-def check(splits: Splits, spec: Spec, batch_size: int) -> None:
+def check(splits: Splits, header: Spec, batch_size: int) -> None:
     """Makes sure that every split can be trained and evaluated on.
+
+    Args:
+        splits: the arrays.
+        header: what they are to be, as they are stored: before a model's conditions are taken from them.
+        batch_size: training data that are needed.
 
     Raises:
         ValueError: too few data, another shape than the spec's, values that are not finite, or labels out of range.
     """
     for name, arrays in splits._asdict().items():
         _check_size(name, len(arrays), batch_size if name == "train" else 1)
-        _check_shape(name, arrays, spec)
+        _check_shape(name, arrays, header)
         _check_complete(name, arrays, splits.train)
-        _check_labels(name, arrays, spec)
+        _check_labels(name, arrays, header)
+        _check_factors(name, arrays, header)
+        _check_given(name, arrays, header)
         _check_finite(name, arrays)
 
 
@@ -166,6 +177,23 @@ def _check_labels(name: str, arrays: Arrays, spec: Spec) -> None:
     low, high = int(arrays.y.min()), int(arrays.y.max())
     if low < 0 or high >= spec.num_classes:
         raise ValueError(f"the {name} split has labels from {low} to {high}, where 0 to {spec.num_classes - 1} belong")
+
+
+def _check_factors(name: str, arrays: Arrays, spec: Spec) -> None:
+    if not spec.factors or arrays.factors is None:
+        return
+    if arrays.factors.shape[1] != len(spec.factors) or not (
+        (arrays.factors >= 0).all() and (arrays.factors < np.array(spec.factors)).all()
+    ):
+        raise ValueError(f"the {name} split has factors beyond the sizes {spec.factors} that the spec says")
+
+
+def _check_given(name: str, arrays: Arrays, spec: Spec) -> None:
+    shapes = () if arrays.given is None else (arrays.given.shape[1:],)
+    if shapes != spec.given:
+        raise ValueError(f"the {name} split has conditions of shapes {shapes}, where the spec says {spec.given}")
+    if arrays.given is not None and len(arrays.given) != len(arrays):
+        raise ValueError(f"the {name} split has {len(arrays)} data, but {len(arrays.given)} conditions")
 
 
 def _check_finite(name: str, arrays: Arrays) -> None:

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from elbolab.data.blocks import Block, Loader, Order, generator
+from elbolab.data.blocks import Block, Loader, Ordering, generator
 from elbolab.data.fetch import Finish, Rows
+from elbolab.data.labelled import FinishPair
 from elbolab.data.splits import Arrays
 
 
@@ -28,7 +29,9 @@ class StreamLoader(Loader):
         num_workers: processes that gather rows; 0 gathers in the training process.
     """
 
-    def __init__(self, order: Order, block: int, arrays: Arrays, finish: Finish, num_workers: int) -> None:
+    def __init__(
+        self, order: Ordering, block: int, arrays: Arrays, finish: Finish | FinishPair, num_workers: int
+    ) -> None:
         super().__init__(order, block)
         self.finish = finish
         self._batches: list[list[int]] = []
@@ -39,7 +42,7 @@ class StreamLoader(Loader):
             num_workers=num_workers,
             persistent_workers=num_workers > 0,
             pin_memory=torch.device(finish.device).type == "cuda",
-            generator=generator(order.seed),  # a DataLoader draws from it; not from the noise of training
+            generator=generator(0),  # a DataLoader draws from it; not from the noise of training
         )
 
     @property

@@ -166,7 +166,7 @@ class ElboModule(L.LightningModule, ABC):
             ema=None if self.ema is None else (self.ema, list(self.densities.parameters())),
             world=world,
             autocast=self.autocast,
-            engine=choose_engine(self.engine, self.device, optimizers, world),
+            engine=choose_engine(self.engine, self, self.device, optimizers, world),
         )
 
     def _schedules(self) -> list[Schedule]:

@@ -1,26 +1,36 @@
-"""What repeats a step over a block: Python, or a graph of the device that was captured from it once.
+"""What repeats a step over a block: Python, or what was captured from it once.
 
 A small model's step is hundreds of kernels of a few microseconds, launched one by one by Python, which is slower than
-they are. A captured step is launched whole. It is the same step: what `Stepper.take` does to one batch.
+they are. A captured step, a graph of a CUDA device or a record of a CPU's tensor operations, is launched whole. It is
+the same step: what `Stepper.take` does to one batch. What else Python does in it is done no more: a step is a function
+of its batch and of tensors.
 """
 
 import logging
+import random
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, final
 
+import numpy as np
 import torch
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
+from torch import nn
 from torch.optim import Optimizer
 
 from elbolab.data.blocks import Block
-from elbolab.training.graphs import CudaGraphs, Graphs
+from elbolab.training.graphs import CudaGraphs, Graphs, Unrepeatable
+from elbolab.training.recorded import Recorder
 from elbolab.training.trees import leaves, mapped
 
 Take = Callable[[Any], None]
 """One step on one batch."""
 
 say = rank_zero_only(logging.getLogger(__name__).info)
+
+RECORDED_AFTER = 100
+"""Steps that a CPU takes before ``auto`` records one: recording costs as much time as some fifty of them."""
 
 ENGINES = ("auto", "captured", "eager")
 """The values of ``trainer.engine``."""
@@ -49,7 +59,7 @@ class Captured(Engine):
     """Steps are captured once for every shape of a batch, finishing the batch included, and then replayed.
 
     The first steps are taken eagerly. They are steps of the training like all others, so there is nothing to undo; they
-    create what optimisers create lazily, and show whether the step waits for the device: then all stay eager.
+    create what optimisers create lazily, and show whether the step can be captured: if not, all stay eager.
 
     Args:
         graphs: the device's graphs.
@@ -58,7 +68,7 @@ class Captured(Engine):
         trials: eager steps after which one that still waits always will.
 
     Raises:
-        ValueError: in `run`: the step waits for the device, and ``must`` holds; or its capture fails.
+        ValueError: in `run`: the step cannot be captured, and ``must`` holds; or a capture fails halfway.
     """
 
     def __init__(self, graphs: Graphs, must: bool = False, warm_up: int = 3, trials: int = 20) -> None:
@@ -76,8 +86,8 @@ class Captured(Engine):
     def _one(self, take: Take, finish: Callable[[Any], Any], read: Any) -> None:
         shape = tuple((leaf.shape, leaf.dtype) for leaf in leaves(read))
         if shape not in self.replays and shape in self.seen and self.calm >= self.warm_up:
-            self.replays[shape] = self._capture(take, finish, read)
-        if shape in self.replays:
+            self._capture(shape, take, finish, read)
+        elif shape in self.replays:
             self.replays[shape](read)
         elif self.trials > 0:
             self._try(take, finish, read)
@@ -85,11 +95,14 @@ class Captured(Engine):
         else:
             take(finish(read))
 
-    def _capture(self, take: Take, finish: Callable[[Any], Any], read: Any) -> Callable[[Any], None]:
-        """A replay that first copies what was read to where the graph looks for it."""
+    def _capture(self, shape: tuple, take: Take, finish: Callable[[Any], Any], read: Any) -> None:
+        """Takes the step and keeps a replay, which first copies what was read to where the record looks for it."""
         inputs = self._copied(read)
         try:
             replay = self.graphs.capture(lambda: take(finish(inputs)))
+        except Unrepeatable as error:
+            self._give_up(str(error))
+            return
         except RuntimeError as error:  # the device's noise is no longer what it was, so there is no going on eagerly
             raise ValueError(f"the step cannot be captured: {error}; set trainer.engine=eager") from error
 
@@ -98,7 +111,7 @@ class Captured(Engine):
                 there.copy_(here, non_blocking=True)
             replay()
 
-        return one
+        self.replays[shape] = one
 
     def _copied(self, read: Any) -> Any:
         return mapped(lambda leaf: self.graphs.like(leaf).copy_(leaf), read)
@@ -106,43 +119,62 @@ class Captured(Engine):
     def _try(self, take: Take, finish: Callable[[Any], Any], read: Any) -> None:
         """An eager step that is watched for what a graph cannot hold."""
         inputs = self._copied(read)  # before watching: reading may wait, it is no part of the step
-        with self.graphs.waits() as waits:
+        with self.graphs.waits() as reasons, _foreign_noise(reasons):
             take(finish(inputs))
-        self.calm = 0 if waits else self.calm + 1
-        self.trials -= bool(waits)
+        self.calm = 0 if reasons else self.calm + 1
+        self.trials -= bool(reasons)
         if self.trials == 0:
-            reason = f"the step waits for the device: {waits[0]}"
-            if self.must:
-                raise ValueError(f"trainer.engine=captured: {reason}; keep it there, or set trainer.engine=auto")
-            say("engine: eager steps, because %s", reason)
+            self._give_up(reasons[0])
+
+    def _give_up(self, reason: str) -> None:
+        """No more captures; shapes that have one keep it."""
+        self.trials = self.calm = 0
+        self.seen.clear()
+        if self.must:
+            raise ValueError(f"trainer.engine=captured: {reason}; mend that, or set trainer.engine=auto")
+        say("engine: eager steps, because %s", reason)
 
 
-def choose_engine(wish: str, device: torch.device, optimizers: list[Optimizer], world: int) -> Engine:
+@contextmanager
+def _foreign_noise(reasons: list[str]) -> Iterator[None]:
+    """Adds a reason where Python's or NumPy's generator is drawn from within: a replay would not draw again."""
+    before = random.getstate(), np.random.get_state(legacy=False)["state"]["pos"]
+    yield
+    if before != (random.getstate(), np.random.get_state(legacy=False)["state"]["pos"]):
+        reasons.append("the step draws random numbers from Python or NumPy (draw them with torch)")
+
+
+def choose_engine(wish: str, model: nn.Module, device: torch.device, optimizers: list[Optimizer], world: int) -> Engine:
     """The engine of ``trainer.engine``; says once why ``auto`` does not capture.
 
     Raises:
         ValueError: captured steps are insisted on where there can be none; says why.
     """
-    reason = obstacle(wish, device, optimizers, world)
+    reason = obstacle(wish, model, device, optimizers, world)
+    must = wish == "captured"
     if wish == "eager":
         return Eager()
+    if reason is None and device.type == "cuda":
+        return Captured(CudaGraphs(device), must)
     if reason is None:
-        return Captured(CudaGraphs(device), must=wish == "captured")
-    if wish == "captured":
+        return Captured(Recorder(model), must, **({} if must else {"warm_up": RECORDED_AFTER}))
+    if must:
         raise ValueError(f"trainer.engine=captured: {reason}; set trainer.engine=auto")
     say("engine: eager steps, because %s", reason)
     return Eager()
 
 
-def obstacle(wish: str, device: torch.device, optimizers: list[Optimizer], world: int) -> str | None:
+def obstacle(wish: str, model: nn.Module, device: torch.device, optimizers: list[Optimizer], world: int) -> str | None:
     """Why steps cannot be captured, None where they can."""
-    if device.type != "cuda":
-        return "only a CUDA device captures them"
-    if world > 1 and wish == "auto":
+    if device.type not in ("cuda", "cpu"):
+        return f"a device of type {device.type} captures none"
+    if world > 1 and (wish == "auto" or device.type == "cpu"):
         return "gradients are averaged over ranks (trainer.engine=captured puts that into the graph, with NCCL)"
     if world > 1 and torch.distributed.get_backend() != "nccl":
         return f"the backend {torch.distributed.get_backend()} cannot be captured, NCCL can"
-    for optimizer in optimizers:
+    if device.type == "cpu" and any(module._compiled_call_impl is not None for module in model.modules()):
+        return "compiled networks (compile=true) cannot be recorded on a CPU"
+    for optimizer in optimizers if device.type == "cuda" else ():
         if not all("capturable" in group or group.get("fused") for group in optimizer.param_groups):  # see `prepare`
             return f"{type(optimizer).__name__} can be neither fused nor capturable"
     return None

@@ -1,4 +1,4 @@
-"""CUDA graphs behind the few things that a captured engine asks of a device."""
+"""What a captured engine asks of a device, and CUDA graphs behind it."""
 
 import warnings
 from abc import ABC, abstractmethod
@@ -8,6 +8,10 @@ from typing import final
 
 import torch
 from torch import Tensor
+
+
+class Unrepeatable(Exception):
+    """A step has been done, but it is none that can be replayed."""
 
 
 class Graphs(ABC):
@@ -23,11 +27,16 @@ class Graphs(ABC):
 
     @abstractmethod
     def capture(self, work: Callable[[], None]) -> Callable[[], None]:
-        """A replay of ``work``, which is recorded and not done; tensors it reads and writes keep their places."""
+        """Does ``work`` once and returns a replay of it; tensors that it reads and writes keep their places.
+
+        Raises:
+            Unrepeatable: it is done, and cannot be replayed.
+            RuntimeError: recording it has failed halfway.
+        """
 
     @abstractmethod
     def waits(self) -> AbstractContextManager[list[str]]:
-        """Collects where the host waits for the device within."""
+        """Collects reasons why what happens within cannot be captured: where the host waits for the device."""
 
 
 @final
@@ -61,6 +70,7 @@ class CudaGraphs(Graphs):
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph, pool=self.pool, stream=self.side, capture_error_mode="thread_local"):
             work()
+        graph.replay()  # capturing has done nothing yet
         return graph.replay
 
     @contextmanager
@@ -78,7 +88,7 @@ class CudaGraphs(Graphs):
         for warning in caught:
             text = str(warning.message)
             if "called a synchronizing" in text:
-                found.append(f"{warning.filename}:{warning.lineno}")
+                found.append(f"the step waits for the device: {warning.filename}:{warning.lineno}")
             elif "prototype feature" not in text:  # torch's notice that it may not see all of them
                 warnings.warn_explicit(
                     warning.message, warning.category, warning.filename, warning.lineno, registry=self.warned

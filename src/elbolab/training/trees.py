@@ -5,6 +5,8 @@ from typing import Any
 
 from torch import Tensor
 
+from elbolab.batch import Semi
+
 
 def mapped(function: Callable[[Tensor], Tensor], tree: Any) -> Any:
     """``tree`` with ``function`` applied to every tensor."""
@@ -29,15 +31,36 @@ def leaves(tree: Any) -> Iterator[Tensor]:
 
 
 def size_of(batch: Any) -> int:
-    """Data in a batch: the rows of its first tensor."""
-    return len(next(leaves(batch)))
+    """Data in a batch: the rows of its first tensor; of a semi-supervised batch those of its unlabelled part."""
+    match batch:
+        case Semi():
+            return size_of(batch.unlabelled)
+        case _:
+            return len(next(leaves(batch)))
 
 
 def split_batch(batch: Any, parts: int) -> list[Any]:
-    """A batch in ``parts`` parts along the first dimension of its tensors; in fewer where it has not so many rows."""
+    """A batch in ``parts`` parts along the first dimension of its tensors; in fewer where it has not so many rows.
+
+    The shares of semi-supervised parts are such that the objectives of the parts, weighted by their sizes, add up to
+    that of the batch.
+    """
     parts = min(parts, *(len(leaf) for leaf in leaves(batch)))
 
     def part(i: int) -> Any:
         return mapped(lambda leaf: leaf.tensor_split(parts)[i], batch)
 
-    return [part(i) for i in range(parts)]
+    return [_weighted(part(i), batch) for i in range(parts)]
+
+
+def _weighted(part: Any, whole: Any) -> Any:
+    """A semi-supervised part whose labelled data weigh, in the mean over parts of unequal size, what they did before.
+
+    With b of B unlabelled and l of L labelled data in a part: b / B * mean(share' * cost) = l / L * mean(share * cost).
+    """
+    match part:
+        case Semi():
+            labelled = len(part.share) / len(whole.share)
+            return part._replace(share=part.share * (labelled * size_of(whole) / size_of(part)))
+        case _:
+            return part

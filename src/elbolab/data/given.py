@@ -1,0 +1,199 @@
+"""What a model is conditioned on: ``data.given``.
+
+Shapes: B = data in a batch, C = classes, F = factors, P = pixels to predict, G = pixels seen, ``*event`` = one datum's
+shape.
+"""
+
+from abc import ABC, abstractmethod
+from typing import final
+
+import torch
+from torch import Tensor
+
+from elbolab.batch import Canvas, Spec
+from elbolab.data.fetch import Condition, Rows
+from elbolab.data.quadrants import pixel_indices
+
+Pair = tuple[Tensor, tuple[Tensor, ...]]
+
+
+class Given(ABC):
+    """One choice of conditions."""
+
+    @abstractmethod
+    def spec(self, header: Spec, name: str) -> Spec:
+        """What a model sees of data with this header.
+
+        Args:
+            header: the data without conditions; its ``given`` are those that the data bring along.
+            name: the data set, for messages.
+
+        Raises:
+            ValueError: the data have no such conditions.
+        """
+
+    @abstractmethod
+    def on(self, header: Spec, device: torch.device | str) -> Condition:
+        """What adds the conditions to data on ``device``, by work of that device alone."""
+
+
+@final
+class Nothing(Given):
+    """No conditions."""
+
+    def spec(self, header: Spec, name: str) -> Spec:
+        """The data as they are."""
+        return header._replace(given=())
+
+    def on(self, header: Spec, device: torch.device | str) -> Condition:
+        """Adds none."""
+        return unconditional
+
+
+@final
+class Labels(Given):
+    """Class labels as one-hot vectors (B, C)."""
+
+    def spec(self, header: Spec, name: str) -> Spec:
+        """One condition, (C,)."""
+        if header.num_classes is None:
+            raise ValueError(f"data.given=labels, but {name} has no labels: choose data.given=none, or labelled data")
+        return header._replace(given=((header.num_classes,),))
+
+    def on(self, header: Spec, device: torch.device | str) -> Condition:
+        """Compares with all classes."""
+        classes = torch.arange(header.num_classes or 0, device=device)
+
+        def condition(x: Tensor, rows: Rows) -> Pair:
+            assert rows.y is not None
+            return x, (_one_hot(rows.y, classes),)
+
+        return condition
+
+
+@final
+class Factors(Given):
+    """Every ground-truth factor as a one-hot vector, one behind the other in one condition (B, sum of their sizes)."""
+
+    def spec(self, header: Spec, name: str) -> Spec:
+        """One condition, as long as all factors have values."""
+        if not header.factors:
+            raise ValueError(
+                f"data.given=factors, but {name} has no factors: choose data.given=none, or data with factors, "
+                "data=dsprites say"
+            )
+        return header._replace(given=((sum(header.factors),),))
+
+    def on(self, header: Spec, device: torch.device | str) -> Condition:
+        """Compares each factor with all its values."""
+        values = [torch.arange(size, device=device) for size in header.factors]
+
+        def condition(x: Tensor, rows: Rows) -> Pair:
+            assert rows.factors is not None
+            columns = zip(rows.factors.unbind(1), values, strict=True)
+            return x, (torch.cat([_one_hot(column, range_) for column, range_ in columns], 1),)
+
+        return condition
+
+
+@final
+class Own(Given):
+    """Vectors or images that the data bring along, `Arrays.given`."""
+
+    def spec(self, header: Spec, name: str) -> Spec:
+        """The conditions of the header."""
+        if not header.given:
+            raise ValueError(
+                f"data.given=own, but {name} brings no conditions along: with data=arrays, give the .npz file an array "
+                "given (given_train, ...), one row for every datum; or choose data.given=none"
+            )
+        return header
+
+    def on(self, header: Spec, device: torch.device | str) -> Condition:
+        """Scales bytes to [0, 1]; booleans and floats are as they are."""
+
+        def condition(x: Tensor, rows: Rows) -> Pair:
+            assert rows.given is not None
+            values = rows.given.to(torch.get_default_dtype())
+            return x, (values / 255 if rows.given.dtype is torch.uint8 else values,)
+
+        return condition
+
+
+@final
+class Quadrants(Given):
+    """Some quarters of an image (B, G), given which the others (B, P) are the data; see `elbolab.data.quadrants`.
+
+    Args:
+        quadrants: how many are seen: bottom left (1), the left half (2), all but bottom right (3).
+
+    Raises:
+        ValueError: another number, or none.
+    """
+
+    def __init__(self, quadrants: int | None) -> None:
+        if isinstance(quadrants, bool) or quadrants not in (1, 2, 3):
+            raise ValueError(
+                f"data.given=quadrants with data.quadrants={quadrants}: set data.quadrants to 1 (bottom left seen), 2 "
+                "(left half) or 3 (all but bottom right)"
+            )
+        self.quadrants = quadrants
+
+    def spec(self, header: Spec, name: str) -> Spec:
+        """Flat vectors, and the canvas that they are parts of."""
+        if len(header.x) != 3 or min(header.x[1:]) < 2:
+            raise ValueError(
+                f"data.given=quadrants: only images have quarters, and a datum of {name} has shape {header.x}; choose "
+                "data.given=none, or images"
+            )
+        canvas = self._canvas(header)
+        predicted, seen = pixel_indices(canvas)
+        return header._replace(x=(len(predicted),), given=((len(seen),),), canvas=canvas)
+
+    def on(self, header: Spec, device: torch.device | str) -> Condition:
+        """Takes images apart, binary draws made."""
+        predicted, seen = pixel_indices(self._canvas(header), device)
+
+        def condition(x: Tensor, rows: Rows) -> Pair:
+            flat = x.flatten(1)
+            return flat.index_select(1, predicted), (flat.index_select(1, seen),)
+
+        return condition
+
+    def _canvas(self, header: Spec) -> Canvas:
+        return Canvas(header.x, self.quadrants)
+
+
+def choose_given(name: str, quadrants: int | None) -> Given:
+    """The conditions of ``data.given`` and ``data.quadrants``.
+
+    Raises:
+        ValueError: there are none of that name, or quadrants without ``given=quadrants``.
+    """
+    if name == "quadrants":
+        return Quadrants(quadrants)
+    if name not in _PLAIN:
+        raise ValueError(f"data.given={name}: choose {', '.join(_PLAIN)}, quadrants")
+    if quadrants is not None:
+        raise ValueError(
+            f"data.quadrants={quadrants} without effect: set data.given=quadrants too, or leave data.quadrants out"
+        )
+    return _PLAIN[name]()
+
+
+def unconditional(x: Tensor, rows: Rows) -> Pair:
+    """Data without conditions."""
+    return x, ()
+
+
+def _one_hot(numbers: Tensor, values: Tensor) -> Tensor:
+    """Numbers (B,) -> one-hot vectors (B, values); `F.one_hot` would wait for the device to check its input."""
+    return (numbers[:, None] == values).to(torch.get_default_dtype())
+
+
+_PLAIN: dict[str, type[Nothing] | type[Labels] | type[Factors] | type[Own]] = {
+    "none": Nothing,
+    "labels": Labels,
+    "factors": Factors,
+    "own": Own,
+}

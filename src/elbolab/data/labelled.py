@@ -1,0 +1,142 @@
+"""Semi-supervised data: a few data with labels, and batches of pairs.
+
+Shapes: n = data, C = classes, L = labelled data in a batch of one device, B = other data in it, W = ranks, N = steps an
+epoch on one rank.
+"""
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from elbolab.batch import Batch, Semi, Spec
+from elbolab.data.blocks import Order, Ordering, generator
+from elbolab.data.fetch import Finish, Rows
+
+DEFAULT_SIZE = 100
+"""Labelled data in a batch where there are as many."""
+STREAM = 1
+"""Tells the permutations of labelled data from those of all data."""
+
+
+def check_labelling(num: int | None, batch_size: int | None, spec: Spec, name: str) -> None:
+    """Raises ValueError where ``data.num_labelled`` cannot be had of such data.
+
+    Args:
+        num: labelled data, or None.
+        batch_size: labelled data in a batch, or None.
+        spec: the data, and what a model is to be conditioned on.
+        name: the data set, for messages.
+    """
+    if num is None:
+        if batch_size is not None:
+            raise ValueError(f"data.labelled_batch_size={batch_size} without effect: set data.num_labelled too")
+        return
+    if spec.num_classes is None:
+        raise ValueError(
+            f"data.num_labelled={num}, but {name} has no labels: choose data.num_labelled=null, or labelled data"
+        )
+    if spec.given:
+        raise ValueError(
+            f"data.num_labelled={num}: data without labels have no conditions; choose data.given=none, a "
+            "semi-supervised model finds the labels in its batches"
+        )
+    _check_balance(num, spec.num_classes)
+
+
+def _check_balance(num: int, num_classes: int) -> None:
+    if num % num_classes:
+        below = num - num % num_classes
+        sizes = " or ".join(str(size) for size in (below, below + num_classes) if size)
+        raise ValueError(
+            f"data.num_labelled={num}: {num_classes} classes have equally many labelled data each; choose {sizes}"
+        )
+
+
+def choose_labelled(y: np.ndarray, num_classes: int, num: int, seed: int) -> np.ndarray:
+    """Indices (num,), in ascending order, of a subset that has equally many data of each class.
+
+    It depends on the data and on ``seed`` alone; a larger one of the same seed contains it.
+
+    Raises:
+        ValueError: a class has not so many.
+    """
+    each = num // num_classes
+    counts = np.bincount(y, minlength=num_classes)
+    if counts.min() < each:
+        raise ValueError(
+            f"data.num_labelled={num} takes {each} data of each class, and class {counts.argmin()} has "
+            f"{counts.min()} in the training split: choose at most {counts.min() * num_classes}"
+        )
+    rngs = (np.random.default_rng((seed, k)) for k in range(num_classes))
+    return np.sort(np.concatenate([rng.permutation(np.flatnonzero(y == k))[:each] for k, rng in enumerate(rngs)]))
+
+
+@final
+@dataclass(frozen=True)
+class PairedOrder(Ordering):
+    """Every step of an order with L labelled data behind its own.
+
+    The labelled data come from permutations of all of them, one behind the other without end, of which a step takes the
+    next L * W and every rank an equal part: all are used equally often, and W ranks step as one process with L * W. The
+    place in this stream is the number of steps since training began, full epochs taken.
+
+    Attributes:
+        order: of all training data, labels unseen.
+        labelled: indices of the labelled data among them.
+        size: L.
+    """
+
+    order: Order
+    labelled: np.ndarray
+    size: int
+
+    def __len__(self) -> int:
+        """Steps of an epoch, N."""
+        return len(self.order)
+
+    def positions(self) -> list[int]:
+        """Those of the order."""
+        return self.order.positions()
+
+    def batches(self, epoch: int, device: torch.device | str = "cpu") -> list[Tensor]:
+        """Indices of each batch of one epoch, N tensors (B + L,), the labelled data at the end."""
+        together = zip(self.order.batches(epoch, device), self._stream(epoch).to(device), strict=True)
+        return [torch.cat(parts) for parts in together]
+
+    def _stream(self, epoch: int) -> Tensor:
+        """This rank's labelled data of an epoch, (N, L)."""
+        num, steps, each = len(self.labelled), len(self), self.size * self.order.world
+        start = epoch * steps * each
+        permutations = range(start // num, -(-(start + steps * each) // num))
+        parts = [torch.randperm(num, generator=generator(self.order.seed, k, STREAM)) for k in permutations]
+        stream = torch.cat(parts)[start % num :][: steps * each].view(steps, self.order.world, self.size)
+        return torch.from_numpy(self.labelled)[stream[:, self.order.rank]]
+
+
+@final
+class FinishPair:
+    """Stored rows, of which the last L are labelled -> a semi-supervised batch, by work of the device alone.
+
+    Args:
+        finish: stored rows -> batch.
+        size: labelled data in a batch, L.
+        share: labelled data per training datum.
+    """
+
+    def __init__(self, finish: Finish, size: int, share: float) -> None:
+        self.finish = finish
+        self.device = finish.device
+        self.size = size
+        self.share = share
+
+    def __call__(self, rows: Rows) -> Semi:
+        """Finishes all together, so that each use of a datum has noise of its own, and forgets the others' labels."""
+        x, given, y, factors = self.finish(rows)
+        assert y is not None
+        assert not given
+        factors = None if factors is None else factors[-self.size :]
+        labelled = Batch(x[-self.size :], y=y[-self.size :], factors=factors)
+        return Semi(labelled, Batch(x[: -self.size]), x.new_full((self.size,), self.share))

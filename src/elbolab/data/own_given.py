@@ -1,0 +1,68 @@
+"""Conditions that a user's arrays bring along: what they may be, and how they are stored.
+
+Shapes: n = data, ``*shape`` = one datum's condition.
+"""
+
+import numpy as np
+
+MEND = "give one-hot vectors, floats, or grey levels 0 to 255 as uint8"
+
+
+def store_conditions(named: dict[str, np.ndarray | None], where: str) -> dict[str, np.ndarray | None]:
+    """The conditions of all splits in one type: floats; booleans where all are 0 or 1; or bytes that stand for k / 255.
+
+    Args:
+        named: for each split's array of conditions its name and the array, (n, *shape), or None.
+        where: the file, for messages.
+
+    Raises:
+        ValueError: some splits have conditions and some have not, they differ in shape or type, or are no numbers.
+    """
+    arrays = {name: array for name, array in named.items() if array is not None}
+    if not arrays:
+        return named
+    if len(arrays) < len(named):
+        missing = ", ".join(name for name in named if name not in arrays)
+        raise ValueError(f"{where}: there is {', '.join(arrays)}, but no {missing}: give conditions to all splits")
+    _check_alike(arrays, where)
+    for name, array in arrays.items():
+        _check_numbers(name, array, where)
+    return dict(zip(arrays, _in_one_type(list(arrays.values()), where), strict=True))
+
+
+def _check_alike(arrays: dict[str, np.ndarray], where: str) -> None:
+    kinds = {name: "floats" if array.dtype.kind == "f" else "integers" for name, array in arrays.items()}
+    first = next(iter(arrays))
+    for name, array in arrays.items():
+        if array.shape[1:] != arrays[first].shape[1:]:
+            raise ValueError(
+                f"{where}: a row of {first} has shape {arrays[first].shape[1:]}, one of {name} {array.shape[1:]}: "
+                "give all splits conditions of one shape"
+            )
+        if kinds[name] != kinds[first]:
+            raise ValueError(f"{where}: {first} has {kinds[first]}, but {name} {kinds[name]}: give all in one type")
+
+
+def _check_numbers(name: str, array: np.ndarray, where: str) -> None:
+    if array.dtype.kind not in "biuf" or not array.size:
+        raise ValueError(f"{where}: the array {name} is empty or not of numbers: {MEND}")
+    wrong = ~np.isfinite(array).reshape(len(array), -1).all(1)
+    if wrong.any():
+        raise ValueError(
+            f"{where}: NaN or infinite values in {wrong.sum()} of the {len(wrong)} rows of {name}, the first in row "
+            f"{wrong.argmax()} (counted from 0): remove or mend them"
+        )
+
+
+def _in_one_type(arrays: list[np.ndarray], where: str) -> list[np.ndarray]:
+    if arrays[0].dtype.kind == "f":
+        return arrays
+    if all(array.min() >= 0 and array.max() <= 1 for array in arrays):
+        return [array.astype(bool) for array in arrays]
+    for array in arrays:
+        if array.dtype != np.uint8:
+            raise ValueError(
+                f"{where}: given has {array.dtype} from {array.min()} to {array.max()}, which may be classes or "
+                f"numbers: {MEND}"
+            )
+    return arrays

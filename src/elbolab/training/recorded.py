@@ -1,0 +1,152 @@
+"""Captured steps on a CPU: the tensor operations of a step, recorded once and replayed without Python's share in them.
+
+On a CPU a small step spends a quarter of its time in Python, in distributions and in autograd's bookkeeping.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from types import SimpleNamespace
+from typing import Any, final
+
+import torch
+from torch import Tensor, fx, nn
+from torch.fx.experimental.proxy_tensor import make_fx
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from elbolab.training.graphs import Graphs, Unrepeatable
+
+SAME = (torch.ops.aten.detach.default, torch.ops.aten.alias.default)
+"""Operations that are nothing but their argument where there is no autograd."""
+
+READERS = (Tensor.tolist, Tensor.numpy, Tensor.__array__)
+"""Ways out of a tensor that are no tensor operations."""
+
+
+@final
+class Recorder(Graphs):
+    """Records of tensor operations. The step that is recorded is a step of the training like all others.
+
+    Args:
+        model: whose parameters and buffers the step changes in place.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model
+
+    def stream(self) -> AbstractContextManager[None]:
+        """A CPU does one thing after another."""
+        return nullcontext()
+
+    def like(self, leaf: Tensor) -> Tensor:
+        """Memory of its own."""
+        return torch.empty_like(leaf)
+
+    @contextmanager
+    def waits(self) -> Iterator[list[str]]:
+        """Nothing waits; what reads a number out of a tensor is found by `capture`."""
+        yield []
+
+    def capture(self, work: Callable[[], None]) -> Callable[[], None]:
+        """Does ``work`` once and records it.
+
+        Raises:
+            Unrepeatable: it is done, but it looked at the values of tensors, or replaced a buffer.
+        """
+
+        def step() -> Tensor:
+            with _looks(found):
+                work()
+            return torch.zeros(())  # a record returns something
+
+        found: list[str] = []
+        before = dict(self.model.named_buffers())
+        # What tensors hold is looked for by `_looks`; the record's own check would end a step halfway.
+        record = make_fx(step, tracing_mode="real", _error_on_data_dependent_ops=False)()
+        for parameter in self.model.parameters():
+            parameter.grad = None  # replays leave none behind
+        found += _replaced(before, dict(self.model.named_buffers()))
+        if found:
+            raise Unrepeatable(found[0])
+        return _replay(record)
+
+
+@contextmanager
+def _looks(found: list[str]) -> Iterator[None]:
+    """Collects ways in which numbers leave tensors within."""
+    with ExitStack() as stack:
+        stack.enter_context(_Calls(found))
+        stack.enter_context(_Operations(found))
+        yield
+
+
+class _Calls(TorchFunctionMode):
+    """Sees calls of Python that read tensors without a tensor operation."""
+
+    def __init__(self, found: list[str]) -> None:
+        super().__init__()
+        self.found = found
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func in READERS:
+            self.found.append(f"the step reads the values of a tensor ({func.__name__})")
+        return func(*args, **(kwargs or {}))
+
+
+class _Operations(TorchDispatchMode):
+    """Sees tensor operations whose results are numbers, or whose shapes depend on values."""
+
+    def __init__(self, found: list[str]) -> None:
+        super().__init__()
+        self.found = found
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if _depends_on_values(func, args):
+            self.found.append(f"the step reads the values of a tensor ({func.name().removeprefix('aten::')})")
+        return func(*args, **(kwargs or {}))
+
+
+def _depends_on_values(func: Any, args: Any) -> bool:
+    """Whether the result is a number, or of a shape that values decide."""
+    if func is torch.ops.aten.index.Tensor:  # by numbers it has their shape, by a mask that of its ones
+        return any(index is not None and index.dtype in (torch.bool, torch.uint8) for index in args[1])
+    return bool({torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape} & set(func.tags))
+
+
+def _replaced(before: dict[str, Tensor], after: dict[str, Tensor]) -> list[str]:
+    names = [name for name, buffer in before.items() if after.get(name) is not buffer]
+    return [f"the step replaces the buffer {name} instead of writing into it (use copy_)" for name in names]
+
+
+def _replay(record: fx.GraphModule) -> Callable[[], None]:
+    """The record as a function. Its tensors are plain attributes: those of a module are slower to look up."""
+    _simplify(record.graph)
+    record.recompile()
+    names = {str(node.target) for node in record.graph.nodes if node.op == "get_attr"}
+    held = SimpleNamespace(**{name: getattr(record, name) for name in names})
+    operations: Any = type(record).forward
+
+    def replay() -> None:
+        with torch.no_grad():  # the backward pass is among the operations
+            operations(held)
+
+    return replay
+
+
+def _simplify(graph: fx.Graph) -> None:
+    """Leaves out what has no effect. What draws random numbers stays: other draws come after it."""
+    for node in list(graph.nodes):
+        if node.op == "call_function" and node.target in SAME:
+            node.replace_all_uses_with(node.args[0])  # type: ignore[arg-type]
+            graph.erase_node(node)
+    for node in reversed(list(graph.nodes)):
+        if not node.users and _is_pure(node):
+            graph.erase_node(node)
+
+
+def _is_pure(node: fx.Node) -> bool:
+    if node.op == "get_attr":
+        return True
+    if node.op != "call_function" or not isinstance(node.target, torch._ops.OpOverload):
+        return False
+    return not node.target._schema.is_mutable and torch.Tag.nondeterministic_seeded not in node.target.tags
