@@ -6,6 +6,7 @@ import pytest
 import torch
 from lightning.pytorch.callbacks import Callback
 from tests.helpers import Bits, fit, small_vae, weights
+from tests.models.registry import make
 
 from elbolab.training.newest import Newest
 
@@ -92,6 +93,12 @@ def test_ranks_start_from_rank_zeros_weights_and_resume_their_own_noise(two_rank
     assert torch.equal(resumed[0]["weights"], whole[0]["weights"])
     assert [r["noise"] for r in resumed] == [w["noise"] for w in whole]
     assert resumed[0]["noise"] != resumed[1]["noise"]
+
+
+def test_ranks_corrupt_by_their_own_noise_and_stay_one_model(two_ranks):
+    first, second = two_ranks(max_steps=5, model=make("dvae"))
+    assert torch.equal(first["weights"], second["weights"])
+    assert not torch.equal(first["noise"], second["noise"])
 
 
 def test_a_limit_below_the_number_of_ranks_leaves_every_rank_a_batch(two_ranks):
