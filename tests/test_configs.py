@@ -14,6 +14,7 @@ from hydra.errors import ConfigCompositionException
 from omegaconf import OmegaConf, open_dict
 from tests.helpers import fit
 
+from elbolab.batch import Spec, Support
 from elbolab.cli.build import build_data, build_densities, build_model, make
 from elbolab.cli.paths import config_dir
 from elbolab.cli.planning import planned
@@ -26,6 +27,9 @@ CONF = Path(config_dir())
 SMALL = {"num_labelled": 10, "labelled_batch_size": 5}
 """What an experiment asks of its data, as far as there is so much of `Little`."""
 NOT_OF_THE_DATA = ("batch_size", "eval_batch_size", "seed", "resident", "num_workers", "root", "train_limit")
+
+
+BINARY = Spec((1, 28, 28), Support.BINARY, levels=2, num_classes=10)
 
 
 def options(group):
@@ -193,6 +197,41 @@ def test_denoising_ae_sees_corrupted_data_in_training_alone():
     assert torch.equal(third, fourth)
 
 
+def test_a_corruption_is_one_choice_for_training_and_evaluation():
+    cfg = composed("model=dvae", "corruption=gaussian_noise", "corruption.scale=0.7")
+    assert cfg.densities.corruption == cfg.evaluation.corruption == cfg.corruption
+    assert cfg.corruption.scale == 0.7
+    assert composed("model=vae").evaluation.corruption is None
+    densities = build_densities(cfg, BINARY)
+    assert densities.corruption.scale == 0.7
+
+
+@pytest.mark.parametrize("model", ["dvae", "denoising_ae"])
+@pytest.mark.parametrize("corruption", [name for name in options("corruption") if name != "none"])
+def test_every_corruption_fits_every_denoising_model(model, corruption):
+    cfg = composed(f"model={model}", f"corruption={corruption}")
+    densities = build_densities(cfg, BINARY._replace(x=(1, 8, 8)))
+    assert any(type(part).__name__ == cfg.corruption._target_.rpartition(".")[2] for part in densities.modules())
+
+
+@pytest.mark.parametrize("model", ["dvae", "denoising_ae"])
+def test_a_denoising_model_refuses_to_go_without(model):
+    cfg = composed(f"model={model}", "corruption=none")
+    with pytest.raises(ValueError, match="choose e.g. corruption=bit_flip, or model=vae or ae"):
+        build_densities(cfg, BINARY)
+
+
+def test_im2017_encodes_by_two_layers_and_decodes_by_one():
+    cfg = composed("experiment=im2017/static_mnist")
+    layer = build_densities(cfg, build_data(cfg).spec).layer
+    widths = [
+        [part.out_features for part in head.modules() if isinstance(part, torch.nn.Linear)]
+        for head in (layer.posterior, layer.likelihood)
+    ]
+    assert widths == [[200, 200, 100], [200, 784]]
+    assert any(isinstance(part, torch.nn.Softplus) for part in layer.likelihood.modules())
+
+
 @pytest.mark.parametrize("likelihood", options("likelihood"))
 def test_every_likelihood_fits_some_data(likelihood):
     grey = likelihood != "bernoulli"
@@ -214,7 +253,7 @@ def test_every_optimizer_follows_every_schedule(optimizer, schedule):
 
 
 @pytest.mark.parametrize(
-    "group", ["data", "logger", "callbacks", "trainer", "prior", "posterior", "debug", "evaluation"]
+    "group", ["data", "logger", "callbacks", "trainer", "prior", "posterior", "corruption", "debug", "evaluation"]
 )
 def test_every_option_composes(group):
     for option in options(group):

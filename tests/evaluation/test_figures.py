@@ -290,6 +290,14 @@ def test_loss_curves_show_what_was_logged_once(tmp_path):
     assert [axes.get_title() for axes in loss_curves(path).axes] == ["ELBO (nats)", "loss (nats)"]
 
 
+def test_a_denoising_bound_has_a_panel_and_makes_its_loss_superfluous(tmp_path):
+    path = tmp_path / "metrics.csv"
+    rows = [f"{step},{-100 - step},{-110 - step},{110 + step}" for step in range(5)]
+    path.write_text("\n".join(["step,train/elbo,train/dvae_bound,train/loss", *rows]) + "\n")
+    titles = [axes.get_title() for axes in loss_curves(path).axes]
+    assert titles == ["ELBO (nats)", r"$\mathcal{L}_\mathrm{dvae}$ (nats)"]
+
+
 def test_the_first_steps_do_not_set_the_scale(tmp_path):
     path = tmp_path / "metrics.csv"
     rows = [f"{step},{-1e6 if step < 3 else -100 - 50 / step}" for step in range(1, 101)]

@@ -111,6 +111,12 @@ def test_semi_supervised_batches_are_shared_out(two_ranks):
     assert torch.equal(first["weights"], second["weights"])
 
 
+def test_ranks_corrupt_by_their_own_noise_and_stay_one_model(two_ranks):
+    first, second = two_ranks(max_steps=5, model=make("dvae"))
+    assert torch.equal(first["weights"], second["weights"])
+    assert not torch.equal(first["noise"], second["noise"])
+
+
 def test_a_limit_below_the_number_of_ranks_leaves_every_rank_a_batch(two_ranks):
     assert two_ranks(max_epochs=1, limit_val_batches=1)[0]["step"] == 13
 

@@ -115,7 +115,7 @@ class AdversarialAutoencoder(Densities):
         initialise_heads(self.likelihood, mean)
 
 
-class Grouping(ABC):
+class Grouping(Densities, ABC):
     """What a model that sorts data into groups without names answers; evaluation names them by labelled data.
 
     Shapes: B data, C groups.

@@ -19,7 +19,7 @@ MEND = "set pretrained.baseline to a run or an experiment of model=regression (s
 
 
 @final
-class Recurrent(Densities, Guessing):
+class Recurrent(Guessing):
     """p(z | c, g) p(x | z, c, g) with q(z | x, c), where g = E[x | c] is the guess of a baseline that is at rest.
 
     The baseline receives no gradient and works as in evaluation, whatever the mode of the model around it.
