@@ -26,7 +26,7 @@ LABELS = Spec((1, 6, 5), Support.BINARY, 2, given=((3,),), num_classes=3)
 CANVAS = Canvas((1, 6, 4), 1)
 PARTS = Spec((18,), Support.BINARY, 2, given=((6,),), canvas=CANVAS)
 PRIORS = {"fixed": StandardNormal, "centres": partial(ClassCentres, spread=1.0), "network": NORMAL}
-ALWAYS = ["samples", "reconstructions", "interpolations", "traversals", "latent_space", "manifold"]
+ALWAYS = ["samples", "reconstructions", "interpolations", "traversals", "latent_space", "codes_and_prior", "manifold"]
 
 
 def data(spec, num=60):
