@@ -205,7 +205,10 @@ def test_building_a_model_leaves_the_generator_to_its_weights():
 
 BAD = {
     "latent_dim=0": (lambda: small_densities(latent_dim=0), "latent_dim=0.*at least one"),
-    "no likelihood": (lambda: small_densities(likelihood=None), "needs a likelihood.*likelihood=bernoulli"),
+    "no likelihood": (
+        lambda: SingleLayer(BITS, 2, StandardNormal, StandardNormal, None),
+        "needs a likelihood.*likelihood=bernoulli",
+    ),
     "no prior": (lambda: small_densities(prior=None), "needs a prior.*prior=standard_normal"),
     "prior of an autoencoder": (lambda: autoencoder(prior=StandardNormal), "no prior: choose prior=none"),
     "Bernoulli on grey": (
