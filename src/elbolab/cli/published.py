@@ -2,15 +2,18 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import cache
 from math import floor, log10
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any, NamedTuple, final
 
+from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
-from elbolab.cli.compare import labels
-from elbolab.cli.reached import Reached, measured, repetitions
+from elbolab.cli.compare import MOST_DIFFERENCES, labels
+from elbolab.cli.planning import experiment_config
+from elbolab.cli.reached import Reached, changes, measured, repetitions
 from elbolab.cli.run_dir import write_atomically, write_json
 
 ROWS = Path(__file__).with_name("published.yaml")
@@ -80,11 +83,26 @@ def print_published(args: Sequence[str]) -> None:
 def entries_of(row: Row, runs: Sequence[Reached]) -> list[dict[str, Any]]:
     """What was reached of one row: an entry for every configuration that was run, or one that says that none was."""
     base = _base(row, runs)
-    groups = repetitions(_of(runs, row.experiment, row.where))
-    names = labels([group[0].config for group in groups]) if len(groups) > 1 else [""] * len(groups)
-    reached = [_entry(row, group, name, base) for group, name in zip(groups, names, strict=True)]
+    groups = _groups(row.experiment, _of(runs, row.experiment, row.where))
+    reached = [_entry(row, group, name, base) for name, group in groups.items()]
     not_run = _told(row) | {"experiment": row.experiment, "reached": None}
     return [_told(row) | entry for entry in reached if entry["reached"] is not None] or [not_run]
+
+
+def _groups(experiment: str, runs: Sequence[Reached]) -> dict[str, list[Reached]]:
+    """Repetitions by what they have other than their experiment; of an experiment of the user's own, than the others."""
+    try:
+        own = _own(experiment) if runs else {}
+        return repetitions(runs, lambda run: ", ".join(changes(run.config, own)[:MOST_DIFFERENCES]))
+    except HydraException:
+        groups = list(repetitions(runs, lambda run: run.content).values())
+        names = labels([group[0].config for group in groups]) if len(groups) > 1 else [""] * len(groups)
+        return dict(zip(names, groups, strict=True))
+
+
+@cache
+def _own(experiment: str) -> dict[str, Any]:
+    return experiment_config(experiment)
 
 
 def _base(row: Row, runs: Sequence[Reached]) -> dict[Any, float | None]:
