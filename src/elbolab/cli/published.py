@@ -84,20 +84,26 @@ def entries_of(row: Row, runs: Sequence[Reached]) -> list[dict[str, Any]]:
     """What was reached of one row: an entry for every configuration that was run, or one that says that none was."""
     base = _base(row, runs)
     groups = _groups(row.experiment, _of(runs, row.experiment, row.where))
-    reached = [_entry(row, group, name, base) for name, group in groups.items()]
+    reached = [_entry(row, group, name, base) for name, group in groups]
     not_run = _told(row) | {"experiment": row.experiment, "reached": None}
     return [_told(row) | entry for entry in reached if entry["reached"] is not None] or [not_run]
 
 
-def _groups(experiment: str, runs: Sequence[Reached]) -> dict[str, list[Reached]]:
-    """Repetitions by what they have other than their experiment; of an experiment of the user's own, than the others."""
+def _groups(experiment: str, runs: Sequence[Reached]) -> list[tuple[str, list[Reached]]]:
+    """Repetitions, and what they have other than their experiment; than each other, of one that is not to be found."""
     try:
         own = _own(experiment) if runs else {}
-        return repetitions(runs, lambda run: ", ".join(changes(run.config, own)[:MOST_DIFFERENCES]))
     except HydraException:
-        groups = list(repetitions(runs, lambda run: run.content).values())
+        groups = repetitions(runs, lambda run: run.content)
         names = labels([group[0].config for group in groups]) if len(groups) > 1 else [""] * len(groups)
-        return dict(zip(names, groups, strict=True))
+        return list(zip(names, groups, strict=True))
+    groups = repetitions(runs, lambda run: str(changes(run.config, own)))
+    return [(_listed(changes(group[0].config, own)), group) for group in groups]
+
+
+def _listed(differences: Sequence[str]) -> str:
+    told = differences[:MOST_DIFFERENCES]
+    return ", ".join([*told, "..."] if len(told) < len(differences) else told)
 
 
 @cache

@@ -72,7 +72,7 @@ def content_of(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def changes(config: dict[str, Any], own: dict[str, Any]) -> list[str]:
-    """``max_epochs=3`` for what a run has other than its experiment; keys that one of them lacks are of another time."""
+    """``max_epochs=3`` for what a run has other than its experiment; keys that one of them lacks came with time."""
     there, here = flat(content_of(own)), flat(content_of(config))
     return [f"{last_part(key)}={here[key]}" for key in here if key in there and here[key] != there[key]]
 
@@ -126,7 +126,7 @@ def _json(path: Path) -> dict[str, Any]:
     return json.loads(path.read_text()) if path.is_file() else {}
 
 
-def repetitions(runs: Iterable[Reached], content: Callable[[Reached], str]) -> dict[str, list[Reached]]:
+def repetitions(runs: Iterable[Reached], content: Callable[[Reached], str]) -> list[list[Reached]]:
     """Runs that differ in seeds alone, together; of runs with the same seeds the newest.
 
     Args:
@@ -136,4 +136,4 @@ def repetitions(runs: Iterable[Reached], content: Callable[[Reached], str]) -> d
     groups: dict[str, dict[Any, Reached]] = {}
     for run in sorted(runs, key=lambda run: run.when):
         groups.setdefault(content(run), {})[run.seeds] = run
-    return {key: sorted(group.values(), key=lambda run: str(run.seeds)) for key, group in groups.items()}
+    return [sorted(group.values(), key=lambda run: str(run.seeds)) for group in groups.values()]
