@@ -1,6 +1,8 @@
 """Every file under conf/ composes and builds; every experiment trains and is measured on a little of its own data."""
 
 import re
+from copy import deepcopy
+from functools import cache
 from inspect import signature
 from pathlib import Path
 
@@ -45,11 +47,17 @@ def hydra(monkeypatch):
         yield
 
 
+@cache
+def _composed(overrides):
+    cfg = compose("train", [*overrides], return_hydra_config=True)
+    return cfg, OmegaConf.masked_copy(cfg, [name for name in cfg if name != "hydra"])
+
+
 def composed(*overrides):
     """A configuration as `elbolab train` has it, and Hydra's own where it looks for that."""
-    cfg = compose("train", [*overrides], return_hydra_config=True)
-    HydraConfig.instance().set_config(cfg)
-    cfg = OmegaConf.masked_copy(cfg, [name for name in cfg if name != "hydra"])
+    with_hydra, cfg = _composed(overrides)
+    HydraConfig.instance().set_config(with_hydra)
+    cfg = deepcopy(cfg)
     with open_dict(cfg):
         cfg.paths.run = "unused"
     return cfg
@@ -96,23 +104,31 @@ def nets():
         return {name: compose("train", [f"net={name}"]).net for name in options("net")}
 
 
+@pytest.fixture(scope="module")
+def built():
+    """Densities that were built with every net: a reduced experiment often has those of the full one."""
+    return set()
+
+
 @pytest.mark.parametrize("path", [f"{g}/{o}" for g in ("experiment", "model") for o in options(g)])
 def test_no_experiment_and_no_model_says_what_only_one_net_understands(path):
     assert "net" not in (yaml.safe_load((CONF / f"{path}.yaml").read_text()) or {}), "give it a net of its own"
 
 
 @pytest.mark.parametrize("experiment", options("experiment"))
-def test_every_experiment_builds_with_every_net(experiment, nets):
+def test_every_experiment_builds_with_every_net(experiment, nets, built):
     cfg = composed(f"experiment={experiment}")
     spec = build_data(cfg).spec
-    stages = planned(cfg, spec)
-    for name, net in nets.items():
+    stages = blanks(planned(cfg, spec))
+    content = (OmegaConf.to_yaml(cfg.densities), spec, *stages)
+    for name, net in nets.items() if content not in built else ():
         with open_dict(cfg):
             cfg.net = net
         try:
-            build_model(cfg, build_densities(cfg, spec, **blanks(stages)))
+            build_densities(cfg, spec, **stages)
         except Exception as error:
             raise AssertionError(f"net={name}") from error
+    built.add(content)
 
 
 @pytest.mark.filterwarnings("ignore:.*its last value is never reached")  # of a schedule: the test cuts the run short
@@ -242,11 +258,20 @@ def test_every_likelihood_fits_some_data(likelihood):
     assert densities.terms(x).log_lik.shape == (3,)
 
 
+@pytest.fixture(scope="module")
+def small():
+    """The configuration of a small model, its data, and every optimiser and schedule, composed once."""
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        cfg = compose("train", ["net.hidden=[3]", "data=digits", "name=test"])
+        parts = {g: {o: compose("train", [f"{g}={o}"])[g] for o in options(g)} for g in ("optimizer", "schedule")}
+    return cfg, Little(cfg), parts
+
+
 @pytest.mark.parametrize("optimizer", options("optimizer"))
 @pytest.mark.parametrize("schedule", options("schedule"))
-def test_every_optimizer_follows_every_schedule(optimizer, schedule):
-    cfg = composed(f"optimizer={optimizer}", f"schedule={schedule}", "net.hidden=[3]", "data=digits")
-    data = Little(cfg)
+def test_every_optimizer_follows_every_schedule(optimizer, schedule, small):
+    cfg, data, parts = small
+    cfg.optimizer, cfg.schedule = parts["optimizer"][optimizer], parts["schedule"][schedule]
     model = build_model(cfg, build_densities(cfg, data.spec))
     fit(model, data=data, max_epochs=2)
     assert int(model.step) == 8

@@ -9,8 +9,10 @@ import pytest
 from omegaconf import OmegaConf
 
 from elbolab.cli.paths import config_dir
+from elbolab.cli.planning import experiment_config
 from elbolab.cli.published import Row, entries_of, markdown, print_published, read_rows, table, words
 from elbolab.cli.reached import measured
+from elbolab.cli.run_dir import with_paths
 
 ROW = Row("a model", "paper/row", "test.error", 0.1, 0.02, "Mh", "at most 0.2", at_most=0.2)
 COMMIT = "0123456789" * 4
@@ -97,6 +99,23 @@ def test_configurations_that_differ_are_told_apart(tmp_path):
     assert entries(tmp_path, ROW._replace(where={"model.alpha": 0.0}))[0]["reached"] == 0.9
 
 
+def test_what_a_run_has_other_than_its_experiment_is_named(tmp_path):
+    """A debugging run is not taken for the experiment."""
+    own = experiment_config("burda2016/vae_reduced")
+    for seed, (name, epochs) in enumerate([("own", 13), ("debug", 2), ("later", 13)]):
+        folder = tmp_path / name
+        put(folder, 99.0, quantity="nll")
+        config = deepcopy(own) | {"paths": {"run": str(folder)}, "seed": seed, f"of_time_{seed}": 1}
+        config["trainer"] = own["trainer"] | {"max_epochs": epochs, "accelerator": "gpu"}
+        config["callbacks"] = with_paths(own["callbacks"], "/", str(folder))
+        (folder / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(config)))
+    row = Row("a VAE", "burda2016/vae_reduced", "test.nll")
+    assert {entry["experiment"]: entry["runs"] for entry in entries(tmp_path, row)} == {
+        "burda2016/vae_reduced": 2,
+        "burda2016/vae_reduced (max_epochs=2)": 1,
+    }
+
+
 def test_a_stage_of_each_split_does_not_tell_repetitions_apart(tmp_path):
     for seed in range(2):
         put(tmp_path / str(seed), 0.1, seed=seed, pretrained={"m1": f"a/b data.label_seed={seed}"})
@@ -181,6 +200,5 @@ EXPERIMENTS = sorted({e for row in read_rows() for e in (row.experiment, (row.ve
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
-@pytest.mark.xfail(reason="the experiments of issue 4 come with their variants: then this mark goes", strict=False)
 def test_every_rows_experiment_exists(experiment):
     assert (config_dir() / "experiment" / f"{experiment}.yaml").is_file()

@@ -99,7 +99,7 @@ def labels(configs: Sequence[Any], apart: Sequence[str] = ()) -> list[str]:
         configs: their configurations.
         apart: parts whose differences are named for all runs, whatever their variants.
     """
-    runs = [dict(_leaves(config)) for config in configs]
+    runs = [flat(config) for config in configs]
     variants = [_value(run, "model") for run in runs]
     names = []
     for run, variant in zip(runs, variants, strict=True):
@@ -149,6 +149,11 @@ def _distinct(names: Sequence[str]) -> list[str]:
     """The names, with their numbers where several are the same or empty."""
     counts = Counter(names)
     return [name if name and counts[name] == 1 else f"{name} #{i}".strip() for i, name in enumerate(names)]
+
+
+def flat(config: Any) -> Leaves:
+    """The values of a configuration in plain Python by their dotted keys."""
+    return dict(_leaves(config))
 
 
 def _leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -9,7 +9,7 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-from hydra import compose
+from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -184,6 +184,19 @@ def without(config: Any, keys: Iterable[str]) -> dict[str, Any]:
         parent, _, last = key.rpartition(".")
         (config.get(parent, {}) if parent else config).pop(last, None)
     return config
+
+
+def experiment_config(name: str) -> dict[str, Any]:
+    """What an experiment is without any override, resolved, in plain Python; for when no command of Hydra's runs.
+
+    Raises:
+        HydraException: there is none of that name, or it cannot be composed.
+    """
+    with initialize_config_dir(str(config_dir()), version_base="1.3"):
+        composed = compose("train", [f"experiment={name}"], return_hydra_config=True)
+        with _in_the_place_of(composed):
+            cfg = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
+            return OmegaConf.to_container(_in_folder(cfg, Path("/")))  # type: ignore[return-value]
 
 
 @contextmanager

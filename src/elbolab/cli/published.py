@@ -2,15 +2,18 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import cache
 from math import floor, log10
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any, NamedTuple, final
 
+from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
-from elbolab.cli.compare import labels
-from elbolab.cli.reached import Reached, measured, repetitions
+from elbolab.cli.compare import MOST_DIFFERENCES, labels
+from elbolab.cli.planning import experiment_config
+from elbolab.cli.reached import Reached, changes, measured, repetitions
 from elbolab.cli.run_dir import write_atomically, write_json
 
 ROWS = Path(__file__).with_name("published.yaml")
@@ -80,11 +83,32 @@ def print_published(args: Sequence[str]) -> None:
 def entries_of(row: Row, runs: Sequence[Reached]) -> list[dict[str, Any]]:
     """What was reached of one row: an entry for every configuration that was run, or one that says that none was."""
     base = _base(row, runs)
-    groups = repetitions(_of(runs, row.experiment, row.where))
-    names = labels([group[0].config for group in groups]) if len(groups) > 1 else [""] * len(groups)
-    reached = [_entry(row, group, name, base) for group, name in zip(groups, names, strict=True)]
+    groups = _groups(row.experiment, _of(runs, row.experiment, row.where))
+    reached = [_entry(row, group, name, base) for name, group in groups]
     not_run = _told(row) | {"experiment": row.experiment, "reached": None}
     return [_told(row) | entry for entry in reached if entry["reached"] is not None] or [not_run]
+
+
+def _groups(experiment: str, runs: Sequence[Reached]) -> list[tuple[str, list[Reached]]]:
+    """Repetitions, and what they have other than their experiment; than each other, of one that is not to be found."""
+    try:
+        own = _own(experiment) if runs else {}
+    except HydraException:
+        groups = repetitions(runs, lambda run: run.content)
+        names = labels([group[0].config for group in groups]) if len(groups) > 1 else [""] * len(groups)
+        return list(zip(names, groups, strict=True))
+    groups = repetitions(runs, lambda run: str(changes(run.config, own)))
+    return [(_listed(changes(group[0].config, own)), group) for group in groups]
+
+
+def _listed(differences: Sequence[str]) -> str:
+    told = differences[:MOST_DIFFERENCES]
+    return ", ".join([*told, "..."] if len(told) < len(differences) else told)
+
+
+@cache
+def _own(experiment: str) -> dict[str, Any]:
+    return experiment_config(experiment)
 
 
 def _base(row: Row, runs: Sequence[Reached]) -> dict[Any, float | None]:

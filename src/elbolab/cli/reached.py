@@ -2,12 +2,15 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, NamedTuple, final
 
 from omegaconf import OmegaConf
 
+from elbolab.cli.compare import flat
+from elbolab.cli.nearest import last_part
 from elbolab.cli.planning import UNHASHED, without
 from elbolab.cli.run_dir import RunDir, with_paths
 from elbolab.evaluation.report import Report, read_report
@@ -44,12 +47,8 @@ class Reached(NamedTuple):
 
     @property
     def content(self) -> str:
-        """The configuration as text, the same for repetitions: without seeds, paths and what only watches."""
-        plain = with_paths(json.loads(json.dumps(self.config)), self.config["paths"]["run"], "/")
-        content = without(plain, (*UNHASHED, *SEEDS))
-        stages = content.get("pretrained") or {}
-        content["pretrained"] = {name: re.sub(r"seed=\d+", "", str(stage)) for name, stage in stages.items()}
-        return json.dumps(content, sort_keys=True)
+        """The configuration as text, the same for repetitions."""
+        return json.dumps(content_of(self.config), sort_keys=True)
 
     def value(self, quantity: str) -> float | None:
         """``test.error``; the largest of a quantity that has several values, None where it was not measured."""
@@ -61,6 +60,21 @@ class Reached(NamedTuple):
         """Whether its configuration has these values at these dotted keys."""
         cfg = OmegaConf.create(self.config)
         return all(OmegaConf.select(cfg, key) == value for key, value in values.items())
+
+
+def content_of(config: dict[str, Any]) -> dict[str, Any]:
+    """What a configuration says of the experiment: without seeds, paths and what only watches."""
+    plain = with_paths(deepcopy(config), config["paths"]["run"], "/")
+    content = without(plain, (*UNHASHED, *SEEDS))
+    stages = content.get("pretrained") or {}
+    content["pretrained"] = {name: re.sub(r"seed=\d+", "", str(stage)) for name, stage in stages.items()}
+    return content
+
+
+def changes(config: dict[str, Any], own: dict[str, Any]) -> list[str]:
+    """``max_epochs=3`` for what a run has other than its experiment; keys that one of them lacks came with time."""
+    there, here = flat(content_of(own)), flat(content_of(config))
+    return [f"{last_part(key)}={here[key]}" for key in here if key in there and here[key] != there[key]]
 
 
 def measured(folders: Sequence[Path]) -> list[Reached]:
@@ -112,9 +126,14 @@ def _json(path: Path) -> dict[str, Any]:
     return json.loads(path.read_text()) if path.is_file() else {}
 
 
-def repetitions(runs: Iterable[Reached]) -> list[list[Reached]]:
-    """Runs that differ in seeds alone, together; of runs with the same seeds the newest."""
+def repetitions(runs: Iterable[Reached], content: Callable[[Reached], str]) -> list[list[Reached]]:
+    """Runs that differ in seeds alone, together; of runs with the same seeds the newest.
+
+    Args:
+        runs: the runs.
+        content: what tells a run from those that it is no repetition of.
+    """
     groups: dict[str, dict[Any, Reached]] = {}
     for run in sorted(runs, key=lambda run: run.when):
-        groups.setdefault(run.content, {})[run.seeds] = run
+        groups.setdefault(content(run), {})[run.seeds] = run
     return [sorted(group.values(), key=lambda run: str(run.seeds)) for group in groups.values()]
