@@ -56,7 +56,10 @@ BAD = {
     ),
     "a folder of configs that is not there": (["list", "--config-dir", "nope"], "no folder .*nope"),
     "another one": (["train", "--config-dir=nope"], "no folder .*nope"),
-    "a group without a choice": (["train", "model=null"], "model=null chooses nothing: choose one of ae, beta_vae"),
+    "a group without a choice": (
+        ["train", "model=null"],
+        "model=null chooses nothing: choose one of aae, aae_clustering",
+    ),
     "a misspelt corruption": (["train", "corruption=maskin"], "no option 'maskin'; did you mean 'masking'"),
     "a denoising model without a corruption": (
         ["train", *QUICK, "model=dvae", "corruption=none"],

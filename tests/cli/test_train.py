@@ -53,6 +53,7 @@ def test_a_run_leaves_everything(finished):
                 "interpolations",
                 "traversals",
                 "latent_space",
+                "codes_and_prior",
                 "manifold",
                 "loss_curves",
                 "kl_per_dim",
@@ -201,6 +202,7 @@ def test_a_sweep_compares_the_jobs_that_succeed_and_names_those_that_fail(shell)
         "multirun.yaml",
         "rate_distortion.png",
         "latent_spaces.png",
+        "codes_and_priors.png",
         "random_decodes.png",
     }
     assert (shell.folder / "sweep" / "0" / "evaluation.json").exists()
