@@ -12,6 +12,8 @@ from torch.distributions import Independent, MultivariateNormal, Normal
 from elbolab.batch import Spec, Support
 from elbolab.data.module import DataModule
 from elbolab.data.splits import Arrays, Splits
+from elbolab.densities.base import Classifying
+from elbolab.densities.regression import Regression
 from elbolab.densities.single_layer import SingleLayer
 from elbolab.distributions.conditional import Conditional, Head, StandardNormal
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
@@ -20,6 +22,8 @@ from elbolab.nets.mlp import MLP
 from elbolab.training.trainer import make_trainer
 
 BITS = Spec((6,), Support.BINARY, 2)
+CLASSES = BITS._replace(num_classes=3)
+LABELLED = CLASSES._replace(given=((3,),))
 
 
 def mlp(*hidden):
@@ -70,6 +74,16 @@ def linear_gaussian(num=5, dim=4, latent_dim=2, scale=0.5, seed=0):
     return SimpleNamespace(x=x, w=w, b=b, evidence=evidence, exact=densities(exact), rough=densities(rough))
 
 
+def small_cvae(spec=LABELLED, **options):
+    """The same with a label, whose prior is learned."""
+    prior = options.pop("prior", partial(Head, net=mlp(5), family=DiagonalNormal))
+    return small_densities(spec, prior=prior, **options)
+
+
+def regression(spec=LABELLED, family=Bernoulli):
+    return Regression(spec, None, None, partial(Head, net=mlp(5), family=family))
+
+
 class Bits(DataModule):
     """130 + 25 + 20 random rows of 6 bits: a training epoch of 13 steps at batch size 10."""
 
@@ -80,6 +94,28 @@ class Bits(DataModule):
         bits = (np.random.default_rng(0).random((175, 6)) < 0.3).astype(np.uint8)
         arrays = [Arrays(part, levels=2) for part in np.split(bits, [130, 155])]
         return Splits(*arrays)
+
+
+class LabelledBits(DataModule):
+    """The same, each with one of 3 classes, which is the number of its bits up to 2."""
+
+    def header(self):
+        return CLASSES
+
+    def load(self):
+        train, val, test = Bits().load()
+        label = lambda part: Arrays(part.x, part.x.sum(1).clip(max=2).astype(np.int64), levels=2)  # noqa: E731
+        return Splits(label(train), label(val), label(test))
+
+
+def data_for(model):
+    """Bits with the conditions or labels that the model asks for, few of them for one that names classes."""
+    options, spec = {"batch_size": 10, "eval_batch_size": 10}, model.densities.spec
+    if isinstance(model.densities, Classifying):
+        options |= {"num_labelled": 30, "labelled_batch_size": 4}
+    elif spec.given:
+        options |= {"given": "labels"}
+    return Bits(**options) if spec.num_classes is None else LabelledBits(**options)
 
 
 def adam(**options):
@@ -98,7 +134,7 @@ def fit(model, resume=None, data=None, **options):
     if any(isinstance(callback, Checkpoint) for callback in options.get("callbacks", [])):
         options["enable_checkpointing"] = True
     trainer = make_trainer(**(silent | options))
-    trainer.fit(model, data or Bits(batch_size=10, eval_batch_size=10), ckpt_path=resume)
+    trainer.fit(model, data or data_for(model), ckpt_path=resume)
     return trainer
 
 

@@ -1,24 +1,37 @@
 """Every file under conf/ composes and builds; every experiment trains and is measured on a little of its own data."""
 
+import re
+from copy import deepcopy
+from functools import cache
+from inspect import signature
 from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import ConfigCompositionException
 from omegaconf import OmegaConf, open_dict
 from tests.helpers import fit
 
 from elbolab.batch import Spec, Support
-from elbolab.cli.build import build_densities, build_model, make
+from elbolab.cli.build import build_data, build_densities, build_model, make
 from elbolab.cli.paths import config_dir
+from elbolab.cli.planning import planned
+from elbolab.cli.stages import asked, blanks
 from elbolab.data.module import DataModule
 from elbolab.data.splits import Arrays, Splits
+from elbolab.densities.base import Densities
 
 CONF = Path(config_dir())
-GREY = Spec((1, 28, 28), Support.UNIT, 256, num_classes=10)
-BINARY = GREY._replace(support=Support.BINARY, levels=2)
-SPECS = {"binary": BINARY, "grey": GREY, "dsprites": BINARY._replace(x=(1, 64, 64), num_classes=None, factors=(3, 6))}
+SMALL = {"num_labelled": 10, "labelled_batch_size": 5}
+"""What an experiment asks of its data, as far as there is so much of `Little`."""
+NOT_OF_THE_DATA = ("batch_size", "eval_batch_size", "seed", "resident", "num_workers", "root", "train_limit")
+
+
+BINARY = Spec((1, 28, 28), Support.BINARY, levels=2, num_classes=10)
 
 
 def options(group):
@@ -27,92 +40,162 @@ def options(group):
 
 
 @pytest.fixture(autouse=True)
-def hydra():
+def hydra(monkeypatch):
     GlobalHydra.instance().clear()
+    monkeypatch.setattr(HydraConfig.instance(), "cfg", None)
     with initialize_config_dir(str(CONF), version_base="1.3"):
         yield
 
 
+@cache
+def _composed(overrides):
+    cfg = compose("train", [*overrides], return_hydra_config=True)
+    return cfg, OmegaConf.masked_copy(cfg, [name for name in cfg if name != "hydra"])
+
+
 def composed(*overrides):
-    cfg = compose("train", [*overrides, "name=test"], return_hydra_config=True)
+    """A configuration as `elbolab train` has it, and Hydra's own where it looks for that."""
+    with_hydra, cfg = _composed(overrides)
+    HydraConfig.instance().set_config(with_hydra)
+    cfg = deepcopy(cfg)
     with open_dict(cfg):
         cfg.paths.run = "unused"
     return cfg
 
 
-def header_of(cfg):
-    if "DSprites" in cfg.data._target_:
-        return SPECS["dsprites"]
-    return GREY if cfg.data.binarize == "none" else BINARY
-
-
-def little(cfg):
-    return Little(header_of(cfg), given=cfg.data.given, batch_size=10, eval_batch_size=10)
-
-
-def spec_of(cfg):
-    return little(cfg).spec
-
-
 class Little(DataModule):
-    """Random data of a spec."""
+    """Random data like those of a config: of their spec, and with the conditions and labels that it asks for."""
 
-    def __init__(self, spec, **options):
-        super().__init__(**options)
-        self.little = spec
+    def __init__(self, cfg):
+        names = signature(DataModule).parameters.keys() & cfg.data.keys() - set(NOT_OF_THE_DATA)
+        options = {name: cfg.data[name] for name in names}
+        small = {name: number for name, number in SMALL.items() if options.get(name) is not None}
+        super().__init__(batch_size=10, eval_batch_size=10, **(options | small))
+        self.like = build_data(cfg).header()
 
     def header(self):
-        return self.little
+        return self.like
 
     def load(self):
-        g = torch.Generator().manual_seed(0)
-        x = torch.randint(self.little.levels, (60, *self.little.x), generator=g).numpy()
-        y = torch.randint(3, (60,), generator=g).numpy()
-        factors = torch.randint(3, (60, len(self.little.factors)), generator=g).numpy() if self.little.factors else None
-        part = lambda s: Arrays(x[s], y[s], None if factors is None else factors[s], self.little.levels)  # noqa: E731
-        return Splits(part(slice(20)), part(slice(20, 40)), part(slice(40, 60)))
+        return Splits(*(self.part(seed, num) for seed, num in enumerate((40, 20, 20))))
+
+    def part(self, seed, num):
+        g, like = torch.Generator().manual_seed(seed), self.like
+        x = torch.rand(num, *like.x, generator=g) if like.levels is None else None
+        x = torch.randint(like.levels, (num, *like.x), generator=g).to(torch.uint8) if x is None else x
+        y = None if like.num_classes is None else (torch.arange(num) % like.num_classes).numpy()
+        factors = torch.stack([torch.randint(size, (num,), generator=g) for size in like.factors or (1,)], 1).numpy()
+        return Arrays(x.numpy(), y, factors if like.factors else None, like.levels)
 
 
-@pytest.mark.parametrize("net", options("net"))
+def densities_of(cfg, spec):
+    """Those of the config, with stages that are not trained."""
+    return build_densities(cfg, spec, **blanks(planned(cfg, spec)))
+
+
+def flat(parameters):
+    return torch.cat([p.detach().flatten().clone() for p in parameters])
+
+
+@pytest.fixture(scope="module")
+def nets():
+    """Every net, composed once: with every experiment it would take minutes."""
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return {name: compose("train", [f"net={name}"]).net for name in options("net")}
+
+
+@pytest.fixture(scope="module")
+def built():
+    """Densities that were built with every net: a reduced experiment often has those of the full one."""
+    return set()
+
+
+@pytest.mark.parametrize("path", [f"{g}/{o}" for g in ("experiment", "model") for o in options(g)])
+def test_no_experiment_and_no_model_says_what_only_one_net_understands(path):
+    assert "net" not in (yaml.safe_load((CONF / f"{path}.yaml").read_text()) or {}), "give it a net of its own"
+
+
 @pytest.mark.parametrize("experiment", options("experiment"))
-def test_every_experiment_builds_with_every_net(experiment, net):
-    cfg = composed(f"experiment={experiment}", f"net={net}")
-    densities = build_densities(cfg, spec_of(cfg))
-    build_model(cfg, densities)
+def test_every_experiment_builds_with_every_net(experiment, nets, built):
+    cfg = composed(f"experiment={experiment}")
+    spec = build_data(cfg).spec
+    stages = blanks(planned(cfg, spec))
+    content = (OmegaConf.to_yaml(cfg.densities), spec, *stages)
+    for name, net in nets.items() if content not in built else ():
+        with open_dict(cfg):
+            cfg.net = net
+        try:
+            build_densities(cfg, spec, **stages)
+        except Exception as error:
+            raise AssertionError(f"net={name}") from error
+    built.add(content)
 
 
 @pytest.mark.filterwarnings("ignore:.*its last value is never reached")  # of a schedule: the test cuts the run short
 @pytest.mark.parametrize("experiment", options("experiment"))
 def test_every_experiment_trains_and_is_measured(experiment):
     cfg = composed(f"experiment={experiment}")
-    data = little(cfg)
-    model = build_model(cfg, build_densities(cfg, data.spec))
-    before = torch.cat([p.detach().flatten().clone() for p in model.parameters()])
+    data = Little(cfg)
+    model = build_model(cfg, densities_of(cfg, data.spec))
+    trained = [p for p in model.parameters() if p.requires_grad]
+    frozen = [p for p in model.densities.parameters() if not p.requires_grad]
+    before, as_handed = flat(trained), [p.clone() for p in frozen]
     fit(model, data=data, max_steps=2)
-    assert not torch.equal(before, torch.cat([p.detach().flatten() for p in model.parameters()]))
+    assert not torch.equal(before, flat(trained))
+    assert all(map(torch.equal, as_handed, frozen))
+    for stage in [part for part in model.train().modules() if isinstance(part, Densities) and part.frozen]:
+        assert not any(part.training for part in stage.modules()), "a stage is kept whole"
+    assert bool(frozen) == bool(asked(cfg)), "a stage is part of the model"
     with open_dict(cfg):
-        cfg.evaluation.update(num_samples=2, limit=20)
+        cfg.evaluation.update({name: 2 for name in cfg.evaluation if name.endswith("samples")}, limit=20)
         cfg.evaluation.scores.update(num_train=30, num_eval=10)
     report = make(cfg.evaluation)(model.densities, data)
-    assert "distortion" in report["test"]
+    assert report["test"]
 
 
-def model_of(name):
-    """The model of conf/model, for the data that it is made for."""
-    grey = name in ("linear_ae", "tied_ae")
-    cfg = composed(f"model={name}", f"data.binarize={'none' if grey else 'dynamic'}")
-    return build_model(cfg, build_densities(cfg, spec_of(cfg))), cfg
+FITTING = (
+    "",
+    "data.binarize=none",
+    "data.given=labels",
+    "data.num_labelled=10",
+    "data.given=quadrants data.quadrants=1",
+    "data=dsprites data.given=factors",
+)
+"""Data that models are made for; each takes the first that it does not refuse."""
 
 
+def model_of(*words):
+    cfg = composed(*words)
+    data = Little(cfg)
+    return build_model(cfg, densities_of(cfg, data.spec)), data
+
+
+def chooses(experiment, model):
+    return re.search(rf"/model: {model}\s", (CONF / f"experiment/{experiment}.yaml").read_text()) is not None
+
+
+def fitted(model):
+    """The model of conf/model after two steps; one that needs stages as its experiments have it."""
+    experiments = [e for e in options("experiment") if chooses(e, model)]
+    refused = []
+    for words in [[f"model={model}", *words.split()] for words in FITTING] + [[f"experiment={e}"] for e in experiments]:
+        try:
+            built, data = model_of(*words)
+            return built, fit(built, data=data, max_steps=2)
+        except (ValueError, ConfigCompositionException) as error:
+            refused.append(f"{words}: {error}")
+    raise AssertionError("\n".join(refused))
+
+
+@pytest.mark.filterwarnings("ignore:.*its last value is never reached")
 @pytest.mark.parametrize("model", options("model"))
 def test_every_model_trains_and_reports_what_it_monitors(model):
-    built, cfg = model_of(model)
-    trainer = fit(built, data=little(cfg), max_steps=2)
+    built, trainer = fitted(model)
     assert torch.isfinite(trainer.callback_metrics[built.monitor])
 
 
 def test_binary_vae_is_relaxed_in_training_and_hard_in_validation():
-    built, _ = model_of("binary_vae")
+    built, _ = model_of("model=binary_vae")
     x = torch.randint(2, (4, 1, 28, 28)).float()
     (soft,), (hard,) = (built.train(mode).densities.terms(x).latents for mode in (True, False))
     assert set(hard.z.unique().tolist()) <= {0.0, 1.0}
@@ -121,7 +204,7 @@ def test_binary_vae_is_relaxed_in_training_and_hard_in_validation():
 
 
 def test_denoising_ae_sees_corrupted_data_in_training_alone():
-    built, _ = model_of("denoising_ae")
+    built, _ = model_of("model=denoising_ae")
     x = torch.randint(2, (4, 1, 28, 28)).float()
     (first, second), (third, fourth) = (
         [built.train(mode).densities.terms(x).log_lik for _ in range(2)] for mode in (True, False)
@@ -149,13 +232,14 @@ def test_every_corruption_fits_every_denoising_model(model, corruption):
 
 @pytest.mark.parametrize("model", ["dvae", "denoising_ae"])
 def test_a_denoising_model_refuses_to_go_without(model):
+    cfg = composed(f"model={model}", "corruption=none")
     with pytest.raises(ValueError, match="choose e.g. corruption=bit_flip, or model=vae or ae"):
-        build_densities(composed(f"model={model}", "corruption=none"), BINARY)
+        build_densities(cfg, BINARY)
 
 
 def test_im2017_encodes_by_two_layers_and_decodes_by_one():
     cfg = composed("experiment=im2017/static_mnist")
-    layer = build_densities(cfg, BINARY).layer
+    layer = build_densities(cfg, build_data(cfg).spec).layer
     widths = [
         [part.out_features for part in head.modules() if isinstance(part, torch.nn.Linear)]
         for head in (layer.posterior, layer.likelihood)
@@ -164,24 +248,33 @@ def test_im2017_encodes_by_two_layers_and_decodes_by_one():
     assert any(isinstance(part, torch.nn.Softplus) for part in layer.likelihood.modules())
 
 
-@pytest.mark.parametrize("likelihood", options("likelihood"))
+@pytest.mark.parametrize("likelihood", [name for name in options("likelihood") if name != "none"])
 def test_every_likelihood_fits_some_data(likelihood):
     grey = likelihood != "bernoulli"
     cfg = composed(f"likelihood={likelihood}", f"data.binarize={'none' if grey else 'dynamic'}")
-    densities = build_densities(cfg, spec_of(cfg)._replace(x=(1, 8, 8)))
+    densities = build_densities(cfg, build_data(cfg).spec._replace(x=(1, 8, 8)))
     densities.initialise_to_mean(torch.full((1, 8, 8), 0.3))
     x = (torch.rand(3, 1, 8, 8) * 255).round() / 255 if grey else torch.ones(3, 1, 8, 8)
     assert densities.terms(x).log_lik.shape == (3,)
 
 
+@pytest.fixture(scope="module")
+def small():
+    """The configuration of a small model, its data, and every optimiser and schedule, composed once."""
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        cfg = compose("train", ["net.hidden=[3]", "data=digits", "name=test"])
+        parts = {g: {o: compose("train", [f"{g}={o}"])[g] for o in options(g)} for g in ("optimizer", "schedule")}
+    return cfg, Little(cfg), parts
+
+
 @pytest.mark.parametrize("optimizer", options("optimizer"))
 @pytest.mark.parametrize("schedule", options("schedule"))
-def test_every_optimizer_follows_every_schedule(optimizer, schedule):
-    cfg = composed(f"optimizer={optimizer}", f"schedule={schedule}", "net.hidden=[3]")
-    spec = BINARY._replace(x=(1, 3, 3))
-    model = build_model(cfg, build_densities(cfg, spec))
-    fit(model, data=Little(spec, batch_size=10, eval_batch_size=10), max_epochs=2)
-    assert int(model.step) == 4
+def test_every_optimizer_follows_every_schedule(optimizer, schedule, small):
+    cfg, data, parts = small
+    cfg.optimizer, cfg.schedule = parts["optimizer"][optimizer], parts["schedule"][schedule]
+    model = build_model(cfg, build_densities(cfg, data.spec))
+    fit(model, data=data, max_epochs=2)
+    assert int(model.step) == 8
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,10 @@ BAD = {
     ),
     "a folder of configs that is not there": (["list", "--config-dir", "nope"], "no folder .*nope"),
     "another one": (["train", "--config-dir=nope"], "no folder .*nope"),
-    "a group without a choice": (["train", "model=null"], "model=null chooses nothing: choose one of ae, beta_vae"),
+    "a group without a choice": (
+        ["train", "model=null"],
+        "model=null chooses nothing: choose one of aae, aae_clustering",
+    ),
     "a misspelt corruption": (["train", "corruption=maskin"], "no option 'maskin'; did you mean 'masking'"),
     "a denoising model without a corruption": (
         ["train", *QUICK, "model=dvae", "corruption=none"],
@@ -88,6 +91,10 @@ BAD = {
     ),
     "another one, to the model": (["train", *QUICK, "model.monitor=val/foo"], "model.monitor=val/foo"),
     "a split that is none": (["train", *QUICK, "evaluation.splits=[foo]"], "evaluation.splits=.*train, val, test"),
+    "a conditional model of nothing": (
+        ["train", *QUICK, "model=cvae", "data.given=none"],
+        "model=cvae needs conditions, and these data have none: choose data.given=labels",
+    ),
     "no samples to measure with": (["train", *QUICK, "evaluation.num_samples=0"], "evaluation.num_samples=0"),
     "no votes": (["train", *QUICK, "evaluation.scores.num_train=0"], "evaluation.scores.num_train=0"),
     "a negative seed of the evaluation": (["train", *QUICK, "evaluation.seed=-1"], "evaluation.seed=-1"),

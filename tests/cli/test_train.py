@@ -15,12 +15,15 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from omegaconf import OmegaConf
 from safetensors.torch import load_file
 from tests.cli.conftest import QUICK
+from tests.cli.small_stages import small_stages
 
 import elbolab
 from elbolab.cli.build import build_densities
 from elbolab.cli.run_dir import RunDir, read_config, read_spec
 from elbolab.cli.train import best_value
 from elbolab.evaluation.report import check
+
+pytestmark = pytest.mark.usefixtures("no_pictures")  # but those of the finished run, which is made before
 
 
 def rows(path):
@@ -50,6 +53,7 @@ def test_a_run_leaves_everything(finished):
                 "interpolations",
                 "traversals",
                 "latent_space",
+                "codes_and_prior",
                 "manifold",
                 "loss_curves",
                 "kl_per_dim",
@@ -136,18 +140,18 @@ def test_a_run_is_loaded_without_its_data(finished):
 def test_a_killed_run_ends_as_one_that_was_not(shell):
     options = [
         *QUICK,
-        "trainer.max_epochs=40",
+        "trainer.max_epochs=20",
         "callbacks.newest.every_n_steps=20",
         "model=beta_vae",
         "model.ema=0.9",
-        "model.beta={_target_: elbolab.training.schedules.Linear, start: 0, end: 1, epochs: 20}",
+        "model.beta={_target_: elbolab.training.schedules.Linear, start: 0, end: 1, epochs: 10}",
         "evaluation.limit=100",
         "data.train_limit=1200",
         "callbacks.newest.every_seconds=null",
     ]
     killed = shell.start("train", *options, "hydra.run.dir=killed")
     state = shell.folder / "killed" / "checkpoints" / "last.ckpt"
-    while not (state.exists() and len(rows(shell.folder / "killed" / "metrics.csv")) > 40):
+    while not (state.exists() and len(rows(shell.folder / "killed" / "metrics.csv")) > 20):
         assert killed.poll() is None, killed.communicate()
         time.sleep(0.02)
     killed.send_signal(signal.SIGKILL)
@@ -198,6 +202,7 @@ def test_a_sweep_compares_the_jobs_that_succeed_and_names_those_that_fail(shell)
         "multirun.yaml",
         "rate_distortion.png",
         "latent_spaces.png",
+        "codes_and_priors.png",
         "random_decodes.png",
     }
     assert (shell.folder / "sweep" / "0" / "evaluation.json").exists()
@@ -308,17 +313,26 @@ def test_an_unknown_engine_leaves_nothing(shell):
 
 
 def test_two_ranks_leave_one_run_measured_as_one_process_measures_it(shell):
+    """With a stage, which they train together first."""
+    small_stages(shell.folder)
     script = shell.folder / "start.py"  # Lightning starts the other rank by the name of the script
-    script.write_text("from elbolab.cli import main\n\nmain()\n")
-    options = [*QUICK, "trainer.max_epochs=2", "trainer=ddp", "trainer.devices=2", "hydra.run.dir=run"]
+    no_pictures = "from elbolab.cli import evaluate\n\nevaluate.draw_all = lambda *_, **__: {}\n"
+    script.write_text(f"{no_pictures}from elbolab.cli import main\n\nmain()\n")
+    own = ["--config-dir=own", "experiment=toy/top", "evaluation.limit=null"]
+    options = [*own, "trainer=ddp", "trainer.accelerator=cpu", "hydra.run.dir=run"]
     command = [sys.executable, str(script), "train", *options]
     done = subprocess.run(command, cwd=shell.folder, env=shell.env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("images/s") == 1
+    assert done.stdout.count("images/s") == 2
+    assert done.stderr.count("pretrained.below: training toy/below") == 1
     table = rows(shell.folder / "run" / "metrics.csv")
     assert [int(row["epoch"]) for row in table if row["val/elbo"]] == [0, 1]
     assert len({row["step"] for row in table}) == len(table)
+    (stage,) = (shell.folder / "outputs" / "pretrained").glob("toy_*")
+    assert OmegaConf.load(stage / "config.yaml").trainer.devices == 2
+    below, run = (load_file(folder / "weights.safetensors") for folder in (stage, shell.folder / "run"))
+    assert all(torch.equal(weight, run[f"below.{name}"]) for name, weight in below.items())
     together = (shell.folder / "run" / "evaluation.json").read_bytes()
     (shell.folder / "run" / "evaluation.json").unlink()
-    shell("evaluate", "run=run")
+    shell("evaluate", "--config-dir=own", "run=run")
     assert (shell.folder / "run" / "evaluation.json").read_bytes() == together

@@ -41,6 +41,8 @@ def data(num=40):
 
 
 class Source:
+    num_labelled = None
+
     def batches(self, split, device):
         return data()
 

@@ -22,6 +22,8 @@ OPTIONS = {"splits": ["test"], "num_samples": 5, "seed": 0}
 class Source:
     """Labelled binary vectors."""
 
+    num_labelled = None
+
     def __init__(self, sizes=(80, 30, 40)):
         generator = torch.Generator().manual_seed(0)
         self.splits = {}

@@ -87,7 +87,16 @@ def picture(figure: Figure) -> np.ndarray:
 @pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
 def test_every_figure_exists_for_data_of_every_kind(spec, tmp_path):
     figures = draw_all(build(spec), data(spec), seed=SEED)
-    drawn = ["samples", "reconstructions", "interpolations", "traversals", "latent_space", "manifold", "kl_per_dim"]
+    drawn = [
+        "samples",
+        "reconstructions",
+        "interpolations",
+        "traversals",
+        "latent_space",
+        "codes_and_prior",
+        "manifold",
+        "kl_per_dim",
+    ]
     assert list(figures) == drawn
     for path in write_figures(figures, tmp_path, dpi=20):
         assert path.read_bytes().startswith(b"\x89PNG")

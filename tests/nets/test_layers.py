@@ -27,9 +27,15 @@ def test_other_activations_are_refused(name):
         activation_of(name)
 
 
-def test_an_unknown_initialisation_names_the_two():
-    with pytest.raises(ValueError, match="net.init=he: choose glorot or torch"):
+def test_an_unknown_initialisation_names_the_others():
+    with pytest.raises(ValueError, match="net.init=he: choose glorot, torch or small"):
         initialise(nn.Linear(2, 2), "he")
+
+
+def test_small_weights_let_every_input_look_alike():
+    layer = initialise(nn.Linear(300, 500), "small")
+    assert (layer.bias == 0).all()
+    assert layer.weight.std().item() == pytest.approx(1e-3, rel=0.02)
 
 
 def test_glorot_is_uniform_with_zero_biases():

@@ -1,13 +1,15 @@
 """Two processes (gloo) against one on the union batch."""
 
+from copy import deepcopy
 from functools import partial
 
 import pytest
 import torch
 from lightning.pytorch.callbacks import Callback
-from tests.helpers import Bits, fit, small_vae, weights
+from tests.helpers import Bits, LabelledBits, fit, small_vae, weights
 from tests.models.registry import make
 
+from elbolab.models.classifier import Classifier
 from elbolab.training.newest import Newest
 
 pytestmark = pytest.mark.filterwarnings(
@@ -53,10 +55,10 @@ class Leave(Callback):
 
 @pytest.fixture
 def two_ranks(tmp_path):
-    def run(*callbacks, model=None, batch_size=5, **options):
+    def run(*callbacks, model=None, batch_size=5, data=Bits, **options):
         fit(
             model or small_vae(),
-            data=Bits(batch_size=batch_size, eval_batch_size=10),
+            data=data(batch_size=batch_size, eval_batch_size=10),
             strategy="ddp_fork",
             devices=2,
             callbacks=[*callbacks, Leave(tmp_path)],
@@ -95,6 +97,20 @@ def test_ranks_start_from_rank_zeros_weights_and_resume_their_own_noise(two_rank
     assert resumed[0]["noise"] != resumed[1]["noise"]
 
 
+def test_semi_supervised_batches_are_shared_out(two_ranks):
+    data = partial(LabelledBits, num_labelled=30, labelled_batch_size=4)
+    sgd = {"optimizer": partial(torch.optim.SGD, lr=0.05), "monitor": "val/error", "mode": "min"}
+    model = Classifier(densities=make("classifier").densities, **sgd)
+    halves = partial(LabelledBits, num_labelled=30, labelled_batch_size=2)
+    first, second = two_ranks(data=halves, model=deepcopy(model), max_epochs=2)
+    assert torch.equal(first["weights"], second["weights"])
+    trainer = fit(model, data=data(batch_size=10, eval_batch_size=10), max_epochs=2)
+    assert first["step"] == trainer.global_step == 26
+    torch.testing.assert_close(first["weights"], weights(model), rtol=0, atol=2e-5)
+    first, second = two_ranks(data=data, model=make("m2"), max_epochs=1)
+    assert torch.equal(first["weights"], second["weights"])
+
+
 def test_ranks_corrupt_by_their_own_noise_and_stay_one_model(two_ranks):
     first, second = two_ranks(max_steps=5, model=make("dvae"))
     assert torch.equal(first["weights"], second["weights"])
@@ -125,3 +141,11 @@ def test_ranks_validate_and_save_one_model_with_one_set_of_running_statistics(tw
     before, after = ([torch.load(tmp_path / f"{when}-{r}.pt").item() for r in range(2)] for when in ("before", "after"))
     assert before[0] != before[1]
     assert after == [before[0]] * 2
+
+
+def test_players_of_two_ranks_stay_one_model(two_ranks):
+    """Critics included, each rank with draws of its own."""
+    first, second = two_ranks(max_steps=5, model=make("aae"))
+    assert torch.equal(first["weights"], second["weights"])
+    assert not torch.equal(first["weights"], weights(make("aae")))
+    assert not torch.equal(first["noise"], second["noise"])

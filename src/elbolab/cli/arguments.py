@@ -8,6 +8,9 @@ from pathlib import Path
 PATHS = ("resume", "run", "out")
 """Arguments whose value is a path."""
 
+STAGES = "pretrained."
+"""How arguments begin whose value is a run directory, or an experiment with overrides."""
+
 TAKES_A_WORD = ("--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp", "--cfg", "-c", "--package", "-p")
 """Flags of Hydra that the next word belongs to."""
 
@@ -23,15 +26,32 @@ def unquoted(value: str) -> str:
 
 
 def quote_paths(args: list[str]) -> list[str]:
-    """``args`` with the values of ``resume=``, ``run=`` and ``out=`` quoted, so that any path can be given plainly."""
+    """``args`` with what names a run quoted, ``resume=`` or ``pretrained.m1=``: any path can be given plainly."""
     return [_quote(arg) for arg in args]
 
 
 def _quote(arg: str) -> str:
     key, equals, value = arg.partition("=")
-    if key not in PATHS or not value or value == "null" or value != unquoted(value):
+    is_path = key in PATHS or key.lstrip("+").startswith(STAGES)
+    if not is_path or not value or value == "null" or value != unquoted(value):
         return arg
     return f"{key}={quoted(value)}"
+
+
+def stages_added(args: list[str]) -> list[str]:
+    """``args`` in which ``pretrained.m1=DIR`` need not say whether the configuration has that name already.
+
+    Raises:
+        ValueError: ``pretrained=DIR``, without a name.
+    """
+    return [_added(arg) for arg in args]
+
+
+def _added(arg: str) -> str:
+    key, equals, value = arg.lstrip("+").partition("=")
+    if key == "pretrained" and value[:1] not in ("{", ""):
+        raise ValueError(f"{arg}: say what it is to the model: pretrained.NAME=a run directory, or an experiment")
+    return f"++{key}={value}" if equals and key.startswith(STAGES) else arg
 
 
 def flags_first(args: list[str]) -> list[str]:

@@ -1,6 +1,8 @@
 """From a composed config to data, densities, model and trainer: each is built once, from the outside in."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
+from inspect import Parameter, signature
 from typing import Any
 
 import lightning as L
@@ -8,6 +10,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from elbolab.batch import Spec
+from elbolab.cli.values import annotations, options_of
 from elbolab.data.module import DataModule
 from elbolab.densities.base import Densities
 from elbolab.evaluation.evaluate import check_options, evaluate
@@ -25,9 +28,51 @@ def build_data(cfg: DictConfig) -> DataModule:
     return make(cfg.data)
 
 
-def build_densities(cfg: DictConfig, spec: Spec) -> Densities:
-    """The densities, sized by the spec. The recipe is called in Python: its arguments are no config."""
-    return make(cfg.densities)(spec)
+def build_densities(cfg: DictConfig, spec: Spec, **frozen: Densities) -> Densities:
+    """The densities, sized by the spec. The recipe is called in Python: its arguments are no config.
+
+    Args:
+        cfg: the composed config.
+        spec: what is known of the data.
+        **frozen: the densities of stages, by the names that the recipe has for them.
+
+    Raises:
+        ValueError: the recipe has no such name, or one that is not given.
+    """
+    recipe = make(cfg.densities)
+    check_stages(recipe, frozen)
+    return recipe(spec, **frozen)
+
+
+def check_stages(recipe: Callable[..., Densities], names: Iterable[str]) -> None:
+    """Refuses stages that a recipe does not take, and asks for those it cannot do without.
+
+    A recipe's stages are the arguments that its config leaves open; it cannot do without those annotated as
+    `Densities`, or as a capability of densities, that have no default.
+
+    Raises:
+        ValueError: names the key.
+    """
+    wanted = stages_of(recipe)
+    for name in names:
+        if name not in wanted:
+            others = " or ".join(f"pretrained.{other}" for other in wanted)
+            mend = f"it takes {others}" if others else "leave it out"
+            raise ValueError(f"this model takes no pretrained.{name}: {mend}")
+    for name in [name for name, is_required in wanted.items() if is_required and name not in names]:
+        raise ValueError(f"this model needs pretrained.{name}=...: a run directory, or the name of an experiment")
+
+
+def stages_of(recipe: Callable[..., Densities]) -> dict[str, bool]:
+    """The names of stages that a recipe of densities takes, and whether it needs them."""
+    function = recipe.func if isinstance(recipe, partial) else recipe
+    hints, parameters = annotations(function), signature(recipe).parameters
+    wanted = [name for name, hint in hints.items() if any(map(_is_stage, options_of(hint)))]
+    return {name: parameters[name].default is Parameter.empty for name in wanted if name in parameters}
+
+
+def _is_stage(hint: Any) -> bool:
+    return isinstance(hint, type) and issubclass(hint, Densities)
 
 
 def build_model(cfg: DictConfig, densities: Densities) -> ElboModule:

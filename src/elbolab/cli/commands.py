@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from elbolab.cli import COMMANDS
-from elbolab.cli.arguments import directory_overrides, flags_first, is_multirun, quote_paths
+from elbolab.cli.arguments import directory_overrides, flags_first, is_multirun, quote_paths, stages_added
 from elbolab.cli.listing import split_args
 from elbolab.cli.paths import config_dir
 from elbolab.cli.stopping import Stopped, stop_of
@@ -29,7 +29,7 @@ def run_command(command: str, args: list[str]) -> None:
         Stopped: the user or the machine ended it.
     """
     _import_from_here(args)
-    if command in ("list", "compare", "completion") and {"-h", "--help"} & set(args):
+    if command in ("list", "compare", "published", "completion") and {"-h", "--help"} & set(args):
         print(f"elbolab {command}: {COMMANDS[command]}")
     elif command == "list":
         from elbolab.cli.listing import print_choices
@@ -43,6 +43,10 @@ def run_command(command: str, args: list[str]) -> None:
         from elbolab.cli.compare import print_comparison
 
         print_comparison(args)
+    elif command == "published":
+        from elbolab.cli.published import print_published
+
+        print_published(args)
     else:
         _run_hydra_command(command, args)
 
@@ -53,7 +57,7 @@ def _run_hydra_command(command: str, args: list[str]) -> None:
 
     from elbolab.cli.sweep import Failure, print_others
 
-    args = flags_first(args)
+    args = flags_first(stages_added(args) if command == "train" else args)
     os.environ["HYDRA_FULL_ERROR"] = "1"
     added = directory_overrides(command, args)
     sys.argv = [sys.argv[0], *(args if is_multirun(args) else quote_paths(args)), *added]
@@ -152,4 +156,5 @@ def quiet_libraries() -> None:
         logger.setLevel(logging.WARNING)
     for advice in (".*does not have many workers.*", ".*The number of training batches.*", ".*Checkpoint directory.*"):
         warnings.filterwarnings("ignore", advice)
+    warnings.filterwarnings("ignore", ".*in eval mode at the start of training.*")  # a frozen stage is
     warnings.filterwarnings("ignore", ".*isinstance.treespec, LeafSpec.*")  # Lightning 2.6.6 on torch 2.15

@@ -3,6 +3,7 @@
 import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from omegaconf import OmegaConf
 from elbolab.cli.load import Run, load_run
 from elbolab.cli.nearest import last_part
 from elbolab.densities.base import Densities
+from elbolab.densities.terms import Undefined
+from elbolab.evaluation.figures.aggregate import codes_and_prior
 from elbolab.evaluation.figures.curves import Point, rate_distortion
 from elbolab.evaluation.figures.drawing import NUM_DATA, gather, write_figures
 from elbolab.evaluation.figures.generative import samples
@@ -26,7 +29,8 @@ MOST_PANELS = 4
 MOST_DIFFERENCES = 4
 """Differences that a run's name holds."""
 
-BOUNDS = ("elbo", "dvae_bound", "rate", "distortion", "nll", "active_units", "mse", "restoration", "probe_accuracy")
+BOUNDS: tuple[str, ...] = ("elbo", "dvae_bound", "rate", "distortion", "nll", "mmd2", "active_units", "mse")
+BOUNDS += ("restoration", "probe_accuracy")
 SCORES = ("beta_vae_score", "factor_vae_score", "mig", "dci_disentanglement", "sap")
 """Columns of the two tables."""
 
@@ -95,7 +99,7 @@ def labels(configs: Sequence[Any], apart: Sequence[str] = ()) -> list[str]:
         configs: their configurations.
         apart: parts whose differences are named for all runs, whatever their variants.
     """
-    runs = [dict(_leaves(config)) for config in configs]
+    runs = [flat(config) for config in configs]
     variants = [_value(run, "model") for run in runs]
     names = []
     for run, variant in zip(runs, variants, strict=True):
@@ -147,6 +151,11 @@ def _distinct(names: Sequence[str]) -> list[str]:
     return [name if name and counts[name] == 1 else f"{name} #{i}".strip() for i, name in enumerate(names)]
 
 
+def flat(config: Any) -> Leaves:
+    """The values of a configuration in plain Python by their dotted keys."""
+    return dict(_leaves(config))
+
+
 def _leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
     if not isinstance(node, dict):
         yield prefix, node
@@ -171,6 +180,8 @@ def _pictures(runs: Mapping[str, Run], reports: Mapping[str, Report]) -> dict[st
         "latent_spaces": latent_space(models, batches, seed=0),
         "random_decodes": samples(models, gather(batches, NUM_DATA), seed=0),
     }
+    with suppress(Undefined):  # not all of them have codes in the plane and a prior
+        panels["codes_and_priors"] = codes_and_prior(models, batches, seed=0)
     return figures | panels
 
 
@@ -204,8 +215,8 @@ def _heading(column: str, reports: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def _cell(quantity: Mapping[str, Any] | None) -> str:
-    """Nats to the hundredth, counts whole, shares and scores to the thousandth."""
+    """Nats to the hundredth, counts whole, squared distances to five places, shares and scores to the thousandth."""
     if quantity is None:
         return "-"
-    decimals = {"nats": 2, "dimensions": 0}.get(quantity["unit"], 3)
+    decimals = {"nats": 2, "dimensions": 0, "squared distance": 5}.get(quantity["unit"], 3)
     return f"{quantity['value']:.{decimals}f}"

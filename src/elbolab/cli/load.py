@@ -14,6 +14,7 @@ from elbolab.batch import Shape, Spec
 from elbolab.cli.arguments import existing
 from elbolab.cli.build import build_data, build_densities
 from elbolab.cli.run_dir import RunDir, load_weights, read_config, read_spec
+from elbolab.cli.stages import blanks, kept
 from elbolab.data.module import DataModule
 from elbolab.densities.base import Densities
 from elbolab.training.rng import isolated_rng
@@ -46,7 +47,7 @@ class Run:
         """The codes (B, D) of x (B, *event).
 
         Raises:
-            ValueError: another shape, or conditions that are missing; so do the other methods.
+            ValueError: another shape, of x or of a condition, or conditions that are missing; so do the other methods.
         """
         return self.densities.encode(self._data(x), *self._conditions(given))
 
@@ -82,7 +83,16 @@ class Run:
                 f"this run has data.given={self.cfg.data.given}, and {len(given)} conditions were given: {mend}"
                 + (f"; for class labels y: torch.nn.functional.one_hot(y, {self.spec.num_classes})" if wanted else "")
             )
-        return [self._cast(condition) for condition in given]
+        return [self._condition(*pair) for pair in enumerate(given)]
+
+    def _condition(self, index: int, values: Values) -> Tensor:
+        condition, shape = self._cast(values), self.spec.given[index]
+        if condition.shape[1:] != shape or condition.dim() == len(shape):
+            raise ValueError(
+                f"condition {index + 1} has shape {tuple(condition.shape)}; with data.given={self.cfg.data.given} this "
+                f"run's have (B, {_listed(shape)})"
+            )
+        return condition
 
     def _cast(self, values: Values) -> Tensor:
         return torch.as_tensor(values, dtype=next(self.densities.parameters()).dtype, device=self.device)
@@ -132,6 +142,6 @@ def load_run(path: str | Path, device: str | torch.device = "cpu") -> Run:
     dir = RunDir(existing(path))
     cfg, spec = read_config(dir), read_spec(dir)
     with numbers_of(cfg), isolated_rng(torch.device("cpu")):
-        densities = build_densities(cfg, spec)
+        densities = build_densities(cfg, spec, **blanks(kept(dir, cfg)))
     load_weights(dir.weights, densities)
     return Run(dir, cfg, spec, densities.to(device).eval())

@@ -15,19 +15,21 @@ def sample(cfg: DictConfig) -> None:
     """The task that Hydra calls.
 
     Raises:
-        ValueError: fewer draws than one, or a seed that is none.
+        ValueError: fewer draws than one, a seed that is none, or a label that the run does not know.
     """
     if cfg.num < 1:
         raise ValueError(f"num={cfg.num}: draw at least one sample")
+    if not isinstance(cfg.label, int | None):
+        raise ValueError(f"label={cfg.label}: give the number of a class, or null")
     run = load_run(cfg.run, choose_device(cfg.device))
     with numbers_of(run.cfg):
-        _draw(run, Path(cfg.out), cfg.num, check_seed(cfg.seed))
+        _draw(run, Path(cfg.out), cfg.num, check_seed(cfg.seed), cfg.label)
 
 
-def _draw(run: Run, folder: Path, num: int, seed: int) -> None:
+def _draw(run: Run, folder: Path, num: int, seed: int, label: int | None) -> None:
     batches = run.data().batches("test", device=run.device)
+    arrays = sample_arrays(run.densities, batches, num=num, seed=seed, label=label)
     written = write_figures(draw_all(run.densities, batches, seed=seed), folder)
-    arrays = sample_arrays(run.densities, batches, num=num, seed=seed)
     np.savez(folder / "samples.npz", **arrays)  # type: ignore[arg-type]
     shapes = ", ".join(f"{name} {values.shape}" for name, values in arrays.items())
     print(f"{folder / 'samples.npz'}  {shapes}", *written, sep="\n")

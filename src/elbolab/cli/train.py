@@ -13,14 +13,18 @@ from lightning.pytorch.callbacks import ModelCheckpoint, Timer
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
+from elbolab.batch import Spec
 from elbolab.callbacks.wandb import finish
 from elbolab.cli.begin import Begin
 from elbolab.cli.build import build_data, build_densities, build_evaluation, build_model, build_parts, build_trainer
 from elbolab.cli.checks import check_monitors, check_net, check_seed
 from elbolab.cli.evaluate import measure
 from elbolab.cli.load import load_run, numbers_of
+from elbolab.cli.planning import located, planned
+from elbolab.cli.pretraining import complete
 from elbolab.cli.resume import resumed_config
 from elbolab.cli.run_dir import RunDir, cleared, held, save_weights, write_json, write_start
+from elbolab.cli.stages import Stages, blanks, keep, kept
 from elbolab.cli.values import absolute_paths
 from elbolab.data.module import DataModule
 from elbolab.distributions.conditional import compile_networks
@@ -33,8 +37,12 @@ log_once = rank_zero_only(logging.getLogger(__name__).info)
 def train(cfg: DictConfig) -> float:
     """The task that Hydra calls; returns the best value of the monitored quantity, for sweepers."""
     cfg = resolved(cfg)
-    run = RunDir(Path(cfg.paths.run))
     torch.distributions.Distribution.set_default_validate_args(False)  # a check on values is a host sync
+    return train_in(cfg, RunDir(Path(cfg.paths.run)))
+
+
+def train_in(cfg: DictConfig, run: RunDir) -> float:
+    """Trains and measures a resolved configuration in a run directory; `train`, and each of its stages before it."""
     with numbers_of(cfg), held(run), cleared(run):
         return _train(cfg, run)
 
@@ -43,12 +51,17 @@ def _train(cfg: DictConfig, run: RunDir) -> float:
     L.seed_everything(check_seed(cfg.seed), workers=True, verbose=False)
     data = build_data(cfg)
     check_net(cfg, data.spec)
-    model = build_model(cfg, build_densities(cfg, data.spec))
-    begin = Begin(lambda: write_start(run, cfg, data.spec, sys.argv))
+    goes_on = bool(cfg.resume) and run.last.is_file()  # with the weights of its stages among its own
+    stages = kept(run, cfg) if goes_on else planned(cfg, data.spec)
+    parts = blanks(stages)
+    model = build_model(cfg, build_densities(cfg, data.spec, **parts))
+    begin = Begin(lambda: start(run, cfg, data.spec, stages))
     trainer = build_trainer(cfg, begin)
     build_evaluation(cfg)  # to find its faults now
     log_once(data.describe())  # reads and checks the data
     check_monitors(cfg, model, data)
+    if not goes_on:  # now that this run's own faults would have shown
+        complete(stages, parts, train_in)
     if cfg.compile:
         compile_networks(model)
     value, lines = logged(lambda: fit(cfg, run, data, model, trainer, begin), cfg, trainer)
@@ -57,6 +70,12 @@ def _train(cfg: DictConfig, run: RunDir) -> float:
     if trainer.is_global_zero:
         print(told, *lines, sep="\n")
     return value
+
+
+def start(run: RunDir, cfg: DictConfig, spec: Spec, stages: Stages) -> None:
+    """Writes what rebuilds the run, its stages first: a run that has a configuration has begun."""
+    keep(run, stages)
+    write_start(run, cfg, spec, sys.argv)
 
 
 def logged(work: Callable[[], float], cfg: DictConfig, trainer: L.Trainer) -> tuple[float, list[str]]:
@@ -76,7 +95,7 @@ def resolved(cfg: DictConfig) -> DictConfig:
     hydra = HydraConfig.get()
     if hydra.mode is RunMode.MULTIRUN and cfg.group is None:
         cfg.group = f"{cfg.name} {Path(hydra.sweep.dir).name}"
-    cfg = absolute_paths(resumed_config(cfg) if cfg.resume else cfg)
+    cfg = located(absolute_paths(resumed_config(cfg) if cfg.resume else cfg))
     return OmegaConf.create(OmegaConf.to_container(cfg, resolve=True))  # type: ignore[return-value]
 
 

@@ -4,6 +4,7 @@ Looked at once, before anything is built or written, so that no constructor has 
 """
 
 import inspect
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import NoneType, UnionType
@@ -50,7 +51,7 @@ def check_values(cfg: DictConfig, defaults: DictConfig) -> None:
 def absolute_paths(cfg: DictConfig) -> DictConfig:
     """``cfg`` with every relative path made absolute: what is annotated as a `Path` means the same in any folder."""
     for key, value, hint in arguments(cfg):
-        if Path in _options(hint) and value is not None and "://" not in str(value):
+        if Path in options_of(hint) and value is not None and "://" not in str(value):
             OmegaConf.update(cfg, key, str(Path(str(value)).expanduser().absolute()))
     return cfg
 
@@ -82,9 +83,9 @@ def _value(cfg: DictConfig, key: str) -> Any:
 
 
 def _plain(cfg: DictConfig, defaults: DictConfig) -> Iterator[Argument]:
-    """The plain keys of a command. One whose default is null, a choice or yet to be given says nothing."""
+    """The plain keys of a command. One whose default is null, a choice, another's or yet to be given says nothing."""
     for key, default in OmegaConf.to_container(defaults, resolve=False).items():  # type: ignore[union-attr]
-        hint = bool if isinstance(default, bool) else type(default)
+        hint = NoneType if re.fullmatch(r"\$\{[^{}]*\}", str(default)) else type(default)
         if key in cfg and hint in (bool, int, float, str, list) and not OmegaConf.is_missing(cfg, key):
             yield Argument(str(key), _value(cfg, str(key)), hint)
 
@@ -92,9 +93,13 @@ def _plain(cfg: DictConfig, defaults: DictConfig) -> Iterator[Argument]:
 def hints_of(target: str) -> dict[str, Any]:
     """The annotations of the arguments of a class or function, those of base classes where it hands arguments on."""
     try:
-        found = get_object(target)
+        return annotations(get_object(target))
     except Exception:  # instantiating it gives the message
         return {}
+
+
+def annotations(found: Any) -> dict[str, Any]:
+    """The same of the class or function itself."""
     hints: dict[str, Any] = {}
     for function in _constructors(found) if isinstance(found, type) else [found]:
         hints = _hints(function) | hints
@@ -128,7 +133,7 @@ def fits(value: Any, hint: Any) -> bool:
 
     A node with ``_target_`` can be anything, and an annotation that names nothing plain says nothing of plain values.
     """
-    return _fits_any(value, _options(hint))
+    return _fits_any(value, options_of(hint))
 
 
 def _fits_any(value: Any, options: tuple[Any, ...]) -> bool:
@@ -164,16 +169,17 @@ def _fits(value: Any, hint: Any) -> bool:
 
 def _elements(parts: tuple[Any, ...]) -> tuple[Any, ...]:
     """What a sequence's elements may be; any of them in a tuple of several."""
-    return tuple(option for part in parts if part is not Ellipsis for option in _options(part))
+    return tuple(option for part in parts if part is not Ellipsis for option in options_of(part))
 
 
-def _options(hint: Any) -> tuple[Any, ...]:
+def options_of(hint: Any) -> tuple[Any, ...]:
+    """The types that an annotation allows: those of a union, else itself."""
     return get_args(hint) if isinstance(hint, UnionType) or get_origin(hint) is Union else (hint,)
 
 
 def say(hint: Any) -> str:
     """The types in words: ``a whole number, or null``."""
-    options = [option for option in _options(hint) if option is not Path or str not in _options(hint)]
+    options = [option for option in options_of(hint) if option is not Path or str not in options_of(hint)]
     return ", or ".join(dict.fromkeys(map(_say, options)))
 
 

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import Self, final
 
 from torch import Tensor, nn
 from torch.distributions import Distribution
@@ -18,10 +19,17 @@ class Densities(nn.Module, ABC):
     Attributes:
         spec: what is known of the data.
         latent_shape: shape of one latent draw, or code.
+        frozen: whether it is part of another model and no longer trained; see `freeze`.
     """
 
     spec: Spec
     latent_shape: Shape
+    frozen: bool = False
+
+    @final
+    def train(self, mode: bool = True) -> Self:
+        """As torch's, but what is frozen stays in evaluation mode whatever the model around it does."""
+        return super().train(mode and not self.frozen)
 
     @abstractmethod
     def terms(
@@ -50,7 +58,7 @@ class Densities(nn.Module, ABC):
         """Starts from the training mean (*event) what does so by definition, or because its configuration asks."""
 
 
-class Classifying(ABC):
+class Classifying(Densities, ABC):
     """What a model that names classes answers beside its densities; evaluation then reports its error.
 
     Shapes: B data, C classes.
@@ -61,7 +69,7 @@ class Classifying(ABC):
         """Log q(y | x), (B, C)."""
 
 
-class Corrupting(ABC):
+class Corrupting(Densities, ABC):
     """What a denoising model answers beside its densities; evaluation then reports its own bound and restorations.
 
     Shapes: B data, M corruptions of each (any shape).
@@ -74,6 +82,36 @@ class Corrupting(ABC):
     @abstractmethod
     def proposal(self, x: Tensor, *given: Tensor) -> Distribution:
         """q(z | x, c) exactly at x, corrupted or not, in training mode too."""
+
+
+class Styled(Densities, ABC):
+    """What a model that tells class from style answers beside its densities; figures hold one and change the other.
+
+    Classes are one-hot vectors (*S, C), styles z (*S, D).
+    """
+
+    @abstractmethod
+    def style(self, x: Tensor) -> Tensor:
+        """The mean of q(z | x, y) at the most probable class, (B, D)."""
+
+    @abstractmethod
+    def style_prior(self, y: Tensor) -> Distribution:
+        """p(z | y)."""
+
+    @abstractmethod
+    def restyle(self, z: Tensor, y: Tensor) -> Distribution:
+        """p(x | y, z)."""
+
+
+class Guessing(Densities, ABC):
+    """What a model that starts from a guess without latents answers beside its densities; pictures then show it.
+
+    Shapes: B data.
+    """
+
+    @abstractmethod
+    def first_guess(self, *given: Tensor) -> Tensor:
+        """E[x | c] of its baseline, (*S, B, *event)."""
 
 
 MakeDensities = Callable[..., Densities]

@@ -6,12 +6,12 @@ from math import ceil, prod
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Distribution, Independent, constraints
+from torch.distributions import Distribution, Independent, OneHotCategorical, constraints
 
 from elbolab.batch import Shape, Spec, Support
 from elbolab.densities.base import Densities
 from elbolab.densities.terms import Terms
-from elbolab.distributions.conditional import Conditional, Head
+from elbolab.distributions.conditional import Conditional, Head, MakeConditional
 from elbolab.distributions.grid import Grid, grid_values
 from elbolab.distributions.point_mass import PointMass
 
@@ -20,6 +20,22 @@ def check_latent_dim(latent_dim: int) -> None:
     """Raises ValueError unless it is a whole number from 1 on."""
     if not isinstance(latent_dim, int) or latent_dim < 1:
         raise ValueError(f"densities.latent_dim={latent_dim}: a model needs at least one latent dimension")
+
+
+def check_given(spec: Spec, what: str) -> None:
+    """Raises ValueError unless the data have conditions."""
+    if not spec.given:
+        raise ValueError(
+            f"{what} needs conditions, and these data have none: choose data.given=labels (or another data.given), or "
+            "a model without conditions (model=vae)"
+        )
+
+
+def needed(likelihood: MakeConditional | None) -> MakeConditional:
+    """The recipe; raises ValueError where there is none, as for a model without a density of the data."""
+    if likelihood is None:
+        raise ValueError("this model needs a likelihood: choose e.g. likelihood=bernoulli")
+    return likelihood
 
 
 @torch.no_grad()
@@ -31,6 +47,7 @@ def check_posterior(prior: Conditional, posterior: Conditional, spec: Spec) -> N
         raise ValueError(
             "the posterior is a point mass, which has no KL to a prior: choose model=ae or posterior=diagonal_normal"
         )
+    _check_densities(q, p)
     with torch.random.fork_rng(devices=[]):
         inside = _contains(p, q.sample((8,)))
     if is_discrete(q) != is_discrete(p) or not inside:
@@ -41,10 +58,42 @@ def check_posterior(prior: Conditional, posterior: Conditional, spec: Spec) -> N
 
 
 @torch.no_grad()
-def check_likelihood(likelihood: Conditional, latent_shape: Shape, spec: Spec) -> None:
-    """Raises ValueError where the data have values to which the likelihood gives no probability."""
+def check_matched(prior: Conditional, posterior: Conditional, spec: Spec, event: Shape | None = None) -> None:
+    """Raises ValueError unless a critic can match codes to draws of the prior.
+
+    Args:
+        prior: p(z | c).
+        posterior: q(z | x, c).
+        spec: what is known of the data.
+        event: shape of the prior's draws, None for that of the posterior's.
+    """
+    if any(True for _ in prior.parameters()):
+        raise ValueError(
+            "a critic matches codes to a prior, which has no parameters to learn: choose prior=normal, gaussian_ring "
+            "or swiss_roll"
+        )
+    x, *given = _zeros(spec)
+    q, p = _probe(posterior, x, *given), _probe(prior, *given)
+    if is_discrete(q) or is_discrete(p):
+        raise ValueError(
+            f"a critic sees codes that vary smoothly, and these are of a {family_of(q)} with a {family_of(p)} prior: "
+            "choose posterior=deterministic and prior=normal"
+        )
+    assert p.event_shape == (q.event_shape if event is None else event)
+
+
+@torch.no_grad()
+def check_likelihood(likelihood: Conditional, latent_shape: Shape | None, spec: Spec) -> None:
+    """Raises ValueError where the data have values to which the likelihood gives no probability.
+
+    Args:
+        likelihood: p(x | z, c).
+        latent_shape: shape of z; None for p(x | c), without a latent.
+        spec: what is known of the data.
+    """
     _, *given = _zeros(spec)
-    p = _probe(likelihood, torch.zeros(1, *latent_shape), *given)
+    latent = [] if latent_shape is None else [torch.zeros(1, *latent_shape)]
+    p = _probe(likelihood, *latent, *given)
     continuous = spec.levels is None and spec.support is not Support.BINARY
     if (continuous and is_discrete(p)) or not _contains(p, _examples(spec)):
         raise ValueError(_mend(p, spec))
@@ -62,17 +111,44 @@ def check_code(posterior: Conditional, spec: Spec) -> None:
 
 
 @torch.no_grad()
+def check_classifier(classifier: Conditional, spec: Spec) -> None:
+    """Raises ValueError unless q(y | x) is a distribution of one-hot vectors."""
+    q = _probe(classifier, torch.zeros(1, *spec.x))
+    if not isinstance(q, OneHotCategorical):
+        raise ValueError(
+            f"q(y | x) is a {family_of(q)}, and must tell classes apart: set densities.classifier.family._target_="
+            "elbolab.distributions.one_hot.OneHot"
+        )
+
+
+@torch.no_grad()
+def check_noiseless(conditional: Conditional, shapes: tuple[Shape, ...], mend: str) -> None:
+    """Raises ValueError, naming ``mend``, where a network draws noise of its own: computed anew, it would be another.
+
+    Args:
+        conditional: what is to be computed anew.
+        shapes: shapes of its parents.
+        mend: the option to set instead.
+    """
+    with torch.random.fork_rng(devices=[]):
+        before = torch.get_rng_state()
+        conditional(*(torch.zeros(1, *shape) for shape in shapes))
+        if not torch.equal(before, torch.get_rng_state()):
+            raise ValueError(f"a network that draws noise while training cannot be computed anew: set {mend}")
+
+
+@torch.no_grad()
 def example_terms(densities: Densities) -> Terms:
     """The terms of one datum, all 0, as evaluation sees them; the generator is left as it was."""
     like = next(densities.parameters())
-    with _evaluated(densities), torch.random.fork_rng(devices=[]):
+    with evaluated(densities), torch.random.fork_rng(devices=[]):
         return densities.terms(*(zeros.to(like) for zeros in _zeros(densities.spec)))
 
 
 def initialise_heads(conditional: Conditional, mean: Tensor) -> None:
-    """Starts every head of ``conditional`` that asks for it from ``mean`` (*event)."""
+    """Starts every head of ``conditional`` that asks for it from ``mean`` (*event); what is frozen stays as it is."""
     for module in conditional.modules():
-        if isinstance(module, Head):
+        if isinstance(module, Head) and any(weight.requires_grad for weight in module.parameters()):
             module.initialise_to_mean(mean)
 
 
@@ -83,12 +159,12 @@ def _zeros(spec: Spec) -> list[Tensor]:
 
 def _probe(conditional: nn.Module, *parents: Tensor) -> Distribution:
     """The distribution as evaluation sees it."""
-    with _evaluated(conditional):
+    with evaluated(conditional):
         return conditional(*parents)
 
 
 @contextmanager
-def _evaluated(module: nn.Module) -> Iterator[None]:
+def evaluated(module: nn.Module) -> Iterator[None]:
     """Evaluation mode; the training flags are left as they were."""
     flags = [(part, part.training) for part in module.modules()]
     module.eval()
@@ -97,6 +173,21 @@ def _evaluated(module: nn.Module) -> Iterator[None]:
     finally:
         for part, training in flags:
             part.training = training
+
+
+def _check_densities(q: Distribution, p: Distribution) -> None:
+    """Raises ValueError where draws of posterior or prior exist and a density does not: there is no bound."""
+    ways = (("posterior", q, "posterior=diagonal_normal"), ("prior", p, "prior=standard_normal or gaussian_ring"))
+    for part, distribution, mend in ways:
+        with torch.random.fork_rng(devices=[]):
+            draw = distribution.sample()
+        try:
+            distribution.log_prob(draw)
+        except NotImplementedError as error:
+            raise ValueError(
+                f"this {part} can be drawn from but has no density ({error}), so there is no bound: choose {mend}, or "
+                "model=aae, which needs draws alone"
+            ) from error
 
 
 def is_discrete(p: Distribution) -> bool:

@@ -17,7 +17,7 @@ from elbolab.distributions.corruption import MakeCorruption, required
 
 
 @final
-class DenoisingLayer(Densities, Corrupting):
+class DenoisingLayer(Corrupting):
     """One layer of latents whose encoder is shown corrupted data where a bound asks for it.
 
     Its terms and codes are those of x as it is given, in training too; nothing is corrupted unless `corrupt` is called.

@@ -106,6 +106,40 @@ class Sampled(Latent):
 
 
 @final
+class AtDraw(Latent):
+    """A draw z ~ q whose prior depends on latents that were inferred from that very draw: no closed form is its KL.
+
+    Args:
+        z: the draw, (*S, B, *latent_shape).
+        log_q: log q(z), (*S, B).
+        log_p: log p(z | the latents above it), (*S, B).
+    """
+
+    def __init__(self, z: Tensor, log_q: Tensor, log_p: Tensor) -> None:
+        self.z, self.log_q, self.log_p = z, log_q, log_p
+
+    @property
+    def kl(self) -> Tensor:
+        """Log q(z) - log p(z), the one-sample estimate."""
+        return self.log_q - self.log_p
+
+    @property
+    def log_ratio(self) -> Tensor:
+        """Log p(z) - log q(z)."""
+        return self.log_p - self.log_q
+
+    @property
+    def kl_per_dim(self) -> Tensor:
+        """Raises Undefined."""
+        raise Undefined("no KL per dimension: the prior of a draw depends on what was inferred from it")
+
+    @property
+    def is_bound(self) -> bool:
+        """True: the draw is hard."""
+        return True
+
+
+@final
 class Certain(Latent):
     """No latent variable at all: p(x | c) is evaluated exactly, at no rate; ELBO and log-likelihood are the same.
 
@@ -183,9 +217,10 @@ class Terms:
         Raises:
             Undefined: there is no KL, or a latent is a relaxed draw, whose objective bounds nothing.
         """
+        rate = self.rate
         if not all(latent.is_bound for latent in self.latents):
             raise Undefined("no ELBO: the latent is relaxed while training; evaluation draws it hard")
-        return self.log_lik - self.rate
+        return self.log_lik - rate
 
     @property
     def log_weight(self) -> Tensor:

@@ -43,6 +43,44 @@ class Mixture(Conditional):
 
 
 @final
+class ClassCentres(Conditional):
+    """N(mu_c, I) with a learned centre for each class c; its one parent is a label as a one-hot vector.
+
+    Of several ones, as attributes have them, the centre is the sum.
+
+    Args:
+        parents: the shape of the label, ((C,),).
+        event: shape of one draw.
+        spread: standard deviation of the initial centres; at 0 every class starts from N(0, I).
+
+    Raises:
+        ValueError: no parents, several, or one that is no vector; or a negative spread.
+    """
+
+    one: Tensor
+
+    def __init__(self, parents: tuple[Shape, ...], event: Shape, spread: float) -> None:
+        super().__init__()
+        match parents:
+            case ((num_classes,),):
+                self.centres = nn.Parameter(spread * torch.randn(num_classes, *event))
+            case _:
+                raise ValueError(
+                    f"prior=class_centres has a centre for each class, and the conditions have shapes {list(parents)}: "
+                    "choose data.given=labels, or another prior (prior=conditional_normal, standard_normal)"
+                )
+        if spread < 0:
+            raise ValueError(f"prior spread={spread}: must not be negative")
+        self.register_buffer("one", torch.ones(event), persistent=False)
+
+    def forward(self, *parents: Tensor) -> Distribution:
+        """N(mu_c, I) of batch shape (*S, B), at labels (*S, B, C)."""
+        (label,) = parents
+        loc = (label @ self.centres.flatten(1)).unflatten(-1, self.one.shape)
+        return Independent(Normal(loc, self.one.expand_as(loc)), self.one.dim())
+
+
+@final
 class FixedBernoulli(Conditional):
     """Independent Bernoulli variables of one probability, whatever the parents.
 
@@ -68,3 +106,33 @@ class FixedBernoulli(Conditional):
         """Independent Bernoulli of batch shape (*S, B), () without parents."""
         factors = Independent(Bernoulli(probs=self.probs), self.probs.dim())
         return factors.expand(lead_of(parents, self.parents))
+
+
+@final
+class ScaledNormal(Conditional):
+    """N(0, scale^2 I), whatever the parents.
+
+    Args:
+        parents: shapes of the parents; only their leading dimensions matter.
+        event: shape of one draw.
+        scale: standard deviation of every coordinate.
+
+    Raises:
+        ValueError: the scale is not positive.
+    """
+
+    zero: Tensor
+    scale: Tensor
+
+    def __init__(self, parents: tuple[Shape, ...], event: Shape, scale: float) -> None:
+        super().__init__()
+        if not scale > 0:
+            raise ValueError(f"prior scale={scale}: a standard deviation is positive")
+        self.parents = parents
+        self.register_buffer("zero", torch.zeros(event), persistent=False)
+        self.register_buffer("scale", torch.full(event, float(scale)), persistent=False)
+
+    def forward(self, *parents: Tensor) -> Distribution:
+        """The normal of batch shape (*S, B), () without parents."""
+        normal = Independent(Normal(self.zero, self.scale), self.zero.dim())
+        return normal.expand(lead_of(parents, self.parents))

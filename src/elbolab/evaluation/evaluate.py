@@ -2,18 +2,24 @@
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Protocol, final
+from typing import Any, Protocol, final
 
 import torch
 
 from elbolab.batch import Batch
 from elbolab.densities.base import Densities
 from elbolab.distributions.corruption import MakeCorruption
+from elbolab.evaluation.aggregate import aggregate_quantities
 from elbolab.evaluation.batches import first
+from elbolab.evaluation.classification import classification_quantities
+from elbolab.evaluation.clusters import cluster_quantities
+from elbolab.evaluation.conditional import conditional_quantities
 from elbolab.evaluation.decomposition import rate_decomposition
 from elbolab.evaluation.denoising import denoising_quantities, restoration_quantities
 from elbolab.evaluation.editing import edit_quantities
+from elbolab.evaluation.few_labels import few_label_quantities
 from elbolab.evaluation.likelihood import degeneracy, likelihood_quantities
+from elbolab.evaluation.parzen import parzen_quantities
 from elbolab.evaluation.quantity import Quantity
 from elbolab.evaluation.ranks import world_and_rank
 from elbolab.evaluation.report import SPLITS, Report, check, entries
@@ -25,7 +31,13 @@ log = logging.getLogger(__name__)
 
 
 class Source(Protocol):
-    """Where data come from; every data module is one."""
+    """Where data come from; every data module is one.
+
+    Attributes:
+        num_labelled: size of the part ``labelled`` of the training data, None where no part has labels of its own.
+    """
+
+    num_labelled: int | None
 
     def batches(self, split: str, device: torch.device | str) -> Iterable[Batch]:
         """All batches of a split, the same at every iteration."""
@@ -54,6 +66,11 @@ def evaluate(
     decomposition_limit: int = 2_000,
     probe_limit: int = 50_000,
     num_neighbours: int = 5,
+    aggregate_limit: int = 10_000,
+    null_pairs: int | None = None,
+    parzen_samples: int | None = None,
+    class_samples: int = 100,
+    class_limit: int | None = 1_000,
     scores: Scores = PROTOCOL,
     num_corruptions: int = 5,
     corruption: MakeCorruption | None = None,
@@ -75,6 +92,11 @@ def evaluate(
         probe_limit: training data of the probes, and of the classifier that reads edits, at most; a seeded choice of
             them where there are more.
         num_neighbours: voters of the nearest-neighbour probe.
+        aggregate_limit: codes that are compared with draws of the prior, at most; the cost is quadratic.
+        null_pairs: pairs of draws of the prior for mmd2_null; None for none.
+        parzen_samples: windows of parzen_log_lik; None for none.
+        class_samples: K, for each class, of a class-conditional model's nll and error.
+        class_limit: data of each split that these two are measured on, at most; None for all.
         scores: how the disentanglement scores are taken; as many data as they are scored on are edited.
         num_corruptions: M, corruptions of each datum that a denoising model's bounds and NLL rest on; the K samples of
             its NLL are shared out among them.
@@ -84,15 +106,19 @@ def evaluate(
         ValueError: an unknown split, a number below 1, or a corruption that is none.
     """
     limits = {"limit": limit, "decomposition_limit": decomposition_limit, "probe_limit": probe_limit}
+    limits |= {"aggregate_limit": aggregate_limit, "null_pairs": null_pairs, "parzen_samples": parzen_samples}
+    limits |= {"class_samples": class_samples, "class_limit": class_limit}
     numbers = {"num_samples": num_samples, "num_neighbours": num_neighbours, "num_corruptions": num_corruptions}
     check_options(splits, seed, scores, corruption, memory=memory, **numbers, **limits)
     device = device_of(densities)
     train = data.batches("train", device)
     measured = {split: First(data.batches(split, device), limit) for split in splits}
-    noise = {"num_corruptions": num_corruptions, "seed": seed}
+    sampling: dict[str, Any] = {"num_samples": num_samples, "seed": seed, "memory": memory}
+    by_class: dict[str, Any] = {"class_samples": class_samples, "class_limit": class_limit}
     likelihoods = {
-        split: likelihood_quantities(densities, batches, num_samples=num_samples, memory=memory, **noise)
-        | denoising_quantities(densities, batches, **noise)
+        split: likelihood_quantities(densities, batches, num_corruptions=num_corruptions, **sampling)
+        | conditional_quantities(densities, batches, **sampling, **by_class)
+        | denoising_quantities(densities, batches, num_corruptions=num_corruptions, seed=seed)
         | restoration_quantities(densities, batches, corruption, seed=seed)
         for split, batches in measured.items()
     }
@@ -104,6 +130,13 @@ def evaluate(
     for split, batches in measured.items():
         found = likelihoods[split] | rate_decomposition(densities, batches, seed=seed, limit=decomposition_limit)
         found |= representation_quantities(densities, train, batches, seed=seed, protocol=scores, **probes)
+        found |= aggregate_quantities(densities, batches, seed=seed, limit=aggregate_limit, null=null_pairs)
+        val = data.batches("val", device)
+        found |= cluster_quantities(densities, val, batches, seed=seed)
+        found |= parzen_quantities(densities, val, batches, seed=seed, num_samples=parzen_samples)
+        found |= classification_quantities(densities, batches, seed=seed)
+        if data.num_labelled is not None:
+            found |= few_label_quantities(densities, data.batches("labelled", device), batches, seed=seed)
         found |= edit_quantities(densities, train, batches, seed=seed, **counts)
         _tell(split, found)
         report[split] = entries(found)

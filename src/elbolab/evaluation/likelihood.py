@@ -7,10 +7,10 @@ no result depends on how the data were batched, on the number of ranks, or (for 
 budget.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from math import log, prod
-from typing import NamedTuple, final
+from typing import Any, NamedTuple, final
 
 import torch
 from torch import Tensor, nn
@@ -47,7 +47,11 @@ class Marginal(NamedTuple):
 
 
 def bound(densities: Densities, batches: Iterable[Batch], *, seed: int, num_samples: int = 1) -> dict[str, Tensor]:
-    """ELBO, rate and distortion per datum, (N,) each, averaged over ``num_samples`` draws; those that exist."""
+    """ELBO, rate and distortion per datum, (N,) each, averaged over ``num_samples`` draws; those that exist.
+
+    Raises:
+        Undefined: the model has no density of the data (a classifier).
+    """
     size = max(1, GROUP // num_samples)
 
     def measure(number: int, rows: Rows) -> dict[str, Tensor]:
@@ -80,6 +84,8 @@ def importance_log_likelihood(
 ) -> Marginal:
     """Estimate log p(x) by log 1/K sum_k p(x, z_k) / q(z_k | x), z_k ~ q(z | x): L_K of Burda et al. (2016), eq. 8.
 
+    With conditions c it is log p(x | c) (Sohn et al. 2015, section 4.1).
+
     Weights are computed in the model's dtype, in chunks of samples and data that fit ``memory``; their logarithms are
     summed in float64.
 
@@ -94,9 +100,33 @@ def importance_log_likelihood(
     Raises:
         Undefined: the model has no importance weight (an autoencoder).
     """
-    size = min(GROUP, max(1, DRAWN // (num_samples * prod(densities.latent_shape))))
 
-    groups = in_groups(batches, size)
+    def estimate(rows: Rows, chunk: int) -> dict[str, Tensor]:
+        return marginal_of(densities, rows, num_samples, chunk, proposal)._asdict()
+
+    return Marginal(**over_groups(densities, batches, estimate, num_samples=num_samples, seed=seed, memory=memory))
+
+
+def over_groups(
+    densities: Densities,
+    batches: Iterable[Batch],
+    estimate: Callable[[Rows, int], dict[str, Tensor]],
+    *,
+    num_samples: int,
+    seed: int,
+    memory: int | None,
+) -> dict[str, Tensor]:
+    """What ``estimate`` finds of every datum, a group at a time, each with noise of its own, over all ranks.
+
+    Args:
+        densities: the model.
+        batches: the data.
+        estimate: (a group's rows, pairs of a sample and a datum that fit the memory) -> values by name, (G, ...) each.
+        num_samples: K.
+        seed: seed of the noise.
+        memory: bytes for the activations of one chunk; None takes `default_memory`.
+    """
+    groups = in_groups(batches, min(GROUP, max(1, DRAWN // (num_samples * _latent_numbers(densities)))))
     first = next(groups)
 
     with evaluating(densities, seed):
@@ -104,12 +134,17 @@ def importance_log_likelihood(
 
         def measure(number: int, rows: Rows) -> dict[str, Tensor]:
             seed_noise(device_of(densities), seed, number)
-            return _marginal(densities, rows, num_samples, chunk, proposal)._asdict()
+            return estimate(rows, chunk)
 
-        return Marginal(**shared_out(measure, chain([first], groups)))
+        return shared_out(measure, chain([first], groups))
 
 
-def _marginal(densities: Densities, rows: Rows, num_samples: int, chunk: int, proposal: Proposal) -> Marginal:
+def _latent_numbers(densities: Densities) -> int:
+    """Numbers of one latent draw, 1 where there is no latent."""
+    return max(1, prod(densities.latent_shape))
+
+
+def marginal_of(densities: Densities, rows: Rows, num_samples: int, chunk: int, proposal: Proposal) -> Marginal:
     """Estimate of log p(x) and effective sample size of one group, (G,) each."""
     log_w = _log_weights(densities, rows, num_samples, chunk, proposal(densities, rows, num_samples))
     log_sum = log_w.logsumexp(0)
@@ -119,7 +154,7 @@ def _marginal(densities: Densities, rows: Rows, num_samples: int, chunk: int, pr
 
 def _log_weights(densities: Densities, rows: Rows, num_samples: int, chunk: int, draw: Draw) -> Tensor:
     """Log-weight of every sample and datum, (K, G) in float64, from draws made `DRAWN` numbers at a time."""
-    block = max(1, DRAWN // (len(rows[0]) * prod(densities.latent_shape)))
+    block = max(1, DRAWN // (len(rows[0]) * _latent_numbers(densities)))
     log_w = torch.empty(num_samples, len(rows[0]), dtype=torch.float64, device=rows[0].device)
     for samples in _slices(num_samples, block):
         part = log_w[samples]
@@ -148,30 +183,36 @@ def likelihood_quantities(
     memory: int | None = None,
     num_corruptions: int = 1,
 ) -> dict[str, Quantity]:
-    """Those that exist of elbo, rate, distortion, nll, ess, degenerate and bits_per_dim.
+    """Those that exist of elbo, rate, distortion, nll, ess, degenerate and bits_per_dim; none for a classifier.
 
-    The samples of a denoising model come from the equal mixture of its posteriors at ``num_corruptions`` corruptions of
-    each datum.
+    Of a model with conditions it is the conditional log-likelihood, and so nll and bits_per_dim are named
+    conditional_nll and conditional_bits_per_dim. The samples of a denoising model come from the equal mixture of its
+    posteriors at ``num_corruptions`` corruptions of each datum.
 
     ``degenerate`` is the fraction of data whose effective sample size is below 2: one sample carries their estimate.
     One sample always does, so with ``num_samples=1`` neither it nor ess is there.
     """
-    parts = bound(densities, batches, seed=seed)
+    try:
+        parts = bound(densities, batches, seed=seed)
+    except Undefined:
+        return {}
     quantities = {name: mean_of(values, k=1, seed=seed) for name, values in parts.items()}
-    options = {"num_samples": num_samples, "seed": seed, "memory": memory}
+    options: dict[str, Any] = {"num_samples": num_samples, "seed": seed, "memory": memory}
     try:
         proposal = proposal_of(densities, num_corruptions)
-        marginal = importance_log_likelihood(densities, batches, proposal=proposal, **options)  # type: ignore[arg-type]
+        marginal = importance_log_likelihood(densities, batches, proposal=proposal, **options)
     except Undefined:
         return quantities
-    quantities["nll"] = mean_of(-marginal.log_px, k=num_samples, seed=seed)
+    of_what = "conditional_" if densities.spec.given else ""
+    quantities[f"{of_what}nll"] = mean_of(-marginal.log_px, k=num_samples, seed=seed)
     if num_samples > 1:
         degenerate = (marginal.ess < 2).to(marginal.ess.dtype)
         quantities["ess"] = mean_of(marginal.ess, k=num_samples, seed=seed, unit="samples")
         quantities["degenerate"] = mean_of(degenerate, k=num_samples, seed=seed, unit="fraction")
     if _is_discrete(densities, batches):
         per_dim = prod(densities.spec.x) * log(2)
-        quantities["bits_per_dim"] = mean_of(-marginal.log_px / per_dim, k=num_samples, seed=seed, unit="bits/dim")
+        bits = mean_of(-marginal.log_px / per_dim, k=num_samples, seed=seed, unit="bits/dim")
+        quantities[f"{of_what}bits_per_dim"] = bits
     return quantities
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from elbolab.densities.base import Corrupting, Densities
-from elbolab.densities.terms import Latent, Sampled
+from elbolab.densities.terms import Certain, Latent, Sampled, Undefined
 
 DRAWN = 2**22
 """Latent numbers drawn at once: 16 MiB in float32."""
@@ -69,9 +69,28 @@ def _of_one_layer(latents: tuple[Latent, ...], num: int) -> Drawn | None:
     """``num`` draws where the model has one layer of latents with a density, which then takes them as its proposal."""
     match latents:
         case (Sampled(q=q),):
-            z = _draws(q, num)
-            return Drawn(z, q.log_prob(z))
+            return _drawn(q, num)
     return None
+
+
+def from_prior(densities: Densities, rows: Rows, num_samples: int) -> Draw:
+    """Z ~ p(z | c) of one layer of latents; where there is no latent to be drawn, nothing is.
+
+    Raises:
+        Undefined: the model has several layers of latents, or none.
+    """
+    match densities.terms(*rows).latents:
+        case (Sampled(p=p, q=q),):
+            p = p if p.batch_shape == q.batch_shape else p.expand(q.batch_shape)
+            return lambda samples: _drawn(p, samples.stop - samples.start)
+        case (Certain(),):
+            return lambda samples: None
+    raise Undefined("no draws from the prior: the model has several layers of latents, or none")
+
+
+def _drawn(q: Distribution, num: int) -> Drawn:
+    z = _draws(q, num)
+    return Drawn(z, q.log_prob(z))
 
 
 def _draws(q: Distribution, num: int) -> Tensor:

@@ -5,6 +5,7 @@ Shapes: N = data, D = latent dimensions, F = factors.
 
 from collections.abc import Iterable
 from dataclasses import replace
+from math import prod
 from typing import NamedTuple
 
 import torch
@@ -83,12 +84,14 @@ def representation_quantities(
     Returns:
         active_units, kl_per_dim (a list, nats), mse, psnr, ssim; with labels of at least two classes probe_accuracy and
         knn_accuracy; with factors mig, dci_disentanglement, dci_completeness, dci_informativeness, sap, beta_vae_score,
-        factor_vae_score.
+        factor_vae_score. A model without latents has mse, psnr and ssim alone.
     """
+    quantities = reconstruction_quantities(densities, test_batches, seed=seed)
+    if prod(densities.latent_shape) == 0:
+        return quantities
     test = codes(densities, test_batches)
-    quantities = {"active_units": _number(active_units(test.z), test.z, seed, "dimensions")}
+    quantities["active_units"] = _number(active_units(test.z), test.z, seed, "dimensions")
     quantities |= kl_quantities(densities, test_batches, seed=seed)
-    quantities |= reconstruction_quantities(densities, test_batches, seed=seed)
     if test.y is not None:
         train = codes(densities, chosen(train_batches, probe_limit, seed))
         quantities |= probe_quantities(train, test, seed=seed, num_neighbours=num_neighbours)
@@ -119,15 +122,19 @@ def kl_quantities(densities: Densities, batches: Iterable[Batch], *, seed: int) 
 def reconstruction_quantities(densities: Densities, batches: Iterable[Batch], *, seed: int) -> dict[str, Quantity]:
     """mse, and psnr and ssim of images in [0, 1], between x and the mean of p(x | z) at the code z of x.
 
-    mse is per element; psnr is the mean over images of their dB. ssim is absent for images smaller than its window.
+    mse is per element; psnr is the mean over images of their dB. ssim is absent for images smaller than its window, and
+    all are where codes are not decoded (a classifier).
     """
     measures = [("mse", mse, "squared error/element")]
     if is_image(densities.spec):
         measures += [("psnr", psnr, "dB")]
         measures += [("ssim", ssim, "similarity")] if min(densities.spec.x[1:]) >= SSIM_WINDOW else []
     with evaluating(densities, seed):
-        pairs = ((batch.x, _reconstruct(densities, batch)) for batch in batches)
-        rows = [[measure(x, mean).cpu() for _, measure, _ in measures] for x, mean in pairs]
+        try:
+            pairs = ((batch.x, _reconstruct(densities, batch)) for batch in batches)
+            rows = [[measure(x, mean).cpu() for _, measure, _ in measures] for x, mean in pairs]
+        except Undefined:
+            return {}
     columns = zip(measures, zip(*rows, strict=True), strict=True)
     return {name: mean_of(torch.cat(values), k=None, seed=seed, unit=unit) for (name, _, unit), values in columns}
 

@@ -28,7 +28,7 @@ class Conv(nn.Module):
         kernel_size: kernel of every stage, or one for each entry of ``channels``.
         dense: widths of the dense layers between images and the rest.
         activation: name of a `torch.nn` activation.
-        init: ``"glorot"`` or ``"torch"``.
+        init: ``"glorot"``, ``"torch"`` or ``"small"``.
         up_kernel_size: the kernels on the way to an image, in the order of ``channels``; None for ``kernel_size``.
 
     Raises:

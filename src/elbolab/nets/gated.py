@@ -37,7 +37,7 @@ class GatedMLP(nn.Module):
         in_shapes: shapes of one row of each input.
         out_shape: shape of one row of the output.
         hidden: widths of the hidden layers.
-        init: ``"glorot"`` or ``"torch"``, as in `MLP`.
+        init: as in `MLP`.
 
     Raises:
         ValueError: an unknown initialisation, or a width below 1.

@@ -26,7 +26,7 @@ class Hourglass(nn.Module):
         out_shape: shape of one row of the output.
         dense: widths of the dense layers between images and the rest; may be empty.
         activation: name of a `torch.nn` activation.
-        init: ``"glorot"`` or ``"torch"``.
+        init: ``"glorot"``, ``"torch"`` or ``"small"``.
         down: (C, H, W) -> layers to features of the returned shape.
         up: (C, H, W) -> layers from features of the returned shape.
     """

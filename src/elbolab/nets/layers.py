@@ -28,17 +28,28 @@ def activation_of(name: str) -> nn.Module:
 
 
 def initialise(layer: Linear, init: str) -> Linear:
-    """``layer`` with fresh weights: ``glorot`` (Glorot and Bengio 2010, uniform, zero biases) or ``torch``'s own.
+    """``layer`` with fresh weights.
+
+    Args:
+        layer: what to initialise, in place.
+        init: ``glorot`` (Glorot and Bengio 2010, uniform, zero biases), ``torch``'s own, or ``small``: N(0, 0.001^2)
+            and zero biases, as the authors of M2 began. A decoder then learns first from what is known, the class, and
+            only later from latents, which are noise until their posterior is learned; beware of activations that are 0
+            at 0.
 
     Raises:
-        ValueError: ``init`` is neither ``"glorot"`` nor ``"torch"``.
+        ValueError: there is no such ``init``.
     """
     if init == "glorot":
         nn.init.xavier_uniform_(layer.weight)
         if layer.bias is not None:
             nn.init.zeros_(layer.bias)
+    elif init == "small":
+        nn.init.normal_(layer.weight, std=1e-3)
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)
     elif init != "torch":
-        raise ValueError(f"net.init={init}: choose glorot or torch")
+        raise ValueError(f"net.init={init}: choose glorot, torch or small")
     return layer
 
 

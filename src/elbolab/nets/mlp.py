@@ -23,7 +23,7 @@ class MLP(nn.Module):
         out_shape: shape of one row of the output.
         hidden: widths of the hidden layers; none makes the network linear.
         activation: name of a `torch.nn` activation.
-        init: ``"glorot"`` (Glorot and Bengio 2010, uniform, zero biases) or ``"torch"`` (torch's own default).
+        init: ``"glorot"``, ``"torch"`` or ``"small"``, see `elbolab.nets.layers.initialise`.
 
     Raises:
         ValueError: an unknown activation or initialisation, or a width below 1.

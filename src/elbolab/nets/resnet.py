@@ -26,7 +26,7 @@ class ResNet(nn.Module):
         num_blocks: residual blocks of each stage.
         dense: widths of the dense layers between images and the rest.
         activation: name of a `torch.nn` activation.
-        init: ``"glorot"`` or ``"torch"``.
+        init: ``"glorot"``, ``"torch"`` or ``"small"``.
 
     Raises:
         ValueError: no stages, an image too small for them, a count below 1, or an unknown activation or initialisation.
@@ -91,7 +91,7 @@ class ResidualBlock(nn.Module):
     Args:
         channels: of input and output.
         activation: name of a `torch.nn` activation.
-        init: ``"glorot"`` or ``"torch"``.
+        init: ``"glorot"``, ``"torch"`` or ``"small"``.
         depth: residual blocks of the network.
     """
 

@@ -14,6 +14,8 @@ from elbolab.batch import Batch
 from elbolab.densities.base import Densities
 from elbolab.densities.terms import Undefined
 from elbolab.evaluation.batches import first
+from elbolab.evaluation.figures.aggregate import codes_and_prior, groups
+from elbolab.evaluation.figures.conditional import completions, label_of, samples_by_label, style_transfer
 from elbolab.evaluation.figures.curves import loss_curves
 from elbolab.evaluation.figures.denoising import restorations
 from elbolab.evaluation.figures.editing import edits
@@ -26,6 +28,7 @@ from elbolab.evaluation.figures.generative import (
     traversals,
 )
 from elbolab.evaluation.figures.latent import kl_bars, latent_space
+from elbolab.evaluation.figures.semi import analogies, class_manifolds
 from elbolab.evaluation.likelihood import in_groups
 from elbolab.evaluation.seeded import evaluating
 
@@ -55,7 +58,14 @@ def draw_all(
         "interpolations": partial(interpolations, densities, batch, seed=seed),
         "traversals": partial(traversals, densities, batch, seed=seed),
         "latent_space": partial(latent_space, {"": densities}, batches, seed=seed),
+        "codes_and_prior": partial(codes_and_prior, {"": densities}, batches, seed=seed),
+        "groups": partial(groups, densities, batch, seed=seed),
         "manifold": partial(manifold, densities, batch, seed=seed),
+        "class_manifolds": partial(class_manifolds, densities, batch, seed=seed),
+        "analogies": partial(analogies, densities, batch, seed=seed),
+        "samples_by_label": partial(samples_by_label, densities, batch, seed=seed),
+        "style_transfer": partial(style_transfer, densities, batch, seed=seed),
+        "completions": partial(completions, densities, batch, seed=seed),
         "kl_per_dim": partial(kl_bars, densities, [batch], seed=seed),
     }
     if metrics is not None:
@@ -91,12 +101,20 @@ def _write(figure: Figure, path: Path, dpi: int) -> Path:
     return temporary.replace(path)
 
 
-def sample_arrays(densities: Densities, batches: Iterable[Batch], *, num: int, seed: int) -> dict[str, NDArray]:
+def sample_arrays(
+    densities: Densities, batches: Iterable[Batch], *, num: int, seed: int, label: int | None = None
+) -> dict[str, NDArray]:
     """``samples`` and ``means`` of p(x | z, c) at the same ``num`` latent draws, (num, *event) each.
 
-    A model without a prior decodes draws from a Gaussian fitted to its codes of the data.
+    A model without a prior decodes draws from a Gaussian fitted to its codes of the data. Conditions are those of the
+    data in turn, or the one-hot vector of a ``label``.
+
+    Raises:
+        ValueError: a label, and the conditions of this model are no labels, or there is no such class.
     """
     batch = gather(batches, NUM_DATA)
+    if label is not None:
+        batch = batch._replace(given=(label_of(densities, batch, label),))
     with evaluating(densities, seed):
         p, _ = generate(densities, batch, num)
         arrays: dict[str, Tensor] = {"samples": p.sample(), "means": p.mean}

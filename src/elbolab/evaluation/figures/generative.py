@@ -12,9 +12,10 @@ from torch import Tensor
 from torch.distributions import Distribution, Independent, MultivariateNormal, Normal
 
 from elbolab.batch import Batch
+from elbolab.densities.adversarial import Matched
 from elbolab.densities.base import Densities
 from elbolab.densities.terms import Sampled, Undefined
-from elbolab.evaluation.figures.looks import Points, blank, look_of
+from elbolab.evaluation.figures.looks import Points, blank, look_of, whole
 from elbolab.evaluation.seeded import evaluating
 
 STEPS = 11
@@ -26,8 +27,10 @@ def samples(models: Mapping[str, Densities], batch: Batch, *, seed: int) -> Figu
 
     A model without a prior decodes draws from a Gaussian fitted to its codes, and its title says so.
     """
-    data = batch.x.cpu()
-    look = look_of(next(iter(models.values())).spec, data)
+    spec = next(iter(models.values())).spec
+    look = look_of(spec, batch.x.cpu())
+    data = whole(spec, batch.x, batch.given)
+    given = in_turn(batch, look.num_samples)
     side = ceil(look.num_samples**0.5)
     width, height = look.size(side, side)
     figure = blank(width * len(models), height + 0.4)
@@ -35,26 +38,29 @@ def samples(models: Mapping[str, Densities], batch: Batch, *, seed: int) -> Figu
         with evaluating(densities, seed):
             p, source = generate(densities, batch, look.num_samples)
             drawn = p.sample() if isinstance(look, Points) else p.mean
-        look.samples(axes, drawn.reshape(-1, *densities.spec.x).cpu(), data[: look.num_samples])
+        drawn = drawn.reshape(-1, *densities.spec.x)
+        look.samples(axes, whole(spec, drawn, given), data[: look.num_samples])
         axes.set_title(f"{name}: {source}" if name else source, fontsize=9)
     return figure
 
 
 def generate(densities: Densities, batch: Batch, num: int) -> tuple[Distribution, str]:
     """p(x | z, c) at ``num`` latent draws, with the conditions of the batch in turn, and the draws' source in words."""
-    given = tuple(tensor[torch.arange(num, device=tensor.device) % len(tensor)] for tensor in batch.given)
+    given = in_turn(batch, num)
+    source = "decoded z ~ p(z | c)" if prod(densities.latent_shape) else "p(x | c)"
     try:
         # With conditions the batch shape is (draws, conditions): one draw for each condition.
-        return (
-            (densities.generate(1, *given), "decoded z ~ p(z | c)")
-            if given
-            else (densities.generate(num), "decoded z ~ p(z)")
-        )
+        return (densities.generate(1, *given), source) if given else (densities.generate(num), "decoded z ~ p(z)")
     except Undefined:
         z = _fitted(codes_of(densities, batch)).sample((num,))
         return densities.decode(
             z.unflatten(1, densities.latent_shape), *given
         ), "decoded z ~ Gaussian fitted to the codes"
+
+
+def in_turn(batch: Batch, num: int) -> tuple[Tensor, ...]:
+    """``num`` conditions, those of the batch in turn."""
+    return tuple(tensor[torch.arange(num, device=tensor.device) % len(tensor)] for tensor in batch.given)
 
 
 def _fitted(z: Tensor) -> Distribution:
@@ -73,7 +79,7 @@ def reconstructions(densities: Densities, batch: Batch, *, seed: int) -> Figure:
         mean = densities.decode(densities.encode(x, *given), *given).mean
     width, height = look.size(6, 12)
     figure = blank(width + 0.6, height + 0.3, "data and reconstructions")
-    look.pairs(figure.subplots(), x.cpu(), mean.cpu())
+    look.pairs(figure.subplots(), whole(densities.spec, x, given), whole(densities.spec, mean, given))
     return figure
 
 
@@ -90,7 +96,7 @@ def interpolations(densities: Densities, batch: Batch, *, seed: int, num: int = 
         z = codes_of(densities, batch)[: 2 * num]
         walks = torch.lerp(z[:num, None], z[num:, None], _steps(STEPS, z))
         rows = walk(densities, walks, batch)
-    return _paths(batch, densities, rows, [], "straight lines between the codes of two data")
+    return paths(batch, densities, rows, [], "straight lines between the codes of two data")
 
 
 def traversals(densities: Densities, batch: Batch, *, seed: int, num: int = 10) -> Figure:
@@ -103,7 +109,7 @@ def traversals(densities: Densities, batch: Batch, *, seed: int, num: int = 10) 
         walks[torch.arange(len(order)), :, order] = torch.lerp(low, high, _steps(STEPS, low)).T[order]
         rows = walk(densities, walks, batch)
     labels = [f"$z_{{{dim}}}$: {importance[dim]:.2f}" for dim in order.tolist()]
-    return _paths(batch, densities, rows, labels, f"one latent dimension at a time, {ends}\nordered by {measure}")
+    return paths(batch, densities, rows, labels, f"one latent dimension at a time, {ends}\nordered by {measure}")
 
 
 def manifold(densities: Densities, batch: Batch, *, seed: int, side: int = 20) -> Figure:
@@ -118,7 +124,7 @@ def manifold(densities: Densities, batch: Batch, *, seed: int, side: int = 20) -
         horizontal, vertical = _plane(densities, batch, side)
         z = torch.stack(torch.meshgrid(horizontal, vertical.flip(0), indexing="xy"), dim=-1)
         rows = walk(densities, z, batch)
-    return _paths(batch, densities, rows, [], "decoded latent plane: $z_0$ to the right, $z_1$ up")
+    return paths(batch, densities, rows, [], "decoded latent plane: $z_0$ to the right, $z_1$ up")
 
 
 def _plane(densities: Densities, batch: Batch, side: int) -> tuple[Tensor, Tensor]:
@@ -131,14 +137,20 @@ def _plane(densities: Densities, batch: Batch, side: int) -> tuple[Tensor, Tenso
 
 
 def walk(densities: Densities, z: Tensor, batch: Batch) -> Tensor:
-    """Means of p(x | z) at z (R, T, D), (R, T, *event) on the CPU; all under the conditions of the first datum."""
+    """Means of p(x | z) at z (R, T, D), (R, T, *event) as drawn; all under the conditions of the first datum."""
     flat = z.reshape(-1, *densities.latent_shape)
     given = tuple(tensor[:1].expand(len(flat), *tensor.shape[1:]) for tensor in batch.given)
-    return densities.decode(flat, *given).mean.unflatten(0, z.shape[:2]).cpu()
+    return whole(densities.spec, densities.decode(flat, *given).mean, given).unflatten(0, z.shape[:2])
 
 
 def codes_of(densities: Densities, batch: Batch) -> Tensor:
-    """The codes of a batch, (N, D)."""
+    """The codes of a batch, (N, D).
+
+    Raises:
+        Undefined: the model has no latents.
+    """
+    if prod(densities.latent_shape) == 0:
+        raise Undefined("no codes: this model has no latents")
     return densities.encode(batch.x, *batch.given).flatten(1)
 
 
@@ -165,8 +177,8 @@ def ends_of(densities: Densities, batch: Batch) -> tuple[Tensor, Tensor, str]:
 def _normal_prior(densities: Densities, batch: Batch) -> Normal | None:
     """The prior of the first datum, batch shape (D,), where it is a diagonal normal."""
     match densities.terms(batch.x[:1], *(tensor[:1] for tensor in batch.given)).latents:
-        case (Sampled(p=Independent(base_dist=Normal(loc=loc, scale=scale))),):
-            return Normal(loc.flatten(), scale.flatten())
+        case (Sampled(p=p) | Matched(p=p),) if isinstance(p, Independent) and isinstance(p.base_dist, Normal):
+            return Normal(p.base_dist.loc.flatten(), p.base_dist.scale.flatten())
     return None
 
 
@@ -175,7 +187,8 @@ def _steps(num: int, like: Tensor) -> Tensor:
     return torch.linspace(0, 1, num, dtype=like.dtype, device=like.device)[:, None]
 
 
-def _paths(batch: Batch, densities: Densities, rows: Tensor, labels: list[str], title: str) -> Figure:
+def paths(batch: Batch, densities: Densities, rows: Tensor, labels: list[str], title: str) -> Figure:
+    """Rows (R, T, *event), as drawn, with a label each or none."""
     look = look_of(densities.spec, batch.x.cpu())
     width, height = look.size(*rows.shape[:2])
     figure = blank(width + (0.8 if labels else 0.0), height + 0.5, title)

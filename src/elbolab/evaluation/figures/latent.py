@@ -51,21 +51,22 @@ def latent_space(
     """Codes coloured by label, a panel a model: as they are in one or two dimensions, else projected.
 
     Raises:
-        Undefined: there is one datum.
+        Undefined: there is one datum, or a model without latents.
     """
     figure = blank(4.2 * len(models) + 0.6, 4.2)
     panels = figure.subplots(1, len(models), squeeze=False)[0]
     for axes, (name, densities) in zip(panels, models.items(), strict=True):
         z, y, _ = codes(densities, first(batches, NUM_CODES))
-        if len(z) < 2:
-            raise Undefined("no latent space: one code spans nothing")
-        _scatter(axes, z.double().numpy(), None if y is None else y.numpy(), seed, projection)
+        if len(z) < 2 or z.shape[1] == 0:
+            raise Undefined("no latent space: one code, or a code of no numbers, spans nothing")
+        scatter(axes, z.double().numpy(), None if y is None else y.numpy(), seed, projection)
         axes.set_title(name, fontsize=9)
-    _legend(panels[-1], [] if y is None else np.unique(y.numpy()).tolist())
+    legend(panels[-1], [] if y is None else np.unique(y.numpy()).tolist())
     return figure
 
 
-def _scatter(axes: Axes, z: NDArray, y: NDArray | None, seed: int, projection: Projection) -> None:
+def scatter(axes: Axes, z: NDArray, y: NDArray | None, seed: int, projection: Projection) -> None:
+    """Codes z (N, D), coloured by labels y (N,) where there are any."""
     if z.shape[1] == 1:
         _histogram(axes, z[:, 0], y)
         return
@@ -92,7 +93,7 @@ def _colour(classes: list, label: int) -> tuple:
     return colormaps[CATEGORIES](index) if len(classes) <= 10 else colormaps[SEQUENCE](index / (len(classes) - 1))
 
 
-def _legend(axes: Axes, classes: list) -> None:
+def legend(axes: Axes, classes: list) -> None:
     """The classes beside the axes, at most twenty of them."""
     for label in classes if len(classes) <= 20 else ():
         axes.scatter([], [], s=20, color=_colour(classes, label), label=str(label))

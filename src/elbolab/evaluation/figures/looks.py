@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from elbolab.batch import Shape, Spec, Support
+from elbolab.data.quadrants import assemble
 
 DATA, MODEL, FAINT = "0.35", "#c1440e", "0.8"
 """Colours: data, what a model makes of them, and what stays in the background."""
@@ -172,10 +173,16 @@ class Points(Look):
 
 
 def look_of(spec: Spec, data: Tensor) -> Look:
-    """How data of ``spec``, of which ``data`` (N, *event) are examples, are drawn."""
-    if len(spec.x) == 3 and spec.x[0] in (1, 3):
+    """How data of ``spec``, of which ``data`` (N, *event) are examples, are drawn; parts of an image as images."""
+    event = spec.x if spec.canvas is None else spec.canvas.image
+    if len(event) == 3 and event[0] in (1, 3):
         return Images((0.0, 1.0) if spec.support is not Support.REAL else _range(data))
     return Points() if spec.x == (2,) else Vectors()
+
+
+def whole(spec: Spec, x: Tensor, given: tuple[Tensor, ...]) -> Tensor:
+    """What is drawn of x (*S, N, *event), on the CPU: a part of an image beside the part that is seen."""
+    return (x if spec.canvas is None else assemble(spec.canvas, x, given[0])).cpu()
 
 
 def blank(width: float, height: float, title: str = "") -> Figure:

@@ -1,0 +1,20 @@
+"""How often a model that names classes is wrong."""
+
+from collections.abc import Iterable
+
+import torch
+
+from elbolab.batch import Batch
+from elbolab.densities.base import Classifying, Densities
+from elbolab.evaluation.quantity import Quantity, mean_of
+from elbolab.evaluation.seeded import evaluating
+from elbolab.metrics.classification import wrong
+
+
+def classification_quantities(densities: Densities, batches: Iterable[Batch], *, seed: int) -> dict[str, Quantity]:
+    """error: the share of data whose most probable class is not their label; absent without labels."""
+    if not isinstance(densities, Classifying):
+        return {}
+    with evaluating(densities, seed):
+        rows = [wrong(densities.log_class_probs(b.x), b.y).cpu() for b in batches if b.y is not None]
+    return {"error": mean_of(torch.cat(rows), k=None, seed=seed, unit="fraction")} if rows else {}

@@ -1,0 +1,135 @@
+"""How probable a conditional model finds data: by draws from its prior, and without the class, by Bayes' rule.
+
+Shapes: N = data, G = data in a group, C = classes; nats throughout.
+"""
+
+from collections.abc import Iterable
+from contextlib import suppress
+from math import log
+from typing import Any, NamedTuple, final
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from elbolab.batch import Batch, Spec
+from elbolab.densities.base import Densities
+from elbolab.densities.terms import Undefined
+from elbolab.evaluation.batches import first
+from elbolab.evaluation.likelihood import importance_log_likelihood, marginal_of, over_groups
+from elbolab.evaluation.proposals import Rows, from_posterior, from_prior
+from elbolab.evaluation.quantity import Quantity, mean_of
+
+
+@final
+class ByClass(NamedTuple):
+    """What a model of labels says of data whose label is not looked at.
+
+    Attributes:
+        log_px: log p(x | c) for every class c, (N, C).
+        y: the labels, (N,).
+    """
+
+    log_px: Tensor
+    y: Tensor
+
+
+def conditional_quantities(
+    densities: Densities,
+    batches: Iterable[Batch],
+    *,
+    num_samples: int,
+    seed: int,
+    memory: int | None = None,
+    class_samples: int = 100,
+    class_limit: int | None = 1_000,
+) -> dict[str, Quantity]:
+    """Those that exist of conditional_nll_mc, nll and error; nothing for a model without conditions.
+
+    Args:
+        densities: the model.
+        batches: the data.
+        num_samples: K of conditional_nll_mc.
+        seed: seed of the noise.
+        memory: as that of `importance_log_likelihood`.
+        class_samples: K of nll and error, for each class.
+        class_limit: data of nll and error, at most; None for all.
+
+    Returns:
+        conditional_nll_mc, -log p(x | c) by draws from p(z | c). Where the one condition is the class label, nll, which
+        is -log 1/C sum_c p(x | c), and error, the share of data whose class is not argmax_c p(x | c): Bayes' rule with
+        classes that are equally probable.
+    """
+    if not densities.spec.given:
+        return {}
+    options: dict[str, Any] = {"seed": seed, "memory": memory}
+    quantities = {}
+    with suppress(Undefined):
+        log_px = monte_carlo_log_likelihood(densities, batches, num_samples=num_samples, **options)
+        quantities["conditional_nll_mc"] = mean_of(-log_px, k=num_samples, seed=seed)
+    if is_label(densities.spec, batches):
+        with suppress(Undefined):
+            limited = first(batches, class_limit)
+            by_class = class_log_likelihoods(densities, limited, num_samples=class_samples, **options)
+            quantities |= _without_class(by_class, class_samples, seed)
+    return quantities
+
+
+def monte_carlo_log_likelihood(
+    densities: Densities, batches: Iterable[Batch], *, num_samples: int, seed: int, memory: int | None = None
+) -> Tensor:
+    """Estimate log p(x | c) by log 1/K sum_k p(x | z_k, c), z_k ~ p(z | c), (N,) (Sohn et al. 2015, section 4.1).
+
+    It is importance sampling with the prior as the proposal, and needs many more samples than with q.
+
+    Raises:
+        Undefined: the model has no prior, or several layers of latents.
+    """
+    options: dict[str, Any] = {"num_samples": num_samples, "seed": seed, "memory": memory}
+    return importance_log_likelihood(densities, batches, proposal=from_prior, **options).log_px
+
+
+def class_log_likelihoods(
+    densities: Densities, batches: Iterable[Batch], *, num_samples: int, seed: int, memory: int | None = None
+) -> ByClass:
+    """Estimate log p(x | c) for every class c by importance sampling from q(z | x, c), of data with labels for c.
+
+    Args:
+        densities: a model whose one condition is a label as a one-hot vector.
+        batches: the data.
+        num_samples: K, for each class.
+        seed: seed of the noise.
+        memory: as that of `importance_log_likelihood`.
+
+    Raises:
+        Undefined: the model has no importance weight.
+    """
+
+    def estimate(rows: Rows, chunk: int) -> dict[str, Tensor]:
+        x, label = rows
+        classes = torch.eye(label.shape[1], dtype=label.dtype, device=label.device)
+        columns = [
+            marginal_of(densities, (x, c.expand_as(label)), num_samples, chunk, from_posterior).log_px for c in classes
+        ]
+        return {"log_px": torch.stack(columns, 1), "y": label.argmax(1)}
+
+    return ByClass(**over_groups(densities, batches, estimate, num_samples=num_samples, seed=seed, memory=memory))
+
+
+def is_label(spec: Spec, batches: Iterable[Batch]) -> bool:
+    """Whether the one condition is the class label as a one-hot vector, by the first batch."""
+    if spec.num_classes is None or spec.given != ((spec.num_classes,),):
+        return False
+    batch = next(iter(batches))
+    return batch.y is not None and torch.equal(batch.given[0].long(), F.one_hot(batch.y, spec.num_classes))
+
+
+def _without_class(by_class: ByClass, num_samples: int, seed: int) -> dict[str, Quantity]:
+    """Both quantities."""
+    num_classes = by_class.log_px.shape[1]
+    nll = log(num_classes) - by_class.log_px.double().logsumexp(1)
+    wrong = (by_class.log_px.argmax(1) != by_class.y).to(by_class.log_px.dtype)
+    return {
+        "nll": mean_of(nll.to(by_class.log_px.dtype), k=num_samples, seed=seed),
+        "error": mean_of(wrong, k=num_samples, seed=seed, unit="fraction"),
+    }

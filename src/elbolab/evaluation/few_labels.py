@@ -1,0 +1,74 @@
+"""What classifiers read from a model's codes when few data are labelled (M1 of Kingma et al. 2014, section 2.1).
+
+Shapes: R = draws of a code, N = labelled data, D = latent dimensions.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from elbolab.batch import Batch
+from elbolab.densities.base import Densities
+from elbolab.densities.terms import Sampled, Undefined
+from elbolab.evaluation.quantity import Quantity, describe, mean_of
+from elbolab.evaluation.representation import codes
+from elbolab.evaluation.seeded import evaluating
+from elbolab.metrics.few_labels import few_label_errors
+
+DRAWS = 10
+"""Codes drawn for each labelled datum."""
+
+ROWS = 2_000
+"""Codes that classifiers are fitted to, where so many draws give more: the cost of an SVM is quadratic."""
+
+ACTIVE = 0.1
+"""Least standard deviation of the codes of the labelled data in a dimension that classifiers see, as the authors'."""
+
+
+def few_label_quantities(
+    densities: Densities, labelled: Iterable[Batch], batches: Iterable[Batch], *, seed: int
+) -> dict[str, Quantity]:
+    """error_knn, error_logistic and error_svm: the share of data whose class is misread from the code.
+
+    Classifiers are fitted to draws z ~ q(z | x) of the labelled data (their codes, where there is no q), and read the
+    mean. Both see the dimensions whose means vary over the labelled data: the draws of others are noise.
+
+    Args:
+        densities: the model.
+        labelled: data with labels.
+        batches: the data that are measured.
+        seed: of the draws.
+
+    Returns:
+        Nothing where the measured data have no labels, or the labelled ones fewer than two classes.
+    """
+    known, test = codes(densities, labelled), codes(densities, batches)
+    if known.y is None or test.y is None or len(known.y.unique()) < 2:
+        return {}
+    active = known.z.std(0, correction=0) > ACTIVE
+    active = active if active.any() else torch.ones_like(active)
+    draws = _draws(densities, labelled, max(1, min(DRAWS, ROWS // len(known.y))), seed)[..., active]
+    errors = few_label_errors(draws.numpy(), known.y.numpy(), test.z[:, active].numpy(), test.y.numpy())
+    means = {
+        name: mean_of(torch.from_numpy(wrong), k=None, seed=seed, unit="fraction") for name, wrong in errors.items()
+    }
+    return {f"error_{name}": replace(mean, dtype=describe(test.z.dtype)) for name, mean in means.items()}
+
+
+def _draws(densities: Densities, labelled: Iterable[Batch], num: int, seed: int) -> Tensor:
+    """Draws of the codes, (R, N, D) on the CPU; R = 1 where codes are not drawn."""
+    with evaluating(densities, seed):
+        return torch.cat([_draw(densities, batch, num).flatten(2).cpu() for batch in labelled], dim=1)
+
+
+def _draw(densities: Densities, batch: Batch, num: int) -> Tensor:
+    try:
+        latents = densities.terms(batch.x, *batch.given).latents
+    except Undefined:
+        latents = ()
+    match latents:
+        case (Sampled(q=q),):
+            return q.sample((num,))
+    return densities.encode(batch.x, *batch.given)[None]

@@ -1,0 +1,141 @@
+"""What a model does with its conditions: a class a column, the style of one datum in every class, completed images.
+
+Shapes: N = data, C = classes, R = rows, D = latent numbers.
+"""
+
+from math import prod
+
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+from torch.distributions import Independent, Normal
+
+from elbolab.batch import Batch, Spec
+from elbolab.densities.base import Densities, Guessing
+from elbolab.densities.terms import Sampled, Undefined
+from elbolab.evaluation.figures.generative import paths
+from elbolab.evaluation.figures.looks import Points, look_of, whole
+from elbolab.evaluation.seeded import evaluating
+
+
+def samples_by_label(densities: Densities, batch: Batch, *, seed: int, num: int = 10) -> Figure:
+    """Means of p(x | z, c) with a column for each class c; the noise of z ~ p(z | c) is one for all of a row.
+
+    Raises:
+        Undefined: the conditions are no labels, the model has no prior, or a datum is a point of the plane.
+    """
+    classes, num = classes_of(densities, batch), num if prod(densities.latent_shape) else 1
+    columns = []
+    for c in classes:
+        with evaluating(densities, seed):
+            columns.append(densities.generate(num, c[None]).mean[:, 0].cpu())
+    title = f"a class a column, 0 to {len(classes) - 1}; rows share the noise of z ~ p(z | c)"
+    return paths(batch, densities, torch.stack(columns, 1), [], title)
+
+
+def style_transfer(densities: Densities, batch: Batch, *, seed: int) -> Figure:
+    """A datum of each class on the left, and beside it its style, taken with its own label, decoded with every label.
+
+    The style is the noise of the code under p(z | c): where the prior knows the class, so does z itself, and decoding
+    the same z with another label would change little.
+
+    Raises:
+        Undefined: the conditions are no labels, the model has no latents, or a datum is a point of the plane.
+    """
+    classes = classes_of(densities, batch)
+    if prod(densities.latent_shape) == 0:
+        raise Undefined("no style: this model has no latents")
+    rows = first_of_each(batch.given[0].argmax(1))
+    x, label = batch.x[rows], batch.given[0][rows]
+    with evaluating(densities, seed):
+        z = densities.encode(x, label)
+        labels = [c.expand_as(label) for c in classes]
+        decoded = [densities.decode(moved(densities, x, z, label, other), other).mean.cpu() for other in labels]
+    title = f"a datum, and its style decoded with every label, 0 to {len(classes) - 1}"
+    return paths(batch, densities, torch.stack([x.cpu(), *decoded], 1), [], title)
+
+
+def moved(densities: Densities, x: Tensor, z: Tensor, label: Tensor, other: Tensor) -> Tensor:
+    """The code under p(z | other) whose noise is that of z (N, D) under p(z | label); z where that is no normal."""
+    here, there = (_normal_prior(densities, x, c) for c in (label, other))
+    return z if here is None or there is None else there.loc + there.scale * (z - here.loc) / here.scale
+
+
+def _normal_prior(densities: Densities, x: Tensor, label: Tensor) -> Normal | None:
+    """p(z | c) of each datum, batch shape (N, D), where it is a diagonal normal."""
+    match densities.terms(x, label).latents:
+        case (Sampled(p=Independent(base_dist=Normal() as normal)),):
+            return normal
+    return None
+
+
+def completions(densities: Densities, batch: Batch, *, seed: int, num: int = 10, num_draws: int = 8) -> Figure:
+    """Images, what is seen of them, the first guess where there is one, and completions by draws from the prior.
+
+    The picture of Sohn et al. (2015), figure 3.
+
+    Raises:
+        Undefined: the data are no parts of images, or the model has no prior.
+    """
+    if densities.spec.canvas is None or prod(densities.latent_shape) == 0:
+        raise Undefined("no completions: the data are no parts of images, or the model draws nothing")
+    x, given = batch.x[:num], tuple(tensor[:num] for tensor in batch.given)
+    with evaluating(densities, seed):
+        columns, names = [x, torch.full_like(x, 0.5)], ["the image", "what is seen"]
+        match densities:
+            case Guessing():
+                columns.append(densities.first_guess(*given))
+                names.append("the baseline's guess")
+        columns += densities.generate(num_draws, *given).mean.unbind(0)
+    rows = whole(densities.spec, torch.stack(columns), given).transpose(0, 1)
+    return paths(batch, densities, rows, [], f"{', '.join(names)}, and {num_draws} completions")
+
+
+def label_vectors(spec: Spec, batch: Batch) -> Tensor:
+    """Every class as a one-hot vector, (C, C).
+
+    Raises:
+        Undefined: the conditions are no labels.
+    """
+    num_classes = spec.num_classes
+    if num_classes is None or spec.given != ((num_classes,),) or not _is_one_hot(batch.given[0]):
+        raise Undefined("no classes: the conditions are no labels")
+    return torch.eye(num_classes, dtype=batch.x.dtype, device=batch.x.device)
+
+
+def classes_of(densities: Densities, batch: Batch) -> Tensor:
+    """Every class as a one-hot vector, (C, C), for pictures with a cell for each datum.
+
+    Raises:
+        Undefined: the conditions are no labels, or a datum is a point of the plane.
+    """
+    if isinstance(look_of(densities.spec, batch.x.cpu()), Points):
+        raise Undefined("no grid of classes: points of the plane are drawn over one another")
+    return label_vectors(densities.spec, batch)
+
+
+def label_of(densities: Densities, batch: Batch, label: int) -> Tensor:
+    """A class as a one-hot vector, once for every datum of the batch, (N, C).
+
+    Raises:
+        ValueError: the conditions are no labels, or there is no such class.
+    """
+    try:
+        classes = label_vectors(densities.spec, batch)
+    except Undefined as error:
+        raise ValueError(
+            f"label={label}: this run is not conditioned on labels; leave label out, or train with data.given=labels"
+        ) from error
+    if not 0 <= label < len(classes):
+        raise ValueError(f"label={label}: this run has the classes 0 to {len(classes) - 1}")
+    return classes[label].expand(len(batch.x), -1)
+
+
+def _is_one_hot(labels: Tensor) -> bool:
+    """Whether each row has one 1 and zeros beside it."""
+    return bool(((labels == 0) | (labels == 1)).all() and (labels.sum(1) == 1).all())
+
+
+def first_of_each(y: Tensor) -> Tensor:
+    """Where each class that occurs in y (N,) does so first, by class."""
+    return torch.stack([(y == c).nonzero()[0, 0] for c in y.unique()])

@@ -1,0 +1,99 @@
+"""Class held and style changed, and the other way round (Kingma et al. 2014, figure 1).
+
+Shapes: C = classes, D = latent dimensions of the style, T = points of a side.
+"""
+
+from math import ceil
+
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+from torch.distributions import Distribution, Independent, Normal
+
+from elbolab.batch import Batch
+from elbolab.densities.base import Densities, Styled
+from elbolab.densities.terms import Undefined
+from elbolab.evaluation.figures.looks import blank, look_of
+from elbolab.evaluation.seeded import evaluating
+
+NUM_PANELS = 10
+"""Classes whose manifolds are drawn, the first ones."""
+
+
+def class_manifolds(densities: Densities, batch: Batch, *, seed: int, side: int = 10) -> Figure:
+    """p(x | y, z) over a plane of styles in equal steps of probability, a panel a class (their figure 1a).
+
+    Raises:
+        Undefined: the model does not tell class from style, the style is no plane, or its prior is no normal.
+    """
+    model = _styled(densities)
+    with evaluating(densities, seed):
+        classes = _classes(densities, batch.x)
+        panels = [_manifold(model, y, side) for y in classes[:NUM_PANELS]]
+    look = look_of(densities.spec, batch.x.cpu())
+    num_columns = min(5, len(panels))
+    num_rows = ceil(len(panels) / num_columns)
+    width, height = look.size(side, side)
+    figure = blank(0.5 * width * num_columns, 0.5 * height * num_rows + 0.5, "each class over the styles")
+    grid = figure.subplots(num_rows, num_columns, squeeze=False).flatten()
+    for axes, rows in zip(grid, panels, strict=False):
+        look.paths(axes, rows, [])
+    for axes in grid[len(panels) :]:
+        axes.set_axis_off()
+    return figure
+
+
+def _manifold(model: Styled, y: Tensor, side: int) -> Tensor:
+    """Means under one class (C,), (T, T, *event) on the CPU: the first dimension to the right, the second up."""
+    prior = _normal(model.style_prior(y[None]))
+    steps = torch.linspace(0.02, 0.98, side, dtype=y.dtype, device=y.device)[:, None]
+    grid = prior.icdf(steps)
+    if grid.shape[1] != 2:
+        raise Undefined("no manifolds: the style is no plane")
+    z = torch.stack(torch.meshgrid(grid[:, 0], grid[:, 1].flip(0), indexing="xy"), dim=-1).flatten(0, 1)
+    return model.restyle(z, y.expand(len(z), -1)).mean.unflatten(0, (side, side)).cpu()
+
+
+def analogies(densities: Densities, batch: Batch, *, seed: int, num: int = 10) -> Figure:
+    """Data on the left, and the style of each in every class (their figure 1b).
+
+    Raises:
+        Undefined: the model does not tell class from style.
+    """
+    model = _styled(densities)
+    x = batch.x[:num]
+    with evaluating(densities, seed):
+        classes = _classes(densities, x)
+        z = model.style(x)[:, None].expand(-1, len(classes), -1)
+        means = model.restyle(z, classes.expand(len(x), -1, -1)).mean
+    rows = torch.cat([x[:, None], means], dim=1).cpu()
+    look = look_of(densities.spec, x.cpu())
+    width, height = look.size(*rows.shape[:2])
+    figure = blank(width, height + 0.5, "data, and their style in every class")
+    look.paths(figure.subplots(), rows, [])
+    return figure
+
+
+def _styled(densities: Densities) -> Styled:
+    """Raises Undefined unless the model tells class from style."""
+    if not isinstance(densities, Styled):
+        raise Undefined("this model does not tell class from style")
+    return densities
+
+
+def _classes(densities: Densities, like: Tensor) -> Tensor:
+    """Every class, one-hot: (C, C)."""
+    assert densities.spec.num_classes is not None, "who tells class from style has classes"
+    return torch.eye(densities.spec.num_classes, dtype=like.dtype, device=like.device)
+
+
+def _normal(prior: Distribution) -> Normal:
+    """The prior of one class as a normal of batch shape (D,).
+
+    Raises:
+        Undefined: it is no diagonal normal.
+    """
+    match prior:
+        case Independent(base_dist=Normal(loc=loc, scale=scale)):
+            return Normal(loc.flatten(), scale.flatten())
+    raise Undefined("no manifolds: the prior of the style is no normal")

@@ -1,0 +1,66 @@
+"""Classifiers of codes that have few labelled examples: k-nearest neighbours, logistic regression, RBF-SVM.
+
+Their options are chosen by cross-validation among the labelled data alone: no other label is looked at.
+
+Shapes: N = labelled data, R = draws of the code of each, M = other data, D = dimensions of the code.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.svm import SVC
+
+FOLDS = 5
+"""Parts of a cross-validation; fewer where a class has fewer data."""
+
+
+class Search(NamedTuple):
+    """A classifier, and the options it is chosen among."""
+
+    classifier: BaseEstimator
+    options: dict[str, list[Any]]
+
+
+def few_label_errors(draws: NDArray, y: NDArray, codes: NDArray, labels: NDArray) -> dict[str, NDArray]:
+    """Where each classifier, fitted to the labelled data, is wrong about others.
+
+    Codes are taken in the scale that they have. Folds keep the draws of a datum together and hold equally many data of
+    each class; with one datum a class nothing can be held out, and the first options are taken.
+
+    Args:
+        draws: codes of the labelled data, (R, N, D).
+        y: their classes, (N,) int, of at least two classes.
+        codes: codes of other data, (M, D).
+        labels: their classes, (M,) int.
+
+    Returns:
+        knn, logistic and svm, (M,) float64 each: 1 where wrong.
+    """
+    num_draws, num, _ = draws.shape
+    rows, targets = draws.reshape(num_draws * num, -1), np.tile(y, num_draws)
+    folds = min(FOLDS, int(np.bincount(y)[np.unique(y)].min()))
+    found = {}
+    for name, (classifier, options) in _searches(rows, num_draws).items():
+        if folds > 1:
+            parts = StratifiedGroupKFold(folds).split(rows, targets, np.tile(np.arange(num), num_draws))
+            fitted = GridSearchCV(classifier, options, cv=list(parts)).fit(rows, targets)
+        else:
+            fitted = classifier.set_params(**{option: values[0] for option, values in options.items()})
+            fitted.fit(rows, targets)
+        found[name] = (fitted.predict(codes) != labels).astype(np.float64)
+    return found
+
+
+def _searches(rows: NDArray, num_draws: int) -> dict[str, Search]:
+    """The classifiers; neighbours are counted in data, and gamma in 1 / (D times the variance of the codes)."""
+    scale = 1 / max(rows.shape[1] * rows.var(), 1e-12)
+    return {
+        "knn": Search(KNeighborsClassifier(algorithm="brute"), {"n_neighbors": [num_draws, 1, 3 * num_draws]}),
+        "logistic": Search(LogisticRegression(max_iter=1000), {"C": [1.0, 0.01, 0.1, 10.0]}),
+        "svm": Search(SVC(kernel="rbf"), {"C": [10.0, 1.0, 100.0], "gamma": [scale * g for g in (0.5, 0.2, 1.0, 2.0)]}),
+    }

@@ -1,0 +1,54 @@
+"""The supervised-only baseline of semi-supervised models: q(y | x) on labelled data alone."""
+
+from typing import Any, final
+
+from torch import Tensor
+
+from elbolab.batch import Batch, Semi
+from elbolab.densities.base import Classifying
+from elbolab.metrics.classification import wrong
+from elbolab.models.base import ElboModule, Loss
+
+
+@final
+class Classifier(ElboModule):
+    """Minimises -log q(y | x) over labelled data; of a semi-supervised batch it sees the labelled part.
+
+    Raises:
+        ValueError: the densities name no classes.
+    """
+
+    densities: Classifying
+
+    def __init__(self, **base: Any) -> None:
+        super().__init__(**base)
+        if not isinstance(self.densities, Classifying):
+            raise ValueError("these densities name no classes: choose densities=classifier")
+
+    def loss(self, batch: Batch | Semi) -> Loss:
+        """-log q(y | x), nats per labelled datum.
+
+        Raises:
+            ValueError: the batch has no labels.
+        """
+        x, y = labelled_part(batch)
+        log_q = self.densities.log_class_probs(x)
+        return Loss(-log_q.gather(1, y[:, None]).mean(), {"error": wrong(log_q, y).mean()})
+
+    def report(self, batch: Batch) -> dict[str, Tensor]:
+        """The classification error, and the cost."""
+        x, y = labelled_part(batch)
+        log_q = self.densities.log_class_probs(x)
+        return {"error": wrong(log_q, y).mean(), "classification": -log_q.gather(1, y[:, None]).mean()}
+
+
+def labelled_part(batch: Batch | Semi) -> tuple[Tensor, Tensor]:
+    """Data with labels.
+
+    Raises:
+        ValueError: there are none.
+    """
+    part = batch.labelled if isinstance(batch, Semi) else batch
+    if part.y is None:
+        raise ValueError("a classifier learns from labels: choose labelled data (data=mnist)")
+    return part.x, part.y

@@ -1,0 +1,91 @@
+"""The conditional VAE (Sohn, Lee & Yan 2015), its Gaussian stochastic network, and the hybrid of both.
+
+Here x is what is predicted (the paper's y) and c what is seen (the paper's x).
+"""
+
+from typing import Any, final
+
+from torch import Tensor
+from torch.distributions import Distribution
+
+from elbolab.batch import Batch
+from elbolab.densities.checks import check_given, example_terms
+from elbolab.densities.terms import Latent, Sampled, Terms, negative_elbo, summary
+from elbolab.models.base import ElboModule, Loss
+
+
+@final
+class CVAE(ElboModule):
+    """Minimises alpha * CVAE + (1 - alpha) * GSNN (Sohn et al. 2015, section 4.2: the hybrid objective).
+
+    The CVAE's cost is -E_q(z | x, c)[log p(x | z, c)] + KL(q(z | x, c) || p(z | c)) (their equations 4 and 5); the
+    Gaussian stochastic network's is -E_p(z | c)[log p(x | z, c)], which trains what generation will do, and leaves the
+    recognition network alone. Minus either is a lower bound on log p(x | c). Whatever is trained, the bound that is
+    reported is the CVAE's, and with alpha < 1 the other one beside it, as ``gsnn_bound``.
+
+    Args:
+        alpha: weight of the CVAE, 1 for it alone, 0 for the GSNN, whose bound is what to monitor.
+        num_samples: draws of z per datum whose bounds are averaged (L in the paper), of q and of p each.
+        **base: see `ElboModule`.
+
+    Raises:
+        ValueError: alpha outside [0, 1], num_samples below 1, data without conditions, or alpha below 1 where the model
+            has not one layer of latents, or a prior whose draws have no gradient.
+    """
+
+    def __init__(self, alpha: float = 1.0, num_samples: int = 1, **base: Any) -> None:
+        super().__init__(**base)
+        check_given(self.densities.spec, "model=cvae")
+        if not 0 <= alpha <= 1:
+            raise ValueError(f"model.alpha={alpha}: choose a weight from 0 (GSNN) to 1 (CVAE)")
+        if num_samples < 1:
+            raise ValueError(f"model.num_samples={num_samples}: a bound needs at least one draw of z")
+        if alpha < 1:
+            _check_prior(prior_of(example_terms(self.densities).latents))
+        self.alpha = alpha
+        self.sample_shape = () if num_samples == 1 else (num_samples,)
+
+    def loss(self, batch: Batch) -> Loss:
+        """The hybrid cost, nats per datum."""
+        terms = self._terms(batch)
+        cvae = negative_elbo(terms)
+        if self.alpha == 1:
+            return Loss(cvae, summary(terms))
+        gsnn = self._gsnn_bound(batch, terms)
+        return Loss(self.alpha * cvae - (1 - self.alpha) * gsnn, summary(terms) | {"gsnn_bound": gsnn})
+
+    def report(self, batch: Batch) -> dict[str, Tensor]:
+        """elbo, rate and distortion of the CVAE, and gsnn_bound with alpha < 1."""
+        terms = self.densities.terms(batch.x, *batch.given)
+        return summary(terms) | ({} if self.alpha == 1 else {"gsnn_bound": self._gsnn_bound(batch, terms)})
+
+    def _terms(self, batch: Batch, proposal: Distribution | None = None) -> Terms:
+        return self.densities.terms(batch.x, *batch.given, sample_shape=self.sample_shape, proposal=proposal)
+
+    def _gsnn_bound(self, batch: Batch, terms: Terms) -> Tensor:
+        """E_p(z | c)[log p(x | z, c)] by draws from the prior of ``terms``, averaged over data."""
+        return self._terms(batch, proposal=prior_of(terms.latents)).log_lik.mean()
+
+
+def prior_of(latents: tuple[Latent, ...]) -> Distribution:
+    """p(z | c) of a model with one layer of latents.
+
+    Raises:
+        ValueError: it has another number of layers, or none.
+    """
+    match latents:
+        case (Sampled(p=p),):
+            return p
+    raise ValueError(
+        f"model.alpha below 1 draws z from p(z | c), and this model has {len(latents)} latents of which not one is "
+        "drawn from it: set model.alpha=1, or choose densities=single_layer or recurrent"
+    )
+
+
+def _check_prior(p: Distribution) -> None:
+    """Raises ValueError where no gradient reaches the prior through its draws."""
+    if not p.has_rsample:
+        raise ValueError(
+            "model.alpha below 1 trains through draws from the prior, and this one's have no gradient: choose "
+            "prior=conditional_normal, class_centres or standard_normal, or model.alpha=1"
+        )

@@ -1,0 +1,71 @@
+"""Semi-supervised learning with a deep generative model of class and style: M2 and M1+M2 (Kingma et al. 2014)."""
+
+from math import inf
+from typing import Any, final
+
+from torch import Tensor
+
+from elbolab.batch import Batch, Semi
+from elbolab.densities.class_terms import Enumerating, sum_over_classes
+from elbolab.metrics.classification import wrong
+from elbolab.models.base import ElboModule, Loss
+from elbolab.training.schedules import Schedule, as_schedule
+
+
+@final
+class M2(ElboModule):
+    """Minimises the objective of Kingma et al. (2014), Eq. 9, divided by N, estimated on one minibatch.
+
+    Its three parts are a mean over all data, labelled ones included, and two means over labelled data::
+
+        mean U(x) + N_lab / N * mean L(x, y) + alpha * mean [-log q(y | x)]
+
+    U sums the bound over every class (Eq. 7), L takes it at the label (Eq. 6). Each mean is estimated by the
+    minibatch's own, so alpha means the same at any ratio of labelled to unlabelled data. The paper's weight is
+    alpha * N on the mean over labelled data, with its alpha = 0.1 that of here.
+
+    Args:
+        alpha: weight of the classification term, a number or a schedule.
+        **base: see `ElboModule`.
+
+    Raises:
+        ValueError: alpha is negative or not finite, or the densities have no latent class.
+    """
+
+    densities: Enumerating
+
+    def __init__(self, alpha: float | Schedule, **base: Any) -> None:
+        super().__init__(**base)
+        if isinstance(alpha, int | float) and not 0 <= alpha < inf:
+            raise ValueError(f"model.alpha={alpha}: choose a finite number that is not negative")
+        if not isinstance(self.densities, Enumerating):
+            raise ValueError("M2 sums its bound over classes: choose densities=labelled, or densities=stacked")
+        self.alpha = as_schedule(alpha)
+
+    def loss(self, batch: Semi) -> Loss:
+        """(sum U + sum L + alpha N mean[-log q(y | x)]) / N, nats per datum.
+
+        Raises:
+            ValueError: the batch is not semi-supervised.
+        """
+        labelled, unlabelled, share = check_semi(batch)
+        assert labelled.y is not None, "the labelled part of a semi-supervised batch has labels"
+        u = sum_over_classes(self.densities.class_terms(unlabelled.x))
+        l = self.densities.labelled_terms(labelled.x, labelled.y)
+        alpha, classification = self.alpha(self.step), -l.log_q.mean()
+        value = -u.elbo.mean() - (share * l.elbo).mean() + alpha * classification
+        supervised = {"labelled_elbo": l.elbo.mean(), "classification": classification, "alpha": alpha}
+        return Loss(value, u.means() | supervised)
+
+    def report(self, batch: Batch) -> dict[str, Tensor]:
+        """elbo, rate and distortion of the exact sum over classes; the classification error where labels are there."""
+        terms = self.densities.class_terms(batch.x)
+        error = {} if batch.y is None else {"error": wrong(terms.log_q.T, batch.y).mean()}
+        return sum_over_classes(terms).means() | error
+
+
+def check_semi(batch: Any) -> Semi:
+    """The batch; ValueError where it has no part with labels."""
+    if not isinstance(batch, Semi):
+        raise ValueError("semi-supervised training needs some labels: set data.num_labelled=100")
+    return batch

@@ -1,0 +1,102 @@
+"""Errors of classifiers that have few labels, and of models that name classes."""
+
+import pytest
+import torch
+from tests.helpers import CLASSES, LabelledBits, small_densities
+from tests.models.registry import autoencoder, labelled, make, stacked
+
+from elbolab.batch import Batch
+from elbolab.evaluation import few_labels
+from elbolab.evaluation.classification import classification_quantities
+from elbolab.evaluation.evaluate import evaluate
+from elbolab.evaluation.few_labels import few_label_quantities
+from elbolab.evaluation.seeded import evaluating
+
+ERRORS = {"error_knn", "error_logistic", "error_svm"}
+
+
+@pytest.fixture
+def data():
+    return LabelledBits(eval_batch_size=10, num_labelled=30)
+
+
+def quantities(densities, data, seed=0):
+    return few_label_quantities(densities, data.batches("labelled"), data.batches("test"), seed=seed)
+
+
+def test_codes_that_hold_the_class_are_read(data):
+    """Six bits as they are: the class, their number, is nearly there."""
+    densities = autoencoder()
+    densities.encode = lambda x: x
+    found = quantities(densities, data)
+    assert found.keys() == ERRORS
+    for quantity in found.values():
+        assert (quantity.n, quantity.unit) == (20, "fraction")
+        assert quantity.value < 0.5
+
+
+def test_dimensions_that_do_not_vary_are_not_looked_at(data, monkeypatch):
+    seen = []
+    monkeypatch.setattr(few_labels, "few_label_errors", lambda draws, y, z, _: seen.append((draws, z)) or {})
+    densities = small_densities(CLASSES)
+    head = densities.posterior.net.layers[-1]
+    with torch.no_grad():
+        head.weight[1], head.bias[1] = 0.0, 3.0  # the mean of the second dimension
+    quantities(densities, data)
+    ((draws, z),) = seen
+    assert draws.shape == (10, 30, 1)
+    assert z.shape == (20, 1)
+
+
+def test_codes_are_drawn_where_there_is_a_posterior(data, monkeypatch):
+    seen = []
+    monkeypatch.setattr(few_labels, "few_label_errors", lambda draws, *_: seen.append(draws) or {})
+    for densities in (small_densities(CLASSES), autoencoder(), make("classifier").densities, labelled()):
+        quantities(densities, data)
+    drawn, *taken = seen
+    assert len(drawn) == 10
+    assert drawn.std(0).min() > 0
+    assert [len(draws) for draws in taken] == [1, 1, 1]
+
+
+def test_the_same_seed_gives_the_same_errors(data):
+    densities = small_densities(CLASSES)
+    assert quantities(densities, data) == quantities(densities, data)
+
+
+def test_without_labels_or_with_one_class_there_is_nothing(data):
+    densities, one = small_densities(CLASSES), [Batch(torch.ones(4, 6), y=torch.zeros(4, dtype=torch.int64))]
+    assert few_label_quantities(densities, one, data.batches("test"), seed=0) == {}
+    assert few_label_quantities(densities, data.batches("labelled"), [Batch(torch.ones(4, 6))], seed=0) == {}
+
+
+@pytest.mark.parametrize("build", [labelled, stacked, lambda: make("classifier").densities])
+def test_the_error_of_a_model_that_names_classes(build, data):
+    densities = build()
+    error = classification_quantities(densities, data.batches("test"), seed=0)["error"]
+    with evaluating(densities, 0):
+        wrong = [densities.log_class_probs(b.x).argmax(1) != b.y for b in data.batches("test")]
+    assert error.value == pytest.approx(torch.cat(wrong).double().mean().item())
+    assert (error.n, error.unit) == (20, "fraction")
+
+
+def test_no_labels_no_error():
+    assert classification_quantities(labelled(), [Batch(torch.ones(4, 6))], seed=0) == {}
+    assert classification_quantities(small_densities(), [Batch(torch.ones(4, 6), y=torch.zeros(4))], seed=0) == {}
+
+
+OPTIONS = {"splits": ["test"], "num_samples": 5, "seed": 0}
+
+
+def test_evaluation_measures_every_kind(data):
+    reports = [evaluate(build(), data, **OPTIONS)["test"] for build in (labelled, stacked)]
+    for report in reports:
+        assert report.keys() >= {"elbo", "rate", "distortion", "nll", "ess", "error", "mse"} | ERRORS
+    classifier = evaluate(make("classifier").densities, data, **OPTIONS)["test"]
+    assert classifier.keys() >= {"error"} | ERRORS
+    assert not classifier.keys() & {"elbo", "nll", "distortion", "mse"}
+
+
+def test_without_a_labelled_part_no_classifier_is_fitted():
+    report = evaluate(small_densities(CLASSES), LabelledBits(eval_batch_size=10), **OPTIONS)["test"]
+    assert not report.keys() & (ERRORS | {"error"})
