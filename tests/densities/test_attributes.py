@@ -10,7 +10,7 @@ from elbolab.densities.attributes import attribute_layer
 from elbolab.densities.single_layer import SingleLayer
 from elbolab.distributions.conditional import Head, StandardNormal
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
-from elbolab.distributions.priors import FixedBernoulli, Mixture
+from elbolab.distributions.priors import ClassCentres, FixedBernoulli, Mixture
 
 GIVEN = BITS._replace(given=((3,),))
 HEAD = partial(Head, net=mlp(5))
@@ -51,6 +51,12 @@ def test_the_prior_does(rows):
 def cmma_terms(x, y):
     torch.manual_seed(0)
     return cmma().terms(x, y)
+
+
+def test_centres_of_attributes_are_a_prior_that_reads_them(rows):
+    x, y, other = rows
+    model = cmma(prior=partial(ClassCentres, spread=1.0))
+    assert not torch.equal(model.terms(x, y).rate, model.terms(x, other).rate)
 
 
 def test_it_generates_by_attributes(rows):

@@ -7,6 +7,7 @@ from tests.helpers import BITS, CLASSES, LABELLED, adam, mlp, regression, small_
 
 from elbolab.batch import Batch, Semi
 from elbolab.densities.adversarial import AdversarialAutoencoder, ClassAutoencoder, GroupAutoencoder
+from elbolab.densities.attributes import attribute_layer
 from elbolab.densities.autoencoder import Autoencoder
 from elbolab.densities.base import Classifying
 from elbolab.densities.classifier import Classifier as ClassifierDensity
@@ -119,6 +120,11 @@ def denoising():
     return DenoisingLayer(BITS, 2, StandardNormal, *parts, partial(BitFlip, 0.2))
 
 
+def cmma():
+    normal = partial(Head, net=mlp(5), family=DiagonalNormal)
+    return attribute_layer(LABELLED, 2, normal, normal, BITS_HEAD)
+
+
 def dvae(**options):
     return DVAE(densities=denoising(), optimizer=adam(), monitor="val/dvae_bound", **options)
 
@@ -160,6 +166,7 @@ VARIANTS = {
     "m1_m2": lambda: M2(alpha=0.1, densities=stacked(), **ERROR),
     "classifier": lambda: Classifier(densities=ClassifierDensity(CLASSES, CLASS), **ERROR),
     "ae": lambda: AE(densities=autoencoder(), optimizer=adam(), monitor="val/distortion", mode="min"),
+    "cmma": lambda: VAE(densities=cmma(), optimizer=adam()),
     "dvae": dvae,
     "dvae, 2 corruptions by 3": lambda: dvae(num_corruptions=2, num_samples=3),
 }

@@ -36,7 +36,9 @@ def attribute_layer(
         posterior = partial(Ignore, conditional=posterior)
     layer = SingleLayer(spec, latent_dim, prior, posterior, partial(Ignore, conditional=likelihood))
     if not _reads(layer.prior, spec):
-        raise ValueError("the prior of this model must read the attributes: choose prior=conditional_normal")
+        raise ValueError(
+            "the prior of this model must read the attributes: choose prior=conditional_normal, or class_centres"
+        )
     return layer
 
 

@@ -89,15 +89,15 @@ def evaluate(
         memory: bytes for the activations of one chunk of the NLL; None for what suits the device.
         limit: measure the first so many data of each split; None for all.
         decomposition_limit: data of the rate's decomposition, whose cost is quadratic, at most.
-        probe_limit: training data of the probes, at most; a seeded choice of them where there are more.
+        probe_limit: training data of the probes, and of the classifier that reads edits, at most; a seeded choice of
+            them where there are more.
         num_neighbours: voters of the nearest-neighbour probe.
         aggregate_limit: codes that are compared with draws of the prior, at most; the cost is quadratic.
         null_pairs: pairs of draws of the prior for mmd2_null; None for none.
         parzen_samples: windows of parzen_log_lik; None for none.
         class_samples: K, for each class, of a class-conditional model's nll and error.
         class_limit: data of each split that these two are measured on, at most; None for all.
-        scores: how the disentanglement scores are taken; also how many data train the classifier of edits, and how many
-            are edited.
+        scores: how the disentanglement scores are taken; as many data as they are scored on are edited.
         num_corruptions: M, corruptions of each datum that a denoising model's bounds and NLL rest on; the K samples of
             its NLL are shared out among them.
         corruption: recipe of the corruption from which data are restored; None: none is.
@@ -125,7 +125,7 @@ def evaluate(
     if world_and_rank()[1] > 0:  # nobody is kept waiting for what rank 0 does alone
         return {}
     probes = {"probe_limit": probe_limit, "num_neighbours": num_neighbours}
-    counts = {"num_train": scores.num_train, "num_eval": scores.num_eval}
+    counts = {"num_train": probe_limit, "num_eval": scores.num_eval}
     report: Report = {}
     for split, batches in measured.items():
         found = likelihoods[split] | rate_decomposition(densities, batches, seed=seed, limit=decomposition_limit)

@@ -18,8 +18,8 @@ from elbolab.nets.mlp import MLP
 Reader = Callable[[Tensor], Tensor]
 """Data (N, *event) -> the value that each factor is read as, (N, F)."""
 
-EPOCHS, BATCH, RATE = 12, 64, 2e-3
-"""Training of the classifier: Adam, its rate falling to 0 along half a cosine."""
+STEPS, EPOCHS, BATCH, RATE = 4_000, 20, 64, 2e-3
+"""Training of the classifier: so many steps, or epochs where the data are few; Adam, half a cosine down to 0."""
 
 
 def fit_reader(train: Iterable[Batch], sizes: Shape, *, seed: int, device: torch.device) -> Reader:
@@ -54,7 +54,7 @@ def _net(event: Shape, num_logits: int) -> nn.Module:
 
 
 def _train(net: nn.Module, x: Tensor, values: Tensor, sizes: Shape) -> None:
-    num_steps = EPOCHS * ceil(len(x) / BATCH)
+    num_steps = min(STEPS, EPOCHS * ceil(len(x) / BATCH))
     optimizer = torch.optim.Adam(net.parameters(), lr=RATE)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, num_steps)
     with torch.enable_grad():
