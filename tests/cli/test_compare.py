@@ -55,6 +55,10 @@ def sweep(finished, tmp_path):
         ([beta(1), beta({"_target_": "elbolab.training.schedules.Linear", "epochs": 3})], ["beta=1", "beta=Linear"]),
         ([net("MLP", hidden=[3]), net("Conv", channels=[4])], ["net=MLP", "net=Conv"]),
         ([net("MLP", hidden=[3]), net("MLP", hidden=[4])], ["hidden=[3]", "hidden=[4]"]),
+        (
+            [net("MLP", hidden=[3]), net("MLP", hidden=[4]), net("Conv", channels=[4])],
+            ["net=MLP, hidden=[3]", "net=MLP, hidden=[4]", "net=Conv"],
+        ),
     ],
 )
 def test_runs_are_called_by_what_sets_them_apart(configs, names):

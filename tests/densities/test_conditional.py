@@ -102,7 +102,7 @@ BAD = {
     ),
     "a baseline with latents": (
         lambda: Recurrent(LABELLED, 2, NORMAL, NORMAL, BERNOULLI, baseline=small_cvae()),
-        "baseline is a SingleLayer.*pretrained.baseline.*model=regression",
+        "pretrained.baseline is a run of SingleLayer.*needs Regression.*model=regression",
     ),
     "a baseline of other conditions": (
         lambda: Recurrent(LABELLED._replace(given=((4,),)), 2, NORMAL, NORMAL, BERNOULLI, baseline=regression()),

@@ -8,8 +8,10 @@ from tests.helpers import BITS, mlp, regression, small_densities
 from torch.distributions import Independent, Normal
 
 from elbolab.batch import Spec, Support
+from elbolab.densities.attributes import attribute_layer
 from elbolab.densities.autoencoder import Autoencoder, TiedAutoencoder
 from elbolab.densities.checks import example_terms
+from elbolab.densities.denoising import DenoisingLayer
 from elbolab.densities.recurrent import Recurrent
 from elbolab.densities.single_layer import SingleLayer
 from elbolab.densities.terms import Sampled, Undefined, summary
@@ -54,6 +56,10 @@ DENSITIES = {
         GIVEN, 2, StandardNormal, head(DiagonalNormal), partial(Ignore, conditional=head(Bernoulli))
     ),
     "autoencoder": autoencoder,
+    "denoising": lambda: DenoisingLayer(
+        BITS, 2, StandardNormal, head(DiagonalNormal), head(Bernoulli), partial(Masking, probability=0.5)
+    ),
+    "attributes": lambda: attribute_layer(GIVEN, 2, head(DiagonalNormal), head(DiagonalNormal), head(Bernoulli)),
 }
 
 
@@ -111,7 +117,9 @@ def test_rows_of_one_condition_draw_their_own_latents(densities):
             assert len(z.unique(dim=0)) == 4
 
 
-@pytest.mark.parametrize("name", ["given", "learned prior", "class centres", "recurrent", "ignored condition"])
+@pytest.mark.parametrize(
+    "name", ["given", "learned prior", "class centres", "recurrent", "ignored condition", "attributes"]
+)
 def test_generated_rows_of_one_condition_differ(name):
     densities = DENSITIES[name]().eval()
     p = densities.generate(5, torch.ones(4, 3))
@@ -197,6 +205,10 @@ def test_building_a_model_leaves_the_generator_to_its_weights():
 
 BAD = {
     "latent_dim=0": (lambda: small_densities(latent_dim=0), "latent_dim=0.*at least one"),
+    "no likelihood": (
+        lambda: SingleLayer(BITS, 2, StandardNormal, StandardNormal, None),
+        "needs a likelihood.*likelihood=bernoulli",
+    ),
     "no prior": (lambda: small_densities(prior=None), "needs a prior.*prior=standard_normal"),
     "prior of an autoencoder": (lambda: autoencoder(prior=StandardNormal), "no prior: choose prior=none"),
     "Bernoulli on grey": (

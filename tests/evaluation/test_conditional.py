@@ -1,5 +1,6 @@
 """Likelihoods of conditional models against what is known of them."""
 
+from dataclasses import replace
 from math import log
 
 import pytest
@@ -12,12 +13,12 @@ from elbolab.densities.terms import Undefined
 from elbolab.evaluation.conditional import (
     class_log_likelihoods,
     conditional_quantities,
-    from_prior,
     is_label,
     monte_carlo_log_likelihood,
 )
 from elbolab.evaluation.evaluate import evaluate
 from elbolab.evaluation.likelihood import importance_log_likelihood, likelihood_quantities
+from elbolab.evaluation.proposals import from_prior
 from elbolab.evaluation.report import table
 
 pytestmark = pytest.mark.usefixtures("float64")
@@ -143,12 +144,18 @@ def test_conditions_that_are_no_labels_have_their_own_likelihoods_alone():
 
 
 def test_several_layers_have_no_draws_from_one_prior():
-    latents = small_cvae().terms(torch.ones(2, 6), torch.eye(3)[:2]).latents
+    class Layers:
+        def terms(self, *rows):
+            terms = small_cvae().terms(*rows)
+            return replace(terms, latents=terms.latents * 2)
+
     with pytest.raises(Undefined, match="several layers"):
-        from_prior(latents * 2, 3)
+        from_prior(Layers(), (torch.ones(2, 6), torch.eye(3)[:2]), 3)
 
 
 class Source:
+    num_labelled = None
+
     def __init__(self, batch):
         self.batch = batch
 

@@ -8,7 +8,7 @@ import torch
 from tests.helpers import mlp
 
 from elbolab.batch import Batch, Canvas, Spec, Support
-from elbolab.data.quadrants import assemble
+from elbolab.data.quadrants import assemble, seen_mask
 from elbolab.densities.autoencoder import Autoencoder
 from elbolab.densities.recurrent import Recurrent
 from elbolab.densities.regression import Regression
@@ -25,7 +25,8 @@ NORMAL, BERNOULLI = (partial(Head, net=mlp(5), family=family) for family in (Dia
 LABELS = Spec((1, 6, 5), Support.BINARY, 2, given=((3,),), num_classes=3)
 CANVAS = Canvas((1, 6, 4), 1)
 PARTS = Spec((18,), Support.BINARY, 2, given=((6,),), canvas=CANVAS)
-ALWAYS = ["samples", "reconstructions", "interpolations", "traversals", "latent_space", "manifold"]
+PRIORS = {"fixed": StandardNormal, "centres": partial(ClassCentres, spread=1.0), "network": NORMAL}
+ALWAYS = ["samples", "reconstructions", "interpolations", "traversals", "latent_space", "codes_and_prior", "manifold"]
 
 
 def data(spec, num=60):
@@ -79,9 +80,7 @@ def test_a_conditional_autoencoder_transfers_styles_and_draws_nothing():
     assert "samples_by_label" not in figures
 
 
-@pytest.mark.parametrize(
-    "prior", [StandardNormal, partial(ClassCentres, spread=1.0), NORMAL], ids=["fixed", "c", "net"]
-)
+@pytest.mark.parametrize("prior", PRIORS.values(), ids=PRIORS)
 def test_rows_share_the_noise_and_columns_the_class(prior):
     model, num = labelled(prior), 4
     drawn = tiles(samples_by_label(model, data(LABELS), seed=5, num=num), num, 3, 6, 5)
@@ -98,13 +97,17 @@ def test_rows_share_the_noise_and_columns_the_class(prior):
         np.testing.assert_allclose(drawn[:, c], model.decode(z, label).mean[:, 0].detach(), atol=1e-6)
 
 
-def test_a_style_keeps_its_code_and_takes_every_label():
-    model, batch = labelled(), data(LABELS)
+@pytest.mark.parametrize("prior", PRIORS.values(), ids=PRIORS)
+def test_a_style_keeps_its_noise_and_takes_every_label(prior):
+    model, batch = labelled(prior), data(LABELS)
     drawn = tiles(style_transfer(model, batch, seed=0), 3, 4, 6, 5)
-    z = model.encode(batch.x[:3], batch.given[0][:3])
+    own = batch.given[0][:3]
+    z, p = model.encode(batch.x[:3], own), model.prior(own).base_dist
     np.testing.assert_allclose(drawn[:, 0], batch.x[:3, 0])
     for c in range(3):
-        mean = model.decode(z, torch.eye(3)[c].expand(3, 3)).mean[:, 0].detach()
+        label = torch.eye(3)[c].expand(3, 3)
+        there = model.prior(label).base_dist
+        mean = model.decode(there.mean + there.stddev * (z - p.mean) / p.stddev, label).mean[:, 0].detach()
         np.testing.assert_allclose(drawn[:, 1 + c], mean, atol=1e-6)
 
 
@@ -139,6 +142,14 @@ def test_reconstructions_stand_beside_what_was_seen():
     mean = model.decode(model.encode(x, given), given).mean
     np.testing.assert_allclose(drawn[0], assemble(CANVAS, x, given)[:, 0])
     np.testing.assert_allclose(drawn[1], assemble(CANVAS, mean, given)[:, 0].detach(), atol=1e-6)
+
+
+def test_samples_complete_what_is_seen_of_the_data_in_turn():
+    batch = data(PARTS)
+    drawn = tiles(draw_all(recurrent(), [batch], seed=0)["samples"], 10, 10, 6, 4)
+    seen = seen_mask(CANVAS)[0].numpy()
+    wanted = batch.given[0][torch.arange(100) % 60].view(10, 10, 6)
+    np.testing.assert_allclose(drawn[..., seen], wanted)
 
 
 @pytest.mark.parametrize(

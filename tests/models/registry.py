@@ -7,14 +7,16 @@ from tests.helpers import BITS, CLASSES, LABELLED, adam, mlp, regression, small_
 
 from elbolab.batch import Batch, Semi
 from elbolab.densities.adversarial import AdversarialAutoencoder, ClassAutoencoder, GroupAutoencoder
+from elbolab.densities.attributes import attribute_layer
 from elbolab.densities.autoencoder import Autoencoder
 from elbolab.densities.base import Classifying
 from elbolab.densities.classifier import Classifier as ClassifierDensity
+from elbolab.densities.denoising import DenoisingLayer
 from elbolab.densities.labelled import Labelled
 from elbolab.densities.recurrent import Recurrent
 from elbolab.densities.stacked import Stacked
 from elbolab.distributions.conditional import Head, Ignore, StandardNormal
-from elbolab.distributions.corruption import Denoising, GaussianNoise
+from elbolab.distributions.corruption import BitFlip, Denoising, GaussianNoise
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
 from elbolab.distributions.one_hot import OneHot
 from elbolab.distributions.planar import GaussianRing, SwissRoll
@@ -28,6 +30,7 @@ from elbolab.models.beta_vae import BetaVAE
 from elbolab.models.categorical_aae import ClusteringAAE, SemiAAE
 from elbolab.models.classifier import Classifier
 from elbolab.models.cvae import CVAE
+from elbolab.models.dvae import DVAE
 from elbolab.models.m1 import M1
 from elbolab.models.m2 import M2
 from elbolab.models.regression import Regression
@@ -112,6 +115,20 @@ def stacked():
     return Stacked(CLASSES, 2, StandardNormal, partial(Ignore, conditional=NORMAL), NORMAL, CLASS, m1=small_densities())
 
 
+def denoising():
+    parts = (partial(Head, net=mlp(5), family=family) for family in (DiagonalNormal, Bernoulli))
+    return DenoisingLayer(BITS, 2, StandardNormal, *parts, partial(BitFlip, 0.2))
+
+
+def cmma():
+    normal = partial(Head, net=mlp(5), family=DiagonalNormal)
+    return attribute_layer(LABELLED, 2, normal, normal, BITS_HEAD)
+
+
+def dvae(**options):
+    return DVAE(densities=denoising(), optimizer=adam(), monitor="val/dvae_bound", **options)
+
+
 VARIANTS = {
     "aae": lambda: aae(partial(adversarial, posterior=NORMAL_HEAD), label_smoothing=0.1),
     "aae, universal": lambda: aae(
@@ -149,6 +166,9 @@ VARIANTS = {
     "m1_m2": lambda: M2(alpha=0.1, densities=stacked(), **ERROR),
     "classifier": lambda: Classifier(densities=ClassifierDensity(CLASSES, CLASS), **ERROR),
     "ae": lambda: AE(densities=autoencoder(), optimizer=adam(), monitor="val/distortion", mode="min"),
+    "cmma": lambda: VAE(densities=cmma(), optimizer=adam()),
+    "dvae": dvae,
+    "dvae, 2 corruptions by 3": lambda: dvae(num_corruptions=2, num_samples=3),
 }
 
 

@@ -29,7 +29,8 @@ MOST_PANELS = 4
 MOST_DIFFERENCES = 4
 """Differences that a run's name holds."""
 
-BOUNDS = ("elbo", "rate", "distortion", "nll", "mmd2", "active_units", "mse", "probe_accuracy")
+BOUNDS: tuple[str, ...] = ("elbo", "dvae_bound", "rate", "distortion", "nll", "mmd2", "active_units", "mse")
+BOUNDS += ("restoration", "probe_accuracy")
 SCORES = ("beta_vae_score", "factor_vae_score", "mig", "dci_disentanglement", "sap")
 """Columns of the two tables."""
 
@@ -98,7 +99,7 @@ def labels(configs: Sequence[Any], apart: Sequence[str] = ()) -> list[str]:
         configs: their configurations.
         apart: parts whose differences are named for all runs, whatever their variants.
     """
-    runs = [dict(_leaves(config)) for config in configs]
+    runs = [flat(config) for config in configs]
     variants = [_value(run, "model") for run in runs]
     names = []
     for run, variant in zip(runs, variants, strict=True):
@@ -110,12 +111,23 @@ def labels(configs: Sequence[Any], apart: Sequence[str] = ()) -> list[str]:
 
 
 def _differences(run: Leaves, alike: Sequence[Leaves]) -> list[str]:
-    """What sets a run apart from runs like it, ``beta=4`` or ``net=Conv``, once each: the config has copies."""
-    keys = dict.fromkeys(key for other in alike for key in other if key.partition(".")[0] not in UNTOLD)
-    differ = [key for key in keys if len({_short(other.get(key)) for other in alike}) > 1]
+    """What sets a run apart from runs like it, ``beta=4`` or ``net=Conv``, once each: the config has copies.
+
+    Of a part that is exchanged, what sets it apart from others of its kind: ``corruption=BitFlip, probability=0.1``.
+    """
+    differ = _differing(alike)
     exchanged = [key.removesuffix("._target_") for key in differ if key.endswith("._target_")]
-    told = dict.fromkeys(part for part in [*exchanged, *differ] if not _within(part, exchanged))
+    outermost = [part for part in exchanged if not _within(part, exchanged)]
+    kin = [other for other in alike if all(_value(other, part) == _value(run, part) for part in outermost)]
+    told = [key for key in [*outermost, *differ] if not _within(key, outermost)]
+    told += [key for key in _differing(kin) if _within(key, outermost)]
     return list(dict.fromkeys(f"{last_part(key)}={_value(run, key)}" for key in told))[:MOST_DIFFERENCES]
+
+
+def _differing(runs: Sequence[Leaves]) -> list[str]:
+    """The keys of the model whose values differ among the runs."""
+    keys = dict.fromkeys(key for run in runs for key in run if key.partition(".")[0] not in UNTOLD)
+    return [key for key in keys if len({_short(run.get(key)) for run in runs}) > 1]
 
 
 def _within(key: str, parts: Sequence[str]) -> bool:
@@ -137,6 +149,11 @@ def _distinct(names: Sequence[str]) -> list[str]:
     """The names, with their numbers where several are the same or empty."""
     counts = Counter(names)
     return [name if name and counts[name] == 1 else f"{name} #{i}".strip() for i, name in enumerate(names)]
+
+
+def flat(config: Any) -> Leaves:
+    """The values of a configuration in plain Python by their dotted keys."""
+    return dict(_leaves(config))
 
 
 def _leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

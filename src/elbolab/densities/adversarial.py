@@ -18,6 +18,7 @@ from elbolab.densities.checks import (
     check_likelihood,
     check_matched,
     initialise_heads,
+    needed,
 )
 from elbolab.densities.terms import Latent, Terms, Undefined
 from elbolab.distributions.conditional import Conditional, MakeConditional, lead_of
@@ -86,7 +87,7 @@ class AdversarialAutoencoder(Densities):
         self.latent_shape = (latent_dim,)
         self.prior = _given(prior, PRIOR_MISSING)(spec.given, self.latent_shape)
         self.posterior = _given(posterior, POSTERIOR_MISSING)((spec.x, *spec.given), self.latent_shape)
-        self.likelihood = likelihood((self.latent_shape, *spec.given), spec.x)
+        self.likelihood = needed(likelihood)((self.latent_shape, *spec.given), spec.x)
         check_matched(self.prior, self.posterior, spec)
         check_likelihood(self.likelihood, self.latent_shape, spec)
 
@@ -115,7 +116,7 @@ class AdversarialAutoencoder(Densities):
         initialise_heads(self.likelihood, mean)
 
 
-class Grouping(ABC):
+class Grouping(Densities, ABC):
     """What a model that sorts data into groups without names answers; evaluation names them by labelled data.
 
     Shapes: B data, C groups.
@@ -167,7 +168,7 @@ class Categorical(Densities, ABC):
         self.latent_shape = (latent_dim + num_categories,)
         self.prior = _given(prior, PRIOR_MISSING)((), (latent_dim,))
         self.posterior = _given(posterior, POSTERIOR_MISSING)((spec.x,), self.latent_shape)
-        self.likelihood = likelihood(((latent_dim,), (num_categories,)), spec.x)
+        self.likelihood = needed(likelihood)(((latent_dim,), (num_categories,)), spec.x)
         self.register_buffer("uniform", torch.full((num_categories,), 1 / num_categories), persistent=False)
         check_code(self.posterior, spec)
         check_matched(self.prior, self.posterior, spec, event=(latent_dim,))

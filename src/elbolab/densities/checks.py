@@ -11,7 +11,7 @@ from torch.distributions import Distribution, Independent, OneHotCategorical, co
 from elbolab.batch import Shape, Spec, Support
 from elbolab.densities.base import Densities
 from elbolab.densities.terms import Terms
-from elbolab.distributions.conditional import Conditional, Head
+from elbolab.distributions.conditional import Conditional, Head, MakeConditional
 from elbolab.distributions.grid import Grid, grid_values
 from elbolab.distributions.point_mass import PointMass
 
@@ -29,6 +29,13 @@ def check_given(spec: Spec, what: str) -> None:
             f"{what} needs conditions, and these data have none: choose data.given=labels (or another data.given), or "
             "a model without conditions (model=vae)"
         )
+
+
+def needed(likelihood: MakeConditional | None) -> MakeConditional:
+    """The recipe; raises ValueError where there is none, as for a model without a density of the data."""
+    if likelihood is None:
+        raise ValueError("this model needs a likelihood: choose e.g. likelihood=bernoulli")
+    return likelihood
 
 
 @torch.no_grad()

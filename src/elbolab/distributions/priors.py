@@ -46,6 +46,8 @@ class Mixture(Conditional):
 class ClassCentres(Conditional):
     """N(mu_c, I) with a learned centre for each class c; its one parent is a label as a one-hot vector.
 
+    Of several ones, as attributes have them, the centre is the sum.
+
     Args:
         parents: the shape of the label, ((C,),).
         event: shape of one draw.

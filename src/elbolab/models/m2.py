@@ -49,6 +49,7 @@ class M2(ElboModule):
             ValueError: the batch is not semi-supervised.
         """
         labelled, unlabelled, share = check_semi(batch)
+        assert labelled.y is not None, "the labelled part of a semi-supervised batch has labels"
         u = sum_over_classes(self.densities.class_terms(unlabelled.x))
         l = self.densities.labelled_terms(labelled.x, labelled.y)
         alpha, classification = self.alpha(self.step), -l.log_q.mean()

@@ -17,6 +17,8 @@ from elbolab.evaluation.batches import first
 from elbolab.evaluation.figures.aggregate import codes_and_prior, groups
 from elbolab.evaluation.figures.conditional import completions, label_of, samples_by_label, style_transfer
 from elbolab.evaluation.figures.curves import loss_curves
+from elbolab.evaluation.figures.denoising import restorations
+from elbolab.evaluation.figures.editing import edits
 from elbolab.evaluation.figures.generative import (
     generate,
     interpolations,
@@ -51,6 +53,8 @@ def draw_all(
     drawings: dict[str, Callable[[], Figure]] = {
         "samples": partial(samples, {"": densities}, batch, seed=seed),
         "reconstructions": partial(reconstructions, densities, batch, seed=seed),
+        "restorations": partial(restorations, densities, batch, seed=seed),
+        "edits": partial(edits, densities, batch, seed=seed),
         "interpolations": partial(interpolations, densities, batch, seed=seed),
         "traversals": partial(traversals, densities, batch, seed=seed),
         "latent_space": partial(latent_space, {"": densities}, batches, seed=seed),
