@@ -45,6 +45,8 @@ class Labelled(Densities, Enumerating, Styled):
             that cannot be computed anew; see also `SingleLayer`.
     """
 
+    classes: Tensor
+
     def __init__(
         self,
         spec: Spec,
