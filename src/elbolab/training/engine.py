@@ -217,6 +217,8 @@ def obstacle(wish: str, model: nn.Module, device: torch.device, optimizers: list
         return "gradients are averaged over ranks (trainer.engine=captured puts that into the graph, with NCCL)"
     if world > 1 and torch.distributed.get_backend() != "nccl":
         return f"the backend {torch.distributed.get_backend()} cannot be captured, NCCL can"
+    if torch.is_anomaly_enabled():
+        return "detect_anomaly looks at every operation of a step"
     if device.type == "cpu" and any(module._compiled_call_impl is not None for module in model.modules()):
         return "compiled networks (compile=true) cannot be recorded on a CPU"
     for optimizer in optimizers if device.type == "cuda" else ():

@@ -3,6 +3,7 @@
 On a CPU a small step spends a quarter of its time in Python, in distributions and in autograd's bookkeeping.
 """
 
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from types import SimpleNamespace
@@ -129,9 +130,16 @@ class _Operations(TorchDispatchMode):
         self.found = found
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if _depends_on_values(func, args):
-            self.found.append(f"the step reads the values of a tensor ({func.name().removeprefix('aten::')})")
+        if not self.found and _depends_on_values(func, args):
+            self.found.append(f"the step reads the values of a tensor ({func.name().removeprefix('aten::')}{_place()})")
         return func(*args, **(kwargs or {}))
+
+
+def _place() -> str:
+    """The line of Python that asked for it."""
+    inner = ("torch/_", "torch/fx/", "torch/utils/_", "training/recorded.py")
+    frames = [f for f in traceback.extract_stack() if not any(part in f.filename for part in inner)]
+    return f", {frames[-1].filename}:{frames[-1].lineno}"
 
 
 def _depends_on_values(func: Any, args: Any) -> bool:
