@@ -200,9 +200,16 @@ def _replay(record: fx.GraphModule) -> tuple[Callable[[], None], State]:
         with torch.no_grad():  # the backward pass is among the operations
             operations(held)
 
-    kept = list(vars(held).values())
+    data = {str(node.target) for node in record.graph.nodes if _is_data(node)}  # by far the largest, never written
+    kept = [value for name, value in vars(held).items() if name not in data]
     named = [value for value in kept if isinstance(value, torch.Generator)]
     return replay, State([value for value in kept if isinstance(value, Tensor)], [torch.default_generator, *named])
+
+
+def _is_data(node: fx.Node) -> bool:
+    """Whether rows of it are read, and nothing else is done with it."""
+    pick = torch.ops.aten.index_select.default
+    return node.op == "get_attr" and all(user.target is pick and user.args[0] is node for user in node.users)
 
 
 def _simplify(graph: fx.Graph) -> None:
