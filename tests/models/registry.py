@@ -129,6 +129,11 @@ def dvae(**options):
     return DVAE(densities=denoising(), optimizer=adam(), monitor="val/dvae_bound", **options)
 
 
+def cmma():
+    posterior, likelihood = (partial(Head, net=mlp(5), family=family) for family in (DiagonalNormal, Bernoulli))
+    return attribute_layer(LABELLED, 2, posterior, posterior, likelihood)
+
+
 VARIANTS = {
     "aae": lambda: aae(partial(adversarial, posterior=NORMAL_HEAD), label_smoothing=0.1),
     "aae, universal": lambda: aae(
@@ -154,6 +159,7 @@ VARIANTS = {
     "cvae, hybrid": lambda: CVAE(alpha=0.5, num_samples=3, densities=small_cvae(), optimizer=adam()),
     "cvae, gsnn": lambda: CVAE(alpha=0.0, densities=small_cvae(), optimizer=adam(), monitor="val/gsnn_bound"),
     "cvae, recurrent": lambda: CVAE(densities=recurrent(), optimizer=adam()),
+    "cmma": lambda: VAE(densities=cmma(), optimizer=adam()),
     "regression": lambda: Regression(densities=regression(), optimizer=adam()),
     "m1": lambda: M1(densities=small_densities(CLASSES), optimizer=adam()),
     "m2": lambda: M2(alpha=0.1, densities=labelled(), **ERROR),
