@@ -42,7 +42,6 @@ HEADLINES = (
     "conditional_bits_per_dim",
     "error",
     "ess",
-    "error",
     "error_knn",
     "error_logistic",
     "error_svm",
