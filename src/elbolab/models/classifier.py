@@ -5,7 +5,7 @@ from typing import Any, final
 from torch import Tensor
 
 from elbolab.batch import Batch, Semi
-from elbolab.densities.base import Classifying
+from elbolab.densities.base import Classifying, Densities
 from elbolab.metrics.classification import wrong
 from elbolab.models.base import ElboModule, Loss
 
@@ -18,12 +18,9 @@ class Classifier(ElboModule):
         ValueError: the densities name no classes.
     """
 
-    densities: Classifying
-
     def __init__(self, **base: Any) -> None:
         super().__init__(**base)
-        if not isinstance(self.densities, Classifying):
-            raise ValueError("these densities name no classes: choose densities=classifier")
+        classifying(self.densities)
 
     def loss(self, batch: Batch | Semi) -> Loss:
         """-log q(y | x), nats per labelled datum.
@@ -32,14 +29,21 @@ class Classifier(ElboModule):
             ValueError: the batch has no labels.
         """
         x, y = labelled_part(batch)
-        log_q = self.densities.log_class_probs(x)
+        log_q = classifying(self.densities).log_class_probs(x)
         return Loss(-log_q.gather(1, y[:, None]).mean(), {"error": wrong(log_q, y).mean()})
 
     def report(self, batch: Batch) -> dict[str, Tensor]:
         """The classification error, and the cost."""
         x, y = labelled_part(batch)
-        log_q = self.densities.log_class_probs(x)
+        log_q = classifying(self.densities).log_class_probs(x)
         return {"error": wrong(log_q, y).mean(), "classification": -log_q.gather(1, y[:, None]).mean()}
+
+
+def classifying(densities: Densities) -> Classifying:
+    """The densities; ValueError where they name no classes."""
+    if not isinstance(densities, Classifying):
+        raise ValueError("these densities name no classes: choose densities=classifier")
+    return densities
 
 
 def labelled_part(batch: Batch | Semi) -> tuple[Tensor, Tensor]:

@@ -6,6 +6,7 @@ from typing import Any, final
 from torch import Tensor
 
 from elbolab.batch import Batch, Semi
+from elbolab.densities.base import Densities
 from elbolab.densities.class_terms import Enumerating, sum_over_classes
 from elbolab.metrics.classification import wrong
 from elbolab.models.base import ElboModule, Loss
@@ -32,14 +33,11 @@ class M2(ElboModule):
         ValueError: alpha is negative or not finite, or the densities have no latent class.
     """
 
-    densities: Enumerating
-
     def __init__(self, alpha: float | Schedule, **base: Any) -> None:
         super().__init__(**base)
         if isinstance(alpha, int | float) and not 0 <= alpha < inf:
             raise ValueError(f"model.alpha={alpha}: choose a finite number that is not negative")
-        if not isinstance(self.densities, Enumerating):
-            raise ValueError("M2 sums its bound over classes: choose densities=labelled, or densities=stacked")
+        enumerating(self.densities)
         self.alpha = as_schedule(alpha)
 
     def loss(self, batch: Semi) -> Loss:
@@ -49,9 +47,16 @@ class M2(ElboModule):
             ValueError: the batch is not semi-supervised.
         """
         labelled, unlabelled, share = check_semi(batch)
+<<<<<<< HEAD
         assert labelled.y is not None, "the labelled part of a semi-supervised batch has labels"
         u = sum_over_classes(self.densities.class_terms(unlabelled.x))
         l = self.densities.labelled_terms(labelled.x, labelled.y)
+=======
+        assert labelled.y is not None, "labelled data have labels"
+        densities = enumerating(self.densities)
+        u = sum_over_classes(densities.class_terms(unlabelled.x))
+        l = densities.labelled_terms(labelled.x, labelled.y)
+>>>>>>> semi
         alpha, classification = self.alpha(self.step), -l.log_q.mean()
         value = -u.elbo.mean() - (share * l.elbo).mean() + alpha * classification
         supervised = {"labelled_elbo": l.elbo.mean(), "classification": classification, "alpha": alpha}
@@ -59,9 +64,16 @@ class M2(ElboModule):
 
     def report(self, batch: Batch) -> dict[str, Tensor]:
         """elbo, rate and distortion of the exact sum over classes; the classification error where labels are there."""
-        terms = self.densities.class_terms(batch.x)
+        terms = enumerating(self.densities).class_terms(batch.x)
         error = {} if batch.y is None else {"error": wrong(terms.log_q.T, batch.y).mean()}
         return sum_over_classes(terms).means() | error
+
+
+def enumerating(densities: Densities) -> Enumerating:
+    """The densities; ValueError where they have no bound at every class."""
+    if not isinstance(densities, Enumerating):
+        raise ValueError("M2 sums its bound over classes: choose densities=labelled, or densities=stacked")
+    return densities
 
 
 def check_semi(batch: Any) -> Semi:
