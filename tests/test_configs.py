@@ -1,10 +1,14 @@
 """Every file under conf/ composes and builds; every experiment trains and is measured on a little of its own data."""
 
+import re
+from copy import deepcopy
+from functools import cache
 from inspect import signature
 from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
@@ -12,6 +16,7 @@ from hydra.errors import ConfigCompositionException
 from omegaconf import OmegaConf, open_dict
 from tests.helpers import fit
 
+from elbolab.batch import Spec, Support
 from elbolab.cli.build import build_data, build_densities, build_model, make
 from elbolab.cli.paths import config_dir
 from elbolab.cli.planning import planned
@@ -24,6 +29,9 @@ CONF = Path(config_dir())
 SMALL = {"num_labelled": 10, "labelled_batch_size": 5}
 """What an experiment asks of its data, as far as there is so much of `Little`."""
 NOT_OF_THE_DATA = ("batch_size", "eval_batch_size", "seed", "resident", "num_workers", "root", "train_limit")
+
+
+BINARY = Spec((1, 28, 28), Support.BINARY, levels=2, num_classes=10)
 
 
 def options(group):
@@ -39,11 +47,17 @@ def hydra(monkeypatch):
         yield
 
 
+@cache
+def _composed(overrides):
+    cfg = compose("train", [*overrides], return_hydra_config=True)
+    return cfg, OmegaConf.masked_copy(cfg, [name for name in cfg if name != "hydra"])
+
+
 def composed(*overrides):
     """A configuration as `elbolab train` has it, and Hydra's own where it looks for that."""
-    cfg = compose("train", [*overrides], return_hydra_config=True)
-    HydraConfig.instance().set_config(cfg)
-    cfg = OmegaConf.masked_copy(cfg, [name for name in cfg if name != "hydra"])
+    with_hydra, cfg = _composed(overrides)
+    HydraConfig.instance().set_config(with_hydra)
+    cfg = deepcopy(cfg)
     with open_dict(cfg):
         cfg.paths.run = "unused"
     return cfg
@@ -83,11 +97,38 @@ def flat(parameters):
     return torch.cat([p.detach().flatten().clone() for p in parameters])
 
 
-@pytest.mark.parametrize("net", options("net"))
+@pytest.fixture(scope="module")
+def nets():
+    """Every net, composed once: with every experiment it would take minutes."""
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return {name: compose("train", [f"net={name}"]).net for name in options("net")}
+
+
+@pytest.fixture(scope="module")
+def built():
+    """Densities that were built with every net: a reduced experiment often has those of the full one."""
+    return set()
+
+
+@pytest.mark.parametrize("path", [f"{g}/{o}" for g in ("experiment", "model") for o in options(g)])
+def test_no_experiment_and_no_model_says_what_only_one_net_understands(path):
+    assert "net" not in (yaml.safe_load((CONF / f"{path}.yaml").read_text()) or {}), "give it a net of its own"
+
+
 @pytest.mark.parametrize("experiment", options("experiment"))
-def test_every_experiment_builds_with_every_net(experiment, net):
-    cfg = composed(f"experiment={experiment}", f"net={net}")
-    build_model(cfg, densities_of(cfg, build_data(cfg).spec))
+def test_every_experiment_builds_with_every_net(experiment, nets, built):
+    cfg = composed(f"experiment={experiment}")
+    spec = build_data(cfg).spec
+    stages = blanks(planned(cfg, spec))
+    content = (OmegaConf.to_yaml(cfg.densities), spec, *stages)
+    for name, net in nets.items() if content not in built else ():
+        with open_dict(cfg):
+            cfg.net = net
+        try:
+            build_densities(cfg, spec, **stages)
+        except Exception as error:
+            raise AssertionError(f"net={name}") from error
+    built.add(content)
 
 
 @pytest.mark.filterwarnings("ignore:.*its last value is never reached")  # of a schedule: the test cuts the run short
@@ -129,11 +170,13 @@ def model_of(*words):
     return build_model(cfg, densities_of(cfg, data.spec)), data
 
 
+def chooses(experiment, model):
+    return re.search(rf"/model: {model}\s", (CONF / f"experiment/{experiment}.yaml").read_text()) is not None
+
+
 def fitted(model):
     """The model of conf/model after two steps; one that needs stages as its experiments have it."""
-    experiments = [
-        e for e in options("experiment") if f"/model: {model}\n" in (CONF / f"experiment/{e}.yaml").read_text()
-    ]
+    experiments = [e for e in options("experiment") if chooses(e, model)]
     refused = []
     for words in [[f"model={model}", *words.split()] for words in FITTING] + [[f"experiment={e}"] for e in experiments]:
         try:
@@ -170,7 +213,42 @@ def test_denoising_ae_sees_corrupted_data_in_training_alone():
     assert torch.equal(third, fourth)
 
 
-@pytest.mark.parametrize("likelihood", options("likelihood"))
+def test_a_corruption_is_one_choice_for_training_and_evaluation():
+    cfg = composed("model=dvae", "corruption=gaussian_noise", "corruption.scale=0.7")
+    assert cfg.densities.corruption == cfg.evaluation.corruption == cfg.corruption
+    assert cfg.corruption.scale == 0.7
+    assert composed("model=vae").evaluation.corruption is None
+    densities = build_densities(cfg, BINARY)
+    assert densities.corruption.scale == 0.7
+
+
+@pytest.mark.parametrize("model", ["dvae", "denoising_ae"])
+@pytest.mark.parametrize("corruption", [name for name in options("corruption") if name != "none"])
+def test_every_corruption_fits_every_denoising_model(model, corruption):
+    cfg = composed(f"model={model}", f"corruption={corruption}")
+    densities = build_densities(cfg, BINARY._replace(x=(1, 8, 8)))
+    assert any(type(part).__name__ == cfg.corruption._target_.rpartition(".")[2] for part in densities.modules())
+
+
+@pytest.mark.parametrize("model", ["dvae", "denoising_ae"])
+def test_a_denoising_model_refuses_to_go_without(model):
+    cfg = composed(f"model={model}", "corruption=none")
+    with pytest.raises(ValueError, match="choose e.g. corruption=bit_flip, or model=vae or ae"):
+        build_densities(cfg, BINARY)
+
+
+def test_im2017_encodes_by_two_layers_and_decodes_by_one():
+    cfg = composed("experiment=im2017/static_mnist")
+    layer = build_densities(cfg, build_data(cfg).spec).layer
+    widths = [
+        [part.out_features for part in head.modules() if isinstance(part, torch.nn.Linear)]
+        for head in (layer.posterior, layer.likelihood)
+    ]
+    assert widths == [[200, 200, 100], [200, 784]]
+    assert any(isinstance(part, torch.nn.Softplus) for part in layer.likelihood.modules())
+
+
+@pytest.mark.parametrize("likelihood", [name for name in options("likelihood") if name != "none"])
 def test_every_likelihood_fits_some_data(likelihood):
     grey = likelihood != "bernoulli"
     cfg = composed(f"likelihood={likelihood}", f"data.binarize={'none' if grey else 'dynamic'}")
@@ -180,18 +258,27 @@ def test_every_likelihood_fits_some_data(likelihood):
     assert densities.terms(x).log_lik.shape == (3,)
 
 
+@pytest.fixture(scope="module")
+def small():
+    """The configuration of a small model, its data, and every optimiser and schedule, composed once."""
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        cfg = compose("train", ["net.hidden=[3]", "data=digits", "name=test"])
+        parts = {g: {o: compose("train", [f"{g}={o}"])[g] for o in options(g)} for g in ("optimizer", "schedule")}
+    return cfg, Little(cfg), parts
+
+
 @pytest.mark.parametrize("optimizer", options("optimizer"))
 @pytest.mark.parametrize("schedule", options("schedule"))
-def test_every_optimizer_follows_every_schedule(optimizer, schedule):
-    cfg = composed(f"optimizer={optimizer}", f"schedule={schedule}", "net.hidden=[3]", "data=digits")
-    data = Little(cfg)
+def test_every_optimizer_follows_every_schedule(optimizer, schedule, small):
+    cfg, data, parts = small
+    cfg.optimizer, cfg.schedule = parts["optimizer"][optimizer], parts["schedule"][schedule]
     model = build_model(cfg, build_densities(cfg, data.spec))
     fit(model, data=data, max_epochs=2)
     assert int(model.step) == 8
 
 
 @pytest.mark.parametrize(
-    "group", ["data", "logger", "callbacks", "trainer", "prior", "posterior", "debug", "evaluation"]
+    "group", ["data", "logger", "callbacks", "trainer", "prior", "posterior", "corruption", "debug", "evaluation"]
 )
 def test_every_option_composes(group):
     for option in options(group):

@@ -81,6 +81,12 @@ def _own_folders(monkeypatch):
 
 
 @pytest.fixture
+def no_pictures(monkeypatch):
+    """Runs draw nothing when they are measured: pictures take most of the time of a small one."""
+    monkeypatch.setattr("elbolab.cli.evaluate.draw_all", lambda *_, **__: {})
+
+
+@pytest.fixture
 def shell(tmp_path):
     return Shell(tmp_path)
 

@@ -56,10 +56,26 @@ BAD = {
     ),
     "a folder of configs that is not there": (["list", "--config-dir", "nope"], "no folder .*nope"),
     "another one": (["train", "--config-dir=nope"], "no folder .*nope"),
-    "a group without a choice": (["train", "model=null"], "model=null chooses nothing: choose one of ae, beta_vae"),
-    "a corruption alone": (
-        ["train", "corruption=maskin"],
-        "type posterior=denoising_deterministic corruption@densities.posterior.corruption=masking",
+    "a group without a choice": (
+        ["train", "model=null"],
+        "model=null chooses nothing: choose one of aae, aae_clustering",
+    ),
+    "a misspelt corruption": (["train", "corruption=maskin"], "no option 'maskin'; did you mean 'masking'"),
+    "a denoising model without a corruption": (
+        ["train", *QUICK, "model=dvae", "corruption=none"],
+        "needs a corruption: choose e.g. corruption=bit_flip",
+    ),
+    "a denoising loss of a model that corrupts nothing": (
+        ["train", *QUICK, "model=dvae", "densities=single_layer"],
+        "choose densities=denoising",
+    ),
+    "attributes of none": (
+        ["train", *QUICK, "model=cmma", "data.given=none"],
+        "determined by attributes: choose data.given=labels, factors or own",
+    ),
+    "a prior that does not read attributes": (
+        ["train", *QUICK, "model=cmma", "prior=mixture"],
+        "must read the attributes: choose prior=conditional_normal",
     ),
     "an experiment for other data": (
         ["train", *QUICK, "experiment=burda2016/vae_reduced", "data=digits"],
@@ -75,6 +91,10 @@ BAD = {
     ),
     "another one, to the model": (["train", *QUICK, "model.monitor=val/foo"], "model.monitor=val/foo"),
     "a split that is none": (["train", *QUICK, "evaluation.splits=[foo]"], "evaluation.splits=.*train, val, test"),
+    "a conditional model of nothing": (
+        ["train", *QUICK, "model=cvae", "data.given=none"],
+        "model=cvae needs conditions, and these data have none: choose data.given=labels",
+    ),
     "no samples to measure with": (["train", *QUICK, "evaluation.num_samples=0"], "evaluation.num_samples=0"),
     "no votes": (["train", *QUICK, "evaluation.scores.num_train=0"], "evaluation.scores.num_train=0"),
     "a negative seed of the evaluation": (["train", *QUICK, "evaluation.seed=-1"], "evaluation.seed=-1"),

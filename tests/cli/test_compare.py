@@ -55,6 +55,10 @@ def sweep(finished, tmp_path):
         ([beta(1), beta({"_target_": "elbolab.training.schedules.Linear", "epochs": 3})], ["beta=1", "beta=Linear"]),
         ([net("MLP", hidden=[3]), net("Conv", channels=[4])], ["net=MLP", "net=Conv"]),
         ([net("MLP", hidden=[3]), net("MLP", hidden=[4])], ["hidden=[3]", "hidden=[4]"]),
+        (
+            [net("MLP", hidden=[3]), net("MLP", hidden=[4]), net("Conv", channels=[4])],
+            ["net=MLP, hidden=[3]", "net=MLP, hidden=[4]", "net=Conv"],
+        ),
     ],
 )
 def test_runs_are_called_by_what_sets_them_apart(configs, names):
@@ -88,7 +92,7 @@ def test_the_tables_have_a_line_a_run_and_a_block_a_split(finished, tmp_path):
     ]
     lines = [line.split() for line in compare(runs, tmp_path).splitlines()]
     nll = report["test"]["nll"]["value"]
-    assert ["seed=7", "-12.35", *"-" * 6] in lines or ["seed=7", "-12.34", *"-" * 6] in lines
+    assert ["seed=7", "-12.35", *"-" * 7] in lines or ["seed=7", "-12.34", *"-" * 7] in lines
     assert ["seed=7", "0.100"] in lines
     assert sum(f"{nll:.2f}" in line for line in lines) == 2
     assert [line[0] for line in lines if "elbo" in line] == ["val", "test"]
@@ -102,6 +106,7 @@ def test_pictures_of_runs_on_the_same_data(sweep, tmp_path):
         "rate_distortion.png",
         "latent_spaces.png",
         "random_decodes.png",
+        "codes_and_priors.png",
     }
     many = [sweep / str(i) for i in range(MOST_PANELS + 1)]
     compare(many, tmp_path / "many")

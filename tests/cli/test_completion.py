@@ -49,6 +49,7 @@ def only_small_conf(conf, monkeypatch):
         ("elbolab train +corr", ["+corruption=", "+corruption."]),
         ("elbolab evaluate ", ["net=", "net.", "run="]),
         ("elbolab compare ", []),
+        ("elbolab published ", []),
         ("elbolab list model ", []),
     ],
 )

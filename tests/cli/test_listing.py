@@ -79,7 +79,7 @@ def test_print_choices(capsys, users_conf):
     assert "mine " in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("command", ["list", "compare", "completion"])
+@pytest.mark.parametrize("command", ["list", "compare", "published", "completion"])
 def test_every_command_has_help(shell, command):
     for flag in ("--help", "-h"):
         assert shell(command, flag).startswith(f"elbolab {command}: ")

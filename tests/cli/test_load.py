@@ -16,7 +16,7 @@ def run(finished):
 @pytest.fixture(scope="module")
 def conditional(tmp_path_factory):
     shell = Shell(tmp_path_factory.mktemp("conditional"))
-    options = ["data.given=labels", "prior=conditional_normal", "trainer.max_epochs=1", "evaluation.limit=20"]
+    options = ["model=cvae", "prior=class_centres", "trainer.max_epochs=1", "evaluation.limit=20"]
     shell("train", *QUICK, *options, "hydra.run.dir=run")
     return elbolab.load_run(shell.folder / "run")
 
@@ -52,6 +52,27 @@ def test_conditions_are_asked_for_and_taken(conditional):
     for ask in (lambda: conditional.encode(X), lambda: conditional.sample(3), lambda: conditional.reconstruct(X)):
         with pytest.raises(ValueError, match=r"data.given=labels, and 0 .* \(B, 10\).*one_hot\(y, 10\)"):
             ask()
+
+
+@pytest.mark.parametrize("shape", [(3, 9), (10,), (3, 1, 10)])
+def test_conditions_of_another_size_are_refused(conditional, shape):
+    given = torch.ones(shape)
+    for ask in (lambda: conditional.sample(4, given), lambda: conditional.encode(X, given)):
+        with pytest.raises(ValueError, match=r"condition 1 has shape .*data.given=labels this run's have \(B, 10\)"):
+            ask()
+
+
+def test_a_label_is_drawn_by_name(conditional, finished, monkeypatch):
+    monkeypatch.setattr("elbolab.cli.sample.draw_all", lambda *_, **__: {})  # which takes seconds
+    shell = Shell(conditional.dir.path.parent)
+    shell("sample", "run=run", "num=3", "label=7", "out=sevens")
+    given = torch.nn.functional.one_hot(torch.tensor([7] * 3), 10).float()
+    torch.manual_seed(0)
+    means = conditional.densities.generate(1, given).mean[0].detach().numpy()
+    np.testing.assert_allclose(np.load(shell.folder / "sevens" / "samples.npz")["means"], means, atol=1e-6)
+    for label, message in (("10", "classes 0 to 9"), ("x", "label=x: give the number of a class, or null")):
+        assert message in shell("sample", "run=run", f"label={label}", fails=True)
+    assert "this run is not conditioned on labels" in shell("sample", f"run={finished[0]}", "label=1", fails=True)
 
 
 def test_conditions_that_the_run_does_not_have_are_refused(run):

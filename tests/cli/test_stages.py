@@ -17,13 +17,13 @@ from tests.cli.conftest import Shell
 from tests.cli.small_stages import small_stages
 
 import elbolab
-from elbolab.cli import pretraining
+from elbolab.cli import planning, pretraining
 from elbolab.cli.build import build_data, build_densities
 from elbolab.cli.paths import config_dir
 from elbolab.cli.planning import planned
 from elbolab.cli.pretraining import complete
 from elbolab.cli.run_dir import RunDir, save_weights
-from elbolab.cli.stages import Stage, blanks
+from elbolab.cli.stages import Stage, blanks, saved
 from elbolab.models.base import ElboModule
 
 TRAIN = ("train", "--config-dir=own")
@@ -31,10 +31,11 @@ TOP = (*TRAIN, "experiment=toy/top")
 PLAIN = ("data=digits", "data.binarize=dynamic", "trainer.accelerator=cpu", "debug=steps", "evaluation.limit=20")
 
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
+
+
 @pytest.fixture(autouse=True)
-def _fast(monkeypatch, request):
-    """What stages do does not depend on pictures, which take most of the time."""
-    monkeypatch.setattr("elbolab.cli.evaluate.draw_all", lambda *_, **__: {})
+def _own_module():
     yield
     sys.modules.pop("small_stages_densities", None)
 
@@ -82,14 +83,16 @@ def test_the_stage_is_a_run_of_its_own_and_its_weights_are_frozen_in_the_model(m
     assert any(name.startswith("likelihood.") for name in top)
 
 
-def test_the_run_needs_its_stages_directory_no_more(at):
+def test_the_run_needs_its_stages_directory_and_experiment_no_more(at):
     before = (at.folder / "run" / "evaluation.json").read_bytes()
     kept = weights(at.folder / "run")
     shutil.rmtree(at.folder / "outputs")
     at("evaluate", "run=run", "--config-dir=own")
     assert (at.folder / "run" / "evaluation.json").read_bytes() == before
+    (at.folder / "own" / "experiment" / "toy" / "below.yaml").unlink()
     at(*TRAIN, "resume=run", "trainer.max_epochs=3")
     assert not (at.folder / "outputs").exists()
+    assert not list((at.folder / "run" / "pretrained").rglob("*.safetensors"))
     after = weights(at.folder / "run")
     assert same(*({n: w for n, w in part.items() if n.startswith("below.")} for part in (kept, after)))
     assert json.loads((at.folder / "run" / "timing.json").read_text())["epochs"] == 3
@@ -141,9 +144,10 @@ def test_a_half_trained_stage_is_gone_on_with(at, monkeypatch):
     stage = stage_of(at.folder)
     whole = weights(stage)
     shutil.rmtree(stage)
-    step = ElboModule.training_step
+    step, begun = ElboModule.training_step, []
 
     def dying(model, block, i):
+        begun.append(model.trainer.global_step)
         step(model, block, i)
         if model.trainer.global_step > 16:
             raise OSError("the machine died")
@@ -154,9 +158,36 @@ def test_a_half_trained_stage_is_gone_on_with(at, monkeypatch):
     assert not (at.folder / "dead").exists()
     assert not (stage / "weights.safetensors").exists()
     assert torch.load(stage / "checkpoints" / "last.ckpt", weights_only=True)["global_step"] == 11
+    monkeypatch.setattr(ElboModule, "training_step", lambda m, *a: begun.append(m.trainer.global_step) or step(m, *a))
+    begun.clear()
     at(*TOP, "hydra.run.dir=on")
+    assert begun[0] == 11
     assert same(weights(stage), whole)
     assert same(weights(at.folder / "on"), weights(at.folder / "run")), "trained now or before, it makes no difference"
+
+
+def test_a_stage_draws_nothing_that_the_model_would(made, monkeypatch):
+    monkeypatch.syspath_prepend(made[0] / "own")
+    before = torch.get_rng_state()
+    blanks({"below": saved("pretrained.below", RunDir(stage_of(made[0])))})
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_what_makes_a_stage_another_one(made):
+    """Its configuration and the stages that it builds on; not where it is trained, and how it is watched."""
+    stage = saved("pretrained.below", RunDir(stage_of(made[0])))
+    other = stage._replace(run=RunDir(made[0] / "toy_below-0"))
+
+    def of(below=(), **changes):
+        cfg = OmegaConf.merge(stage.cfg, {})
+        for key, value in changes.items():
+            OmegaConf.update(cfg, key.replace("__", "."), value)
+        return planning._hash(cfg, dict(below))
+
+    same = [of(trainer__accelerator="gpu"), of(group="a"), of(paths__run="/b"), of(data__root="/c"), of(compile=True)]
+    assert set(same) == {of()}
+    others = [of(seed=1), of(trainer__max_epochs=9), of(net__hidden=[7]), of({"m0": stage}), of({"m0": other})]
+    assert len({of(), *others}) == 6
 
 
 def test_processes_that_start_at_once_train_a_stage_once(made, tmp_path):

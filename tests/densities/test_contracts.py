@@ -4,12 +4,15 @@ from functools import partial
 
 import pytest
 import torch
-from tests.helpers import BITS, mlp, small_densities
+from tests.helpers import BITS, mlp, regression, small_densities
 from torch.distributions import Independent, Normal
 
 from elbolab.batch import Spec, Support
+from elbolab.densities.attributes import attribute_layer
 from elbolab.densities.autoencoder import Autoencoder, TiedAutoencoder
 from elbolab.densities.checks import example_terms
+from elbolab.densities.denoising import DenoisingLayer
+from elbolab.densities.recurrent import Recurrent
 from elbolab.densities.single_layer import SingleLayer
 from elbolab.densities.terms import Sampled, Undefined, summary
 from elbolab.distributions.conditional import Head, Ignore, StandardNormal
@@ -19,7 +22,7 @@ from elbolab.distributions.full_covariance import FullNormal
 from elbolab.distributions.grey import Categorical, DiscretisedLogistic, LogisticMixture
 from elbolab.distributions.location_scale import FixedScale
 from elbolab.distributions.point_mass import Deterministic, PointMass
-from elbolab.distributions.priors import FixedBernoulli, Mixture
+from elbolab.distributions.priors import ClassCentres, FixedBernoulli, Mixture
 from elbolab.distributions.relaxed import RelaxedBernoulliLatent
 
 GIVEN = BITS._replace(given=((3,),))
@@ -44,10 +47,19 @@ DENSITIES = {
     ),
     "given": lambda: small_densities(GIVEN),
     "learned prior": lambda: small_densities(GIVEN, prior=head(DiagonalNormal)),
+    "class centres": lambda: small_densities(GIVEN, prior=partial(ClassCentres, spread=1.0)),
+    "regression": lambda: regression(GIVEN),
+    "recurrent": lambda: Recurrent(
+        GIVEN, 2, head(DiagonalNormal), head(DiagonalNormal), head(Bernoulli), baseline=regression(GIVEN)
+    ),
     "ignored condition": lambda: SingleLayer(
         GIVEN, 2, StandardNormal, head(DiagonalNormal), partial(Ignore, conditional=head(Bernoulli))
     ),
     "autoencoder": autoencoder,
+    "denoising": lambda: DenoisingLayer(
+        BITS, 2, StandardNormal, head(DiagonalNormal), head(Bernoulli), partial(Masking, probability=0.5)
+    ),
+    "attributes": lambda: attribute_layer(GIVEN, 2, head(DiagonalNormal), head(DiagonalNormal), head(Bernoulli)),
 }
 
 
@@ -69,7 +81,7 @@ def test_quantities_have_one_number_a_draw_and_datum(densities, sample_shape, tr
     assert terms.distortion.shape == (*sample_shape, 4)
     if terms.latents:
         assert terms.rate.shape == (*sample_shape, 4)
-        assert terms.latents[0].z.shape == (*sample_shape, 4, 2)
+        assert terms.latents[0].z.shape == (*sample_shape, 4, *densities.latent_shape)
 
 
 def test_evaluation_knows_bound_and_weight_of_every_model_with_a_prior(densities):
@@ -84,6 +96,8 @@ def test_every_parameter_has_a_gradient(densities):
     cost = terms.distortion.sum() + (terms.rate.sum() if terms.latents else 0)
     cost.backward()
     for name, parameter in densities.named_parameters():
+        if not parameter.requires_grad:  # of what is frozen
+            continue
         assert parameter.grad is not None, name
         assert parameter.grad.isfinite().all(), name
 
@@ -98,12 +112,14 @@ def test_codes_and_reconstructions_have_the_shapes_of_latents_and_data(densities
 def test_rows_of_one_condition_draw_their_own_latents(densities):
     x, *given = data(densities.eval())
     given = [c[:1].expand(4, -1) for c in given]
-    z = densities.terms(x[:1].expand(4, -1), *given).latents
-    if z and densities.posterior(x, *given).has_rsample:
-        assert len(z[0].z.unique(dim=0)) == 4
+    match densities.terms(x[:1].expand(4, -1), *given).latents:
+        case (Sampled(z=z, q=q),) if q.has_rsample:
+            assert len(z.unique(dim=0)) == 4
 
 
-@pytest.mark.parametrize("name", ["given", "learned prior", "ignored condition"])
+@pytest.mark.parametrize(
+    "name", ["given", "learned prior", "class centres", "recurrent", "ignored condition", "attributes"]
+)
 def test_generated_rows_of_one_condition_differ(name):
     densities = DENSITIES[name]().eval()
     p = densities.generate(5, torch.ones(4, 3))
@@ -189,6 +205,10 @@ def test_building_a_model_leaves_the_generator_to_its_weights():
 
 BAD = {
     "latent_dim=0": (lambda: small_densities(latent_dim=0), "latent_dim=0.*at least one"),
+    "no likelihood": (
+        lambda: SingleLayer(BITS, 2, StandardNormal, StandardNormal, None),
+        "needs a likelihood.*likelihood=bernoulli",
+    ),
     "no prior": (lambda: small_densities(prior=None), "needs a prior.*prior=standard_normal"),
     "prior of an autoencoder": (lambda: autoencoder(prior=StandardNormal), "no prior: choose prior=none"),
     "Bernoulli on grey": (

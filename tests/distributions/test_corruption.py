@@ -5,7 +5,7 @@ import torch
 from torch.distributions import Distribution
 
 from elbolab.distributions.conditional import Conditional
-from elbolab.distributions.corruption import BitFlip, Denoising, GaussianNoise, Masking, SaltAndPepper
+from elbolab.distributions.corruption import BitFlip, Denoising, GaussianNoise, Im2017, Masking, SaltAndPepper
 from elbolab.distributions.point_mass import PointMass
 
 CORRUPTIONS = {
@@ -13,12 +13,14 @@ CORRUPTIONS = {
     "masking": partial(Masking, probability=0.25),
     "salt_and_pepper": partial(SaltAndPepper, probability=0.25),
     "bit_flip": partial(BitFlip, probability=0.25),
+    "im2017": partial(Im2017, probability=0.5),
 }
 NONE = {
     "gaussian_noise": partial(GaussianNoise, scale=0.0),
     "masking": partial(Masking, probability=0.0),
     "salt_and_pepper": partial(SaltAndPepper, probability=0.0),
     "bit_flip": partial(BitFlip, probability=0.0),
+    "im2017": partial(Im2017, probability=0.0),
 }
 
 
@@ -52,6 +54,13 @@ def test_salt_and_pepper_are_equally_many(x):
     assert share(y == 0) == pytest.approx(0.2, abs=0.02)
     assert share(y == 1) == pytest.approx(0.2, abs=0.02)
     assert share(y == 0.3) == pytest.approx(0.6, abs=0.02)
+
+
+def test_the_noise_of_im2017_replaces_by_ones_as_rarely_as_it_replaces(x):
+    y = Im2017(0.2)(x)
+    assert share(y == 1) == pytest.approx(0.04, abs=0.01)
+    assert share(y == 0) == pytest.approx(0.16, abs=0.02)
+    assert share(y == 0.3) == pytest.approx(0.8, abs=0.02)
 
 
 def test_bit_flip_keeps_binary_data_binary():
@@ -90,7 +99,19 @@ def test_denoising_corrupts_x_while_training_and_nothing_else(name):
     assert torch.equal(q.eval()(x, given).mean, torch.cat([x, given], 1))
 
 
-@pytest.mark.parametrize("make", [Masking, SaltAndPepper, BitFlip])
+@pytest.mark.parametrize("name", CORRUPTIONS)
+def test_repeated_rows_have_their_own_noise(name):
+    """Also where they share memory."""
+    y = CORRUPTIONS[name]()(torch.full((4, 100), 0.3).expand(3, 4, 100))
+    assert len(y.flatten(0, 1).unique(dim=0)) == 12
+
+
+def test_a_denoising_encoder_without_a_corruption():
+    with pytest.raises(ValueError, match="choose e.g. corruption=bit_flip"):
+        Denoising(((50,),), (50,), None, Sees)
+
+
+@pytest.mark.parametrize("make", [Masking, SaltAndPepper, BitFlip, Im2017])
 @pytest.mark.parametrize("probability", [-0.1, 1.1])
 def test_bad_probabilities(make, probability):
     with pytest.raises(ValueError, match="probability"):

@@ -3,7 +3,7 @@ import torch
 from torch.distributions import Bernoulli, Independent, Normal, kl_divergence
 
 from elbolab.densities.terms import Sampled
-from elbolab.distributions.priors import FixedBernoulli, Mixture
+from elbolab.distributions.priors import ClassCentres, FixedBernoulli, Mixture
 
 PRIORS = {
     "mixture": lambda parents: Mixture(parents, (4,), num_components=3, spread=1.0),
@@ -25,6 +25,31 @@ def test_every_row_of_the_parents_has_its_own_draw(make, lead):
 @pytest.mark.parametrize("make", PRIORS.values(), ids=PRIORS)
 def test_without_parents_it_is_one_distribution(make):
     assert make(())().batch_shape == ()
+
+
+def test_every_class_has_a_centre_of_its_own():
+    prior = ClassCentres(((3,),), (4,), spread=1.0)
+    labels = torch.eye(3)[torch.tensor([[2, 0], [1, 1]])]
+    p = prior(labels)
+    assert p.batch_shape == (2, 2)
+    assert torch.equal(p.mean[0, 0], prior.centres[2])
+    z = torch.randn(7, 2, 2, 4)
+    expected = Independent(Normal(prior.centres[torch.tensor([[2, 0], [1, 1]])], 1.0), 1)
+    torch.testing.assert_close(p.log_prob(z), expected.log_prob(z))
+    torch.testing.assert_close(kl_divergence(expected, p), torch.zeros(2, 2))
+
+
+def test_a_centre_learns_from_the_data_of_its_class_alone():
+    prior = ClassCentres(((3,),), (4,), spread=1.0)
+    q = Independent(Normal(torch.randn(2, 4), 1.0), 1)
+    kl_divergence(q, prior(torch.eye(3)[:2])).sum().backward()
+    assert (prior.centres.grad != 0).all(1).tolist() == [True, True, False]
+    torch.testing.assert_close(prior.centres.grad[:2], prior.centres.detach()[:2] - q.mean)
+
+
+def test_without_spread_every_class_starts_from_n_0_i():
+    p = ClassCentres(((3,),), (4,), spread=0.0)(torch.eye(3))
+    assert torch.equal(p.mean, torch.zeros(3, 4))
 
 
 def test_a_mixture_of_one_is_a_gaussian():
@@ -70,6 +95,10 @@ def test_fixed_bernoulli_keeps_its_probability():
         (lambda: Mixture((), (4,), 0, 1.0), "num_components=0"),
         (lambda: Mixture((), (4,), 1, -1.0), "spread=-1.0"),
         (lambda: FixedBernoulli((), (4,), 1.0), r"probability=1\.0"),
+        (lambda: ClassCentres((), (4,), 1.0), "class_centres has a centre for each class.*data.given=labels"),
+        (lambda: ClassCentres(((3,), (3,)), (4,), 1.0), "data.given=labels"),
+        (lambda: ClassCentres(((1, 8, 8),), (4,), 1.0), "data.given=labels"),
+        (lambda: ClassCentres(((3,),), (4,), -1.0), "spread=-1.0"),
     ],
 )
 def test_bad_options(make, message):

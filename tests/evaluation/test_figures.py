@@ -87,7 +87,16 @@ def picture(figure: Figure) -> np.ndarray:
 @pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
 def test_every_figure_exists_for_data_of_every_kind(spec, tmp_path):
     figures = draw_all(build(spec), data(spec), seed=SEED)
-    drawn = ["samples", "reconstructions", "interpolations", "traversals", "latent_space", "manifold", "kl_per_dim"]
+    drawn = [
+        "samples",
+        "reconstructions",
+        "interpolations",
+        "traversals",
+        "latent_space",
+        "codes_and_prior",
+        "manifold",
+        "kl_per_dim",
+    ]
     assert list(figures) == drawn
     for path in write_figures(figures, tmp_path, dpi=20):
         assert path.read_bytes().startswith(b"\x89PNG")
@@ -288,6 +297,14 @@ def test_loss_curves_show_what_was_logged_once(tmp_path):
     assert [line.get_label() for line in axes.lines] == ["train", "val"]
     path.write_text(METRICS.replace(",120,", ",150,"))
     assert [axes.get_title() for axes in loss_curves(path).axes] == ["ELBO (nats)", "loss (nats)"]
+
+
+def test_a_denoising_bound_has_a_panel_and_makes_its_loss_superfluous(tmp_path):
+    path = tmp_path / "metrics.csv"
+    rows = [f"{step},{-100 - step},{-110 - step},{110 + step}" for step in range(5)]
+    path.write_text("\n".join(["step,train/elbo,train/dvae_bound,train/loss", *rows]) + "\n")
+    titles = [axes.get_title() for axes in loss_curves(path).axes]
+    assert titles == ["ELBO (nats)", r"$\mathcal{L}_\mathrm{dvae}$ (nats)"]
 
 
 def test_the_first_steps_do_not_set_the_scale(tmp_path):

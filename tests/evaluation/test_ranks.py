@@ -4,10 +4,11 @@ import pytest
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
-from tests.helpers import BITS, small_densities
+from tests.helpers import BITS, small_cvae, small_densities
 
 from elbolab.batch import Batch
 from elbolab.evaluation import likelihood
+from elbolab.evaluation.conditional import class_log_likelihoods
 from elbolab.evaluation.likelihood import bound, importance_log_likelihood
 from elbolab.evaluation.ranks import shared_out, world_and_rank
 
@@ -22,7 +23,10 @@ def measured():
     densities = small_densities()
     batches = [Batch((torch.rand(20, *BITS.x) < 0.4).float())]
     marginal = importance_log_likelihood(densities, batches, num_samples=9, seed=3)
-    return {"nll": -marginal.log_px, "ess": marginal.ess} | bound(densities, batches, seed=3)
+    labels = torch.eye(3)[torch.arange(20) % 3]
+    by_class = class_log_likelihoods(small_cvae(), [Batch(batches[0].x, (labels,))], num_samples=9, seed=3)
+    found = {"nll": -marginal.log_px, "ess": marginal.ess, "class": by_class.log_px, "y": by_class.y}
+    return found | bound(densities, batches, seed=3)
 
 
 def one_of_two(rank, folder):

@@ -6,22 +6,31 @@ import torch
 from tests.helpers import BITS, CLASSES, LABELLED, adam, mlp, regression, small_cvae, small_densities
 
 from elbolab.batch import Batch, Semi
+from elbolab.densities.adversarial import AdversarialAutoencoder, ClassAutoencoder, GroupAutoencoder
+from elbolab.densities.attributes import attribute_layer
 from elbolab.densities.autoencoder import Autoencoder
 from elbolab.densities.base import Classifying
 from elbolab.densities.classifier import Classifier as ClassifierDensity
+from elbolab.densities.denoising import DenoisingLayer
 from elbolab.densities.labelled import Labelled
 from elbolab.densities.recurrent import Recurrent
 from elbolab.densities.stacked import Stacked
 from elbolab.distributions.conditional import Head, Ignore, StandardNormal
+from elbolab.distributions.corruption import BitFlip, Denoising, GaussianNoise
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
 from elbolab.distributions.one_hot import OneHot
+from elbolab.distributions.planar import GaussianRing, SwissRoll
 from elbolab.distributions.point_mass import Deterministic
-from elbolab.distributions.priors import ClassCentres, FixedBernoulli
+from elbolab.distributions.priors import ClassCentres, FixedBernoulli, ScaledNormal
 from elbolab.distributions.relaxed import RelaxedBernoulliLatent
+from elbolab.distributions.universal import Universal
+from elbolab.models.aae import AAE
 from elbolab.models.ae import AE
 from elbolab.models.beta_vae import BetaVAE
+from elbolab.models.categorical_aae import ClusteringAAE, SemiAAE
 from elbolab.models.classifier import Classifier
 from elbolab.models.cvae import CVAE
+from elbolab.models.dvae import DVAE
 from elbolab.models.m1 import M1
 from elbolab.models.m2 import M2
 from elbolab.models.regression import Regression
@@ -38,9 +47,9 @@ def binary():
     )
 
 
-def autoencoder():
+def autoencoder(spec=BITS):
     head = partial(Head, net=mlp(5))
-    return Autoencoder(BITS, 2, None, partial(head, family=Deterministic), partial(head, family=Bernoulli))
+    return Autoencoder(spec, 2, None, partial(head, family=Deterministic), partial(head, family=Bernoulli))
 
 
 def recurrent():
@@ -49,6 +58,49 @@ def recurrent():
     return Recurrent(LABELLED, 2, normal, normal, bits, baseline=regression())
 
 
+BITS_HEAD, CODE_HEAD = partial(Head, net=mlp(5), family=Bernoulli), partial(Head, net=mlp(5), family=Deterministic)
+WIDE, RING = partial(ScaledNormal, scale=3.0), partial(GaussianRing, num_components=3, radius=4.0)
+RING = partial(RING, radial_scale=1.0, tangential_scale=0.4)
+ROLL = partial(SwissRoll, turns=2.0, outer_radius=5.0, num_labels=3)
+
+
+def adversarial(spec=BITS, posterior=CODE_HEAD, prior=WIDE):
+    return AdversarialAutoencoder(spec, 2, prior, posterior, BITS_HEAD)
+
+
+def class_autoencoder(posterior=CODE_HEAD, spec=CLASSES):
+    return ClassAutoencoder(spec, latent_dim=2, prior=WIDE, posterior=posterior, likelihood=BITS_HEAD)
+
+
+def group_autoencoder(num_groups=4, spec=CLASSES):
+    return GroupAutoencoder(spec, num_groups, latent_dim=2, prior=WIDE, posterior=CODE_HEAD, likelihood=BITS_HEAD)
+
+
+def adversarial_options(**options):
+    return {
+        "critic": mlp(4),
+        "optimizer": adam(),
+        "critic_optimizer": adam(),
+        "generator_optimizer": adam(),
+        "monitor": "val/mmd2",
+        "mode": "min",
+    } | options
+
+
+def aae(densities=adversarial, **options):
+    return AAE(densities=densities(), **adversarial_options(**options))
+
+
+def semi_aae(densities=class_autoencoder, **options):
+    return SemiAAE(classifier_optimizer=adam(), densities=densities(), **adversarial_options(**options))
+
+
+def clustering_aae(densities=group_autoencoder, **options):
+    return ClusteringAAE(densities=densities(), **adversarial_options(**options))
+
+
+NORMAL_HEAD = partial(Head, net=mlp(5), family=DiagonalNormal)
+NOISY = partial(Denoising, corruption=partial(GaussianNoise, scale=0.3), posterior=CODE_HEAD)
 SMALL = partial(Head, net=mlp(5))
 NORMAL, CLASS = partial(SMALL, family=DiagonalNormal), partial(SMALL, family=OneHot)
 ERROR = {"optimizer": adam(), "monitor": "val/error", "mode": "min"}
@@ -63,7 +115,31 @@ def stacked():
     return Stacked(CLASSES, 2, StandardNormal, partial(Ignore, conditional=NORMAL), NORMAL, CLASS, m1=small_densities())
 
 
+def denoising():
+    parts = (partial(Head, net=mlp(5), family=family) for family in (DiagonalNormal, Bernoulli))
+    return DenoisingLayer(BITS, 2, StandardNormal, *parts, partial(BitFlip, 0.2))
+
+
+def cmma():
+    normal = partial(Head, net=mlp(5), family=DiagonalNormal)
+    return attribute_layer(LABELLED, 2, normal, normal, BITS_HEAD)
+
+
+def dvae(**options):
+    return DVAE(densities=denoising(), optimizer=adam(), monitor="val/dvae_bound", **options)
+
+
 VARIANTS = {
+    "aae": lambda: aae(partial(adversarial, posterior=NORMAL_HEAD), label_smoothing=0.1),
+    "aae, universal": lambda: aae(
+        partial(adversarial, posterior=partial(Universal, net=mlp(5), num_noise=3), prior=RING), gradient_penalty=0.5
+    ),
+    "aae, label-informed": lambda: aae(partial(adversarial, spec=CLASSES, prior=ROLL), label_informed=True),
+    "aae, supervised": lambda: aae(
+        partial(adversarial, spec=LABELLED, posterior=partial(Ignore, conditional=CODE_HEAD))
+    ),
+    "aae, semi-supervised": lambda: semi_aae(partial(class_autoencoder, posterior=NOISY), gradient_penalty=0.5),
+    "aae, clustering": clustering_aae,
     "vae": lambda: VAE(densities=small_densities(), optimizer=adam()),
     "vae, 3 samples": lambda: VAE(num_samples=3, densities=small_densities(), optimizer=adam()),
     "vae, binary latents": lambda: VAE(densities=binary(), optimizer=adam()),
@@ -90,6 +166,9 @@ VARIANTS = {
     "m1_m2": lambda: M2(alpha=0.1, densities=stacked(), **ERROR),
     "classifier": lambda: Classifier(densities=ClassifierDensity(CLASSES, CLASS), **ERROR),
     "ae": lambda: AE(densities=autoencoder(), optimizer=adam(), monitor="val/distortion", mode="min"),
+    "cmma": lambda: VAE(densities=cmma(), optimizer=adam()),
+    "dvae": dvae,
+    "dvae, 2 corruptions by 3": lambda: dvae(num_corruptions=2, num_samples=3),
 }
 
 

@@ -1,6 +1,6 @@
 """The reduced protocol of Burda et al. (2016) by a loop that shares nothing with elbolab but the images.
 
-It says what scatter over seeds belongs to the protocol: ``pytest -m slow tests/models/test_burda_loop.py -s``.
+It says what scatter over seeds belongs to the protocol: ``pytest -n 0 -m slow tests/models/test_burda_loop.py -s``.
 """
 
 import math

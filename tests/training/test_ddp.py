@@ -101,15 +101,20 @@ def test_semi_supervised_batches_are_shared_out(two_ranks):
     data = partial(LabelledBits, num_labelled=30, labelled_batch_size=4)
     sgd = {"optimizer": partial(torch.optim.SGD, lr=0.05), "monitor": "val/error", "mode": "min"}
     model = Classifier(densities=make("classifier").densities, **sgd)
-    first, second = two_ranks(
-        data=partial(LabelledBits, num_labelled=30, labelled_batch_size=2), model=deepcopy(model), max_epochs=2
-    )
+    halves = partial(LabelledBits, num_labelled=30, labelled_batch_size=2)
+    first, second = two_ranks(data=halves, model=deepcopy(model), max_epochs=2)
     assert torch.equal(first["weights"], second["weights"])
     trainer = fit(model, data=data(batch_size=10, eval_batch_size=10), max_epochs=2)
     assert first["step"] == trainer.global_step == 26
     torch.testing.assert_close(first["weights"], weights(model), rtol=0, atol=2e-5)
     first, second = two_ranks(data=data, model=make("m2"), max_epochs=1)
     assert torch.equal(first["weights"], second["weights"])
+
+
+def test_ranks_corrupt_by_their_own_noise_and_stay_one_model(two_ranks):
+    first, second = two_ranks(max_steps=5, model=make("dvae"))
+    assert torch.equal(first["weights"], second["weights"])
+    assert not torch.equal(first["noise"], second["noise"])
 
 
 def test_a_limit_below_the_number_of_ranks_leaves_every_rank_a_batch(two_ranks):
@@ -136,3 +141,11 @@ def test_ranks_validate_and_save_one_model_with_one_set_of_running_statistics(tw
     before, after = ([torch.load(tmp_path / f"{when}-{r}.pt").item() for r in range(2)] for when in ("before", "after"))
     assert before[0] != before[1]
     assert after == [before[0]] * 2
+
+
+def test_players_of_two_ranks_stay_one_model(two_ranks):
+    """Critics included, each rank with draws of its own."""
+    first, second = two_ranks(max_steps=5, model=make("aae"))
+    assert torch.equal(first["weights"], second["weights"])
+    assert not torch.equal(first["weights"], weights(make("aae")))
+    assert not torch.equal(first["noise"], second["noise"])

@@ -9,6 +9,7 @@ COMMANDS = {
     "sample": "draw from a run: elbolab sample run=DIR",
     "benchmark": "speed and memory on this machine: elbolab benchmark quick=true",
     "compare": "runs side by side: elbolab compare SWEEP_DIR",
+    "published": "published numbers beside those of your runs: elbolab published [DIR ...]",
     "list": "every choice with one line each: elbolab list [model|data|net|experiment|...]",
     "completion": 'shell completion: eval "$(elbolab completion bash)"',
 }

@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 from elbolab.batch import Spec
 from elbolab.cli.values import annotations, options_of
 from elbolab.data.module import DataModule
-from elbolab.densities.base import Classifying, Corrupting, Densities
+from elbolab.densities.base import Densities
 from elbolab.evaluation.evaluate import check_options, evaluate
 from elbolab.evaluation.report import Report
 from elbolab.models.base import ElboModule
@@ -72,7 +72,7 @@ def stages_of(recipe: Callable[..., Densities]) -> dict[str, bool]:
 
 
 def _is_stage(hint: Any) -> bool:
-    return isinstance(hint, type) and issubclass(hint, (Densities, Classifying, Corrupting))
+    return isinstance(hint, type) and issubclass(hint, Densities)
 
 
 def build_model(cfg: DictConfig, densities: Densities) -> ElboModule:

@@ -29,7 +29,7 @@ def run_command(command: str, args: list[str]) -> None:
         Stopped: the user or the machine ended it.
     """
     _import_from_here(args)
-    if command in ("list", "compare", "completion") and {"-h", "--help"} & set(args):
+    if command in ("list", "compare", "published", "completion") and {"-h", "--help"} & set(args):
         print(f"elbolab {command}: {COMMANDS[command]}")
     elif command == "list":
         from elbolab.cli.listing import print_choices
@@ -43,6 +43,10 @@ def run_command(command: str, args: list[str]) -> None:
         from elbolab.cli.compare import print_comparison
 
         print_comparison(args)
+    elif command == "published":
+        from elbolab.cli.published import print_published
+
+        print_published(args)
     else:
         _run_hydra_command(command, args)
 

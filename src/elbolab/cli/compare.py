@@ -3,6 +3,7 @@
 import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from omegaconf import OmegaConf
 from elbolab.cli.load import Run, load_run
 from elbolab.cli.nearest import last_part
 from elbolab.densities.base import Densities
+from elbolab.densities.terms import Undefined
+from elbolab.evaluation.figures.aggregate import codes_and_prior
 from elbolab.evaluation.figures.curves import Point, rate_distortion
 from elbolab.evaluation.figures.drawing import NUM_DATA, gather, write_figures
 from elbolab.evaluation.figures.generative import samples
@@ -26,7 +29,8 @@ MOST_PANELS = 4
 MOST_DIFFERENCES = 4
 """Differences that a run's name holds."""
 
-BOUNDS = ("elbo", "rate", "distortion", "nll", "active_units", "mse", "probe_accuracy")
+BOUNDS: tuple[str, ...] = ("elbo", "dvae_bound", "rate", "distortion", "nll", "mmd2", "active_units", "mse")
+BOUNDS += ("restoration", "probe_accuracy")
 SCORES = ("beta_vae_score", "factor_vae_score", "mig", "dci_disentanglement", "sap")
 """Columns of the two tables."""
 
@@ -95,7 +99,7 @@ def labels(configs: Sequence[Any], apart: Sequence[str] = ()) -> list[str]:
         configs: their configurations.
         apart: parts whose differences are named for all runs, whatever their variants.
     """
-    runs = [dict(_leaves(config)) for config in configs]
+    runs = [flat(config) for config in configs]
     variants = [_value(run, "model") for run in runs]
     names = []
     for run, variant in zip(runs, variants, strict=True):
@@ -107,12 +111,23 @@ def labels(configs: Sequence[Any], apart: Sequence[str] = ()) -> list[str]:
 
 
 def _differences(run: Leaves, alike: Sequence[Leaves]) -> list[str]:
-    """What sets a run apart from runs like it, ``beta=4`` or ``net=Conv``, once each: the config has copies."""
-    keys = dict.fromkeys(key for other in alike for key in other if key.partition(".")[0] not in UNTOLD)
-    differ = [key for key in keys if len({_short(other.get(key)) for other in alike}) > 1]
+    """What sets a run apart from runs like it, ``beta=4`` or ``net=Conv``, once each: the config has copies.
+
+    Of a part that is exchanged, what sets it apart from others of its kind: ``corruption=BitFlip, probability=0.1``.
+    """
+    differ = _differing(alike)
     exchanged = [key.removesuffix("._target_") for key in differ if key.endswith("._target_")]
-    told = dict.fromkeys(part for part in [*exchanged, *differ] if not _within(part, exchanged))
+    outermost = [part for part in exchanged if not _within(part, exchanged)]
+    kin = [other for other in alike if all(_value(other, part) == _value(run, part) for part in outermost)]
+    told = [key for key in [*outermost, *differ] if not _within(key, outermost)]
+    told += [key for key in _differing(kin) if _within(key, outermost)]
     return list(dict.fromkeys(f"{last_part(key)}={_value(run, key)}" for key in told))[:MOST_DIFFERENCES]
+
+
+def _differing(runs: Sequence[Leaves]) -> list[str]:
+    """The keys of the model whose values differ among the runs."""
+    keys = dict.fromkeys(key for run in runs for key in run if key.partition(".")[0] not in UNTOLD)
+    return [key for key in keys if len({_short(run.get(key)) for run in runs}) > 1]
 
 
 def _within(key: str, parts: Sequence[str]) -> bool:
@@ -134,6 +149,11 @@ def _distinct(names: Sequence[str]) -> list[str]:
     """The names, with their numbers where several are the same or empty."""
     counts = Counter(names)
     return [name if name and counts[name] == 1 else f"{name} #{i}".strip() for i, name in enumerate(names)]
+
+
+def flat(config: Any) -> Leaves:
+    """The values of a configuration in plain Python by their dotted keys."""
+    return dict(_leaves(config))
 
 
 def _leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -160,6 +180,8 @@ def _pictures(runs: Mapping[str, Run], reports: Mapping[str, Report]) -> dict[st
         "latent_spaces": latent_space(models, batches, seed=0),
         "random_decodes": samples(models, gather(batches, NUM_DATA), seed=0),
     }
+    with suppress(Undefined):  # not all of them have codes in the plane and a prior
+        panels["codes_and_priors"] = codes_and_prior(models, batches, seed=0)
     return figures | panels
 
 
@@ -193,8 +215,8 @@ def _heading(column: str, reports: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def _cell(quantity: Mapping[str, Any] | None) -> str:
-    """Nats to the hundredth, counts whole, shares and scores to the thousandth."""
+    """Nats to the hundredth, counts whole, squared distances to five places, shares and scores to the thousandth."""
     if quantity is None:
         return "-"
-    decimals = {"nats": 2, "dimensions": 0}.get(quantity["unit"], 3)
+    decimals = {"nats": 2, "dimensions": 0, "squared distance": 5}.get(quantity["unit"], 3)
     return f"{quantity['value']:.{decimals}f}"

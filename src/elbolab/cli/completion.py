@@ -68,7 +68,7 @@ def completions(line: str) -> list[str]:
         found = [f"{name} " for name in SCRIPTS]
     elif words[0] == "list":
         found = [f"{group} " for group in read_choices(split_args(words)[0])] if len(words) == 1 else []
-    elif words[0] == "compare":
+    elif words[0] in ("compare", "published"):
         found = []  # directories, which the shell knows
     elif word.startswith("-"):
         found = FLAGS

@@ -19,7 +19,10 @@ from elbolab.training.trainer import device_type
 def evaluate(cfg: DictConfig) -> None:
     """The task that Hydra calls."""
     run = load_run(cfg.run, choose_device(cfg.device))
-    override(run.cfg, cfg, [o for o in overrides_given() if is_within(o.key_or_group, ["evaluation"])])
+    given = overrides_given()
+    override(run.cfg, cfg, [o for o in given if is_within(o.key_or_group, ["evaluation"])])
+    if any(is_within(o.key_or_group, ["corruption"]) for o in given):  # the model keeps its own
+        run.cfg.evaluation.corruption = cfg.corruption
     with numbers_of(run.cfg):
         print(measure(run, run.data(), run.cfg))
 

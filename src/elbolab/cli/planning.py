@@ -3,13 +3,13 @@
 import hashlib
 import json
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-from hydra import compose
+from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -173,12 +173,30 @@ def _in_folder(child: DictConfig, folder: Path) -> DictConfig:
 
 def _hash(cfg: DictConfig, below: Stages) -> str:
     """Of what makes the stage what it is: its configuration, and the stages that it builds on."""
-    content: Any = OmegaConf.to_container(cfg)
-    for key in UNHASHED:
-        parent, _, last = key.rpartition(".")
-        (content[parent] if parent else content).pop(last, None)
+    content = without(OmegaConf.to_container(cfg), UNHASHED)
     content["pretrained"] = {name: stage.run.path.name for name, stage in below.items()}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def without(config: Any, keys: Iterable[str]) -> dict[str, Any]:
+    """A configuration in plain Python, changed in place, less those dotted keys."""
+    for key in keys:
+        parent, _, last = key.rpartition(".")
+        (config.get(parent, {}) if parent else config).pop(last, None)
+    return config
+
+
+def experiment_config(name: str) -> dict[str, Any]:
+    """What an experiment is without any override, resolved, in plain Python; for when no command of Hydra's runs.
+
+    Raises:
+        HydraException: there is none of that name, or it cannot be composed.
+    """
+    with initialize_config_dir(str(config_dir()), version_base="1.3"):
+        composed = compose("train", [f"experiment={name}"], return_hydra_config=True)
+        with _in_the_place_of(composed):
+            cfg = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
+            return OmegaConf.to_container(_in_folder(cfg, Path("/")))  # type: ignore[return-value]
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from elbolab.batch import Spec
+from elbolab.benchmark.machine import name_of
 from elbolab.training.newest import moved
 
 
@@ -144,7 +145,7 @@ def write_start(run: RunDir, cfg: DictConfig, spec: Spec, command: list[str]) ->
 def environment(command: list[str]) -> dict[str, Any]:
     """Versions, hardware, git revision and command."""
     packages = ("elbolab", "torch", "lightning", "hydra-core", "numpy")
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor() or platform.machine()
+    device = name_of(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     return {
         "command": command,
         "python": platform.python_version(),
@@ -168,15 +169,16 @@ def git_revision() -> str | None:
 def read_config(run: RunDir) -> DictConfig:
     """The saved configuration, with this directory in the place of its own path: it may have moved."""
     cfg = OmegaConf.load(run.config)
-    return OmegaConf.create(_moved(OmegaConf.to_container(cfg), cfg.paths.run, str(run.path)))
+    return OmegaConf.create(with_paths(OmegaConf.to_container(cfg), cfg.paths.run, str(run.path)))
 
 
-def _moved(node: Any, old: str, new: str) -> Any:
+def with_paths(node: Any, old: str, new: str) -> Any:
+    """A configuration in plain Python in which every path below ``old`` lies below ``new``."""
     match node:
         case dict():
-            return {key: _moved(value, old, new) for key, value in node.items()}
+            return {key: with_paths(value, old, new) for key, value in node.items()}
         case list():
-            return [_moved(value, old, new) for value in node]
+            return [with_paths(value, old, new) for value in node]
         case str():
             return moved(node, old, new)
     return node

@@ -58,7 +58,7 @@ class Densities(nn.Module, ABC):
         """Starts from the training mean (*event) what does so by definition, or because its configuration asks."""
 
 
-class Classifying(ABC):
+class Classifying(Densities, ABC):
     """What a model that names classes answers beside its densities; evaluation then reports its error.
 
     Shapes: B data, C classes.
@@ -69,22 +69,22 @@ class Classifying(ABC):
         """Log q(y | x), (B, C)."""
 
 
-class Corrupting(ABC):
+class Corrupting(Densities, ABC):
     """What a denoising model answers beside its densities; evaluation then reports its own bound and restorations.
 
-    Shapes: B data.
+    Shapes: B data, M corruptions of each (any shape).
     """
 
     @abstractmethod
     def corrupt(self, x: Tensor) -> Tensor:
-        """A draw of x~ given x, (B, *event)."""
+        """A draw of x~ given x, (*M, B, *event) both."""
 
     @abstractmethod
     def proposal(self, x: Tensor, *given: Tensor) -> Distribution:
         """q(z | x, c) exactly at x, corrupted or not, in training mode too."""
 
 
-class Styled(ABC):
+class Styled(Densities, ABC):
     """What a model that tells class from style answers beside its densities; figures hold one and change the other.
 
     Classes are one-hot vectors (*S, C), styles z (*S, D).
@@ -103,7 +103,7 @@ class Styled(ABC):
         """p(x | y, z)."""
 
 
-class Guessing(ABC):
+class Guessing(Densities, ABC):
     """What a model that starts from a guess without latents answers beside its densities; pictures then show it.
 
     Shapes: B data.

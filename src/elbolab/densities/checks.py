@@ -11,7 +11,7 @@ from torch.distributions import Distribution, Independent, OneHotCategorical, co
 from elbolab.batch import Shape, Spec, Support
 from elbolab.densities.base import Densities
 from elbolab.densities.terms import Terms
-from elbolab.distributions.conditional import Conditional, Head
+from elbolab.distributions.conditional import Conditional, Head, MakeConditional
 from elbolab.distributions.grid import Grid, grid_values
 from elbolab.distributions.point_mass import PointMass
 
@@ -31,6 +31,13 @@ def check_given(spec: Spec, what: str) -> None:
         )
 
 
+def needed(likelihood: MakeConditional | None) -> MakeConditional:
+    """The recipe; raises ValueError where there is none, as for a model without a density of the data."""
+    if likelihood is None:
+        raise ValueError("this model needs a likelihood: choose e.g. likelihood=bernoulli")
+    return likelihood
+
+
 @torch.no_grad()
 def check_posterior(prior: Conditional, posterior: Conditional, spec: Spec) -> None:
     """Raises ValueError where the posterior has no density, or where its draws leave the support of the prior."""
@@ -40,6 +47,7 @@ def check_posterior(prior: Conditional, posterior: Conditional, spec: Spec) -> N
         raise ValueError(
             "the posterior is a point mass, which has no KL to a prior: choose model=ae or posterior=diagonal_normal"
         )
+    _check_densities(q, p)
     with torch.random.fork_rng(devices=[]):
         inside = _contains(p, q.sample((8,)))
     if is_discrete(q) != is_discrete(p) or not inside:
@@ -47,6 +55,31 @@ def check_posterior(prior: Conditional, posterior: Conditional, spec: Spec) -> N
             f"the posterior ({family_of(q)}) leaves the support of the prior ({family_of(p)}): KL(q || p) is infinite. "
             "Choose posterior=bernoulli with prior=bernoulli, or posterior=diagonal_normal with prior=standard_normal"
         )
+
+
+@torch.no_grad()
+def check_matched(prior: Conditional, posterior: Conditional, spec: Spec, event: Shape | None = None) -> None:
+    """Raises ValueError unless a critic can match codes to draws of the prior.
+
+    Args:
+        prior: p(z | c).
+        posterior: q(z | x, c).
+        spec: what is known of the data.
+        event: shape of the prior's draws, None for that of the posterior's.
+    """
+    if any(True for _ in prior.parameters()):
+        raise ValueError(
+            "a critic matches codes to a prior, which has no parameters to learn: choose prior=normal, gaussian_ring "
+            "or swiss_roll"
+        )
+    x, *given = _zeros(spec)
+    q, p = _probe(posterior, x, *given), _probe(prior, *given)
+    if is_discrete(q) or is_discrete(p):
+        raise ValueError(
+            f"a critic sees codes that vary smoothly, and these are of a {family_of(q)} with a {family_of(p)} prior: "
+            "choose posterior=deterministic and prior=normal"
+        )
+    assert p.event_shape == (q.event_shape if event is None else event)
 
 
 @torch.no_grad()
@@ -140,6 +173,21 @@ def evaluated(module: nn.Module) -> Iterator[None]:
     finally:
         for part, training in flags:
             part.training = training
+
+
+def _check_densities(q: Distribution, p: Distribution) -> None:
+    """Raises ValueError where draws of posterior or prior exist and a density does not: there is no bound."""
+    ways = (("posterior", q, "posterior=diagonal_normal"), ("prior", p, "prior=standard_normal or gaussian_ring"))
+    for part, distribution, mend in ways:
+        with torch.random.fork_rng(devices=[]):
+            draw = distribution.sample()
+        try:
+            distribution.log_prob(draw)
+        except NotImplementedError as error:
+            raise ValueError(
+                f"this {part} can be drawn from but has no density ({error}), so there is no bound: choose {mend}, or "
+                "model=aae, which needs draws alone"
+            ) from error
 
 
 def is_discrete(p: Distribution) -> bool:

@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from elbolab.batch import Spec
-from elbolab.densities.base import Classifying, Densities
+from elbolab.densities.base import Classifying
 from elbolab.densities.checks import check_classifier
 from elbolab.densities.labelled import check_classes
 from elbolab.densities.terms import Terms, Undefined
@@ -14,7 +14,7 @@ from elbolab.distributions.conditional import MakeConditional
 
 
 @final
-class Classifier(Densities, Classifying):
+class Classifier(Classifying):
     """A classifier. Its code is q(y | x).
 
     Args:

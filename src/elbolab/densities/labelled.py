@@ -12,7 +12,7 @@ from torch.distributions import Distribution, OneHotCategorical
 from torch.utils.checkpoint import checkpoint
 
 from elbolab.batch import Spec
-from elbolab.densities.base import Densities, Styled
+from elbolab.densities.base import Styled
 from elbolab.densities.checks import check_classifier, check_noiseless
 from elbolab.densities.class_terms import ClassTerms, Enumerating
 from elbolab.densities.single_layer import SingleLayer
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 @final
-class Labelled(Densities, Enumerating, Styled):
+class Labelled(Enumerating, Styled):
     """A conditional VAE whose condition, the class, is a latent variable.
 
     The code of a datum is the mean of q(z | x, y) at its most probable class, followed by that class, one-hot: what

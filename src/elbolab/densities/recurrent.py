@@ -9,17 +9,18 @@ from torch.distributions import Distribution
 
 from elbolab.batch import Spec
 from elbolab.densities.base import Densities, Guessing
-from elbolab.densities.checks import check_given, evaluated
+from elbolab.densities.checks import check_given
+from elbolab.densities.frozen import freeze, needed
 from elbolab.densities.regression import Regression
 from elbolab.densities.single_layer import SingleLayer
 from elbolab.densities.terms import Terms
 from elbolab.distributions.conditional import Ignore, MakeConditional
 
-MEND = "set pretrained.baseline to a run or an experiment of model=regression (sohn2015/quadrant1_nn, say)"
+MEND = "name a run or an experiment of model=regression (sohn2015/quadrant1_nn, say)"
 
 
 @final
-class Recurrent(Densities, Guessing):
+class Recurrent(Guessing):
     """p(z | c, g) p(x | z, c, g) with q(z | x, c), where g = E[x | c] is the guess of a baseline that is at rest.
 
     The baseline receives no gradient and works as in evaluation, whatever the mode of the model around it.
@@ -48,8 +49,7 @@ class Recurrent(Densities, Guessing):
         super().__init__()
         check_given(spec, "a model that looks at a first guess")
         self.spec = spec
-        # Flags like those of every new module, else Lightning warns; `first_guess` does not go by them.
-        self.baseline = _checked(baseline, spec).requires_grad_(False).train()
+        self.baseline = freeze(_checked(baseline, spec))
         keep = 1 + len(spec.given)
         self.inner = SingleLayer(
             spec._replace(given=(*spec.given, spec.x)),
@@ -62,7 +62,7 @@ class Recurrent(Densities, Guessing):
 
     def first_guess(self, *given: Tensor) -> Tensor:
         """E[x | c] of the baseline, (*S, B, *event)."""
-        with evaluated(self.baseline), torch.no_grad():
+        with torch.no_grad():
             return self.baseline.predict(*given).mean
 
     def terms(
@@ -90,12 +90,11 @@ class Recurrent(Densities, Guessing):
 
 def _checked(baseline: Densities, spec: Spec) -> Regression:
     """The baseline itself."""
-    if not isinstance(baseline, Regression):
-        raise ValueError(f"the baseline is a {type(baseline).__name__}, which has latents to be drawn: {MEND}")
-    there, here = ((s.x, s.given, s.canvas) for s in (baseline.spec, spec))
+    regression = needed(baseline, Regression, "pretrained.baseline", MEND)
+    there, here = ((s.x, s.given, s.canvas) for s in (regression.spec, spec))
     if there != here:
         raise ValueError(
             f"the baseline was trained on data of shape {there[0]} with conditions {there[1]}, and these have "
             f"{here[0]} and {here[1]}: take the same data, data.given and data.quadrants for both"
         )
-    return baseline
+    return regression

@@ -7,7 +7,13 @@ from torch.distributions import Distribution
 
 from elbolab.batch import Spec
 from elbolab.densities.base import Densities
-from elbolab.densities.checks import check_latent_dim, check_likelihood, check_posterior, initialise_heads
+from elbolab.densities.checks import (
+    check_latent_dim,
+    check_likelihood,
+    check_posterior,
+    initialise_heads,
+    needed,
+)
 from elbolab.densities.terms import Sampled, Terms
 from elbolab.distributions.conditional import MakeConditional
 
@@ -46,7 +52,7 @@ class SingleLayer(Densities):
         self.latent_shape = (latent_dim,)
         self.prior = prior(spec.given, self.latent_shape)
         self.posterior = posterior((spec.x, *spec.given), self.latent_shape)
-        self.likelihood = likelihood((self.latent_shape, *spec.given), spec.x)
+        self.likelihood = needed(likelihood)((self.latent_shape, *spec.given), spec.x)
         check_posterior(self.prior, self.posterior, spec)
         check_likelihood(self.likelihood, self.latent_shape, spec)
 

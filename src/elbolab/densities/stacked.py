@@ -34,7 +34,7 @@ class Lower(NamedTuple):
 
 
 @final
-class Stacked(Densities, Enumerating, Styled):
+class Stacked(Enumerating, Styled):
     """A class and a style above the codes of a frozen VAE.
 
     Every use draws z1 ~ q(z1 | x) anew, so training sees new codes in every minibatch. The lower model stays as it was

@@ -217,9 +217,10 @@ class Terms:
         Raises:
             Undefined: there is no KL, or a latent is a relaxed draw, whose objective bounds nothing.
         """
+        rate = self.rate
         if not all(latent.is_bound for latent in self.latents):
             raise Undefined("no ELBO: the latent is relaxed while training; evaluation draws it hard")
-        return self.log_lik - self.rate
+        return self.log_lik - rate
 
     @property
     def log_weight(self) -> Tensor:

@@ -1,6 +1,6 @@
 """Corruptions of data, and posteriors that see corrupted data while training (Vincent et al. 2010; Im et al. 2017).
 
-Every corruption maps (B, *event) to the same shape with noise from torch's global generator.
+Every corruption maps (*S, B, *event) to the same shape with noise from torch's global generator.
 """
 
 from abc import ABC, abstractmethod
@@ -20,10 +20,17 @@ class Corruption(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
-        """(B, *event) -> (B, *event); every element has its own noise."""
+        """(*S, B, *event) -> the same shape; every element has its own noise, also of an expanded x."""
 
 
 MakeCorruption = Callable[[], Corruption]
+
+
+def required(corruption: MakeCorruption | None) -> MakeCorruption:
+    """The recipe; raises ValueError where there is none."""
+    if corruption is None:
+        raise ValueError("a denoising model needs a corruption: choose e.g. corruption=bit_flip, or model=vae or ae")
+    return corruption
 
 
 def check_probability(probability: float) -> float:
@@ -105,21 +112,46 @@ class BitFlip(Corruption):
 
 
 @final
+class Im2017(Corruption):
+    """Replaces each element with this probability p by a draw from Bernoulli(p): near masking where p is small.
+
+    It is what the code of Im et al. (2017) does under the name of salt and pepper, whose replacements would be fair.
+
+    Raises:
+        ValueError: the probability is outside [0, 1].
+    """
+
+    def __init__(self, probability: float) -> None:
+        super().__init__()
+        self.probability = check_probability(probability)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Replaces elements."""
+        coin = (torch.rand_like(x) < self.probability).to(x.dtype)
+        return torch.where(torch.rand_like(x) < self.probability, coin, x)
+
+
+@final
 class Denoising(Conditional):
     """``posterior`` of a corrupted first parent in training mode, of the clean one in evaluation.
+
+    It is for a code without a density, the denoising autoencoder's; a model with a bound is `densities.denoising`.
 
     Args:
         parents: shapes of the parents, x first.
         event: shape of one draw.
         corruption: recipe of the corruption.
         posterior: recipe of the conditional that is wrapped.
+
+    Raises:
+        ValueError: no corruption.
     """
 
     def __init__(
-        self, parents: tuple[Shape, ...], event: Shape, corruption: MakeCorruption, posterior: MakeConditional
+        self, parents: tuple[Shape, ...], event: Shape, corruption: MakeCorruption | None, posterior: MakeConditional
     ) -> None:
         super().__init__()
-        self.corruption = corruption()
+        self.corruption = required(corruption)()
         self.posterior = posterior(parents, event)
 
     def forward(self, *parents: Tensor) -> Distribution:

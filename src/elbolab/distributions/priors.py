@@ -46,6 +46,8 @@ class Mixture(Conditional):
 class ClassCentres(Conditional):
     """N(mu_c, I) with a learned centre for each class c; its one parent is a label as a one-hot vector.
 
+    Of several ones, as attributes have them, the centre is the sum.
+
     Args:
         parents: the shape of the label, ((C,),).
         event: shape of one draw.
@@ -104,3 +106,33 @@ class FixedBernoulli(Conditional):
         """Independent Bernoulli of batch shape (*S, B), () without parents."""
         factors = Independent(Bernoulli(probs=self.probs), self.probs.dim())
         return factors.expand(lead_of(parents, self.parents))
+
+
+@final
+class ScaledNormal(Conditional):
+    """N(0, scale^2 I), whatever the parents.
+
+    Args:
+        parents: shapes of the parents; only their leading dimensions matter.
+        event: shape of one draw.
+        scale: standard deviation of every coordinate.
+
+    Raises:
+        ValueError: the scale is not positive.
+    """
+
+    zero: Tensor
+    scale: Tensor
+
+    def __init__(self, parents: tuple[Shape, ...], event: Shape, scale: float) -> None:
+        super().__init__()
+        if not scale > 0:
+            raise ValueError(f"prior scale={scale}: a standard deviation is positive")
+        self.parents = parents
+        self.register_buffer("zero", torch.zeros(event), persistent=False)
+        self.register_buffer("scale", torch.full(event, float(scale)), persistent=False)
+
+    def forward(self, *parents: Tensor) -> Distribution:
+        """The normal of batch shape (*S, B), () without parents."""
+        normal = Independent(Normal(self.zero, self.scale), self.zero.dim())
+        return normal.expand(lead_of(parents, self.parents))

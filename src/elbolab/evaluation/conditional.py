@@ -14,16 +14,10 @@ from torch.nn import functional as F
 
 from elbolab.batch import Batch, Spec
 from elbolab.densities.base import Densities
-from elbolab.densities.terms import Certain, Latent, Sampled, Undefined
+from elbolab.densities.terms import Undefined
 from elbolab.evaluation.batches import first
-from elbolab.evaluation.likelihood import (
-    Drawn,
-    Rows,
-    from_posterior,
-    importance_log_likelihood,
-    marginal_of,
-    over_groups,
-)
+from elbolab.evaluation.likelihood import importance_log_likelihood, marginal_of, over_groups
+from elbolab.evaluation.proposals import Rows, from_posterior, from_prior
 from elbolab.evaluation.quantity import Quantity, mean_of
 
 
@@ -75,7 +69,7 @@ def conditional_quantities(
         quantities["conditional_nll_mc"] = mean_of(-log_px, k=num_samples, seed=seed)
     if is_label(densities.spec, batches):
         with suppress(Undefined):
-            limited = list(first(batches, class_limit))
+            limited = first(batches, class_limit)
             by_class = class_log_likelihoods(densities, limited, num_samples=class_samples, **options)
             quantities |= _without_class(by_class, class_samples, seed)
     return quantities
@@ -92,19 +86,7 @@ def monte_carlo_log_likelihood(
         Undefined: the model has no prior, or several layers of latents.
     """
     options: dict[str, Any] = {"num_samples": num_samples, "seed": seed, "memory": memory}
-    return importance_log_likelihood(densities, batches, draw=from_prior, **options).log_px
-
-
-def from_prior(latents: tuple[Latent, ...], num: int) -> Drawn | None:
-    """``num`` draws from the prior of one layer of latents; None where there is no latent to be drawn."""
-    match latents:
-        case (Sampled(p=p, q=q),):
-            p = p if p.batch_shape == q.batch_shape else p.expand(q.batch_shape)
-            z = p.sample((num,))
-            return Drawn(z, p.log_prob(z))
-        case (Certain(),):
-            return None
-    raise Undefined("no draws from the prior: the model has several layers of latents, or none")
+    return importance_log_likelihood(densities, batches, proposal=from_prior, **options).log_px
 
 
 def class_log_likelihoods(

@@ -10,15 +10,15 @@ budget.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from math import log, prod
-from typing import NamedTuple, final
+from typing import Any, NamedTuple, final
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Distribution
 
 from elbolab.batch import Batch
 from elbolab.densities.base import Densities
-from elbolab.densities.terms import Latent, Sampled, Terms, Undefined
+from elbolab.densities.terms import Terms, Undefined
+from elbolab.evaluation.proposals import DRAWN, Draw, Drawn, Proposal, Rows, from_posterior, proposal_of
 from elbolab.evaluation.quantity import Quantity, mean_of
 from elbolab.evaluation.ranks import shared_out
 from elbolab.evaluation.seeded import device_of, evaluating, seed_noise
@@ -26,19 +26,11 @@ from elbolab.evaluation.seeded import device_of, evaluating, seed_noise
 GROUP = 256
 """Most data that noise is drawn for at once."""
 
-DRAWN = 2**22
-"""Latent numbers drawn at once: 16 MiB in float32."""
-
 LIVE = 4
 """Tensors of a network's largest size that a density holds at once: logits and the temporaries of their log_prob."""
 
 LEAST = 64
 """Fewest pairs in a chunk of default size: with fewer, a matrix product spends its time reading weights."""
-
-Rows = tuple[Tensor, ...]
-"""Data and their conditions, x (G, *event) and (G, *shape) each."""
-
-Size = torch.Size | list[int] | tuple[int, ...]
 
 
 @final
@@ -88,7 +80,7 @@ def importance_log_likelihood(
     num_samples: int,
     seed: int,
     memory: int | None = None,
-    draw: "Draw | None" = None,
+    proposal: Proposal = from_posterior,
 ) -> Marginal:
     """Estimate log p(x) by log 1/K sum_k p(x, z_k) / q(z_k | x), z_k ~ q(z | x): L_K of Burda et al. (2016), eq. 8.
 
@@ -103,14 +95,14 @@ def importance_log_likelihood(
         num_samples: K.
         seed: seed of the noise.
         memory: bytes for the activations of one chunk, beside one pass over a group; None takes `default_memory`.
-        draw: where the samples come from in the place of q(z | x): see `Draw`.
+        proposal: where the samples come from; see `elbolab.evaluation.proposals`.
 
     Raises:
         Undefined: the model has no importance weight (an autoencoder).
     """
 
     def estimate(rows: Rows, chunk: int) -> dict[str, Tensor]:
-        return marginal_of(densities, rows, num_samples, chunk, draw or from_posterior)._asdict()
+        return marginal_of(densities, rows, num_samples, chunk, proposal)._asdict()
 
     return Marginal(**over_groups(densities, batches, estimate, num_samples=num_samples, seed=seed, memory=memory))
 
@@ -152,26 +144,25 @@ def _latent_numbers(densities: Densities) -> int:
     return max(1, prod(densities.latent_shape))
 
 
-def marginal_of(densities: Densities, rows: Rows, num_samples: int, chunk: int, draw: "Draw") -> Marginal:
+def marginal_of(densities: Densities, rows: Rows, num_samples: int, chunk: int, proposal: Proposal) -> Marginal:
     """Estimate of log p(x) and effective sample size of one group, (G,) each."""
-    log_w = _log_weights(densities, rows, num_samples, chunk, draw)
+    log_w = _log_weights(densities, rows, num_samples, chunk, proposal(densities, rows, num_samples))
     log_sum = log_w.logsumexp(0)
     ess = (2 * log_sum - (2 * log_w).logsumexp(0)).exp()
     return Marginal((log_sum - log(num_samples)).to(rows[0].dtype), ess.to(rows[0].dtype))
 
 
-def _log_weights(densities: Densities, rows: Rows, num_samples: int, chunk: int, draw: "Draw") -> Tensor:
+def _log_weights(densities: Densities, rows: Rows, num_samples: int, chunk: int, draw: Draw) -> Tensor:
     """Log-weight of every sample and datum, (K, G) in float64, from draws made `DRAWN` numbers at a time."""
-    latents = densities.terms(*rows).latents
     block = max(1, DRAWN // (len(rows[0]) * _latent_numbers(densities)))
     log_w = torch.empty(num_samples, len(rows[0]), dtype=torch.float64, device=rows[0].device)
     for samples in _slices(num_samples, block):
         part = log_w[samples]
-        _fill(part, densities, rows, draw(latents, len(part)), chunk)
+        _fill(part, densities, rows, draw(samples), chunk)
     return log_w
 
 
-def _fill(log_w: Tensor, densities: Densities, rows: Rows, drawn: "Drawn | None", chunk: int) -> None:
+def _fill(log_w: Tensor, densities: Densities, rows: Rows, drawn: Drawn | None, chunk: int) -> None:
     """Writes log w (S, G) chunk by chunk: many samples of few data, so that what depends on x or c alone is cheap."""
     num, size = log_w.shape
     samples_at_once = min(num, chunk)
@@ -183,54 +174,20 @@ def _fill(log_w: Tensor, densities: Densities, rows: Rows, drawn: "Drawn | None"
             part.copy_(densities.terms(*here, sample_shape=(len(part),), proposal=proposal).log_weight)
 
 
-@final
-class Drawn(Distribution):
-    """A proposal whose draws were made beforehand: the noise is independent of the chunks, and q is computed once.
-
-    Args:
-        z: the draws, (S, G, *latent_shape).
-        log_q: their log-density, (S, G).
-    """
-
-    def __init__(self, z: Tensor, log_q: Tensor) -> None:
-        super().__init__(log_q.shape[1:], z.shape[log_q.dim() :], validate_args=False)
-        self.z, self.log_q = z, log_q
-
-    def part(self, samples: slice, data: slice) -> "Drawn":
-        """The draws of some samples and data."""
-        return Drawn(self.z[samples, data], self.log_q[samples, data])
-
-    def sample(self, sample_shape: Size = ()) -> Tensor:
-        """The draws; there is one set of them."""
-        assert tuple(sample_shape) == self.log_q.shape[:1]
-        return self.z
-
-    def log_prob(self, value: Tensor) -> Tensor:
-        """Log-density of the draws."""
-        assert value is self.z
-        return self.log_q
-
-
-Draw = Callable[[tuple[Latent, ...], int], Drawn | None]
-"""(latents of a group, number) -> draws that a model takes as its proposal; None where it draws by itself."""
-
-
-def from_posterior(latents: tuple[Latent, ...], num: int) -> Drawn | None:
-    """``num`` draws where the model has one layer of latents with a density, which then takes them as its proposal."""
-    match latents:
-        case (Sampled(q=q),):
-            z = q.rsample((num,)) if q.has_rsample else q.sample((num,))  # torch's `sample` first looks at every scale
-            return Drawn(z, q.log_prob(z))
-    return None
-
-
 def likelihood_quantities(
-    densities: Densities, batches: Iterable[Batch], *, num_samples: int, seed: int, memory: int | None = None
+    densities: Densities,
+    batches: Iterable[Batch],
+    *,
+    num_samples: int,
+    seed: int,
+    memory: int | None = None,
+    num_corruptions: int = 1,
 ) -> dict[str, Quantity]:
     """Those that exist of elbo, rate, distortion, nll, ess, degenerate and bits_per_dim; none for a classifier.
 
     Of a model with conditions it is the conditional log-likelihood, and so nll and bits_per_dim are named
-    conditional_nll and conditional_bits_per_dim.
+    conditional_nll and conditional_bits_per_dim. The samples of a denoising model come from the equal mixture of its
+    posteriors at ``num_corruptions`` corruptions of each datum.
 
     ``degenerate`` is the fraction of data whose effective sample size is below 2: one sample carries their estimate.
     One sample always does, so with ``num_samples=1`` neither it nor ess is there.
@@ -240,8 +197,10 @@ def likelihood_quantities(
     except Undefined:
         return {}
     quantities = {name: mean_of(values, k=1, seed=seed) for name, values in parts.items()}
+    options: dict[str, Any] = {"num_samples": num_samples, "seed": seed, "memory": memory}
     try:
-        marginal = importance_log_likelihood(densities, batches, num_samples=num_samples, seed=seed, memory=memory)
+        proposal = proposal_of(densities, num_corruptions)
+        marginal = importance_log_likelihood(densities, batches, proposal=proposal, **options)
     except Undefined:
         return quantities
     of_what = "conditional_" if densities.spec.given else ""

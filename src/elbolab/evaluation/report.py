@@ -35,6 +35,8 @@ HEADLINES = (
     "elbo",
     "rate",
     "distortion",
+    "dvae_bound",
+    "mixture_bound",
     "nll",
     "conditional_nll",
     "conditional_nll_mc",
@@ -46,8 +48,14 @@ HEADLINES = (
     "error_logistic",
     "error_svm",
     "active_units",
+    "mmd2",
+    "cluster_error",
     "probe_accuracy",
     "knn_accuracy",
+    "restoration",
+    "restoration_mse",
+    "edit_accuracy",
+    "edit_classifier_accuracy",
 )
 """What `table` shows first, in this order."""
 

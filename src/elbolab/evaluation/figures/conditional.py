@@ -8,10 +8,11 @@ from math import prod
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor
+from torch.distributions import Independent, Normal
 
 from elbolab.batch import Batch, Spec
 from elbolab.densities.base import Densities, Guessing
-from elbolab.densities.terms import Undefined
+from elbolab.densities.terms import Sampled, Undefined
 from elbolab.evaluation.figures.generative import paths
 from elbolab.evaluation.figures.looks import Points, look_of, whole
 from elbolab.evaluation.seeded import evaluating
@@ -33,7 +34,10 @@ def samples_by_label(densities: Densities, batch: Batch, *, seed: int, num: int 
 
 
 def style_transfer(densities: Densities, batch: Batch, *, seed: int) -> Figure:
-    """A datum of each class on the left, and beside it its code, taken with its own label, decoded with every label.
+    """A datum of each class on the left, and beside it its style, taken with its own label, decoded with every label.
+
+    The style is the noise of the code under p(z | c): where the prior knows the class, so does z itself, and decoding
+    the same z with another label would change little.
 
     Raises:
         Undefined: the conditions are no labels, the model has no latents, or a datum is a point of the plane.
@@ -45,9 +49,24 @@ def style_transfer(densities: Densities, batch: Batch, *, seed: int) -> Figure:
     x, label = batch.x[rows], batch.given[0][rows]
     with evaluating(densities, seed):
         z = densities.encode(x, label)
-        decoded = [densities.decode(z, c.expand_as(label)).mean.cpu() for c in classes]
-    title = f"a datum, and its code decoded with every label, 0 to {len(classes) - 1}"
+        labels = [c.expand_as(label) for c in classes]
+        decoded = [densities.decode(moved(densities, x, z, label, other), other).mean.cpu() for other in labels]
+    title = f"a datum, and its style decoded with every label, 0 to {len(classes) - 1}"
     return paths(batch, densities, torch.stack([x.cpu(), *decoded], 1), [], title)
+
+
+def moved(densities: Densities, x: Tensor, z: Tensor, label: Tensor, other: Tensor) -> Tensor:
+    """The code under p(z | other) whose noise is that of z (N, D) under p(z | label); z where that is no normal."""
+    here, there = (_normal_prior(densities, x, c) for c in (label, other))
+    return z if here is None or there is None else there.loc + there.scale * (z - here.loc) / here.scale
+
+
+def _normal_prior(densities: Densities, x: Tensor, label: Tensor) -> Normal | None:
+    """p(z | c) of each datum, batch shape (N, D), where it is a diagonal normal."""
+    match densities.terms(x, label).latents:
+        case (Sampled(p=Independent(base_dist=Normal() as normal)),):
+            return normal
+    return None
 
 
 def completions(densities: Densities, batch: Batch, *, seed: int, num: int = 10, num_draws: int = 8) -> Figure:

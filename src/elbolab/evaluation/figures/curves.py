@@ -13,7 +13,13 @@ from numpy.typing import NDArray
 from elbolab.densities.terms import Undefined
 from elbolab.evaluation.figures.looks import DATA, FAINT, MODEL, blank, plain
 
-PANELS = {"elbo": "ELBO", "rate": "rate", "distortion": "distortion", "loss": "loss"}
+PANELS = {
+    "elbo": "ELBO",
+    "dvae_bound": r"$\mathcal{L}_\mathrm{dvae}$",
+    "rate": "rate",
+    "distortion": "distortion",
+    "loss": "loss",
+}
 """Quantities that have a panel, in this order."""
 
 COLOURS = {"train": DATA, "val": MODEL}
@@ -40,14 +46,14 @@ def _column(rows: list[dict], name: str) -> tuple[NDArray, NDArray]:
 
 
 def loss_curves(path: Path) -> Figure:
-    """ELBO, rate, distortion and loss of training and validation, a panel each; no loss where it is the -ELBO.
+    """Bounds, rate, distortion and loss of training and validation, a panel each; no loss where it is minus a bound.
 
     Raises:
         Undefined: nothing has been logged.
     """
     curves = read_metrics(path) if path.exists() else {}
     names = [name for name in PANELS if any(f"{split}/{name}" in curves for split in COLOURS)]
-    if _loss_is_negative_elbo(curves):
+    if any(_loss_is_minus(curves, bound) for bound in ("elbo", "dvae_bound")):
         names.remove("loss")
     if not names:
         raise Undefined(f"no loss curves: {path} holds none of {', '.join(PANELS)}")
@@ -57,11 +63,11 @@ def loss_curves(path: Path) -> Figure:
     return figure
 
 
-def _loss_is_negative_elbo(curves: Curves) -> bool:
-    if not {"train/loss", "train/elbo"} <= curves.keys():
+def _loss_is_minus(curves: Curves, bound: str) -> bool:
+    if not {"train/loss", f"train/{bound}"} <= curves.keys():
         return False
-    (_, loss), (_, elbo) = curves["train/loss"], curves["train/elbo"]
-    return len(loss) == len(elbo) and np.allclose(loss, -elbo, rtol=1e-4)
+    (_, loss), (_, values) = curves["train/loss"], curves[f"train/{bound}"]
+    return len(loss) == len(values) and np.allclose(loss, -values, rtol=1e-4)
 
 
 def _panel(axes: Axes, curves: Curves, name: str) -> None:

@@ -14,8 +14,11 @@ from elbolab.batch import Batch
 from elbolab.densities.base import Densities
 from elbolab.densities.terms import Undefined
 from elbolab.evaluation.batches import first
+from elbolab.evaluation.figures.aggregate import codes_and_prior, groups
 from elbolab.evaluation.figures.conditional import completions, label_of, samples_by_label, style_transfer
 from elbolab.evaluation.figures.curves import loss_curves
+from elbolab.evaluation.figures.denoising import restorations
+from elbolab.evaluation.figures.editing import edits
 from elbolab.evaluation.figures.generative import (
     generate,
     interpolations,
@@ -50,9 +53,13 @@ def draw_all(
     drawings: dict[str, Callable[[], Figure]] = {
         "samples": partial(samples, {"": densities}, batch, seed=seed),
         "reconstructions": partial(reconstructions, densities, batch, seed=seed),
+        "restorations": partial(restorations, densities, batch, seed=seed),
+        "edits": partial(edits, densities, batch, seed=seed),
         "interpolations": partial(interpolations, densities, batch, seed=seed),
         "traversals": partial(traversals, densities, batch, seed=seed),
         "latent_space": partial(latent_space, {"": densities}, batches, seed=seed),
+        "codes_and_prior": partial(codes_and_prior, {"": densities}, batches, seed=seed),
+        "groups": partial(groups, densities, batch, seed=seed),
         "manifold": partial(manifold, densities, batch, seed=seed),
         "class_manifolds": partial(class_manifolds, densities, batch, seed=seed),
         "analogies": partial(analogies, densities, batch, seed=seed),

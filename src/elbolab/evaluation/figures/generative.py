@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.distributions import Distribution, Independent, MultivariateNormal, Normal
 
 from elbolab.batch import Batch
+from elbolab.densities.adversarial import Matched
 from elbolab.densities.base import Densities
 from elbolab.densities.terms import Sampled, Undefined
 from elbolab.evaluation.figures.looks import Points, blank, look_of, whole
@@ -176,8 +177,8 @@ def ends_of(densities: Densities, batch: Batch) -> tuple[Tensor, Tensor, str]:
 def _normal_prior(densities: Densities, batch: Batch) -> Normal | None:
     """The prior of the first datum, batch shape (D,), where it is a diagonal normal."""
     match densities.terms(batch.x[:1], *(tensor[:1] for tensor in batch.given)).latents:
-        case (Sampled(p=Independent(base_dist=Normal(loc=loc, scale=scale))),):
-            return Normal(loc.flatten(), scale.flatten())
+        case (Sampled(p=p) | Matched(p=p),) if isinstance(p, Independent) and isinstance(p.base_dist, Normal):
+            return Normal(p.base_dist.loc.flatten(), p.base_dist.scale.flatten())
     return None
 
 

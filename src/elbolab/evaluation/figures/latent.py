@@ -59,13 +59,14 @@ def latent_space(
         z, y, _ = codes(densities, first(batches, NUM_CODES))
         if len(z) < 2 or z.shape[1] == 0:
             raise Undefined("no latent space: one code, or a code of no numbers, spans nothing")
-        _scatter(axes, z.double().numpy(), None if y is None else y.numpy(), seed, projection)
+        scatter(axes, z.double().numpy(), None if y is None else y.numpy(), seed, projection)
         axes.set_title(name, fontsize=9)
-    _legend(panels[-1], [] if y is None else np.unique(y.numpy()).tolist())
+    legend(panels[-1], [] if y is None else np.unique(y.numpy()).tolist())
     return figure
 
 
-def _scatter(axes: Axes, z: NDArray, y: NDArray | None, seed: int, projection: Projection) -> None:
+def scatter(axes: Axes, z: NDArray, y: NDArray | None, seed: int, projection: Projection) -> None:
+    """Codes z (N, D), coloured by labels y (N,) where there are any."""
     if z.shape[1] == 1:
         _histogram(axes, z[:, 0], y)
         return
@@ -92,7 +93,7 @@ def _colour(classes: list, label: int) -> tuple:
     return colormaps[CATEGORIES](index) if len(classes) <= 10 else colormaps[SEQUENCE](index / (len(classes) - 1))
 
 
-def _legend(axes: Axes, classes: list) -> None:
+def legend(axes: Axes, classes: list) -> None:
     """The classes beside the axes, at most twenty of them."""
     for label in classes if len(classes) <= 20 else ():
         axes.scatter([], [], s=20, color=_colour(classes, label), label=str(label))

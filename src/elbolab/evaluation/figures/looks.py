@@ -4,7 +4,7 @@ Shapes: R = rows, C = columns, N = data, ``*event`` = one datum's shape.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import ceil
 from typing import final
 
@@ -44,9 +44,14 @@ class Look(ABC):
     def samples(self, axes: Axes, drawn: Tensor, data: Tensor) -> None:
         """Draws of a model, (N, *event); the data, (N, *event), where they help."""
 
-    @abstractmethod
+    @final
     def pairs(self, axes: Axes, data: Tensor, model: Tensor) -> None:
         """Data and their reconstructions, (N, *event) each."""
+        self.stages(axes, {"data": data, "model": model})
+
+    @abstractmethod
+    def stages(self, axes: Axes, stages: Mapping[str, Tensor]) -> None:
+        """The same data as they are and then as they become, (N, *event) each, under their names."""
 
     @abstractmethod
     def paths(self, axes: Axes, rows: Tensor, labels: Sequence[str]) -> None:
@@ -73,11 +78,11 @@ class Cells(Look, ABC):
         side = ceil(len(drawn) ** 0.5)
         self.cells(axes, _fold(drawn, side))
 
-    def pairs(self, axes: Axes, data: Tensor, model: Tensor) -> None:
-        """Rows of data, each with its reconstructions beneath."""
-        columns = min(self.columns, len(data))
-        both = torch.stack([_fold(data, columns), _fold(model, columns)], dim=1).flatten(0, 1)
-        self.paths(axes, both, ["data", "model"] * (len(both) // 2))
+    def stages(self, axes: Axes, stages: Mapping[str, Tensor]) -> None:
+        """Rows of data, each with what becomes of them beneath."""
+        columns = min(self.columns, *map(len, stages.values()))
+        folded = torch.stack([_fold(stage, columns) for stage in stages.values()], dim=1)
+        self.paths(axes, folded.flatten(0, 1), [*stages] * len(folded))
 
     def paths(self, axes: Axes, rows: Tensor, labels: Sequence[str]) -> None:
         """A row of cells each."""
@@ -146,10 +151,14 @@ class Points(Look):
         axes.scatter(drawn[:, 0], drawn[:, 1], s=3, color=MODEL, alpha=0.4, linewidths=0, label="model")
         _plane(axes, legend=True)
 
-    def pairs(self, axes: Axes, data: Tensor, model: Tensor) -> None:
-        """Data and reconstructions, a line from each to its own."""
-        axes.add_collection(LineCollection(list(torch.stack([data, model], 1).numpy()), colors=FAINT, linewidths=0.6))
-        self.samples(axes, model, data)
+    def stages(self, axes: Axes, stages: Mapping[str, Tensor]) -> None:
+        """The data, and what becomes of them, a line along the way of each."""
+        ways = torch.stack([*stages.values()], 1)
+        axes.add_collection(LineCollection(list(ways.numpy()), colors=FAINT, linewidths=0.6))
+        colours = [DATA, *["0.6"] * (len(stages) - 2), MODEL]
+        for (name, xy), colour in zip(stages.items(), colours, strict=True):
+            axes.scatter(xy[:, 0], xy[:, 1], s=3, color=colour, alpha=0.4, linewidths=0, label=name)
+        _plane(axes, legend=True)
 
     def paths(self, axes: Axes, rows: Tensor, labels: Sequence[str]) -> None:
         """A curve a row, from dark to light."""

@@ -1,0 +1,136 @@
+"""How well the codes of all data, q(z), match the prior that the model draws from.
+
+Shapes: N = data used, D = latent dimensions.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple, final
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution
+
+from elbolab.batch import Batch
+from elbolab.densities.adversarial import Matched
+from elbolab.densities.base import Densities
+from elbolab.densities.checks import is_discrete
+from elbolab.densities.terms import Latent, Sampled, Undefined
+from elbolab.distributions.planar import Partitioned, coordinate_cdf
+from elbolab.evaluation.batches import first
+from elbolab.evaluation.likelihood import GROUP, Rows, in_groups
+from elbolab.evaluation.quantity import Quantity, describe
+from elbolab.evaluation.seeded import evaluating
+from elbolab.metrics.match import ks_between, ks_to_uniform, mmd2
+
+LARGE = 100_000
+"""Draws that stand for a prior whose coordinates have no known distribution function."""
+
+
+@final
+class Match(NamedTuple):
+    """Codes and draws of the prior, one of each for every datum.
+
+    Attributes:
+        z: z ~ q(z | x), (N, D).
+        drawn: draws of the prior under the same conditions, (N, D).
+        p: the prior where it is one for all data, None where it depends on conditions.
+        y: class labels, (N,), None where the data have none.
+    """
+
+    z: Tensor
+    drawn: Tensor
+    p: Distribution | None
+    y: Tensor | None
+
+
+def aggregate_quantities(
+    densities: Densities, batches: Iterable[Batch], *, seed: int, limit: int = 10_000, null: int | None = None
+) -> dict[str, Quantity]:
+    """mmd2 and ks between q(z) and the prior; with ``null`` also mmd2_null. Empty without a prior to draw from.
+
+    ``mmd2`` is the largest of `metrics.match.mmd2`'s unbiased estimates; ``ks`` has one distance a coordinate, to the
+    prior's distribution function where it is known, else to a large draw.
+
+    Args:
+        densities: a model with one continuous latent variable beside its categories.
+        batches: the data; the first ``limit`` are used.
+        seed: of the draws.
+        limit: N at most; the cost is N^2, about a second for 10,000.
+        null: ``mmd2_null`` is the 99th percentile of mmd2 between so many pairs of draws of the prior, N points each;
+            each pair costs as much as mmd2. None: none.
+    """
+    with evaluating(densities, seed):
+        try:
+            match = matched(densities, first(batches, limit))
+        except Undefined:
+            return {}
+        if len(match.z) < 2:
+            return {}
+        values: dict[str, float | list[float]] = {"mmd2": mmd2(match.z, match.drawn).amax().item(), "ks": _ks(match)}
+        if null is not None and match.p is not None:
+            values["mmd2_null"] = null_percentile(match.p, len(match.z), null)
+    units = {"mmd2": "squared distance", "mmd2_null": "squared distance", "ks": "probability"}
+    dtype = describe(match.z.dtype)
+    return {name: Quantity(value, None, len(match.z), 1, seed, dtype, units[name]) for name, value in values.items()}
+
+
+def matched(densities: Densities, batches: Iterable[Batch]) -> Match:
+    """Codes and draws of the prior.
+
+    Raises:
+        Undefined: no prior, or no single continuous latent variable.
+    """
+    held = list(batches)
+    latents = [_latent(densities, rows) for rows in in_groups(held, GROUP)]
+    z = torch.cat([latent.z.flatten(1) for latent in latents])
+    drawn = torch.cat([_draw(latent.p, len(latent.z)) for latent in latents])
+    p = None if latents[0].p.batch_shape else latents[0].p
+    labels = [batch.y for batch in held if batch.y is not None]
+    return Match(z, drawn, p, torch.cat(labels) if len(labels) == len(held) else None)
+
+
+def null_percentile(p: Distribution, num: int, pairs: int) -> float:
+    """The 99th percentile of mmd2 between two draws of ``p`` of ``num`` points, over so many pairs."""
+    values = [mmd2(_draw(p, num), _draw(p, num)).amax() for _ in range(pairs)]
+    return torch.stack(values).quantile(0.99).item()
+
+
+def labelled_draws(p: Distribution, num: int) -> tuple[Tensor, Tensor | None]:
+    """Draws of ``p`` (num, D), and the part that each is from where it has labelled parts."""
+    if not isinstance(p, Partitioned):
+        return _draw(p, num), None
+    labels = torch.arange(num) % p.num_labels
+    return p.sample_of(labels), labels
+
+
+def _latent(densities: Densities, rows: Rows) -> Sampled | Matched:
+    """The one continuous latent variable, drawn hard.
+
+    Raises:
+        Undefined: there is none, or there are several.
+    """
+    match [latent for latent in densities.terms(*rows).latents if _is_continuous(latent)]:
+        case [Sampled() | Matched() as latent]:
+            return latent
+    raise Undefined("q(z) is compared with the prior of a model with one continuous latent variable")
+
+
+def _is_continuous(latent: Latent) -> bool:
+    match latent:
+        case Sampled(p=p) | Matched(p=p):
+            return not is_discrete(p)
+    return True
+
+
+def _draw(p: Distribution, num: int) -> Tensor:
+    """``num`` draws, or one for each condition of a batch, (num, D)."""
+    return p.sample(() if p.batch_shape else (num,)).flatten(1)
+
+
+def _ks(match: Match) -> list[float]:
+    if match.p is None:
+        return ks_between(match.z.cpu().numpy(), match.drawn.cpu().numpy())
+    try:
+        return ks_to_uniform(coordinate_cdf(match.p, match.z.double()).cpu().numpy())
+    except NotImplementedError:
+        return ks_between(match.z.cpu().numpy(), _draw(match.p, LARGE).cpu().numpy())

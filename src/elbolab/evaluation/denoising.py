@@ -1,0 +1,96 @@
+"""What a denoising model is trained by, and how well any model restores corrupted data.
+
+Shapes: N = data, G = data in a group, M = corruptions of a datum; nats unless said otherwise.
+"""
+
+from collections.abc import Iterable
+
+from torch import Tensor
+
+from elbolab.batch import Batch
+from elbolab.densities.base import Corrupting, Densities
+from elbolab.densities.denoising import corrupted_terms
+from elbolab.densities.terms import Sampled, Undefined
+from elbolab.distributions.corruption import MakeCorruption
+from elbolab.evaluation.likelihood import GROUP, in_groups
+from elbolab.evaluation.proposals import Rows, mixture_log_prob
+from elbolab.evaluation.quantity import Quantity, mean_of
+from elbolab.evaluation.ranks import shared_out
+from elbolab.evaluation.seeded import device_of, evaluating, seed_noise
+from elbolab.metrics.images import mse
+
+
+def denoising_quantities(
+    densities: Densities, batches: Iterable[Batch], *, num_corruptions: int, seed: int
+) -> dict[str, Quantity]:
+    """``dvae_bound`` and ``mixture_bound`` of a denoising model, see `denoising_bounds`; none of any other."""
+    if not isinstance(densities, Corrupting):
+        return {}
+    bounds = denoising_bounds(densities, batches, num_corruptions=num_corruptions, seed=seed)
+    return {name: mean_of(values, k=num_corruptions, seed=seed) for name, values in bounds.items()}
+
+
+def denoising_bounds(
+    densities: Densities, batches: Iterable[Batch], *, num_corruptions: int, seed: int
+) -> dict[str, Tensor]:
+    """Two bounds per datum, (N,) each, from one draw of z under each of M corruptions.
+
+    ``dvae_bound`` is L_dvae = E log p(x, z) / q(z | x~). ``mixture_bound`` divides by the equal mixture of q over that
+    datum's M corruptions: in mean between L_dvae (M = 1) and E_q~ log p(x, z) / q~(z | x) (M without end, from which
+    L_dvae is I(z; x~ | x) away), and like both no more than log p(x).
+    """
+
+    def measure(number: int, rows: Rows) -> dict[str, Tensor]:
+        seed_noise(device_of(densities), seed, number)
+        return _bounds(densities, rows, num_corruptions)
+
+    with evaluating(densities, seed):
+        return shared_out(measure, in_groups(batches, max(1, GROUP // num_corruptions)))
+
+
+def _bounds(densities: Densities, rows: Rows, num_corruptions: int) -> dict[str, Tensor]:
+    """Both bounds of one group, (G,) each; the second only of one layer of latents."""
+    terms = corrupted_terms(densities, *rows, corruption_shape=(num_corruptions,))
+    bounds = {"dvae_bound": terms.elbo.mean(0)}
+    match terms.latents:
+        case (Sampled(z=z, q=q),):
+            shares = z.new_full((num_corruptions,), 1 / num_corruptions)
+            log_weight = terms.log_weight + q.log_prob(z) - mixture_log_prob(q, z, shares)
+            bounds["mixture_bound"] = log_weight.mean(0)
+    return bounds
+
+
+def restoration_quantities(
+    densities: Densities, batches: Iterable[Batch], corruption: MakeCorruption | None, *, seed: int
+) -> dict[str, Quantity]:
+    """How a model restores corrupted data: of every model with a code, denoising or not, and every corruption.
+
+    Args:
+        densities: the model.
+        batches: clean data.
+        corruption: recipe of what is done to them, the same under the same seed for every model; None: nothing.
+        seed: of the corruptions.
+
+    Returns:
+        restoration, -log p(x | z = code of x~) of the clean x, in nats; restoration_mse, the squared error of its mean
+        an element; and corruption_mse, that of x~ itself. None without a corruption, or where nothing is decoded.
+    """
+    if corruption is None:
+        return {}
+    corrupt = corruption()
+
+    def measure(number: int, rows: Rows) -> dict[str, Tensor]:
+        seed_noise(device_of(densities), seed, number)
+        x, *given = rows
+        corrupted = corrupt(x)
+        p = densities.decode(densities.encode(corrupted, *given), *given)
+        errors = {"restoration_mse": mse(p.mean, x), "corruption_mse": mse(corrupted, x)}
+        return {"restoration": -p.log_prob(x)} | errors
+
+    with evaluating(densities, seed):
+        try:
+            found = shared_out(measure, in_groups(batches, GROUP))
+        except Undefined:
+            return {}
+    units = {name: "nats" if name == "restoration" else "squared error/element" for name in found}
+    return {name: mean_of(values, k=1, seed=seed, unit=units[name]) for name, values in found.items()}

@@ -1,0 +1,130 @@
+"""Changing attributes of data, and whether a classifier trained on real data reads the changes as intended.
+
+Attributes are conditions that hold every ground-truth factor as a one-hot vector, one behind the other
+(``data.given=factors``). Shapes: N = data, F = factors, A = the length of all one-hot vectors.
+"""
+
+from collections.abc import Iterable
+from itertools import accumulate
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution
+
+from elbolab.batch import Batch, Shape, Spec
+from elbolab.densities.base import Densities
+from elbolab.densities.terms import Sampled, Undefined
+from elbolab.evaluation.batches import chosen, first
+from elbolab.evaluation.likelihood import in_groups
+from elbolab.evaluation.quantity import Quantity, mean_of
+from elbolab.evaluation.readers import Reader, fit_reader
+from elbolab.evaluation.seeded import device_of, evaluating
+
+STEP = 500
+"""Data that are edited at once."""
+
+
+def edited(densities: Densities, x: Tensor, given: tuple[Tensor, ...], wanted: tuple[Tensor, ...]) -> Distribution:
+    """p(x | z', y') for data x of attributes y that are to have y'.
+
+    z' = z + E[z | y'] - E[z | y] with the code z of x: what sets x apart from others of its attributes stays. Where the
+    prior does not depend on attributes this is the exchange of conditions at one code, as of a label-conditional CVAE.
+
+    Args:
+        densities: a conditional model with one layer of latents.
+        x: data, (N, *event).
+        given: their conditions, (N, *shape) each.
+        wanted: the conditions that they are to have.
+
+    Raises:
+        Undefined: the model has no prior of one layer, or no mean of it is known.
+    """
+    shift = _prior_mean(densities, x, wanted) - _prior_mean(densities, x, given)
+    return densities.decode(densities.encode(x, *given) + shift, *wanted)
+
+
+def _prior_mean(densities: Densities, x: Tensor, given: tuple[Tensor, ...]) -> Tensor:
+    match densities.terms(x, *given).latents:
+        case (Sampled(p=p),):
+            try:
+                return p.mean
+            except NotImplementedError as error:
+                raise Undefined("no edit: the mean of this prior is not known") from error
+    raise Undefined("no edit: this model has no prior of one layer")
+
+
+def sizes_of(spec: Spec) -> Shape:
+    """Sizes of the factors that are the attributes.
+
+    Raises:
+        Undefined: the conditions are none, or others.
+    """
+    if not spec.factors or spec.given != ((sum(spec.factors),),):
+        raise Undefined("no attributes: the conditions are not the data's factors (data.given=factors)")
+    return spec.factors
+
+
+def with_value(y: Tensor, sizes: Shape, factor: int, value: Tensor) -> Tensor:
+    """Attributes y (N, A) with ``factor`` at ``value`` (N,) and the others as they are."""
+    block = _blocks(sizes)[factor]
+    changed = y.clone()
+    changed[:, block] = torch.nn.functional.one_hot(value, sizes[factor]).to(y.dtype)
+    return changed
+
+
+def values_of(y: Tensor, sizes: Shape) -> Tensor:
+    """The values of attributes y (N, A), (N, F)."""
+    return torch.stack([y[:, block].argmax(1) for block in _blocks(sizes)], 1)
+
+
+def _blocks(sizes: Shape) -> list[slice]:
+    ends = list(accumulate(sizes))
+    return [slice(end - size, end) for end, size in zip(ends, sizes, strict=True)]
+
+
+def edit_quantities(
+    densities: Densities, train: Iterable[Batch], test: Iterable[Batch], *, seed: int, num_train: int, num_eval: int
+) -> dict[str, Quantity]:
+    """How often a change of one attribute is read as intended; nothing where the conditions are no factors.
+
+    Every datum has each of its factors, one at a time, set to another value, drawn uniformly. A classifier that was
+    trained on real data reads the means of the results.
+
+    Args:
+        densities: a conditional model.
+        train: data that the classifier is trained on, a seeded choice of ``num_train``.
+        test: data that are edited, the first ``num_eval``.
+        seed: of the classifier and of the new values.
+        num_train: at most.
+        num_eval: at most.
+
+    Returns:
+        edit_accuracy, the share of edits whose changed factor is read as intended; edit_classifier_accuracy, the share
+        of factors of the same data, unedited, that are read rightly, which the former can hardly exceed. Both by factor
+        too, lists, edit_accuracy_by_factor and edit_classifier_accuracy_by_factor.
+    """
+    try:
+        sizes = sizes_of(densities.spec)
+        device, data = device_of(densities), list(first(test, num_eval))
+        reader = fit_reader(chosen(train, num_train, seed), sizes, seed=seed, device=device)
+        with evaluating(densities, seed):
+            shares = [_shares(densities, reader, x, y, sizes) for x, y in in_groups(data, STEP)]
+    except Undefined:
+        return {}
+    found = {}
+    for name, right in zip(("edit_accuracy", "edit_classifier_accuracy"), zip(*shares, strict=True), strict=True):
+        by_factor = torch.cat(right)
+        found[name] = mean_of(by_factor.mean(1), k=None, seed=seed, unit="fraction")
+        found[f"{name}_by_factor"] = mean_of(by_factor, k=None, seed=seed, unit="fraction")
+    return found
+
+
+def _shares(densities: Densities, reader: Reader, x: Tensor, y: Tensor, sizes: Shape) -> tuple[Tensor, Tensor]:
+    """Whether each factor is read as intended after its edit, and rightly without one, (N, F) each, 1 or 0."""
+    values, after = values_of(y, sizes), []
+    for factor, size in enumerate(sizes):
+        new = (values[:, factor] + torch.randint(1, max(2, size), values[:, factor].shape, device=x.device)) % size
+        p = edited(densities, x, (y,), (with_value(y, sizes, factor, new),))
+        after.append(reader(p.mean)[:, factor] == new)
+    dtype = torch.get_default_dtype()
+    return torch.stack(after, 1).to(dtype).cpu(), (reader(x) == values).to(dtype).cpu()

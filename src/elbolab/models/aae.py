@@ -1,0 +1,157 @@
+"""The adversarial autoencoder (Makhzani et al. 2015), unsupervised, supervised and informed by labels.
+
+Shapes: B = data in a batch, L = labelled ones, D = latent dimensions, C = classes.
+"""
+
+from typing import Any, final
+
+import torch
+from torch import Tensor
+
+from elbolab.batch import Batch, Net, Semi
+from elbolab.densities.adversarial import AdversarialAutoencoder, Matched
+from elbolab.densities.terms import Terms, summary
+from elbolab.distributions.planar import Partitioned
+from elbolab.metrics.match import mmd2
+from elbolab.models.adversarial import AdversarialModule, Critic, Player, Points, draw
+from elbolab.models.base import Loss
+
+
+@final
+class AAE(AdversarialModule):
+    """Reconstruct; then the critic tells draws of p(z) from codes; then the encoder deceives it (section 2).
+
+    Supervised (section 3) it is with labels as conditions that the encoder does not see. The critic is told conditions:
+    it matches q(z | c) to p(z | c), where the paper matches q(z) alone and leaves a style that may know its label.
+    Informed by labels (section 2.3) the critic is told the class of a code, and the part of the prior that a draw is
+    from: the one of the same number. Codes without a label are compared with the whole prior under one more class.
+
+    Args:
+        critic: recipe of the critic's network.
+        label_informed: whether the critic is told labels.
+        **base: see `AdversarialModule`.
+
+    Raises:
+        ValueError: other densities, or label_informed with a prior that has not one part a class.
+    """
+
+    densities: AdversarialAutoencoder
+
+    def __init__(self, critic: Net, label_informed: bool = False, **base: Any) -> None:
+        super().__init__(**base)
+        check_densities(self.densities, AdversarialAutoencoder, "densities=adversarial")
+        spec = self.densities.spec
+        self.num_told = _check_labelled(self.densities) + 1 if label_informed else 0
+        told = ((self.num_told,),) if label_informed else ()
+        self.critic = Critic(critic, self.densities.latent_shape, *told, *spec.given)
+
+    def loss(self, batch: Batch | Semi) -> Loss:
+        """The distortion, nats per datum."""
+        rows = batch.unlabelled if isinstance(batch, Semi) else batch
+        terms = self.densities.terms(rows.x, *rows.given)
+        return Loss(terms.distortion.mean(), summary(terms))
+
+    def adversaries(self) -> list[Player]:
+        """The critic, then the encoder."""
+        return [
+            self.critic_player(self.critic, self.prior_points, self.code_points),
+            self.generator_player(lambda batch: [(self.critic, self.code_points(batch))], self.densities.posterior),
+        ]
+
+    def code_points(self, batch: Batch | Semi) -> Points:
+        """Draws z ~ q(z | x), with what the critic is told of them."""
+        rows, labels = self._rows(batch)
+        return draw(self.densities.posterior(rows.x, *rows.given)), *self._told(labels, rows)
+
+    def prior_points(self, batch: Batch | Semi) -> Points:
+        """Draws of the prior, as many as codes; of the part that a label names."""
+        rows, labels = self._rows(batch)
+        p = self.densities.prior(*rows.given)
+        if labels is None:
+            return draw(p, () if p.batch_shape else (len(rows.x),)), *rows.given
+        assert isinstance(p, Partitioned)
+        unknown = labels == self.num_told - 1
+        parts = torch.where(unknown, torch.randint_like(labels, p.num_labels), labels)
+        return p.sample_of(parts), *self._told(labels, rows)
+
+    def report(self, batch: Batch) -> dict[str, Tensor]:
+        """distortion, and mmd2 between codes and draws of the prior: the mean over batches, no bound."""
+        return matched_report(self.densities.terms(batch.x, *batch.given))
+
+    def _rows(self, batch: Batch | Semi) -> tuple[Batch, Tensor | None]:
+        """The data, and the number that the critic is told of each, C without a label; None where it is told nothing.
+
+        Raises:
+            ValueError: labels that it is to be told are missing, or there are labels that it is not told.
+        """
+        if self.num_told == 0:
+            if isinstance(batch, Semi):
+                raise ValueError(
+                    "data.num_labelled is set and nobody looks at labels: set data.num_labelled=null, or "
+                    "model.label_informed=true"
+                )
+            return batch, None
+        if isinstance(batch, Semi):
+            rows = joined(batch)
+            return rows, torch.cat([labels_of(batch.labelled), _unknown(batch.unlabelled, self.num_told - 1)])
+        return batch, labels_of(batch)
+
+    def _told(self, labels: Tensor | None, rows: Batch) -> Points:
+        told = () if labels is None else (one_hot(labels, self.num_told, rows.x),)
+        return *told, *rows.given
+
+
+def joined(batch: Semi) -> Batch:
+    """Partitioned data, then unlabelled ones, (L + B, ...)."""
+    pairs = zip(batch.labelled.given, batch.unlabelled.given, strict=True)
+    return Batch(torch.cat([batch.labelled.x, batch.unlabelled.x]), tuple(torch.cat(pair) for pair in pairs))
+
+
+def labels_of(batch: Batch) -> Tensor:
+    """The labels, (B,).
+
+    Raises:
+        ValueError: there are none.
+    """
+    if batch.y is None:
+        raise ValueError("this model reads class labels, and these data have none: choose e.g. data=mnist")
+    return batch.y
+
+
+def one_hot(labels: Tensor, num: int, like: Tensor) -> Tensor:
+    """(B,) -> (B, num) in the dtype of ``like``; torch's own waits for the device."""
+    return like.new_zeros(len(labels), num).scatter_(1, labels.unsqueeze(1), 1)
+
+
+def matched_report(terms: Terms) -> dict[str, Tensor]:
+    """distortion, and mmd2 of the style between its draws and as many of the prior; 0 of one datum, which has none."""
+    latent = terms.latents[-1]
+    assert isinstance(latent, Matched)
+    if len(latent.z) < 2:
+        return summary(terms) | {"mmd2": latent.z.new_zeros(())}
+    drawn = draw(latent.p, () if latent.p.batch_shape else (len(latent.z),))
+    return summary(terms) | {"mmd2": mmd2(latent.z.flatten(1), drawn.flatten(1)).amax()}
+
+
+def check_densities(densities: object, wanted: type, mend: str) -> None:
+    """Raises ValueError where a model is given densities of another kind."""
+    if not isinstance(densities, wanted):
+        raise ValueError(f"this model trains a {wanted.__name__}, not a {type(densities).__name__}: choose {mend}")
+
+
+def _unknown(batch: Batch, label: int) -> Tensor:
+    return torch.full((len(batch.x),), label, dtype=torch.long, device=batch.x.device)
+
+
+def _check_labelled(densities: AdversarialAutoencoder) -> int:
+    """Number of classes; raises ValueError unless the prior has one part for each."""
+    num_classes, zeros = densities.spec.num_classes, [torch.zeros(1, *shape) for shape in densities.spec.given]
+    p = densities.prior(*zeros)
+    if num_classes is None or not isinstance(p, Partitioned) or p.num_labels != num_classes:
+        parts = p.num_labels if isinstance(p, Partitioned) else "no"
+        raise ValueError(
+            f"model.label_informed needs a prior with one part for each class; there are {num_classes} classes and "
+            f"{parts} parts: choose prior=gaussian_ring densities.prior.num_components={num_classes}, or "
+            f"prior=swiss_roll densities.prior.num_labels={num_classes}"
+        )
+    return num_classes

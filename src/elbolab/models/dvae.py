@@ -1,0 +1,59 @@
+"""The denoising VAE (Im, Ahn, Memisevic and Bengio 2017)."""
+
+from typing import Any, final
+
+import torch
+from torch import Tensor
+
+from elbolab.batch import Batch
+from elbolab.densities.base import Corrupting
+from elbolab.densities.denoising import corrupted_terms
+from elbolab.densities.terms import Terms, negative_elbo, summary
+from elbolab.models.base import ElboModule, Loss
+
+
+@final
+class DVAE(ElboModule):
+    """Minimises -L_dvae: the encoder sees a corrupted x~, the decoder explains the clean x (Im et al. 2017).
+
+    ``dvae_bound`` is L_dvae; elbo, rate and distortion are those of the clean input, as of every other model.
+
+    Args:
+        num_corruptions: M, corruptions of each datum.
+        num_samples: K, draws of z for each of them; all M x K bounds are averaged.
+        **base: see `ElboModule`.
+
+    Raises:
+        ValueError: num_corruptions or num_samples below 1, or densities that corrupt nothing.
+    """
+
+    def __init__(self, num_corruptions: int = 1, num_samples: int = 1, **base: Any) -> None:
+        super().__init__(**base)
+        for name, number in {"num_corruptions": num_corruptions, "num_samples": num_samples}.items():
+            if number < 1:
+                raise ValueError(f"model.{name}={number}: the bound needs at least one")
+        if not isinstance(self.densities, Corrupting):
+            raise ValueError("a denoising VAE needs a model that corrupts its data: choose densities=denoising")
+        self.corruption_shape = () if num_corruptions == 1 else (num_corruptions,)
+        self.sample_shape = () if num_samples == 1 else (num_samples,)
+
+    def loss(self, batch: Batch) -> Loss:
+        """-L_dvae, nats per datum; the clean-input bound beside it, without gradient, costs a quarter of a step."""
+        with torch.no_grad():
+            clean = summary(self.densities.terms(batch.x, *batch.given))
+        terms = self._corrupted(batch)
+        return Loss(negative_elbo(terms), clean | _bound(terms))
+
+    def report(self, batch: Batch) -> dict[str, Tensor]:
+        """elbo, rate and distortion of the clean input, and dvae_bound."""
+        return summary(self.densities.terms(batch.x, *batch.given)) | _bound(self._corrupted(batch))
+
+    def _corrupted(self, batch: Batch) -> Terms:
+        shapes = {"corruption_shape": self.corruption_shape, "sample_shape": self.sample_shape}
+        return corrupted_terms(self.densities, batch.x, *batch.given, **shapes)
+
+
+def _bound(terms: Terms) -> dict[str, Tensor]:
+    """``dvae_bound``, absent where the latent is relaxed."""
+    bound = summary(terms).get("elbo")
+    return {} if bound is None else {"dvae_bound": bound}

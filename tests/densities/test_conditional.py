@@ -1,0 +1,141 @@
+"""Densities of conditional models: a regression, and a model that looks at its guess."""
+
+from functools import partial
+
+import pytest
+import torch
+from tests.helpers import BITS, LABELLED, mlp, regression, small_cvae
+from tests.models.registry import recurrent
+from torch import nn
+
+from elbolab.batch import Canvas
+from elbolab.densities.recurrent import Recurrent
+from elbolab.densities.regression import Regression
+from elbolab.densities.single_layer import SingleLayer
+from elbolab.distributions.conditional import Head, StandardNormal
+from elbolab.distributions.family import Bernoulli, DiagonalNormal
+
+NORMAL, BERNOULLI = (partial(Head, net=mlp(5), family=family) for family in (DiagonalNormal, Bernoulli))
+X, C = torch.ones(4, 6), torch.eye(3)[[0, 1, 2, 0]]
+
+
+def test_a_regression_has_no_latent_and_generates_what_it_predicts():
+    densities = regression()
+    terms = densities.terms(X, C, sample_shape=(5,))
+    assert torch.equal(terms.elbo, terms.log_weight)
+    assert torch.equal(terms.elbo, densities.predict(C).log_prob(X).expand(5, 4))
+    assert densities.encode(X, C).shape == (4, 0)
+    assert densities.generate(7, C).mean.shape == (7, 4, 6)
+    torch.testing.assert_close(densities.generate(7, C).mean[3], densities.predict(C).mean)
+    torch.testing.assert_close(densities.decode(torch.empty(2, 4, 0), C).mean[1], densities.predict(C).mean)
+
+
+def test_a_regression_starts_from_the_mean_of_the_data():
+    mean = torch.tensor([0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
+    densities = Regression(LABELLED, None, None, partial(BERNOULLI, init_to_mean=True))
+    nn.init.zeros_(densities.likelihood.net.layers[-1].weight)
+    densities.initialise_to_mean(mean)
+    torch.testing.assert_close(densities.predict(C).mean[0], mean)
+
+
+def test_the_guess_is_one_more_condition_of_prior_and_likelihood():
+    densities = recurrent().eval()
+    guess = densities.baseline.predict(C).mean
+    assert torch.equal(densities.first_guess(C), guess)
+    torch.manual_seed(3)
+    terms = densities.terms(X, C, sample_shape=(3,))
+    torch.manual_seed(3)
+    inner = densities.inner.terms(X, C, guess, sample_shape=(3,))
+    assert torch.equal(terms.log_weight, inner.log_weight)
+    before = densities.inner.prior(C, guess).mean, densities.decode(terms.latents[0].z, C).mean
+    densities.baseline.likelihood.net.layers[-1].bias.data += 1
+    after = densities.inner.prior(C, densities.first_guess(C)).mean, densities.decode(terms.latents[0].z, C).mean
+    assert not any(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+    assert torch.equal(densities.encode(X, C), densities.inner.posterior(X, C).mean)
+
+
+def test_generation_goes_by_the_guess():
+    densities = recurrent().eval()
+    torch.manual_seed(3)
+    p = densities.generate(5, C)
+    torch.manual_seed(3)
+    torch.testing.assert_close(p.mean, densities.inner.generate(5, C, densities.first_guess(C)).mean)
+    assert p.batch_shape == (5, 4)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_the_baseline_is_at_rest(training):
+    baseline = regression()
+    baseline.likelihood.net.layers.append(nn.Dropout(0.9))
+    densities = Recurrent(LABELLED, 2, NORMAL, NORMAL, BERNOULLI, baseline=baseline).train(training)
+    assert torch.equal(densities.first_guess(C), densities.first_guess(C))
+    densities.terms(X, C).elbo.sum().backward()
+    assert all(p.grad is None and not p.requires_grad for p in densities.baseline.parameters())
+    assert all(p.grad is not None for p in densities.inner.parameters())
+    assert densities.inner.training == training
+
+
+def test_z_may_be_independent_of_what_is_seen():
+    densities = Recurrent(LABELLED, 2, StandardNormal, NORMAL, BERNOULLI, baseline=regression())
+    p = densities.terms(X, C).latents[0].p
+    assert p.batch_shape == (4,)
+    assert (p.mean == 0).all()
+
+
+BAD = {
+    "latents of a regression": (
+        lambda: Regression(LABELLED, StandardNormal, None, BERNOULLI),
+        "choose prior=none and posterior=none, or model=cvae",
+    ),
+    "posterior of a regression": (
+        lambda: Regression(LABELLED, None, NORMAL, BERNOULLI),
+        "choose prior=none and posterior=none",
+    ),
+    "regression on nothing": (lambda: Regression(BITS, None, None, BERNOULLI), "a regression needs.*data.given=labels"),
+    "likelihood of other data": (
+        lambda: Regression(LABELLED._replace(levels=256, support="unit"), None, None, BERNOULLI),
+        "binarise",
+    ),
+    "a guess of nothing": (
+        lambda: Recurrent(BITS, 2, NORMAL, NORMAL, BERNOULLI, baseline=regression()),
+        "first guess needs conditions.*data.given=labels",
+    ),
+    "a baseline with latents": (
+        lambda: Recurrent(LABELLED, 2, NORMAL, NORMAL, BERNOULLI, baseline=small_cvae()),
+        "pretrained.baseline is a run of SingleLayer.*needs Regression.*model=regression",
+    ),
+    "a baseline of other conditions": (
+        lambda: Recurrent(LABELLED._replace(given=((4,),)), 2, NORMAL, NORMAL, BERNOULLI, baseline=regression()),
+        r"conditions \(\(3,\),\).*\(\(4,\),\).*data.given and data.quadrants",
+    ),
+    "a baseline of another part": (
+        lambda: Recurrent(
+            LABELLED._replace(canvas=Canvas((1, 3, 3), 1)), 2, NORMAL, NORMAL, BERNOULLI, baseline=regression()
+        ),
+        "data.given and data.quadrants",
+    ),
+    "a recurrent model without a prior": (
+        lambda: Recurrent(LABELLED, 2, None, NORMAL, BERNOULLI, baseline=regression()),
+        "prior=standard_normal",
+    ),
+    "a recurrent model without a posterior": (
+        lambda: Recurrent(LABELLED, 2, NORMAL, None, BERNOULLI, baseline=regression()),
+        "posterior=diagonal_normal",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_impossible_combinations_name_the_mend(name):
+    build, message = BAD[name]
+    with pytest.raises(ValueError, match=message):
+        build()
+
+
+def test_images_condition_too():
+    """Any condition: here an image, beside a label."""
+    spec = LABELLED._replace(given=((3,), (1, 4, 4)))
+    densities = SingleLayer(spec, 2, NORMAL, NORMAL, BERNOULLI)
+    image = torch.rand(4, 1, 4, 4)
+    assert densities.terms(X, C, image, sample_shape=(3,)).elbo.shape == (3, 4)
+    assert densities.generate(5, C, image).batch_shape == (5, 4)

@@ -1,0 +1,272 @@
+"""The denoising VAE's bounds, where everything is known: a linear-Gaussian model under Gaussian corruption."""
+
+from functools import partial
+from types import SimpleNamespace
+
+import pytest
+import torch
+from tests.helpers import BITS, Linear, adam, linear_gaussian, small_densities
+from torch.distributions import MultivariateNormal, Normal
+
+from elbolab.batch import Batch, Spec, Support
+from elbolab.densities.denoising import DenoisingLayer, corrupted_terms
+from elbolab.densities.single_layer import SingleLayer
+from elbolab.distributions.conditional import StandardNormal
+from elbolab.distributions.corruption import BitFlip, Corruption, GaussianNoise
+from elbolab.evaluation import proposals
+from elbolab.evaluation.denoising import denoising_bounds
+from elbolab.evaluation.likelihood import importance_log_likelihood
+from elbolab.evaluation.proposals import from_corruptions, from_posterior, mixture_log_prob, proposal_of
+from elbolab.models.dvae import DVAE
+from elbolab.models.vae import VAE
+
+SCALE, NOISE = 0.6, 0.5
+
+
+class Untouched(Corruption):
+    """x itself; draws the noise that ``drawing`` of x draws, so that two streams of noise stay side by side."""
+
+    def __init__(self, drawing=lambda _: None):
+        super().__init__()
+        self.drawing = drawing
+
+    def forward(self, x):
+        self.drawing(x)
+        return x
+
+
+def small(corruption, layer=None):
+    """The 6-bit VAE, or ``layer``, as a denoising one with the same weights."""
+    layer = layer or small_densities()
+    parts = [lambda *_, part=part: part for part in (layer.prior, layer.posterior, layer.likelihood)]
+    return DenoisingLayer(layer.spec, *layer.latent_shape, *parts, corruption)
+
+
+def linear(num=3, dim=4, latent_dim=2):
+    """p(x, z) of `linear_gaussian`, q(z | x) = N(A x + a, D), and x~ = x + SCALE * noise: every bound is known.
+
+    Then q~(z | x) = N(A x + a, D + SCALE^2 A A^T).
+    """
+    model = linear_gaussian(num, dim, latent_dim, NOISE)
+    gain, offset = model.rough.posterior.weight.detach(), model.rough.posterior.bias.detach()
+    q = model.rough.posterior.scale.square().diag()
+    mixed = q + SCALE**2 * gain @ gain.T
+    mean = model.x @ gain.T + offset
+    joint = (
+        Normal(mean @ model.w.T + model.b, NOISE).log_prob(model.x).sum(1)
+        - torch.trace(model.w @ mixed @ model.w.T) / (2 * NOISE**2)
+        + Normal(0, 1).log_prob(mean).sum(1)
+        - torch.trace(mixed) / 2
+    )  # E_q~ log p(x, z)
+    entropy = lambda covariance: MultivariateNormal(torch.zeros(latent_dim), covariance).entropy()  # noqa: E731
+    return SimpleNamespace(
+        x=model.x,
+        densities=small(partial(GaussianNoise, SCALE), model.rough).eval(),
+        log_px=model.evidence.log_prob(model.x),
+        mixture=joint + entropy(mixed),
+        dvae=joint + entropy(q),
+        information=0.5 * torch.logdet(torch.eye(latent_dim) + SCALE**2 * torch.linalg.solve(q, gain @ gain.T)),
+    )
+
+
+@pytest.fixture
+def model(float64):
+    return linear()
+
+
+def test_the_bounds_are_ordered_and_their_gap_is_the_information_in_the_corruption(model):
+    assert (model.log_px > model.mixture).all()
+    assert (model.mixture > model.dvae).all()
+    torch.testing.assert_close(model.mixture - model.dvae, model.information.expand(3))
+
+
+def close(sampled, exact):
+    """Within five standard errors of the mean over the first dimension."""
+    error = (sampled.mean(0) - exact).abs() / (sampled.std(0) / len(sampled) ** 0.5)
+    assert error.max() < 5
+
+
+def test_terms_at_corruptions_estimate_l_dvae(model):
+    terms = corrupted_terms(model.densities, model.x, corruption_shape=(20_000,), sample_shape=(2,))
+    assert terms.elbo.shape == (2, 20_000, 3)
+    close(terms.elbo.mean(0), model.dvae)
+    close(terms.log_weight.mean(0), model.dvae)
+
+
+def test_measured_bounds_are_the_known_ones(model):
+    def bounds(num_corruptions, repeats):
+        rows = [Batch(model.x.repeat(repeats, 1))]
+        found = denoising_bounds(model.densities, rows, num_corruptions=num_corruptions, seed=0)
+        return [found[name].view(repeats, 3) for name in ("dvae_bound", "mixture_bound")]
+
+    (dvae, few), (_, many) = bounds(3, 3_000), bounds(250, 40)
+    close(dvae, model.dvae)
+    close(many, model.mixture)
+    assert (model.dvae + 0.1 < few.mean(0)).all()
+    assert (few.mean(0) + 0.1 < model.mixture).all()
+
+
+def test_one_corruption_leaves_nothing_between_the_bounds(model):
+    """A mixture of one component is that component: mixture_bound is then an estimate of L_dvae."""
+    rows = [Batch(model.x.repeat(4_000, 1))]
+    mixture = denoising_bounds(model.densities, rows, num_corruptions=1, seed=0)["mixture_bound"]
+    close(mixture.view(-1, 3), model.dvae)
+
+
+@pytest.mark.parametrize(("num_corruptions", "num_samples"), [(1, 4), (3, 6), (3, 7), (5, 2)])
+def test_the_mean_weight_is_the_evidence(model, num_corruptions, num_samples):
+    """Unbiased at any number of samples, also where M does not divide it."""
+    weights = importance_log_likelihood(
+        model.densities,
+        [Batch(model.x.repeat(20_000, 1))],
+        num_samples=num_samples,
+        seed=1,
+        proposal=proposal_of(model.densities, num_corruptions),
+    ).log_px.view(-1, 3)
+    close((weights - model.log_px).exp(), torch.ones(3))
+
+
+class Offsets(Corruption):
+    """Adds m to corruption m."""
+
+    def forward(self, x):
+        return x + torch.arange(len(x)).view(-1, 1, 1)
+
+
+def test_sample_k_comes_from_component_k_mod_m_and_is_weighed_by_the_shares(model):
+    """Seven samples of three components, taken in two parts: shares 3/7, 2/7, 2/7."""
+    densities = small(Offsets, model.densities.layer)
+    densities.layer.posterior.scale = torch.full((2,), 1e-3)
+    draw = from_corruptions(3, densities, (model.x,), 7)
+    parts = [draw(slice(0, 4)), draw(slice(4, 7))]
+    z, log_q = (torch.cat([getattr(part, name) for part in parts]) for name in ("z", "log_q"))
+    components = [densities.proposal(model.x + m) for m in range(3)]
+    shares = torch.tensor([3.0, 2.0, 2.0]) / 7
+    for k in range(7):
+        torch.testing.assert_close(z[k], components[k % 3].mean, rtol=0, atol=0.01)
+        torch.testing.assert_close(log_q[k], shares[k % 3].log() + components[k % 3].log_prob(z[k]))  # no overlap
+    densities.layer.posterior.scale = torch.ones(2)  # they do
+    q = densities.proposal(torch.stack([model.x + m for m in range(3)]))
+    by_hand = sum(shares[m] * densities.proposal(model.x + m).log_prob(z).exp() for m in range(3))
+    torch.testing.assert_close(mixture_log_prob(q, z, shares), by_hand.log())
+
+
+def test_the_mixture_is_the_same_whatever_fits_into_memory(model, monkeypatch):
+    q = model.densities.proposal(model.densities.corrupt(model.x.expand(3, 3, 4)))
+    z, shares = q.sample((5,))[:, 0], torch.full((3,), 1 / 3)
+    whole = mixture_log_prob(q, z, shares)
+    monkeypatch.setattr(proposals, "DRAWN", 1)
+    assert torch.equal(mixture_log_prob(q, z, shares), whole)
+
+
+def test_more_corruptions_need_fewer_samples(model):
+    """The variance falls from one corruption to a mixture of them, at equal samples."""
+    rows = [Batch(model.x.repeat(2_000, 1))]
+    nll = [
+        importance_log_likelihood(
+            model.densities, rows, num_samples=12, seed=2, proposal=proposal_of(model.densities, num)
+        ).log_px.mean()
+        for num in (1, 4)
+    ]
+    assert nll[0] < nll[1] < model.log_px.mean() + 0.01
+
+
+def test_without_corruption_the_estimate_is_the_clean_one_bit_for_bit(model):
+    layer = model.densities.layer
+    clean = small(partial(Untouched, lambda x: layer.terms(x[0])), layer).eval()
+    estimates = [
+        importance_log_likelihood(clean, [Batch(model.x)], num_samples=20, seed=3, proposal=proposal).log_px
+        for proposal in (proposal_of(clean, 1), from_posterior)
+    ]
+    assert torch.equal(*estimates)
+
+
+def test_other_models_keep_their_posterior():
+    assert proposal_of(small_densities(), 5) is from_posterior
+
+
+def bits(num=8):
+    return Batch(torch.randint(2, (num, 6), generator=torch.Generator().manual_seed(5)).float())
+
+
+@pytest.mark.parametrize("num_samples", [1, 3])
+def test_without_noise_a_dvae_is_the_vae_bit_for_bit(num_samples):
+    """Loss and gradients, once the noise of what a DVAE draws beside the bound (x~, the clean ELBO) has gone by."""
+    layer = small_densities()
+    vae = VAE(num_samples=num_samples, densities=layer, optimizer=adam())
+    dvae = DVAE(num_samples=num_samples, densities=small(partial(BitFlip, 0.0), layer), optimizer=adam())
+    results = []
+    for model in (vae, dvae):
+        torch.manual_seed(3)
+        if model is vae:
+            layer.terms(bits().x), dvae.densities.corrupt(bits().x)
+        loss = model.loss(bits()).value
+        results.append([loss, *torch.autograd.grad(loss, list(layer.parameters()))])
+    assert all(torch.equal(mine, its) for mine, its in zip(*results, strict=True))
+
+
+def test_the_loss_averages_over_all_corruptions_and_samples():
+    model = DVAE(num_corruptions=4, num_samples=3, densities=small(partial(BitFlip, 0.3)), optimizer=adam())
+    torch.manual_seed(3)
+    loss = model.loss(bits())
+    torch.manual_seed(3)
+    model.densities.terms(bits().x)
+    elbo = corrupted_terms(model.densities, bits().x, corruption_shape=(4,), sample_shape=(3,)).elbo
+    assert elbo.shape == (3, 4, 8)
+    torch.testing.assert_close(loss.value, -elbo.mean())
+    torch.testing.assert_close(loss.metrics["dvae_bound"], elbo.mean())
+
+
+def test_the_encoder_sees_the_corrupted_and_the_likelihood_the_clean_datum():
+    flipped = small(partial(BitFlip, 1.0))
+    x = bits().x
+    terms = corrupted_terms(flipped, x)
+    q, z = terms.latents[0].q, terms.latents[0].z
+    assert torch.equal(q.mean, flipped.encode(1 - x))
+    assert torch.equal(terms.log_lik, flipped.decode(z).log_prob(x))
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_terms_and_codes_are_those_of_the_clean_datum_in_training_too(training):
+    densities = small(partial(BitFlip, 1.0)).train(training)
+    assert torch.equal(densities.terms(bits().x).latents[0].q.mean, densities.layer.posterior(bits().x).mean)
+    assert torch.equal(densities.encode(bits().x), densities.layer.encode(bits().x))
+
+
+def test_corruptions_of_one_datum_differ():
+    x = bits(2).x
+    assert len(small(partial(BitFlip, 0.5)).corrupt(x.expand(5, *x.shape)).flatten(1).unique(dim=0)) == 5
+
+
+def test_conditions_go_with_corruptions():
+    spec = BITS._replace(given=((3,),))
+    layer = small_densities(spec)
+    terms = corrupted_terms(
+        small(partial(BitFlip, 0.2), layer), bits().x, torch.rand(8, 3), corruption_shape=(5,), sample_shape=(2,)
+    )
+    assert terms.elbo.shape == (2, 5, 8)
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: small(None), "needs a corruption: choose e.g. corruption=bit_flip"),
+        (lambda: DVAE(densities=small_densities(), optimizer=adam()), "choose densities=denoising"),
+        (lambda: DVAE(0, densities=small(Untouched), optimizer=adam()), "model.num_corruptions=0"),
+        (lambda: DVAE(1, 0, densities=small(Untouched), optimizer=adam()), "model.num_samples=0"),
+        (lambda: small(partial(BitFlip, 1.5)), "corruption probability=1.5"),
+    ],
+)
+def test_impossible_options_are_refused(build, message):
+    with pytest.raises(ValueError, match=message):
+        build()
+
+
+def test_a_layer_of_real_data():
+    """The layer's own checks stay: its spec is the data's."""
+    spec = Spec((4,), Support.REAL)
+    parts = [StandardNormal, lambda *_: Linear(None, None, torch.zeros(2, 4), torch.zeros(2), torch.ones(2))]
+    likelihood = lambda *_: Linear(None, None, torch.zeros(4, 2), torch.zeros(4), torch.ones(4))  # noqa: E731
+    made = DenoisingLayer(spec, 2, *parts, likelihood, partial(GaussianNoise, 0.1))
+    assert made.spec is spec
+    assert made.latent_shape == SingleLayer(spec, 2, *parts, likelihood).latent_shape

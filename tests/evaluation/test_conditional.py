@@ -1,0 +1,190 @@
+"""Likelihoods of conditional models against what is known of them."""
+
+from dataclasses import replace
+from math import log
+
+import pytest
+import torch
+from tests.conditional_gaussian import conditional_gaussian
+from tests.helpers import BITS, LABELLED, regression, small_cvae, small_densities
+
+from elbolab.batch import Batch
+from elbolab.densities.terms import Undefined
+from elbolab.evaluation.conditional import (
+    class_log_likelihoods,
+    conditional_quantities,
+    is_label,
+    monte_carlo_log_likelihood,
+)
+from elbolab.evaluation.evaluate import evaluate
+from elbolab.evaluation.likelihood import importance_log_likelihood, likelihood_quantities
+from elbolab.evaluation.proposals import from_prior
+from elbolab.evaluation.report import table
+
+pytestmark = pytest.mark.usefixtures("float64")
+
+
+def of_label(model):
+    return model.log_px.gather(1, model.batch.y[:, None])[:, 0]
+
+
+def test_with_the_true_posterior_conditional_nll_is_exact():
+    model = conditional_gaussian()
+    found = likelihood_quantities(model.densities, [model.batch], num_samples=3, seed=1)
+    assert found["conditional_nll"].value == pytest.approx(-of_label(model).mean().item(), abs=1e-9)
+    assert "nll" not in found
+
+
+def test_importance_samples_and_draws_from_the_prior_agree_with_the_exact_likelihood():
+    model = conditional_gaussian(wider=1.5)
+    data, exact = [model.batch], of_label(model)
+    importance = importance_log_likelihood(model.densities, data, num_samples=5_000, seed=1).log_px
+    monte_carlo = monte_carlo_log_likelihood(model.densities, data, num_samples=50_000, seed=1)
+    torch.testing.assert_close(importance, exact, rtol=0, atol=0.05)
+    torch.testing.assert_close(monte_carlo, exact, rtol=0, atol=0.4)
+    assert (monte_carlo - exact).mean().abs() < 0.05
+
+
+def test_draws_from_the_prior_are_averaged_as_probabilities():
+    model = conditional_gaussian(num=3)
+    x, c = model.batch.x, model.batch.given[0]
+    with torch.random.fork_rng():
+        from elbolab.evaluation.seeded import seed_noise
+
+        seed_noise(x.device, 4, 0)  # the first group of seed 4
+        model.densities.terms(x, c)
+        z = model.densities.prior(c).sample((25,))
+    expected = model.densities.decode(z, c).log_prob(x).exp().mean(0).log()
+    found = monte_carlo_log_likelihood(model.densities, [model.batch], num_samples=25, seed=4)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("memory", [1, 2_000, 10**9])
+def test_chunks_and_batches_change_no_estimate(memory):
+    torch.manual_seed(0)
+    densities, y = small_cvae(), torch.arange(20) % 3
+    batch = Batch(torch.rand(20, 6).round(), (torch.eye(3)[y],), y)
+    parts = [Batch(batch.x[s], (batch.given[0][s],), y[s]) for s in (slice(7), slice(7, 20))]
+    whole = conditional_quantities(densities, [batch], num_samples=9, seed=2, class_samples=4)
+    chunked = conditional_quantities(densities, parts, num_samples=9, seed=2, class_samples=4, memory=memory)
+    assert whole.keys() == {"conditional_nll_mc", "nll", "error"}
+    for name, quantity in whole.items():
+        assert chunked[name].value == pytest.approx(quantity.value, abs=1e-10), name
+
+
+def test_the_class_is_summed_out_and_found_by_bayes_rule():
+    model = conditional_gaussian(num=60)
+    found = conditional_quantities(model.densities, [model.batch], num_samples=2, seed=0, class_samples=3)
+    nll = log(3) - model.log_px.logsumexp(1)
+    assert found["nll"].value == pytest.approx(nll.mean().item(), abs=1e-9)
+    wrong = (model.log_px.argmax(1) != model.batch.y).double().mean()
+    assert 0 < wrong < 0.7
+    assert found["error"].value == pytest.approx(wrong.item(), abs=1e-12)
+    assert (found["nll"].k, found["error"].unit, found["nll"].n) == (3, "fraction", 60)
+
+
+def test_a_label_gains_at_most_its_own_information_and_the_mutual_information_in_mean():
+    """On 6 bits and 3 classes, all 64 * 3 pairs: NLL(x) - NLL(x | y) <= -log p(y); its mean is I(x; y)."""
+    torch.manual_seed(2)
+    densities = regression()
+    for parameter in densities.parameters():  # classes that are worth telling apart
+        parameter.data *= 3
+    x = torch.cartesian_prod(*[torch.tensor([0.0, 1.0])] * 6).repeat(3, 1)
+    y = torch.arange(3).repeat_interleave(64)
+    log_px, label = class_log_likelihoods(densities, [Batch(x, (torch.eye(3)[y],), y)], num_samples=1, seed=0)
+    assert torch.equal(label, y)
+    log_p = log_px.gather(1, y[:, None])[:, 0]
+    gain = log_p - (log_px.logsumexp(1) - log(3))
+    assert (gain <= log(3) + 1e-12).all()
+    weight = log_p.exp() / 3
+    torch.testing.assert_close(weight.sum(), torch.tensor(1.0))
+    p_x = weight.view(3, 64).sum(0)
+    entropy = lambda p: -torch.xlogy(p, p).sum()  # noqa: E731
+    information = entropy(p_x) + log(3) - entropy(weight)  # I = H(x) + H(y) - H(x, y)
+    assert information > 0.1
+    torch.testing.assert_close((weight * gain).sum(), information)
+
+
+def test_a_regression_is_exact_with_one_sample():
+    densities, y = regression(), torch.arange(9) % 3
+    batch = Batch(torch.rand(9, 6).round(), (torch.eye(3)[y],), y)
+    exact = -densities.predict(*batch.given).log_prob(batch.x).mean().item()
+    found = likelihood_quantities(densities, [batch], num_samples=1, seed=0)
+    found |= conditional_quantities(densities, [batch], num_samples=7, seed=0)
+    assert found["rate"].value == 0
+    for name in ("conditional_nll", "conditional_nll_mc", "distortion"):
+        assert found[name].value == pytest.approx(exact, abs=1e-12), name
+
+
+def test_a_model_without_conditions_has_none_of_it():
+    batch = Batch(torch.rand(9, 6).round(), y=torch.arange(9) % 3)
+    assert conditional_quantities(small_densities(), [batch], num_samples=2, seed=0) == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda batch: batch, True),
+        (lambda batch: batch._replace(y=None), False),
+        (lambda batch: batch._replace(given=(torch.rand(9, 3),)), False),
+        (lambda batch: batch._replace(y=(batch.y + 1) % 3), False),
+    ],
+)
+def test_only_one_hot_labels_are_labels(change, expected):
+    y = torch.arange(9) % 3
+    assert is_label(LABELLED, [change(Batch(torch.rand(9, 6), (torch.eye(3)[y],), y))]) == expected
+    assert not is_label(BITS, [Batch(torch.rand(9, 6), y=y)])
+    assert not is_label(LABELLED._replace(given=((3,), (3,))), [])
+
+
+def test_conditions_that_are_no_labels_have_their_own_likelihoods_alone():
+    batch = Batch(torch.rand(9, 6).round(), (torch.rand(9, 3),))
+    found = conditional_quantities(small_cvae(), [batch], num_samples=2, seed=0)
+    assert found.keys() == {"conditional_nll_mc"}
+
+
+def test_several_layers_have_no_draws_from_one_prior():
+    class Layers:
+        def terms(self, *rows):
+            terms = small_cvae().terms(*rows)
+            return replace(terms, latents=terms.latents * 2)
+
+    with pytest.raises(Undefined, match="several layers"):
+        from_prior(Layers(), (torch.ones(2, 6), torch.eye(3)[:2]), 3)
+
+
+class Source:
+    num_labelled = None
+
+    def __init__(self, batch):
+        self.batch = batch
+
+    def batches(self, split, device):
+        return [self.batch]
+
+
+def test_everything_is_reported_by_its_name():
+    torch.manual_seed(0)
+    y = torch.arange(30) % 3
+    source = Source(Batch(torch.rand(30, 6).round(), (torch.eye(3)[y],), y))
+    options = {"splits": ["test"], "num_samples": 3, "seed": 0, "class_samples": 2, "class_limit": 12}
+    report = evaluate(small_cvae(), source, **options)
+    entries = report["test"]
+    assert (entries["nll"]["n"], entries["nll"]["k"], entries["error"]["n"]) == (12, 2, 12)
+    assert (entries["conditional_nll"]["n"], entries["conditional_nll_mc"]["k"]) == (30, 3)
+    for name in ("conditional nll, K=3 [nats]", "conditional nll mc, K=3 [nats]", "nll, K=2 [nats]", "error"):
+        assert name in table(report)
+
+
+def test_a_regression_is_measured_without_codes():
+    y = torch.arange(30) % 3
+    source = Source(Batch(torch.rand(30, 6).round(), (torch.eye(3)[y],), y))
+    entries = evaluate(regression(), source, splits=["test"], num_samples=2, seed=0)["test"]
+    assert {"elbo", "conditional_nll", "nll", "error", "mse"} <= entries.keys()
+    assert not entries.keys() & {"active_units", "kl_per_dim", "probe_accuracy", "mutual_information"}
+
+
+@pytest.mark.parametrize("option", ["class_samples", "class_limit"])
+def test_numbers_below_one_are_refused(option):
+    with pytest.raises(ValueError, match=f"evaluation.{option}=0: must be at least 1"):
+        evaluate(small_cvae(), Source(None), splits=["test"], num_samples=2, seed=0, **{option: 0})
