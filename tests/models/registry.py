@@ -129,11 +129,6 @@ def dvae(**options):
     return DVAE(densities=denoising(), optimizer=adam(), monitor="val/dvae_bound", **options)
 
 
-def cmma():
-    posterior, likelihood = (partial(Head, net=mlp(5), family=family) for family in (DiagonalNormal, Bernoulli))
-    return attribute_layer(LABELLED, 2, posterior, posterior, likelihood)
-
-
 VARIANTS = {
     "aae": lambda: aae(partial(adversarial, posterior=NORMAL_HEAD), label_smoothing=0.1),
     "aae, universal": lambda: aae(
@@ -172,7 +167,6 @@ VARIANTS = {
     "m1_m2": lambda: M2(alpha=0.1, densities=stacked(), **ERROR),
     "classifier": lambda: Classifier(densities=ClassifierDensity(CLASSES, CLASS), **ERROR),
     "ae": lambda: AE(densities=autoencoder(), optimizer=adam(), monitor="val/distortion", mode="min"),
-    "cmma": lambda: VAE(densities=cmma(), optimizer=adam()),
     "dvae": dvae,
     "dvae, 2 corruptions by 3": lambda: dvae(num_corruptions=2, num_samples=3),
 }
