@@ -121,6 +121,16 @@ def test_auto_records_on_a_cpu_once_a_run_is_long_enough(monkeypatch):
     assert all(parameter.grad is None or parameter.grad.isfinite().all() for parameter in ours.parameters())
 
 
+def test_a_step_is_recorded_once_however_early(monkeypatch):
+    """The optimiser makes its state in the same block: that is no change of settings."""
+    made = []
+    capture = Recorder.capture
+    monkeypatch.setattr(engine, "RECORDED_AFTER", 2)
+    monkeypatch.setattr(Recorder, "capture", lambda self, work: made.append(work) or capture(self, work))
+    fit(small_vae(ema=0.9), max_steps=40, max_epochs=-1, log_every_n_steps=5)
+    assert 1 <= len(made) <= 2
+
+
 def test_draws_that_nobody_uses_are_drawn_again():
     state = torch.zeros(2)
 

@@ -108,8 +108,7 @@ class Captured(Engine):
 
     def _keep_up(self) -> None:
         """Drops captures of steps that are no more: a callback has frozen parameters, or changed a rate."""
-        held, self.held = self.held, self.settings() if self.trials > 0 or self.replays else None
-        if not self.replays or held == self.held:
+        if not self.replays or self.settings() == self.held:
             return
         self.replays.clear()
         self.changes -= 1
@@ -140,6 +139,7 @@ class Captured(Engine):
             replay()
 
         self.replays[shape] = one
+        self.held = self.settings()  # with the state that the optimiser has made in its first steps
 
     def _copied(self, read: Any) -> Any:
         return mapped(lambda leaf: self.graphs.like(leaf).copy_(leaf), read)
