@@ -47,16 +47,10 @@ class M2(ElboModule):
             ValueError: the batch is not semi-supervised.
         """
         labelled, unlabelled, share = check_semi(batch)
-<<<<<<< HEAD
-        assert labelled.y is not None, "the labelled part of a semi-supervised batch has labels"
-        u = sum_over_classes(self.densities.class_terms(unlabelled.x))
-        l = self.densities.labelled_terms(labelled.x, labelled.y)
-=======
         assert labelled.y is not None, "labelled data have labels"
         densities = enumerating(self.densities)
         u = sum_over_classes(densities.class_terms(unlabelled.x))
         l = densities.labelled_terms(labelled.x, labelled.y)
->>>>>>> semi
         alpha, classification = self.alpha(self.step), -l.log_q.mean()
         value = -u.elbo.mean() - (share * l.elbo).mean() + alpha * classification
         supervised = {"labelled_elbo": l.elbo.mean(), "classification": classification, "alpha": alpha}
