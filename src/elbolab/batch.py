@@ -5,7 +5,7 @@ Shapes: B = data in a batch, ``*event`` = one datum's shape, C = classes, F = fa
 
 from collections.abc import Callable
 from enum import StrEnum
-from typing import NamedTuple, Self
+from typing import NamedTuple, NoReturn, Self
 
 from torch import Tensor, nn
 
@@ -99,6 +99,14 @@ class Semi(NamedTuple):
     labelled: Batch
     unlabelled: Batch
     share: Tensor
+
+    @property
+    def x(self) -> NoReturn:
+        """Raises ValueError: a model that asks for it takes data one by one, and would not look at labels."""
+        raise ValueError(
+            "data.num_labelled is set, and this model does not look at labels: set data.num_labelled=null, or choose a "
+            "model that does (model=m1, m2, classifier or aae_semi)"
+        )
 
 
 class Pace(NamedTuple):

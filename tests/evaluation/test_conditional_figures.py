@@ -20,6 +20,7 @@ from elbolab.distributions.point_mass import Deterministic
 from elbolab.distributions.priors import ClassCentres
 from elbolab.evaluation.figures.conditional import completions, first_of_each, samples_by_label, style_transfer
 from elbolab.evaluation.figures.drawing import draw_all, sample_arrays
+from elbolab.evaluation.figures.generative import samples
 
 NORMAL, BERNOULLI = (partial(Head, net=mlp(5), family=family) for family in (DiagonalNormal, Bernoulli))
 LABELS = Spec((1, 6, 5), Support.BINARY, 2, given=((3,),), num_classes=3)
@@ -181,6 +182,15 @@ def test_arrays_of_a_label_are_drawn_under_it():
         p = model.generate(1, torch.eye(3)[2].expand(5, 3))
     np.testing.assert_allclose(arrays["means"], p.mean[0].detach(), atol=1e-6)
     assert arrays["samples"].shape == (5, 1, 6, 5)
+
+
+def test_the_picture_of_samples_is_drawn_under_the_label_too():
+    model, batch = labelled(), data(LABELS)
+    drawn, others = (draw_all(model, [batch], seed=0, label=label)["samples"] for label in (2, None))
+    of_label = samples({"": model}, batch._replace(given=(torch.eye(3)[2].expand(60, 3),)), seed=0)
+    picture = lambda figure: figure.axes[0].images[0].get_array()  # noqa: E731
+    np.testing.assert_array_equal(picture(drawn), picture(of_label))
+    assert not np.array_equal(picture(drawn), picture(others))
 
 
 @pytest.mark.parametrize(

@@ -304,7 +304,7 @@ def test_a_denoising_bound_has_a_panel_and_makes_its_loss_superfluous(tmp_path):
     rows = [f"{step},{-100 - step},{-110 - step},{110 + step}" for step in range(5)]
     path.write_text("\n".join(["step,train/elbo,train/dvae_bound,train/loss", *rows]) + "\n")
     titles = [axes.get_title() for axes in loss_curves(path).axes]
-    assert titles == ["ELBO (nats)", r"$\mathcal{L}_\mathrm{dvae}$ (nats)"]
+    assert titles == ["ELBO (nats)", r"$L_\mathrm{dvae}$ (nats)"]
 
 
 def test_the_first_steps_do_not_set_the_scale(tmp_path):

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from elbolab.evaluation.quantity import Quantity
-from elbolab.evaluation.report import check, entries, read_report, table, write_report
+from elbolab.evaluation.report import HEADLINES, check, entries, read_report, table, write_report
 
 
 def quantity(value=-98.6543, stderr=0.2511, k=1, unit="nats") -> Quantity:
@@ -122,6 +122,10 @@ def test_table_shows_headlines_in_order_with_two_digits_of_the_error():
     assert lines[2].endswith("-")
     assert "94.12 ± 0.25" in lines[2]
     assert lines[4].endswith("2 min 10 s")
+
+
+def test_a_headline_is_shown_once():
+    assert len(set(HEADLINES)) == len(HEADLINES)
 
 
 def test_table_columns_are_aligned():

@@ -154,6 +154,7 @@ VARIANTS = {
     "cvae, hybrid": lambda: CVAE(alpha=0.5, num_samples=3, densities=small_cvae(), optimizer=adam()),
     "cvae, gsnn": lambda: CVAE(alpha=0.0, densities=small_cvae(), optimizer=adam(), monitor="val/gsnn_bound"),
     "cvae, recurrent": lambda: CVAE(densities=recurrent(), optimizer=adam()),
+    "cmma": lambda: VAE(densities=cmma(), optimizer=adam()),
     "regression": lambda: Regression(densities=regression(), optimizer=adam()),
     "m1": lambda: M1(densities=small_densities(CLASSES), optimizer=adam()),
     "m2": lambda: M2(alpha=0.1, densities=labelled(), **ERROR),
@@ -166,7 +167,6 @@ VARIANTS = {
     "m1_m2": lambda: M2(alpha=0.1, densities=stacked(), **ERROR),
     "classifier": lambda: Classifier(densities=ClassifierDensity(CLASSES, CLASS), **ERROR),
     "ae": lambda: AE(densities=autoencoder(), optimizer=adam(), monitor="val/distortion", mode="min"),
-    "cmma": lambda: VAE(densities=cmma(), optimizer=adam()),
     "dvae": dvae,
     "dvae, 2 corruptions by 3": lambda: dvae(num_corruptions=2, num_samples=3),
 }

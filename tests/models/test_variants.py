@@ -45,6 +45,12 @@ def test_every_player_moves_every_one_of_its_parameters(name):
     assert moved == {id(p) for p in model.parameters() if p.requires_grad}
 
 
+@pytest.mark.parametrize("plain", ["vae", "beta_vae", "dvae", "ae"])
+def test_a_model_that_looks_at_no_labels_says_so_of_data_with_few(plain):
+    with pytest.raises(ValueError, match=r"does not look at labels: set data.num_labelled=null, or choose .*model=m1"):
+        make(plain).loss(training_batch_for(make("m2")))
+
+
 def test_no_loss_waits_for_the_device(name):
     """Under FakeTensorMode an `.item()` or a branch on a tensor raises (design: capture safety without a GPU)."""
     Distribution.set_default_validate_args(False)

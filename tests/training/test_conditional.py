@@ -34,7 +34,7 @@ def test_two_ranks_step_as_one_process_on_the_union_batch(tmp_path):
     torch.testing.assert_close(first["elbo"], trainer.callback_metrics["val/elbo"], rtol=0, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["cvae, hybrid", "cvae, recurrent"])
+@pytest.mark.parametrize("name", ["cvae, hybrid", "cvae, recurrent", "cmma", "dvae, 2 corruptions by 3"])
 def test_a_resumed_run_is_the_whole_run_bit_for_bit(name, tmp_path):
     whole, first, rest = make(name), make(name), make(name)
     fit(whole, max_steps=20)

@@ -238,6 +238,12 @@ def test_what_stands_in_the_way_of_capture(wish, device, optimizer, world, reaso
     assert found is None if reason is None else reason in found
 
 
+def test_anomalies_are_looked_for_in_eager_steps():
+    with torch.autograd.set_detect_anomaly(True):
+        assert "detect_anomaly" in obstacle("auto", MODEL, CPU, [], 1)
+    assert obstacle("auto", MODEL, CPU, [], 1) is None
+
+
 def test_compiled_networks_are_not_recorded_on_a_cpu():
     net = torch.nn.Linear(1, 1)
     assert obstacle("auto", net, CPU, [], 1) is None

@@ -3,10 +3,12 @@
 import logging
 import random
 import re
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
+from lightning.pytorch.callbacks import Callback
 from tests.helpers import adam, fit, small_densities, small_vae, weights
 from torch.distributions import Distribution
 
@@ -41,14 +43,34 @@ def replacing(module, x):
     return 1.0
 
 
+def counting(module, x):
+    module.count = getattr(module, "count", 0) + 1
+    return min(1.0, module.count / 20)
+
+
+def averaging(module, x):
+    module.average = 0.9 * getattr(module, "average", 0.0) + 0.1 * x.mean()
+    return 1.0 + module.average
+
+
+def reseeding(module, x):
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return 1.0 + torch.rand(())
+
+
 PEEKS = {
-    "item": (lambda module, x: 1.0 + x.sum().item(), r"reads the values of a tensor \(_local_scalar_dense"),
+    "item": (lambda module, x: 1.0 + x.sum().item(), r"reads the values .*_dense, .*test_recorded.py:\d+\)"),
     "branch": (lambda module, x: 2.0 if x.sum() > 9 else 1.0, r"reads the values of a tensor"),
     "tolist": (lambda module, x: 1.0 + sum(x[0].tolist()), r"reads the values of a tensor \(tolist\)"),
     "numpy": (lambda module, x: 1.0 + float(x.numpy().sum()), r"reads the values of a tensor \(numpy\)"),
     "array": (lambda module, x: 1.0 + float(np.asarray(x).sum()), r"reads the values of a tensor \(__array__\)"),
-    "mask": (lambda module, x: 1.0 + x[x > 0].mean(), r"reads the values of a tensor \(index.Tensor\)"),
+    "mask": (lambda module, x: 1.0 + x[x > 0].mean(), r"reads the values .*\(index.Tensor, .*test_recorded.py:\d+\)"),
     "buffer": (replacing, r"replaces the buffer seen instead of writing into it \(use copy_\)"),
+    "counter": (counting, "replayed is not the step: .* keeps a Python number"),
+    "average": (averaging, r"replayed is not the step: .* another tensor in the place .* \(write into it with copy_"),
+    "unseen": (lambda module, x: 1.0 + torch.tensor([x.mean()]).sum(), "replayed is not the step: .* values unseen"),
+    "seed": (reseeding, "replayed is not the step: .* seeds the noise"),
     "python": (lambda module, x: 1.0 + random.random(), r"draws random numbers from Python or NumPy"),
     "legacy numpy": (lambda module, x: 1.0 + np.random.rand(), r"draws random numbers from Python or NumPy"),
 }
@@ -132,3 +154,125 @@ def test_a_step_that_reads_is_done_once_all_the_same():
     with pytest.raises(Unrepeatable, match="reads the values"):
         Recorder(torch.nn.Module()).capture(lambda: count.add_(1).item())
     assert count.item() == 1
+
+
+class Averaging(torch.optim.SGD):
+    """An optimiser that puts new tensors in the place of its old ones, and counts in Python."""
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        for group in self.param_groups:
+            group["count"] = group.get("count", 0) + 1
+            for parameter in group["params"]:
+                state = self.state[parameter]
+                state["mean"] = 0.9 * state.get("mean", 0.0) + parameter.grad / group["count"]
+                parameter.sub_(state["mean"], alpha=group["lr"])
+
+
+def recurrent(module, x):
+    return torch.nn.functional.softplus(module.recurrent(x.unsqueeze(-1))[0]).mean()
+
+
+def with_lstm():
+    module = started(recurrent)
+    module.recurrent = torch.nn.LSTM(1, 3)
+    return module
+
+
+def averaged():
+    torch.manual_seed(1)
+    return small_vae(optimizer=partial(Averaging, lr=0.01))
+
+
+@pytest.mark.parametrize("make", [with_lstm, averaged])
+def test_a_record_that_is_not_the_step_is_found_out_before_it_counts(make, monkeypatch):
+    monkeypatch.setattr(engine, "RECORDED_AFTER", 3)
+    ours, eager = make(), make()
+    fit(ours, max_steps=30)
+    fit(eager, max_steps=30, engine="eager")
+    assert torch.equal(weights(ours), weights(eager))
+
+
+class Meddling(Callback):
+    """Changes the third epoch, or all."""
+
+    def __init__(self, change, always=False):
+        self.change, self.always = change, always
+
+    def on_train_epoch_start(self, trainer, module):
+        if self.always or trainer.current_epoch == 2:
+            self.change(trainer, module)
+
+
+def slow_down(trainer, module):
+    trainer.optimizers[0].param_groups[0]["lr"] *= 0.5
+
+
+def turn_down(trainer, module):
+    module.factor = 0.5 * module.factor
+
+
+CHANGES = {"rate": slow_down, "number": turn_down, "mode": lambda trainer, module: module.dropout.eval()}
+
+
+def dropping(module, x):
+    return module.factor + module.dropout(x).mean()
+
+
+def meddled(change, always, **options):
+    ours = started(dropping)
+    ours.factor, ours.dropout = 1.0, torch.nn.Dropout()
+    fit(ours, max_steps=100, max_epochs=-1, callbacks=[Meddling(change, always)], **options)
+    return weights(ours)
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("always", [False, True])
+def test_a_record_ends_where_a_callback_changes_the_step(change, always, monkeypatch):
+    monkeypatch.setattr(engine, "RECORDED_AFTER", 3)
+    ours, eager = (meddled(CHANGES[change], always, **options) for options in ({}, {"engine": "eager"}))
+    assert torch.equal(ours, eager)
+
+
+def test_a_step_that_changes_all_the_time_stays_eager_and_says_why(monkeypatch, caplog):
+    monkeypatch.setattr(engine, "RECORDED_AFTER", 3)
+    with caplog.at_level(logging.INFO, logger="elbolab.training.engine"):
+        meddled(slow_down, always=True)
+    told = [record.getMessage() for record in caplog.records if record.name == "elbolab.training.engine"]
+    assert [message for message in told if "change between blocks" in message] == told != []
+
+
+def test_shapes_that_change_in_place_are_those_of_one_tensor():
+    weight, sums = torch.nn.Parameter(torch.ones(2, 3)), torch.zeros(3)
+
+    def work():
+        sums.add_(weight.detach().t_().sum(1))
+
+    replay = Recorder(torch.nn.Module()).capture(work)
+    replay(), replay()
+    assert weight.shape == (2, 3)
+    assert sums.tolist() == [6, 6, 6]
+
+
+def test_checks_are_replayed():
+    matrix, seen = torch.eye(2), torch.zeros(2)
+
+    def work():
+        torch.linalg.cholesky(matrix)
+        seen.add_(matrix[0])
+
+    replay = Recorder(torch.nn.Module()).capture(work)
+    replay()
+    matrix.neg_()
+    with pytest.raises(torch.linalg.LinAlgError):
+        replay()
+
+
+def test_noise_of_a_generator_of_its_own_is_drawn_again():
+    def draws(steps):
+        own, seen = torch.Generator().manual_seed(0), torch.zeros(2)
+        work = lambda: seen.copy_(torch.rand(2, generator=own))  # noqa: E731
+        return steps(work), seen
+
+    replayed = draws(lambda work: [replay() for replay in [Recorder(torch.nn.Module()).capture(work)] * 3])[1]
+    assert torch.equal(replayed, draws(lambda work: [work() for _ in range(4)])[1])

@@ -29,7 +29,7 @@ def sample(cfg: DictConfig) -> None:
 def _draw(run: Run, folder: Path, num: int, seed: int, label: int | None) -> None:
     batches = run.data().batches("test", device=run.device)
     arrays = sample_arrays(run.densities, batches, num=num, seed=seed, label=label)
-    written = write_figures(draw_all(run.densities, batches, seed=seed), folder)
+    written = write_figures(draw_all(run.densities, batches, seed=seed, label=label), folder)
     np.savez(folder / "samples.npz", **arrays)  # type: ignore[arg-type]
     shapes = ", ".join(f"{name} {values.shape}" for name, values in arrays.items())
     print(f"{folder / 'samples.npz'}  {shapes}", *written, sep="\n")

@@ -11,6 +11,7 @@ import random
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, final
 
 import numpy as np
@@ -66,19 +67,29 @@ class Captured(Engine):
         must: whether a step that cannot be captured is an error.
         warm_up: eager steps in a row that did not wait, before the first capture; a further shape needs one.
         trials: eager steps after which one that still waits always will.
+        settings: what a capture holds fast although it is no tensor, read at every block: captures end with a change.
 
     Raises:
         ValueError: in `run`: the step cannot be captured, and ``must`` holds; or a capture fails halfway.
     """
 
-    def __init__(self, graphs: Graphs, must: bool = False, warm_up: int = 3, trials: int = 20) -> None:
+    def __init__(
+        self,
+        graphs: Graphs,
+        must: bool = False,
+        warm_up: int = 3,
+        trials: int = 20,
+        settings: Callable[[], Any] = tuple,
+    ) -> None:
         self.graphs, self.must, self.warm_up, self.trials = graphs, must, warm_up, trials
+        self.settings, self.held, self.changes = settings, None, 5
         self.calm = 0
         self.seen: set[tuple] = set()
         self.replays: dict[tuple, Callable[[Any], None]] = {}
 
     def run(self, take: Take, block: Block) -> None:
         """Replays what is captured, on the device's capture stream."""
+        self._keep_up()
         with self.graphs.stream():
             for read in block.reads():
                 self._one(take, block.finish, read)
@@ -88,12 +99,29 @@ class Captured(Engine):
         if shape not in self.replays and shape in self.seen and self.calm >= self.warm_up:
             self._capture(shape, take, finish, read)
         elif shape in self.replays:
-            self.replays[shape](read)
+            self._replay(shape, read)
         elif self.trials > 0:
             self._try(take, finish, read)
             self.seen.add(shape)
         else:
             take(finish(read))
+
+    def _keep_up(self) -> None:
+        """Drops captures of steps that are no more: a callback has frozen parameters, or changed a rate."""
+        held, self.held = self.held, self.settings() if self.trials > 0 or self.replays else None
+        if not self.replays or held == self.held:
+            return
+        self.replays.clear()
+        self.changes -= 1
+        if self.changes == 0 and not self.must:
+            self._give_up("numbers that modules or optimisers keep change between blocks (keep them in buffers)")
+
+    def _replay(self, shape: tuple, read: Any) -> None:
+        try:
+            self.replays[shape](read)
+        except Unrepeatable as error:
+            del self.replays[shape]
+            self._give_up(str(error))
 
     def _capture(self, shape: tuple, take: Take, finish: Callable[[Any], Any], read: Any) -> None:
         """Takes the step and keeps a replay, which first copies what was read to where the record looks for it."""
@@ -144,6 +172,23 @@ def _foreign_noise(reasons: list[str]) -> Iterator[None]:
         reasons.append("the step draws random numbers from Python or NumPy (draw them with torch)")
 
 
+def settings(model: nn.Module, optimizers: list[Optimizer]) -> tuple:
+    """Numbers and flags of modules and optimisers, which tensors these keep, and which parameters are trained."""
+    groups = [{k: v for k, v in g.items() if k != "params"} for one in optimizers for g in one.param_groups]
+    states = [state for one in optimizers for state in one.state.values()]
+    return (
+        [_numbers(part) for part in [*map(vars, model.modules()), *groups]],
+        [id(value) for state in states for value in state.values() if isinstance(value, torch.Tensor)],
+        [parameter.requires_grad for parameter in model.parameters()],
+    )
+
+
+def _numbers(names: dict[str, Any]) -> list[tuple[str, Any]]:
+    kinds = (bool, int, float, type(None))
+    parts = {name: value if isinstance(value, tuple) else (value,) for name, value in names.items()}
+    return [(name, value) for name, value in parts.items() if all(isinstance(part, kinds) for part in value)]
+
+
 def choose_engine(wish: str, model: nn.Module, device: torch.device, optimizers: list[Optimizer], world: int) -> Engine:
     """The engine of ``trainer.engine``; says once why ``auto`` does not capture.
 
@@ -151,13 +196,13 @@ def choose_engine(wish: str, model: nn.Module, device: torch.device, optimizers:
         ValueError: captured steps are insisted on where there can be none; says why.
     """
     reason = obstacle(wish, model, device, optimizers, world)
-    must = wish == "captured"
+    must, held = wish == "captured", partial(settings, model, optimizers)
     if wish == "eager":
         return Eager()
     if reason is None and device.type == "cuda":
-        return Captured(CudaGraphs(device), must)
+        return Captured(CudaGraphs(device), must, settings=held)
     if reason is None:
-        return Captured(Recorder(model), must, **({} if must else {"warm_up": RECORDED_AFTER}))
+        return Captured(Recorder(model), must, settings=held, **({} if must else {"warm_up": RECORDED_AFTER}))
     if must:
         raise ValueError(f"trainer.engine=captured: {reason}; set trainer.engine=auto")
     say("engine: eager steps, because %s", reason)
@@ -172,6 +217,8 @@ def obstacle(wish: str, model: nn.Module, device: torch.device, optimizers: list
         return "gradients are averaged over ranks (trainer.engine=captured puts that into the graph, with NCCL)"
     if world > 1 and torch.distributed.get_backend() != "nccl":
         return f"the backend {torch.distributed.get_backend()} cannot be captured, NCCL can"
+    if torch.is_anomaly_enabled():
+        return "detect_anomaly looks at every operation of a step"
     if device.type == "cpu" and any(module._compiled_call_impl is not None for module in model.modules()):
         return "compiled networks (compile=true) cannot be recorded on a CPU"
     for optimizer in optimizers if device.type == "cuda" else ():

@@ -30,7 +30,7 @@ class Graphs(ABC):
         """Does ``work`` once and returns a replay of it; tensors that it reads and writes keep their places.
 
         Raises:
-            Unrepeatable: it is done, and cannot be replayed.
+            Unrepeatable: it is done, and cannot be replayed; a replay may find that out too.
             RuntimeError: recording it has failed halfway.
         """
 

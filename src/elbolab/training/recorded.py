@@ -3,6 +3,7 @@
 On a CPU a small step spends a quarter of its time in Python, in distributions and in autograd's bookkeeping.
 """
 
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from types import SimpleNamespace
@@ -21,6 +22,12 @@ SAME = (torch.ops.aten.detach.default, torch.ops.aten.alias.default)
 
 READERS = (Tensor.tolist, Tensor.numpy, Tensor.__array__)
 """Ways out of a tensor that are no tensor operations."""
+
+CHANGES = (
+    "the step replayed is not the step: a loss, network or optimiser keeps a Python number that changes, puts another "
+    "tensor in the place of one that it keeps (write into it with copy_, in a buffer), seeds the noise, or reads "
+    "values unseen"
+)
 
 
 @final
@@ -48,10 +55,11 @@ class Recorder(Graphs):
         yield []
 
     def capture(self, work: Callable[[], None]) -> Callable[[], None]:
-        """Does ``work`` once and records it.
+        """Does ``work`` once and records it; the first replay is done beside ``work``, to see that they are one.
 
         Raises:
-            Unrepeatable: it is done, but it looked at the values of tensors, or replaced a buffer.
+            Unrepeatable: it is done, but it looked at the values of tensors, or replaced a buffer; in the first replay:
+                it is done, but replaying it does something else.
         """
 
         def step() -> Tensor:
@@ -63,12 +71,33 @@ class Recorder(Graphs):
         before = dict(self.model.named_buffers())
         # What tensors hold is looked for by `_looks`; the record's own check would end a step halfway.
         record = make_fx(step, tracing_mode="real", _error_on_data_dependent_ops=False)()
-        for parameter in self.model.parameters():
-            parameter.grad = None  # replays leave none behind
+        self._forget_gradients()
         found += _replaced(before, dict(self.model.named_buffers()))
         if found:
             raise Unrepeatable(found[0])
-        return _replay(record)
+        return self._doubted(work, *_replay(record))
+
+    def _doubted(self, work: Callable[[], None], replay: Callable[[], None], state: "State") -> Callable[[], None]:
+        """The replay, which is compared with ``work`` the first time, and only then believed."""
+
+        def first() -> None:
+            before = state.read()
+            work()
+            self._forget_gradients()
+            after = state.read()
+            state.write(before)
+            reason = _fails(replay) or (None if _same(after, state.read()) else CHANGES)
+            if reason:
+                state.write(after)
+                raise Unrepeatable(reason)
+
+        doubts = [first]
+        return lambda: doubts.pop()() if doubts else replay()
+
+    def _forget_gradients(self) -> None:
+        """Replays leave none behind."""
+        for parameter in self.model.parameters():
+            parameter.grad = None
 
 
 @contextmanager
@@ -101,9 +130,16 @@ class _Operations(TorchDispatchMode):
         self.found = found
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if _depends_on_values(func, args):
-            self.found.append(f"the step reads the values of a tensor ({func.name().removeprefix('aten::')})")
+        if not self.found and _depends_on_values(func, args):
+            self.found.append(f"the step reads the values of a tensor ({func.name().removeprefix('aten::')}{_place()})")
         return func(*args, **(kwargs or {}))
+
+
+def _place() -> str:
+    """The line of Python that asked for it."""
+    inner = ("torch/_", "torch/fx/", "torch/utils/_", "training/recorded.py")
+    frames = [f for f in traceback.extract_stack() if not any(part in f.filename for part in inner)]
+    return f", {frames[-1].filename}:{frames[-1].lineno}"
 
 
 def _depends_on_values(func: Any, args: Any) -> bool:
@@ -118,7 +154,41 @@ def _replaced(before: dict[str, Tensor], after: dict[str, Tensor]) -> list[str]:
     return [f"the step replaces the buffer {name} instead of writing into it (use copy_)" for name in names]
 
 
-def _replay(record: fx.GraphModule) -> Callable[[], None]:
+@final
+class State:
+    """All that a record reads and writes: tensors that live longer than the step, and generators of noise."""
+
+    def __init__(self, tensors: list[Tensor], generators: list[torch.Generator]) -> None:
+        self.tensors, self.generators = tensors, generators
+
+    def read(self) -> list[Tensor]:
+        """Copies."""
+        return [tensor.detach().clone() for tensor in self.tensors] + [g.get_state() for g in self.generators]
+
+    @torch.no_grad()
+    def write(self, values: list[Tensor]) -> None:
+        """Puts back what was read."""
+        for tensor, value in zip(self.tensors, values, strict=False):
+            tensor.copy_(value)
+        for generator, value in zip(self.generators, values[len(self.tensors) :], strict=True):
+            generator.set_state(value)
+
+
+def _fails(replay: Callable[[], None]) -> str | None:
+    """Why it does: there are operations whose own results they do not take back (the backward pass of an LSTM)."""
+    try:
+        replay()
+    except (RuntimeError, TypeError) as error:
+        return f"the step's record cannot be replayed ({error})"
+    return None
+
+
+def _same(one: list[Tensor], other: list[Tensor]) -> bool:
+    """To the bit; NaN is NaN."""
+    return all(bool(((a == b) | ((a != a) & (b != b))).all()) for a, b in zip(one, other, strict=True))
+
+
+def _replay(record: fx.GraphModule) -> tuple[Callable[[], None], State]:
     """The record as a function. Its tensors are plain attributes: those of a module are slower to look up."""
     _simplify(record.graph)
     record.recompile()
@@ -130,13 +200,23 @@ def _replay(record: fx.GraphModule) -> Callable[[], None]:
         with torch.no_grad():  # the backward pass is among the operations
             operations(held)
 
-    return replay
+    data = {str(node.target) for node in record.graph.nodes if _is_data(node)}  # by far the largest, never written
+    kept = [value for name, value in vars(held).items() if name not in data]
+    named = [value for value in kept if isinstance(value, torch.Generator)]
+    return replay, State([value for value in kept if isinstance(value, Tensor)], [torch.default_generator, *named])
+
+
+def _is_data(node: fx.Node) -> bool:
+    """Whether rows of it are read, and nothing else is done with it."""
+    pick = torch.ops.aten.index_select.default
+    return node.op == "get_attr" and all(user.target is pick and user.args[0] is node for user in node.users)
 
 
 def _simplify(graph: fx.Graph) -> None:
     """Leaves out what has no effect. What draws random numbers stays: other draws come after it."""
+    same = () if any(map(_turns, graph.nodes)) else SAME
     for node in list(graph.nodes):
-        if node.op == "call_function" and node.target in SAME:
+        if node.op == "call_function" and node.target in same:
             node.replace_all_uses_with(node.args[0])  # type: ignore[arg-type]
             graph.erase_node(node)
     for node in reversed(list(graph.nodes)):
@@ -144,9 +224,16 @@ def _simplify(graph: fx.Graph) -> None:
             graph.erase_node(node)
 
 
+def _turns(node: fx.Node) -> bool:
+    """Whether a shape is changed in place (`unsqueeze_`): not that of the tensors beside it on the same memory."""
+    return isinstance(node.target, torch._ops.OpOverload) and torch.Tag.inplace_view in node.target.tags
+
+
 def _is_pure(node: fx.Node) -> bool:
     if node.op == "get_attr":
         return True
     if node.op != "call_function" or not isinstance(node.target, torch._ops.OpOverload):
         return False
+    if not node.target._schema.returns:
+        return False  # a check
     return not node.target._schema.is_mutable and torch.Tag.nondeterministic_seeded not in node.target.tags

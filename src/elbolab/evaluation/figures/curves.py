@@ -15,7 +15,7 @@ from elbolab.evaluation.figures.looks import DATA, FAINT, MODEL, blank, plain
 
 PANELS = {
     "elbo": "ELBO",
-    "dvae_bound": r"$\mathcal{L}_\mathrm{dvae}$",
+    "dvae_bound": r"$L_\mathrm{dvae}$",
     "rate": "rate",
     "distortion": "distortion",
     "loss": "loss",

@@ -39,7 +39,7 @@ DPI = 120
 
 
 def draw_all(
-    densities: Densities, batches: Iterable[Batch], metrics: Path | None = None, *, seed: int
+    densities: Densities, batches: Iterable[Batch], metrics: Path | None = None, *, seed: int, label: int | None = None
 ) -> dict[str, Figure]:
     """Every figure that exists for this model, by name.
 
@@ -48,10 +48,14 @@ def draw_all(
         batches: data it was not trained on, as often as they are asked for.
         metrics: the run's `metrics.csv`, None without curves.
         seed: of every draw.
+        label: the class of all samples, None for those of the data in turn.
+
+    Raises:
+        ValueError: as `sample_arrays`.
     """
     batch = gather(batches, NUM_DATA)
     drawings: dict[str, Callable[[], Figure]] = {
-        "samples": partial(samples, {"": densities}, batch, seed=seed),
+        "samples": partial(samples, {"": densities}, _under(label, densities, batch), seed=seed),
         "reconstructions": partial(reconstructions, densities, batch, seed=seed),
         "restorations": partial(restorations, densities, batch, seed=seed),
         "edits": partial(edits, densities, batch, seed=seed),
@@ -112,11 +116,14 @@ def sample_arrays(
     Raises:
         ValueError: a label, and the conditions of this model are no labels, or there is no such class.
     """
-    batch = gather(batches, NUM_DATA)
-    if label is not None:
-        batch = batch._replace(given=(label_of(densities, batch, label),))
+    batch = _under(label, densities, gather(batches, NUM_DATA))
     with evaluating(densities, seed):
         p, _ = generate(densities, batch, num)
         arrays: dict[str, Tensor] = {"samples": p.sample(), "means": p.mean}
         shape = torch.Size((num, *densities.spec.x))
         return {name: values.reshape(shape).cpu().numpy() for name, values in arrays.items()}
+
+
+def _under(label: int | None, densities: Densities, batch: Batch) -> Batch:
+    """The batch with one label for all data; as it is without."""
+    return batch if label is None else batch._replace(given=(label_of(densities, batch, label),))
