@@ -27,7 +27,11 @@ def test_a_changed_file_is_found_out(tmp_path):
         read_idx(path, hashlib.md5(RAW).hexdigest())
 
 
-@pytest.mark.parametrize("raw", [b"", RAW[:-1], b"\x00\x00\x0d\x03" + RAW[4:], gzip.compress(RAW)[:-9]])
+@pytest.mark.parametrize(
+    "raw",
+    [b"", RAW[:-1], b"\x00\x00\x0d\x03" + RAW[4:], gzip.compress(RAW)[:-9]],
+    ids=["empty", "short", "of another type", "half packed"],
+)
 @pytest.mark.parametrize("name", ["x", "x.gz"])
 def test_a_broken_file_is_an_error(tmp_path, raw, name):
     (tmp_path / name).write_bytes(raw)
