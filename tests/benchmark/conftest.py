@@ -11,7 +11,7 @@ from elbolab.benchmark.memory import collecting_only_new
 from elbolab.benchmark.watch import Watch
 from elbolab.data.splits import Arrays, Splits
 from elbolab.nets.mlp import MLP
-from elbolab.training import recorded
+from elbolab.training.recorded import Recorder
 
 SPEC = Spec((1, 4, 4), Support.BINARY, levels=2)
 
@@ -60,17 +60,23 @@ class Counting(Watch):
 
 @pytest.fixture
 def counting(monkeypatch):
-    """A watch that sees every step of every Adam, those within a record too."""
-    watch = Counting()
+    """A watch that sees every step of every Adam, and those that are replayed without one."""
+    watch, step, capture = Counting(), torch.optim.Adam.step, Recorder.capture
 
-    def counted(work):
-        def one(*args, **kwargs):
-            watch.now += 1
-            return work(*args, **kwargs)
+    def counted(self, *args, **kwargs):
+        watch.now += 1
+        return step(self, *args, **kwargs)
+
+    def captured(self, work):
+        replay = capture(self, work)
+
+        def one():
+            before = watch.now
+            replay()
+            watch.now = before + 1
 
         return one
 
-    made = recorded._replay
-    monkeypatch.setattr(torch.optim.Adam, "step", counted(torch.optim.Adam.step))
-    monkeypatch.setattr(recorded, "_replay", lambda record: counted(made(record)))
+    monkeypatch.setattr(torch.optim.Adam, "step", counted)
+    monkeypatch.setattr(Recorder, "capture", captured)
     return watch
