@@ -129,7 +129,7 @@ def small_vae(**options):
 
 def fit(model, resume=None, data=None, **options):
     """Fits silently on the CPU; returns the trainer."""
-    silent = {"enable_progress_bar": False, "enable_model_summary": False, "accelerator": "cpu"}
+    silent = {"enable_progress_bar": False, "accelerator": "cpu"}
     options = {"enable_checkpointing": False, "log_every_n_steps": 5} | options
     if any(isinstance(callback, Checkpoint) for callback in options.get("callbacks", [])):
         options["enable_checkpointing"] = True

@@ -3,7 +3,7 @@
 import lightning as L
 import pytest
 import torch
-from lightning.pytorch.callbacks import Callback, EarlyStopping
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelSummary
 from tests.helpers import Bits, adam, fit, small_densities, small_vae, weights
 from torch.distributions import Distribution
 
@@ -218,6 +218,11 @@ class Poison(Callback):
         if trainer.global_step >= 10:
             with torch.no_grad():
                 next(module.parameters()).fill_(float("nan"))
+
+
+def test_lightnings_summary_of_one_row_is_left_out_whether_or_not_rich_is_installed():
+    trainer = make_trainer(max_epochs=1, accelerator="cpu", enable_checkpointing=False)
+    assert not any(isinstance(callback, ModelSummary) for callback in trainer.callbacks)
 
 
 def test_nan_stops_with_the_steps_and_the_last_good_state_stays(tmp_path):

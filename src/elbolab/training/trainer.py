@@ -87,6 +87,7 @@ def make_trainer(
     precision: str = "32-true",
     engine: str = "auto",
     deterministic: bool | Literal["warn"] = False,
+    enable_model_summary: bool = False,
     callbacks: list[Callback] | None = None,
     logger: list[Logger] | None = None,
     **lightning: Any,
@@ -110,6 +111,7 @@ def make_trainer(
         engine: ``"captured"``: steps are recorded once (a CUDA graph, or a CPU's tensor operations) and replayed;
             ``"eager"``; ``"auto"``: captured where that can be.
         deterministic: as Lightning's.
+        enable_model_summary: Lightning's table of one row, which it would print wherever ``rich`` is installed.
         callbacks: callbacks.
         logger: loggers.
         **lightning: anything else that Lightning's Trainer takes.
@@ -140,6 +142,7 @@ def make_trainer(
         strategy=make_strategy("ddp" if strategy == "auto" and (devices != 1 or num_nodes != 1) else strategy),
         precision="32-true" if precision in AUTOCAST else precision,  # type: ignore[arg-type]
         deterministic=deterministic,  # type: ignore[arg-type]
+        enable_model_summary=enable_model_summary,
         callbacks=[pacing, Timer(max_time), *(callbacks or [])],
         logger=logger or False,
         use_distributed_sampler=False,
