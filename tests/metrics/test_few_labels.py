@@ -49,6 +49,22 @@ def test_options_are_chosen_within_the_labelled_data():
     assert errors["knn"].mean() < 0.02
 
 
+def test_of_many_labels_a_balanced_choice_is_seen(rng, monkeypatch):
+    """The cost must not grow with the square of ten thousand labels."""
+    monkeypatch.setattr(few_labels, "MOST", 30)
+    (draws, y), (codes, labels) = blobs(rng, 300, num_draws=2), blobs(rng, 9)
+    chosen, classes = few_labels._few(draws, y)
+    assert chosen.shape == (2, 30, 3)
+    assert np.bincount(classes).tolist() == [10] * 3
+    sizes = []
+    search = few_labels.GridSearchCV
+    monkeypatch.setattr(
+        few_labels, "GridSearchCV", lambda *a, cv: sizes.append(sum(map(len, cv[0]))) or search(*a, cv=cv)
+    )
+    few_label_errors(draws, y, codes[0], labels)
+    assert sizes == [60] * 3
+
+
 def test_draws_of_one_datum_are_not_split_over_folds(rng, monkeypatch):
     """A neighbour that is another draw of the datum itself would make every option look perfect."""
     (draws, y), (codes, labels) = blobs(rng, 21, num_draws=3), blobs(rng, 3)
