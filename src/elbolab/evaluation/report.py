@@ -40,6 +40,7 @@ HEADLINES = (
     "nll",
     "conditional_nll",
     "conditional_nll_mc",
+    "class_information",
     "bits_per_dim",
     "conditional_bits_per_dim",
     "error",
