@@ -185,7 +185,7 @@ def _value(row: Row, run: Reached, base: dict[Any, float | None]) -> float | Non
 
 
 def _verdict(row: Row, value: float | None, stderr: float | None, count: int) -> str:
-    """Whether ``count`` splits or seeds meet the gate: final with as many as it asks for; empty where it is no number."""
+    """Whether ``count`` splits or seeds meet the gate, so far if it asks for more; empty where it is no number."""
     if value is None or (row.at_most is row.at_least is row.below is None):
         return ""
     told = f"({count} of {row.runs})"
