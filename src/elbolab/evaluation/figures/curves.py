@@ -2,10 +2,10 @@
 
 import csv
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable
 from math import ceil
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib import colormaps
@@ -117,29 +117,29 @@ def _says_nothing_new(curves: Curves, names: list[str]) -> bool:
 
 def _panel(axes: Axes, curves: Curves, kind: Kind, names: list[str]) -> None:
     """Training as a line, validation with its points: it has few. Colours tell splits apart, or several quantities."""
-    shown = {}
-    for i, name in enumerate(names):
-        for split in [split for split in COLOURS if f"{split}/{name}" in curves]:
-            steps, values = shown[f"{split} {_word(name)}"] = curves[f"{split}/{name}"]
-            label = split if len(names) == 1 else f"{split} {_word(name)}"
-            colour = COLOURS[split] if len(names) == 1 else colormaps[CATEGORIES](i % 10)
-            style = {"marker": ".", "markersize": 4, "linestyle": "-" if len(names) == 1 else ":"}
-            axes.plot(steps, values, color=colour, linewidth=1.0, label=label, **(style if split == "val" else {}))
-    axes.set_ylim(*_limits(shown))
-    title = _word(names[0]) if len(names) == 1 else kind.title
+    alone = len(names) == 1
+    shown = {(split, i): curves.get(f"{split}/{name}") for i, name in enumerate(names) for split in COLOURS}
+    drawn = {place: curve for place, curve in shown.items() if curve is not None}
+    for (split, i), (steps, values) in drawn.items():
+        style: dict[str, Any] = {"marker": ".", "markersize": 4, "linestyle": "-" if alone else ":"}
+        style = (style if split == "val" else {}) | {"label": split if alone else f"{split} {_word(names[i])}"}
+        colour = COLOURS[split] if alone else colormaps[CATEGORIES](i % 10)
+        axes.plot(steps, values, color=colour, linewidth=1.0, **style)
+    axes.set_ylim(*_limits(drawn.values()))
+    title = _word(names[0]) if alone else kind.title
     axes.set(xlabel="optimiser steps", title=f"{title} ({kind.unit})" if kind.unit else title)
     plain(axes)
-    axes.legend(fontsize=8 if len(names) == 1 else 6.5, frameon=False)
+    axes.legend(fontsize=8 if alone else 6.5, frameon=False)
 
 
 def _word(name: str) -> str:
     return NAMES.get(name, name.replace("_", " ").replace("elbo", "ELBO"))
 
 
-def _limits(shown: Mapping[str, tuple[NDArray, NDArray]]) -> tuple[float | None, float | None]:
+def _limits(shown: Collection[tuple[NDArray, NDArray]]) -> tuple[float | None, float | None]:
     """Limits that hold every finite value after the transient; none where nothing is left."""
-    last = max(steps.max() for steps, _ in shown.values())
-    late = np.concatenate([values[steps >= TRANSIENT * last] for steps, values in shown.values()])
+    last = max(steps.max() for steps, _ in shown)
+    late = np.concatenate([values[steps >= TRANSIENT * last] for steps, values in shown])
     late = late[np.isfinite(late)]
     if len(late) == 0 or late.min() == late.max():
         return None, None
