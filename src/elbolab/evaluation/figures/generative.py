@@ -99,7 +99,8 @@ def interpolations(densities: Densities, batch: Batch, *, seed: int, num: int = 
         classes = torch.where(steps < 0.5, first, last)[..., densities.code_dim :]
         walks = torch.cat([torch.lerp(first, last, steps)[..., : densities.code_dim], classes], dim=-1)
         rows = walk(densities, walks, batch)
-    return paths(batch, densities, rows, [], "straight lines between the codes of two data")
+    changing = "; the class changes at half the way" if densities.class_dim else ""
+    return paths(batch, densities, rows, [], f"straight lines between the codes of two data{changing}")
 
 
 def traversals(densities: Densities, batch: Batch, *, seed: int, num: int = 10) -> Figure:
@@ -112,7 +113,8 @@ def traversals(densities: Densities, batch: Batch, *, seed: int, num: int = 10) 
         walks[torch.arange(len(order)), :, order] = torch.lerp(low, high, _steps(STEPS, low)).T[order]
         rows = walk(densities, walks, batch)
     labels = [f"$z_{{{dim}}}$: {importance[dim]:.2f}" for dim in order.tolist()]
-    return paths(batch, densities, rows, labels, f"one latent dimension at a time, {ends}\nordered by {measure}")
+    held = "; the class stays" if densities.class_dim else ""
+    return paths(batch, densities, rows, labels, f"one latent dimension at a time, {ends}\nordered by {measure}{held}")
 
 
 def manifold(densities: Densities, batch: Batch, *, seed: int, side: int = 20) -> Figure:
