@@ -63,7 +63,7 @@ def test_repetitions_make_a_mean_with_its_standard_error(tmp_path):
     (entry,) = entries(tmp_path)
     assert entry["reached"] == pytest.approx(0.7 / 3)
     assert entry["stderr"] == pytest.approx(0.0881917)
-    assert entry["met"] is False
+    assert entry["verdict"] == "missed"
     told = words(entry)
     assert told["reached"] == "0.233 ± 0.088"
     assert told["published"] == "0.1 ± 0.02 Mh (recalled)"
@@ -104,12 +104,8 @@ def test_what_a_run_has_other_than_its_experiment_is_named(tmp_path):
     """A debugging run is not taken for the experiment."""
     own = experiment_config("burda2016/vae_reduced")
     for seed, (name, epochs) in enumerate([("own", 13), ("debug", 2), ("later", 13)]):
-        folder = tmp_path / name
-        put(folder, 99.0, quantity="nll")
-        config = deepcopy(own) | {"paths": {"run": str(folder)}, "seed": seed, f"of_time_{seed}": 1}
-        config["trainer"] = own["trainer"] | {"max_epochs": epochs, "accelerator": "gpu"}
-        config["callbacks"] = with_paths(own["callbacks"], "/", str(folder))
-        (folder / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(config)))
+        watched = {f"of_time_{seed}": 1, "trainer__accelerator": "gpu"}
+        put_own(tmp_path / name, own, 99.0, seed=seed, trainer__max_epochs=epochs, **watched)
     row = Row("a VAE", "burda2016/vae_reduced", "test.nll")
     assert {entry["experiment"]: entry["runs"] for entry in entries(tmp_path, row)} == {
         "burda2016/vae_reduced": 2,
@@ -157,16 +153,77 @@ def test_differences_are_paired_over_seeds(tmp_path):
     (entry,) = entries(tmp_path, row)
     assert entry["reached"] == pytest.approx(-1 / 3)
     assert entry["stderr"] == pytest.approx(1 / 30)
-    assert (entry["met"], entry["runs"]) == (True, 3)
-    assert entries(tmp_path, row._replace(below=-0.29))[0]["met"] is False, "two standard errors are asked for"
+    assert (entry["verdict"], entry["runs"]) == ("met", 3)
+    assert entries(tmp_path, row._replace(below=-0.29))[0]["verdict"] == "missed", "two standard errors are asked for"
     assert entries(tmp_path, row._replace(versus={"experiment": "paper/none"}))[0]["reached"] is None
+
+
+def test_a_gate_is_met_with_as_many_runs_as_it_asks_for(tmp_path):
+    row = ROW._replace(runs=3)
+    for seed, value in enumerate((0.1, 0.15, 0.2)):
+        put(tmp_path / str(seed), value, seed=seed)
+        (entry,) = entries(tmp_path, row)
+        assert entry["verdict"] == ("met" if seed == 2 else f"met so far ({seed + 1} of 3)")
+        assert words(entry)["gate"] == f"at most 0.2: {entry['verdict']}"
+        assert entries(tmp_path, row._replace(at_most=0.01))[0]["verdict"].startswith("missed")
+
+
+def test_seeds_on_one_labelled_subset_are_one_split(tmp_path):
+    for seed in range(3):
+        put(tmp_path / str(seed), 0.1, seed=seed, data__num_labelled=100, data__label_seed=seed // 2)
+    assert entries(tmp_path, ROW._replace(runs=3))[0]["verdict"] == "met so far (2 of 3)"
+
+
+def test_one_run_does_not_tell_whether_a_mean_is_below_by_two_standard_errors(tmp_path):
+    put(tmp_path / "a", -9.0)
+    row = ROW._replace(at_most=None, below=0.0, runs=5)
+    assert entries(tmp_path, row)[0]["verdict"] == "cannot be told (1 of 5)"
+
+
+def test_what_a_row_must_not_have_is_left_to_another(tmp_path):
+    put(tmp_path / "own", 0.1)
+    put(tmp_path / "other", 0.9, model__alpha=0.0)
+    (entry,) = entries(tmp_path, ROW._replace(unless={"model.alpha": 0}))
+    assert entry["reached"] == 0.1
+
+
+def put_own(folder, own, value, quantity="nll", **changes):
+    """A run of a true experiment of this configuration, some dotted values of it changed."""
+    put(folder, value, quantity=quantity)
+    callbacks = with_paths(own["callbacks"], "/", str(folder))
+    config = OmegaConf.create(own | {"paths": {"run": str(folder)}, "seed": 0, "callbacks": callbacks})
+    for key, changed in changes.items():
+        OmegaConf.update(config, key.replace("__", "."), changed, force_add=True)
+    (folder / "config.yaml").write_text(OmegaConf.to_yaml(config))
+
+
+def test_differences_are_to_the_configuration_with_the_fewest_changes(tmp_path):
+    """Later runs of another weight, or of a few epochs, are not what the row is measured against."""
+    name = "burda2016/vae_reduced"
+    own = experiment_config(name)
+    put(tmp_path / "above", 97.0, quantity="nll")
+    put_own(tmp_path / "own", own, 99.0)
+    put_own(tmp_path / "short", own, 150.0, trainer__max_epochs=2)
+    os.utime(tmp_path / "short" / "evaluation.json", (1e9, 1e9))  # in whichever order they were run
+    row = Row("a model", "paper/row", "test.nll", versus={"experiment": name})
+    assert entries(tmp_path, row)[0]["reached"] == pytest.approx(-2)
+    os.utime(tmp_path / "own" / "evaluation.json", (9e8, 9e8))
+    assert entries(tmp_path, row)[0]["reached"] == pytest.approx(-2)
+    short = row._replace(versus={"experiment": name, "where": {"trainer.max_epochs": 2}})
+    assert entries(tmp_path, short)[0]["reached"] == pytest.approx(-53)
+
+
+def test_what_was_not_run_names_the_values_that_its_experiment_lacks():
+    row = Row("a VAE", "burda2016/vae_reduced", "test.nll", where={"trainer.max_epochs": 2, "data.batch_size": 100})
+    assert entries_of(row, [])[0]["experiment"] == "burda2016/vae_reduced trainer.max_epochs=2"
+    assert entries_of(ROW._replace(where={"model.alpha": 0}), [])[0]["experiment"] == "paper/row model.alpha=0"
 
 
 def test_a_quantity_may_be_measured_in_units_of_another(tmp_path):
     put(tmp_path / "a", {"ks": [0.1, 0.3], "null": 0.1})
     row = ROW._replace(quantity="test.ks", per="test.null", at_most=None, at_least=5)
     assert entries(tmp_path, row)[0]["reached"] == pytest.approx(3)
-    assert entries(tmp_path, row)[0]["met"] is False
+    assert entries(tmp_path, row)[0]["verdict"] == "missed"
     assert entries(tmp_path, row._replace(per="test.nothing"))[0]["reached"] is None
 
 
@@ -180,13 +237,14 @@ def test_the_command_prints_the_table_and_writes_it(tmp_path, capsys, monkeypatc
     assert "not run" in out
     assert "0.0942" in (tmp_path / "outputs" / "published.md").read_text()
     rows = json.loads((tmp_path / "outputs" / "published.json").read_text())["rows"]
-    assert [row["met"] for row in rows if row["reached"] is not None] == [True]
+    assert [row["verdict"] for row in rows if row["reached"] is not None] == ["met"]
     with pytest.raises(ValueError, match="there is no folder nowhere"):
         print_published(["nowhere"])
 
 
 def test_markdown_has_as_many_cells_in_every_line():
-    lines = markdown([entry for row in read_rows() for entry in entries_of(row, [])]).splitlines()
+    rows = [row._replace(where={}) for row in read_rows()]  # whose experiments need not be composed
+    lines = markdown([entry for row in rows for entry in entries_of(row, [])]).splitlines()
     assert {line.count("|") for line in lines} == {12}
 
 
@@ -196,6 +254,13 @@ def test_gates_say_what_they_hold_to():
         assert row.gate or not any(number is not None for number in numbers), row.what
         assert row.published is None or row.tag, row.what
         assert not row.tag.startswith("Ml"), "nothing is gated on what is hardly remembered"
+        assert row.below is None or row.runs > 1, f"{row.what}: a standard error needs several runs"
+
+
+@pytest.mark.parametrize("row", [row for row in read_rows() if row.per is not None], ids=lambda row: row.what)
+def test_what_a_row_divides_by_is_measured(row):
+    assert row.per == "test.mmd2_null"
+    assert experiment_config(row.experiment)["evaluation"]["null_pairs"] == 100
 
 
 EXPERIMENTS = sorted({e for row in read_rows() for e in (row.experiment, (row.versus or {}).get("experiment")) if e})

@@ -1,6 +1,7 @@
 """The denoising VAE's bounds, where everything is known: a linear-Gaussian model under Gaussian corruption."""
 
 from functools import partial
+from math import log
 from types import SimpleNamespace
 
 import pytest
@@ -16,7 +17,7 @@ from elbolab.distributions.corruption import BitFlip, Corruption, GaussianNoise
 from elbolab.evaluation import proposals
 from elbolab.evaluation.denoising import denoising_bounds
 from elbolab.evaluation.likelihood import importance_log_likelihood
-from elbolab.evaluation.proposals import from_corruptions, from_posterior, mixture_log_prob, proposal_of
+from elbolab.evaluation.proposals import from_corruptions, from_posterior, mixture_log_prob, sampling_of
 from elbolab.models.dvae import DVAE
 from elbolab.models.vae import VAE
 
@@ -113,17 +114,14 @@ def test_one_corruption_leaves_nothing_between_the_bounds(model):
     close(mixture.view(-1, 3), model.dvae)
 
 
-@pytest.mark.parametrize(("num_corruptions", "num_samples"), [(1, 4), (3, 6), (3, 7), (5, 2)])
+@pytest.mark.parametrize(("num_corruptions", "num_samples"), [(1, 4), (3, 2), (5, 1)])
 def test_the_mean_weight_is_the_evidence(model, num_corruptions, num_samples):
-    """Unbiased at any number of samples, also where M does not divide it."""
-    weights = importance_log_likelihood(
-        model.densities,
-        [Batch(model.x.repeat(20_000, 1))],
-        num_samples=num_samples,
-        seed=1,
-        proposal=proposal_of(model.densities, num_corruptions),
-    ).log_px.view(-1, 3)
-    close((weights - model.log_px).exp(), torch.ones(3))
+    """Unbiased at any number of samples from each of any number of corruptions."""
+    proposal, k = sampling_of(model.densities, num_samples, num_corruptions)
+    assert k == num_corruptions * num_samples
+    rows = [Batch(model.x.repeat(20_000, 1))]
+    weights = importance_log_likelihood(model.densities, rows, num_samples=k, seed=1, proposal=proposal).log_px
+    close((weights.view(-1, 3) - model.log_px).exp(), torch.ones(3))
 
 
 class Offsets(Corruption):
@@ -133,30 +131,29 @@ class Offsets(Corruption):
         return x + torch.arange(len(x)).view(-1, 1, 1)
 
 
-def test_sample_k_comes_from_component_k_mod_m_and_is_weighed_by_the_shares(model):
-    """Seven samples of three components, taken in two parts: shares 3/7, 2/7, 2/7."""
+def test_sample_k_comes_from_component_k_mod_m_and_is_weighed_by_the_equal_mixture(model):
+    """Two samples from each of three components, taken in two parts."""
     densities = small(Offsets, model.densities.layer)
     densities.layer.posterior.scale = torch.full((2,), 1e-3)
-    draw = from_corruptions(3, densities, (model.x,), 7)
-    parts = [draw(slice(0, 4)), draw(slice(4, 7))]
+    draw = from_corruptions(3, densities, (model.x,), 6)
+    parts = [draw(slice(0, 4)), draw(slice(4, 6))]
     z, log_q = (torch.cat([getattr(part, name) for part in parts]) for name in ("z", "log_q"))
     components = [densities.proposal(model.x + m) for m in range(3)]
-    shares = torch.tensor([3.0, 2.0, 2.0]) / 7
-    for k in range(7):
+    for k in range(6):
         torch.testing.assert_close(z[k], components[k % 3].mean, rtol=0, atol=0.01)
-        torch.testing.assert_close(log_q[k], shares[k % 3].log() + components[k % 3].log_prob(z[k]))  # no overlap
+        torch.testing.assert_close(log_q[k], components[k % 3].log_prob(z[k]) - log(3))  # no overlap
     densities.layer.posterior.scale = torch.ones(2)  # they do
     q = densities.proposal(torch.stack([model.x + m for m in range(3)]))
-    by_hand = sum(shares[m] * densities.proposal(model.x + m).log_prob(z).exp() for m in range(3))
-    torch.testing.assert_close(mixture_log_prob(q, z, shares), by_hand.log())
+    by_hand = sum(densities.proposal(model.x + m).log_prob(z).exp() for m in range(3)) / 3
+    torch.testing.assert_close(mixture_log_prob(q, z), by_hand.log())
 
 
 def test_the_mixture_is_the_same_whatever_fits_into_memory(model, monkeypatch):
     q = model.densities.proposal(model.densities.corrupt(model.x.expand(3, 3, 4)))
-    z, shares = q.sample((5,))[:, 0], torch.full((3,), 1 / 3)
-    whole = mixture_log_prob(q, z, shares)
+    z = q.sample((5,))[:, 0]
+    whole = mixture_log_prob(q, z)
     monkeypatch.setattr(proposals, "DRAWN", 1)
-    assert torch.equal(mixture_log_prob(q, z, shares), whole)
+    assert torch.equal(mixture_log_prob(q, z), whole)
 
 
 def test_more_corruptions_need_fewer_samples(model):
@@ -164,7 +161,7 @@ def test_more_corruptions_need_fewer_samples(model):
     rows = [Batch(model.x.repeat(2_000, 1))]
     nll = [
         importance_log_likelihood(
-            model.densities, rows, num_samples=12, seed=2, proposal=proposal_of(model.densities, num)
+            model.densities, rows, num_samples=12, seed=2, proposal=partial(from_corruptions, num)
         ).log_px.mean()
         for num in (1, 4)
     ]
@@ -176,13 +173,13 @@ def test_without_corruption_the_estimate_is_the_clean_one_bit_for_bit(model):
     clean = small(partial(Untouched, lambda x: layer.terms(x[0])), layer).eval()
     estimates = [
         importance_log_likelihood(clean, [Batch(model.x)], num_samples=20, seed=3, proposal=proposal).log_px
-        for proposal in (proposal_of(clean, 1), from_posterior)
+        for proposal in (partial(from_corruptions, 1), from_posterior)
     ]
     assert torch.equal(*estimates)
 
 
 def test_other_models_keep_their_posterior():
-    assert proposal_of(small_densities(), 5) is from_posterior
+    assert sampling_of(small_densities(), 7, 5) == (from_posterior, 7)
 
 
 def bits(num=8):

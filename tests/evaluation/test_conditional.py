@@ -1,16 +1,21 @@
 """Likelihoods of conditional models against what is known of them."""
 
 from dataclasses import replace
+from functools import partial
 from math import log
 
 import pytest
 import torch
 from tests.conditional_gaussian import conditional_gaussian
-from tests.helpers import BITS, LABELLED, regression, small_cvae, small_densities
+from tests.helpers import BITS, LABELLED, mlp, regression, small_cvae, small_densities
 
 from elbolab.batch import Batch
 from elbolab.densities.terms import Undefined
+from elbolab.distributions.conditional import Head
+from elbolab.distributions.priors import FixedBernoulli
+from elbolab.distributions.relaxed import RelaxedBernoulliLatent
 from elbolab.evaluation.conditional import (
+    class_information,
     class_log_likelihoods,
     conditional_quantities,
     is_label,
@@ -67,7 +72,7 @@ def test_chunks_and_batches_change_no_estimate(memory):
     parts = [Batch(batch.x[s], (batch.given[0][s],), y[s]) for s in (slice(7), slice(7, 20))]
     whole = conditional_quantities(densities, [batch], num_samples=9, seed=2, class_samples=4)
     chunked = conditional_quantities(densities, parts, num_samples=9, seed=2, class_samples=4, memory=memory)
-    assert whole.keys() == {"conditional_nll_mc", "nll", "error"}
+    assert whole.keys() == {"conditional_nll_mc", "nll", "class_information", "error"}
     for name, quantity in whole.items():
         assert chunked[name].value == pytest.approx(quantity.value, abs=1e-10), name
 
@@ -85,24 +90,75 @@ def test_the_class_is_summed_out_and_found_by_bayes_rule():
 
 def test_a_label_gains_at_most_its_own_information_and_the_mutual_information_in_mean():
     """On 6 bits and 3 classes, all 64 * 3 pairs: NLL(x) - NLL(x | y) <= -log p(y); its mean is I(x; y)."""
-    torch.manual_seed(2)
-    densities = regression()
-    for parameter in densities.parameters():  # classes that are worth telling apart
-        parameter.data *= 3
-    x = torch.cartesian_prod(*[torch.tensor([0.0, 1.0])] * 6).repeat(3, 1)
-    y = torch.arange(3).repeat_interleave(64)
-    log_px, label = class_log_likelihoods(densities, [Batch(x, (torch.eye(3)[y],), y)], num_samples=1, seed=0)
-    assert torch.equal(label, y)
-    log_p = log_px.gather(1, y[:, None])[:, 0]
-    gain = log_p - (log_px.logsumexp(1) - log(3))
+    densities, batch = enumerable(regression)
+    y = batch.y
+    by_class = class_log_likelihoods(densities, [batch], num_samples=1, seed=0)
+    assert torch.equal(by_class.y, y)
+    gain = class_information(by_class)
     assert (gain <= log(3) + 1e-12).all()
-    weight = log_p.exp() / 3
+    weight = by_class.log_px.gather(1, y[:, None])[:, 0].exp() / 3
     torch.testing.assert_close(weight.sum(), torch.tensor(1.0))
     p_x = weight.view(3, 64).sum(0)
     entropy = lambda p: -torch.xlogy(p, p).sum()  # noqa: E731
     information = entropy(p_x) + log(3) - entropy(weight)  # I = H(x) + H(y) - H(x, y)
     assert information > 0.1
     torch.testing.assert_close((weight * gain).sum(), information)
+
+
+def enumerable(build):
+    """A model of 6 bits and 3 classes that are worth telling apart, and all 64 * 3 pairs of them."""
+    torch.manual_seed(2)
+    densities = build()
+    for parameter in densities.likelihood.parameters():
+        parameter.data *= 3
+    x = torch.cartesian_prod(*[torch.tensor([0.0, 1.0])] * 6).repeat(3, 1)
+    y = torch.arange(3).repeat_interleave(64)
+    return densities, Batch(x, (torch.eye(3)[y],), y)
+
+
+def binary_cvae():
+    family = partial(RelaxedBernoulliLatent, temperature=0.5, straight_through=False)
+    return small_cvae(
+        prior=partial(FixedBernoulli, probability=0.3), posterior=partial(Head, net=mlp(5), family=family)
+    )
+
+
+def test_what_the_class_says_of_the_data_is_that_of_the_sum_over_all_codes():
+    """Two binary latents: log p(x | c) = log sum_z p(z) p(x | z, c) has four terms."""
+    densities, batch = enumerable(binary_cvae)
+    z = torch.cartesian_prod(*[torch.tensor([0.0, 1.0])] * 2)[:, None]
+    log_pz = densities.prior(batch.given[0]).log_prob(z.expand(4, 192, 2))
+    log_px = torch.stack(
+        [
+            (log_pz + densities.decode(z.expand(4, 192, 2), c.expand(192, 3)).log_prob(batch.x)).logsumexp(0)
+            for c in torch.eye(3)
+        ],
+        1,
+    )
+    exact = log_px.gather(1, batch.y[:, None])[:, 0] - (log_px.logsumexp(1) - log(3))
+    options = {"num_samples": 7, "seed": 0, "class_limit": None}
+    found = conditional_quantities(densities, [batch], class_samples=1_000, **options)["class_information"]
+    assert found.value == pytest.approx(exact.mean().item(), abs=0.01)
+    assert found.stderr == pytest.approx(exact.std().item() / 192**0.5, rel=0.02)
+    assert (found.n, found.k, found.unit) == (192, 1_000, "nats")
+    for k in (1, 3):  # the bound holds for estimates too, however rough
+        rough = class_log_likelihoods(densities, [batch], num_samples=k, seed=0)
+        assert (class_information(rough) <= log(3)).all()
+    assert class_information(rough).max() > log(3) - 0.05
+
+
+def test_information_is_measured_with_the_draws_of_nll_alone():
+    """-nll + information is the same data's log p(x | c); other data and another K are conditional_nll's."""
+    model = conditional_gaussian(num=60, wider=1.5)
+    options = {"num_samples": 50, "seed": 0, "class_samples": 2, "class_limit": 40}
+    found = conditional_quantities(model.densities, [model.batch], **options)
+    by_class = class_log_likelihoods(model.densities, [first_rows(model.batch, 40)], num_samples=2, seed=0)
+    of_label = by_class.log_px.gather(1, by_class.y[:, None]).mean().item()
+    assert found["class_information"].value == pytest.approx(found["nll"].value + of_label, abs=1e-9)
+
+
+def first_rows(batch, num):
+    return Batch(batch.x[:num], (batch.given[0][:num],), batch.y[:num])
 
 
 def test_a_regression_is_exact_with_one_sample():
@@ -171,8 +227,15 @@ def test_everything_is_reported_by_its_name():
     report = evaluate(small_cvae(), source, **options)
     entries = report["test"]
     assert (entries["nll"]["n"], entries["nll"]["k"], entries["error"]["n"]) == (12, 2, 12)
+    assert entries["class_information"]["n"] == 12
     assert (entries["conditional_nll"]["n"], entries["conditional_nll_mc"]["k"]) == (30, 3)
-    for name in ("conditional nll, K=3 [nats]", "conditional nll mc, K=3 [nats]", "nll, K=2 [nats]", "error"):
+    for name in (
+        "conditional nll, K=3 [nats]",
+        "conditional nll mc, K=3 [nats]",
+        "nll, K=2 [nats]",
+        "class information, K=2",
+        "error",
+    ):
         assert name in table(report)
 
 

@@ -299,12 +299,52 @@ def test_loss_curves_show_what_was_logged_once(tmp_path):
     assert [axes.get_title() for axes in loss_curves(path).axes] == ["ELBO (nats)", "loss (nats)"]
 
 
-def test_a_denoising_bound_has_a_panel_and_makes_its_loss_superfluous(tmp_path):
-    path = tmp_path / "metrics.csv"
-    rows = [f"{step},{-100 - step},{-110 - step},{110 + step}" for step in range(5)]
-    path.write_text("\n".join(["step,train/elbo,train/dvae_bound,train/loss", *rows]) + "\n")
-    titles = [axes.get_title() for axes in loss_curves(path).axes]
-    assert titles == ["ELBO (nats)", r"$L_\mathrm{dvae}$ (nats)"]
+def curves_of(path, *columns, loss=lambda step: 7.0 - step):
+    """The panels of a file with these columns, by title, with the labels of their lines."""
+    values = {"train/loss": loss}
+    rows = [
+        [str(values.get(c, lambda step, i=i: -100 * i - step)(step)) for i, c in enumerate(columns)]
+        for step in range(5)
+    ]
+    text = [",".join(["step", *columns]), *(",".join([str(step), *row]) for step, row in enumerate(rows))]
+    path.write_text("\n".join(text) + "\n")
+    axes = [axes for axes in loss_curves(path).axes if axes.lines]
+    return {one.get_title(): [line.get_label() for line in one.lines] for one in axes}
+
+
+def test_bounds_share_a_panel_and_make_their_loss_superfluous(tmp_path):
+    columns = ["train/elbo", "train/dvae_bound", "val/elbo", "val/dvae_bound", "train/loss"]
+    panels = curves_of(tmp_path / "metrics.csv", *columns, loss=lambda step: 100 + step)
+    of_bound = [r"train $L_\mathrm{dvae}$", r"val $L_\mathrm{dvae}$"]
+    assert panels == {"bounds (nats)": ["train ELBO", "val ELBO", *of_bound]}
+
+
+def test_players_errors_and_distances_have_panels(tmp_path):
+    players = ["style_critic_loss", "category_critic_loss", "generator_loss", "classifier_loss", "critic_penalty"]
+    columns = ["train/loss", "train/distortion", *(f"train/{name}" for name in players), "train/grad_norm", "lr-Adam"]
+    panels = curves_of(tmp_path / "metrics.csv", *columns, "val/distortion", "val/mmd2", "val/error", "train/error")
+    assert list(panels) == ["distortion (nats)", "loss (nats)", "losses by player (nats)", "error (share)", "MMD$^2$"]
+    assert panels["losses by player (nats)"] == [f"train {name.replace('_', ' ')}" for name in players]
+    assert panels["error (share)"] == ["train", "val"]
+    again = curves_of(tmp_path / "metrics.csv", *columns, loss=lambda step: -100.0 - step)
+    assert list(again) == ["distortion (nats)", "losses by player (nats)"], "the loss is the distortion"
+
+
+def test_what_validation_reports_besides_has_a_panel_of_its_own(tmp_path):
+    columns = ["train/alpha", "train/iwae_bound", "train/gsnn_bound", "val/gsnn_bound", "val/word_accuracy"]
+    panels = curves_of(tmp_path / "metrics.csv", *columns, "train/word_accuracy", "val/classification")
+    assert panels == {
+        "bounds (nats)": ["train iwae bound", "train gsnn bound", "val gsnn bound"],
+        "classification (nats)": ["val"],
+        "word accuracy": ["train", "val"],
+    }
+
+
+def test_many_panels_are_broken_into_rows(tmp_path):
+    panels = curves_of(tmp_path / "metrics.csv", *(f"val/{name}" for name in "abcdef"))
+    assert list(panels) == list("abcdef")
+    width, height = loss_curves(tmp_path / "metrics.csv").get_size_inches()
+    assert (width, height) == pytest.approx((4 * 2.9, 2 * 2.6))
 
 
 def test_the_first_steps_do_not_set_the_scale(tmp_path):

@@ -35,6 +35,20 @@ def test_float32_far_from_the_origin_is_good_enough():
     torch.testing.assert_close(mmd2(x, y), mmd2(x.double(), y.double()), atol=1e-6, rtol=0)
 
 
+def test_float32_is_as_good_as_the_definition_of_many_points():
+    """The powers of a rounded kernel, and sums of rows, against float64 and the formula as it stands."""
+    x, y = 5 * torch.randn(3_000, 2), 5 * torch.randn(3_000, 2)
+    found = mmd2(x, y)
+    torch.testing.assert_close(found, naive(x.double(), y.double()), atol=1e-8, rtol=0)
+    assert found.abs().max() > 1e-5  # a thousand times what rounding changes
+
+
+def test_points_far_from_the_prior_are_no_closer_than_to_themselves():
+    """Exponents are differences of squares, here of numbers that float32 rounds to whole ones."""
+    x, y = 1e5 + torch.randn(300, 2), torch.randn(300, 2)
+    assert (mmd2(x, y) <= 2 + 1e-6).all()
+
+
 def gaussian_kernel_mean(mean, variance, h, dim):
     """E exp(-|d|^2 / 2 h^2) of d ~ N(mean, variance I)."""
     return (1 + variance / h**2) ** (-dim / 2) * np.exp(-np.sum(np.square(mean)) / (2 * (h**2 + variance)))

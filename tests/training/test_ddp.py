@@ -6,8 +6,8 @@ from functools import partial
 import pytest
 import torch
 from lightning.pytorch.callbacks import Callback
-from tests.helpers import Bits, LabelledBits, fit, small_vae, weights
-from tests.models.registry import make
+from tests.helpers import Bits, LabelledBits, data_for, fit, small_vae, weights
+from tests.models.registry import VARIANTS, make
 
 from elbolab.models.classifier import Classifier
 from elbolab.training.newest import Newest
@@ -149,3 +149,13 @@ def test_players_of_two_ranks_stay_one_model(two_ranks):
     assert torch.equal(first["weights"], second["weights"])
     assert not torch.equal(first["weights"], weights(make("aae")))
     assert not torch.equal(first["noise"], second["noise"])
+
+
+@pytest.mark.slow  # tests/training/test_ranks.py has all of them at the stepper; this is Lightning around it, 2 s each
+@pytest.mark.parametrize("name", VARIANTS)
+def test_every_variant_trains_on_two_ranks(name, two_ranks):
+    model = make(name)
+    first, second = two_ranks(max_steps=20, model=model, data=lambda **_: data_for(model))
+    assert torch.equal(first["weights"], second["weights"])
+    assert first["step"] == 20
+    assert not torch.equal(first["weights"], weights(make(name)))

@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 
 from elbolab.cli.compare import MOST_DIFFERENCES, labels
 from elbolab.cli.planning import experiment_config
-from elbolab.cli.reached import Reached, changes, measured, repetitions
+from elbolab.cli.reached import Reached, changes, lacking, measured, repetitions
 from elbolab.cli.run_dir import write_atomically, write_json
 
 ROWS = Path(__file__).with_name("published.yaml")
@@ -38,10 +38,12 @@ class Row(NamedTuple):
         at_most: the same as a number, where it is one.
         at_least: likewise.
         below: what the mean must lie below by more than 2 standard errors.
+        runs: over how many splits of labelled data, or seeds where none are labelled, the gate is asked.
         per: a quantity of the same run that it is divided by.
         where: values that a run's configuration has besides.
+        unless: values that it must not have: those of another row.
         versus: ``experiment``, ``where`` and, if it is another, ``quantity`` of the runs whose values are subtracted,
-            seed by seed.
+            seed by seed; of several configurations the one with the fewest changes.
     """
 
     what: str
@@ -54,8 +56,10 @@ class Row(NamedTuple):
     at_most: float | None = None
     at_least: float | None = None
     below: float | None = None
+    runs: int = 1
     per: str | None = None
     where: dict[str, Any] = {}
+    unless: dict[str, Any] = {}
     versus: dict[str, Any] | None = None
 
 
@@ -83,14 +87,26 @@ def print_published(args: Sequence[str]) -> None:
 def entries_of(row: Row, runs: Sequence[Reached]) -> list[dict[str, Any]]:
     """What was reached of one row: an entry for every configuration that was run, or one that says that none was."""
     base = _base(row, runs)
-    groups = _groups(row.experiment, _of(runs, row.experiment, row.where))
+    groups = _groups(row.experiment, _of(runs, row.experiment, row.where, row.unless))
     reached = [_entry(row, group, name, base) for name, group in groups]
-    not_run = _told(row) | {"experiment": row.experiment, "reached": None}
-    return [_told(row) | entry for entry in reached if entry["reached"] is not None] or [not_run]
+    found = [_told(row) | entry for entry in reached if entry["reached"] is not None]
+    return found or [_told(row) | {"experiment": _asked(row), "reached": None}]
+
+
+def _asked(row: Row) -> str:
+    """The experiment, and the values that it does not have by itself."""
+    try:
+        values = lacking(_own(row.experiment), row.where) if row.where else {}
+    except HydraException:
+        values = row.where
+    return " ".join([row.experiment, *(f"{key}={value}" for key, value in values.items())])
 
 
 def _groups(experiment: str, runs: Sequence[Reached]) -> list[tuple[str, list[Reached]]]:
-    """Repetitions, and what they have other than their experiment; than each other, of one that is not to be found."""
+    """Repetitions, and what they have other than their experiment; than each other, of one that is not to be found.
+
+    What has the fewest changes comes first.
+    """
     try:
         own = _own(experiment) if runs else {}
     except HydraException:
@@ -98,6 +114,7 @@ def _groups(experiment: str, runs: Sequence[Reached]) -> list[tuple[str, list[Re
         names = labels([group[0].config for group in groups]) if len(groups) > 1 else [""] * len(groups)
         return list(zip(names, groups, strict=True))
     groups = repetitions(runs, lambda run: str(changes(run.config, own)))
+    groups.sort(key=lambda group: len(changes(group[0].config, own)))
     return [(_listed(changes(group[0].config, own)), group) for group in groups]
 
 
@@ -112,16 +129,19 @@ def _own(experiment: str) -> dict[str, Any]:
 
 
 def _base(row: Row, runs: Sequence[Reached]) -> dict[Any, float | None]:
-    """By seeds, what the newest run of what a row is measured against has reached; empty where it is of none."""
+    """By seeds, what that which a row is measured against has reached; empty where it is measured against nothing."""
     if row.versus is None:
         return {}
-    others = _of(runs, row.versus["experiment"], row.versus.get("where", {}))
-    quantity = row.versus.get("quantity", row.quantity)
-    return {run.seeds: run.value(quantity) for run in sorted(others, key=lambda run: run.when)}
+    experiment, quantity = row.versus["experiment"], row.versus.get("quantity", row.quantity)
+    groups = _groups(experiment, _of(runs, experiment, row.versus.get("where", {})))
+    return {run.seeds: run.value(quantity) for run in groups[0][1]} if groups else {}
 
 
-def _of(runs: Sequence[Reached], experiment: str, where: dict[str, Any]) -> list[Reached]:
-    return [run for run in runs if run.experiment == experiment and run.has(where)]
+def _of(
+    runs: Sequence[Reached], experiment: str, where: dict[str, Any], unless: dict[str, Any] | None = None
+) -> list[Reached]:
+    chosen = [run for run in runs if run.experiment == experiment and run.has(where)]
+    return [run for run in chosen if not unless or not run.has(unless)]
 
 
 def _told(row: Row) -> dict[str, Any]:
@@ -137,13 +157,14 @@ def _entry(row: Row, runs: Sequence[Reached], label: str, base: dict[Any, float 
     used = [run for run in runs if run.seeds in values]
     average = mean(values.values()) if values else None
     stderr = stdev(values.values()) / len(values) ** 0.5 if len(values) > 1 else None
+    splits = len({split for _, split in values if split is not None})
     return {
         "experiment": f"{row.experiment} ({label})" if label else row.experiment,
         "reached": average,
         "stderr": stderr,
-        "met": _met(row, average, stderr),
+        "verdict": _verdict(row, average, stderr, splits or len(values)),
         "runs": len(values),
-        "splits": len({split for _, split in values if split is not None}),
+        "splits": splits,
         "epochs": _distinct(run.epochs for run in used),
         "seconds": _average(run.seconds for run in used),
         "hardware": _distinct(run.hardware for run in used),
@@ -163,11 +184,19 @@ def _value(row: Row, run: Reached, base: dict[Any, float | None]) -> float | Non
     return value
 
 
-def _met(row: Row, value: float | None, stderr: float | None) -> bool | None:
-    """Whether the gate is met; None where it is no number, or cannot be told from one run."""
-    if value is None or (row.at_most is row.at_least is row.below is None) or (row.below is not None and not stderr):
-        return None
-    surely = row.below is None or value + 2 * (stderr or 0) < row.below
+def _verdict(row: Row, value: float | None, stderr: float | None, count: int) -> str:
+    """Whether ``count`` splits or seeds meet the gate, so far if it asks for more; empty where it is no number."""
+    if value is None or (row.at_most is row.at_least is row.below is None):
+        return ""
+    told = f"({count} of {row.runs})"
+    if row.below is not None and stderr is None:
+        return f"cannot be told {told}"
+    verdict = "met" if _meets(row, value, stderr or 0.0) else "missed"
+    return verdict if count >= row.runs else f"{verdict} so far {told}"
+
+
+def _meets(row: Row, value: float, stderr: float) -> bool:
+    surely = row.below is None or value + 2 * stderr < row.below
     return surely and (row.at_most is None or value <= row.at_most) and (row.at_least is None or value >= row.at_least)
 
 
@@ -213,8 +242,7 @@ def words(entry: dict[str, Any]) -> dict[str, str]:
     told["published"] = _published(entry)
     if entry["reached"] is None:
         return told | {"reached": NOT_RUN} | dict.fromkeys(("runs", "epochs", "time", *MORE), "")
-    if entry["met"] is not None:
-        told["gate"] += ": met" if entry["met"] else ": missed"
+    told["gate"] = ": ".join(part for part in (told["gate"], entry["verdict"]) if part)
     lists = {name: ", ".join(map(_short, entry[name])) for name in ("epochs", *MORE)}
     if len(entry["commit"]) > 1:
         lists["commit"] = f"mixed: {lists['commit']}"

@@ -58,8 +58,13 @@ class Reached(NamedTuple):
 
     def has(self, values: Mapping[str, Any]) -> bool:
         """Whether its configuration has these values at these dotted keys."""
-        cfg = OmegaConf.create(self.config)
-        return all(OmegaConf.select(cfg, key) == value for key, value in values.items())
+        return not lacking(self.config, values)
+
+
+def lacking(config: dict[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the values that a configuration does not have at their dotted keys."""
+    cfg = OmegaConf.create(config)
+    return {key: value for key, value in values.items() if OmegaConf.select(cfg, key) != value}
 
 
 def content_of(config: dict[str, Any]) -> dict[str, Any]:

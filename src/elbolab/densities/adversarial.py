@@ -56,6 +56,11 @@ class Matched(Latent):
         """False."""
         return False
 
+    @property
+    def is_class(self) -> bool:
+        """Whether the prior draws one-hot vectors."""
+        return isinstance(self.p, OneHotCategorical)
+
 
 @final
 class AdversarialAutoencoder(Densities):
@@ -164,7 +169,7 @@ class Categorical(Densities, ABC):
         if spec.given:
             raise ValueError("a categorical autoencoder finds the category itself: choose data.given=none")
         self.spec = spec
-        self.latent_dim = latent_dim
+        self.latent_dim, self.class_dim = latent_dim, num_categories
         self.latent_shape = (latent_dim + num_categories,)
         self.prior = _given(prior, PRIOR_MISSING)((), (latent_dim,))
         self.posterior = _given(posterior, POSTERIOR_MISSING)((spec.x,), self.latent_shape)

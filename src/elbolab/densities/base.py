@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from math import prod
 from typing import Self, final
 
 from torch import Tensor, nn
@@ -19,12 +20,21 @@ class Densities(nn.Module, ABC):
     Attributes:
         spec: what is known of the data.
         latent_shape: shape of one latent draw, or code.
+        class_dim: how many numbers at the end of a code are a class, one-hot or its probabilities; the others are
+            dimensions, each with a meaning of its own.
         frozen: whether it is part of another model and no longer trained; see `freeze`.
     """
 
     spec: Spec
     latent_shape: Shape
+    class_dim: int = 0
     frozen: bool = False
+
+    @final
+    @property
+    def code_dim(self) -> int:
+        """How many numbers of a code are dimensions, which come first: all but its class."""
+        return prod(self.latent_shape) - self.class_dim
 
     @final
     def train(self, mode: bool = True) -> Self:

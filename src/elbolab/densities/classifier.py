@@ -41,7 +41,8 @@ class Classifier(Classifying):
             if part is not None:
                 raise ValueError(f"a classifier has no {name}: choose {name}=none, or model=m2")
         self.spec = spec
-        self.latent_shape = (check_classes(spec),)
+        self.class_dim = check_classes(spec)
+        self.latent_shape = (self.class_dim,)
         self.classifier = classifier((spec.x,), self.latent_shape)
         check_classifier(self.classifier, spec)
 

@@ -64,7 +64,7 @@ class Labelled(Enumerating, Styled):
         self.spec = spec
         self.conditional = SingleLayer(spec._replace(given=(classes,)), latent_dim, prior, posterior, likelihood)
         self.latent_shape = (latent_dim + self.num_classes,)
-        self.latent_dim = latent_dim
+        self.latent_dim, self.class_dim = latent_dim, self.num_classes
         self.classifier = classifier((spec.x,), classes)
         check_classifier(self.classifier, spec)
         self.register_buffer("classes", torch.eye(self.num_classes), persistent=False)

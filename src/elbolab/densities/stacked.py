@@ -78,7 +78,7 @@ class Stacked(Enumerating, Styled):
         codes = Spec(self.m1.latent_shape, Support.REAL, num_classes=num_classes)
         parts = (prior, posterior, likelihood, classifier)
         self.m2 = Labelled(codes, latent_dim, *parts, learn_class_prior=learn_class_prior, class_chunk=class_chunk)
-        self.latent_shape = self.m2.latent_shape
+        self.latent_shape, self.class_dim = self.m2.latent_shape, self.m2.class_dim
 
     # -- the bound ----------------------------------------------------------------------------------------------------
 

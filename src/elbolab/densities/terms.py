@@ -11,7 +11,7 @@ from typing import final
 
 import torch
 from torch import Tensor
-from torch.distributions import Distribution, Independent, Normal, kl_divergence
+from torch.distributions import Distribution, Independent, Normal, OneHotCategorical, kl_divergence
 
 from elbolab.distributions.relaxed import Relaxed
 
@@ -56,6 +56,11 @@ class Latent(ABC):
     @abstractmethod
     def is_bound(self) -> bool:
         """Whether the ELBO with this draw is a lower bound on log p(x); false for a relaxed draw."""
+
+    @property
+    @abstractmethod
+    def is_class(self) -> bool:
+        """Whether it is a class, z a one-hot vector or its probabilities: one latent, whatever the length of z."""
 
 
 @final
@@ -104,6 +109,11 @@ class Sampled(Latent):
         """False when q is a relaxation."""
         return not isinstance(self.q, Relaxed)
 
+    @property
+    def is_class(self) -> bool:
+        """Whether the prior draws one-hot vectors."""
+        return isinstance(self.p, OneHotCategorical)
+
 
 @final
 class AtDraw(Latent):
@@ -138,6 +148,11 @@ class AtDraw(Latent):
         """True: the draw is hard."""
         return True
 
+    @property
+    def is_class(self) -> bool:
+        """False."""
+        return False
+
 
 @final
 class Certain(Latent):
@@ -169,6 +184,11 @@ class Certain(Latent):
     def is_bound(self) -> bool:
         """True, and tight."""
         return True
+
+    @property
+    def is_class(self) -> bool:
+        """False."""
+        return False
 
 
 def expand_to(p: Distribution, q: Distribution) -> Distribution:

@@ -55,7 +55,7 @@ def aggregate_quantities(
         densities: a model with one continuous latent variable beside its categories.
         batches: the data; the first ``limit`` are used.
         seed: of the draws.
-        limit: N at most; the cost is N^2, about a second for 10,000.
+        limit: N at most; the cost is N^2, a third of a second for 10,000.
         null: ``mmd2_null`` is the 99th percentile of mmd2 between so many pairs of draws of the prior, N points each;
             each pair costs as much as mmd2. None: none.
     """

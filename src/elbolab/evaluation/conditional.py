@@ -44,7 +44,7 @@ def conditional_quantities(
     class_samples: int = 100,
     class_limit: int | None = 1_000,
 ) -> dict[str, Quantity]:
-    """Those that exist of conditional_nll_mc, nll and error; nothing for a model without conditions.
+    """Those that exist of conditional_nll_mc, nll, class_information and error; none for a model without conditions.
 
     Args:
         densities: the model.
@@ -52,13 +52,15 @@ def conditional_quantities(
         num_samples: K of conditional_nll_mc.
         seed: seed of the noise.
         memory: as that of `importance_log_likelihood`.
-        class_samples: K of nll and error, for each class.
-        class_limit: data of nll and error, at most; None for all.
+        class_samples: K of the others, for each class.
+        class_limit: data of the others, at most; None for all.
 
     Returns:
         conditional_nll_mc, -log p(x | c) by draws from p(z | c). Where the one condition is the class label, nll, which
-        is -log 1/C sum_c p(x | c), and error, the share of data whose class is not argmax_c p(x | c): Bayes' rule with
-        classes that are equally probable.
+        is -log 1/C sum_c p(x | c), class_information (see `class_information`), and error, the share of data whose
+        class is not argmax_c p(x | c): Bayes' rule with classes that are equally probable. These three are of the same
+        data and draws. conditional_nll (see `likelihood_quantities`) has all data, draws and a K of its own, so that
+        nll - conditional_nll is no information: it may exceed log C.
     """
     if not densities.spec.given:
         return {}
@@ -116,6 +118,21 @@ def class_log_likelihoods(
     return ByClass(**over_groups(densities, batches, estimate, num_samples=num_samples, seed=seed, memory=memory))
 
 
+def class_information(by_class: ByClass) -> Tensor:
+    """What the class of each datum says of it: log p(x | c) - log p(x), nats, (N,).
+
+    It is at most log C, as p(x) >= p(c) p(x | c), and so is its estimate, whose two terms share their draws; over data
+    of the model itself its mean is I(x; c).
+    """
+    log_px, y = by_class
+    return log_px.gather(1, y[:, None])[:, 0] - _log_marginal(log_px)
+
+
+def _log_marginal(log_px: Tensor) -> Tensor:
+    """Log 1/C sum_c p(x | c), (N, C) -> (N,) in float64."""
+    return log_px.double().logsumexp(1) - log(log_px.shape[1])
+
+
 def is_label(spec: Spec, batches: Iterable[Batch]) -> bool:
     """Whether the one condition is the class label as a one-hot vector, by the first batch."""
     if spec.num_classes is None or spec.given != ((spec.num_classes,),):
@@ -125,11 +142,11 @@ def is_label(spec: Spec, batches: Iterable[Batch]) -> bool:
 
 
 def _without_class(by_class: ByClass, num_samples: int, seed: int) -> dict[str, Quantity]:
-    """Both quantities."""
-    num_classes = by_class.log_px.shape[1]
-    nll = log(num_classes) - by_class.log_px.double().logsumexp(1)
-    wrong = (by_class.log_px.argmax(1) != by_class.y).to(by_class.log_px.dtype)
+    """nll, class_information and error."""
+    log_px = by_class.log_px
+    wrong = (log_px.argmax(1) != by_class.y).to(log_px.dtype)
     return {
-        "nll": mean_of(nll.to(by_class.log_px.dtype), k=num_samples, seed=seed),
+        "nll": mean_of(-_log_marginal(log_px).to(log_px.dtype), k=num_samples, seed=seed),
+        "class_information": mean_of(class_information(by_class).to(log_px.dtype), k=num_samples, seed=seed),
         "error": mean_of(wrong, k=num_samples, seed=seed, unit="fraction"),
     }

@@ -54,8 +54,7 @@ def _bounds(densities: Densities, rows: Rows, num_corruptions: int) -> dict[str,
     bounds = {"dvae_bound": terms.elbo.mean(0)}
     match terms.latents:
         case (Sampled(z=z, q=q),):
-            shares = z.new_full((num_corruptions,), 1 / num_corruptions)
-            log_weight = terms.log_weight + q.log_prob(z) - mixture_log_prob(q, z, shares)
+            log_weight = terms.log_weight + q.log_prob(z) - mixture_log_prob(q, z)
             bounds["mixture_bound"] = log_weight.mean(0)
     return bounds
 

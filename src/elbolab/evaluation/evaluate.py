@@ -95,11 +95,11 @@ def evaluate(
         aggregate_limit: codes that are compared with draws of the prior, at most; the cost is quadratic.
         null_pairs: pairs of draws of the prior for mmd2_null; None for none.
         parzen_samples: windows of parzen_log_lik; None for none.
-        class_samples: K, for each class, of a class-conditional model's nll and error.
-        class_limit: data of each split that these two are measured on, at most; None for all.
+        class_samples: K, for each class, of a class-conditional model's nll, class_information and error.
+        class_limit: data of each split that these three are measured on, at most; None for all.
         scores: how the disentanglement scores are taken; as many data as they are scored on are edited.
-        num_corruptions: M, corruptions of each datum that a denoising model's bounds and NLL rest on; the K samples of
-            its NLL are shared out among them.
+        num_corruptions: M, corruptions of each datum that a denoising model's bounds and NLL rest on; its NLL has K
+            samples from each of them, M K in all.
         corruption: recipe of the corruption from which data are restored; None: none is.
 
     Raises:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from elbolab.batch import Batch
 from elbolab.densities.base import Densities
 from elbolab.densities.terms import Terms, Undefined
-from elbolab.evaluation.proposals import DRAWN, Draw, Drawn, Proposal, Rows, from_posterior, proposal_of
+from elbolab.evaluation.proposals import DRAWN, Draw, Drawn, Proposal, Rows, from_posterior, sampling_of
 from elbolab.evaluation.quantity import Quantity, mean_of
 from elbolab.evaluation.ranks import shared_out
 from elbolab.evaluation.seeded import device_of, evaluating, seed_noise
@@ -186,33 +186,33 @@ def likelihood_quantities(
     """Those that exist of elbo, rate, distortion, nll, ess, degenerate and bits_per_dim; none for a classifier.
 
     Of a model with conditions it is the conditional log-likelihood, and so nll and bits_per_dim are named
-    conditional_nll and conditional_bits_per_dim. The samples of a denoising model come from the equal mixture of its
-    posteriors at ``num_corruptions`` corruptions of each datum.
+    conditional_nll and conditional_bits_per_dim. A denoising model has ``num_samples`` samples from each of
+    ``num_corruptions`` corruptions of a datum, weighted by the equal mixture of its posteriors there (Im et al. 2017);
+    its ``k`` is the number of all of them.
 
     ``degenerate`` is the fraction of data whose effective sample size is below 2: one sample carries their estimate.
-    One sample always does, so with ``num_samples=1`` neither it nor ess is there.
+    One sample always does, so where there is one neither it nor ess is there.
     """
     try:
         parts = bound(densities, batches, seed=seed)
     except Undefined:
         return {}
     quantities = {name: mean_of(values, k=1, seed=seed) for name, values in parts.items()}
-    options: dict[str, Any] = {"num_samples": num_samples, "seed": seed, "memory": memory}
+    proposal, k = sampling_of(densities, num_samples, num_corruptions)
+    options: dict[str, Any] = {"num_samples": k, "seed": seed, "memory": memory}
     try:
-        proposal = proposal_of(densities, num_corruptions)
         marginal = importance_log_likelihood(densities, batches, proposal=proposal, **options)
     except Undefined:
         return quantities
     of_what = "conditional_" if densities.spec.given else ""
-    quantities[f"{of_what}nll"] = mean_of(-marginal.log_px, k=num_samples, seed=seed)
-    if num_samples > 1:
+    quantities[f"{of_what}nll"] = mean_of(-marginal.log_px, k=k, seed=seed)
+    if k > 1:
         degenerate = (marginal.ess < 2).to(marginal.ess.dtype)
-        quantities["ess"] = mean_of(marginal.ess, k=num_samples, seed=seed, unit="samples")
-        quantities["degenerate"] = mean_of(degenerate, k=num_samples, seed=seed, unit="fraction")
+        quantities["ess"] = mean_of(marginal.ess, k=k, seed=seed, unit="samples")
+        quantities["degenerate"] = mean_of(degenerate, k=k, seed=seed, unit="fraction")
     if _is_discrete(densities, batches):
         per_dim = prod(densities.spec.x) * log(2)
-        bits = mean_of(-marginal.log_px / per_dim, k=num_samples, seed=seed, unit="bits/dim")
-        quantities[f"{of_what}bits_per_dim"] = bits
+        quantities[f"{of_what}bits_per_dim"] = mean_of(-marginal.log_px / per_dim, k=k, seed=seed, unit="bits/dim")
     return quantities
 
 

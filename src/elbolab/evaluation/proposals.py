@@ -1,11 +1,11 @@
 """Where the samples of an importance-sampled likelihood come from.
 
-Shapes: G = data in a group, K = samples per datum, S = some of them, M = corruptions of a datum.
+Shapes: G = data in a group, K = samples per datum (from each of M corruptions, where it has some), S = some of them.
 """
 
 from collections.abc import Callable
 from functools import partial
-from math import prod
+from math import log, prod
 from typing import final
 
 import torch
@@ -97,46 +97,48 @@ def _draws(q: Distribution, num: int) -> Tensor:
     return q.rsample((num,)) if q.has_rsample else q.sample((num,))  # torch's `sample` first looks at every scale
 
 
-def proposal_of(densities: Densities, num_corruptions: int) -> Proposal:
-    """A denoising model's own, `from_corruptions`; the posterior of any other."""
-    return partial(from_corruptions, num_corruptions) if isinstance(densities, Corrupting) else from_posterior
+def sampling_of(densities: Densities, num_samples: int, num_corruptions: int) -> tuple[Proposal, int]:
+    """What draws the samples of each datum, and how many.
+
+    Of a denoising model they are K from each of its M corruptions, M K in all; of any other K from its posterior.
+    """
+    if isinstance(densities, Corrupting):
+        return partial(from_corruptions, num_corruptions), num_corruptions * num_samples
+    return from_posterior, num_samples
 
 
 def from_corruptions(num_corruptions: int, densities: Densities, rows: Rows, num_samples: int) -> Draw:
-    """Z from the mixture over m of q(z | x~_m) at M corruptions of each datum: what a denoising model's bound is of.
+    """Z from M corruptions x~_m of each datum, as many from each q(z | x~_m): what a denoising model's bound is of.
 
-    Sample k comes from component k mod M, and every weight is divided by the mixture of all of a datum's own
-    components, each with its share n_m / K of the samples: 1/M where M divides K. So the mean weight is p(x) without
-    bias (deterministic mixture sampling, Owen and Zhou 2000), whatever was drawn as corruptions.
+    Sample k comes from component k mod M, and every weight is divided by the equal mixture (1/M) sum_m q(z | x~_m) over
+    that datum's own corruptions. So the mean weight is p(x) without bias (deterministic mixture sampling, Owen and Zhou
+    2000), whatever was drawn as corruptions.
 
     Args:
-        num_corruptions: M; no more than K of them are drawn.
+        num_corruptions: M.
         densities: a denoising model.
         rows: the group.
-        num_samples: K, those of all components together.
+        num_samples: M K, those of all components together.
     """
-    assert isinstance(densities, Corrupting), "`proposal_of` has asked for it"
+    assert isinstance(densities, Corrupting), "`sampling_of` has asked for it"
+    assert num_samples % num_corruptions == 0
     x, *given = rows
-    num = min(num_corruptions, num_samples)
-    q = densities.proposal(densities.corrupt(x.expand(num, *x.shape)), *given)
-    shares = x.new_tensor([len(range(m, num_samples, num)) for m in range(num)]) / num_samples
+    q = densities.proposal(densities.corrupt(x.expand(num_corruptions, *x.shape)), *given)
 
     def draw(samples: slice) -> Drawn:
-        first, size = samples.start % num, samples.stop - samples.start
-        z = _draws(q, -(-(first + size) // num)).flatten(0, 1)[first : first + size]
-        return Drawn(z, mixture_log_prob(q, z, shares))
+        first, size = samples.start % num_corruptions, samples.stop - samples.start
+        z = _draws(q, -(-(first + size) // num_corruptions)).flatten(0, 1)[first : first + size]
+        return Drawn(z, mixture_log_prob(q, z))
 
     return draw
 
 
-def mixture_log_prob(q: Distribution, z: Tensor, shares: Tensor) -> Tensor:
-    """Log sum_m share_m q_m(z), (S, G), in parts that hold `DRAWN` numbers.
+def mixture_log_prob(q: Distribution, z: Tensor) -> Tensor:
+    """Log (1/M) sum_m q_m(z), (S, G), in parts that hold `DRAWN` numbers.
 
     Args:
         q: the components, batch shape (M, G).
         z: points, (S, G, *event).
-        shares: weights of the components (M,), which sum to 1.
     """
     at_once = max(1, DRAWN // (prod(q.batch_shape) * prod(q.event_shape)))
-    parts = [q.log_prob(part[:, None]) + shares.log()[:, None] for part in z.split(at_once)]
-    return torch.cat([part.logsumexp(1) for part in parts])
+    return torch.cat([q.log_prob(part[:, None]).logsumexp(1) for part in z.split(at_once)]) - log(q.batch_shape[0])

@@ -16,7 +16,7 @@ class Quantity:
         value: the estimate; a list where the quantity has one value a dimension.
         stderr: standard error of the mean over data, None where the quantity is no mean.
         n: number of data it rests on.
-        k: samples per datum, None where nothing is sampled.
+        k: samples per datum, those of all its corruptions together; None where nothing is sampled.
         seed: seed of the noise.
         dtype: dtype of the computation, float32 with its matmul precision.
         unit: ``nats``, ``bits/dim``, ``dimensions``, ``fraction``, ``dB``, ...

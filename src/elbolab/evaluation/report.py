@@ -10,7 +10,8 @@ quantity   its name: ``elbo``, ``rate``, ``distortion``, ``nll``, ``active_units
 value      a finite number, or a list of them where the quantity has one a dimension.
 stderr     standard error over data, shaped like ``value``; null where the quantity is no mean or rests on one datum.
 n          number of data.
-k          samples per datum, null where nothing is sampled.
+k          samples per datum, null where nothing is sampled; of a denoising model's nll those of all its corruptions,
+           M K, where M is the k of its dvae_bound.
 seed       seed of the noise.
 dtype      dtype of the computation: ``float64``, or ``float32, highest matmul``: no factor of a product is rounded.
 unit       ``nats``, ``bits/dim``, ``fraction``, ...
@@ -40,6 +41,7 @@ HEADLINES = (
     "nll",
     "conditional_nll",
     "conditional_nll_mc",
+    "class_information",
     "bits_per_dim",
     "conditional_bits_per_dim",
     "error",

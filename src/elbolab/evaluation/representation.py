@@ -4,6 +4,7 @@ Shapes: N = data, D = latent dimensions, F = factors.
 """
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from math import prod
 from typing import NamedTuple
@@ -82,15 +83,18 @@ def representation_quantities(
         protocol: how the disentanglement scores are taken.
 
     Returns:
-        active_units, kl_per_dim (a list, nats), mse, psnr, ssim; with labels of at least two classes probe_accuracy and
-        knn_accuracy; with factors mig, dci_disentanglement, dci_completeness, dci_informativeness, sap, beta_vae_score,
-        factor_vae_score. A model without latents has mse, psnr and ssim alone.
+        active_units, kl_per_dim (a list, nats), class_kl, mse, psnr, ssim; with labels of at least two classes
+        probe_accuracy and knn_accuracy; with factors mig, dci_disentanglement, dci_completeness, dci_informativeness,
+        sap, beta_vae_score, factor_vae_score. A model without latents has mse, psnr and ssim alone; a class in the code
+        is no dimension that could be active.
     """
     quantities = reconstruction_quantities(densities, test_batches, seed=seed)
     if prod(densities.latent_shape) == 0:
         return quantities
     test = codes(densities, test_batches)
-    quantities["active_units"] = _number(active_units(test.z), test.z, seed, "dimensions")
+    if densities.code_dim > 0:
+        active = active_units(test.z[:, : densities.code_dim])
+        quantities["active_units"] = _number(active, test.z, seed, "dimensions")
     quantities |= kl_quantities(densities, test_batches, seed=seed)
     if test.y is not None:
         train = codes(densities, chosen(train_batches, probe_limit, seed))
@@ -107,16 +111,16 @@ def codes(densities: Densities, batches: Iterable[Batch]) -> Codes:
 
 
 def kl_quantities(densities: Densities, batches: Iterable[Batch], *, seed: int) -> dict[str, Quantity]:
-    """kl_per_dim: KL(q(z_d | x) || p(z_d)) averaged over data, in nats, layers concatenated top first.
+    """KLs averaged over data, in nats: of each dimension, kl_per_dim, and of a class, which is one latent, class_kl.
 
-    Absent where there is no prior or where prior or posterior do not factorise.
+    kl_per_dim is KL(q(z_d | x) || p(z_d)), layers concatenated top first; where q(z | x, y) knows the class y, it is
+    that at one draw of y. Absent where there is no prior or where prior or posterior do not factorise.
     """
     with evaluating(densities, seed):
-        try:
-            kl = torch.cat([_kl_per_dim(densities, batch) for batch in batches])
-        except Undefined:
-            return {}
-    return {"kl_per_dim": mean_of(kl, k=None, seed=seed)} if kl.shape[1] else {}
+        rows = [_kl(densities, batch) for batch in batches]
+    kl = {name: torch.cat([row[name] for row in rows]) for name in rows[0]}
+    k = 1 if "class_kl" in kl else None
+    return {name: mean_of(values, k=k, seed=seed) for name, values in kl.items()}
 
 
 def reconstruction_quantities(densities: Densities, batches: Iterable[Batch], *, seed: int) -> dict[str, Quantity]:
@@ -194,10 +198,19 @@ def _votes(z: NDArray, factors: NDArray, seed: int, protocol: Protocol) -> dict[
     }
 
 
-def _kl_per_dim(densities: Densities, batch: Batch) -> Tensor:
-    """(B, D), D = 0 without latents."""
-    latents = densities.terms(batch.x, *batch.given).latents
-    return torch.cat([batch.x.new_empty(len(batch.x), 0), *(latent.kl_per_dim for latent in latents)], dim=1).cpu()
+def _kl(densities: Densities, batch: Batch) -> dict[str, Tensor]:
+    """What exists of kl_per_dim (B, D) and class_kl (B,)."""
+    found = {}
+    with suppress(Undefined):
+        latents = densities.terms(batch.x, *batch.given).latents
+        classes = [latent for latent in latents if latent.is_class]
+        dimensions = [latent for latent in latents if not latent.is_class]
+        if classes:
+            found["class_kl"] = torch.stack([latent.kl for latent in classes]).sum(0).cpu()
+        kl_per_dim = [latent.kl_per_dim for latent in dimensions]
+        if sum(kl.shape[1] for kl in kl_per_dim) > 0:
+            found["kl_per_dim"] = torch.cat(kl_per_dim, dim=1).cpu()
+    return found
 
 
 def _reconstruct(densities: Densities, batch: Batch) -> Tensor:

@@ -3,6 +3,9 @@
 Shapes: N, M = points of two samples, D = dimensions.
 """
 
+from math import inf
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -15,8 +18,8 @@ BANDWIDTHS = (0.25, 0.5, 1.0, 2.0)
 MEDIAN_POINTS = 1_000
 """Points whose pairwise distances the median is taken of."""
 
-ROWS, COLUMNS = 256, 1_024
-"""Pairs at a time: their distances fit a cache."""
+ROWS, COLUMNS = 256, 512
+"""Pairs at a time: their kernels fit a cache."""
 
 
 def mmd2(x: Tensor, y: Tensor) -> Tensor:
@@ -36,9 +39,8 @@ def mmd2(x: Tensor, y: Tensor) -> Tensor:
         raise ValueError(f"samples of shapes {tuple(x.shape)} and {tuple(y.shape)}: two or more points of one space")
     widest = BANDWIDTHS[-1] * median_distance(y[:MEDIAN_POINTS])
     n, m, centre = len(x), len(y), y.mean(0)
-    x, y = x - centre, y - centre  # distances are differences of squares, small where points are
-    within_x, within_y = _within(x, widest) / (n * (n - 1)), _within(y, widest) / (m * (m - 1))
-    return within_x + within_y - 2 * _between(x, y, widest) / (n * m)
+    a, b = (_factors((points - centre) / widest) for points in (x, y))
+    return _within(a) / (n * (n - 1)) + _within(b) / (m * (m - 1)) - 2 * _between(a.left, b.right) / (n * m)
 
 
 def median_distance(points: Tensor) -> Tensor:
@@ -47,31 +49,48 @@ def median_distance(points: Tensor) -> Tensor:
     return torch.where(median > 0, median, torch.ones_like(median))
 
 
-def _between(x: Tensor, y: Tensor, widest: Tensor) -> Tensor:
-    """Sums of kernels over all pairs of a point of x and one of y, (4,) float64."""
-    tiles = [_tile(rows, columns, widest) for rows in x.split(ROWS) for columns in y.split(COLUMNS)]
+class _Factors(NamedTuple):
+    """Vectors whose products are the widest kernel's exponents: left_i . right_j = -|x_i - x_j|^2 / 2, (N, D + 2)."""
+
+    left: Tensor
+    right: Tensor
+
+
+def _factors(x: Tensor) -> _Factors:
+    """Of points in units of the widest bandwidth, near their centre: exponents are differences of squares."""
+    half = -0.5 * x.square().sum(1, keepdim=True)
+    one = torch.ones_like(half)
+    return _Factors(torch.cat([x, half, one], 1), torch.cat([x, one, half], 1))
+
+
+def _between(left: Tensor, right: Tensor) -> Tensor:
+    """Sums of kernels over all pairs of a left and a right point, (4,) float64."""
+    tiles = [_sums(rows @ columns.T) for rows in left.split(ROWS) for columns in right.split(COLUMNS)]
     return torch.stack(tiles).sum(0)
 
 
-def _within(x: Tensor, widest: Tensor) -> Tensor:
-    """Sums of kernels over all ordered pairs of two different points of x, (4,) float64."""
-    total = torch.zeros(len(BANDWIDTHS), dtype=torch.float64, device=x.device)
-    for start in range(0, len(x), ROWS):
-        rows = x[start : start + ROWS]
-        total += _tile(rows, rows, widest) - len(rows)
-        if start + ROWS < len(x):
-            total += 2 * _between(rows, x[start + ROWS :], widest)
-    return total
+def _within(x: _Factors) -> Tensor:
+    """Sums of kernels over all ordered pairs of two different points, (4,) float64; those of each order once."""
+    sums = []
+    for start in range(0, len(x.left), ROWS):
+        rows, columns = x.left[start : start + ROWS], x.right[start : start + ROWS]
+        sums.append(_sums((rows @ columns.T).fill_diagonal_(-inf)))
+        if start + ROWS < len(x.left):
+            sums.append(2 * _between(rows, x.right[start + ROWS :]))
+    return torch.stack(sums).sum(0)
 
 
-def _tile(x: Tensor, y: Tensor, widest: Tensor) -> Tensor:
-    """Sums over all pairs of a tile, narrowest kernel first; each is the fourth power of the one twice as wide."""
-    squares = torch.addmm(y.square().sum(1), x, y.T, alpha=-2).add_(x.square().sum(1, keepdim=True)).clamp_(min=0)
-    kernel = squares.mul_(-0.5 / widest**2).exp_()
-    sums = [kernel.sum(dtype=torch.float64)]
+def _sums(exponents: Tensor) -> Tensor:
+    """Sums of a tile's kernels, narrowest first, from the widest one's exponents, which are overwritten.
+
+    Each kernel is the fourth power of the one twice as wide, so one exponential serves all. Rows are short enough to be
+    summed in the dtype of the points.
+    """
+    kernel = exponents.clamp_(max=0).exp_()
+    sums = [kernel.sum(1).sum(dtype=torch.float64)]
     for _ in BANDWIDTHS[1:]:
         kernel = kernel.square_().square_()
-        sums.append(kernel.sum(dtype=torch.float64))
+        sums.append(kernel.sum(1).sum(dtype=torch.float64))
     return torch.stack(sums[::-1])
 
 

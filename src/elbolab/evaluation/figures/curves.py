@@ -1,28 +1,56 @@
 """Numbers against optimiser steps, and against each other."""
 
 import csv
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Collection, Iterable
+from math import ceil
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from elbolab.densities.terms import Undefined
-from elbolab.evaluation.figures.looks import DATA, FAINT, MODEL, blank, plain
+from elbolab.evaluation.figures.looks import CATEGORIES, DATA, FAINT, MODEL, blank, plain
 
-PANELS = {
-    "elbo": "ELBO",
-    "dvae_bound": r"$L_\mathrm{dvae}$",
-    "rate": "rate",
-    "distortion": "distortion",
-    "loss": "loss",
-}
-"""Quantities that have a panel, in this order."""
+
+class Kind(NamedTuple):
+    """Quantities that share a panel.
+
+    Attributes:
+        names: pattern of their names.
+        title: of a panel that has several of them.
+        unit: in words, empty where there is none.
+    """
+
+    names: str
+    title: str
+    unit: str
+
+
+KINDS = (
+    Kind(r"(.+_)?(elbo|bound)", "bounds", "nats"),
+    Kind(r"rate", "rate", "nats"),
+    Kind(r"distortion", "distortion", "nats"),
+    Kind(r"loss", "loss", "nats"),
+    Kind(r".+_(loss|penalty)", "losses by player", "nats"),
+    Kind(r"(.+_)?classification", "classification", "nats"),
+    Kind(r"(.+_)?error", "errors", "share"),
+    Kind(r"(.+_)?mse", "squared error", "an element"),
+    Kind(r"(.+_)?mmd2", r"MMD$^2$", ""),
+)
+"""What has a panel, in this order; after them, one each, what validation reports besides."""
+
+NAMES = {"dvae_bound": r"$L_\mathrm{dvae}$", "mmd2": r"MMD$^2$", "mse": "squared error"}
+"""Names that are no words; those of others are, but for underscores."""
 
 COLOURS = {"train": DATA, "val": MODEL}
+
+COLUMNS = 4
+"""Most panels beside each other."""
 
 TRANSIENT = 0.1
 """Share of the steps that may leave the panel: the first ones are hundreds of nats off."""
@@ -46,46 +74,72 @@ def _column(rows: list[dict], name: str) -> tuple[NDArray, NDArray]:
 
 
 def loss_curves(path: Path) -> Figure:
-    """Bounds, rate, distortion and loss of training and validation, a panel each; no loss where it is minus a bound.
+    """What was logged in training and validation, a panel for every kind: bounds, losses of each player, errors, ...
+
+    No loss where it is another quantity of the training, or minus it.
 
     Raises:
         Undefined: nothing has been logged.
     """
     curves = read_metrics(path) if path.exists() else {}
-    names = [name for name in PANELS if any(f"{split}/{name}" in curves for split in COLOURS)]
-    if any(_loss_is_minus(curves, bound) for bound in ("elbo", "dvae_bound")):
-        names.remove("loss")
-    if not names:
-        raise Undefined(f"no loss curves: {path} holds none of {', '.join(PANELS)}")
-    figure = blank(2.9 * len(names), 2.6)
-    for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
-        _panel(axes, curves, name)
+    panels = _panels(curves)
+    if not panels:
+        raise Undefined(f"no loss curves: {path} holds nothing of training or validation that has a panel")
+    num_columns = min(COLUMNS, len(panels))
+    num_rows = ceil(len(panels) / num_columns)
+    figure = blank(2.9 * num_columns, 2.6 * num_rows)
+    grid = figure.subplots(num_rows, num_columns, squeeze=False).flatten()
+    for axes, (kind, names) in zip(grid, panels, strict=False):
+        _panel(axes, curves, kind, names)
+    for axes in grid[len(panels) :]:
+        axes.set_axis_off()
     return figure
 
 
-def _loss_is_minus(curves: Curves, bound: str) -> bool:
-    if not {"train/loss", f"train/{bound}"} <= curves.keys():
+def _panels(curves: Curves) -> list[tuple[Kind, list[str]]]:
+    """The kinds with the names of what was logged of each, as ``elbo`` of ``train/elbo``."""
+    logged = [column.partition("/") for column in curves]
+    names = list(dict.fromkeys(name for split, _, name in logged if split in COLOURS))
+    found = [(kind, [name for name in names if re.fullmatch(kind.names, name)]) for kind in KINDS]
+    known = {name for _, those in found for name in those}
+    found += [(Kind(name, name, ""), [name]) for name in names if name not in known and f"val/{name}" in curves]
+    return [(kind, those) for kind, those in found if those and not _says_nothing_new(curves, those)]
+
+
+def _says_nothing_new(curves: Curves, names: list[str]) -> bool:
+    """Whether it is the loss, and that is another quantity of the training or minus it."""
+    if names != ["loss"] or "val/loss" in curves:
         return False
-    (_, loss), (_, values) = curves["train/loss"], curves[f"train/{bound}"]
-    return len(loss) == len(values) and np.allclose(loss, -values, rtol=1e-4)
+    _, loss = curves["train/loss"]
+    others = [values for column, (_, values) in curves.items() if column.startswith("train/") and values is not loss]
+    return any(len(values) == len(loss) and np.allclose(abs(loss), abs(values), rtol=1e-4) for values in others)
 
 
-def _panel(axes: Axes, curves: Curves, name: str) -> None:
-    """Training as a line, validation with its points: it has few."""
-    shown = {split: curves[f"{split}/{name}"] for split in COLOURS if f"{split}/{name}" in curves}
-    for split, (steps, values) in shown.items():
-        marker = "." if split == "val" else ""
-        axes.plot(steps, values, color=COLOURS[split], linewidth=1.0, marker=marker, markersize=4, label=split)
-    axes.set_ylim(*_limits(shown))
-    axes.set(xlabel="optimiser steps", title=f"{PANELS[name]} (nats)")
+def _panel(axes: Axes, curves: Curves, kind: Kind, names: list[str]) -> None:
+    """Training as a line, validation with its points: it has few. Colours tell splits apart, or several quantities."""
+    alone = len(names) == 1
+    shown = {(split, i): curves.get(f"{split}/{name}") for i, name in enumerate(names) for split in COLOURS}
+    drawn = {place: curve for place, curve in shown.items() if curve is not None}
+    for (split, i), (steps, values) in drawn.items():
+        style: dict[str, Any] = {"marker": ".", "markersize": 4, "linestyle": "-" if alone else ":"}
+        style = (style if split == "val" else {}) | {"label": split if alone else f"{split} {_word(names[i])}"}
+        colour = COLOURS[split] if alone else colormaps[CATEGORIES](i % 10)
+        axes.plot(steps, values, color=colour, linewidth=1.0, **style)
+    axes.set_ylim(*_limits(drawn.values()))
+    title = _word(names[0]) if alone else kind.title
+    axes.set(xlabel="optimiser steps", title=f"{title} ({kind.unit})" if kind.unit else title)
     plain(axes)
-    axes.legend(fontsize=8, frameon=False)
+    axes.legend(fontsize=8 if alone else 6.5, frameon=False)
 
 
-def _limits(shown: Mapping[str, tuple[NDArray, NDArray]]) -> tuple[float | None, float | None]:
+def _word(name: str) -> str:
+    return NAMES.get(name, name.replace("_", " ").replace("elbo", "ELBO"))
+
+
+def _limits(shown: Collection[tuple[NDArray, NDArray]]) -> tuple[float | None, float | None]:
     """Limits that hold every finite value after the transient; none where nothing is left."""
-    last = max(steps.max() for steps, _ in shown.values())
-    late = np.concatenate([values[steps >= TRANSIENT * last] for steps, values in shown.values()])
+    last = max(steps.max() for steps, _ in shown)
+    late = np.concatenate([values[steps >= TRANSIENT * last] for steps, values in shown])
     late = late[np.isfinite(late)]
     if len(late) == 0 or late.min() == late.max():
         return None, None

@@ -4,6 +4,7 @@ Shapes: N = data, D = latent numbers, T = steps of a walk.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from math import ceil, prod
 
 import torch
@@ -14,7 +15,7 @@ from torch.distributions import Distribution, Independent, MultivariateNormal, N
 from elbolab.batch import Batch
 from elbolab.densities.adversarial import Matched
 from elbolab.densities.base import Densities
-from elbolab.densities.terms import Sampled, Undefined
+from elbolab.densities.terms import Latent, Sampled, Undefined
 from elbolab.evaluation.figures.looks import Points, blank, look_of, whole
 from elbolab.evaluation.seeded import evaluating
 
@@ -84,7 +85,7 @@ def reconstructions(densities: Densities, batch: Batch, *, seed: int) -> Figure:
 
 
 def interpolations(densities: Densities, batch: Batch, *, seed: int, num: int = 8) -> Figure:
-    """Straight lines between the codes of pairs of data, decoded.
+    """Straight lines between the codes of pairs of data, decoded; a class changes at half the way.
 
     Raises:
         Undefined: there is one datum.
@@ -94,13 +95,16 @@ def interpolations(densities: Densities, batch: Batch, *, seed: int, num: int = 
         raise Undefined("no interpolation: a line needs two data")
     with evaluating(densities, seed):
         z = codes_of(densities, batch)[: 2 * num]
-        walks = torch.lerp(z[:num, None], z[num:, None], _steps(STEPS, z))
+        first, last, steps = z[:num, None], z[num:, None], _steps(STEPS, z)
+        classes = torch.where(steps < 0.5, first, last)[..., densities.code_dim :]
+        walks = torch.cat([torch.lerp(first, last, steps)[..., : densities.code_dim], classes], dim=-1)
         rows = walk(densities, walks, batch)
-    return paths(batch, densities, rows, [], "straight lines between the codes of two data")
+    changing = "; the class changes at half the way" if densities.class_dim else ""
+    return paths(batch, densities, rows, [], f"straight lines between the codes of two data{changing}")
 
 
 def traversals(densities: Densities, batch: Batch, *, seed: int, num: int = 10) -> Figure:
-    """One latent dimension at a time from end to end, the others at the first datum's code; the largest KL on top."""
+    """One latent dimension at a time from end to end, the rest at the first datum's code; the largest KL on top."""
     with evaluating(densities, seed):
         importance, measure = importance_of(densities, batch)
         order = importance.argsort(descending=True)[:num].cpu()
@@ -109,7 +113,8 @@ def traversals(densities: Densities, batch: Batch, *, seed: int, num: int = 10) 
         walks[torch.arange(len(order)), :, order] = torch.lerp(low, high, _steps(STEPS, low)).T[order]
         rows = walk(densities, walks, batch)
     labels = [f"$z_{{{dim}}}$: {importance[dim]:.2f}" for dim in order.tolist()]
-    return paths(batch, densities, rows, labels, f"one latent dimension at a time, {ends}\nordered by {measure}")
+    held = "; the class stays" if densities.class_dim else ""
+    return paths(batch, densities, rows, labels, f"one latent dimension at a time, {ends}\nordered by {measure}{held}")
 
 
 def manifold(densities: Densities, batch: Batch, *, seed: int, side: int = 20) -> Figure:
@@ -155,31 +160,38 @@ def codes_of(densities: Densities, batch: Batch) -> Tensor:
 
 
 def importance_of(densities: Densities, batch: Batch) -> tuple[Tensor, str]:
-    """How much each latent dimension is used, (D,), and the measure in words: mean KL where it exists, else spread."""
-    latents = densities.terms(batch.x, *batch.given).latents
-    if len(latents) == 1:
-        try:
-            return latents[0].kl_per_dim.mean(0), "mean KL (nats)"
-        except Undefined:
-            pass
-    return codes_of(densities, batch).std(0, correction=0), "standard deviation of the codes"
+    """How much each dimension of a code is used, (D,), and the measure in words: mean KL where it exists, else spread.
+
+    A class is no dimension.
+    """
+    match _dimensions(densities, batch):
+        case (latent,):
+            with suppress(Undefined):
+                return latent.kl_per_dim.mean(0), "mean KL (nats)"
+    z = codes_of(densities, batch)[:, : densities.code_dim]
+    return z.std(0, correction=0), "standard deviation of the codes"
 
 
 def ends_of(densities: Densities, batch: Batch) -> tuple[Tensor, Tensor, str]:
     """Ends of walks, (D,) each, and in words: 3 deviations of a normal prior, else the range of the codes."""
     normal = _normal_prior(densities, batch)
     if normal is None:
-        z = codes_of(densities, batch)
+        z = codes_of(densities, batch)[:, : densities.code_dim]
         return z.amin(0), z.amax(0), "over the range of the codes"
     return normal.loc - 3 * normal.scale, normal.loc + 3 * normal.scale, "from −3 to 3 prior deviations"
 
 
 def _normal_prior(densities: Densities, batch: Batch) -> Normal | None:
     """The prior of the first datum, batch shape (D,), where it is a diagonal normal."""
-    match densities.terms(batch.x[:1], *(tensor[:1] for tensor in batch.given)).latents:
+    match _dimensions(densities, Batch(batch.x[:1], tuple(tensor[:1] for tensor in batch.given))):
         case (Sampled(p=p) | Matched(p=p),) if isinstance(p, Independent) and isinstance(p.base_dist, Normal):
             return Normal(p.base_dist.loc.flatten(), p.base_dist.scale.flatten())
     return None
+
+
+def _dimensions(densities: Densities, batch: Batch) -> tuple[Latent, ...]:
+    """The latents whose numbers are dimensions: all but a class."""
+    return tuple(latent for latent in densities.terms(batch.x, *batch.given).latents if not latent.is_class)
 
 
 def _steps(num: int, like: Tensor) -> Tensor:

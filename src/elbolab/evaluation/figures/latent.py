@@ -19,7 +19,7 @@ from elbolab.batch import Batch
 from elbolab.densities.base import Densities
 from elbolab.densities.terms import Undefined
 from elbolab.evaluation.batches import first
-from elbolab.evaluation.figures.looks import CATEGORIES, DATA, SEQUENCE, blank, plain
+from elbolab.evaluation.figures.looks import CATEGORIES, DATA, MODEL, SEQUENCE, blank, plain
 from elbolab.evaluation.representation import codes, kl_quantities
 
 NUM_CODES = 3_000
@@ -102,22 +102,26 @@ def legend(axes: Axes, classes: list) -> None:
 
 
 def kl_bars(densities: Densities, batches: Iterable[Batch], *, seed: int) -> Figure:
-    """The mean KL of each latent dimension, largest first.
+    """The mean KL of each latent dimension, largest first, and that of a class apart from them.
 
     Raises:
         Undefined: there is no KL per dimension.
     """
-    quantity = kl_quantities(densities, batches, seed=seed).get("kl_per_dim")
-    if quantity is None:
+    found = kl_quantities(densities, batches, seed=seed)
+    if "kl_per_dim" not in found:
         raise Undefined("no KL per dimension: no prior, or one of prior and posterior does not factorise")
-    kl = np.sort(np.atleast_1d(quantity.value))[::-1]
-    figure = blank(min(8.0, 2.5 + 0.11 * len(kl)), 2.6)
+    kl = np.sort(np.atleast_1d(found["kl_per_dim"].value))[::-1]
+    of_class = np.atleast_1d(found["class_kl"].value) if "class_kl" in found else np.empty(0)
+    figure = blank(min(8.0, 2.5 + 0.11 * (len(kl) + 2 * len(of_class))), 2.6)
     axes = figure.subplots()
     axes.bar(np.arange(1, len(kl) + 1), kl, color=DATA, width=0.8)
     axes.set(
         xlabel="latent dimension, by KL",
         ylabel="mean KL (nats)",
-        title=f"rate {kl.sum():.2f} nats on {quantity.n} data",
+        title=f"rate {kl.sum() + of_class.sum():.2f} nats on {found['kl_per_dim'].n} data",
     )
+    if len(of_class):
+        axes.bar([len(kl) + 2], of_class, color=MODEL, width=0.8, label="the class")
+        axes.legend(fontsize=8, frameon=False)
     plain(axes).xaxis.set_major_locator(MaxNLocator(integer=True))
     return figure
