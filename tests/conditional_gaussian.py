@@ -12,7 +12,7 @@ from elbolab.densities.single_layer import SingleLayer
 from elbolab.distributions.conditional import Conditional, Ignore
 from elbolab.distributions.priors import ClassCentres
 
-SPEC = Spec((4,), Support.REAL, given=((3,),), num_classes=3)
+SPEC = Spec((4,), Support.REAL, given=((3,),), num_classes=3, given_is_label=True)
 SCALE = 0.5
 
 

@@ -23,7 +23,7 @@ from elbolab.training.trainer import make_trainer
 
 BITS = Spec((6,), Support.BINARY, 2)
 CLASSES = BITS._replace(num_classes=3)
-LABELLED = CLASSES._replace(given=((3,),))
+LABELLED = CLASSES._replace(given=((3,),), given_is_label=True)
 
 
 def mlp(*hidden):

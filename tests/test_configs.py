@@ -110,9 +110,16 @@ def built():
     return set()
 
 
-@pytest.mark.parametrize("path", [f"{g}/{o}" for g in ("experiment", "model") for o in options(g)])
-def test_no_experiment_and_no_model_says_what_only_one_net_understands(path):
-    assert "net" not in (yaml.safe_load((CONF / f"{path}.yaml").read_text()) or {}), "give it a net of its own"
+@pytest.mark.parametrize("group", ["experiment", "model"])
+def test_no_experiment_and_no_model_says_what_only_one_net_understands(group):
+    for path in (CONF / group).rglob("*.yaml"):
+        of_one_net(path)
+
+
+def of_one_net(path):
+    content = yaml.safe_load(path.read_text()) or {}
+    assert "net" not in content, f"give {path} a net of its own"
+    assert "critic" not in (content.get("model") or {}), f"{path}: likewise; it would be that of every critic"
 
 
 @pytest.mark.parametrize("experiment", options("experiment"))

@@ -45,6 +45,7 @@ class Spec(NamedTuple):
         num_classes: number of classes of ``y``, or None without labels.
         factors: sizes of the ground-truth factors, empty without factors.
         canvas: the image that a datum and its condition are parts of; None where a datum is whole.
+        given_is_label: whether the one condition is the class label as a one-hot vector.
     """
 
     x: Shape
@@ -54,6 +55,7 @@ class Spec(NamedTuple):
     num_classes: int | None = None
     factors: tuple[int, ...] = ()
     canvas: Canvas | None = None
+    given_is_label: bool = False
 
     def to_json(self) -> dict:
         """A dictionary of plain JSON types."""
@@ -67,7 +69,9 @@ class Spec(NamedTuple):
         tuples = {"x": tuple(values["x"]), "given": given, "factors": tuple(values["factors"])}
         canvas = values.get("canvas")  # specs of before there were conditional parts have none
         parts = None if canvas is None else Canvas(tuple(canvas["image"]), canvas["quadrants"])
-        return cls(**(values | tuples | {"support": Support(values["support"]), "canvas": parts}))
+        is_label = values.get("given_is_label", given == ((values.get("num_classes"),),))  # they did not say so
+        found = {"support": Support(values["support"]), "canvas": parts, "given_is_label": is_label}
+        return cls(**(values | tuples | found))
 
 
 class Batch(NamedTuple):
@@ -84,6 +88,13 @@ class Batch(NamedTuple):
     given: tuple[Tensor, ...] = ()
     y: Tensor | None = None
     factors: Tensor | None = None
+
+
+LABELS_UNSEEN = (
+    "data.num_labelled is set, and this model does not look at labels: set data.num_labelled=null, or choose a model "
+    "that does (model=m1, m2, classifier or aae_semi, or model=aae model.label_informed=true)"
+)
+LABELS_NEEDED = "semi-supervised training needs some labels: set data.num_labelled=100"
 
 
 class Semi(NamedTuple):
@@ -103,10 +114,7 @@ class Semi(NamedTuple):
     @property
     def x(self) -> NoReturn:
         """Raises ValueError: a model that asks for it takes data one by one, and would not look at labels."""
-        raise ValueError(
-            "data.num_labelled is set, and this model does not look at labels: set data.num_labelled=null, or choose a "
-            "model that does (model=m1, m2, classifier or aae_semi)"
-        )
+        raise ValueError(LABELS_UNSEEN)
 
 
 class Pace(NamedTuple):

@@ -11,6 +11,7 @@ from filelock import FileLock
 from tests.cli.conftest import QUICK
 
 GREY = "data.binarize=none"
+TOY = ["data=toy", *QUICK[2:]]
 
 BAD = {
     "a misspelt command": (["trian"], "did you mean 'elbolab train'"),
@@ -90,6 +91,46 @@ BAD = {
         "callbacks.early_stopping.monitor=val/foo",
     ),
     "another one, to the model": (["train", *QUICK, "model.monitor=val/foo"], "model.monitor=val/foo"),
+    "a bound that is not trained": (
+        ["train", *QUICK, "model=cvae", "model.alpha=0"],
+        "^error: monitor=val/elbo: .* does not train; choose monitor=val/gsnn_bound or val/hybrid_bound$",
+    ),
+    "noise of binary data on grey ones": (
+        ["train", *QUICK, GREY, "likelihood=gaussian", "model=dvae", "corruption=bit_flip"],
+        r"BitFlip is a corruption of binary data, .* grey values in \[0, 1\]: choose corruption=gaussian_noise, m",
+    ),
+    "noise of binary data on real ones, in an encoder": (
+        ["train", *TOY, "likelihood=gaussian", "model=denoising_ae", "corruption=salt_and_pepper"],
+        "SaltAndPepper .* real numbers: choose corruption=gaussian_noise or masking",
+    ),
+    "noise of binary data on real ones, in the evaluation": (
+        ["train", *TOY, "likelihood=gaussian", "corruption=im2017"],
+        "Im2017 .* real numbers: choose corruption=gaussian_noise or masking",
+    ),
+    "no labels for a model that needs some": (
+        ["train", *QUICK, "model=m2"],
+        "needs some labels: set data.num_labelled",
+    ),
+    "few labels for a model that looks at none": (
+        ["train", *QUICK, "model=aae_clustering", "data.num_labelled=100"],
+        "does not look at labels: set data.num_labelled=null, or choose a model that does",
+    ),
+    "more labels than there are": (
+        ["train", *QUICK, "model=m2", "data.num_labelled=2000"],
+        "takes 200 data of each class, and class 8 has 121 .*: choose at most 1210",
+    ),
+    "fewer labels than classes": (
+        ["train", *QUICK, "model=m2", "data.num_labelled=5"],
+        "10 classes have .*; choose 10$",
+    ),
+    "a critic of images": (
+        ["train", *QUICK, "model=aae", "net@model.critic=conv"],
+        "not codes; choose net@model.c.*mlp",
+    ),
+    "centres of classes without labels": (
+        ["train", "data=dsprites", *QUICK[2:], "model=cvae", "data.given=factors", "prior=class_centres"],
+        "chosen by a one-hot label, .*: choose data.given=labels, or another prior",
+    ),
     "a split that is none": (["train", *QUICK, "evaluation.splits=[foo]"], "evaluation.splits=.*train, val, test"),
     "a conditional model of nothing": (
         ["train", *QUICK, "model=cvae", "data.given=none"],

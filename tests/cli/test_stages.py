@@ -1,8 +1,10 @@
 """Stages: what `pretrained` names is trained once, frozen, handed to the recipe, and kept with the run."""
 
 import json
+import os
 import re
 import shutil
+import signal
 import sys
 import threading
 import time
@@ -140,7 +142,31 @@ def test_a_sweep_trains_a_stage_once(at, monkeypatch):
     assert not same(*stages)
 
 
-def test_a_half_trained_stage_is_gone_on_with(at, monkeypatch):
+def die():
+    raise OSError("the machine died")
+
+
+def interrupt():
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def terminate():
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+KEPT = r" while training pretrained.below \(toy/below\); its newest checkpoint is kept in \S*toy_below-\w{12}; "
+THEN = "go on with the same command$"
+
+
+@pytest.mark.parametrize(
+    ("end", "code", "message"),
+    [
+        (die, 1, "the machine died"),
+        (interrupt, 130, f"^interrupted{KEPT}{THEN}"),
+        (terminate, 143, f"^terminated{KEPT}{THEN}"),
+    ],
+)
+def test_a_half_trained_stage_is_gone_on_with(at, monkeypatch, end, code, message):
     stage = stage_of(at.folder)
     whole = weights(stage)
     shutil.rmtree(stage)
@@ -150,11 +176,12 @@ def test_a_half_trained_stage_is_gone_on_with(at, monkeypatch):
         begun.append(model.trainer.global_step)
         step(model, block, i)
         if model.trainer.global_step > 16:
-            raise OSError("the machine died")
+            end()
 
     with monkeypatch.context() as patch:
         patch.setattr(ElboModule, "training_step", dying)
-        assert "the machine died" in at(*TOP, "hydra.run.dir=dead", fails=True)
+        assert re.search(message, at(*TOP, "hydra.run.dir=dead", fails=True), re.MULTILINE)
+    assert at.code == code
     assert not (at.folder / "dead").exists()
     assert not (stage / "weights.safetensors").exists()
     assert torch.load(stage / "checkpoints" / "last.ckpt", weights_only=True)["global_step"] == 11
@@ -164,6 +191,20 @@ def test_a_half_trained_stage_is_gone_on_with(at, monkeypatch):
     assert begun[0] == 11
     assert same(weights(stage), whole)
     assert same(weights(at.folder / "on"), weights(at.folder / "run")), "trained now or before, it makes no difference"
+
+
+def test_a_stage_that_is_stopped_before_its_first_checkpoint_or_while_it_is_measured(at, monkeypatch):
+    stage = stage_of(at.folder)
+    shutil.rmtree(stage)
+    anew = "interrupted while training pretrained.below (toy/below), before its first checkpoint: nothing is kept, and "
+    with monkeypatch.context() as patch:
+        patch.setattr(ElboModule, "training_step", lambda *_: interrupt())
+        assert anew in at(*TOP, "hydra.run.dir=dead", fails=True)
+    assert not stage.exists()
+    with monkeypatch.context() as patch:
+        patch.setattr("elbolab.cli.train.measure", lambda *_: interrupt())
+        told = at(*TOP, "debug=steps", "hydra.run.dir=dead", fails=True)
+    assert re.search(r"interrupted while measuring pretrained.below \(toy/below\), which is trained and kept in", told)
 
 
 def test_a_stage_draws_nothing_that_the_model_would(made, monkeypatch):

@@ -51,7 +51,8 @@ def only(data: DataModule, split: str = "test"):
 )
 def test_conditions_have_the_shape_of_the_spec(given, shape):
     data = Kept(IMAGES, images(), given=given)
-    assert data.spec == IMAGES._replace(given=() if shape is None else (shape,))
+    assert data.spec.given == (() if shape is None else (shape,))
+    assert data.spec._replace(given=(), given_is_label=False) == IMAGES
     assert [tuple(condition.shape[1:]) for condition in only(data).given] == list(data.spec.given)
 
 
@@ -129,6 +130,17 @@ def test_own_bytes_are_levels_and_booleans_are_numbers(dtype):
             torch.testing.assert_close(condition[:, 0], torch.tensor(expected, dtype=dtype))
     finally:
         torch.set_default_dtype(before)
+
+
+@pytest.mark.parametrize(("name", "is_label"), [("labels", True), ("factors", False), ("own", False), ("none", False)])
+def test_a_spec_says_whether_the_condition_is_the_label(name, is_label):
+    """Not so of a vector of the same length, of which centres of classes would make nothing."""
+    header = Spec((1, 4, 4), Support.BINARY, given=((3,),), num_classes=3, factors=(1, 2))
+    spec = choose_given(name, None).spec(header, "data")
+    assert spec.given_is_label == is_label
+    assert Spec.from_json(spec.to_json()) == spec
+    before = {key: value for key, value in spec.to_json().items() if key != "given_is_label"}
+    assert Spec.from_json(before).given_is_label == (spec.given == ((3,),)), "specs of before did not say so"
 
 
 @pytest.mark.parametrize("name", ["labels", "factors", "own", "quadrants"])

@@ -233,6 +233,11 @@ def test_labelled_data_that_cannot_be_had(data, message):
         data().arrays("labelled")
 
 
+def test_classes_without_data_are_named_before_a_number_that_would_not_do():
+    with pytest.raises(ValueError, match="data.num_labelled=5: class 1 has no data .* from 0 without gaps"):
+        choose_labelled(np.array([0, 2, 3, 4, 0]), 5, 5, seed=0)
+
+
 def test_too_many_labels_are_known_of_before_training():
     with pytest.raises(ValueError, match="takes 1249 data of each class, and class . has"):
         Toy(num_labelled=4996).steps_per_epoch  # noqa: B018

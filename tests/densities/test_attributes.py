@@ -13,6 +13,7 @@ from elbolab.distributions.family import Bernoulli, DiagonalNormal
 from elbolab.distributions.priors import ClassCentres, FixedBernoulli, Mixture
 
 GIVEN = BITS._replace(given=((3,),))
+LABELS = GIVEN._replace(given_is_label=True)
 HEAD = partial(Head, net=mlp(5))
 NORMAL = partial(HEAD, family=DiagonalNormal)
 
@@ -53,9 +54,9 @@ def cmma_terms(x, y):
     return cmma().terms(x, y)
 
 
-def test_centres_of_attributes_are_a_prior_that_reads_them(rows):
+def test_centres_of_classes_are_a_prior_that_reads_them(rows):
     x, y, other = rows
-    model = cmma(prior=partial(ClassCentres, spread=1.0))
+    model = cmma(LABELS, prior=partial(ClassCentres, spread=1.0))
     assert not torch.equal(model.terms(x, y).rate, model.terms(x, other).rate)
 
 
@@ -85,6 +86,10 @@ def test_with_every_attribute_ignored_it_is_the_vae_bit_for_bit(rows):
         ({"prior": partial(Mixture, num_components=2, spread=1.0)}, "must read the attributes"),
         ({"prior": partial(FixedBernoulli, probability=0.5)}, "leaves the support"),
         ({"prior": None}, "needs a prior"),
+        (
+            {"prior": partial(ClassCentres, spread=1.0)},
+            "chosen by a one-hot label.*data.given=labels, or another prior",
+        ),
         ({"posterior": None}, "needs a posterior"),
     ],
 )

@@ -25,7 +25,7 @@ from elbolab.distributions.point_mass import Deterministic, PointMass
 from elbolab.distributions.priors import ClassCentres, FixedBernoulli, Mixture
 from elbolab.distributions.relaxed import RelaxedBernoulliLatent
 
-GIVEN = BITS._replace(given=((3,),))
+GIVEN = BITS._replace(given=((3,),), given_is_label=True)
 
 
 def head(family, **options):

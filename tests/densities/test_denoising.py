@@ -13,7 +13,7 @@ from elbolab.batch import Batch, Spec, Support
 from elbolab.densities.denoising import DenoisingLayer, corrupted_terms
 from elbolab.densities.single_layer import SingleLayer
 from elbolab.distributions.conditional import StandardNormal
-from elbolab.distributions.corruption import BitFlip, Corruption, GaussianNoise
+from elbolab.distributions.corruption import ANY, BitFlip, Corruption, GaussianNoise
 from elbolab.evaluation import proposals
 from elbolab.evaluation.denoising import denoising_bounds
 from elbolab.evaluation.likelihood import importance_log_likelihood
@@ -26,6 +26,8 @@ SCALE, NOISE = 0.6, 0.5
 
 class Untouched(Corruption):
     """x itself; draws the noise that ``drawing`` of x draws, so that two streams of noise stay side by side."""
+
+    supports = ANY
 
     def __init__(self, drawing=lambda _: None):
         super().__init__()
@@ -126,6 +128,8 @@ def test_the_mean_weight_is_the_evidence(model, num_corruptions, num_samples):
 
 class Offsets(Corruption):
     """Adds m to corruption m."""
+
+    supports = ANY
 
     def forward(self, x):
         return x + torch.arange(len(x)).view(-1, 1, 1)

@@ -4,8 +4,17 @@ import pytest
 import torch
 from torch.distributions import Distribution
 
+from elbolab.batch import Spec, Support
 from elbolab.distributions.conditional import Conditional
-from elbolab.distributions.corruption import BitFlip, Denoising, GaussianNoise, Im2017, Masking, SaltAndPepper
+from elbolab.distributions.corruption import (
+    BitFlip,
+    Denoising,
+    GaussianNoise,
+    Im2017,
+    Masking,
+    SaltAndPepper,
+    check_corruptions,
+)
 from elbolab.distributions.point_mass import PointMass
 
 CORRUPTIONS = {
@@ -121,3 +130,26 @@ def test_bad_probabilities(make, probability):
 def test_bad_scale():
     with pytest.raises(ValueError, match="scale=-1"):
         GaussianNoise(-1)
+
+
+FITTING = {
+    "gaussian_noise": set(Support),
+    "masking": set(Support),
+    "salt_and_pepper": {Support.BINARY, Support.UNIT},
+    "bit_flip": {Support.BINARY},
+    "im2017": {Support.BINARY},
+}
+
+
+@pytest.mark.parametrize("support", Support)
+@pytest.mark.parametrize("name", CORRUPTIONS)
+def test_noise_of_other_data_is_refused_with_what_to_choose(name, support):
+    """Also where the corruption is part of an encoder; what is named to choose is not refused itself."""
+    spec, q = Spec((50,), support), Denoising(((50,),), (50,), CORRUPTIONS[name], Sees)
+    if support in FITTING[name]:
+        check_corruptions(q, spec)
+        return
+    with pytest.raises(ValueError, match=r"is a corruption of binary data.*choose corruption=\w+") as caught:
+        check_corruptions(q, spec)
+    for way in str(caught.value).rpartition("corruption=")[2].replace(" or", ",").split(", "):
+        assert support in FITTING[way], way

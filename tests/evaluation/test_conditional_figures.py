@@ -5,7 +5,9 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from tests.helpers import mlp
+from tests.helpers import BITS, mlp
+from tests.models.registry import class_autoencoder, group_autoencoder, make, stacked
+from tests.models.registry import labelled as latent_class
 
 from elbolab.batch import Batch, Canvas, Spec, Support
 from elbolab.data.quadrants import assemble, seen_mask
@@ -23,7 +25,7 @@ from elbolab.evaluation.figures.drawing import draw_all, sample_arrays
 from elbolab.evaluation.figures.generative import samples
 
 NORMAL, BERNOULLI = (partial(Head, net=mlp(5), family=family) for family in (DiagonalNormal, Bernoulli))
-LABELS = Spec((1, 6, 5), Support.BINARY, 2, given=((3,),), num_classes=3)
+LABELS = Spec((1, 6, 5), Support.BINARY, 2, given=((3,),), num_classes=3, given_is_label=True)
 CANVAS = Canvas((1, 6, 4), 1)
 PARTS = Spec((18,), Support.BINARY, 2, given=((6,),), canvas=CANVAS)
 PRIORS = {"fixed": StandardNormal, "centres": partial(ClassCentres, spread=1.0), "network": NORMAL}
@@ -32,8 +34,8 @@ ALWAYS = ["samples", "reconstructions", "interpolations", "traversals", "latent_
 
 def data(spec, num=60):
     y = torch.arange(num) % 3
-    given = torch.eye(3)[y] if spec.given == ((3,),) else torch.rand(num, *spec.given[0]).round()
-    return Batch(torch.rand(num, *spec.x).round(), (given,), y)
+    given = tuple(torch.eye(3)[y] if shape == (3,) else torch.rand(num, *shape).round() for shape in spec.given)
+    return Batch(torch.rand(num, *spec.x).round(), given, y)
 
 
 def labelled(prior=StandardNormal, spec=LABELS):
@@ -198,9 +200,55 @@ def test_the_picture_of_samples_is_drawn_under_the_label_too():
     [
         (labelled, LABELS, 3, "label=3: this run has the classes 0 to 2"),
         (labelled, LABELS, -1, "label=-1: this run has the classes 0 to 2"),
-        (recurrent, PARTS, 1, "label=1: this run is not conditioned on labels; leave label out"),
+        (
+            recurrent,
+            PARTS,
+            1,
+            "label=1: this run draws by no class; leave label out, .* data.given=labels, or .*model=m2",
+        ),
+        (group_autoencoder, BITS, 1, "label=1: this run draws by no class"),
+        (latent_class, BITS, 3, "label=3: this run has the classes 0 to 2"),
     ],
 )
 def test_a_label_that_the_model_does_not_know_is_refused(model, spec, label, message):
     with pytest.raises(ValueError, match=message):
         sample_arrays(model(), [data(spec)], num=5, seed=3, label=label)
+
+
+@pytest.mark.parametrize("build", [latent_class, stacked, class_autoencoder])
+def test_a_model_with_the_class_in_its_latents_draws_by_it(build):
+    """All draws of the likelihood's parents are of that class, with a style each from the prior."""
+    model, seen = build().eval(), []
+    likelihood = {"Stacked": lambda: model.m2.conditional, "Labelled": lambda: model.conditional}
+    owner = likelihood.get(type(model).__name__, lambda: model)()
+    owner.likelihood.register_forward_hook(lambda _, parents, __: seen.append(parents))
+    arrays = sample_arrays(model, [Batch(torch.eye(6))], num=50, seed=3, label=2)
+    ((z, y),) = seen
+    assert torch.equal(y, torch.eye(3)[2].expand(50, 3))
+    assert len(z.unique(dim=0)) == 50
+    assert arrays["samples"].shape == (50, 6)
+    figure = draw_all(model, [Batch(torch.eye(6))], seed=0, label=2)["samples"]
+    assert figure.axes[0].get_title() == "class 2: decoded z ~ p(z | y)"
+
+
+def test_m1_m2_draws_the_codes_of_a_class_and_not_their_mean_alone():
+    model, y = stacked().eval(), torch.eye(3)[1].expand(2000, 3)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        drawn = model.generate_of(y)
+        torch.manual_seed(0)
+        z1 = model.m2.generate_of(y)
+        expected = model.m1.decode(z1.sample())
+    torch.testing.assert_close(drawn.mean, expected.mean)
+    assert not torch.allclose(drawn.mean, model.m1.decode(z1.mean).mean)
+
+
+def test_a_supervised_adversarial_autoencoder_draws_by_the_label_of_its_decoder():
+    densities = make("aae, supervised").densities
+    batch = Batch(torch.eye(6), (torch.eye(3).repeat(2, 1),))
+    means = [sample_arrays(densities, [batch], num=5, seed=3, label=c)["means"] for c in (0, 1)]
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        expected = densities.generate(1, torch.eye(3)[1].expand(5, 3)).mean[0].detach()
+    np.testing.assert_allclose(means[1], expected, atol=1e-6)
+    assert not np.allclose(*means)

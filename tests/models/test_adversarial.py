@@ -214,6 +214,16 @@ def test_the_supervised_code_does_not_see_the_label_and_the_decoder_does():
     assert not torch.equal(densities.decode(z, one).mean, densities.decode(z, other).mean)
 
 
+def test_the_critic_of_a_supervised_code_is_not_told_the_label():
+    """Figure 6 of Makhzani et al. (2015); it is in figure 3 that the critic is told, `label_informed`."""
+    model = make("aae, supervised")
+    batch = training_batch_for(model)
+    assert model.critic.shapes == (model.densities.latent_shape,)
+    assert [len(points(batch)) for points in (model.code_points, model.prior_points)] == [1, 1]
+    informed = make("aae, label-informed")
+    assert informed.critic.shapes == (informed.densities.latent_shape, (4,))
+
+
 def test_a_classifier_learns_from_the_labelled_part_alone():
     model = make("aae, semi-supervised").eval()
     labelled, unlabelled, share = training_batch_for(model)
@@ -271,11 +281,15 @@ def few_labels_for_nobody():
         (lambda: aae(gradient_penalty=-1.0), "model.gradient_penalty=-1.0"),
         (
             lambda: aae(class_autoencoder),
-            "AdversarialAutoencoder, not a ClassAutoencoder: choose densities=adversarial",
+            "AdversarialAutoencoder densities, not ClassAutoencoder: choose densities=adversarial",
         ),
         (lambda: semi_aae(adversarial), "choose densities=class_autoencoder"),
         (lambda: clustering_aae(class_autoencoder), "choose densities=group_autoencoder"),
-        (lambda: aae(label_informed=True), "needs a prior with one part for each class; .*None classes and no parts"),
+        (lambda: aae(label_informed=True), "these data have none: choose labelled data .*model.label_informed=false"),
+        (
+            lambda: aae(partial(adversarial, CLASSES), label_informed=True),
+            "one part for each class; there are 3 classes and no parts: choose prior=gaussian_ring",
+        ),
         (
             lambda: aae(
                 partial(adversarial, CLASSES, prior=partial(SwissRoll, turns=1.0, outer_radius=1.0, num_labels=5)),

@@ -143,6 +143,16 @@ def test_classes_find_centres_of_their_own():
     assert len(densities.prior.centres.unique(dim=0)) == 3
 
 
+@pytest.mark.parametrize("alpha", [1.0, 0.3, 0.0])
+def test_the_bound_that_is_trained_is_reported(alpha):
+    model = CVAE(alpha=alpha, densities=seeded(small_cvae), optimizer=adam())
+    reported = seeded(model.report, batch_for(model))
+    hybrid = reported.get("hybrid_bound", reported["elbo"])
+    torch.testing.assert_close(hybrid, alpha * reported["elbo"] + (1 - alpha) * reported.get("gsnn_bound", 0))
+    torch.testing.assert_close(hybrid, -seeded(model.loss, batch_for(model)).value)
+    assert ("elbo" in model.untrained) == (alpha == 0)
+
+
 def cvae(densities, **options):
     return CVAE(densities=densities, optimizer=adam(), **options)
 

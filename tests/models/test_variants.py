@@ -3,6 +3,7 @@
 from functools import partial
 from math import inf, nan
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -11,7 +12,8 @@ from tests.models.registry import VARIANTS, autoencoder, batch_for, binary, make
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 from torch.distributions import Distribution
 
-from elbolab.batch import Batch
+from elbolab.batch import Batch, Semi
+from elbolab.cli.checks import check_labels
 from elbolab.densities.class_terms import Enumerating
 from elbolab.densities.classifier import Classifier
 from elbolab.densities.terms import summary
@@ -124,6 +126,19 @@ def test_what_is_no_bound_is_not_called_elbo():
     assert "elbo" not in make("ae").loss(batch()).metrics
     assert "elbo" not in make("ae").eval().report(batch())
     assert "elbo" in make("vae, binary latents").eval().report(batch())
+
+
+def test_every_variant_takes_the_batches_that_it_says_and_is_given_no_others(name):
+    """Before stages are trained for it; more labels than there are would be found then too."""
+    model = make(name)
+    assert type(training_batch_for(model)) in model.takes
+    for num_labelled, kind in ((None, Batch), (30, Semi)):
+        data = SimpleNamespace(num_labelled=num_labelled, arrays=lambda _: None)
+        if kind in model.takes:
+            check_labels(model, data)
+            continue
+        with pytest.raises(ValueError, match="data.num_labelled=(null|100)"):
+            check_labels(model, data)
 
 
 @pytest.mark.usefixtures("float64")

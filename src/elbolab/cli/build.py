@@ -13,6 +13,7 @@ from elbolab.batch import Spec
 from elbolab.cli.values import annotations, options_of
 from elbolab.data.module import DataModule
 from elbolab.densities.base import Densities
+from elbolab.distributions.corruption import check_corruptions
 from elbolab.evaluation.evaluate import check_options, evaluate
 from elbolab.evaluation.report import Report
 from elbolab.models.base import ElboModule
@@ -97,13 +98,15 @@ def build_parts(cfg: DictConfig, group: str) -> list[Any]:
     return [make(node) for node in cfg[group].values() if node is not None]
 
 
-def build_evaluation(cfg: DictConfig) -> Callable[[Densities, DataModule], Report]:
-    """What measures a model, on every rank of a distributed run; rank 0 has the whole report.
+def build_evaluation(cfg: DictConfig, spec: Spec) -> Callable[[Densities, DataModule], Report]:
+    """What measures a model of data, on every rank of a distributed run; rank 0 has the whole report.
 
     Raises:
-        ValueError: options of elbolab's own evaluation that are out of range.
+        ValueError: options of elbolab's own evaluation that are out of range, or a corruption that is none of the data.
     """
     recipe = make(cfg.evaluation)
     if recipe.func is evaluate:
         check_options(**recipe.keywords)
+        if (corruption := recipe.keywords.get("corruption")) is not None:
+            check_corruptions(corruption(), spec)
     return recipe

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from omegaconf import DictConfig
 
-from elbolab.batch import Batch, Spec
+from elbolab.batch import LABELS_NEEDED, LABELS_UNSEEN, Batch, Semi, Spec
 from elbolab.data.blocks import generator
 from elbolab.data.fetch import Rows
 from elbolab.data.module import DataModule
@@ -30,23 +30,48 @@ def check_net(cfg: DictConfig, spec: Spec) -> None:
     """Convolutions of vectors would be dense layers alone, and their options without effect.
 
     Raises:
-        ValueError: the data are vectors, and the net has channels.
+        ValueError: the data are vectors, and the net has channels, or so has the net of a critic, which sees codes.
     """
     if "channels" in cfg.net and len(spec.x) != 3:
         raise ValueError(f"net.channels: convolutions are for images, and a datum has shape {spec.x}; choose net=mlp")
+    if "channels" in (cfg.model.get("critic") or {}):
+        raise ValueError("model.critic.channels: convolutions are for images, not codes; choose net@model.critic=mlp")
+
+
+def check_labels(model: ElboModule, data: DataModule) -> None:
+    """Before stages are trained for a model that could not be trained on its data then.
+
+    Raises:
+        ValueError: a model of few labels on data without any, another one on data with some, or more than there are.
+    """
+    if data.num_labelled is None and Batch not in model.takes:
+        raise ValueError(LABELS_NEEDED)
+    if data.num_labelled is not None and Semi not in model.takes:
+        raise ValueError(LABELS_UNSEEN)
+    if data.num_labelled is not None:
+        data.arrays("labelled")
 
 
 def check_monitors(cfg: DictConfig, model: ElboModule, data: DataModule) -> None:
     """Lets the model report on two data of the validation set, as it is, and looks at the names.
 
     Raises:
-        ValueError: a callback or a schedule monitors what the model does not report; names what it does.
+        ValueError: a callback or a schedule monitors what the model does not report, or what it reports without
+            training it; names what to monitor.
     """
     with evaluating(model, seed=0):
-        reported = [f"val/{name}" for name in model.report(_two(data))]
+        reported = list(model.report(_two(data)))
+    ways = " or ".join(f"val/{name}" for name in reported if name not in model.untrained)
     for key, monitor in _monitors(cfg):
-        if monitor is not None and not monitor.startswith("train/") and monitor not in reported:
-            raise ValueError(f"{key}={monitor}: this model does not report it; choose {' or '.join(reported)}")
+        split, _, name = str(monitor).rpartition("/")
+        if monitor is None or split == "train":
+            continue
+        if split != "val" or name not in reported:
+            raise ValueError(f"{key}={monitor}: this model does not report it; choose {ways}")
+        if name in model.untrained:
+            raise ValueError(
+                f"{key}={monitor}: this model reports it of parts that it does not train; choose {key}={ways}"
+            )
 
 
 def _monitors(cfg: DictConfig) -> Iterator[tuple[str, Any]]:

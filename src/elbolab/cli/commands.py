@@ -114,12 +114,12 @@ def _checked(command: str, cfg: Any, overrides: list[str]) -> Any:
 
 
 def _stopped(error: BaseException, folder: Path | None) -> BaseException:
-    """The stop with the run that can go on, if one has begun; any other exit as it is."""
+    """The stop with the run that can go on, if one has begun; any other exit, and one that says more, as it is."""
     stop = stop_of(error)
-    if stop is None:
+    if stop is None or isinstance(error, Stopped):
         return error
     begun = folder is not None and (folder / "config.yaml").is_file()
-    return Stopped(stop, folder if begun else None)
+    return Stopped(stop, f"; go on with: elbolab train resume={folder}" if begun else None)
 
 
 def _abandon(folder: Path) -> None:

@@ -46,7 +46,7 @@ def measure(run: Run, data: DataModule, cfg: DictConfig) -> str:
     Every rank of a distributed run helps to measure; rank 0 writes.
     """
     start = time.monotonic()
-    measured = build_evaluation(cfg)(run.densities, data)
+    measured = build_evaluation(cfg, run.spec)(run.densities, data)
     if rank_zero_only.rank != 0:  # type: ignore[attr-defined]
         return ""
     report = write_report(run.dir.evaluation, measured)

@@ -14,6 +14,7 @@ from omegaconf import DictConfig
 
 from elbolab.cli.run_dir import RunDir, load_weights
 from elbolab.cli.stages import Stage, Stages
+from elbolab.cli.stopping import Stopped, stop_of
 from elbolab.densities.base import Densities
 
 log = logging.getLogger(__name__)
@@ -37,6 +38,7 @@ def complete(stages: Stages, parts: Mapping[str, Densities], train: Train) -> No
 
     Raises:
         ValueError: weights that do not fit what the configuration builds now.
+        Stopped: the user or the machine ended a stage; it says which, and goes on from its newest checkpoint next time.
     """
     for name, stage in stages.items():
         if not stage.run.weights.is_file():
@@ -62,9 +64,27 @@ def _pretrain(stage: Stage, train: Train) -> None:
         stage.cfg.resume = str(run.path) if run.config.is_file() else None
         try:
             train(stage.cfg, run)
+        except (KeyboardInterrupt, SystemExit) as error:
+            raise _stopped(error, stage) from error
         finally:
             if rank_zero_only.rank == 0 and not any(run.path.iterdir()):  # type: ignore[attr-defined]
                 run.path.rmdir()
+
+
+def _stopped(error: BaseException, stage: Stage) -> BaseException:
+    """The stop with what is kept of the stage, that of a stage below it as it is; any other exit as it is."""
+    stop = stop_of(error)
+    return error if stop is None or isinstance(error, Stopped) else Stopped(stop, _then(stage))
+
+
+def _then(stage: Stage) -> str:
+    """Which stage was at work, what is kept of it, and how to go on."""
+    which, run = f"{stage.key} ({stage.cfg.experiment})", stage.run
+    if run.weights.is_file():
+        return f" while measuring {which}, which is trained and kept in {run.path}; go on with the same command"
+    if run.last.is_file():
+        return f" while training {which}; its newest checkpoint is kept in {run.path}; go on with the same command"
+    return f" while training {which}, before its first checkpoint: nothing is kept, and the same command begins anew"
 
 
 @contextmanager

@@ -19,7 +19,7 @@ def sample(cfg: DictConfig) -> None:
     """
     if cfg.num < 1:
         raise ValueError(f"num={cfg.num}: draw at least one sample")
-    if not isinstance(cfg.label, int | None):
+    if isinstance(cfg.label, bool) or not isinstance(cfg.label, int | None):
         raise ValueError(f"label={cfg.label}: give the number of a class, or null")
     run = load_run(cfg.run, choose_device(cfg.device))
     with numbers_of(run.cfg):

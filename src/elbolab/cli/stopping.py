@@ -4,7 +4,6 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import FrameType
 from typing import NamedTuple, final
 
@@ -31,12 +30,12 @@ class Stopped(SystemExit):
 
     Args:
         stop: by what.
-        folder: a run directory that can be resumed; None where there is none.
+        then: where, what is kept, and how to go on; None where nothing has begun.
     """
 
-    def __init__(self, stop: Stop, folder: Path | None) -> None:
+    def __init__(self, stop: Stop, then: str | None) -> None:
         super().__init__(stop.code)
-        self.message = stop.word + ("" if folder is None else f"; go on with: elbolab train resume={folder}")
+        self.message = stop.word + (then or "")
 
 
 @contextmanager

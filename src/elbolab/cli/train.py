@@ -17,7 +17,7 @@ from elbolab.batch import Spec
 from elbolab.callbacks.wandb import finish
 from elbolab.cli.begin import Begin
 from elbolab.cli.build import build_data, build_densities, build_evaluation, build_model, build_parts, build_trainer
-from elbolab.cli.checks import check_monitors, check_net, check_seed
+from elbolab.cli.checks import check_labels, check_monitors, check_net, check_seed
 from elbolab.cli.evaluate import measure
 from elbolab.cli.load import load_run, numbers_of
 from elbolab.cli.planning import located, planned
@@ -57,8 +57,10 @@ def _train(cfg: DictConfig, run: RunDir) -> float:
     model = build_model(cfg, build_densities(cfg, data.spec, **parts))
     begin = Begin(lambda: start(run, cfg, data.spec, stages))
     trainer = build_trainer(cfg, begin)
-    build_evaluation(cfg)  # to find its faults now
+    build_evaluation(cfg, data.spec)  # to find its faults now
+    model.configure_optimizers()  # likewise
     log_once(data.describe())  # reads and checks the data
+    check_labels(model, data)
     check_monitors(cfg, model, data)
     if not goes_on:  # now that this run's own faults would have shown
         complete(stages, parts, train_in)

@@ -139,6 +139,7 @@ class OwnArrays(DataModule):
         return Splits(train, val, raw["test"])
 
 
+NUMBERED = "number the values that there are by np.unique(values, return_inverse=True)[1]"
 SHAPES = {
     "y": (1, "(n,)", "y.squeeze(), or y.argmax(1) of one-hot vectors"),
     "factors": (2, "(n, F)", "factors[:, None] where there is one"),
@@ -196,9 +197,10 @@ def _whole_numbers(array: np.ndarray | None, kind: str, num: int, path: Path) ->
     if len(array) != num:
         raise ValueError(f"data.path={path}: {num} data, but {len(array)} {kind}")
     if array.dtype.kind not in "iu":
-        raise ValueError(f"data.path={path}: {kind} are integers from 0 up, these are {array.dtype}")
+        raise ValueError(f"data.path={path}: {kind} are integers from 0 up, these are {array.dtype}: {NUMBERED}")
     if array.min(initial=0) < 0:
-        raise ValueError(f"data.path={path}: {kind} are integers from 0 up, the least of these is {array.min()}")
+        least = f"the least of these is {array.min()}"
+        raise ValueError(f"data.path={path}: {kind} are integers from 0 up, {least}: {NUMBERED}")
     return array
 
 

@@ -58,7 +58,7 @@ class Labels(Given):
         """One condition, (C,)."""
         if header.num_classes is None:
             raise ValueError(f"data.given=labels, but {name} has no labels: choose data.given=none, or labelled data")
-        return header._replace(given=((header.num_classes,),))
+        return header._replace(given=((header.num_classes,),), given_is_label=True)
 
     def on(self, header: Spec, device: torch.device | str) -> Condition:
         """Compares with all classes."""

@@ -61,10 +61,15 @@ def choose_labelled(y: np.ndarray, num_classes: int, num: int, seed: int) -> np.
     It depends on the data and on ``seed`` alone; a larger one of the same seed contains it.
 
     Raises:
-        ValueError: a class has not so many.
+        ValueError: a class has not so many, or none.
     """
     each = num // num_classes
     counts = np.bincount(y, minlength=num_classes)
+    if counts.min() == 0:
+        raise ValueError(
+            f"data.num_labelled={num}: class {counts.argmin()} has no data in the training split: number the classes "
+            "that there are from 0 without gaps"
+        )
     if counts.min() < each:
         raise ValueError(
             f"data.num_labelled={num} takes {each} data of each class, and class {counts.argmin()} has "

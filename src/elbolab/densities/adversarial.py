@@ -247,6 +247,10 @@ class ClassAutoencoder(Categorical, Classifying, Styled):
         """p(x | z, y)."""
         return self.likelihood(z, y)
 
+    def generate_of(self, y: Tensor) -> Distribution:
+        """p(x | z, y) at draws from p(z)."""
+        return self.restyle(self.style_prior(y).sample(), y)
+
 
 @final
 class GroupAutoencoder(Categorical, Grouping):

@@ -37,7 +37,8 @@ def attribute_layer(
     layer = SingleLayer(spec, latent_dim, prior, posterior, partial(Ignore, conditional=likelihood))
     if not _reads(layer.prior, spec):
         raise ValueError(
-            "the prior of this model must read the attributes: choose prior=conditional_normal, or class_centres"
+            "the prior of this model must read the attributes: choose prior=conditional_normal, or class_centres for "
+            "data.given=labels"
         )
     return layer
 

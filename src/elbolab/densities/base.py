@@ -97,6 +97,8 @@ class Corrupting(Densities, ABC):
 class Styled(Densities, ABC):
     """What a model that tells class from style answers beside its densities; figures hold one and change the other.
 
+    It draws by class too.
+
     Classes are one-hot vectors (*S, C), styles z (*S, D).
     """
 
@@ -111,6 +113,10 @@ class Styled(Densities, ABC):
     @abstractmethod
     def restyle(self, z: Tensor, y: Tensor) -> Distribution:
         """p(x | y, z)."""
+
+    @abstractmethod
+    def generate_of(self, y: Tensor) -> Distribution:
+        """p(x | y, z) at a draw of z ~ p(z | y), and of what lies below it, for each of y: batch shape (*S,)."""
 
 
 class Guessing(Densities, ABC):

@@ -12,6 +12,7 @@ from elbolab.batch import Shape, Spec, Support
 from elbolab.densities.base import Densities
 from elbolab.densities.terms import Terms
 from elbolab.distributions.conditional import Conditional, Head, MakeConditional
+from elbolab.distributions.corruption import check_corruptions
 from elbolab.distributions.grid import Grid, grid_values
 from elbolab.distributions.point_mass import PointMass
 
@@ -40,7 +41,11 @@ def needed(likelihood: MakeConditional | None) -> MakeConditional:
 
 @torch.no_grad()
 def check_posterior(prior: Conditional, posterior: Conditional, spec: Spec) -> None:
-    """Raises ValueError where the posterior has no density, or where its draws leave the support of the prior."""
+    """Raises ValueError where the posterior has no density, or where its draws leave the support of the prior.
+
+    So it does where the posterior corrupts data in a way that is none for them.
+    """
+    check_corruptions(posterior, spec)
     x, *given = _zeros(spec)
     q, p = _probe(posterior, x, *given), _probe(prior, *given)
     if isinstance(q, PointMass):
@@ -67,6 +72,7 @@ def check_matched(prior: Conditional, posterior: Conditional, spec: Spec, event:
         spec: what is known of the data.
         event: shape of the prior's draws, None for that of the posterior's.
     """
+    check_corruptions(posterior, spec)
     if any(True for _ in prior.parameters()):
         raise ValueError(
             "a critic matches codes to a prior, which has no parameters to learn: choose prior=normal, gaussian_ring "
@@ -101,7 +107,8 @@ def check_likelihood(likelihood: Conditional, latent_shape: Shape | None, spec: 
 
 @torch.no_grad()
 def check_code(posterior: Conditional, spec: Spec) -> None:
-    """Raises ValueError unless the posterior is a point mass: an autoencoder's code has no noise."""
+    """Raises ValueError unless the posterior is a point mass: an autoencoder's code has no noise, its input may."""
+    check_corruptions(posterior, spec)
     q = _probe(posterior, *_zeros(spec))
     if not isinstance(q, PointMass):
         raise ValueError(

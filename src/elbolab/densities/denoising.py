@@ -13,7 +13,7 @@ from elbolab.densities.base import Corrupting, Densities
 from elbolab.densities.single_layer import SingleLayer
 from elbolab.densities.terms import Terms
 from elbolab.distributions.conditional import MakeConditional
-from elbolab.distributions.corruption import MakeCorruption, required
+from elbolab.distributions.corruption import MakeCorruption, check_corruptions, required
 
 
 @final
@@ -31,7 +31,7 @@ class DenoisingLayer(Corrupting):
         corruption: recipe of p(x~ | x).
 
     Raises:
-        ValueError: no corruption, or what `SingleLayer` refuses.
+        ValueError: no corruption, one that is none of this data, or what `SingleLayer` refuses.
     """
 
     def __init__(
@@ -45,6 +45,7 @@ class DenoisingLayer(Corrupting):
     ) -> None:
         super().__init__()
         self.corruption = required(corruption)()
+        check_corruptions(self.corruption, spec)
         self.layer = SingleLayer(spec, latent_dim, prior, posterior, likelihood)
         self.spec, self.latent_shape = self.layer.spec, self.layer.latent_shape
 

@@ -62,7 +62,8 @@ class Labelled(Enumerating, Styled):
         self.num_classes = check_classes(spec)
         classes = (self.num_classes,)
         self.spec = spec
-        self.conditional = SingleLayer(spec._replace(given=(classes,)), latent_dim, prior, posterior, likelihood)
+        of_class = spec._replace(given=(classes,), given_is_label=True)
+        self.conditional = SingleLayer(of_class, latent_dim, prior, posterior, likelihood)
         self.latent_shape = (latent_dim + self.num_classes,)
         self.latent_dim, self.class_dim = latent_dim, self.num_classes
         self.classifier = classifier((spec.x,), classes)
@@ -136,8 +137,7 @@ class Labelled(Enumerating, Styled):
 
     def generate(self, num: int, *given: Tensor) -> Distribution:
         """p(x | y, z) at draws of y and z from their priors."""
-        y = self.class_prior.sample((num,))
-        return self.restyle(self.style_prior(y).sample(), y)
+        return self.generate_of(self.class_prior.sample((num,)))
 
     def encode(self, x: Tensor, *given: Tensor) -> Tensor:
         """The style and the most probable class, one-hot: (B, D + C)."""
@@ -164,6 +164,10 @@ class Labelled(Enumerating, Styled):
     def restyle(self, z: Tensor, y: Tensor) -> Distribution:
         """p(x | y, z)."""
         return self.conditional.likelihood(z, y)
+
+    def generate_of(self, y: Tensor) -> Distribution:
+        """p(x | y, z) at draws from p(z | y)."""
+        return self.restyle(self.style_prior(y).sample(), y)
 
     def initialise_to_mean(self, mean: Tensor) -> None:
         """Hands the mean to the likelihood's heads."""

@@ -52,7 +52,7 @@ class Recurrent(Guessing):
         self.baseline = freeze(_checked(baseline, spec))
         keep = 1 + len(spec.given)
         self.inner = SingleLayer(
-            spec._replace(given=(*spec.given, spec.x)),
+            spec._replace(given=(*spec.given, spec.x), given_is_label=False),
             latent_dim,
             prior,
             None if posterior is None else partial(Ignore, conditional=posterior, keep=keep),

@@ -16,6 +16,7 @@ from elbolab.densities.checks import (
 )
 from elbolab.densities.terms import Sampled, Terms
 from elbolab.distributions.conditional import MakeConditional
+from elbolab.distributions.priors import check_centres
 
 
 @final
@@ -30,8 +31,8 @@ class SingleLayer(Densities):
         likelihood: recipe of p(x | z, c).
 
     Raises:
-        ValueError: latent_dim below 1, a missing recipe, a likelihood that is none of this data, or a posterior
-            whose support leaves the prior's.
+        ValueError: latent_dim below 1, a missing recipe, a likelihood that is none of this data, a posterior whose
+            support leaves the prior's, or a prior of classes without labels.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class SingleLayer(Densities):
         self.prior = prior(spec.given, self.latent_shape)
         self.posterior = posterior((spec.x, *spec.given), self.latent_shape)
         self.likelihood = needed(likelihood)((self.latent_shape, *spec.given), spec.x)
+        check_centres(self.prior, spec)
         check_posterior(self.prior, self.posterior, spec)
         check_likelihood(self.likelihood, self.latent_shape, spec)
 

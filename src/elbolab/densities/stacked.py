@@ -148,6 +148,10 @@ class Stacked(Enumerating, Styled):
         """p(x | z1) at the mean of p(z1 | y, z2)."""
         return self.m1.decode(self.m2.restyle(z, y).mean)
 
+    def generate_of(self, y: Tensor) -> Distribution:
+        """p(x | z1) at draws of z2 and of z1 ~ p(z1 | y, z2)."""
+        return self.m1.decode(self.m2.generate_of(y).sample())
+
     def initialise_to_mean(self, mean: Tensor) -> None:
         """Nothing: what reads x is trained, and codes have a mean near 0."""
 

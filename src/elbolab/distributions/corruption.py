@@ -11,12 +11,17 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from elbolab.batch import Shape
+from elbolab.batch import Shape, Spec, Support
 from elbolab.distributions.conditional import Conditional, MakeConditional
 
 
 class Corruption(nn.Module, ABC):
     """x -> a draw of x~ given x."""
+
+    @property
+    @abstractmethod
+    def supports(self) -> frozenset[Support]:
+        """The kinds of data that it is noise of."""
 
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
@@ -25,12 +30,39 @@ class Corruption(nn.Module, ABC):
 
 MakeCorruption = Callable[[], Corruption]
 
+ANY = frozenset(Support)
+BOUNDED = frozenset({Support.BINARY, Support.UNIT})
+"""Where 0 and 1 are the ends of the scale, black and white."""
+
+WORDS = {
+    Support.BINARY: "binary data",
+    Support.UNIT: "grey values in [0, 1]",
+    Support.REAL: "real numbers",
+}
+MENDS = {
+    Support.BINARY: "bit_flip, salt_and_pepper or masking",
+    Support.UNIT: "gaussian_noise, masking or salt_and_pepper",
+    Support.REAL: "gaussian_noise or masking",
+}
+"""What to choose instead."""
+
 
 def required(corruption: MakeCorruption | None) -> MakeCorruption:
     """The recipe; raises ValueError where there is none."""
     if corruption is None:
         raise ValueError("a denoising model needs a corruption: choose e.g. corruption=bit_flip, or model=vae or ae")
     return corruption
+
+
+def check_corruptions(module: nn.Module, spec: Spec) -> None:
+    """Raises ValueError where a corruption within ``module`` is none of this data."""
+    for part in module.modules():
+        if isinstance(part, Corruption) and spec.support not in part.supports:
+            kinds = " or ".join(WORDS[support] for support in Support if support in part.supports)
+            raise ValueError(
+                f"{type(part).__name__} is a corruption of {kinds}, and these data are {WORDS[spec.support]}: choose "
+                f"corruption={MENDS[spec.support]}"
+            )
 
 
 def check_probability(probability: float) -> float:
@@ -47,6 +79,8 @@ class GaussianNoise(Corruption):
     Raises:
         ValueError: the scale is negative.
     """
+
+    supports = ANY
 
     def __init__(self, scale: float) -> None:
         super().__init__()
@@ -67,6 +101,8 @@ class Masking(Corruption):
         ValueError: the probability is outside [0, 1].
     """
 
+    supports = ANY
+
     def __init__(self, probability: float) -> None:
         super().__init__()
         self.probability = check_probability(probability)
@@ -78,11 +114,13 @@ class Masking(Corruption):
 
 @final
 class SaltAndPepper(Corruption):
-    """Sets each element with this probability to 0 or 1, whichever a fair coin says.
+    """Sets each element with this probability to 0 or 1, whichever a fair coin says: pixels to black or white.
 
     Raises:
         ValueError: the probability is outside [0, 1].
     """
+
+    supports = BOUNDED
 
     def __init__(self, probability: float) -> None:
         super().__init__()
@@ -102,6 +140,8 @@ class BitFlip(Corruption):
         ValueError: the probability is outside [0, 1].
     """
 
+    supports = frozenset({Support.BINARY})
+
     def __init__(self, probability: float) -> None:
         super().__init__()
         self.probability = check_probability(probability)
@@ -116,10 +156,13 @@ class Im2017(Corruption):
     """Replaces each element with this probability p by a draw from Bernoulli(p): near masking where p is small.
 
     It is what the code of Im et al. (2017) does under the name of salt and pepper, whose replacements would be fair.
+    A Bernoulli draws binary data, and replaces no others.
 
     Raises:
         ValueError: the probability is outside [0, 1].
     """
+
+    supports = frozenset({Support.BINARY})
 
     def __init__(self, probability: float) -> None:
         super().__init__()

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Bernoulli, Categorical, Distribution, Independent, MixtureSameFamily, Normal
 
-from elbolab.batch import Shape
+from elbolab.batch import Shape, Spec
 from elbolab.distributions.conditional import Conditional, lead_of
 
 
@@ -46,7 +46,7 @@ class Mixture(Conditional):
 class ClassCentres(Conditional):
     """N(mu_c, I) with a learned centre for each class c; its one parent is a label as a one-hot vector.
 
-    Of several ones, as attributes have them, the centre is the sum.
+    Other vectors have no class, whatever their length: `check_centres` refuses them.
 
     Args:
         parents: the shape of the label, ((C,),).
@@ -78,6 +78,15 @@ class ClassCentres(Conditional):
         (label,) = parents
         loc = (label @ self.centres.flatten(1)).unflatten(-1, self.one.shape)
         return Independent(Normal(loc, self.one.expand_as(loc)), self.one.dim())
+
+
+def check_centres(prior: Conditional, spec: Spec) -> None:
+    """Raises ValueError where centres of classes are chosen by what is no label."""
+    if any(isinstance(part, ClassCentres) for part in prior.modules()) and not spec.given_is_label:
+        raise ValueError(
+            "prior=class_centres has a centre for each class, chosen by a one-hot label, and the condition of these "
+            "data is none: choose data.given=labels, or another prior (prior=conditional_normal, standard_normal)"
+        )
 
 
 @final

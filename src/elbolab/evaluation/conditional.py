@@ -1,5 +1,9 @@
 """How probable a conditional model finds data: by draws from its prior, and without the class, by Bayes' rule.
 
+A conditional model says nothing of how frequent classes are. Here p(c) = 1/C, uniform, whatever the classes' shares of
+the data: -log p(x) = -log 1/C sum_c p(x | c). With the shares it would be lower by about log C - H(c), which is 0.002
+nats for MNIST's digits.
+
 Shapes: N = data, G = data in a group, C = classes; nats throughout.
 """
 

@@ -11,7 +11,7 @@ from elbolab.batch import Batch
 from elbolab.densities.base import Corrupting, Densities
 from elbolab.densities.denoising import corrupted_terms
 from elbolab.densities.terms import Sampled, Undefined
-from elbolab.distributions.corruption import MakeCorruption
+from elbolab.distributions.corruption import MakeCorruption, check_corruptions
 from elbolab.evaluation.likelihood import GROUP, in_groups
 from elbolab.evaluation.proposals import Rows, mixture_log_prob
 from elbolab.evaluation.quantity import Quantity, mean_of
@@ -73,10 +73,14 @@ def restoration_quantities(
     Returns:
         restoration, -log p(x | z = code of x~) of the clean x, in nats; restoration_mse, the squared error of its mean
         an element; and corruption_mse, that of x~ itself. None without a corruption, or where nothing is decoded.
+
+    Raises:
+        ValueError: a corruption that is none of this data.
     """
     if corruption is None:
         return {}
     corrupt = corruption()
+    check_corruptions(corrupt, densities.spec)
 
     def measure(number: int, rows: Rows) -> dict[str, Tensor]:
         seed_noise(device_of(densities), seed, number)

@@ -8,7 +8,7 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from elbolab.batch import Batch, Net, Semi
+from elbolab.batch import LABELS_UNSEEN, Batch, Net, Semi
 from elbolab.densities.adversarial import AdversarialAutoencoder, Matched
 from elbolab.densities.terms import Terms, summary
 from elbolab.distributions.planar import Partitioned
@@ -21,10 +21,10 @@ from elbolab.models.base import Loss
 class AAE(AdversarialModule):
     """Reconstruct; then the critic tells draws of p(z) from codes; then the encoder deceives it (section 2).
 
-    Supervised (section 3) it is with labels as conditions that the encoder does not see. The critic is told conditions:
-    it matches q(z | c) to p(z | c), where the paper matches q(z) alone and leaves a style that may know its label.
-    Informed by labels (section 2.3) the critic is told the class of a code, and the part of the prior that a draw is
-    from: the one of the same number. Codes without a label are compared with the whole prior under one more class.
+    Supervised (section 3, figure 6) it is with labels as conditions that the encoder does not see: the decoder is told
+    the label, the critic is not, and matches q(z) over all data to p(z). Informed by labels (section 2.3, figure 3) it
+    is the critic that is told: the class of a code, and the part of the prior that a draw is from, the one of the same
+    number. Codes without a label are compared with the whole prior under one more class.
 
     Args:
         critic: recipe of the critic's network.
@@ -40,10 +40,10 @@ class AAE(AdversarialModule):
     def __init__(self, critic: Net, label_informed: bool = False, **base: Any) -> None:
         super().__init__(**base)
         check_densities(self.densities, AdversarialAutoencoder, "densities=adversarial")
-        spec = self.densities.spec
         self.num_told = _check_labelled(self.densities) + 1 if label_informed else 0
+        self.takes = (Batch, Semi) if label_informed else (Batch,)
         told = ((self.num_told,),) if label_informed else ()
-        self.critic = Critic(critic, self.densities.latent_shape, *told, *spec.given)
+        self.critic = Critic(critic, self.densities.latent_shape, *told)
 
     def loss(self, batch: Batch | Semi) -> Loss:
         """The distortion, nats per datum."""
@@ -68,7 +68,7 @@ class AAE(AdversarialModule):
         rows, labels = self._rows(batch)
         p = self.densities.prior(*rows.given)
         if labels is None:
-            return draw(p, () if p.batch_shape else (len(rows.x),)), *rows.given
+            return (draw(p, () if p.batch_shape else (len(rows.x),)),)
         assert isinstance(p, Partitioned)
         unknown = labels == self.num_told - 1
         parts = torch.where(unknown, torch.randint_like(labels, p.num_labels), labels)
@@ -86,10 +86,7 @@ class AAE(AdversarialModule):
         """
         if self.num_told == 0:
             if isinstance(batch, Semi):
-                raise ValueError(
-                    "data.num_labelled is set and nobody looks at labels: set data.num_labelled=null, or "
-                    "model.label_informed=true"
-                )
+                raise ValueError(LABELS_UNSEEN)
             return batch, None
         if isinstance(batch, Semi):
             rows = joined(batch)
@@ -97,8 +94,7 @@ class AAE(AdversarialModule):
         return batch, labels_of(batch)
 
     def _told(self, labels: Tensor | None, rows: Batch) -> Points:
-        told = () if labels is None else (one_hot(labels, self.num_told, rows.x),)
-        return *told, *rows.given
+        return () if labels is None else (one_hot(labels, self.num_told, rows.x),)
 
 
 def joined(batch: Semi) -> Batch:
@@ -136,7 +132,9 @@ def matched_report(terms: Terms) -> dict[str, Tensor]:
 def check_densities(densities: object, wanted: type, mend: str) -> None:
     """Raises ValueError where a model is given densities of another kind."""
     if not isinstance(densities, wanted):
-        raise ValueError(f"this model trains a {wanted.__name__}, not a {type(densities).__name__}: choose {mend}")
+        raise ValueError(
+            f"this model trains {wanted.__name__} densities, not {type(densities).__name__}: choose {mend}"
+        )
 
 
 def _unknown(batch: Batch, label: int) -> Tensor:
@@ -144,10 +142,15 @@ def _unknown(batch: Batch, label: int) -> Tensor:
 
 
 def _check_labelled(densities: AdversarialAutoencoder) -> int:
-    """Number of classes; raises ValueError unless the prior has one part for each."""
+    """Number of classes; raises ValueError where there are none, or where the prior has not one part for each."""
     num_classes, zeros = densities.spec.num_classes, [torch.zeros(1, *shape) for shape in densities.spec.given]
+    if num_classes is None:
+        raise ValueError(
+            "model.label_informed tells the critic classes, and these data have none: choose labelled data "
+            "(data=mnist), or model.label_informed=false"
+        )
     p = densities.prior(*zeros)
-    if num_classes is None or not isinstance(p, Partitioned) or p.num_labels != num_classes:
+    if not isinstance(p, Partitioned) or p.num_labels != num_classes:
         parts = p.num_labels if isinstance(p, Partitioned) else "no"
         raise ValueError(
             f"model.label_informed needs a prior with one part for each class; there are {num_classes} classes and "

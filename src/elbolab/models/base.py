@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.distributed import all_gather_object, all_reduce, broadcast
 from torch.optim import Optimizer
 
+from elbolab.batch import Batch
 from elbolab.data.blocks import Block, generator, repace
 from elbolab.densities.base import Densities
 from elbolab.training.ema import Ema
@@ -51,10 +52,14 @@ class ElboModule(L.LightningModule, ABC):
 
     Attributes:
         step: optimiser steps taken, an int64 buffer: what schedules read.
+        takes: the training batches that losses are made for, `Batch`, `Semi` or both.
+        untrained: what is reported of parts that no loss moves: nothing to choose a checkpoint by.
     """
 
     automatic_optimization = False
     step: Tensor
+    takes: tuple[type, ...] = (Batch,)
+    untrained: frozenset[str] = frozenset()
 
     def __init__(
         self,

@@ -86,6 +86,7 @@ class SemiAAE(AdversarialModule):
     """
 
     densities: ClassAutoencoder
+    takes = (Semi,)
 
     def __init__(self, critic: Net, classifier_optimizer: MakeOptimizer, **base: Any) -> None:
         super().__init__(**base)

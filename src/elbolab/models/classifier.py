@@ -18,6 +18,8 @@ class Classifier(ElboModule):
         ValueError: the densities name no classes.
     """
 
+    takes = (Batch, Semi)
+
     def __init__(self, **base: Any) -> None:
         super().__init__(**base)
         classifying(self.densities)

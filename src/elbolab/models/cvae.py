@@ -20,11 +20,12 @@ class CVAE(ElboModule):
 
     The CVAE's cost is -E_q(z | x, c)[log p(x | z, c)] + KL(q(z | x, c) || p(z | c)) (their equations 4 and 5); the
     Gaussian stochastic network's is -E_p(z | c)[log p(x | z, c)], which trains what generation will do, and leaves the
-    recognition network alone. Minus either is a lower bound on log p(x | c). Whatever is trained, the bound that is
-    reported is the CVAE's, and with alpha < 1 the other one beside it, as ``gsnn_bound``.
+    recognition network alone. Minus either is a lower bound on log p(x | c), and so is their weighted sum. Whatever is
+    trained, the bound that is reported is the CVAE's, and with alpha < 1 beside it the other one, ``gsnn_bound``, and
+    the sum, ``hybrid_bound``, which is what to monitor.
 
     Args:
-        alpha: weight of the CVAE, 1 for it alone, 0 for the GSNN, whose bound is what to monitor.
+        alpha: weight of the CVAE, 1 for it alone, 0 for the GSNN, which leaves what is drawn from q untrained.
         num_samples: draws of z per datum whose bounds are averaged (L in the paper), of q and of p each.
         **base: see `ElboModule`.
 
@@ -43,6 +44,7 @@ class CVAE(ElboModule):
         if alpha < 1:
             _check_prior(prior_of(example_terms(self.densities).latents))
         self.alpha = alpha
+        self.untrained = frozenset({"elbo", "rate", "distortion"} if alpha == 0 else ())
         self.sample_shape = () if num_samples == 1 else (num_samples,)
 
     def loss(self, batch: Batch) -> Loss:
@@ -55,9 +57,13 @@ class CVAE(ElboModule):
         return Loss(self.alpha * cvae - (1 - self.alpha) * gsnn, summary(terms) | {"gsnn_bound": gsnn})
 
     def report(self, batch: Batch) -> dict[str, Tensor]:
-        """elbo, rate and distortion of the CVAE, and gsnn_bound with alpha < 1."""
+        """elbo, rate and distortion of the CVAE; gsnn_bound and hybrid_bound with alpha < 1."""
         terms = self.densities.terms(batch.x, *batch.given)
-        return summary(terms) | ({} if self.alpha == 1 else {"gsnn_bound": self._gsnn_bound(batch, terms)})
+        if self.alpha == 1:
+            return summary(terms)
+        gsnn = self._gsnn_bound(batch, terms)
+        hybrid = self.alpha * terms.elbo.mean() + (1 - self.alpha) * gsnn
+        return summary(terms) | {"gsnn_bound": gsnn, "hybrid_bound": hybrid}
 
     def _terms(self, batch: Batch, proposal: Distribution | None = None) -> Terms:
         return self.densities.terms(batch.x, *batch.given, sample_shape=self.sample_shape, proposal=proposal)

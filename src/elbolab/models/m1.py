@@ -17,6 +17,8 @@ class M1(ElboModule):
     on data with ``data.num_labelled`` and without.
     """
 
+    takes = (Batch, Semi)
+
     def loss(self, batch: Batch | Semi) -> Loss:
         """-ELBO, nats per datum."""
         data = batch.unlabelled if isinstance(batch, Semi) else batch

@@ -5,7 +5,7 @@ from typing import Any, final
 
 from torch import Tensor
 
-from elbolab.batch import Batch, Semi
+from elbolab.batch import LABELS_NEEDED, Batch, Semi
 from elbolab.densities.base import Densities
 from elbolab.densities.class_terms import Enumerating, sum_over_classes
 from elbolab.metrics.classification import wrong
@@ -32,6 +32,8 @@ class M2(ElboModule):
     Raises:
         ValueError: alpha is negative or not finite, or the densities have no latent class.
     """
+
+    takes = (Semi,)
 
     def __init__(self, alpha: float | Schedule, **base: Any) -> None:
         super().__init__(**base)
@@ -73,5 +75,5 @@ def enumerating(densities: Densities) -> Enumerating:
 def check_semi(batch: Any) -> Semi:
     """The batch; ValueError where it has no part with labels."""
     if not isinstance(batch, Semi):
-        raise ValueError("semi-supervised training needs some labels: set data.num_labelled=100")
+        raise ValueError(LABELS_NEEDED)
     return batch

@@ -10,9 +10,10 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from torch.distributions import Independent, Normal
 
-from elbolab.batch import Batch, Spec
+from elbolab.batch import Batch
 from elbolab.densities.base import Densities, Guessing
 from elbolab.densities.terms import Sampled, Undefined
+from elbolab.evaluation.figures.classes import label_vectors
 from elbolab.evaluation.figures.generative import paths
 from elbolab.evaluation.figures.looks import Points, look_of, whole
 from elbolab.evaluation.seeded import evaluating
@@ -91,18 +92,6 @@ def completions(densities: Densities, batch: Batch, *, seed: int, num: int = 10,
     return paths(batch, densities, rows, [], f"{', '.join(names)}, and {num_draws} completions")
 
 
-def label_vectors(spec: Spec, batch: Batch) -> Tensor:
-    """Every class as a one-hot vector, (C, C).
-
-    Raises:
-        Undefined: the conditions are no labels.
-    """
-    num_classes = spec.num_classes
-    if num_classes is None or spec.given != ((num_classes,),) or not _is_one_hot(batch.given[0]):
-        raise Undefined("no classes: the conditions are no labels")
-    return torch.eye(num_classes, dtype=batch.x.dtype, device=batch.x.device)
-
-
 def classes_of(densities: Densities, batch: Batch) -> Tensor:
     """Every class as a one-hot vector, (C, C), for pictures with a cell for each datum.
 
@@ -112,28 +101,6 @@ def classes_of(densities: Densities, batch: Batch) -> Tensor:
     if isinstance(look_of(densities.spec, batch.x.cpu()), Points):
         raise Undefined("no grid of classes: points of the plane are drawn over one another")
     return label_vectors(densities.spec, batch)
-
-
-def label_of(densities: Densities, batch: Batch, label: int) -> Tensor:
-    """A class as a one-hot vector, once for every datum of the batch, (N, C).
-
-    Raises:
-        ValueError: the conditions are no labels, or there is no such class.
-    """
-    try:
-        classes = label_vectors(densities.spec, batch)
-    except Undefined as error:
-        raise ValueError(
-            f"label={label}: this run is not conditioned on labels; leave label out, or train with data.given=labels"
-        ) from error
-    if not 0 <= label < len(classes):
-        raise ValueError(f"label={label}: this run has the classes 0 to {len(classes) - 1}")
-    return classes[label].expand(len(batch.x), -1)
-
-
-def _is_one_hot(labels: Tensor) -> bool:
-    """Whether each row has one 1 and zeros beside it."""
-    return bool(((labels == 0) | (labels == 1)).all() and (labels.sum(1) == 1).all())
 
 
 def first_of_each(y: Tensor) -> Tensor:

@@ -15,7 +15,8 @@ from elbolab.densities.base import Densities
 from elbolab.densities.terms import Undefined
 from elbolab.evaluation.batches import first
 from elbolab.evaluation.figures.aggregate import codes_and_prior, groups
-from elbolab.evaluation.figures.conditional import completions, label_of, samples_by_label, style_transfer
+from elbolab.evaluation.figures.classes import under
+from elbolab.evaluation.figures.conditional import completions, samples_by_label, style_transfer
 from elbolab.evaluation.figures.curves import loss_curves
 from elbolab.evaluation.figures.denoising import restorations
 from elbolab.evaluation.figures.editing import edits
@@ -55,7 +56,7 @@ def draw_all(
     """
     batch = gather(batches, NUM_DATA)
     drawings: dict[str, Callable[[], Figure]] = {
-        "samples": partial(samples, {"": densities}, _under(label, densities, batch), seed=seed),
+        "samples": partial(samples, {"": densities}, under(label, densities, batch), seed=seed, label=label),
         "reconstructions": partial(reconstructions, densities, batch, seed=seed),
         "restorations": partial(restorations, densities, batch, seed=seed),
         "edits": partial(edits, densities, batch, seed=seed),
@@ -111,19 +112,14 @@ def sample_arrays(
     """``samples`` and ``means`` of p(x | z, c) at the same ``num`` latent draws, (num, *event) each.
 
     A model without a prior decodes draws from a Gaussian fitted to its codes of the data. Conditions are those of the
-    data in turn, or the one-hot vector of a ``label``.
+    data in turn; with a ``label``, all draws are of that class.
 
     Raises:
-        ValueError: a label, and the conditions of this model are no labels, or there is no such class.
+        ValueError: a label, and the model draws by no class, or there is no such class.
     """
-    batch = _under(label, densities, gather(batches, NUM_DATA))
+    batch = under(label, densities, gather(batches, NUM_DATA))
     with evaluating(densities, seed):
-        p, _ = generate(densities, batch, num)
+        p, _ = generate(densities, batch, num, label)
         arrays: dict[str, Tensor] = {"samples": p.sample(), "means": p.mean}
         shape = torch.Size((num, *densities.spec.x))
         return {name: values.reshape(shape).cpu().numpy() for name, values in arrays.items()}
-
-
-def _under(label: int | None, densities: Densities, batch: Batch) -> Batch:
-    """The batch with one label for all data; as it is without."""
-    return batch if label is None else batch._replace(given=(label_of(densities, batch, label),))

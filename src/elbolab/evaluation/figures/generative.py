@@ -14,8 +14,9 @@ from torch.distributions import Distribution, Independent, MultivariateNormal, N
 
 from elbolab.batch import Batch
 from elbolab.densities.adversarial import Matched
-from elbolab.densities.base import Densities
+from elbolab.densities.base import Densities, Styled
 from elbolab.densities.terms import Latent, Sampled, Undefined
+from elbolab.evaluation.figures.classes import every_class
 from elbolab.evaluation.figures.looks import Points, blank, look_of, whole
 from elbolab.evaluation.seeded import evaluating
 
@@ -23,10 +24,11 @@ STEPS = 11
 """Points of a walk."""
 
 
-def samples(models: Mapping[str, Densities], batch: Batch, *, seed: int) -> Figure:
+def samples(models: Mapping[str, Densities], batch: Batch, *, seed: int, label: int | None = None) -> Figure:
     """What each model makes of draws from its latent space, side by side: means, or draws where data are points.
 
-    A model without a prior decodes draws from a Gaussian fitted to its codes, and its title says so.
+    A model without a prior decodes draws from a Gaussian fitted to its codes, and its title says so. ``label`` as that
+    of `generate`.
     """
     spec = next(iter(models.values())).spec
     look = look_of(spec, batch.x.cpu())
@@ -37,7 +39,7 @@ def samples(models: Mapping[str, Densities], batch: Batch, *, seed: int) -> Figu
     figure = blank(width * len(models), height + 0.4)
     for axes, (name, densities) in zip(figure.subplots(1, len(models), squeeze=False)[0], models.items(), strict=True):
         with evaluating(densities, seed):
-            p, source = generate(densities, batch, look.num_samples)
+            p, source = generate(densities, batch, look.num_samples, label)
             drawn = p.sample() if isinstance(look, Points) else p.mean
         drawn = drawn.reshape(-1, *densities.spec.x)
         look.samples(axes, whole(spec, drawn, given), data[: look.num_samples])
@@ -45,9 +47,15 @@ def samples(models: Mapping[str, Densities], batch: Batch, *, seed: int) -> Figu
     return figure
 
 
-def generate(densities: Densities, batch: Batch, num: int) -> tuple[Distribution, str]:
-    """p(x | z, c) at ``num`` latent draws, with the conditions of the batch in turn, and the draws' source in words."""
+def generate(densities: Densities, batch: Batch, num: int, label: int | None = None) -> tuple[Distribution, str]:
+    """p(x | z, c) at ``num`` latent draws, with the conditions of the batch in turn, and the draws' source in words.
+
+    Of a model that has the class in its latents, all draws are of the class ``label``, where one is given.
+    """
     given = in_turn(batch, num)
+    if label is not None and isinstance(densities, Styled):
+        y = every_class(densities.spec, batch.x)[label].expand(num, -1)
+        return densities.generate_of(y), f"class {label}: decoded z ~ p(z | y)"
     source = "decoded z ~ p(z | c)" if prod(densities.latent_shape) else "p(x | c)"
     try:
         # With conditions the batch shape is (draws, conditions): one draw for each condition.

@@ -13,6 +13,7 @@ from torch.distributions import Distribution, Independent, Normal
 from elbolab.batch import Batch
 from elbolab.densities.base import Densities, Styled
 from elbolab.densities.terms import Undefined
+from elbolab.evaluation.figures.classes import every_class
 from elbolab.evaluation.figures.looks import blank, look_of
 from elbolab.evaluation.seeded import evaluating
 
@@ -28,7 +29,7 @@ def class_manifolds(densities: Densities, batch: Batch, *, seed: int, side: int 
     """
     model = _styled(densities)
     with evaluating(densities, seed):
-        classes = _classes(densities, batch.x)
+        classes = every_class(densities.spec, batch.x)
         panels = [_manifold(model, y, side) for y in classes[:NUM_PANELS]]
     look = look_of(densities.spec, batch.x.cpu())
     num_columns = min(5, len(panels))
@@ -63,7 +64,7 @@ def analogies(densities: Densities, batch: Batch, *, seed: int, num: int = 10) -
     model = _styled(densities)
     x = batch.x[:num]
     with evaluating(densities, seed):
-        classes = _classes(densities, x)
+        classes = every_class(densities.spec, x)
         z = model.style(x)[:, None].expand(-1, len(classes), -1)
         means = model.restyle(z, classes.expand(len(x), -1, -1)).mean
     rows = torch.cat([x[:, None], means], dim=1).cpu()
@@ -79,12 +80,6 @@ def _styled(densities: Densities) -> Styled:
     if not isinstance(densities, Styled):
         raise Undefined("this model does not tell class from style")
     return densities
-
-
-def _classes(densities: Densities, like: Tensor) -> Tensor:
-    """Every class, one-hot: (C, C)."""
-    assert densities.spec.num_classes is not None, "who tells class from style has classes"
-    return torch.eye(densities.spec.num_classes, dtype=like.dtype, device=like.device)
 
 
 def _normal(prior: Distribution) -> Normal:

@@ -1,0 +1,62 @@
+"""Classes as one-hot vectors, and data under one class.
+
+Shapes: N = data, C = classes.
+"""
+
+import torch
+from torch import Tensor
+
+from elbolab.batch import Batch, Spec
+from elbolab.densities.base import Densities, Styled
+from elbolab.densities.terms import Undefined
+
+
+def every_class(spec: Spec, like: Tensor) -> Tensor:
+    """Every class, one-hot: (C, C)."""
+    assert spec.num_classes is not None, "who tells class from style has classes"
+    return torch.eye(spec.num_classes, dtype=like.dtype, device=like.device)
+
+
+def label_vectors(spec: Spec, batch: Batch) -> Tensor:
+    """Every class as the condition that stands for it, (C, C).
+
+    Raises:
+        Undefined: the conditions are no labels.
+    """
+    if spec.num_classes is None or spec.given != ((spec.num_classes,),) or not _is_one_hot(batch.given[0]):
+        raise Undefined("no classes: the conditions are no labels")
+    return every_class(spec, batch.x)
+
+
+def under(label: int | None, densities: Densities, batch: Batch) -> Batch:
+    """The batch with one label for all data where labels are the condition; as it is without, or with latent classes.
+
+    Raises:
+        ValueError: the model draws by no class, or there is no such class.
+    """
+    if label is None:
+        return batch
+    classes = _drawn_by(densities, batch, label)
+    if not 0 <= label < len(classes):
+        raise ValueError(f"label={label}: this run has the classes 0 to {len(classes) - 1}")
+    if isinstance(densities, Styled):
+        return batch
+    return batch._replace(given=(classes[label].expand(len(batch.x), -1),))
+
+
+def _drawn_by(densities: Densities, batch: Batch, label: int) -> Tensor:
+    """The classes by which a model draws, (C, C)."""
+    if isinstance(densities, Styled):
+        return every_class(densities.spec, batch.x)
+    try:
+        return label_vectors(densities.spec, batch)
+    except Undefined as error:
+        raise ValueError(
+            f"label={label}: this run draws by no class; leave label out, or sample a run that does: with "
+            "data.given=labels, or of model=m2, m1_m2 or aae_semi"
+        ) from error
+
+
+def _is_one_hot(labels: Tensor) -> bool:
+    """Whether each row has one 1 and zeros beside it."""
+    return bool(((labels == 0) | (labels == 1)).all() and (labels.sum(1) == 1).all())
