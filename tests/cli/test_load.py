@@ -72,7 +72,7 @@ def test_a_label_is_drawn_by_name(conditional, finished, monkeypatch):
     np.testing.assert_allclose(np.load(shell.folder / "sevens" / "samples.npz")["means"], means, atol=1e-6)
     for label, message in (("10", "classes 0 to 9"), ("x", "label=x: give the number of a class, or null")):
         assert message in shell("sample", "run=run", f"label={label}", fails=True)
-    assert "this run is not conditioned on labels" in shell("sample", f"run={finished[0]}", "label=1", fails=True)
+    assert "this run draws by no class" in shell("sample", f"run={finished[0]}", "label=1", fails=True)
 
 
 def test_conditions_that_the_run_does_not_have_are_refused(run):

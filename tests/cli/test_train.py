@@ -265,7 +265,7 @@ def test_loggers_are_finished_and_say_their_last_line(shell, monkeypatch):
         "elbolab.cli.train.finish", lambda loggers, code: finished.append((len(loggers), code)) or ["the last line"]
     )
     assert shell("train", *QUICK, "evaluation.limit=20", "trainer.max_epochs=1").endswith("the last line\n")
-    failing = ["optimizer.lr=-1", "logger=tensorboard"]
+    failing = ["optimizer.lr=1e20", "logger=tensorboard"]
     shell("train", *QUICK, *failing, fails=True)
     assert finished == [(1, 0), (2, 1)]
 

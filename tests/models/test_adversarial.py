@@ -299,7 +299,7 @@ def few_labels_for_nobody():
         ),
         (semi_without_labels, "data.num_labelled=100"),
         (informed_without_labels, "reads class labels.*data=mnist"),
-        (few_labels_for_nobody, "data.num_labelled=null, or model.label_informed=true"),
+        (few_labels_for_nobody, "data.num_labelled=null.*model=aae model.label_informed=true"),
         (lambda: class_autoencoder(spec=BITS), "data with class labels.*model=aae"),
         (lambda: class_autoencoder(spec=LABELLED), "data.given=none"),
         (lambda: group_autoencoder(1), "num_groups=1: at least two"),
