@@ -15,6 +15,7 @@ from elbolab.data.splits import Arrays, Splits
 from elbolab.densities.base import Classifying
 from elbolab.densities.regression import Regression
 from elbolab.densities.single_layer import SingleLayer
+from elbolab.densities.stochastic import StochasticNetwork
 from elbolab.distributions.conditional import Conditional, Head, StandardNormal
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
 from elbolab.models.vae import VAE
@@ -78,6 +79,14 @@ def small_cvae(spec=LABELLED, **options):
     """The same with a label, whose prior is learned."""
     prior = options.pop("prior", partial(Head, net=mlp(5), family=DiagonalNormal))
     return small_densities(spec, prior=prior, **options)
+
+
+def small_gsnn(spec=LABELLED, **options):
+    """The same without a posterior."""
+    head = partial(Head, net=mlp(5), family=DiagonalNormal)
+    likelihood = partial(Head, net=mlp(5), family=Bernoulli)
+    parts = {"prior": head, "posterior": None, "likelihood": likelihood} | options
+    return StochasticNetwork(spec, 2, **parts)
 
 
 def regression(spec=LABELLED, family=Bernoulli):

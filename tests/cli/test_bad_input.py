@@ -91,9 +91,9 @@ BAD = {
         "callbacks.early_stopping.monitor=val/foo",
     ),
     "another one, to the model": (["train", *QUICK, "model.monitor=val/foo"], "model.monitor=val/foo"),
-    "a bound that is not trained": (
+    "an encoder that would not be trained": (
         ["train", *QUICK, "model=cvae", "model.alpha=0"],
-        "^error: monitor=val/elbo: .* does not train; choose monitor=val/gsnn_bound or val/hybrid_bound$",
+        "^error: model.alpha=0: .* for the GSNN alone model=gsnn$",
     ),
     "noise of binary data on grey ones": (
         ["train", *QUICK, GREY, "likelihood=gaussian", "model=dvae", "corruption=bit_flip"],
@@ -221,6 +221,8 @@ NOT_MEASURED = {
     "an added key": (["evaluate", "+foo=1"], "nothing reads 'foo'"),
     "draws in words": (["sample", "num=x"], "num=x: give a whole number"),
     "half a draw": (["sample", "num=2.5"], "num=2.5: give a whole number"),
+    "a truth for a label": (["sample", "label=true"], "label=True: give the number of a class, or null"),
+    "a label of a run without classes": (["sample", "label=7"], "label=7: this run draws by no class; leave label out"),
     "a seed in words": (["sample", "seed=x"], "seed=x: give a whole number"),
     "a negative seed": (["sample", "seed=-1"], "seed=-1: a seed is"),
 }

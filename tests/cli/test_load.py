@@ -62,6 +62,13 @@ def test_conditions_of_another_size_are_refused(conditional, shape):
             ask()
 
 
+def test_data_and_conditions_of_different_numbers_are_refused(conditional):
+    x = torch.zeros(3, *conditional.spec.x)
+    for ask in (conditional.encode, conditional.reconstruct):
+        with pytest.raises(ValueError, match="3 data and 10 conditions: give one for each datum"):
+            ask(x, torch.eye(10))
+
+
 def test_a_label_is_drawn_by_name(conditional, finished, monkeypatch):
     monkeypatch.setattr("elbolab.cli.sample.draw_all", lambda *_, **__: {})  # which takes seconds
     shell = Shell(conditional.dir.path.parent)

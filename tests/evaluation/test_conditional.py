@@ -10,8 +10,11 @@ from tests.conditional_gaussian import conditional_gaussian
 from tests.helpers import BITS, LABELLED, mlp, regression, small_cvae, small_densities
 
 from elbolab.batch import Batch
+from elbolab.densities.denoising import DenoisingLayer
 from elbolab.densities.terms import Undefined
-from elbolab.distributions.conditional import Head
+from elbolab.distributions.conditional import Head, StandardNormal
+from elbolab.distributions.corruption import BitFlip
+from elbolab.distributions.family import Bernoulli, DiagonalNormal
 from elbolab.distributions.priors import FixedBernoulli
 from elbolab.distributions.relaxed import RelaxedBernoulliLatent
 from elbolab.evaluation.conditional import (
@@ -251,3 +254,17 @@ def test_a_regression_is_measured_without_codes():
 def test_numbers_below_one_are_refused(option):
     with pytest.raises(ValueError, match=f"evaluation.{option}=0: must be at least 1"):
         evaluate(small_cvae(), Source(None), splits=["test"], num_samples=2, seed=0, **{option: 0})
+
+
+def test_a_denoising_models_classes_are_measured_from_corruptions_too():
+    """As its conditional_nll is: M K samples a class, K from each corruption."""
+    head = partial(Head, net=mlp(5))
+    parts = (partial(head, family=DiagonalNormal), partial(head, family=Bernoulli))
+    torch.manual_seed(0)
+    densities = DenoisingLayer(LABELLED, 2, StandardNormal, *parts, partial(BitFlip, 0.2)).eval()
+    y = torch.arange(20) % 3
+    batch = Batch(torch.rand(20, 6).round(), (torch.eye(3)[y],), y)
+    found = conditional_quantities(densities, [batch], num_samples=9, seed=2, class_samples=4, num_corruptions=3)
+    assert found["nll"].k == 12
+    plain = conditional_quantities(densities, [batch], num_samples=9, seed=2, class_samples=12)
+    assert found["nll"].value != plain["nll"].value

@@ -49,7 +49,7 @@ class Run:
         Raises:
             ValueError: another shape, of x or of a condition, or conditions that are missing; so do the other methods.
         """
-        return self.densities.encode(self._data(x), *self._conditions(given))
+        return self.densities.encode(*self._rows(x, given))
 
     @torch.no_grad()
     def sample(self, num: int, *given: Values, seed: int | None = None) -> Tensor:
@@ -64,8 +64,14 @@ class Run:
     @torch.no_grad()
     def reconstruct(self, x: Values, *given: Values) -> Tensor:
         """Means p(x | z = code of x), (B, *event)."""
-        conditions = self._conditions(given)
-        return self.densities.decode(self.densities.encode(self._data(x), *conditions), *conditions).mean
+        x, *conditions = self._rows(x, given)
+        return self.densities.decode(self.densities.encode(x, *conditions), *conditions).mean
+
+    def _rows(self, x: Values, given: tuple[Values, ...]) -> list[Tensor]:
+        x, conditions = self._data(x), self._conditions(given)
+        for count in {len(condition) for condition in conditions} - {len(x)}:
+            raise ValueError(f"{len(x)} data and {count} conditions: give one for each datum")
+        return [x, *conditions]
 
     def _data(self, x: Values) -> Tensor:
         x = self._cast(x)

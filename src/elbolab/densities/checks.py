@@ -105,6 +105,20 @@ def check_likelihood(likelihood: Conditional, latent_shape: Shape | None, spec: 
         raise ValueError(_mend(p, spec))
 
 
+def check_draws(prior: Conditional, spec: Spec) -> None:
+    """Raises ValueError where no gradient reaches the prior through its draws."""
+    check_reparameterised(_probe(prior, *_zeros(spec)[1:]))
+
+
+def check_reparameterised(p: Distribution) -> None:
+    """Raises ValueError where no gradient reaches a prior through its draws."""
+    if not p.has_rsample:
+        raise ValueError(
+            "what is trained by draws from the prior needs their gradient, and this one's have none: choose "
+            "prior=conditional_normal, class_centres or standard_normal, or model=cvae with model.alpha=1"
+        )
+
+
 @torch.no_grad()
 def check_code(posterior: Conditional, spec: Spec) -> None:
     """Raises ValueError unless the posterior is a point mass: an autoencoder's code has no noise, its input may."""

@@ -13,6 +13,7 @@ from elbolab.densities.checks import check_given
 from elbolab.densities.frozen import freeze, needed
 from elbolab.densities.regression import Regression
 from elbolab.densities.single_layer import SingleLayer
+from elbolab.densities.stochastic import StochasticNetwork
 from elbolab.densities.terms import Terms
 from elbolab.distributions.conditional import Ignore, MakeConditional
 
@@ -29,7 +30,8 @@ class Recurrent(Guessing):
         spec: what is known of the data.
         latent_dim: D, dimensions of z.
         prior: recipe of p(z | c, g); one that looks at nothing makes z independent of c.
-        posterior: recipe of q(z | x, c): the guess would tell it nothing that c does not.
+        posterior: recipe of q(z | x, c): the guess would tell it nothing that c does not. None: that of the prior, see
+            `StochasticNetwork`.
         likelihood: recipe of p(x | z, c, g).
         baseline: a trained p(x | c) of the same data.
 
@@ -50,14 +52,12 @@ class Recurrent(Guessing):
         check_given(spec, "a model that looks at a first guess")
         self.spec = spec
         self.baseline = freeze(_checked(baseline, spec))
-        keep = 1 + len(spec.given)
-        self.inner = SingleLayer(
-            spec._replace(given=(*spec.given, spec.x), given_is_label=False),
-            latent_dim,
-            prior,
-            None if posterior is None else partial(Ignore, conditional=posterior, keep=keep),
-            likelihood,
-        )
+        inner = spec._replace(given=(*spec.given, spec.x), given_is_label=False)
+        if posterior is None:
+            self.inner: Densities = StochasticNetwork(inner, latent_dim, prior, None, likelihood)
+        else:
+            blind = partial(Ignore, conditional=posterior, keep=1 + len(spec.given))
+            self.inner = SingleLayer(inner, latent_dim, prior, blind, likelihood)
         self.latent_shape = self.inner.latent_shape
 
     def first_guess(self, *given: Tensor) -> Tensor:

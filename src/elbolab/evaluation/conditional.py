@@ -21,7 +21,7 @@ from elbolab.densities.base import Densities
 from elbolab.densities.terms import Undefined
 from elbolab.evaluation.batches import first
 from elbolab.evaluation.likelihood import importance_log_likelihood, marginal_of, over_groups
-from elbolab.evaluation.proposals import Rows, from_posterior, from_prior
+from elbolab.evaluation.proposals import Proposal, Rows, from_posterior, from_prior, sampling_of
 from elbolab.evaluation.quantity import Quantity, mean_of
 
 
@@ -47,6 +47,7 @@ def conditional_quantities(
     memory: int | None = None,
     class_samples: int = 100,
     class_limit: int | None = 1_000,
+    num_corruptions: int = 1,
 ) -> dict[str, Quantity]:
     """Those that exist of conditional_nll_mc, nll, class_information and error; none for a model without conditions.
 
@@ -58,6 +59,7 @@ def conditional_quantities(
         memory: as that of `importance_log_likelihood`.
         class_samples: K of the others, for each class.
         class_limit: data of the others, at most; None for all.
+        num_corruptions: M of a denoising model, as that of `importance_log_likelihood`: K samples from each.
 
     Returns:
         conditional_nll_mc, -log p(x | c) by draws from p(z | c). Where the one condition is the class label, nll, which
@@ -76,8 +78,9 @@ def conditional_quantities(
     if is_label(densities.spec, batches):
         with suppress(Undefined):
             limited = first(batches, class_limit)
-            by_class = class_log_likelihoods(densities, limited, num_samples=class_samples, **options)
-            quantities |= _without_class(by_class, class_samples, seed)
+            proposal, k = sampling_of(densities, class_samples, num_corruptions)
+            by_class = class_log_likelihoods(densities, limited, num_samples=k, proposal=proposal, **options)
+            quantities |= _without_class(by_class, k, seed)
     return quantities
 
 
@@ -96,15 +99,22 @@ def monte_carlo_log_likelihood(
 
 
 def class_log_likelihoods(
-    densities: Densities, batches: Iterable[Batch], *, num_samples: int, seed: int, memory: int | None = None
+    densities: Densities,
+    batches: Iterable[Batch],
+    *,
+    num_samples: int,
+    seed: int,
+    memory: int | None = None,
+    proposal: Proposal = from_posterior,
 ) -> ByClass:
-    """Estimate log p(x | c) for every class c by importance sampling from q(z | x, c), of data with labels for c.
+    """Estimate log p(x | c) for every class c by importance sampling, of data with labels for c.
 
     Args:
         densities: a model whose one condition is a label as a one-hot vector.
         batches: the data.
         num_samples: K, for each class.
         seed: seed of the noise.
+        proposal: where the samples come from.
         memory: as that of `importance_log_likelihood`.
 
     Raises:
@@ -115,7 +125,7 @@ def class_log_likelihoods(
         x, label = rows
         classes = torch.eye(label.shape[1], dtype=label.dtype, device=label.device)
         columns = [
-            marginal_of(densities, (x, c.expand_as(label)), num_samples, chunk, from_posterior).log_px for c in classes
+            marginal_of(densities, (x, c.expand_as(label)), num_samples, chunk, proposal).log_px for c in classes
         ]
         return {"log_px": torch.stack(columns, 1), "y": label.argmax(1)}
 

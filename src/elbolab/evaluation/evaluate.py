@@ -117,7 +117,7 @@ def evaluate(
     by_class: dict[str, Any] = {"class_samples": class_samples, "class_limit": class_limit}
     likelihoods = {
         split: likelihood_quantities(densities, batches, num_corruptions=num_corruptions, **sampling)
-        | conditional_quantities(densities, batches, **sampling, **by_class)
+        | conditional_quantities(densities, batches, num_corruptions=num_corruptions, **sampling, **by_class)
         | denoising_quantities(densities, batches, num_corruptions=num_corruptions, seed=seed)
         | restoration_quantities(densities, batches, corruption, seed=seed)
         for split, batches in measured.items()

@@ -53,13 +53,11 @@ class ElboModule(L.LightningModule, ABC):
     Attributes:
         step: optimiser steps taken, an int64 buffer: what schedules read.
         takes: the training batches that losses are made for, `Batch`, `Semi` or both.
-        untrained: what is reported of parts that no loss moves: nothing to choose a checkpoint by.
     """
 
     automatic_optimization = False
     step: Tensor
     takes: tuple[type, ...] = (Batch,)
-    untrained: frozenset[str] = frozenset()
 
     def __init__(
         self,

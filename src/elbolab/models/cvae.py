@@ -1,6 +1,7 @@
-"""The conditional VAE (Sohn, Lee & Yan 2015), its Gaussian stochastic network, and the hybrid of both.
+"""The conditional VAE (Sohn, Lee & Yan 2015), and its hybrid with their Gaussian stochastic network.
 
-Here x is what is predicted (the paper's y) and c what is seen (the paper's x).
+The network alone is this model with ``densities=stochastic_network``. Here x is what is predicted (the paper's y) and c
+what is seen (the paper's x).
 """
 
 from typing import Any, final
@@ -9,7 +10,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from elbolab.batch import Batch
-from elbolab.densities.checks import check_given, example_terms
+from elbolab.densities.checks import check_given, check_reparameterised, example_terms
 from elbolab.densities.terms import Latent, Sampled, Terms, negative_elbo, summary
 from elbolab.models.base import ElboModule, Loss
 
@@ -20,31 +21,30 @@ class CVAE(ElboModule):
 
     The CVAE's cost is -E_q(z | x, c)[log p(x | z, c)] + KL(q(z | x, c) || p(z | c)) (their equations 4 and 5); the
     Gaussian stochastic network's is -E_p(z | c)[log p(x | z, c)], which trains what generation will do, and leaves the
-    recognition network alone. Minus either is a lower bound on log p(x | c), and so is their weighted sum. Whatever is
-    trained, the bound that is reported is the CVAE's, and with alpha < 1 beside it the other one, ``gsnn_bound``, and
-    the sum, ``hybrid_bound``, which is what to monitor.
+    recognition network alone. Minus either is a lower bound on log p(x | c), and so is their weighted sum. The bound
+    that is reported is the CVAE's, and with alpha < 1 beside it the other one, ``gsnn_bound``, and the sum,
+    ``hybrid_bound``, which is what to monitor.
 
     Args:
-        alpha: weight of the CVAE, 1 for it alone, 0 for the GSNN, which leaves what is drawn from q untrained.
+        alpha: weight of the CVAE, 1 for it alone.
         num_samples: draws of z per datum whose bounds are averaged (L in the paper), of q and of p each.
         **base: see `ElboModule`.
 
     Raises:
-        ValueError: alpha outside [0, 1], num_samples below 1, data without conditions, or alpha below 1 where the model
+        ValueError: alpha outside (0, 1], num_samples below 1, data without conditions, or alpha below 1 where the model
             has not one layer of latents, or a prior whose draws have no gradient.
     """
 
     def __init__(self, alpha: float = 1.0, num_samples: int = 1, **base: Any) -> None:
         super().__init__(**base)
         check_given(self.densities.spec, "model=cvae")
-        if not 0 <= alpha <= 1:
-            raise ValueError(f"model.alpha={alpha}: choose a weight from 0 (GSNN) to 1 (CVAE)")
+        if not 0 < alpha <= 1:
+            raise ValueError(f"model.alpha={alpha}: choose a weight above 0, up to 1; for the GSNN alone model=gsnn")
         if num_samples < 1:
             raise ValueError(f"model.num_samples={num_samples}: a bound needs at least one draw of z")
         if alpha < 1:
-            _check_prior(prior_of(example_terms(self.densities).latents))
+            prior_of(example_terms(self.densities).latents)
         self.alpha = alpha
-        self.untrained = frozenset({"elbo", "rate", "distortion"} if alpha == 0 else ())
         self.sample_shape = () if num_samples == 1 else (num_samples,)
 
     def loss(self, batch: Batch) -> Loss:
@@ -77,21 +77,13 @@ def prior_of(latents: tuple[Latent, ...]) -> Distribution:
     """p(z | c) of a model with one layer of latents.
 
     Raises:
-        ValueError: it has another number of layers, or none.
+        ValueError: it has another number of layers, or none, or no gradient reaches the prior through its draws.
     """
     match latents:
         case (Sampled(p=p),):
+            check_reparameterised(p)
             return p
     raise ValueError(
         f"model.alpha below 1 draws z from p(z | c), and this model has {len(latents)} latents of which not one is "
         "drawn from it: set model.alpha=1, or choose densities=single_layer or recurrent"
     )
-
-
-def _check_prior(p: Distribution) -> None:
-    """Raises ValueError where no gradient reaches the prior through its draws."""
-    if not p.has_rsample:
-        raise ValueError(
-            "model.alpha below 1 trains through draws from the prior, and this one's have no gradient: choose "
-            "prior=conditional_normal, class_centres or standard_normal, or model.alpha=1"
-        )
