@@ -118,11 +118,19 @@ BAD = {
         lambda: Recurrent(LABELLED, 2, None, NORMAL, BERNOULLI, baseline=regression()),
         "prior=standard_normal",
     ),
-    "a recurrent model without a posterior": (
-        lambda: Recurrent(LABELLED, 2, NORMAL, None, BERNOULLI, baseline=regression()),
-        "posterior=diagonal_normal",
+    "a recurrent stochastic network without a prior": (
+        lambda: Recurrent(LABELLED, 2, None, None, BERNOULLI, baseline=regression()),
+        "prior=conditional_normal",
     ),
 }
+
+
+def test_without_a_posterior_it_is_a_stochastic_network_on_the_guess():
+    model = Recurrent(LABELLED, 2, NORMAL, None, BERNOULLI, baseline=regression())
+    x, c = torch.rand(4, 6).round(), torch.eye(3)[[0, 1, 2, 0]]
+    terms = model.terms(x, c)
+    assert torch.equal(terms.rate, torch.zeros(4))
+    assert torch.equal(model.encode(x, c), model.encode(1 - x, c))
 
 
 @pytest.mark.parametrize("name", BAD)
