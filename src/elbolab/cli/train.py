@@ -2,7 +2,8 @@
 
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import lightning as L
@@ -23,8 +24,9 @@ from elbolab.cli.load import load_run, numbers_of
 from elbolab.cli.planning import located, planned
 from elbolab.cli.pretraining import complete
 from elbolab.cli.resume import resumed_config
-from elbolab.cli.run_dir import RunDir, cleared, held, save_weights, write_json, write_start
+from elbolab.cli.run_dir import RunDir, cleared, emptied, held, read_config, save_weights, write_json, write_start
 from elbolab.cli.stages import Stages, blanks, keep, kept
+from elbolab.cli.state import begun, can_go_on, ended, has_moved, how
 from elbolab.cli.values import absolute_paths
 from elbolab.data.module import DataModule
 from elbolab.distributions.conditional import compile_networks
@@ -36,15 +38,51 @@ log_once = rank_zero_only(logging.getLogger(__name__).info)
 
 def train(cfg: DictConfig) -> float:
     """The task that Hydra calls; returns the best value of the monitored quantity, for sweepers."""
-    cfg = resolved(cfg)
+    cfg, hydra = resolved(cfg), HydraConfig.get()
+    run, anew = RunDir(Path(cfg.paths.run)), hydra.mode is RunMode.MULTIRUN and not cfg.resume
     torch.distributions.Distribution.set_default_validate_args(False)  # a check on values is a host sync
-    return train_in(cfg, RunDir(Path(cfg.paths.run)))
+    with held(run):
+        if anew:
+            emptied(run)
+        return _train_in(cfg, run, list(hydra.overrides.task))
 
 
-def train_in(cfg: DictConfig, run: RunDir) -> float:
-    """Trains and measures a resolved configuration in a run directory; `train`, and each of its stages before it."""
-    with numbers_of(cfg), held(run), cleared(run):
+def train_stage(cfg: DictConfig, run: RunDir) -> float:
+    """Trains and measures a stage of a run, from its resolved configuration."""
+    with held(run):
+        return _train_in(cfg, run, [])
+
+
+def _train_in(cfg: DictConfig, run: RunDir, overrides: Sequence[str]) -> float:
+    """Trains and measures in a directory whose lock this process holds."""
+    with numbers_of(cfg), cleared(run):
+        return _reported(cfg, run, overrides)
+
+
+def _reported(cfg: DictConfig, run: RunDir, overrides: Sequence[str]) -> float:
+    """Trains, and keeps ``status.json``."""
+    if rank_zero_only.rank != 0:  # type: ignore[attr-defined]
         return _train(cfg, run)
+    begun(run.path, monitor=cfg.monitor, mode=cfg.mode, epochs=cfg.trainer.max_epochs, overrides=overrides)
+    try:
+        value = _train(cfg, run)
+    except BaseException as error:
+        with suppress(OSError):  # a full disk is what ended it
+            ended(run.path, *_how(error, cfg, run))
+        raise
+    ended(run.path, "finished", value=value)
+    return value
+
+
+def _how(error: BaseException, cfg: DictConfig, run: RunDir) -> tuple[str, str | None]:
+    """The state of a run that an error ended.
+
+    One that failed begins anew when its sweep is repeated. What is on disk is still good where training had ended, or
+    had been taken up again without a step since: such a run goes on.
+    """
+    state, message = how(error)
+    is_good = run.weights.is_file() or (bool(cfg.resume) and not has_moved(run.path))
+    return "interrupted" if is_good and not isinstance(error, NotFinite) else state, message
 
 
 def _train(cfg: DictConfig, run: RunDir) -> float:
@@ -61,7 +99,7 @@ def _train(cfg: DictConfig, run: RunDir) -> float:
     log_once(data.describe())  # reads and checks the data
     check_monitors(cfg, model, data)
     if not goes_on:  # now that this run's own faults would have shown
-        complete(stages, parts, train_in)
+        complete(stages, parts, train_stage)
     if cfg.compile:
         compile_networks(model)
     value, lines = logged(lambda: fit(cfg, run, data, model, trainer, begin), cfg, trainer)
@@ -75,7 +113,13 @@ def _train(cfg: DictConfig, run: RunDir) -> float:
 def start(run: RunDir, cfg: DictConfig, spec: Spec, stages: Stages) -> None:
     """Writes what rebuilds the run, its stages first: a run that has a configuration has begun."""
     keep(run, stages)
-    write_start(run, cfg, spec, sys.argv)
+    write_start(run, cfg, spec, command_of())
+
+
+def command_of() -> list[str]:
+    """The command of this run; of a job of a sweep, the one that does the same alone."""
+    hydra = HydraConfig.get()
+    return ["elbolab", "train", *hydra.overrides.task] if hydra.mode is RunMode.MULTIRUN else sys.argv
 
 
 def logged(work: Callable[[], float], cfg: DictConfig, trainer: L.Trainer) -> tuple[float, list[str]]:
@@ -93,10 +137,22 @@ def logged(work: Callable[[], float], cfg: DictConfig, trainer: L.Trainer) -> tu
 def resolved(cfg: DictConfig) -> DictConfig:
     """The config of this run, its own or the resumed one's, with every interpolation replaced by its value."""
     hydra = HydraConfig.get()
-    if hydra.mode is RunMode.MULTIRUN and cfg.group is None:
-        cfg.group = f"{cfg.name} {Path(hydra.sweep.dir).name}"
-    cfg = located(absolute_paths(resumed_config(cfg) if cfg.resume else cfg))
+    if hydra.mode is RunMode.MULTIRUN:
+        cfg = _of_sweep(cfg, Path(hydra.runtime.output_dir), Path(hydra.sweep.dir))
+    elif cfg.resume:
+        cfg = resumed_config(cfg)
+    cfg = located(absolute_paths(cfg))
     return OmegaConf.create(OmegaConf.to_container(cfg, resolve=True))  # type: ignore[return-value]
+
+
+def _of_sweep(cfg: DictConfig, folder: Path, sweep: Path) -> DictConfig:
+    """The config of a job: the saved one where it goes on. All jobs share a group, and so do their repetitions."""
+    if can_go_on(folder):
+        cfg = read_config(RunDir(folder))
+        cfg.resume = str(folder)
+    elif cfg.group is None:
+        cfg.group = sweep.absolute().name
+    return cfg
 
 
 def fit(cfg: DictConfig, run: RunDir, data: DataModule, model: ElboModule, trainer: L.Trainer, begin: Begin) -> float:

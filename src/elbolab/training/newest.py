@@ -79,13 +79,18 @@ class Newest(Checkpoint):
 
         Raises:
             NotFinite: a weight is not finite; the file on disk stays the last good one.
+            OSError: it cannot be written; so it does then.
         """
         names, weights = zip(*pl_module.named_parameters(), strict=True)
         finite = torch.stack([torch.isfinite(weight).all() for weight in weights]).tolist()
         if not all(finite):
             raise NotFinite(f"after step {trainer.global_step}: {names[finite.index(False)]} is not finite")
         beside = self.path.with_suffix(".tmp")
-        trainer.save_checkpoint(beside)
+        try:
+            trainer.save_checkpoint(beside)
+        except OSError:  # what a full disk holds of it is room for the word that it is full
+            beside.unlink(missing_ok=True)
+            raise
         if trainer.is_global_zero:
             os.replace(beside, self.path)
         self.saved_step, self.saved_time = trainer.global_step, time.monotonic()
