@@ -1,12 +1,10 @@
 """What is shown of a sweep, without running one."""
 
-import json
 from io import StringIO
 
 import pytest
 from rich.console import Console
 
-from elbolab.cli.seeds import over_seeds
 from elbolab.cli.state import State
 from elbolab.cli.sweep import Job, Sweep, name_of, swept
 from elbolab.cli.sweep_end import again
@@ -91,19 +89,6 @@ def test_a_status_that_cannot_be_read_does_not_end_the_watch(tmp_path):
     watcher.look()
     assert watcher.states[1].state == "failed"
     assert "no status" in watcher.states[1].error
-
-
-def test_means_over_seeds(tmp_path):
-    for job, value in zip(JOBS, (1.0, 2.0, 5.0), strict=True):
-        (tmp_path / str(job.num)).mkdir()
-        report = {"test": {"elbo": {"value": value}}}
-        (tmp_path / str(job.num) / "evaluation.json").write_text(json.dumps(report))
-    assert [text.split() for text in over_seeds(tmp_path, JOBS).splitlines()[1:4]] == [
-        ["mean", "±", "s.e.", "elbo"],
-        ["model=vae,", "x=1,", "n=2", "1.500", "±", "0.500"],  # s = 0.7071, s / sqrt(2) = 0.5
-        ["model=ae,", "n=1", "5.000"],
-    ]
-    assert over_seeds(tmp_path, JOBS[1:]) == ""
 
 
 def test_the_way_on_names_the_directory(tmp_path):

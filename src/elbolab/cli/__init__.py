@@ -8,6 +8,8 @@ COMMANDS = {
     "evaluate": "measure a run again: elbolab evaluate run=DIR evaluation.num_samples=5000",
     "sample": "draw from a run: elbolab sample run=DIR",
     "benchmark": "speed and memory on this machine: elbolab benchmark quick=true",
+    "runs": "runs as a table, also while they train: elbolab runs SWEEP_DIR model=vae sort=test.nll mean=true",
+    "report": "one HTML page of runs, to keep or to send: elbolab report SWEEP_DIR out=report.html",
     "compare": "runs side by side: elbolab compare SWEEP_DIR",
     "published": "published numbers beside those of your runs: elbolab published [DIR ...]",
     "list": "every choice with one line each: elbolab list [model|data|net|experiment|...]",

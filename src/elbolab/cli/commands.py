@@ -33,7 +33,7 @@ def run_command(command: str, args: list[str]) -> None:
         Stopped: the user or the machine ended it.
     """
     _import_from_here(args)
-    if command in ("list", "compare", "published", "completion") and {"-h", "--help"} & set(args):
+    if command in ("list", "runs", "report", "compare", "published", "completion") and {"-h", "--help"} & set(args):
         print(f"elbolab {command}: {COMMANDS[command]}")
     elif command == "list":
         from elbolab.cli.listing import print_choices
@@ -43,6 +43,14 @@ def run_command(command: str, args: list[str]) -> None:
         from elbolab.cli.completion import complete, print_script
 
         (complete if command == "_complete" else print_script)(args)
+    elif command == "runs":
+        from elbolab.cli.runs import print_runs
+
+        print_runs(args)
+    elif command == "report":
+        from elbolab.cli.report import print_report
+
+        print_report(args)
     elif command == "compare":
         from elbolab.cli.compare import print_comparison
 

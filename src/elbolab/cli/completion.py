@@ -36,6 +36,7 @@ complete -c elbolab -f -n 'count (elbolab _complete (commandline -cp))' \
 -a '(elbolab _complete (commandline -cp) | string trim)'
 """
 SCRIPTS = {"bash": BASH, "zsh": ZSH, "fish": FISH}
+OPTIONS = {"runs": ("sort=", "columns=", "mean=true "), "report": ("out=", "figures=", "sort=")}
 FLAGS = ["--multirun ", "--config-dir ", "--cfg job ", "-v "]
 
 
@@ -68,6 +69,8 @@ def completions(line: str) -> list[str]:
         found = [f"{name} " for name in SCRIPTS]
     elif words[0] == "list":
         found = [f"{group} " for group in read_choices(split_args(words)[0])] if len(words) == 1 else []
+    elif words[0] in OPTIONS:
+        found = list(OPTIONS[words[0]]) if word else []  # before a letter directories, which the shell knows
     elif words[0] in ("compare", "published"):
         found = []  # directories, which the shell knows
     elif word.startswith("-"):

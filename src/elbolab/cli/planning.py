@@ -3,7 +3,7 @@
 import hashlib
 import json
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from elbolab.batch import Spec
 from elbolab.cli.arguments import existing
 from elbolab.cli.build import build_data
 from elbolab.cli.composing import folders, in_the_place_of, without_hydra
+from elbolab.cli.content import UNHASHED, without
 from elbolab.cli.errors import explain
 from elbolab.cli.listing import read_choices
 from elbolab.cli.nearest import did_you_mean, nearest
@@ -41,12 +42,6 @@ INHERITED = (
 
 INHERITED_CHOICES = ("debug", "logger")
 """Groups whose option it takes."""
-
-UNHASHED = (
-    *("paths", "logger", "name", "group", "tags", "resume", "compile"),
-    *("trainer.accelerator", "trainer.engine", "data.root", "data.resident", "data.num_workers"),
-)
-"""What tells no two stages apart: where they are trained, and how they are watched."""
 
 
 def planned(cfg: DictConfig, spec: Spec, above: tuple[str, ...] = ()) -> Stages:
@@ -168,14 +163,6 @@ def _hash(cfg: DictConfig, below: Stages) -> str:
     content = without(OmegaConf.to_container(cfg), UNHASHED)
     content["pretrained"] = {name: stage.run.path.name for name, stage in below.items()}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
-
-
-def without(config: Any, keys: Iterable[str]) -> dict[str, Any]:
-    """A configuration in plain Python, changed in place, less those dotted keys."""
-    for key in keys:
-        parent, _, last = key.rpartition(".")
-        (config.get(parent, {}) if parent else config).pop(last, None)
-    return config
 
 
 def experiment_config(name: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any, final
 from elbolab.cli.files import write_atomically
 from elbolab.cli.state import State
 from elbolab.cli.sweep import Job, Running, Sweep, name_of, swept
+from elbolab.cli.terminal import terminal_width
 
 TABLE = "sweep.csv"
 
@@ -45,7 +46,7 @@ def close(now: Running, argv: Sequence[str]) -> None:
         jobs, states = sweep.jobs(), sweep.states()
         written = _written(sweep.folder, jobs, states)
         finished = [job for job in jobs if states[job.num].state == "finished"]
-        print(_anywhere(Comparison(sweep.folder, finished), now), end="")
+        print(_anywhere(Comparison(sweep.folder, finished, terminal_width()), now), end="")
         _print_errors(jobs, states)
         print(f"  {written}")
         if left := len(jobs) - len(finished):
@@ -90,21 +91,22 @@ class Comparison:
     Attributes:
         folder: the sweep's directory.
         jobs: those that have finished.
+        width: columns of the terminal that it is read on, None where it is none: a worker has no terminal.
     """
 
     folder: Path
     jobs: list[Job]
+    width: int | None
 
     def __call__(self) -> str:
         """Draws and writes it; empty where there are not two."""
         from elbolab.cli.compare import compare
-        from elbolab.cli.seeds import over_seeds
 
         folders = [self.folder / str(job.num) for job in self.jobs]
         evaluated = [folder for folder in folders if (folder / "evaluation.json").is_file()]
         if len(evaluated) < 2:
             return ""
-        return f"{compare(evaluated, self.folder)}\n{over_seeds(self.folder, self.jobs)}"
+        return compare(evaluated, self.folder, self.width) + "\n"
 
 
 def write_table(folder: Path, jobs: Sequence[Job], states: Mapping[int, State]) -> None:
