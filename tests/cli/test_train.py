@@ -42,6 +42,7 @@ def test_a_run_leaves_everything(finished):
         "timing.json",
         "weights.safetensors",
         "metrics.csv",
+        "kl_per_dim.csv",
         "evaluation.json",
         "log.txt",
         "checkpoints/best.ckpt",
@@ -58,6 +59,7 @@ def test_a_run_leaves_everything(finished):
                 "manifold",
                 "loss_curves",
                 "kl_per_dim",
+                "kl_over_training",
             )
         ),
     } == names

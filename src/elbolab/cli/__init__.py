@@ -11,6 +11,8 @@ COMMANDS = {
     "runs": "runs as a table, also while they train: elbolab runs SWEEP_DIR model=vae sort=test.nll mean=true",
     "report": "one HTML page of runs, to keep or to send: elbolab report SWEEP_DIR out=report.html",
     "compare": "runs side by side: elbolab compare SWEEP_DIR",
+    "wandb-sweep": "the YAML of a W&B sweep: elbolab wandb-sweep model.beta=interval(0.5,8) seed=1,2 --out sweep.yaml",
+    "dashboard": "a W&B workspace for a project: elbolab dashboard project=elbolab",
     "published": "published numbers beside those of your runs: elbolab published [DIR ...]",
     "list": "every choice with one line each: elbolab list [model|data|net|experiment|...]",
     "completion": 'shell completion: eval "$(elbolab completion bash)"',

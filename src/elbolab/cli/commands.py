@@ -1,7 +1,7 @@
 """Sub-commands by name.
 
-`train`, `evaluate`, `sample` and `benchmark` compose `conf/NAME.yaml`; the module of that name holds the task of that
-name.
+`train`, `evaluate`, `sample`, `benchmark` and `dashboard` compose `conf/NAME.yaml`; the module of that name holds the
+task of that name.
 """
 
 import logging
@@ -25,6 +25,19 @@ if TYPE_CHECKING:
     from elbolab.cli.sweep import Running
 
 
+PLAIN = {
+    "list": "listing:print_choices",
+    "runs": "runs:print_runs",
+    "report": "report:print_report",
+    "compare": "compare:print_comparison",
+    "published": "published:print_published",
+    "wandb-sweep": "wandb_sweep:print_sweep",
+    "completion": "completion:print_script",
+    "_complete": "completion:complete",
+}
+"""Commands that compose no configuration of their own: the function that takes their arguments, by module."""
+
+
 def run_command(command: str, args: list[str]) -> None:
     """Runs a sub-command.
 
@@ -33,32 +46,11 @@ def run_command(command: str, args: list[str]) -> None:
         Stopped: the user or the machine ended it.
     """
     _import_from_here(args)
-    if command in ("list", "runs", "report", "compare", "published", "completion") and {"-h", "--help"} & set(args):
+    if command in PLAIN and {"-h", "--help"} & set(args):
         print(f"elbolab {command}: {COMMANDS[command]}")
-    elif command == "list":
-        from elbolab.cli.listing import print_choices
-
-        print_choices(args)
-    elif command in ("completion", "_complete"):
-        from elbolab.cli.completion import complete, print_script
-
-        (complete if command == "_complete" else print_script)(args)
-    elif command == "runs":
-        from elbolab.cli.runs import print_runs
-
-        print_runs(args)
-    elif command == "report":
-        from elbolab.cli.report import print_report
-
-        print_report(args)
-    elif command == "compare":
-        from elbolab.cli.compare import print_comparison
-
-        print_comparison(args)
-    elif command == "published":
-        from elbolab.cli.published import print_published
-
-        print_published(args)
+    elif command in PLAIN:
+        module, _, function = PLAIN[command].partition(":")
+        getattr(import_module(f"elbolab.cli.{module}"), function)(args)
     else:
         _run_hydra_command(command, args)
 

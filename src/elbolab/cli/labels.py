@@ -10,7 +10,7 @@ from elbolab.cli.nearest import last_part
 MOST_DIFFERENCES = 4
 """Differences that a run's name holds."""
 
-UNTOLD = ("paths", "name", "group", "tags", "resume", "logger", "callbacks", "evaluation")
+UNTOLD = ("paths", "name", "title", "group", "tags", "resume", "logger", "callbacks", "evaluation")
 """Parts of a configuration that say nothing of the model."""
 
 Leaves = dict[str, Any]

@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,9 +15,9 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
 from elbolab.batch import Spec
-from elbolab.callbacks.wandb import finish
 from elbolab.cli.begin import Begin
-from elbolab.cli.build import build_data, build_densities, build_evaluation, build_model, build_parts, build_trainer
+from elbolab.cli.boards import conclude, title_of, watched
+from elbolab.cli.build import build_data, build_densities, build_evaluation, build_model, build_trainer
 from elbolab.cli.checks import check_monitors, check_net, check_seed
 from elbolab.cli.evaluate import measure
 from elbolab.cli.load import load_run, numbers_of
@@ -102,9 +102,12 @@ def _train(cfg: DictConfig, run: RunDir) -> float:
         complete(stages, parts, train_stage)
     if cfg.compile:
         compile_networks(model)
-    value, lines = logged(lambda: fit(cfg, run, data, model, trainer, begin), cfg, trainer)
-    trainer.strategy.barrier()  # the weights are written
-    told = measure(load_run(run.path, trainer.strategy.root_device), data, cfg)  # on every rank: they share the work
+    with watched(cfg, run, trainer, goes_on=goes_on) as lines:
+        value = fit(cfg, run, data, model, trainer, begin)
+        trainer.strategy.barrier()  # the weights are written
+        trained = load_run(run.path, trainer.strategy.root_device)
+        told = measure(trained, data, cfg)  # on every rank: they share the work
+        conclude(run, trainer, cfg.monitor, value)
     if trainer.is_global_zero:
         print(told, *lines, sep="\n")
     return value
@@ -120,18 +123,6 @@ def command_of() -> list[str]:
     """The command of this run; of a job of a sweep, the one that does the same alone."""
     hydra = HydraConfig.get()
     return ["elbolab", "train", *hydra.overrides.task] if hydra.mode is RunMode.MULTIRUN else sys.argv
-
-
-def logged(work: Callable[[], float], cfg: DictConfig, trainer: L.Trainer) -> tuple[float, list[str]]:
-    """What ``work`` returns, and the closing lines of the loggers, which are finished whatever happens."""
-    code, loggers = 1, build_parts(cfg, "logger")
-    try:
-        trainer.loggers = loggers
-        value = work()
-        code = 0
-    finally:
-        lines = finish(loggers, code)  # a live W&B run would be taken over by the next job of a sweep
-    return value, lines
 
 
 def resolved(cfg: DictConfig) -> DictConfig:
@@ -150,8 +141,11 @@ def _of_sweep(cfg: DictConfig, folder: Path, sweep: Path) -> DictConfig:
     if can_go_on(folder):
         cfg = read_config(RunDir(folder))
         cfg.resume = str(folder)
-    elif cfg.group is None:
+        return cfg
+    if cfg.group is None:
         cfg.group = sweep.absolute().name
+    if cfg.title == cfg.name:
+        cfg.title = title_of(cfg.name, sweep, HydraConfig.get().overrides.task)
     return cfg
 
 
@@ -161,8 +155,6 @@ def fit(cfg: DictConfig, run: RunDir, data: DataModule, model: ElboModule, train
     Raises:
         NotFinite: training left the finite numbers; names the last good state and the mends.
     """
-    for logger in trainer.loggers:
-        logger.log_hyperparams(OmegaConf.to_container(cfg))  # type: ignore[arg-type]
     try:
         trainer.fit(model, data, ckpt_path=str(run.last) if cfg.resume and run.last.is_file() else None)
     except NotFinite as error:
