@@ -32,6 +32,7 @@ PLAIN = {
     "compare": "compare:print_comparison",
     "published": "published:print_published",
     "wandb-sweep": "wandb_sweep:print_sweep",
+    "_job": "cluster.one:run_one",
     "completion": "completion:print_script",
     "_complete": "completion:complete",
 }
@@ -51,8 +52,20 @@ def run_command(command: str, args: list[str]) -> None:
     elif command in PLAIN:
         module, _, function = PLAIN[command].partition(":")
         getattr(import_module(f"elbolab.cli.{module}"), function)(args)
+    elif command == "sbatch":
+        _write_script(args)
     else:
         _run_hydra_command(command, args)
+
+
+def _write_script(args: list[str]) -> None:
+    """Of a sweep as its launcher, for a single run without Hydra's own."""
+    if is_multirun(args):
+        _run_hydra_command("train", [*args, "hydra/launcher=sbatch"])
+    else:
+        from elbolab.cli.cluster.script import write_single
+
+        write_single(quote_paths(stages_added(args)))
 
 
 def _run_hydra_command(command: str, args: list[str]) -> None:
@@ -188,5 +201,6 @@ def quiet_libraries() -> None:
         logger.setLevel(logging.WARNING)
     for advice in (".*does not have many workers.*", ".*The number of training batches.*", ".*Checkpoint directory.*"):
         warnings.filterwarnings("ignore", advice)
+    warnings.filterwarnings("ignore", ".*The `srun` command is available.*")  # who trains on a login node means to
     warnings.filterwarnings("ignore", ".*in eval mode at the start of training.*")  # a frozen stage is
     warnings.filterwarnings("ignore", ".*isinstance.treespec, LeafSpec.*")  # Lightning 2.6.6 on torch 2.15

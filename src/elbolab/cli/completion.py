@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from elbolab.cli import COMPOSES
 from elbolab.cli.keys import composed_keys
 from elbolab.cli.listing import groups_of, read_choices, split_args
 from elbolab.cli.nearest import did_you_mean, last_part, nearest
@@ -104,6 +105,6 @@ def _below(key: str, keys: Sequence[str]) -> list[str]:
 
 def _root_keys(dirs: Sequence[Path], command: str) -> list[str]:
     """The plain keys of ``conf/COMMAND.yaml``."""
-    path = dirs[0] / f"{command}.yaml"
+    path = dirs[0] / f"{COMPOSES.get(command, command)}.yaml"
     keys = re.findall(r"^(\w+): *\S", path.read_text(), re.MULTILINE) if path.is_file() else []
     return [f"{key}=" for key in keys]

@@ -12,7 +12,7 @@ from elbolab.cli.listing import groups_of, read_choices, split_args
 from elbolab.cli.nearest import did_you_mean, last_part, nearest, nearest_keys
 from elbolab.cli.stopping import Stopped, stop_of
 
-PLUGINS = {"hydra_joblib_launcher": "joblib"}
+PLUGINS = {"hydra_joblib_launcher": "joblib", "hydra_ray_launcher": "ray"}
 """Plugins of Hydra's, and the extra of elbolab that installs each."""
 
 WITH_PLUGIN = {"hydra/launcher/joblib": "hydra_joblib_launcher"}

@@ -13,7 +13,9 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from elbolab.cli.cluster.ranks import follow, outlive, rank
 from elbolab.cli.state import recorded, state_of
+from elbolab.training.notice import NOTICE, Leave
 
 log = logging.getLogger(__name__)
 
@@ -26,9 +28,13 @@ def job(work: Callable[[], float], folder: Path, cfg: DictConfig, overrides: Seq
         folder: the job's directory.
         cfg: its composed configuration.
         overrides: its overrides.
+
+    Raises:
+        Leave: the machine was wanted back.
+        Exception: whatever went wrong in a rank that a cluster has started beside the first.
     """
-    state = state_of(folder)
-    if state.state == "finished":
+    goes_on, state = follow(folder), state_of(folder)
+    if state.state == "finished" or not goes_on:
         return nan if state.value is None else state.value
     from elbolab.cli.pristine import pristine
 
@@ -38,7 +44,12 @@ def job(work: Callable[[], float], folder: Path, cfg: DictConfig, overrides: Seq
     except BlockingIOError as error:  # it is another process's
         log.error(error)
     except Exception as error:
+        if NOTICE.given is not None:  # what was closed on the way out may have been killed
+            raise Leave(NOTICE.given) from error
         log.error(_recorded(error, folder, cfg, overrides))
+        if rank():  # its process must fail, or the first rank would wait for it
+            outlive(folder)
+            raise
     return nan
 
 

@@ -21,6 +21,7 @@ from torch import nn
 from elbolab.batch import Spec
 from elbolab.benchmark.machine import name_of
 from elbolab.cli.files import write_atomically, write_json
+from elbolab.cli.state import newest_state
 from elbolab.training.newest import moved
 
 BRIEFLY = 0.3
@@ -84,8 +85,13 @@ class RunDir(NamedTuple):
 
     @property
     def last(self) -> Path:
-        """The newest checkpoint."""
+        """The newest checkpoint that elbolab has saved."""
         return self.path / "checkpoints" / "last.ckpt"
+
+    @property
+    def newest(self) -> Path | None:
+        """The newest state of all, to go on from."""
+        return newest_state(self.path)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ The schema of ``status.json``::
     {"state": "running" | "finished" | "interrupted" | "failed",
      "error": message or null, "value": number or null, "monitor": name, "mode": "max" | "min",
      "overrides": [text], "epochs": number or null, "started": ISO time, "ended": ISO time or null,
-     "before": seconds of earlier attempts, "host": name, "pid": number}
+     "before": seconds of earlier attempts, "host": name, "pid": number, "attempt": text or null}
 
 It is written beside and moved into its place, so whoever reads it reads all of it. Nothing heavy is imported here:
 a sweep's table and `elbolab runs` look at many directories, again and again.
@@ -97,7 +97,13 @@ def can_go_on(folder: Path) -> bool:
     status = read_status(folder)
     if status is not None and status["state"] == "failed":
         return False
-    return (folder / "config.yaml").is_file() and (folder / "checkpoints" / "last.ckpt").is_file()
+    return (folder / "config.yaml").is_file() and newest_state(folder) is not None
+
+
+def newest_state(folder: Path) -> Path | None:
+    """The checkpoint to go on from: ours, or a later one that Lightning has saved for a job of SLURM; None of none."""
+    saved = [folder / "checkpoints" / "last.ckpt", *folder.glob("hpc_ckpt_*.ckpt")]
+    return max(filter(Path.is_file, saved), key=lambda path: path.stat().st_mtime_ns, default=None)
 
 
 def read_status(folder: Path) -> Status | None:
@@ -126,8 +132,16 @@ def begun(folder: Path, *, monitor: str, mode: str, epochs: int | None, override
         "before": 0.0 if earlier is None else seconds_of(folder, earlier),
         "host": socket.gethostname(),
         "pid": os.getpid(),
+        "attempt": attempt(),
     }
     write_json(folder / STATUS, status)
+
+
+def attempt() -> str | None:
+    """What all ranks of a job have in common that a cluster has started, and no other attempt has; else None."""
+    if (job := os.environ.get("SLURM_JOB_ID")) is not None:
+        return f"{job}.{os.environ.get('SLURM_RESTART_COUNT', 0)}"
+    return os.environ.get("SUBMITIT_LOCAL_JOB_ID")
 
 
 def ended(folder: Path, state: str, error: str | None = None, value: float | None = None) -> None:
@@ -140,7 +154,7 @@ def ended(folder: Path, state: str, error: str | None = None, value: float | Non
 
 
 def recorded(folder: Path, error: str, *, monitor: str, mode: str, overrides: Sequence[str]) -> None:
-    """Writes an error that a job has not written itself: what a run has done before is still good."""
+    """Writes what ended a job that has not written it itself: what a run has done before is still good."""
     status = read_status(folder)
     if status is None:
         begun(folder, monitor=monitor, mode=mode, epochs=None, overrides=overrides)

@@ -19,7 +19,7 @@ from elbolab.cli.state import State, state_of
 
 SWEEP = "sweep.json"
 
-SHARED_TERMINAL = ("basic", "joblib")
+SHARED_TERMINAL = ("basic", "joblib", "ray")
 """Launchers whose jobs write to the terminal that the command was typed in: a live table would be torn by them."""
 
 

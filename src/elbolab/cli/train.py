@@ -32,6 +32,7 @@ from elbolab.data.module import DataModule
 from elbolab.distributions.conditional import compile_networks
 from elbolab.models.base import ElboModule
 from elbolab.training.guard import NotFinite
+from elbolab.training.notice import NOTICE
 
 log_once = rank_zero_only(logging.getLogger(__name__).info)
 
@@ -80,6 +81,8 @@ def _how(error: BaseException, cfg: DictConfig, run: RunDir) -> tuple[str, str |
     One that failed begins anew when its sweep is repeated. What is on disk is still good where training had ended, or
     had been taken up again without a step since: such a run goes on.
     """
+    if NOTICE.given is not None:
+        return "interrupted", None
     state, message = how(error)
     is_good = run.weights.is_file() or (bool(cfg.resume) and not has_moved(run.path))
     return "interrupted" if is_good and not isinstance(error, NotFinite) else state, message
@@ -89,7 +92,7 @@ def _train(cfg: DictConfig, run: RunDir) -> float:
     L.seed_everything(check_seed(cfg.seed), workers=True, verbose=False)
     data = build_data(cfg)
     check_net(cfg, data.spec)
-    goes_on = bool(cfg.resume) and run.last.is_file()  # with the weights of its stages among its own
+    goes_on = bool(cfg.resume) and run.newest is not None  # with the weights of its stages among its own
     stages = kept(run, cfg) if goes_on else planned(cfg, data.spec)
     parts = blanks(stages)
     model = build_model(cfg, build_densities(cfg, data.spec, **parts))
@@ -154,9 +157,11 @@ def fit(cfg: DictConfig, run: RunDir, data: DataModule, model: ElboModule, train
 
     Raises:
         NotFinite: training left the finite numbers; names the last good state and the mends.
+        Leave: the machine was wanted back; the state is saved.
     """
     try:
-        trainer.fit(model, data, ckpt_path=str(run.last) if cfg.resume and run.last.is_file() else None)
+        with NOTICE.deferred():
+            trainer.fit(model, data, ckpt_path=run.newest if cfg.resume else None)
     except NotFinite as error:
         raise NotFinite(_mend(run, error)) from error
     begin.now(trainer)

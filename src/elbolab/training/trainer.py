@@ -146,7 +146,7 @@ def make_trainer(
         callbacks=[pacing, Timer(max_time), *(callbacks or [])],
         logger=logger or False,
         use_distributed_sampler=False,
-        **({"enable_model_summary": False} | lightning),  # where rich is installed it goes to stdout
+        **lightning,
     )
 
 
