@@ -14,7 +14,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from elbolab.cli.cluster.ranks import follow, outlive, rank
-from elbolab.cli.state import recorded, state_of
+from elbolab.cli.state import DONE, recorded, state_of
 from elbolab.training.notice import NOTICE, Leave
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ def job(work: Callable[[], float], folder: Path, cfg: DictConfig, overrides: Seq
         Exception: whatever went wrong in a rank that a cluster has started beside the first.
     """
     goes_on, state = follow(folder), state_of(folder)
-    if state.state == "finished" or not goes_on:
+    if state.state in DONE or not goes_on:
         return nan if state.value is None else state.value
     from elbolab.cli.pristine import pristine
 

@@ -79,10 +79,10 @@ def split_args(args: Sequence[str]) -> tuple[list[Path], list[str]]:
 
 
 def _split(path: str) -> tuple[str, str, str]:
-    """Group and option: ``experiment/a/b`` is option ``a/b``, but ``hydra/launcher`` is a group of its own."""
+    """Group and option: ``experiment/a/b`` is option ``a/b``, but ``hydra/sweeper/sampler`` is a group of its own."""
     group, slash, option = path.partition("/") if "/" in path else ("", "", path)
     if group == "hydra":
-        sub, slash, option = option.partition("/")
+        sub, slash, option = option.rpartition("/")
         group = f"hydra/{sub}"
     return group, slash, option
 

@@ -16,7 +16,7 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 
 from elbolab.cli.shares import Share
-from elbolab.cli.state import recorded, state_of
+from elbolab.cli.state import DONE, recorded, state_of
 from elbolab.cli.sweep import RUNNING
 from elbolab.cli.worker import Task
 from elbolab.cli.workers import Died, Worker
@@ -82,7 +82,7 @@ class Local:
     def _job(self, free: "SimpleQueue[Worker]", overrides: list[str], num: int) -> JobReturn:
         """One job, on a worker that is free; a job that is done needs none."""
         folder = Path(self.config.hydra.sweep.dir).absolute() / str(num)
-        if state_of(folder).state == "finished":
+        if state_of(folder).state in DONE:
             return _returned(overrides, _value(folder))
         worker = free.get()
         try:
@@ -97,7 +97,7 @@ class Local:
                 return worker.do(task)
             worker.do_alone(task)
         except (Died, ValueError) as error:
-            if not self.is_ending and state_of(folder).state != "finished":
+            if not self.is_ending and state_of(folder).state not in DONE:
                 _record(folder, str(error), task.config, overrides)
         return _value(folder)
 

@@ -2,7 +2,7 @@
 
 The schema of ``status.json``::
 
-    {"state": "running" | "finished" | "interrupted" | "failed",
+    {"state": "running" | "finished" | "pruned" | "interrupted" | "failed",
      "error": message or null, "value": number or null, "monitor": name, "mode": "max" | "min",
      "overrides": [text], "epochs": number or null, "started": ISO time, "ended": ISO time or null,
      "before": seconds of earlier attempts, "host": name, "pid": number, "attempt": text or null}
@@ -26,6 +26,9 @@ from elbolab.cli.files import write_json
 
 STATUS = "status.json"
 
+DONE = ("finished", "pruned")
+"""States of runs that are not done again."""
+
 Status = dict[str, Any]
 """The content of ``status.json``."""
 
@@ -34,10 +37,10 @@ class State(NamedTuple):
     """How a run stands.
 
     Attributes:
-        state: ``waiting`` (nothing there yet), ``running``, ``finished``, ``interrupted``, ``killed`` (it says that it
-            runs, and nobody does) or ``failed``.
+        state: ``waiting`` (nothing there yet), ``running``, ``finished``, ``pruned`` (its search ended it early),
+            ``interrupted``, ``killed`` (it says that it runs, and nobody does) or ``failed``.
         error: what went wrong; None where nothing did.
-        value: the best value of the monitored quantity, once finished.
+        value: the best value of the monitored quantity, once done.
         monitor: the name of that quantity; None before the run began.
         epoch: the epoch that the curves have come to, counted from one.
         epochs: how many there will be.

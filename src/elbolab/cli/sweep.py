@@ -5,7 +5,7 @@ It is imported with every command, so it imports nothing heavy itself.
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
@@ -42,10 +42,17 @@ class Sweep:
     Attributes:
         folder: it.
         jobs: those that are known from the start; none where a sweeper chooses them as it goes.
+        conclude: what a sweeper that chooses has found, once it is over.
     """
 
     def __init__(self, folder: Path, jobs: Sequence[Job]) -> None:
         self.folder, self._jobs = folder, jobs
+        self.conclude: Callable[[], str] = str
+
+    @property
+    def is_search(self) -> bool:
+        """Whether a sweeper chooses its jobs as it goes, and several processes may share them."""
+        return not self._jobs
 
     def jobs(self) -> list[Job]:
         """All jobs, in the order of their numbers."""
@@ -158,23 +165,29 @@ class Watch(Callback):
 
 @contextmanager
 def opened(config: DictConfig) -> Iterator[Sweep]:
-    """The sweep of a composed command, kept to this process.
+    """The sweep of a composed command, kept to this process; a search is kept to itself, by all of its workers.
 
     Raises:
         ValueError: its directory is that of another sweep.
         BlockingIOError: another process runs it.
         OSError: the directory cannot be written.
     """
-    from filelock import FileLock, Timeout
-
     folder, jobs = Path(config.hydra.sweep.dir).absolute(), expanded(config)
     check_same(folder, jobs)
-    lock = FileLock(_writable(folder) / ".lock", timeout=0)
+    with _kept(_writable(folder)) if jobs else nullcontext():  # the workers of a search keep its trials apart
+        describe(folder, jobs, config)
+        yield Sweep(folder, jobs)
+
+
+@contextmanager
+def _kept(folder: Path) -> Iterator[None]:
+    """Keeps a sweep to this process."""
+    from filelock import FileLock, Timeout
+
     try:
-        with lock:
+        with FileLock(folder / ".lock", timeout=0):
             try:
-                describe(folder, jobs, config)
-                yield Sweep(folder, jobs)
+                yield
             finally:
                 (folder / ".lock").unlink(missing_ok=True)
     except Timeout:
@@ -190,12 +203,12 @@ def _writable(folder: Path) -> Path:
 
 
 def describe(folder: Path, jobs: Sequence[Job], config: DictConfig) -> None:
-    """Writes ``sweep.json``, unless it is there: repeating a sweep changes nothing of it.
+    """Writes ``sweep.json``, unless it is there: repeating a sweep changes nothing of it, once it has begun.
 
     Raises:
         OSError: it cannot be written.
     """
-    if (folder / SWEEP).is_file():
+    if (folder / SWEEP).is_file() and (jobs or _jobs_begun(folder)):
         return
     content = {
         "command": [*config.hydra.overrides.task, *config.hydra.overrides.hydra],
@@ -244,6 +257,8 @@ def check_same(folder: Path, jobs: Sequence[Job]) -> None:
         if any(folder.glob("*/config.yaml")) or (folder / "config.yaml").is_file():
             raise ValueError(f"{folder} holds runs, and no {SWEEP} says of which sweep: {mend}")
         return
+    if there.is_search != (not jobs):
+        raise ValueError(f"{folder} is of {'a search' if there.is_search else 'a sweep that is no search'}: {mend}")
     old, new = ([sorted(job.overrides) for job in sweep] for sweep in (there.jobs() if jobs else [], jobs))
     if len(old) != len(new):
         raise ValueError(f"{folder} is of another sweep, of {len(old)} jobs where this one has {len(new)}: {mend}")

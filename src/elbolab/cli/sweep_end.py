@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, final
 
 from elbolab.cli.files import write_atomically
-from elbolab.cli.state import State
+from elbolab.cli.state import DONE, State
 from elbolab.cli.sweep import Job, Running, Sweep, name_of, swept
 from elbolab.cli.terminal import terminal_width
 
@@ -44,13 +44,24 @@ def close(now: Running, argv: Sequence[str]) -> None:
     now.shown.close()
     for sweep in now.sweeps:
         jobs, states = sweep.jobs(), sweep.states()
+        if not jobs:  # of a search that was refused
+            return
         written = _written(sweep.folder, jobs, states)
         finished = [job for job in jobs if states[job.num].state == "finished"]
-        print(_anywhere(Comparison(sweep.folder, finished, terminal_width()), now), end="")
-        _print_errors(jobs, states)
+        told = (
+            sweep.conclude()
+            if sweep.is_search
+            else _anywhere(Comparison(sweep.folder, finished, terminal_width()), now)
+        )
+        print(told, end="")
+        over = (*DONE, "running") if sweep.is_search else DONE  # by another worker
+        left = [job for job in jobs if states[job.num].state not in over]
+        _print_errors(left, states, swept(jobs))
         print(f"  {written}")
-        if left := len(jobs) - len(finished):
-            raise Unfinished(f"{left} of {len(jobs)} jobs did not finish; try them again with: {again(sweep, argv)}")
+        if left:
+            raise Unfinished(
+                f"{len(left)} of {len(jobs)} jobs did not finish; try them again with: {again(sweep, argv)}"
+            )
 
 
 def _written(folder: Path, jobs: Sequence[Job], states: Mapping[int, State]) -> str:
@@ -66,11 +77,10 @@ def _anywhere(what: Callable[[], str], now: Running) -> str:
     return now.warm[0](what) if now.warm else what()
 
 
-def _print_errors(jobs: Sequence[Job], states: Mapping[int, State]) -> None:
-    names = swept(jobs)
+def _print_errors(jobs: Sequence[Job], states: Mapping[int, State], names: Mapping[int, Mapping[str, str]]) -> None:
     for job in jobs:
-        if (state := states[job.num]).state != "finished":
-            print(f"{name_of(job, names[job.num])} {_word(state)}: {state.error or KNOWN_NO_MORE[state.state]}")
+        state = states[job.num]
+        print(f"{name_of(job, names[job.num])} {_word(state)}: {state.error or KNOWN_NO_MORE[state.state]}")
 
 
 def _word(state: State) -> str:

@@ -15,6 +15,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
 from elbolab.batch import Spec
+from elbolab.callbacks.prune import was_pruned
 from elbolab.cli.begin import Begin
 from elbolab.cli.boards import conclude, title_of, watched
 from elbolab.cli.build import build_data, build_densities, build_evaluation, build_model, build_trainer
@@ -25,6 +26,7 @@ from elbolab.cli.planning import located, planned
 from elbolab.cli.pretraining import complete
 from elbolab.cli.resume import resumed_config
 from elbolab.cli.run_dir import RunDir, cleared, emptied, held, read_config, save_weights, write_json, write_start
+from elbolab.cli.search_job import judged
 from elbolab.cli.stages import Stages, blanks, keep, kept
 from elbolab.cli.state import begun, can_go_on, ended, has_moved, how
 from elbolab.cli.values import absolute_paths
@@ -63,15 +65,15 @@ def _train_in(cfg: DictConfig, run: RunDir, overrides: Sequence[str]) -> float:
 def _reported(cfg: DictConfig, run: RunDir, overrides: Sequence[str]) -> float:
     """Trains, and keeps ``status.json``."""
     if rank_zero_only.rank != 0:  # type: ignore[attr-defined]
-        return _train(cfg, run)
+        return _train(cfg, run)[1]
     begun(run.path, monitor=cfg.monitor, mode=cfg.mode, epochs=cfg.trainer.max_epochs, overrides=overrides)
     try:
-        value = _train(cfg, run)
+        state, value = _train(cfg, run)
     except BaseException as error:
         with suppress(OSError):  # a full disk is what ended it
             ended(run.path, *_how(error, cfg, run))
         raise
-    ended(run.path, "finished", value=value)
+    ended(run.path, state, value=value)
     return value
 
 
@@ -88,7 +90,8 @@ def _how(error: BaseException, cfg: DictConfig, run: RunDir) -> tuple[str, str |
     return "interrupted" if is_good and not isinstance(error, NotFinite) else state, message
 
 
-def _train(cfg: DictConfig, run: RunDir) -> float:
+def _train(cfg: DictConfig, run: RunDir) -> tuple[str, float]:
+    """Trains, and measures what was not pruned; the state that the run ends in, and its value."""
     L.seed_everything(check_seed(cfg.seed), workers=True, verbose=False)
     data = build_data(cfg)
     check_net(cfg, data.spec)
@@ -97,7 +100,7 @@ def _train(cfg: DictConfig, run: RunDir) -> float:
     parts = blanks(stages)
     model = build_model(cfg, build_densities(cfg, data.spec, **parts))
     begin = Begin(lambda: start(run, cfg, data.spec, stages))
-    trainer = build_trainer(cfg, begin)
+    trainer = build_trainer(cfg, [begin, *judged(run.path, cfg.monitor)])
     build_evaluation(cfg)  # to find its faults now
     log_once(data.describe())  # reads and checks the data
     check_monitors(cfg, model, data)
@@ -108,12 +111,14 @@ def _train(cfg: DictConfig, run: RunDir) -> float:
     with watched(cfg, run, trainer, goes_on=goes_on) as lines:
         value = fit(cfg, run, data, model, trainer, begin)
         trainer.strategy.barrier()  # the weights are written
+        if was_pruned(trainer):
+            return "pruned", value
         trained = load_run(run.path, trainer.strategy.root_device)
         told = measure(trained, data, cfg)  # on every rank: they share the work
         conclude(run, trainer, cfg.monitor, value)
     if trainer.is_global_zero:
         print(told, *lines, sep="\n")
-    return value
+    return "finished", value
 
 
 def start(run: RunDir, cfg: DictConfig, spec: Spec, stages: Stages) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, final
 
-from elbolab.cli.state import State
+from elbolab.cli.state import DONE, State
 from elbolab.cli.sweep import Job, Sweep, name_of, swept
 
 if TYPE_CHECKING:
@@ -20,10 +20,7 @@ if TYPE_CHECKING:
 SECONDS = 0.5
 """Between two looks."""
 
-LAST = ("finished",)
-"""States in which a job is not looked at again."""
-
-ORDER = ("running", "failed", "killed", "interrupted", "finished", "waiting")
+ORDER = ("running", "failed", "killed", "interrupted", "pruned", "finished", "waiting")
 """Where there are more jobs than lines."""
 
 
@@ -37,7 +34,7 @@ def watching(sweep: Sweep, *, live: bool) -> Iterator[None]:
     """
     stop = threading.Event()
     watcher = Watcher(sweep)
-    if done := sum(state in LAST for state in watcher.told.values()):
+    if done := sum(state in DONE for state in watcher.told.values()):
         print(f"{done} of {len(watcher.told)} jobs are finished already, in {sweep.folder}", file=sys.stderr)
     display, show = _table(watcher) if live and sys.stderr.isatty() else (nullcontext(), watcher.tell)
     thread = threading.Thread(target=_watch, args=(watcher, show, stop), daemon=True)
@@ -76,7 +73,7 @@ class Watcher:
         """Reads the directories of jobs that may have changed."""
         self.jobs = self.sweep.jobs()
         for job in self.jobs:
-            if job.num not in self.states or self.states[job.num].state not in LAST:
+            if job.num not in self.states or self.states[job.num].state not in DONE:
                 self.states[job.num] = self._state(job)
 
     def _state(self, job: Job) -> State:
