@@ -6,6 +6,7 @@ from functools import cache
 from inspect import signature
 from pathlib import Path
 
+import optuna
 import pytest
 import torch
 import yaml
@@ -20,6 +21,8 @@ from elbolab.batch import Spec, Support
 from elbolab.cli.build import build_data, build_densities, build_model, make
 from elbolab.cli.paths import config_dir
 from elbolab.cli.planning import planned
+from elbolab.cli.search_experiment import is_group
+from elbolab.cli.search_space import read_space
 from elbolab.cli.stages import asked, blanks
 from elbolab.data.module import DataModule
 from elbolab.data.splits import Arrays, Splits
@@ -290,3 +293,32 @@ def test_every_optimizer_follows_every_schedule(optimizer, schedule, small):
 def test_every_option_composes(group):
     for option in options(group):
         OmegaConf.to_container(composed(f"{group}={option}").get(group) or OmegaConf.create(), resolve=False)
+
+
+@pytest.mark.parametrize("search", options("search"))
+def test_every_space_names_parameters_of_what_it_is_for(search):
+    """Composes and builds a trial for each option of each group that it chooses from, and sets nothing beside."""
+    text = (CONF / f"search/{search}.yaml").read_text()
+    assert set(yaml.safe_load(text)) == {"defaults", "hydra"}  # an experiment file of a trial leaves it out
+    assert all(next(iter(line)).startswith("override /hydra/") for line in yaml.safe_load(text)["defaults"])
+    loader = GlobalHydra.instance().config_loader()
+    params = yaml.safe_load(text)["hydra"]["sweeper"]["params"]
+    space = read_space(params, [], loader)
+    for values in space.corners(lambda key: is_group(key, loader)):
+        model_of("data=mnist", f"search={search}", *space.overrides(values))
+
+
+def test_every_sampler_and_pruner_is_made():
+    for group, extra in (("sampler", {"_partial_": True}), ("pruner", {})):
+        for path in CONF.glob(f"hydra/sweeper/{group}/*.yaml"):
+            made = make(OmegaConf.load(path), **extra)
+            kind = optuna.samplers.BaseSampler if group == "sampler" else optuna.pruners.BasePruner
+            assert isinstance(made(seed=0) if extra else made, kind), path
+
+
+def test_a_search_is_composed_with_its_sampler_and_pruner():
+    words = ["search=vae", "hydra/sweeper/sampler=cmaes", "hydra/sweeper/pruner=hyperband"]
+    sweeper = compose("train", words, return_hydra_config=True).hydra.sweeper
+    assert sweeper.sampler._target_.endswith("CmaEsSampler")
+    assert sweeper.pruner._target_.endswith("HyperbandPruner")
+    assert sweeper.n_trials == 30

@@ -9,6 +9,7 @@ import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 
 from elbolab.batch import Pace, Spec, Support
+from elbolab.callbacks.board import Board
 from elbolab.data.module import DataModule
 from elbolab.data.splits import Arrays, Splits
 from elbolab.training.progress import count
@@ -50,6 +51,54 @@ class Walker(L.LightningModule):
 
     def validation_step(self, block, _):
         self.log(f"val/{self.quantity}", torch.tensor(float(self.global_step) + 0.5), batch_size=1)
+
+
+class Shown(Board):
+    """A dashboard that remembers; it fails where it is told to."""
+
+    label, key, experiment = "Shown", "logger.shown", None
+
+    def __init__(self, folder="nowhere", artifacts=(), fails=()):
+        super().__init__(folder, artifacts)
+        self.fails = fails
+        self.rows, self.images, self.heats, self.told = [], [], [], []
+
+    def begin(self, goals):
+        self.told.append(("begin", dict(goals)))
+
+    def tell(self, *words):
+        if words[0] in self.fails:
+            raise ConnectionError(f"no {words[0]}\nbecause")
+        self.told.append(words)
+
+    def _config(self, config):
+        self.tell("config", config)
+
+    def _curves(self, metrics, step):
+        self.tell("curves")
+        self.rows.append((step, metrics))
+
+    def _rewind(self, step):
+        self.tell("rewind", step)
+
+    def _flush(self):
+        self.tell("flush")
+
+    def _images(self, images, step):
+        self.images += [(name, step) for name in images]
+
+    def _heat(self, name, row, step):
+        self.heats.append((name, row, step))
+
+    def _summary(self, numbers, step):
+        self.tell("summary", numbers, step)
+
+    def _files(self, kind, paths):
+        self.tell("files", kind, paths)
+
+    def _close(self, failed):
+        self.tell("close", failed)
+        return "Shown: there"
 
 
 @dataclass

@@ -1,12 +1,11 @@
-from types import SimpleNamespace
-
 import pytest
 import torch
-from lightning.pytorch.loggers import TensorBoardLogger
 from matplotlib.figure import Figure
+from tests.callbacks.conftest import Shown
 
 from elbolab.callbacks.csv_logger import AppendingCSVLogger
-from elbolab.callbacks.figures import Figures, show, takes_images
+from elbolab.callbacks.figures import Figures
+from elbolab.callbacks.first_batch import FirstBatch
 
 
 class Drawn:
@@ -25,30 +24,15 @@ class Drawn:
         return {"line": figure}
 
 
-class Shown(AppendingCSVLogger.__base__):  # a logger that takes images
-    def __init__(self):
-        super().__init__()
-        self.figures = []
-
-    name = version = ""
-
-    def log_metrics(self, metrics, step=None): ...
-
-    def log_hyperparams(self, params): ...
-
-
-show.register(Shown, lambda logger, name, figure, step: logger.figures.append((name, step)))
-
-
 def test_every_nth_validation_is_drawn_on_the_axis_of_optimiser_steps(run):
     draw, logger = Drawn(), Shown()
     run.fit(Figures(draw, every=2), loggers=[logger], max_epochs=5)
-    assert logger.figures == [("figures/line", 9), ("figures/line", 29), ("figures/line", 49)]
+    assert logger.images == [("figures/line", 9), ("figures/line", 29), ("figures/line", 49)]
 
 
 def test_every_drawing_has_the_same_data_and_noise(run):
     draw = Drawn()
-    run.fit(Figures(draw, seed=3), loggers=[Shown()], max_epochs=3)
+    run.fit(Figures(draw, every=1, seed=3), loggers=[Shown()], max_epochs=3)
     (x, noise, seed), *others = draw.calls
     assert len(others) == 2
     assert seed == 3
@@ -62,20 +46,21 @@ def test_training_does_not_notice(run):
         assert all(module.training for module in trainer.lightning_module.modules())
         return torch.rand(4)
 
-    assert torch.equal(last_noise(), last_noise(Figures(Drawn())))
+    assert torch.equal(last_noise(), last_noise(Figures(Drawn(), every=1)))
 
 
 def test_keeping_a_batch_whose_fetch_is_noisy_leaves_the_noise_alone():
-    trainer = SimpleNamespace(is_global_zero=True, loggers=[Shown()], sanity_checking=False)
-    module = SimpleNamespace(device=torch.device("cpu"))
     state = torch.get_rng_state()
-    Figures(Drawn()).on_validation_batch_start(trainer, module, (torch.rand(1) for _ in range(2)), 0)
+    kept = FirstBatch()
+    kept.keep((torch.rand(1) for _ in range(2)), torch.device("cpu"))
     assert torch.equal(torch.get_rng_state(), state)
+    assert kept.taken() is not None
+    assert kept.taken() is None
 
 
 def test_nothing_is_drawn_for_loggers_without_images(run, tmp_path):
     draw = Drawn()
-    run.fit(Figures(draw), loggers=[AppendingCSVLogger(tmp_path)])
+    run.fit(Figures(draw, every=1), loggers=[AppendingCSVLogger(tmp_path)])
     assert draw.calls == []
 
 
@@ -85,15 +70,10 @@ def test_the_count_of_validations_survives_a_checkpoint():
     assert figures.state_dict() == {"seen": 5}
 
 
-def test_tensorboard_takes_images(run, tmp_path):
-    logger = TensorBoardLogger(tmp_path, name="", version="")
-    assert takes_images(logger)
-    run.fit(Figures(Drawn()), loggers=[logger], max_epochs=1)
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    events = EventAccumulator(str(tmp_path))
-    events.Reload()
-    assert [image.step for image in events.Images("figures/line")] == [9]
+def test_nothing_is_drawn_while_training_unless_asked_for(run):
+    draw = Drawn()
+    run.fit(Figures(draw), loggers=[Shown()])
+    assert draw.calls == []
 
 
 def test_drawing_at_no_validation_is_refused():

@@ -39,6 +39,7 @@ def test_threads_are_changed_for_a_while():
         assert torch.get_num_threads() == before
 
 
+@pytest.mark.slow
 def test_profile_and_scaling_come_after_it(shell, monkeypatch):
     from elbolab.benchmark import profiling, scaling
 

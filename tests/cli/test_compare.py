@@ -6,7 +6,9 @@ import shutil
 import pytest
 import yaml
 
-from elbolab.cli.compare import MOST_PANELS, compare, evaluated, labels, print_comparison
+from elbolab.cli.compare import MOST_PANELS, _tables, compare, evaluated, print_comparison
+from elbolab.cli.gather import read_entries
+from elbolab.cli.labels import labels
 
 VAE = {"model": {"_target_": "elbolab.models.vae.VAE", "num_samples": 1}, "densities": {"latent_dim": 2}, "seed": 0}
 AE = VAE | {"model": {"_target_": "elbolab.models.ae.AE"}, "prior": None}
@@ -81,27 +83,38 @@ def test_a_run_that_did_not_finish_is_left_out(sweep):
     assert sweep / "3" not in evaluated([sweep])
 
 
-def test_the_tables_have_a_line_a_run_and_a_block_a_split(finished, tmp_path):
+def test_the_tables_have_a_line_a_run_and_columns_for_each_split(finished, tmp_path):
     report = json.loads((finished[0] / "evaluation.json").read_text())
-    elbo = {
-        "test": {"elbo": report["test"]["elbo"] | {"value": -12.345}, "mig": report["test"]["mse"] | {"value": 0.1}}
-    }
-    runs = [
-        copy(finished[0], tmp_path / "0", report | {"val": report["test"]}),
-        copy(finished[0], tmp_path / "1", elbo, seed=7),
-    ]
-    lines = [line.split() for line in compare(runs, tmp_path).splitlines()]
-    nll = report["test"]["nll"]["value"]
-    assert ["seed=7", "-12.35", *"-" * 7] in lines or ["seed=7", "-12.34", *"-" * 7] in lines
-    assert ["seed=7", "0.100"] in lines
-    assert sum(f"{nll:.2f}" in line for line in lines) == 2
-    assert [line[0] for line in lines if "elbo" in line] == ["val", "test"]
-    assert "K=4" in next(line for line in lines if "nll," in line)
+    elbo = {"test": {"elbo": report["test"]["elbo"] | {"value": -12.5}, "mig": report["test"]["mse"] | {"value": 0.1}}}
+    copy(finished[0], tmp_path / "s" / "0", report | {"val": report["test"]})
+    copy(finished[0], tmp_path / "s" / "1", elbo, seed=7)
+    runs = [tmp_path / "s" / "0", tmp_path / "s" / "1"]
+    for run in runs:
+        (run / "status.json").unlink()  # as runs of before
+    rows = _tables(read_entries(runs), None)[0].splitlines()
+    (one,) = [row.split() for row in rows if row.strip().startswith("seed=7")]
+    assert one[1:3] == ["1", "finished"]
+    assert {"-12.50", "0.10000"} <= set(one)
+    assert len([row for row in rows if f"{report['test']['nll']['value']:.2f}" in row]) == 1
+    assert "test elbo" in rows[1]
+    assert "val elbo" in rows[1]
+    assert "test nll, K=4" in rows[1]
+
+
+def test_runs_that_differ_by_seeds_are_averaged_too(sweep):
+    for num, value in enumerate([-10.0, -13.0]):
+        path = sweep / str(num) / "evaluation.json"
+        report = json.loads(path.read_text())
+        report["test"]["elbo"]["value"] = value
+        path.write_text(json.dumps(report))
+    each, mean = _tables(read_entries([sweep / "0", sweep / "1"]), None)
+    assert "±" not in each
+    assert "-11.5 ± 1.5" in mean
 
 
 def test_pictures_of_runs_on_the_same_data(sweep, tmp_path):
     few = [sweep / str(i) for i in range(2)]
-    compare(few, tmp_path / "few")
+    compare(few, tmp_path / "few", None)
     assert {p.name for p in (tmp_path / "few").iterdir()} == {
         "rate_distortion.png",
         "latent_spaces.png",
@@ -109,7 +122,7 @@ def test_pictures_of_runs_on_the_same_data(sweep, tmp_path):
         "codes_and_priors.png",
     }
     many = [sweep / str(i) for i in range(MOST_PANELS + 1)]
-    compare(many, tmp_path / "many")
+    compare(many, tmp_path / "many", None)
     assert {p.name for p in (tmp_path / "many").iterdir()} == {"rate_distortion.png"}
 
 
@@ -118,7 +131,7 @@ def test_runs_on_other_data_share_no_picture_and_are_called_by_their_data(sweep,
     path = sweep / "0" / "config.yaml"
     cfg = yaml.safe_load(path.read_text())
     path.write_text(yaml.safe_dump(cfg | {"data": cfg["data"] | change}))
-    text = compare([sweep / "0", sweep / "1"], tmp_path / "out")
+    text = compare([sweep / "0", sweep / "1"], tmp_path / "out", None)
     assert not (tmp_path / "out").exists()
     assert "of different data" in text
     assert ("data=MNIST" if "_target_" in change else "path=/other.npz") in text
@@ -127,7 +140,7 @@ def test_runs_on_other_data_share_no_picture_and_are_called_by_their_data(sweep,
 def test_data_of_another_kind_are_other_data(sweep, tmp_path):
     spec = sweep / "0" / "spec.json"
     spec.write_text(json.dumps(json.loads(spec.read_text()) | {"num_classes": 3}))
-    assert "of different data" in compare([sweep / "0", sweep / "1"], tmp_path / "out")
+    assert "of different data" in compare([sweep / "0", sweep / "1"], tmp_path / "out", None)
 
 
 def test_data_are_named_for_runs_of_different_variants_too():

@@ -65,3 +65,17 @@ def test_a_state_that_is_not_finite_is_not_saved(tmp_path):
     with pytest.raises(NotFinite, match="is not finite"):
         fit(small_vae(), max_epochs=1, callbacks=[Late(), Newest(str(tmp_path), every_n_steps=5)])
     assert not (tmp_path / "last.ckpt").exists()
+
+
+def test_a_full_disk_leaves_no_half_state(tmp_path):
+    def full(path):
+        path.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    trainer = fit(small_vae(), max_epochs=1, callbacks=[newest := Newest(str(tmp_path))])
+    whole = (tmp_path / "last.ckpt").read_bytes()
+    trainer.save_checkpoint = full
+    with pytest.raises(OSError, match="No space left"):
+        newest.save(trainer, trainer.lightning_module)
+    assert [p.name for p in tmp_path.iterdir()] == ["last.ckpt"]
+    assert (tmp_path / "last.ckpt").read_bytes() == whole

@@ -9,6 +9,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
+from elbolab.callbacks.board import boards
 from elbolab.callbacks.table import Table
 
 
@@ -74,7 +75,7 @@ class AppendingCSVLogger(Logger):
 
 @final
 class InStep(Callback):
-    """Keeps ``metrics.csv`` in step with the checkpoints, so that a resumed run leaves no gap and no double row.
+    """Keeps curves in step with the checkpoints, so that a resumed run leaves no gap and no double row.
 
     Lightning logs a block after the callbacks that may save a checkpoint have seen it: a run killed in between would
     resume past a row that was never written. So the row is written before the checkpoint; Lightning then completes it.
@@ -84,6 +85,8 @@ class InStep(Callback):
         """Drops what an earlier run wrote past the step from which this one goes on."""
         for logger in _tables(trainer):
             logger.rewind(trainer.global_step)
+        for board in boards(trainer.loggers):
+            board.rewind(trainer.global_step)
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Writes the training metrics of the block that the checkpoint ends with."""
@@ -92,6 +95,8 @@ class InStep(Callback):
         for logger in _tables(trainer):
             if metrics:
                 logger.log_metrics(metrics | {"epoch": trainer.current_epoch}, trainer.global_step - 1)
+        for board in boards(trainer.loggers):
+            board.flush()
 
 
 def _tables(trainer: Trainer) -> Iterable[AppendingCSVLogger]:

@@ -1,17 +1,19 @@
-"""Figures beside the curves: what the model draws, at validations, in every logger that takes images."""
+"""Figures beside the curves: what the model draws, at validations, in every dashboard."""
 
 from collections.abc import Mapping
-from functools import singledispatch
+from io import BytesIO
 from typing import Any, Protocol, final
 
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
 from matplotlib.figure import Figure
+from PIL import Image
 
 from elbolab.batch import Batch
+from elbolab.callbacks.board import boards
+from elbolab.callbacks.first_batch import FirstBatch
 from elbolab.densities.base import Densities
+from elbolab.evaluation.figures.drawing import DPI
 from elbolab.evaluation.seeded import evaluating
-from elbolab.training.rng import isolated_rng
 
 
 class Draw(Protocol):
@@ -21,47 +23,34 @@ class Draw(Protocol):
         """Figures by name, of a model and data it was not trained on."""
 
 
-@singledispatch
-def show(logger: Logger, name: str, figure: Figure, step: int) -> None:
-    """Sends a figure to a logger; those not registered take no images."""
-
-
-@show.register
-def _(logger: WandbLogger, name: str, figure: Figure, step: int) -> None:
-    logger.log_image(name, [figure], step)
-
-
-@show.register
-def _(logger: TensorBoardLogger, name: str, figure: Figure, step: int) -> None:
-    logger.experiment.add_figure(name, figure, step, close=False)
-
-
-def takes_images(logger: Logger) -> bool:
-    """Whether `show` does anything with ``logger``."""
-    return show.dispatch(type(logger)) is not show.dispatch(Logger)
+def picture(figure: Figure) -> Image.Image:
+    """A figure as it is in the run directory."""
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png", dpi=DPI, bbox_inches="tight", pad_inches=0.08)
+    return Image.open(buffer).convert("RGB")
 
 
 @final
 class Figures(Callback):
     """Draws at every n-th validation, of the first validation batch and always with the same noise.
 
-    Nothing is drawn without a logger that takes images. Training's noise and modes are given back; where weights are
-    averaged, the averaged ones draw.
+    Nothing is drawn without a dashboard. Training's noise and modes are given back; where weights are averaged, the
+    averaged ones draw. Pictures of the finished run reach every dashboard without this.
 
     Args:
         draw: (densities, batches, seed) -> figures by name.
-        every: validations from one drawing to the next.
+        every: validations from one drawing to the next; None: nothing is drawn while training.
         seed: seed of the noise.
 
     Raises:
         ValueError: ``every`` below 1.
     """
 
-    def __init__(self, draw: Draw, every: int = 1, seed: int = 0) -> None:
-        if every < 1:
-            raise ValueError(f"callbacks.figures.every={every}: figures are drawn at every n-th validation, n >= 1")
+    def __init__(self, draw: Draw, every: int | None = None, seed: int = 0) -> None:
+        if every is not None and every < 1:
+            raise ValueError(f"callbacks.figures.every={every}: draw at every n-th validation, n >= 1, or null")
         self.draw, self.every, self.seed = draw, every, seed
-        self.batch: Batch | None = None
+        self.data = FirstBatch(seed)
         self.seen = 0
 
     def state_dict(self) -> dict[str, Any]:
@@ -77,21 +66,19 @@ class Figures(Callback):
     ) -> None:
         """Keeps the first batch of the first block: the same data at every validation."""
         if batch_idx == 0 and self._is_due(trainer):
-            with isolated_rng(pl_module.device, self.seed):
-                self.batch = next(iter(batch))
+            self.data.keep(batch, pl_module.device)
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Draws, before the module puts training's weights back."""
-        if self.batch is not None:
+        if (batch := self.data.taken()) is not None:
             densities: Any = pl_module.densities
             with evaluating(densities, self.seed):
-                figures = self.draw(densities, [self.batch], seed=self.seed)
-            for name, figure in figures.items():
-                for logger in trainer.loggers:
-                    show(logger, f"figures/{name}", figure, trainer.global_step - 1)
-            self.batch = None
+                figures = self.draw(densities, [batch], seed=self.seed)
+            images = {f"figures/{name}": picture(figure) for name, figure in figures.items()}
+            for board in boards(trainer.loggers):
+                board.show(images, trainer.global_step - 1)
         self.seen += not trainer.sanity_checking
 
     def _is_due(self, trainer: Trainer) -> bool:
-        watched = trainer.is_global_zero and any(takes_images(logger) for logger in trainer.loggers)
-        return watched and not trainer.sanity_checking and self.seen % self.every == 0
+        watched = self.every is not None and trainer.is_global_zero and bool(boards(trainer.loggers))
+        return watched and not trainer.sanity_checking and self.seen % (self.every or 1) == 0

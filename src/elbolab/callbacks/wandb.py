@@ -1,5 +1,6 @@
 """Weights & Biases for everybody: with an account or without one, never a question, never a hang."""
 
+import csv
 import logging
 import os
 import secrets
@@ -8,92 +9,184 @@ import ssl
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, final
 
-from lightning.pytorch.loggers import Logger, WandbLogger
-from lightning.pytorch.utilities.rank_zero import rank_zero_only
+import numpy as np
+from numpy.typing import NDArray
+
+from elbolab.callbacks.board import KL, Board, Images, check_writable, flat, kept_id
+from elbolab.evaluation.figures.kl_map import KL_TABLE, read_kl
 
 if TYPE_CHECKING:  # importing wandb costs half a second, and most runs do without
     from wandb import Run
 
 log = logging.getLogger(__name__)
 
-X_AXIS = "trainer/global_step"  # the name that WandbLogger gives to Lightning's step
-SUMMARIES = {"val/elbo": "max,last", "val/loss": "min,last", "train/loss": "min,last"}
+X_AXIS = "trainer/global_step"  # the name that Lightning's own WandbLogger gives to it
+GOALS = {"train/elbo": "max", "val/elbo": "max", "train/loss": "min", "val/loss": "min", "val/error": "min"}
+"""What a table of runs shows of quantities that many models report, beside those that are monitored."""
+
+ID = "wandb_id.txt"
+MOST_BINS = 512
+"""Bins that W&B draws of a histogram."""
 
 
-def wandb_logger(
-    project: str,
-    save_dir: str | Path,
-    *,
-    entity: str | None = None,
-    group: str | None = None,
-    job_type: str | None = None,
-    tags: Sequence[str] = (),
-    name: str | None = None,
-    notes: str | None = None,
-    offline: bool = False,
-    log_model: bool = False,
-    config: Mapping[str, Any] | None = None,
-    init_timeout: float = 20.0,
-    finish_timeout: float = 120.0,
-) -> WandbLogger:
-    """A logger whose run has begun: online where somebody is logged in and the server answers, else offline.
+@final
+class WandbBoard(Board):
+    """A W&B run: online where somebody is logged in and the server answers, else offline.
 
-    ``WANDB_MODE``, ``WANDB_BASE_URL`` and the other variables of W&B hold. The run's id is kept in
-    ``save_dir/wandb_id.txt``, so that a resumed run goes on in the same W&B run.
+    ``WANDB_MODE``, ``WANDB_BASE_URL`` and the other variables of W&B hold. The run's id is kept in the run directory,
+    so that a resumed run goes on in the same W&B run; under a W&B agent the id is the agent's.
 
     Args:
         project: W&B project.
         save_dir: the run directory.
         entity: W&B user or team, None for the default one.
         group: joins the runs of one sweep.
-        job_type: ``train``, ``evaluate``, ...
+        job_type: ``train``, ...
         tags: tags of the run.
         name: name of the run, None for one that W&B invents.
         notes: a longer description.
         offline: record without trying the server.
-        log_model: upload checkpoints; needs a run that is online.
-        config: the resolved configuration, plain types.
+        artifacts: files of the run to keep at its end, of `ARTIFACTS`.
         init_timeout: seconds after which a server that does not begin the run is given up.
         finish_timeout: seconds after which an upload at the end is given up; what is left stays on disk.
+
+    Raises:
+        ValueError: an unknown artifact.
     """
-    if rank_zero_only.rank != 0:  # type: ignore[attr-defined]
-        return WandbLogger(project=project, save_dir=save_dir)
-    Path(save_dir).mkdir(parents=True, exist_ok=True)
-    run = _begin(
-        offline,
-        init_timeout,
-        finish_timeout,
-        project=project,
-        entity=entity,
-        group=group,
-        job_type=job_type,
-        tags=list(tags),
-        name=name,
-        notes=notes,
-        dir=os.fspath(save_dir),
-        id=_run_id(Path(save_dir) / "wandb_id.txt"),
-        resume="allow",
-        config=dict(config or {}),
-    )
-    _define_metrics(run)
-    if log_model and run.offline:
-        log.warning("W&B: checkpoints are uploaded by online runs only; logger.wandb.log_model=true has no effect")
-    return WandbLogger(
-        project=project, save_dir=save_dir, experiment=run, offline=run.offline, log_model=log_model and not run.offline
-    )
 
+    label: ClassVar[str] = "W&B"
+    key: ClassVar[str] = "logger.wandb"
 
-def _define_metrics(run: "Run") -> None:
-    """Curves against optimiser steps, and what a table of runs shows of them."""
-    run.define_metric(X_AXIS)
-    run.define_metric("*", step_metric=X_AXIS, step_sync=True)
-    for metric, summary in SUMMARIES.items():
-        run.define_metric(metric, step_metric=X_AXIS, step_sync=True, summary=summary)
+    def __init__(
+        self,
+        project: str,
+        save_dir: str | Path,
+        *,
+        entity: str | None = None,
+        group: str | None = None,
+        job_type: str | None = None,
+        tags: Sequence[str] = (),
+        name: str | None = None,
+        notes: str | None = None,
+        offline: bool = False,
+        artifacts: Sequence[str] = (),
+        init_timeout: float = 20.0,
+        finish_timeout: float = 30.0,
+    ) -> None:
+        super().__init__(save_dir, artifacts)
+        self.offline = offline
+        self.timeouts = {"init_timeout": init_timeout, "finish_timeout": finish_timeout}
+        self.settings: dict[str, Any] = {"project": project, "entity": entity, "group": group, "job_type": job_type}
+        self.settings |= {"tags": list(tags), "name": name, "notes": notes, "dir": os.fspath(save_dir)}
+        self._run: Run | None = None
+        self._is_whole, self._known = False, -1
+
+    @property
+    def experiment(self) -> "Run":
+        """The `wandb.Run`."""
+        assert self._run is not None, "the run has not begun"
+        return self._run
+
+    def begin(self, goals: Mapping[str, str]) -> None:
+        """Begins the W&B run; a key that is refused or a server that does not answer costs seconds.
+
+        Raises:
+            ValueError: an unknown ``WANDB_MODE``, or a folder that cannot be written.
+        """
+        check_writable(f"{self.key}.save_dir", self.folder)
+        self._is_whole = not (self.folder / ID).is_file()
+        identity = kept_id(self.folder / ID, _new_id)
+        try:
+            self._run = _begin(self.offline, self.timeouts, id=identity, resume="allow", **self.settings)
+            self._known = self._run.summary.get(X_AXIS, -1)
+            self._define(goals)
+        except ValueError:
+            raise
+        except Exception as error:
+            self.lose(error)
+
+    def _define(self, goals: Mapping[str, str]) -> None:
+        """Curves against optimiser steps, and what a table of runs shows of them."""
+        assert self._run is not None
+        self._run.define_metric(X_AXIS)
+        self._run.define_metric("*", step_metric=X_AXIS, step_sync=True)
+        for name, goal in (GOALS | dict(goals)).items():
+            self._run.define_metric(name, step_metric=X_AXIS, step_sync=True, summary=_summary_of(name, goal, goals))
+
+    def _config(self, config: Mapping[str, Any]) -> None:
+        # an agent's parameters have dotted names, and locked: `model` would hide all that lies below it
+        self.experiment.config.update(dict(flat(config)) if _agent() else dict(config), allow_val_change=True)
+
+    def _curves(self, metrics: Mapping[str, float], step: int) -> None:
+        self.experiment.log({**metrics, X_AXIS: step})
+
+    def _rewind(self, step: float) -> None:
+        """Tells W&B what the run directory has of earlier steps, and W&B has not.
+
+        A part that is recorded offline begins with nothing, and one that was killed has lost its last seconds; a
+        server that knows the run is told what comes after the last step that it knows.
+        """
+        for row in _rows(self.folder / "metrics.csv"):
+            if self._known < row["step"] < step:
+                at = int(row.pop("step"))
+                self._curves(row, at)
+        for at, values in zip(*read_kl(self.folder / KL_TABLE), strict=True):
+            if self._known < at < step:
+                self._heat(KL, values, int(at))
+        self._is_whole = True
+
+    def _flush(self) -> None:
+        """W&B's service is a process of its own: it outlives a kill of ours."""
+
+    def _images(self, images: Images, step: int) -> None:
+        import wandb
+
+        self.experiment.log({name: wandb.Image(image) for name, image in images.items()} | {X_AXIS: step})
+
+    def _heat(self, name: str, row: NDArray, step: int) -> None:
+        """Histograms are drawn as a heat map over steps: here a bin is an index, and its height the value."""
+        import wandb
+
+        bins = row[:MOST_BINS]
+        histogram = wandb.Histogram(np_histogram=(bins, np.arange(len(bins) + 1)))
+        self.experiment.log({name: histogram, X_AXIS: step})
+
+    def _summary(self, numbers: Mapping[str, float], step: int) -> None:
+        if not self._is_whole:  # nothing was left to train
+            self._rewind(inf)
+        nested: dict[str, dict[str, float]] = {}
+        for name, value in numbers.items():
+            split, _, quantity = name.partition("/")
+            nested.setdefault(split, {})[quantity] = value
+        self.experiment.summary.update(nested)
+
+    def _files(self, kind: str, paths: Sequence[Path]) -> None:
+        import wandb
+
+        artifact = wandb.Artifact(f"{self.experiment.id}-{kind}", type=kind)
+        for path in paths:
+            artifact.add_file(str(path), policy="immutable" if self.experiment.offline else "mutable")
+        self.experiment.log_artifact(artifact)
+
+    def _close(self, failed: bool) -> str:
+        run, self._run = self._run, None
+        if run is None:
+            return f"{self.label}: the run did not begin"
+        line = closing_line(run)
+        try:
+            run.finish(exit_code=int(failed))
+        except BaseException:
+            _forget()
+            raise
+        if run.offline and self._is_whole:
+            _put_aside(Path(run.settings.sync_dir), run.id)
+        return line
 
 
 def closing_line(run: "Run") -> str:
@@ -101,39 +194,108 @@ def closing_line(run: "Run") -> str:
     if run.disabled:
         return "W&B: disabled, nothing was recorded"
     if run.offline:
-        newest = Path(run.settings.sync_dir)
-        parts = sorted({newest, *newest.parent.glob(f"offline-run-*-{run.id}")})  # one for each resume
-        return f"W&B: recorded offline; upload with: wandb sync {shlex.join(map(str, parts))}"
+        return f"W&B: recorded offline; upload with: wandb sync {shlex.quote(run.settings.sync_dir)}"
     return f"W&B: {run.url}"
 
 
-def finish(loggers: Iterable[Logger], exit_code: int = 0) -> list[str]:
-    """Ends the W&B runs among ``loggers``, so that the next job of a sweep begins its own; their closing lines."""
-    first = rank_zero_only.rank == 0  # type: ignore[attr-defined]
-    runs = [logger.experiment for logger in loggers if first and isinstance(logger, WandbLogger)]
-    lines = [closing_line(run) for run in runs]
-    for run in runs:
-        run.finish(exit_code=exit_code)
-    return lines
+def _put_aside(newest: Path, identity: str) -> None:
+    """Hides from `wandb sync` the parts that the newest one repeats: it stops at one that a kill has torn."""
+    for part in newest.parent.glob(f"offline-run-*-{identity}"):
+        if part != newest:
+            part.rename(part.with_name(f"repeated-{part.name}"))
 
 
-def _begin(offline: bool, init_timeout: float, finish_timeout: float, **settings: Any) -> "Run":
+def _rows(path: Path) -> Iterator[dict[str, float]]:
+    """The rows of a `metrics.csv`, without what is empty; none where there is no such file."""
+    if path.is_file():
+        with path.open(newline="") as file:
+            for row in csv.DictReader(file):
+                yield {name: float(value) for name, value in row.items() if value}
+
+
+def end_live_run(*, failed: bool) -> None:
+    """Ends a W&B run that somebody else began, Lightning's own WandbLogger say: the next job would take it over."""
+    wandb: Any = sys.modules.get("wandb")
+    if wandb is not None and wandb.run is not None:
+        try:
+            wandb.finish(exit_code=int(failed))
+        except Exception:  # its service is gone
+            _forget()
+
+
+def _summary_of(name: str, goal: str, goals: Mapping[str, str]) -> str:
+    """``max,last``. The controller of a W&B sweep compares plain numbers: under an agent, what is monitored is one."""
+    return "last" if _agent() and name in goals else f"{goal},last"
+
+
+def _agent() -> bool:
+    return bool(os.environ.get("WANDB_SWEEP_ID"))
+
+
+def _new_id() -> str:
+    """That of the agent which started this process, else a new one."""
+    return os.environ["WANDB_RUN_ID"] if _agent() and "WANDB_RUN_ID" in os.environ else secrets.token_hex(4)
+
+
+def _begin(offline: bool, timeouts: Mapping[str, float], **settings: Any) -> "Run":
     """Begins the run online if that can be done, else offline with a line that says why."""
     import wandb
 
     logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)  # W&B's own telemetry complains into the run's log
-    silent = wandb.Settings(silent=True, console="off", init_timeout=init_timeout, finish_timeout=finish_timeout)
-    mode = "offline" if offline else wandb.setup(silent).settings.mode
+    # the list of installed packages takes half a second; environment.json has those that matter
+    silent = wandb.Settings(silent=True, console="off", x_save_requirements=False, **timeouts)  # type: ignore[arg-type]
+    mode: Any = "offline" if offline else _mode(silent)
     if mode in ("offline", "disabled"):
-        return wandb.init(mode=mode, settings=silent, **settings)
+        return _recording(mode, settings=silent, **settings)
     try:
-        _reach(wandb.setup().settings.base_url)
-        with _nobody_to_ask():
+        reach(wandb.setup().settings.base_url)
+        with nobody_to_ask():
             return wandb.init(mode="online", settings=silent, **settings)
     except (wandb.errors.Error, OSError) as error:
         log.warning("W&B: recording offline, because %s", _reason(error))
-        wandb.teardown()  # else its service holds on to the id of the run that it could not begin
-        return wandb.init(mode="offline", settings=silent, **settings)
+        _forget()  # else its service holds on to the id of the run that it could not begin
+        return _recording("offline", settings=silent, **settings)
+
+
+def _recording(mode: Any, **settings: Any) -> "Run":
+    """Begins the run; where W&B's service of an earlier job has died, with a service of its own."""
+    import wandb
+
+    try:
+        return wandb.init(mode=mode, **settings)
+    except ValueError:
+        raise
+    except Exception:  # MailboxClosedError, ConnectionResetError: not those that W&B documents
+        _forget()
+        return wandb.init(mode=mode, **settings)
+
+
+def _forget() -> None:
+    """Lets go of W&B's service and of its live run, dead or alive."""
+    import wandb
+
+    with suppress(Exception):
+        wandb.teardown()
+    wandb.run = None
+
+
+def _mode(silent: Any) -> Any:
+    """The mode that W&B's settings give, from ``WANDB_MODE`` or a file.
+
+    Raises:
+        ValueError: there is no such mode.
+    """
+    import wandb
+
+    try:
+        mode = wandb.setup(silent).settings.mode
+    except ValueError:
+        given = os.environ.get("WANDB_MODE", "")
+        raise ValueError(f"WANDB_MODE={given}: W&B knows online, offline and disabled") from None
+    if mode != "dryrun":
+        return mode
+    log.warning("W&B: WANDB_MODE=dryrun is an old word for offline, and W&B now asks for a key: write offline")
+    return "offline"
 
 
 def _reason(error: Exception) -> str:
@@ -144,7 +306,7 @@ def _reason(error: Exception) -> str:
     return str(error).splitlines()[0].strip() if str(error) else "the server did not answer"
 
 
-def _reach(url: str, seconds: float = 3.0) -> None:
+def reach(url: str, seconds: float = 3.0) -> None:
     """Raises ConnectionError where no server answers at ``url``; W&B itself gives up 10 s after ``init_timeout``."""
     try:
         urllib.request.urlopen(url, timeout=seconds).close()
@@ -156,7 +318,7 @@ def _reach(url: str, seconds: float = 3.0) -> None:
 
 
 @contextmanager
-def _nobody_to_ask() -> Iterator[None]:
+def nobody_to_ask() -> Iterator[None]:
     """W&B asks for a key where stdin is a terminal."""
     stdin = sys.stdin
     with open(os.devnull) as sys.stdin:
@@ -164,10 +326,3 @@ def _nobody_to_ask() -> Iterator[None]:
             yield
         finally:
             sys.stdin = stdin
-
-
-def _run_id(path: Path) -> str:
-    """The id in ``path``, else a new one that is kept there."""
-    if not path.exists():
-        path.write_text(secrets.token_hex(4) + "\n")
-    return path.read_text().strip()

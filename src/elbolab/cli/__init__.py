@@ -8,12 +8,23 @@ COMMANDS = {
     "evaluate": "measure a run again: elbolab evaluate run=DIR evaluation.num_samples=5000",
     "sample": "draw from a run: elbolab sample run=DIR",
     "benchmark": "speed and memory on this machine: elbolab benchmark quick=true",
+    "runs": "runs as a table, also while they train: elbolab runs SWEEP_DIR model=vae sort=test.nll mean=true",
+    "report": "one HTML page of runs, to keep or to send: elbolab report SWEEP_DIR out=report.html",
     "compare": "runs side by side: elbolab compare SWEEP_DIR",
+    "wandb-sweep": "the YAML of a W&B sweep: elbolab wandb-sweep model.beta=interval(0.5,8) seed=1,2 --out sweep.yaml",
+    "dashboard": "a W&B workspace for a project: elbolab dashboard project=elbolab",
     "published": "published numbers beside those of your runs: elbolab published [DIR ...]",
+    "sbatch": "a script that does the same on SLURM: elbolab sbatch -m seed=1,2,3 hydra.launcher.time=2:00:00",
     "list": "every choice with one line each: elbolab list [model|data|net|experiment|...]",
     "completion": 'shell completion: eval "$(elbolab completion bash)"',
 }
 """The sub-commands with a line of help each."""
+
+COMPOSES = {"sbatch": "train"}
+"""Sub-commands that have the configuration of another."""
+
+HIDDEN = ("_complete", "_job")
+"""Sub-commands that scripts call."""
 
 HELP = """usage: elbolab COMMAND [GROUP=OPTION ...] [KEY=VALUE ...]
 
@@ -54,11 +65,12 @@ def _main() -> None:
     command = _command(args)
     if command is None:
         return
+    from elbolab.cli.cluster.requeue import requeueing
     from elbolab.cli.errors import report
     from elbolab.cli.stopping import listening
 
     try:
-        with listening():
+        with listening(), requeueing():
             _dispatch(command, args)
     except BrokenPipeError:
         raise
@@ -81,7 +93,7 @@ def _command(args: list[str]) -> str | None:
 
         print(version("elbolab"))
         return None
-    if args[0] in COMMANDS or args[0] == "_complete":
+    if args[0] in COMMANDS or args[0] in HIDDEN:
         return args.pop(0)
     from difflib import get_close_matches
 

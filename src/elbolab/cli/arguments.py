@@ -100,7 +100,7 @@ def directory_overrides(command: str, args: list[str]) -> list[str]:
     if command == "train":
         resumed = _named("resume", args)
         return [] if resumed is None else _resuming(resumed, args)
-    if command == "benchmark":
+    if command in ("benchmark", "dashboard"):
         return []
     if _named("run", args) is None and not any(a.startswith(("--help", "-h", "--cfg", "-c")) for a in args):
         raise ValueError("which run? Add run=DIR, a directory that elbolab train has left")

@@ -1,6 +1,6 @@
 """From a composed config to data, densities, model and trainer: each is built once, from the outside in."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from inspect import Parameter, signature
 from typing import Any
@@ -81,9 +81,9 @@ def build_model(cfg: DictConfig, densities: Densities) -> ElboModule:
     return make(cfg.model)(densities=densities)
 
 
-def build_trainer(cfg: DictConfig, first: L.Callback) -> L.Trainer:
-    """The Trainer with a callback and those of the config; its loggers come when the run begins."""
-    return make(cfg.trainer, callbacks=[first, *build_parts(cfg, "callbacks")], default_root_dir=cfg.paths.run)
+def build_trainer(cfg: DictConfig, first: Sequence[L.Callback]) -> L.Trainer:
+    """The Trainer with callbacks and, after them, those of the config; its loggers come when the run begins."""
+    return make(cfg.trainer, callbacks=[*first, *build_parts(cfg, "callbacks")], default_root_dir=cfg.paths.run)
 
 
 def build_parts(cfg: DictConfig, group: str) -> list[Any]:

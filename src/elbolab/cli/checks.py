@@ -76,3 +76,10 @@ def _monitors(cfg: DictConfig) -> Iterator[tuple[str, Any]]:
 def _two(data: DataModule) -> Batch:
     cpu = torch.device("cpu")
     return data.finish("val", cpu, generator(0))(Rows.of(data.arrays("val").rows(np.arange(2))))
+
+
+def goals(cfg: DictConfig) -> dict[str, str]:
+    """Which way every quantity that anything monitors is better: name -> ``max`` or ``min``; the root's word counts."""
+    parts = [*(part for part in cfg.callbacks.values() if isinstance(part, DictConfig)), cfg.model, cfg]
+    with_both = (part for part in parts if part.get("monitor") and part.get("mode"))
+    return {part.monitor: part.mode for part in with_both}

@@ -1,7 +1,7 @@
 """Sub-commands by name.
 
-`train`, `evaluate`, `sample` and `benchmark` compose `conf/NAME.yaml`; the module of that name holds the task of that
-name.
+`train`, `evaluate`, `sample`, `benchmark` and `dashboard` compose `conf/NAME.yaml`; the module of that name holds the
+task of that name.
 """
 
 import logging
@@ -10,15 +10,33 @@ import shutil
 import sys
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from elbolab.cli import COMMANDS
 from elbolab.cli.arguments import directory_overrides, flags_first, is_multirun, quote_paths, stages_added
 from elbolab.cli.listing import split_args
 from elbolab.cli.paths import config_dir
 from elbolab.cli.stopping import Stopped, stop_of
+
+if TYPE_CHECKING:
+    from elbolab.cli.sweep import Running
+
+
+PLAIN = {
+    "list": "listing:print_choices",
+    "runs": "runs:print_runs",
+    "report": "report:print_report",
+    "compare": "compare:print_comparison",
+    "published": "published:print_published",
+    "wandb-sweep": "wandb_sweep:print_sweep",
+    "_job": "cluster.one:run_one",
+    "completion": "completion:print_script",
+    "_complete": "completion:complete",
+}
+"""Commands that compose no configuration of their own: the function that takes their arguments, by module."""
 
 
 def run_command(command: str, args: list[str]) -> None:
@@ -29,49 +47,69 @@ def run_command(command: str, args: list[str]) -> None:
         Stopped: the user or the machine ended it.
     """
     _import_from_here(args)
-    if command in ("list", "compare", "published", "completion") and {"-h", "--help"} & set(args):
+    if command in PLAIN and {"-h", "--help"} & set(args):
         print(f"elbolab {command}: {COMMANDS[command]}")
-    elif command == "list":
-        from elbolab.cli.listing import print_choices
-
-        print_choices(args)
-    elif command in ("completion", "_complete"):
-        from elbolab.cli.completion import complete, print_script
-
-        (complete if command == "_complete" else print_script)(args)
-    elif command == "compare":
-        from elbolab.cli.compare import print_comparison
-
-        print_comparison(args)
-    elif command == "published":
-        from elbolab.cli.published import print_published
-
-        print_published(args)
+    elif command in PLAIN:
+        module, _, function = PLAIN[command].partition(":")
+        getattr(import_module(f"elbolab.cli.{module}"), function)(args)
+    elif command == "sbatch":
+        _write_script(args)
     else:
         _run_hydra_command(command, args)
 
 
+def _write_script(args: list[str]) -> None:
+    """Of a sweep as its launcher, for a single run without Hydra's own."""
+    if is_multirun(args):
+        _run_hydra_command("train", [*args, "hydra/launcher=sbatch"])
+    else:
+        from elbolab.cli.cluster.script import write_single
+
+        write_single(quote_paths(stages_added(args)))
+
+
 def _run_hydra_command(command: str, args: list[str]) -> None:
     """Hydra reads `sys.argv`, and raises instead of printing when HYDRA_FULL_ERROR is set."""
-    from hydra import main as hydra_main
-
-    from elbolab.cli.sweep import Failure, print_others
+    from elbolab.cli.sweep import Refused, running
+    from elbolab.cli.sweep_end import close
 
     args = flags_first(stages_added(args) if command == "train" else args)
     os.environ["HYDRA_FULL_ERROR"] = "1"
     added = directory_overrides(command, args)
     sys.argv = [sys.argv[0], *(args if is_multirun(args) else quote_paths(args)), *added]
-    failures: list[Failure] = []
+    failures: list[Exception] = []
     try:
-        hydra_main(version_base="1.3", config_path=str(config_dir()), config_name=command)(_task(command, failures))()
-    except Exception:
-        print_others(failures, [command, *args])
-        raise
+        with running() as now:
+            _run_hydra(command, failures, now)
+            close(now, [command, *args])
+    except Refused as refused:
+        raise refused.error from refused.error.__cause__
     if failures:
-        raise failures[0].error
+        raise failures[0]
 
 
-def _task(command: str, failures: list[Any]) -> Callable[[Any], Any]:
+def _run_hydra(command: str, failures: list[Exception], now: "Running") -> None:
+    """Hydra, and for a sweep that it begins the word on how to go on, should somebody stop it."""
+    from hydra import main as hydra_main
+
+    from elbolab.cli.sweep_end import Unfinished, again, close
+
+    try:
+        hydra_main(version_base="1.3", config_path=str(config_dir()), config_name=command)(task_of(command, failures))()
+    except (KeyboardInterrupt, SystemExit) as error:
+        stop = stop_of(error)
+        if stop is None or not now.sweeps:
+            raise
+        stopped = Stopped(stop, None)
+        stopped.message += f"; go on with: {again(now.sweeps[0], [command, *sys.argv[1:]])}"
+        raise stopped from error
+    except Exception:
+        with suppress(Unfinished):
+            close(now, [command, *sys.argv[1:]])
+        raise
+
+
+def task_of(command: str, failures: list[Exception]) -> Callable[[Any], Any]:
     """What Hydra calls with the composed config. Only then is anything heavy imported: a misspelt word answers at once.
 
     An error of a single run is kept for one clear message, because Hydra would print its own before it.
@@ -81,34 +119,41 @@ def _task(command: str, failures: list[Any]) -> Callable[[Any], Any]:
         from hydra.core.hydra_config import HydraConfig
         from hydra.types import RunMode
 
-        from elbolab.cli.sweep import Failure
-
         hydra = HydraConfig.get()
         folder, swept = Path(hydra.runtime.output_dir), hydra.mode is not RunMode.RUN
         try:
-            return _checked(command, cfg, list(hydra.overrides.task))
+            return _worked(command, cfg, folder, list(hydra.overrides.task), is_job=swept and command == "train")
         except (KeyboardInterrupt, SystemExit) as error:
             _abandon(folder)
             raise _stopped(error, folder if command == "train" else None) from error
         except Exception as error:
             _abandon(folder)
-            sweep = Path(hydra.sweep.dir) if swept else None
-            failures.append(Failure(error, folder, sweep, list(hydra.overrides.task)))
             if swept:
                 raise
+            failures.append(error)
 
     return task
+
+
+def _worked(command: str, cfg: Any, folder: Path, overrides: list[str], *, is_job: bool) -> Any:
+    """Runs the command of that name, as a job of a sweep where it is one."""
+    from elbolab.cli.jobs import job
+
+    if is_job:
+        return job(lambda: _checked(command, cfg, overrides), folder, cfg, overrides)
+    return _checked(command, cfg, overrides)
 
 
 def _checked(command: str, cfg: Any, overrides: list[str]) -> Any:
     """Runs the command of that name once the types of all values are right."""
     from omegaconf import OmegaConf
 
+    from elbolab.cli.composing import folders
     from elbolab.cli.errors import check_added
     from elbolab.cli.values import check_values
 
     quiet_libraries()
-    check_added(overrides, split_args(sys.argv)[0])
+    check_added(overrides, folders())
     check_values(cfg, OmegaConf.load(config_dir() / f"{command}.yaml"))  # type: ignore[arg-type]
     return getattr(import_module(f"elbolab.cli.{command}"), command)(cfg)
 
@@ -156,5 +201,6 @@ def quiet_libraries() -> None:
         logger.setLevel(logging.WARNING)
     for advice in (".*does not have many workers.*", ".*The number of training batches.*", ".*Checkpoint directory.*"):
         warnings.filterwarnings("ignore", advice)
+    warnings.filterwarnings("ignore", ".*The `srun` command is available.*")  # who trains on a login node means to
     warnings.filterwarnings("ignore", ".*in eval mode at the start of training.*")  # a frozen stage is
     warnings.filterwarnings("ignore", ".*isinstance.treespec, LeafSpec.*")  # Lightning 2.6.6 on torch 2.15

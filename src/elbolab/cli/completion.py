@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from elbolab.cli import COMPOSES
 from elbolab.cli.keys import composed_keys
 from elbolab.cli.listing import groups_of, read_choices, split_args
 from elbolab.cli.nearest import did_you_mean, last_part, nearest
@@ -36,6 +37,7 @@ complete -c elbolab -f -n 'count (elbolab _complete (commandline -cp))' \
 -a '(elbolab _complete (commandline -cp) | string trim)'
 """
 SCRIPTS = {"bash": BASH, "zsh": ZSH, "fish": FISH}
+OPTIONS = {"runs": ("sort=", "columns=", "mean=true "), "report": ("out=", "figures=", "sort=")}
 FLAGS = ["--multirun ", "--config-dir ", "--cfg job ", "-v "]
 
 
@@ -68,6 +70,8 @@ def completions(line: str) -> list[str]:
         found = [f"{name} " for name in SCRIPTS]
     elif words[0] == "list":
         found = [f"{group} " for group in read_choices(split_args(words)[0])] if len(words) == 1 else []
+    elif words[0] in OPTIONS:
+        found = list(OPTIONS[words[0]]) if word else []  # before a letter directories, which the shell knows
     elif words[0] in ("compare", "published"):
         found = []  # directories, which the shell knows
     elif word.startswith("-"):
@@ -101,6 +105,6 @@ def _below(key: str, keys: Sequence[str]) -> list[str]:
 
 def _root_keys(dirs: Sequence[Path], command: str) -> list[str]:
     """The plain keys of ``conf/COMMAND.yaml``."""
-    path = dirs[0] / f"{command}.yaml"
+    path = dirs[0] / f"{COMPOSES.get(command, command)}.yaml"
     keys = re.findall(r"^(\w+): *\S", path.read_text(), re.MULTILINE) if path.is_file() else []
     return [f"{key}=" for key in keys]

@@ -12,6 +12,12 @@ from elbolab.cli.listing import groups_of, read_choices, split_args
 from elbolab.cli.nearest import did_you_mean, last_part, nearest, nearest_keys
 from elbolab.cli.stopping import Stopped, stop_of
 
+PLUGINS = {"hydra_joblib_launcher": "joblib", "hydra_ray_launcher": "ray"}
+"""Plugins of Hydra's, and the extra of elbolab that installs each."""
+
+WITH_PLUGIN = {"hydra/launcher/joblib": "hydra_joblib_launcher"}
+"""Options that a plugin brings with it."""
+
 
 def report(error: BaseException, *, verbose: bool, argv: Sequence[str]) -> int:
     """Prints ``error`` on stderr, the traceback only where asked for, and gives the exit code.
@@ -68,6 +74,8 @@ def explain(error: BaseException, dirs: Sequence[Path], argv: Sequence[str]) -> 
             return str(error)
         case TypeError() if keyword := re.search(r"unexpected keyword argument '(\w+)'", str(error)):
             return _unknown_argument(keyword[1], str(error), dirs, argv)
+        case RuntimeError() if plugin := re.search(r"Unknown plugin class : 'hydra_plugins\.(\w+)", str(error)):
+            return _no_plugin(plugin[1])
         case ValueError() | OSError() | NotImplementedError():
             return str(error)
     if type(error).__name__ == "OutOfMemoryError":  # torch's, named without importing torch
@@ -98,10 +106,19 @@ def check_added(overrides: Sequence[str], dirs: Sequence[Path]) -> None:
             raise ValueError(f"'{override}': nothing reads '{key}'{did_you_mean(nearest(key, known))}")
 
 
+def _no_plugin(module: str) -> str:
+    """A launcher or sweeper of Hydra's that is not installed."""
+    extra = PLUGINS.get(module)
+    mend = f"pip install 'elbolab[{extra}]'" if extra else "install the package that has it"
+    return f"{module.replace('_', '-')} is not installed: {mend}"
+
+
 def _missing_option(error: Any, dirs: Sequence[Path]) -> str:
     """``model=vea``, on the command line or in a file's defaults."""
     groups = read_choices(dirs)
     wanted = str(error.missing_cfg_file or "").removesuffix(".yaml")
+    if wanted in WITH_PLUGIN:
+        return _no_plugin(WITH_PLUGIN[wanted])
     group = max((name for name in groups if wanted.startswith(f"{name}/")), key=len, default=wanted.rpartition("/")[0])
     options = list(groups.get(group, error.options or ()))
     if not options:

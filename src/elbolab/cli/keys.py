@@ -18,6 +18,8 @@ def composed_keys(dirs: Sequence[Path], argv: Sequence[str], *, without: str = "
     from hydra.errors import HydraException
     from omegaconf import OmegaConf
 
+    from elbolab.cli import COMPOSES
+
     words = [word for word in argv[1:] if not word.startswith("-") and "=" in word]
     good = [word for word in words if not without or without not in word.partition("=")[0]]
     folders = ",".join(f"file://{folder.resolve()}" for folder in dirs[1:])
@@ -25,7 +27,7 @@ def composed_keys(dirs: Sequence[Path], argv: Sequence[str], *, without: str = "
     with initialize_config_dir(str(dirs[0]), version_base="1.3"):
         for overrides in ([*good, *paths], paths):
             try:
-                config = compose(argv[0], overrides, return_hydra_config=hydra)
+                config = compose(COMPOSES.get(argv[0], argv[0]), overrides, return_hydra_config=hydra)
                 return list(_keys(OmegaConf.to_container(config, resolve=False)))
             except HydraException:
                 continue

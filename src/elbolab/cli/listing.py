@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from elbolab.cli import COMPOSES
 from elbolab.cli.nearest import did_you_mean, nearest
 from elbolab.cli.paths import config_dir
 
@@ -51,7 +52,7 @@ def read_choices(dirs: Sequence[Path]) -> Choices:
 
 def groups_of(command: str, dirs: Sequence[Path]) -> Choices:
     """The groups that a command's own file chooses from; others belong to parts of it, or to other commands."""
-    path = dirs[0] / f"{command}.yaml"
+    path = dirs[0] / f"{COMPOSES.get(command, command)}.yaml"
     text = path.read_text() if path.is_file() else ""
     named = re.findall(r"^ *- (?:optional )?([\w/]+):", text, re.MULTILINE)
     return {group: options for group, options in read_choices(dirs).items() if group in named}
@@ -78,10 +79,10 @@ def split_args(args: Sequence[str]) -> tuple[list[Path], list[str]]:
 
 
 def _split(path: str) -> tuple[str, str, str]:
-    """Group and option: ``experiment/a/b`` is option ``a/b``, but ``hydra/launcher`` is a group of its own."""
+    """Group and option: ``experiment/a/b`` is option ``a/b``, but ``hydra/sweeper/sampler`` is a group of its own."""
     group, slash, option = path.partition("/") if "/" in path else ("", "", path)
     if group == "hydra":
-        sub, slash, option = option.partition("/")
+        sub, slash, option = option.rpartition("/")
         group = f"hydra/{sub}"
     return group, slash, option
 

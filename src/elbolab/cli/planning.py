@@ -3,14 +3,12 @@
 import hashlib
 import json
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
@@ -20,6 +18,8 @@ from omegaconf import DictConfig, OmegaConf
 from elbolab.batch import Spec
 from elbolab.cli.arguments import existing
 from elbolab.cli.build import build_data
+from elbolab.cli.composing import folders, in_the_place_of, without_hydra
+from elbolab.cli.content import UNHASHED, without
 from elbolab.cli.errors import explain
 from elbolab.cli.listing import read_choices
 from elbolab.cli.nearest import did_you_mean, nearest
@@ -42,12 +42,6 @@ INHERITED = (
 
 INHERITED_CHOICES = ("debug", "logger")
 """Groups whose option it takes."""
-
-UNHASHED = (
-    *("paths", "logger", "name", "group", "tags", "resume", "compile"),
-    *("trainer.accelerator", "trainer.engine", "data.root", "data.resident", "data.num_workers"),
-)
-"""What tells no two stages apart: where they are trained, and how they are watched."""
 
 
 def planned(cfg: DictConfig, spec: Spec, above: tuple[str, ...] = ()) -> Stages:
@@ -99,14 +93,7 @@ def _is_experiment(value: str) -> bool:
 
 
 def _experiments() -> dict[str, str]:
-    return read_choices(_folders()).get("experiment", {})
-
-
-def _folders() -> list[Path]:
-    """Folders with configs, elbolab's own first."""
-    sources = HydraConfig.get().runtime.config_sources
-    others = [Path(source.path) for source in sources if source.schema == "file" and source.path]
-    return list(dict.fromkeys([config_dir(), *others]))
+    return read_choices(folders()).get("experiment", {})
 
 
 def _composed(key: str, value: str, cfg: DictConfig, above: tuple[str, ...]) -> Stage:
@@ -120,12 +107,12 @@ def _composed(key: str, value: str, cfg: DictConfig, above: tuple[str, ...]) -> 
         composed = compose("train", words, return_hydra_config=True)
         given = [override.key_or_group for override in OverridesParser.create().parse_overrides(own)]
     except HydraException as error:
-        folders = _folders()
-        with _without_hydra():
-            raise ValueError(f"{key}={value}: {explain(error, folders, ['train', *words])}") from error
+        where = folders()
+        with without_hydra():
+            raise ValueError(f"{key}={value}: {explain(error, where, ['train', *words])}") from error
     if composed.hydra.mode is RunMode.MULTIRUN:
         raise ValueError(f"{key}={value}: that experiment is a sweep; name one of its runs by its directory")
-    with _in_the_place_of(composed):
+    with in_the_place_of(composed):
         try:
             return _resolved(key, name, _inheriting(composed, cfg, given), (*above, value))
         except ValueError as error:
@@ -178,14 +165,6 @@ def _hash(cfg: DictConfig, below: Stages) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def without(config: Any, keys: Iterable[str]) -> dict[str, Any]:
-    """A configuration in plain Python, changed in place, less those dotted keys."""
-    for key in keys:
-        parent, _, last = key.rpartition(".")
-        (config.get(parent, {}) if parent else config).pop(last, None)
-    return config
-
-
 def experiment_config(name: str) -> dict[str, Any]:
     """What an experiment is without any override, resolved, in plain Python; for when no command of Hydra's runs.
 
@@ -194,29 +173,6 @@ def experiment_config(name: str) -> dict[str, Any]:
     """
     with initialize_config_dir(str(config_dir()), version_base="1.3"):
         composed = compose("train", [f"experiment={name}"], return_hydra_config=True)
-        with _in_the_place_of(composed):
+        with in_the_place_of(composed):
             cfg = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
             return OmegaConf.to_container(_in_folder(cfg, Path("/")))  # type: ignore[return-value]
-
-
-@contextmanager
-def _without_hydra() -> Iterator[None]:
-    """As if this command had not begun: an explanation composes configurations of its own."""
-    before = GlobalHydra.instance().hydra
-    GlobalHydra.instance().clear()
-    try:
-        yield
-    finally:
-        GlobalHydra.instance().hydra = before  # of another instance, if one was put in its place
-
-
-@contextmanager
-def _in_the_place_of(composed: DictConfig) -> Iterator[None]:
-    """``${hydra:...}`` means the choices of ``composed`` for a while."""
-    hydra = HydraConfig.instance()
-    before = hydra.cfg
-    hydra.set_config(composed)
-    try:
-        yield
-    finally:
-        hydra.cfg = before

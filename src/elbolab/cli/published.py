@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, final
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
-from elbolab.cli.compare import MOST_DIFFERENCES, labels
+from elbolab.cli.labels import MOST_DIFFERENCES, labels
 from elbolab.cli.planning import experiment_config
 from elbolab.cli.reached import Reached, changes, lacking, measured, repetitions
 from elbolab.cli.run_dir import write_atomically, write_json

@@ -1,22 +1,17 @@
 """What finished runs have reached: their numbers with what is needed to set them beside published ones."""
 
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from copy import deepcopy
 from pathlib import Path
 from typing import Any, NamedTuple, final
 
 from omegaconf import OmegaConf
 
-from elbolab.cli.compare import flat
+from elbolab.cli.content import content_of
+from elbolab.cli.labels import flat
 from elbolab.cli.nearest import last_part
-from elbolab.cli.planning import UNHASHED, without
-from elbolab.cli.run_dir import RunDir, with_paths
+from elbolab.cli.run_dir import RunDir
 from elbolab.evaluation.report import Report, read_report
-
-SEEDS = ("seed", "data.seed", "data.label_seed")
-"""What tells repetitions of an experiment apart."""
 
 
 @final
@@ -65,15 +60,6 @@ def lacking(config: dict[str, Any], values: Mapping[str, Any]) -> dict[str, Any]
     """Those of the values that a configuration does not have at their dotted keys."""
     cfg = OmegaConf.create(config)
     return {key: value for key, value in values.items() if OmegaConf.select(cfg, key) != value}
-
-
-def content_of(config: dict[str, Any]) -> dict[str, Any]:
-    """What a configuration says of the experiment: without seeds, paths and what only watches."""
-    plain = with_paths(deepcopy(config), config["paths"]["run"], "/")
-    content = without(plain, (*UNHASHED, *SEEDS))
-    stages = content.get("pretrained") or {}
-    content["pretrained"] = {name: re.sub(r"seed=\d+", "", str(stage)) for name, stage in stages.items()}
-    return content
 
 
 def changes(config: dict[str, Any], own: dict[str, Any]) -> list[str]:

@@ -20,7 +20,12 @@ from torch import nn
 
 from elbolab.batch import Spec
 from elbolab.benchmark.machine import name_of
+from elbolab.cli.files import write_atomically, write_json
+from elbolab.cli.state import newest_state
 from elbolab.training.newest import moved
+
+BRIEFLY = 0.3
+"""Seconds in which a lock is asked for: `state.is_held` looks at it by taking it for a moment."""
 
 
 class RunDir(NamedTuple):
@@ -80,8 +85,13 @@ class RunDir(NamedTuple):
 
     @property
     def last(self) -> Path:
-        """The newest checkpoint."""
+        """The newest checkpoint that elbolab has saved."""
         return self.path / "checkpoints" / "last.ckpt"
+
+    @property
+    def newest(self) -> Path | None:
+        """The newest state of all, to go on from."""
+        return newest_state(self.path)
 
 
 @contextmanager
@@ -94,7 +104,7 @@ def held(run: RunDir) -> Iterator[None]:
     if rank_zero_only.rank != 0:  # type: ignore[attr-defined]
         yield
         return
-    lock = FileLock(run.path / ".lock", timeout=0)
+    lock = FileLock(run.path / ".lock", timeout=BRIEFLY, poll_interval=0.02)
     try:
         lock.acquire()
     except Timeout:
@@ -122,17 +132,11 @@ def cleared(run: RunDir) -> Iterator[None]:
         raise
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """The whole text, or the file as it was."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.tmp")
-    beside.write_text(text)
-    os.replace(beside, path)
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Readable JSON, atomically."""
-    write_atomically(path, json.dumps(content, indent=2) + "\n")
+def emptied(run: RunDir) -> None:
+    """Removes what an earlier attempt has left, but its log: a job begins anew. The caller holds the lock."""
+    for path in run.path.iterdir():
+        if rank_zero_only.rank == 0 and path.name not in (".lock", "log.txt"):  # type: ignore[attr-defined]
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def write_start(run: RunDir, cfg: DictConfig, spec: Spec, command: list[str]) -> None:

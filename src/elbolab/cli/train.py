@@ -2,7 +2,8 @@
 
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import lightning as L
@@ -14,91 +15,152 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
 from elbolab.batch import Spec
-from elbolab.callbacks.wandb import finish
+from elbolab.callbacks.prune import was_pruned
 from elbolab.cli.begin import Begin
-from elbolab.cli.build import build_data, build_densities, build_evaluation, build_model, build_parts, build_trainer
+from elbolab.cli.boards import conclude, title_of, watched
+from elbolab.cli.build import build_data, build_densities, build_evaluation, build_model, build_trainer
 from elbolab.cli.checks import check_labels, check_monitors, check_net, check_seed
 from elbolab.cli.evaluate import measure
 from elbolab.cli.load import load_run, numbers_of
 from elbolab.cli.planning import located, planned
 from elbolab.cli.pretraining import complete
 from elbolab.cli.resume import resumed_config
-from elbolab.cli.run_dir import RunDir, cleared, held, save_weights, write_json, write_start
+from elbolab.cli.run_dir import RunDir, cleared, emptied, held, read_config, save_weights, write_json, write_start
+from elbolab.cli.search_job import judged
 from elbolab.cli.stages import Stages, blanks, keep, kept
+from elbolab.cli.state import begun, can_go_on, ended, has_moved, how, read_status, rewritten
 from elbolab.cli.values import absolute_paths
 from elbolab.data.module import DataModule
 from elbolab.distributions.conditional import compile_networks
 from elbolab.models.base import ElboModule
 from elbolab.training.guard import NotFinite
+from elbolab.training.notice import NOTICE
 
 log_once = rank_zero_only(logging.getLogger(__name__).info)
 
 
 def train(cfg: DictConfig) -> float:
     """The task that Hydra calls; returns the best value of the monitored quantity, for sweepers."""
-    cfg = resolved(cfg)
+    cfg, hydra = resolved(cfg), HydraConfig.get()
+    run, anew = RunDir(Path(cfg.paths.run)), hydra.mode is RunMode.MULTIRUN and not cfg.resume
     torch.distributions.Distribution.set_default_validate_args(False)  # a check on values is a host sync
-    return train_in(cfg, RunDir(Path(cfg.paths.run)))
+    with held(run):
+        if anew:
+            emptied(run)
+        return _train_in(cfg, run, list(hydra.overrides.task))
 
 
-def train_in(cfg: DictConfig, run: RunDir) -> float:
-    """Trains and measures a resolved configuration in a run directory; `train`, and each of its stages before it."""
-    with numbers_of(cfg), held(run), cleared(run):
-        return _train(cfg, run)
+def train_stage(cfg: DictConfig, run: RunDir) -> float:
+    """Trains and measures a stage of a run, from its resolved configuration."""
+    with held(run):
+        return _train_in(cfg, run, [])
 
 
-def _train(cfg: DictConfig, run: RunDir) -> float:
+def _train_in(cfg: DictConfig, run: RunDir, overrides: Sequence[str]) -> float:
+    """Trains and measures in a directory whose lock this process holds."""
+    with numbers_of(cfg), cleared(run):
+        return _reported(cfg, run, overrides)
+
+
+def _reported(cfg: DictConfig, run: RunDir, overrides: Sequence[str]) -> float:
+    """Trains, and keeps ``status.json``."""
+    if rank_zero_only.rank != 0:  # type: ignore[attr-defined]
+        return _train(cfg, run)[1]
+    earlier = read_status(run.path)
+    begun(run.path, monitor=cfg.monitor, mode=cfg.mode, epochs=cfg.trainer.max_epochs, overrides=overrides)
+    try:
+        state, value = _train(cfg, run)
+    except BaseException as error:
+        with suppress(OSError):  # a full disk is what ended it
+            if earlier is not None and earlier["state"] == "finished" and not has_moved(run.path):
+                rewritten(run.path, earlier)  # a resume that was refused leaves the run as it was
+            else:
+                ended(run.path, *_how(error, cfg, run))
+        raise
+    ended(run.path, state, value=value)
+    return value
+
+
+def _how(error: BaseException, cfg: DictConfig, run: RunDir) -> tuple[str, str | None]:
+    """The state of a run that an error ended.
+
+    One that failed begins anew when its sweep is repeated. What is on disk is still good where training had ended, or
+    had been taken up again without a step since: such a run goes on.
+    """
+    if NOTICE.given is not None:  # whatever went wrong did so on the way out
+        return "interrupted", None
+    state, message = how(error)
+    is_good = run.weights.is_file() or (bool(cfg.resume) and not has_moved(run.path))
+    return "interrupted" if is_good and not isinstance(error, NotFinite) else state, message
+
+
+def _train(cfg: DictConfig, run: RunDir) -> tuple[str, float]:
+    """Trains, and measures what was not pruned; the state that the run ends in, and its value."""
     L.seed_everything(check_seed(cfg.seed), workers=True, verbose=False)
     data = build_data(cfg)
     check_net(cfg, data.spec)
-    goes_on = bool(cfg.resume) and run.last.is_file()  # with the weights of its stages among its own
+    goes_on = bool(cfg.resume) and run.newest is not None  # with the weights of its stages among its own
     stages = kept(run, cfg) if goes_on else planned(cfg, data.spec)
     parts = blanks(stages)
     model = build_model(cfg, build_densities(cfg, data.spec, **parts))
     begin = Begin(lambda: start(run, cfg, data.spec, stages))
-    trainer = build_trainer(cfg, begin)
+    trainer = build_trainer(cfg, [begin, *judged(run.path, cfg.monitor)])
     build_evaluation(cfg, data.spec)  # to find its faults now
     model.configure_optimizers()  # likewise
     log_once(data.describe())  # reads and checks the data
     check_labels(model, data)
     check_monitors(cfg, model, data)
     if not goes_on:  # now that this run's own faults would have shown
-        complete(stages, parts, train_in)
+        complete(stages, parts, train_stage)
     if cfg.compile:
         compile_networks(model)
-    value, lines = logged(lambda: fit(cfg, run, data, model, trainer, begin), cfg, trainer)
-    trainer.strategy.barrier()  # the weights are written
-    told = measure(load_run(run.path, trainer.strategy.root_device), data, cfg)  # on every rank: they share the work
+    with watched(cfg, run, trainer, goes_on=goes_on) as lines:
+        value = fit(cfg, run, data, model, trainer, begin)
+        trainer.strategy.barrier()  # the weights are written
+        if was_pruned(trainer):
+            return "pruned", value
+        trained = load_run(run.path, trainer.strategy.root_device)
+        told = measure(trained, data, cfg)  # on every rank: they share the work
+        conclude(run, trainer, cfg.monitor, value)
     if trainer.is_global_zero:
         print(told, *lines, sep="\n")
-    return value
+    return "finished", value
 
 
 def start(run: RunDir, cfg: DictConfig, spec: Spec, stages: Stages) -> None:
     """Writes what rebuilds the run, its stages first: a run that has a configuration has begun."""
     keep(run, stages)
-    write_start(run, cfg, spec, sys.argv)
+    write_start(run, cfg, spec, command_of())
 
 
-def logged(work: Callable[[], float], cfg: DictConfig, trainer: L.Trainer) -> tuple[float, list[str]]:
-    """What ``work`` returns, and the closing lines of the loggers, which are finished whatever happens."""
-    code, loggers = 1, build_parts(cfg, "logger")
-    try:
-        trainer.loggers = loggers
-        value = work()
-        code = 0
-    finally:
-        lines = finish(loggers, code)  # a live W&B run would be taken over by the next job of a sweep
-    return value, lines
+def command_of() -> list[str]:
+    """The command of this run; of a job of a sweep, the one that does the same alone."""
+    hydra = HydraConfig.get()
+    return ["elbolab", "train", *hydra.overrides.task] if hydra.mode is RunMode.MULTIRUN else sys.argv
 
 
 def resolved(cfg: DictConfig) -> DictConfig:
     """The config of this run, its own or the resumed one's, with every interpolation replaced by its value."""
     hydra = HydraConfig.get()
-    if hydra.mode is RunMode.MULTIRUN and cfg.group is None:
-        cfg.group = f"{cfg.name} {Path(hydra.sweep.dir).name}"
-    cfg = located(absolute_paths(resumed_config(cfg) if cfg.resume else cfg))
+    if hydra.mode is RunMode.MULTIRUN:
+        cfg = _of_sweep(cfg, Path(hydra.runtime.output_dir), Path(hydra.sweep.dir))
+    elif cfg.resume:
+        cfg = resumed_config(cfg)
+    cfg = located(absolute_paths(cfg))
     return OmegaConf.create(OmegaConf.to_container(cfg, resolve=True))  # type: ignore[return-value]
+
+
+def _of_sweep(cfg: DictConfig, folder: Path, sweep: Path) -> DictConfig:
+    """The config of a job: the saved one where it goes on. All jobs share a group, and so do their repetitions."""
+    if can_go_on(folder):
+        cfg = read_config(RunDir(folder))
+        cfg.resume = str(folder)
+        return cfg
+    if cfg.group is None:
+        cfg.group = sweep.absolute().name
+    if cfg.title == cfg.name:
+        cfg.title = title_of(cfg.name, sweep, HydraConfig.get().overrides.task)
+    return cfg
 
 
 def fit(cfg: DictConfig, run: RunDir, data: DataModule, model: ElboModule, trainer: L.Trainer, begin: Begin) -> float:
@@ -106,11 +168,11 @@ def fit(cfg: DictConfig, run: RunDir, data: DataModule, model: ElboModule, train
 
     Raises:
         NotFinite: training left the finite numbers; names the last good state and the mends.
+        Leave: the machine was wanted back; the state is saved.
     """
-    for logger in trainer.loggers:
-        logger.log_hyperparams(OmegaConf.to_container(cfg))  # type: ignore[arg-type]
     try:
-        trainer.fit(model, data, ckpt_path=str(run.last) if cfg.resume and run.last.is_file() else None)
+        with NOTICE.deferred():
+            trainer.fit(model, data, ckpt_path=run.newest if cfg.resume else None)
     except NotFinite as error:
         raise NotFinite(_mend(run, error)) from error
     begin.now(trainer)

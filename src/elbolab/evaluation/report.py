@@ -22,8 +22,10 @@ import os
 from collections.abc import Mapping
 from math import floor, isfinite, log10
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from elbolab.evaluation.quantity import Quantity
+if TYPE_CHECKING:  # reading a report takes no torch
+    from elbolab.evaluation.quantity import Quantity
 
 Report = dict[str, dict[str, dict]]
 """Split -> name -> quantity, as plain JSON types."""
@@ -62,13 +64,13 @@ HEADLINES = (
 """What `table` shows first, in this order."""
 
 
-def entries(quantities: Mapping[str, Quantity]) -> dict[str, dict]:
+def entries(quantities: Mapping[str, "Quantity"]) -> dict[str, dict]:
     """One split of a report. A quantity that is not finite (the PSNR of a perfect reconstruction) is absent."""
     finite = {name: quantity for name, quantity in quantities.items() if _finite(quantity.value)}
     return {name: _entry(quantity) for name, quantity in finite.items()}
 
 
-def _entry(quantity: Quantity) -> dict:
+def _entry(quantity: "Quantity") -> dict:
     """JSON types, with an unknown standard error as None."""
     entry = quantity.to_json()
     return entry if _finite(entry["stderr"]) else entry | {"stderr": None}
@@ -174,8 +176,16 @@ def _cells(report: Report, name: str) -> list[str]:
 
 
 def _cell(quantity: Mapping) -> str:
-    """``value ± stderr`` with two digits of the standard error."""
-    value, stderr = quantity["value"], quantity["stderr"]
+    return rounded(quantity["value"], quantity["stderr"])
+
+
+def rounded(value: float, stderr: float | None) -> str:
+    """``value ± stderr`` with two digits of the standard error, ``value`` with six where there is none.
+
+    Example:
+        >>> rounded(-104.2317, 0.0392), rounded(17, None)
+        ('-104.232 ± 0.039', '17')
+    """
     if not stderr:
         return f"{value:.6g}"
     decimals = max(0, 1 - floor(log10(stderr)))

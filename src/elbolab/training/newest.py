@@ -10,6 +10,7 @@ import torch
 from lightning.pytorch.callbacks import Checkpoint
 
 from elbolab.training.guard import NotFinite
+from elbolab.training.notice import NOTICE
 
 
 @final
@@ -19,7 +20,9 @@ class Newest(Checkpoint):
     As a `Checkpoint` it comes after the other callbacks, so the state holds what they have just seen; list it last.
     Lightning's ModelCheckpoint counts blocks where steps are meant and never saves by time under manual optimisation.
     The file is replaced in one move, so that a run killed at any moment leaves a whole one. A state that is not
-    finite is never saved.
+    finite is never saved. Where notice to leave is given (`elbolab.training.notice`), the state is saved at the end of
+    the block, or of the validation that follows it, and the run left before the next block: what is logged of this one
+    is logged by then.
 
     Args:
         folder: where checkpoints go.
@@ -33,6 +36,7 @@ class Newest(Checkpoint):
         self.path = Path(folder) / "last.ckpt"
         self.every_n_steps, self.every_seconds = every_n_steps, every_seconds
         self.saved_step, self.saved_time = 0, time.monotonic()
+        self.asked: int | None = None
 
     def on_load_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
         """Tells ModelCheckpoint where the run directory is now: it forgets the best score of one that has moved."""
@@ -46,6 +50,14 @@ class Newest(Checkpoint):
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Periods count from here."""
         self.saved_step, self.saved_time = trainer.global_step, time.monotonic()
+        NOTICE.listen()
+
+    def on_train_batch_start(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Leaves, on all ranks, where that was asked for and the state is saved."""
+        if self.asked is not None:
+            NOTICE.leave(self.asked)
 
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -60,7 +72,8 @@ class Newest(Checkpoint):
         due = steps is not None and trainer.global_step // steps > self.saved_step // steps
         due = due or (seconds is not None and time.monotonic() - self.saved_time >= seconds)
         due = due or self._ends(trainer)
-        if trainer.strategy.broadcast(due):
+        due, self.asked = trainer.strategy.broadcast((due, NOTICE.given))  # the first rank decides for all
+        if due or self.asked is not None:
             self.save(trainer, pl_module)
 
     @staticmethod
@@ -73,19 +86,25 @@ class Newest(Checkpoint):
         """Saves, outside the sanity check."""
         if trainer.state.fn == "fit" and not trainer.sanity_checking:
             self.save(trainer, pl_module)
+            self.asked = trainer.strategy.broadcast(NOTICE.given)
 
     def save(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Writes beside the file, then replaces it.
 
         Raises:
             NotFinite: a weight is not finite; the file on disk stays the last good one.
+            OSError: it cannot be written; so it does then.
         """
         names, weights = zip(*pl_module.named_parameters(), strict=True)
         finite = torch.stack([torch.isfinite(weight).all() for weight in weights]).tolist()
         if not all(finite):
             raise NotFinite(f"after step {trainer.global_step}: {names[finite.index(False)]} is not finite")
         beside = self.path.with_suffix(".tmp")
-        trainer.save_checkpoint(beside)
+        try:
+            trainer.save_checkpoint(beside)
+        except OSError:  # what a full disk holds of it is room for the word that it is full
+            beside.unlink(missing_ok=True)
+            raise
         if trainer.is_global_zero:
             os.replace(beside, self.path)
         self.saved_step, self.saved_time = trainer.global_step, time.monotonic()

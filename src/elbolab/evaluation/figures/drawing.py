@@ -28,6 +28,7 @@ from elbolab.evaluation.figures.generative import (
     samples,
     traversals,
 )
+from elbolab.evaluation.figures.kl_map import KL_TABLE, kl_map
 from elbolab.evaluation.figures.latent import kl_bars, latent_space
 from elbolab.evaluation.figures.semi import analogies, class_manifolds
 from elbolab.evaluation.likelihood import in_groups
@@ -47,7 +48,7 @@ def draw_all(
     Args:
         densities: the model.
         batches: data it was not trained on, as often as they are asked for.
-        metrics: the run's `metrics.csv`, None without curves.
+        metrics: the run's `metrics.csv`, with `kl_per_dim.csv` beside it; None without curves.
         seed: of every draw.
         label: the class of all samples, None for those of the data in turn.
 
@@ -75,6 +76,7 @@ def draw_all(
     }
     if metrics is not None:
         drawings["loss_curves"] = partial(loss_curves, metrics)
+        drawings["kl_over_training"] = partial(kl_map, metrics.with_name(KL_TABLE))
     return _those_that_exist(drawings)
 
 

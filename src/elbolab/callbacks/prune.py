@@ -1,0 +1,63 @@
+"""An end to a run of a search that others have left behind."""
+
+from collections.abc import Callable
+from typing import Any, final
+
+import lightning as L
+
+
+@final
+class Prune(L.Callback):
+    """Tells a judge of every validation, and ends the training when it says so.
+
+    The number of validations is part of a checkpoint, so that a resumed run tells of each under its own number. List
+    it before the checkpoints.
+
+    Args:
+        monitor: the curve that is judged.
+        judge: of the number of validations, and the value, None to ask again; whether the run should end. It is asked
+            on rank zero alone.
+    """
+
+    def __init__(self, monitor: str, judge: Callable[[int, float | None], bool]) -> None:
+        self.monitor, self.judge = monitor, judge
+        self.validations = 0
+        self.pruned = False
+
+    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Asks again for a run that was killed after the last word on it; also where nothing is left to train."""
+        if self.validations:
+            self._ask(trainer, None)
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Asks, outside the sanity check.
+
+        Raises:
+            ValueError: the model does not report the curve.
+        """
+        if trainer.state.fn != "fit" or trainer.sanity_checking:
+            return
+        if self.monitor not in trainer.callback_metrics:
+            known = " or ".join(name for name in trainer.callback_metrics if name.startswith("val/"))
+            raise ValueError(f"hydra.sweeper.objectives: this model reports no {self.monitor}; choose {known}")
+        self.validations += 1
+        self._ask(trainer, float(trainer.callback_metrics[self.monitor]))
+
+    def _ask(self, trainer: L.Trainer, value: float | None) -> None:
+        verdict = self.judge(self.validations, value) if trainer.is_global_zero else False
+        self.pruned = trainer.strategy.broadcast(verdict)
+        if self.pruned:
+            trainer.should_stop = True
+
+    def state_dict(self) -> dict[str, Any]:
+        """The number of validations."""
+        return {"validations": self.validations}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Counts on."""
+        self.validations = state_dict["validations"]
+
+
+def was_pruned(trainer: L.Trainer) -> bool:
+    """Whether a judge has ended this trainer's run."""
+    return any(callback.pruned for callback in trainer.callbacks if isinstance(callback, Prune))  # type: ignore[attr-defined]

@@ -1,0 +1,113 @@
+"""The dashboards of a run, from its configuration: begun when the run is, finished whatever happens."""
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
+from omegaconf import DictConfig, OmegaConf
+
+from elbolab.callbacks import mlflow, wandb
+from elbolab.callbacks.board import Board, Results, boards
+from elbolab.cli.build import build_parts
+from elbolab.cli.checks import goals
+from elbolab.cli.run_dir import RunDir
+from elbolab.evaluation.report import Report, read_report
+
+IDS = (wandb.ID, mlflow.ID)
+"""Files of a run directory that name its runs in dashboards."""
+
+
+@contextmanager
+def watched(cfg: DictConfig, run: RunDir, trainer: L.Trainer, *, goes_on: bool) -> Iterator[list[str]]:
+    """Hands the trainer its loggers; the dashboards among them have begun. At the end, their closing lines.
+
+    Args:
+        cfg: the resolved configuration.
+        run: the run directory.
+        trainer: who logs.
+        goes_on: the run is resumed; another one that is in the same directory again is a new one in dashboards too.
+    """
+    lines: list[str] = []
+    if not goes_on and rank_zero_only.rank == 0:  # type: ignore[attr-defined]
+        for name in IDS:
+            (run.path / name).unlink(missing_ok=True)
+    loggers = build_parts(cfg, "logger")
+    config: Any = OmegaConf.to_container(cfg)
+    failed, begun = True, []
+    try:
+        for board in boards(loggers):
+            begun.append(board)
+            _begin(board, goals(cfg))
+        for logger in loggers:
+            logger.log_hyperparams(config)
+        trainer.loggers = loggers
+        yield lines
+        failed = False
+    finally:  # a live run would be taken over by the next job of a sweep
+        for board in begun:
+            lines += board.close(failed=failed)
+        wandb.end_live_run(failed=failed)
+
+
+@rank_zero_only
+def _begin(board: Board, goals: Mapping[str, str]) -> None:
+    board.begin(goals)
+
+
+def conclude(run: RunDir, trainer: L.Trainer, monitor: str, value: float) -> None:
+    """Sends what the run directory holds, now that the model has been measured, to every dashboard."""
+    watching = boards(trainer.loggers)
+    if watching and trainer.is_global_zero:
+        results = results_of(run, trainer.global_step - 1, {f"best/{monitor.rpartition('/')[2]}": value})
+        for board in watching:
+            board.conclude(results)
+
+
+def results_of(run: RunDir, step: int, numbers: Mapping[str, float]) -> Results:
+    """What a run directory has to show."""
+    figures = sorted(run.figures.glob("*.png"))
+    files: dict[str, Sequence[Path]] = {
+        "model": [path for path in (run.weights, run.config, run.spec, run.environment) if path.is_file()],
+        "figures": figures,
+        "evaluation": [run.evaluation],
+    }
+    return Results(step, dict(numbers) | numbers_of_report(read_report(run.evaluation)), figures, files)
+
+
+def numbers_of_report(report: Report) -> dict[str, float]:
+    """``test/nll`` and ``test/nll_stderr``: all that is one number, with its standard error where it has one."""
+    numbers: dict[str, float] = {}
+    for split, quantities in report.items():
+        for name, quantity in quantities.items():
+            if not isinstance(quantity["value"], list):
+                numbers[f"{split}/{name}"] = quantity["value"]
+                if quantity["stderr"] is not None:
+                    numbers[f"{split}/{name}_stderr"] = quantity["stderr"]
+    return numbers
+
+
+def title_of(name: str, sweep: Path, overrides: Sequence[str]) -> str:
+    """The name of a sweep's job in dashboards: that of the run, and what the sweep has set for this job alone.
+
+    Args:
+        name: that of the run.
+        sweep: the sweep's directory; its ``sweep.json`` says what was typed.
+        overrides: those of the job.
+    """
+    told = sweep / "sweep.json"
+    typed = json.loads(told.read_text())["command"] if told.is_file() else sys.argv[1:]
+    fixed = {override.key_or_group for override in _read(typed) if not override.is_sweep_override()}
+    own = (text for text in overrides if not {override.key_or_group for override in _read([text])} & fixed)
+    return " ".join([name, *own])
+
+
+def _read(words: Sequence[str]) -> list[Override]:
+    given = [word for word in words if "=" in word and not word.startswith("-")]
+    return OverridesParser.create().parse_overrides(given)

@@ -1,0 +1,57 @@
+"""What SLURM says of jobs. Accounting (`sacct`) is not needed: many sites have none, and it lags behind."""
+
+import logging
+import shutil
+import subprocess
+
+log = logging.getLogger(__name__)
+
+ENDED = (
+    *("BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL"),
+    *("OUT_OF_MEMORY", "PREEMPTED", "REVOKED", "TIMEOUT"),
+)
+"""States that nothing follows, unless the job is put back into the queue; it is looked at twice."""
+
+GONE = "no longer in the queue"
+
+
+def states(jobs: set[str]) -> dict[str, str] | None:
+    """The state of each job, `GONE` of those that SLURM has forgotten; None where it does not answer."""
+    asked = ["squeue", "--noheader", "--array", "--states=all", "--me", "--format=%i|%T"]
+    done = _run(asked)
+    if done.returncode:
+        log.warning("squeue: %s", done.stderr.strip())
+        return None
+    told = dict(line.split("|") for line in done.stdout.split())
+    return {job: told.get(job, GONE) for job in jobs}
+
+
+def has_ended(state: str) -> bool:
+    """Whether no more is to come."""
+    return state == GONE or state in ENDED
+
+
+def partitions() -> list[str]:
+    """Their names; none where SLURM does not answer."""
+    done = _run(["sinfo", "--noheader", "--format=%R"])
+    return [] if done.returncode else list(dict.fromkeys(done.stdout.split()))
+
+
+def check_present() -> None:
+    """Raises ValueError where there is no SLURM."""
+    missing = [name for name in ("sbatch", "squeue", "scontrol", "srun") if shutil.which(name) is None]
+    if missing:
+        raise ValueError(
+            f"this machine has no {', '.join(missing)}: type the command on a login node of the cluster (after "
+            "module load slurm, on some), or train here with hydra/launcher=submitit_local"
+        )
+
+
+def refusal(script: str) -> str | None:
+    """Why SLURM would not take a script, in its own words; None where it would. Nothing is submitted."""
+    done = subprocess.run(["sbatch", "--test-only"], input=script, capture_output=True, text=True, check=False)
+    return None if done.returncode == 0 else done.stderr.strip().removeprefix("allocation failure: ")
+
+
+def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, check=False)

@@ -1,0 +1,37 @@
+"""What a configuration says of an experiment, and what it does not."""
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Any
+
+UNHASHED = (
+    *("paths", "logger", "name", "group", "tags", "resume", "compile"),
+    *("trainer.accelerator", "trainer.engine", "data.root", "data.resident", "data.num_workers"),
+)
+"""What tells no two trainings apart: where they run, and how they are watched."""
+
+SEEDS = ("seed", "data.seed", "data.label_seed")
+"""What tells repetitions of an experiment apart."""
+
+
+def content_of(config: dict[str, Any]) -> dict[str, Any]:
+    """What a configuration says of the experiment: without seeds, paths and what only watches."""
+    content = without(_moved(config, config["paths"]["run"]), (*UNHASHED, *SEEDS))
+    stages = content.get("pretrained") or {}
+    content["pretrained"] = {name: re.sub(r"seed=\d+", "", str(stage)) for name, stage in stages.items()}
+    return content
+
+
+def _moved(config: dict[str, Any], folder: str) -> dict[str, Any]:
+    """A copy in which every path below the run's own folder lies in ``/``."""
+    text, own = json.dumps(config), json.dumps(folder)[:-1]
+    return json.loads(text.replace(f'{own}"', '"/"').replace(f"{own}/", '"/'))
+
+
+def without(config: Any, keys: Iterable[str]) -> dict[str, Any]:
+    """A configuration in plain Python, changed in place, less those dotted keys."""
+    for key in keys:
+        parent, _, last = key.rpartition(".")
+        (config.get(parent, {}) if parent else config).pop(last, None)
+    return config

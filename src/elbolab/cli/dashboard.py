@@ -1,0 +1,130 @@
+"""`elbolab dashboard`: a W&B workspace for a project, written as code."""
+
+import json
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import DictConfig
+
+from elbolab.callbacks.wandb import X_AXIS, nobody_to_ask, reach
+from elbolab.cli.run_dir import write_atomically
+
+if TYPE_CHECKING:
+    from wandb_workspaces.workspaces import Section, Workspace
+
+CURVES = ("val/elbo", "val/rate", "val/distortion", "val/loss", "train/elbo", "train/loss")
+PICTURES = ("samples", "reconstructions", "traversals", "latent_space", "kl_over_training", "manifold")
+VARIANT = "model._target_"
+USUAL = (VARIANT, "model.beta", "densities.latent_dim", "optimizer.lr", "seed")
+"""Columns of the parallel coordinates where no parameters are named: those that most sweeps turn."""
+
+
+def dashboard(cfg: DictConfig) -> None:
+    """The task that Hydra calls.
+
+    Raises:
+        ValueError: wandb-workspaces is not installed, nobody is logged in, or W&B refuses the workspace.
+    """
+    if find_spec("wandb_workspaces") is None:
+        raise ValueError("elbolab dashboard needs wandb-workspaces: pip install 'elbolab[dashboard]'")
+    parameters = list(cfg.parameters) or list(USUAL)
+    built = workspace(cfg.project, cfg.entity, parameters, cfg.metric, cfg.group)
+    if cfg.out is None:
+        print(f"W&B: {pushed(built)}")
+    else:
+        write_atomically(Path(cfg.out), as_json(built))
+        print(f"{cfg.out}: the workspace as JSON; nothing was sent")
+
+
+def workspace(
+    project: str, entity: str | None, parameters: list[str], metric: str, group: str | None = None
+) -> "Workspace":
+    """The workspace of a project.
+
+    Args:
+        project: W&B project.
+        entity: user or team, None for the default one.
+        parameters: keys of the configuration, columns of the parallel coordinates.
+        metric: what is compared, ``val/elbo``.
+        group: only the runs of this sweep; None: all.
+    """
+    from wandb_workspaces import workspaces as ws
+
+    settings = ws.WorkspaceSettings(x_axis=X_AXIS, sort_panels_alphabetically=False)
+    filters = f'Metric("Group") == {json.dumps(group)}' if group else ""
+    return ws.Workspace(
+        entity=entity or "",
+        project=project,
+        name=f"elbolab {group}" if group else "elbolab",
+        sections=[_rate_distortion(), _curves(), _search(parameters, metric), _pictures()],
+        settings=settings,
+        runset_settings=ws.RunsetSettings(filters=filters),
+    )
+
+
+def _rate_distortion() -> "Section":
+    from wandb_workspaces.reports import v2 as wr
+
+    rate, distortion, nll = (wr.SummaryMetric(f"test.{name}") for name in ("rate", "distortion", "nll"))
+    plane = wr.ScatterPlot(title="rate-distortion plane, test (nats)", x=rate, y=distortion)
+    bars = wr.BarPlot(title="NLL, test (nats)", metrics=[nll], groupby=wr.Config(VARIANT))
+    return _section("Rate and distortion", [plane, bars])
+
+
+def _curves() -> "Section":
+    """A panel a quantity: a line a variant, the mean over its runs, with the standard error."""
+    from wandb_workspaces.reports import v2 as wr
+
+    common: dict[str, Any] = {"x": X_AXIS, "title_x": "optimiser step", "groupby": wr.Config(VARIANT)}
+    common |= {"groupby_aggfunc": "mean", "groupby_rangefunc": "stderr", "aggregate": True}
+    return _section("Curves by variant", [wr.LinePlot(title=name, y=[name], **common) for name in CURVES])
+
+
+def _search(parameters: list[str], metric: str) -> "Section":
+    from wandb_workspaces.reports import v2 as wr
+
+    best = f"best.{metric.rpartition('/')[2]}"
+    columns = [wr.ParallelCoordinatesPlotColumn(wr.Config(name)) for name in parameters]
+    columns.append(wr.ParallelCoordinatesPlotColumn(wr.SummaryMetric(best), display_name=f"best {metric}"))
+    importance = wr.ParameterImportancePlot(with_respect_to=best)
+    return _section("Sweep", [wr.ParallelCoordinatesPlot(columns=columns, title="parameters"), importance])
+
+
+def _pictures() -> "Section":
+    from wandb_workspaces.reports import v2 as wr
+
+    panels = [wr.MediaBrowser(title=name.replace("_", " "), media_keys=[f"figures/{name}"]) for name in PICTURES]
+    heat = wr.LinePlot(title="KL per dimension (nats)", x=X_AXIS, y=["val/kl_per_dim"])
+    return _section("Pictures", [*panels, heat])
+
+
+def _section(name: str, panels: list[Any]) -> "Section":
+    from wandb_workspaces import workspaces as ws
+
+    return ws.Section(name=name, panels=panels, is_open=True)
+
+
+def as_json(built: "Workspace") -> str:
+    """The workspace as W&B keeps it; `_to_model` is what `save` itself sends."""
+    return built._to_model().model_dump_json(indent=2, by_alias=True, exclude_none=True) + "\n"
+
+
+def pushed(built: "Workspace") -> str:
+    """Sends it to W&B, and says where it is.
+
+    Raises:
+        ValueError: nobody is logged in, the server does not answer, or it refuses.
+    """
+    import wandb
+
+    try:
+        reach(wandb.setup().settings.base_url)
+        with nobody_to_ask():
+            built.entity = built.entity or wandb.Api().default_entity or ""
+            return built.save().url
+    except wandb.errors.UsageError:
+        reason = "nobody is logged in (wandb login, or WANDB_API_KEY)"
+    except (wandb.errors.Error, OSError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+    raise ValueError(f"W&B did not get the workspace: {reason}. out=FILE writes it as JSON instead")

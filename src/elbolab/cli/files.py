@@ -1,0 +1,28 @@
+"""Files that a kill or a full disk cannot tear. It imports nothing heavy."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """The whole text, or the file as it was.
+
+    Raises:
+        OSError: it cannot be written; nothing is left beside it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.tmp")
+    try:
+        beside.write_text(text)
+    except OSError:
+        beside.unlink(missing_ok=True)
+        raise
+    os.replace(beside, path)
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Readable JSON, atomically."""
+    write_atomically(path, json.dumps(content, indent=2) + "\n")

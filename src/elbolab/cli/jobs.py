@@ -1,0 +1,76 @@
+"""A job of a sweep, in whatever process a launcher has put it: what its directory says decides what is to be done.
+
+A finished job is not done again, one that was interrupted goes on, one that failed begins anew, and an error is
+written down instead of ending the sweep. So the same command, given again, completes a sweep under every launcher.
+"""
+
+import logging
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from math import nan
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from elbolab.cli.cluster.ranks import follow, outlive, rank
+from elbolab.cli.state import DONE, recorded, state_of
+from elbolab.training.notice import NOTICE, Leave
+
+log = logging.getLogger(__name__)
+
+
+def job(work: Callable[[], float], folder: Path, cfg: DictConfig, overrides: Sequence[str]) -> float:
+    """Does a job, unless it is done; returns its value, NaN where it failed.
+
+    Args:
+        work: trains in ``folder``: goes on there, or begins anew.
+        folder: the job's directory.
+        cfg: its composed configuration.
+        overrides: its overrides.
+
+    Raises:
+        Leave: the machine was wanted back.
+        Exception: whatever went wrong in a rank that a cluster has started beside the first.
+    """
+    goes_on, state = follow(folder), state_of(folder)
+    if state.state in DONE or not goes_on:
+        return nan if state.value is None else state.value
+    from elbolab.cli.pristine import pristine
+
+    try:
+        with pristine():
+            return work()
+    except BlockingIOError as error:  # it is another process's
+        log.error(error)
+    except Exception as error:
+        if NOTICE.given is not None:  # what was closed on the way out may have been killed
+            raise Leave(NOTICE.given) from error
+        log.error(_recorded(error, folder, cfg, overrides))
+        if rank():  # its process must fail, or the first rank would wait for it
+            outlive(folder)
+            raise
+    return nan
+
+
+def _recorded(error: Exception, folder: Path, cfg: DictConfig, overrides: Sequence[str]) -> str:
+    """The error as a user should see it, once it is in ``status.json`` and its traceback in ``log.txt``."""
+    from lightning.pytorch.utilities.rank_zero import rank_zero_only
+
+    message = _told(error, overrides)
+    if rank_zero_only.rank != 0:  # type: ignore[attr-defined]
+        return message
+    with suppress(OSError):  # a full disk is what ended it
+        recorded(folder, message, monitor=str(cfg.get("monitor")), mode=str(cfg.get("mode")), overrides=overrides)
+        with (folder / "log.txt").open("a") as file:
+            traceback.print_exception(error, file=file)
+    return message
+
+
+def _told(error: Exception, overrides: Sequence[str]) -> str:
+    from elbolab.cli.composing import folders, without_hydra
+    from elbolab.cli.errors import explain
+
+    where = folders()
+    with without_hydra():
+        return explain(error, where, ["train", *overrides])

@@ -1,0 +1,203 @@
+"""`elbolab runs [DIR ...] [KEY=VALUE ...]`: runs, finished or not, as a table in the terminal."""
+
+from collections import Counter
+from collections.abc import Sequence
+from os.path import commonpath
+from pathlib import Path
+from time import time
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from elbolab.cli.choosing import chosen, words_of
+from elbolab.cli.gather import Entry
+from elbolab.cli.nearest import did_you_mean, nearest
+from elbolab.cli.rows import SHOWN, Cell, Column, Row, best, columns_of, configurations, rows_of
+from elbolab.cli.terminal import terminal_width
+from elbolab.evaluation.report import rounded
+
+OPTIONS = ("sort", "columns", "mean")
+
+WIDE = 100_000
+"""Columns of a file."""
+
+FEWEST = 2
+"""Quantities that are shown even where facts must go for it."""
+
+SPARED = ("age", "folder", "best", "epoch")
+"""Facts that go where there is no room, one after the other."""
+
+NAME = 24
+"""Characters of a name beyond which it is folded where there is no room."""
+
+STYLES = {"finished": "green", "running": "cyan", "waiting": "dim", "interrupted": "yellow", "killed": "yellow"}
+"""Colours of states; the others are red."""
+
+DECIMALS = {"nats": 2, "dimensions": 0, "samples": 1, "squared distance": 5, "squared error/element": 5}
+"""Of the value of one run, by its unit; 3 for shares and scores."""
+
+
+def print_runs(args: Sequence[str]) -> None:
+    """`elbolab runs`: the table, fitted to the terminal; written to a file it is as wide as it is.
+
+    Raises:
+        ValueError: no such folder, a folder without runs, an unknown key or option value.
+    """
+    words = words_of(args, OPTIONS)
+    mean = _flag(words.options.get("mean", "false"))
+    entries = chosen(words)
+    columns = _columns(entries, words.options.get("columns"))
+    table = table_of(entries, columns, terminal_width(), mean=mean, asked="columns" in words.options)
+    print(told_of(entries), table, sep="\n")
+    print(*faults(entries), sep="\n", end="")
+
+
+def table_of(
+    entries: Sequence[Entry], columns: Sequence[Column], width: int | None, *, mean: bool, asked: bool = False
+) -> str:
+    """A line a run, or a configuration with means over its seeds; fitted where a terminal reads it.
+
+    Args:
+        entries: the runs.
+        columns: their quantities, of which as many are shown as fit.
+        width: columns of the terminal; None where there is none, and no colours either.
+        mean: a line for all runs that differ by seeds alone.
+        asked: show all of the quantities, whatever the width.
+    """
+    console = Console(width=width or WIDE, highlight=False, force_terminal=width is not None)
+    with console.capture() as shown:
+        console.print(_fitted(configurations(entries) if mean else rows_of(entries), columns, console, mean, asked))
+    return "\n".join(line.rstrip() for line in shown.get().splitlines())
+
+
+def told_of(entries: Sequence[Entry]) -> str:
+    """``12 runs of VAE on MNIST in FOLDER: 10 finished, 1 running, 1 failed``."""
+    states = Counter(entry.state.state for entry in entries)
+    kinds = {f" of {entry.variant} on {entry.data}" for entry in entries if entry.config}
+    kind = kinds.pop() if len(kinds) == 1 else ""
+    listed = ", ".join(f"{num} {state}" for state, num in states.most_common())
+    where = commonpath([entry.folder.parent for entry in entries])
+    return f"{len(entries)} run{'s' * (len(entries) > 1)}{kind} in {where}: {listed}"
+
+
+def faults(entries: Sequence[Entry]) -> list[str]:
+    """A line for each run with an error, and for each whose numbers cannot be read."""
+    pairs = [(entry, fault) for entry in entries for fault in (entry.state.error, entry.fault) if fault]
+    return [f"{entry.name} ({entry.folder}): {fault}" for entry, fault in pairs]
+
+
+def _flag(text: str) -> bool:
+    if text not in ("true", "false"):
+        raise ValueError(f"mean={text}: say mean=true for means over seeds, or mean=false")
+    return text == "true"
+
+
+def _columns(entries: Sequence[Entry], asked: str | None) -> list[Column]:
+    """The columns asked for; else those in `SHOWN` of the runs' own splits."""
+    columns = columns_of(entries)
+    if asked is None:
+        splits = {entry.split for entry in entries}
+        return [column for column in columns if column.split in splits and column.name in SHOWN]
+    if asked == "all":
+        return columns
+    by_key = {column.key: column for column in columns}
+    names = {column.name: column for column in reversed(columns)}
+    return [_asked(word, by_key, names) for word in asked.split(",")]
+
+
+def _asked(word: str, by_key: dict[str, Column], names: dict[str, Column]) -> Column:
+    column = by_key.get(word) or names.get(word)
+    if column is None:
+        near = did_you_mean(nearest(word, [*by_key, *names]))
+        raise ValueError(f"columns={word}: no run has that quantity{near or '; they have ' + ', '.join(by_key)}")
+    return column
+
+
+def _fitted(rows: Sequence[Row], columns: Sequence[Column], console: Console, mean: bool, asked: bool) -> Table:
+    """Without the last quantities, then without facts, as far as the width wants it; long names are folded first."""
+    unbounded = console.options.update(width=WIDE)
+    folded = max(0, max(len(row.name) for row in rows) - NAME)
+    quantities = [len(columns)] if asked else range(len(columns), min(FEWEST, len(columns)) - 1, -1)
+    tries = [(num, ()) for num in quantities] + [(quantities[-1], SPARED[: i + 1]) for i in range(len(SPARED))]
+    for num, spared in tries:
+        table = _table(rows, columns[:num], mean, spared, left=len(columns) - num)
+        if Measurement.get(console, unbounded, table).maximum - folded <= console.width:
+            break
+    return table
+
+
+def _table(rows: Sequence[Row], columns: Sequence[Column], mean: bool, spared: Sequence[str], left: int) -> Table:
+    """A line a row; what is the best of a quantity is bold; facts that no run has are left out."""
+    caption = f"{left} more: columns=all, or columns=test.elbo,..." if left else None
+    table = Table(box=SIMPLE_HEAD, caption=caption, caption_justify="left", pad_edge=False)
+    table.add_column("run", overflow="fold")
+    facts = [_facts_of_many(row) if mean else _facts(row, _above(rows)) for row in rows]
+    told = [name for name in facts[0] if name not in spared and any(fact[name].plain != "-" for fact in facts)]
+    for name in told:
+        heading = f"best {_monitor(rows)}" if name == "best" else name
+        table.add_column(heading, justify="left" if name in ("state", "folder") else "right", no_wrap=True)
+    for column in columns:
+        table.add_column(_heading(column, columns), justify="right", no_wrap=True)
+    tops = {column.key: best(rows, column) for column in columns}
+    for number, row in enumerate(rows):
+        cells = [_cell(row.cells.get(c.key), c, number in tops[c.key]) for c in columns]
+        table.add_row(Text(row.name), *(facts[number][name] for name in told), *cells)
+    return table
+
+
+def _above(rows: Sequence[Row]) -> Path:
+    """The folder that all of them lie in."""
+    return Path(commonpath([entry.folder.parent for row in rows for entry in row.entries]))
+
+
+def _monitor(rows: Sequence[Row]) -> str:
+    names = {entry.state.monitor for row in rows for entry in row.entries} - {None}
+    return str(names.pop()) if len(names) == 1 else "value"
+
+
+def _heading(column: Column, columns: Sequence[Column]) -> Text:
+    """The quantity and its unit below; its split where there are several."""
+    splits = {other.split for other in columns}
+    return Text(f"{column.split + ' ' if len(splits) > 1 else ''}{column.title}\n{column.unit}")
+
+
+def _facts(row: Row, above: Path) -> dict[str, Text]:
+    (entry,) = row.entries
+    state = entry.state
+    epoch = "-" if state.epoch is None else f"{state.epoch}/{state.epochs}" if state.epochs else str(state.epoch)
+    value = "-" if state.best is None else f"{state.best:.2f}"
+    folder = Text(str(entry.folder.relative_to(above)))
+    told = {"epoch": Text(epoch), "best": Text(value), "age": Text(_age(entry.when))}
+    return {"folder": folder, "state": _coloured(state.state)} | told
+
+
+def _facts_of_many(row: Row) -> dict[str, Text]:
+    states = Counter(entry.state.state for entry in row.entries)
+    told = Text(", ").join(_coloured(state, num if len(states) > 1 else None) for state, num in states.items())
+    return {"runs": Text(row.counted), "state": told}
+
+
+def _coloured(state: str, num: int | None = None) -> Text:
+    return Text(state if num is None else f"{num} {state}", style=STYLES.get(state, "red"))
+
+
+def _age(when: float | None) -> str:
+    """``40 s``, ``12 min``, ``3 h``, ``5 d`` since it was last written to."""
+    if when is None:
+        return "-"
+    seconds = max(0.0, time() - when)
+    for unit, size, end in (("s", 1, 90), ("min", 60, 90), ("h", 3600, 36)):
+        if seconds < size * end:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds / 86400:.0f} d"
+
+
+def _cell(cell: Cell | None, column: Column, is_best: bool) -> Text:
+    """A mean with its standard error, one run's value to the digits of its unit, a dash where there is none."""
+    if cell is None:
+        return Text("-", style="dim")
+    told = rounded(cell.value, cell.stderr) if cell.num > 1 else f"{cell.value:.{DECIMALS.get(column.unit, 3)}f}"
+    return Text(told, style="bold" if is_best else "")

@@ -1,0 +1,132 @@
+"""Samplers whose choice depends on the study's seed, the trial's number and the finished trials alone."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, final
+from zlib import crc32
+
+import numpy as np
+from optuna import Study
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+    json_to_distribution,
+)
+from optuna.samplers import BaseSampler
+from optuna.trial import FrozenTrial, TrialState
+
+SPACE = "space"
+"""The study's attribute that describes what is searched."""
+
+
+@final
+class Seeded(BaseSampler):
+    """A sampler made anew for every trial, with a seed of the trial's own.
+
+    A search that is interrupted and repeated then chooses as one that was not. Parameters that are drawn one by one
+    have seeds of their own, so that a trial killed between two of them goes on with the same others.
+
+    Args:
+        recipe: makes a sampler from ``seed``.
+        seed: the study's.
+    """
+
+    def __init__(self, recipe: Callable[..., BaseSampler], seed: int) -> None:
+        self.recipe, self.seed = recipe, seed
+        self._made: dict[int, BaseSampler] = {}
+
+    def _of(self, trial: FrozenTrial) -> BaseSampler:
+        return self._made[trial.number] if trial.number in self._made else self._new(trial)
+
+    def _new(self, trial: FrozenTrial, *more: int) -> BaseSampler:
+        return self.recipe(seed=derived(self.seed, trial.number, *more))
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        """As the sampler's."""
+        return self._of(trial).infer_relative_search_space(study, trial)
+
+    def sample_relative(self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]) -> Any:
+        """As the sampler's."""
+        return self._of(trial).sample_relative(study, trial, search_space)
+
+    def sample_independent(
+        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        """As the sampler's, with a seed of the parameter's own."""
+        sampler = self._new(trial, crc32(param_name.encode()))
+        return sampler.sample_independent(study, trial, param_name, param_distribution)
+
+    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
+        """As the sampler's, which is made here."""
+        self._made = {trial.number: self._new(trial)}
+        self._of(trial).before_trial(study, trial)
+
+    def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None) -> None:
+        """As the sampler's."""
+        self._of(trial).after_trial(study, trial, state, values)
+
+
+def derived(*numbers: int) -> int:
+    """A seed for what these numbers name."""
+    return int(np.random.SeedSequence(numbers).generate_state(1)[0])
+
+
+@final
+class Grid(BaseSampler):
+    """Every point of a space of choices and ranges once, by the trial's number; the last parameter changes fastest.
+
+    Args:
+        seed: of no effect; every sampler has one.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    @staticmethod
+    def size(space: Mapping[str, BaseDistribution]) -> int:
+        """The number of points.
+
+        Raises:
+            ValueError: a parameter is continuous.
+        """
+        return math.prod(len(_points(name, distribution)) for name, distribution in space.items())
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        """The whole space, from the first trial on."""
+        described: dict[str, str] = study.user_attrs[SPACE]
+        return {name: json_to_distribution(text) for name, text in described.items()}
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """The point of the trial's number."""
+        point, rest = {}, trial.number
+        for name in reversed(search_space):
+            points = _points(name, search_space[name])
+            rest, index = divmod(rest, len(points))
+            point[name] = points[index]
+        return point
+
+    def sample_independent(
+        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        """Every parameter belongs to the point."""
+        raise NotImplementedError(f"{param_name} is not of the study's space")
+
+
+def _points(name: str, distribution: BaseDistribution) -> list[Any]:
+    """The values of a parameter in order."""
+    match distribution:
+        case CategoricalDistribution():
+            return list(distribution.choices)
+        case IntDistribution():
+            return list(range(distribution.low, distribution.high + 1, distribution.step))
+        case FloatDistribution() if distribution.step is not None:
+            num = round((distribution.high - distribution.low) / distribution.step) + 1
+            return [distribution.low + i * distribution.step for i in range(num)]
+    raise ValueError(
+        f"{name} has no grid, for it is continuous: give range(start,stop,step) or choice(...), or another sampler, "
+        "hydra/sweeper/sampler=tpe"
+    )

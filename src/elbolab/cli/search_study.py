@@ -1,0 +1,197 @@
+"""The study of a search: where it is kept, and that it is of this search."""
+
+import json
+import os
+import sqlite3
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from json import JSONDecodeError
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.pruners import BasePruner
+from optuna.samplers import BaseSampler
+from optuna.storages import BaseStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock, JournalStorage
+from optuna.storages.journal._file import get_lock_file
+from sqlalchemy import make_url
+from sqlalchemy.exc import SQLAlchemyError
+
+PATIENCE = 60.0
+"""Seconds for which another process may keep an SQLite database to itself."""
+
+TOKEN = ".study"
+"""In the sweep's directory: what the study knows it by, wherever it is moved."""
+
+DIRECTORY = "directory"
+RECORD = "search"
+
+FAULTS = (SQLAlchemyError, sqlite3.Error, optuna.exceptions.StorageInternalError, OSError, ImportError, JSONDecodeError)
+"""How a storage fails."""
+
+
+@contextmanager
+def reaching(place: str) -> Iterator[None]:
+    """One message for whatever a storage answers with.
+
+    Args:
+        place: as `place_of` gives it.
+
+    Raises:
+        ValueError: it cannot be used; nothing of it has been overwritten.
+    """
+    try:
+        yield
+    except FAULTS as error:
+        raise ValueError(_told(place, error.__cause__ or error)) from error
+
+
+def _told(place: str, error: BaseException) -> str:
+    reason = (str(error).splitlines() or [type(error).__name__])[0]
+    if "locked" in reason:
+        mend = "another process keeps it; end that, or use hydra.sweeper.storage=journal on a network's file system"
+    elif isinstance(error, ImportError):
+        mend = "install the driver that the URL names"
+    elif place.startswith("sqlite") or "://" not in place:
+        mend = "if it is no study that can be read, move it away, or choose another hydra.sweep.dir"
+    else:
+        mend = "is hydra.sweeper.storage right, and the database up?"
+    return f"the study in {shown(place)} cannot be reached ({reason}): {mend}"
+
+
+def shown(place: str) -> str:
+    """A place without its password."""
+    return make_url(place).render_as_string(hide_password=True) if "://" in place else place
+
+
+def place_of(storage: str | None, folder: Path) -> str:
+    """What is reached for: a file in the sweep's directory, or a URL.
+
+    Args:
+        storage: ``hydra.sweeper.storage``: null for SQLite, ``journal``, or a URL.
+        folder: the sweep's directory.
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    if storage is None:
+        return f"sqlite:///{folder / 'study.db'}"
+    if storage == "journal":
+        return str(folder / "study.log")
+    if "://" not in storage:
+        raise ValueError(
+            f"hydra.sweeper.storage={storage}: give null (SQLite, in the sweep's directory), journal (a file there for "
+            "network file systems), or a URL as postgresql://user@host/name"
+        )
+    return storage
+
+
+def connected(place: str) -> BaseStorage:
+    """The storage in a place."""
+    if "://" not in place:
+        _mend_journal(Path(place))
+        return JournalStorage(JournalFileBackend(place))
+    options = {"connect_args": {"timeout": PATIENCE}} if place.startswith("sqlite") else {"pool_pre_ping": True}
+    return RDBStorage(place, engine_kwargs=options)
+
+
+def _mend_journal(path: Path) -> None:
+    """Takes away a last line that a kill or a full disk has cut short: what is appended to it could not be read.
+
+    Raises:
+        JSONDecodeError: it is no journal.
+    """
+    if not path.is_file():
+        return
+    with get_lock_file(JournalFileSymlinkLock(str(path))):
+        lines = path.read_bytes().splitlines(keepends=True)
+        whole = [line for line in lines if line.endswith(b"\n")]
+        for line in whole or lines:
+            json.loads(line)
+        if len(whole) < len(lines):
+            os.truncate(path, sum(map(len, whole)))
+
+
+def open_study(
+    place: str, name: str, folder: Path, record: Mapping[str, Any], sampler: BaseSampler, pruner: BasePruner
+) -> optuna.Study:
+    """The study, made where there is none.
+
+    Args:
+        place: where it is kept.
+        name: its name there.
+        folder: the sweep's directory.
+        record: what must not change while it lasts; ``directions`` among it.
+        sampler: chooses parameters.
+        pruner: ends trials.
+
+    Raises:
+        ValueError: it is of another search, or of another directory; says what differs.
+    """
+    storage = connected(place)
+    known = {study.study_name for study in optuna.get_all_study_summaries(storage, include_best_trial=False)}
+    if name not in known:
+        return _created(storage, name, folder, record, sampler, pruner)
+    study = optuna.load_study(study_name=name, storage=storage, sampler=sampler, pruner=pruner)
+    if RECORD not in study.user_attrs:
+        if study.trials:
+            raise ValueError(f"the study {name} in {shown(place)} is not elbolab's: choose another hydra.sweeper.study")
+        _describe(study, folder, record)
+    _check_same(study, place, folder, record)
+    return study
+
+
+def _created(
+    storage: BaseStorage, name: str, folder: Path, record: Mapping[str, Any], sampler: BaseSampler, pruner: BasePruner
+) -> optuna.Study:
+    study = optuna.create_study(
+        study_name=name, storage=storage, sampler=sampler, pruner=pruner, directions=list(record["directions"])
+    )
+    _describe(study, folder, record)
+    return study
+
+
+def _describe(study: optuna.Study, folder: Path, record: Mapping[str, Any]) -> None:
+    token = folder / TOKEN
+    if not token.is_file():
+        token.write_text(uuid.uuid4().hex)
+    study.set_user_attr(DIRECTORY, token.read_text())
+    for key, value in record.items():
+        study.set_user_attr(key, value)
+    study.set_user_attr(RECORD, sorted(record))  # last: what it names is there
+
+
+def _check_same(study: optuna.Study, place: str, folder: Path, record: Mapping[str, Any]) -> None:
+    attributes = study.user_attrs
+    token = folder / TOKEN
+    if not token.is_file() or token.read_text() != attributes[DIRECTORY]:
+        raise ValueError(
+            f"the study {study.study_name} in {shown(place)} has its trials in another directory: name that as "
+            "hydra.sweep.dir (all workers of a study share it), or choose another hydra.sweeper.study"
+        )
+    for key, value in record.items():
+        if attributes[key] != value:
+            raise ValueError(
+                f"this study was begun with other {key}: {_differing(attributes[key], value)}. Repeat the command that "
+                "began it, or choose another hydra.sweep.dir"
+            )
+
+
+def _differing(old: Any, new: Any) -> str:
+    if isinstance(old, dict) and isinstance(new, dict):
+        key = next(key for key in [*old, *new] if old.get(key) != new.get(key))
+        old, new = (f"{key}={node[key]}" if key in node else f"no {key}" for node in (old, new))
+    return f"{old} then, {new} now"
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without Optuna's line a trial: a sweep has its own."""
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(before)

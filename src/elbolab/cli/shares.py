@@ -1,0 +1,87 @@
+"""What each worker has of the machine: threads, cores and GPUs, so that jobs do not fight for them."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from typing import NamedTuple, TypeVar
+
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+
+T = TypeVar("T")
+
+
+class Share(NamedTuple):
+    """A worker's part of the machine.
+
+    Attributes:
+        cores: numbers of the cores that it is kept to; empty where it is kept to none.
+        environment: variables that must be set before torch is imported.
+    """
+
+    cores: list[int]
+    environment: dict[str, str]
+
+
+def shares(workers: int | None, threads: int | None, jobs_per_gpu: int | None, *, pin: bool) -> list[Share]:
+    """A share for each worker.
+
+    As many threads as there are cores keep workers from each other's way. Where others use the machine too, no worker
+    should be kept to one core: on one that another process held, a pinned worker stood still while its neighbour did
+    eleven jobs.
+
+    Args:
+        workers: how many, None: one.
+        threads: of each, None: ``OMP_NUM_THREADS`` where it is set, else as many as its cores.
+        jobs_per_gpu: workers on each GPU, None: as ``workers`` says.
+        pin: keep each worker to cores of its own.
+
+    Raises:
+        ValueError: a number below 1, two numbers of workers, or no GPU to put jobs on.
+    """
+    for name, number in (("workers", workers), ("threads", threads), ("jobs_per_gpu", jobs_per_gpu)):
+        if number is not None and number < 1:
+            raise ValueError(f"hydra.launcher.{name}={number}: it is at least 1")
+    gpus = visible_gpus()
+    if jobs_per_gpu is not None:
+        if workers is not None:
+            raise ValueError("hydra.launcher: give workers or jobs_per_gpu, not both")
+        if not gpus:
+            raise ValueError(f"hydra.launcher.jobs_per_gpu={jobs_per_gpu}: there is no GPU here; give workers instead")
+        workers = jobs_per_gpu * len(gpus)
+    made = [_share(i, workers or 1, threads, gpus) for i in range(workers or 1)]
+    return made if pin else [share._replace(cores=[]) for share in made]
+
+
+def _share(i: int, workers: int, threads: int | None, gpus: Sequence[str]) -> Share:
+    cores = part(cores_here(), i, workers)
+    set_by_user = os.environ.get("OMP_NUM_THREADS")
+    number = str(threads or set_by_user or max(len(cores), 1))
+    environment = {"OMP_NUM_THREADS": number}
+    if gpus and workers > 1:  # one worker has them all
+        environment[VISIBLE] = ",".join(part(gpus, i, workers))
+    return Share(cores, environment)
+
+
+def part(things: Sequence[T], i: int, workers: int) -> list[T]:
+    """Part ``i`` of as many as there are workers; where there are more workers than things, one thing in turn."""
+    if workers > len(things):
+        return [things[i % len(things)]] if things else []
+    return list(things[i * len(things) // workers : (i + 1) * len(things) // workers])
+
+
+def cores_here() -> list[int]:
+    """The cores that this process may use; empty where the system does not say."""
+    return sorted(os.sched_getaffinity(0)) if sys.platform == "linux" else []
+
+
+def visible_gpus() -> list[str]:
+    """As ``CUDA_VISIBLE_DEVICES`` names them, without importing torch."""
+    if VISIBLE in os.environ:
+        return [name for name in os.environ[VISIBLE].split(",") if name.strip()]
+    command = shutil.which("nvidia-smi")
+    if command is None:
+        return []
+    listed = subprocess.run([command, "-L"], capture_output=True, text=True, check=False, timeout=30)
+    return [str(i) for i, line in enumerate(line for line in listed.stdout.splitlines() if line.startswith("GPU "))]

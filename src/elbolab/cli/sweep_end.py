@@ -1,0 +1,154 @@
+"""What is left of a sweep when it ends, well or not: ``sweep.csv``, the comparison, the errors, the way on."""
+
+import csv
+import io
+import json
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+from elbolab.cli.files import write_atomically
+from elbolab.cli.state import DONE, State
+from elbolab.cli.sweep import Job, Running, Sweep, name_of, swept
+from elbolab.cli.terminal import terminal_width
+
+TABLE = "sweep.csv"
+
+KNOWN_NO_MORE = {
+    "waiting": "the sweep ended before it",
+    "running": "another process trains in its directory",
+    "interrupted": "it can go on",
+    "killed": "its process ended without a word; log.txt shows how far it came (killed by hand, or a full disk?)",
+    "failed": "log.txt shows why",
+}
+"""What is said of a job that has written no error."""
+
+
+@final
+class Unfinished(ValueError):
+    """Some jobs of a sweep have not finished; the message says how to try them again."""
+
+
+def close(now: Running, argv: Sequence[str]) -> None:
+    """Writes ``sweep.csv``; prints the comparison of the jobs that have finished, and the errors of the others.
+
+    Args:
+        now: what is open; nothing happens where that is no sweep.
+        argv: the sub-command and its arguments.
+
+    Raises:
+        Unfinished: some have not.
+    """
+    now.shown.close()
+    for sweep in now.sweeps:
+        jobs, states = sweep.jobs(), sweep.states()
+        if not jobs:  # of a search that was refused
+            return
+        written = _written(sweep.folder, jobs, states)
+        finished = [job for job in jobs if states[job.num].state == "finished"]
+        told = (
+            sweep.conclude()
+            if sweep.is_search
+            else _anywhere(Comparison(sweep.folder, finished, terminal_width()), now)
+        )
+        print(told, end="")
+        over = (*DONE, "running") if sweep.is_search else DONE  # by another worker
+        left = [job for job in jobs if states[job.num].state not in over]
+        _print_errors(left, states, swept(jobs))
+        print(f"  {written}")
+        if left:
+            raise Unfinished(
+                f"{len(left)} of {len(jobs)} jobs did not finish; try them again with: {again(sweep, argv)}"
+            )
+
+
+def _written(folder: Path, jobs: Sequence[Job], states: Mapping[int, State]) -> str:
+    """What there is to say of the table: a disk that is full hides no job's error."""
+    try:
+        write_table(folder, jobs, states)
+    except OSError as error:
+        return f"{folder / TABLE} cannot be written: {error.strerror}"
+    return str(folder / TABLE)
+
+
+def _anywhere(what: Callable[[], str], now: Running) -> str:
+    return now.warm[0](what) if now.warm else what()
+
+
+def _print_errors(jobs: Sequence[Job], states: Mapping[int, State], names: Mapping[int, Mapping[str, str]]) -> None:
+    for job in jobs:
+        state = states[job.num]
+        print(f"{name_of(job, names[job.num])} {_word(state)}: {state.error or KNOWN_NO_MORE[state.state]}")
+
+
+def _word(state: State) -> str:
+    return {"failed": "failed", "waiting": "has not begun"}.get(state.state, f"was {state.state}")
+
+
+def again(sweep: Sweep, argv: Sequence[str]) -> str:
+    """The command that goes on with a sweep: the same, which names the directory where it did not."""
+    given = any(word.startswith("hydra.sweep.dir=") for word in argv)
+    return shlex.join(["elbolab", *argv, *([] if given else [f"hydra.sweep.dir={sweep.folder}"])])
+
+
+@final
+@dataclass(frozen=True)
+class Comparison:
+    """The finished jobs side by side and means over seeds, as text; its imports take seconds.
+
+    Attributes:
+        folder: the sweep's directory.
+        jobs: those that have finished.
+        width: columns of the terminal that it is read on, None where it is none: a worker has no terminal.
+    """
+
+    folder: Path
+    jobs: list[Job]
+    width: int | None
+
+    def __call__(self) -> str:
+        """Draws and writes it; empty where there are not two."""
+        from elbolab.cli.compare import compare
+
+        folders = [self.folder / str(job.num) for job in self.jobs]
+        evaluated = [folder for folder in folders if (folder / "evaluation.json").is_file()]
+        if len(evaluated) < 2:
+            return ""
+        return compare(evaluated, self.folder, self.width) + "\n"
+
+
+def write_table(folder: Path, jobs: Sequence[Job], states: Mapping[int, State]) -> None:
+    """A row a job: number, swept keys, state, error, monitored value, seconds, every quantity of the test set."""
+    names = swept(jobs)
+    rows = [_row(folder / str(job.num), job, names[job.num], states[job.num]) for job in jobs]
+    columns = list(dict.fromkeys(["job", *_keys(names), "state", "error", "monitor", "value", "seconds"]))
+    columns += [name for name in dict.fromkeys(name for row in rows for name in row) if name not in columns]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_atomically(folder / TABLE, text.getvalue())
+
+
+def _keys(names: Mapping[int, Mapping[str, str]]) -> list[str]:
+    return list(dict.fromkeys(key for told in names.values() for key in told))
+
+
+def _row(folder: Path, job: Job, told: Mapping[str, str], state: State) -> dict[str, Any]:
+    stands = {
+        "state": state.state,
+        "error": state.error,
+        "monitor": state.monitor,
+        "value": state.value,
+        "seconds": None if state.seconds is None else round(state.seconds, 1),
+    }
+    return {"job": job.num, **told, **stands, **(_measured(folder) if state.state == "finished" else {})}
+
+
+def _measured(folder: Path) -> dict[str, Any]:
+    """``test/elbo`` and the others; one value a dimension as a list in brackets."""
+    path = folder / "evaluation.json"
+    report = json.loads(path.read_text()) if path.is_file() else {}
+    return {f"test/{name}": quantity["value"] for name, quantity in report.get("test", {}).items()}

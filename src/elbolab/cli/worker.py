@@ -1,0 +1,111 @@
+"""A process that does the jobs of a sweep: ``python -m elbolab.cli.worker``, one after another, its imports made once.
+
+Its parent writes to stdin what is to be called, and reads from a pipe what that returns. When stdin ends without a
+word the parent is dead; the worker then ends itself and whatever it has started, at once, as if it had been killed:
+what is on disk is whole.
+"""
+
+import gc
+import os
+import pickle
+import queue
+import signal
+import sys
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, final
+
+
+@final
+@dataclass(frozen=True)
+class Task:
+    """A job as it is sent to a worker; pickled.
+
+    Attributes:
+        command: the sub-command.
+        path: where the parent imports from.
+        context: Hydra's: where configs come from, and callbacks.
+        config: the composed configuration, Hydra's node among it.
+        log: the file that takes what the job prints.
+    """
+
+    command: str
+    path: list[str]
+    context: Any
+    config: Any
+    log: Path
+
+    def __call__(self) -> Any:
+        """Does the job as Hydra does one in the parent; the value that it returns.
+
+        Raises:
+            Exception: an error that is not the job's own; a job of a sweep writes its own down.
+        """
+        from hydra.core.utils import run_job
+
+        from elbolab.cli.commands import task_of
+
+        _take_up(self)
+        done = run_job(
+            task_function=task_of(self.command, []),
+            config=self.config,
+            job_dir_key="hydra.sweep.dir",
+            job_subdir_key="hydra.sweep.subdir",
+            hydra_context=self.context,
+        )
+        return done.return_value
+
+
+def main() -> None:
+    """Until the parent says that there are no more jobs."""
+    replies = os.fdopen(int(sys.argv[1]), "wb")
+    os.set_inheritable(replies.fileno(), False)
+    jobs: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(os.fdopen(os.dup(0), "rb"), jobs), daemon=True).start()
+    from elbolab.cli.stopping import listening
+
+    with listening():
+        import elbolab.cli.train  # noqa: F401 -- while the parent composes the first job
+
+        while (job := jobs.get()) is not None:
+            pickle.dump(pickle.loads(job)(), replies)
+            replies.flush()
+            gc.collect()
+
+
+def _listen(pipe: BinaryIO, jobs: "queue.SimpleQueue[bytes | None]") -> None:
+    try:
+        while (job := pickle.load(pipe)) is not None:
+            jobs.put(job)
+    except (EOFError, pickle.UnpicklingError):
+        end_at_once()
+    jobs.put(None)
+
+
+def end_at_once() -> None:
+    """Kills this process, and what it has started where its parent has made it the first of a group."""
+    (os.killpg if os.getpgid(0) == os.getpid() else os.kill)(os.getpid(), signal.SIGKILL)
+
+
+def _take_up(task: Task) -> None:
+    """Makes this process the parent's, but for what it prints."""
+    from hydra._internal.hydra import Hydra
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.core.utils import setup_globals
+    from hydra.version import setbase
+
+    task.log.parent.mkdir(parents=True, exist_ok=True)
+    with task.log.open("ab") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    sys.path[:] = task.path
+    os.environ["ELBOLAB_COMMAND"], os.environ["HYDRA_FULL_ERROR"] = task.command, "1"
+    setbase("1.3")
+    setup_globals()
+    GlobalHydra.instance().clear()
+    GlobalHydra.instance().initialize(Hydra(task.command, task.context.config_loader))
+
+
+if __name__ == "__main__":
+    main()

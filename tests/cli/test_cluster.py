@@ -1,0 +1,347 @@
+"""Clusters without one: what is asked for, what is refused, what becomes of jobs that end without a word."""
+
+import json
+import os
+import re
+import signal
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+from tests.cli.conftest import QUICK
+
+from elbolab.cli.cluster import queue, requeue
+from elbolab.cli.cluster.launch import Backend, Planned, launch, submitit_package
+from elbolab.cli.cluster.local import Local
+from elbolab.cli.cluster.ranks import follow
+from elbolab.cli.cluster.resources import Shape, check_accepted, check_fits, options, resources, setup_lines, shape_of
+from elbolab.cli.cluster.slurm import Slurm
+from elbolab.cli.paths import config_dir
+from elbolab.cli.state import attempt, begun, ended, newest_state, state_of
+
+ONE = Shape(1, 1)
+SLURM = ["train", "-m", *QUICK, "hydra/launcher=slurm", "hydra.sweep.dir=sweep", "seed=1,2"]
+
+
+def asked(**changes):
+    knobs = OmegaConf.to_container(OmegaConf.load(config_dir() / "hydra/launcher/slurm.yaml"))
+    return resources({name: knobs[name] for name in knobs if name not in ("_target_", "poll")} | changes)
+
+
+@pytest.fixture
+def programs(tmp_path, monkeypatch):
+    """Puts shell scripts on the path in the place of SLURM's programs."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+
+    def put(**scripts):
+        for name, script in scripts.items():
+            (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+            (folder / name).chmod(0o755)
+
+    return put
+
+
+@pytest.mark.parametrize("time", [90, "90", "90:00", "1:30:00", "1-12", "1-12:00", "1-12:00:00"])
+def test_every_format_of_time_that_slurm_reads(time):
+    assert options(asked(time=time), ONE)["time"] == time
+
+
+@pytest.mark.parametrize(
+    ("knobs", "message"),
+    [
+        ({"time": "2h"}, r"hydra.launcher.time=2h: SLURM reads minutes \(90\), hours:minutes:seconds"),
+        ({"time": "1:2:3"}, "hydra.launcher.time=1:2:3"),
+        ({"time": 1.5}, "hydra.launcher.time=1.5: give text, or a whole number, or null"),
+        ({"mem": "16 gigs"}, "hydra.launcher.mem=16 gigs: memory of a node"),
+        ({"gres": "gpu:2", "gpus_per_rank": 1}, "ask for GPUs once"),
+        ({"cpus_per_rank": 0}, "hydra.launcher.cpus_per_rank=0: at least 1"),
+        ({"setup": "module load cuda"}, "hydra.launcher.setup=module load cuda: give a list in brackets"),
+        ({"partition": 3}, "hydra.launcher.partition=3: give text"),
+    ],
+)
+def test_a_knob_that_is_wrong_is_named(knobs, message):
+    with pytest.raises(ValueError, match=message):
+        asked(**knobs)
+
+
+@pytest.mark.parametrize(
+    ("trainer", "message"),
+    [
+        ({"devices": "auto"}, "trainer.devices=auto: a cluster must be told how many"),
+        ({"devices": -1}, "trainer.devices=-1"),
+        ({"num_nodes": 0}, "trainer.num_nodes=0"),
+        ({"devices": 2, "strategy": "ddp_fork"}, "SLURM starts the ranks itself; choose trainer.strategy=ddp"),
+    ],
+)
+def test_processes_that_cannot_be_are_refused(trainer, message):
+    with pytest.raises(ValueError, match=message):
+        shape_of(OmegaConf.create({"devices": 1, "num_nodes": 1, "strategy": "auto"} | trainer))
+
+
+@pytest.mark.parametrize("gres", ["gpu:1", "gpu:a100:1", "ssd:4,gpu:1"])
+def test_fewer_gpus_than_ranks_are_refused(gres):
+    with pytest.raises(
+        ValueError, match="with trainer.devices=2: each rank needs a GPU of its own; choose trainer.dev"
+    ):
+        check_fits(asked(gres=gres), Shape(1, 2))
+    check_fits(asked(gres=gres), ONE)
+    check_fits(asked(gres="ssd:1"), Shape(1, 2))
+
+
+def test_what_sbatch_is_asked_for():
+    given = asked(
+        partition="gpu", gpus_per_rank=1, cpus_per_rank=8, mem="16G", sbatch={"mem": "20G", "exclusive": True}
+    )
+    told = options(given, Shape(2, 4))
+    assert told == {
+        **{"partition": "gpu", "gpus-per-node": 4, "cpus-per-task": 8, "mem": "20G", "exclusive": True},
+        **{"nodes": 2, "ntasks-per-node": 4, "requeue": True, "open-mode": "append"},
+    }
+    assert "export OMP_NUM_THREADS=8 SRUN_CPUS_PER_TASK=8" in setup_lines(given)
+    assert setup_lines(asked(setup=["module load cuda"]))[-1] == "module load cuda"
+
+
+def test_without_slurm_the_launcher_says_where_to_go(shell, monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    err = shell(*SLURM, fails=True)
+    assert "error: this machine has no sbatch, squeue, scontrol, srun: type the command on a login node" in err
+
+
+def test_without_submitit_the_launcher_names_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "submitit", None)
+    with pytest.raises(ValueError, match=re.escape("needs submitit: pip install 'elbolab[cluster]'")):
+        submitit_package()
+
+
+def test_an_unknown_partition_is_named(programs):
+    programs(sbatch="exit 1", sinfo="echo main; echo gpu_a100")
+    with pytest.raises(ValueError, match="the cluster has no partition gpu_a10; did you mean 'gpu_a100'?"):
+        check_accepted(asked(partition="gpu_a10"), [ONE])
+
+
+def test_what_slurm_refuses_is_told_in_its_words(programs):
+    programs(sbatch="echo 'allocation failure: Invalid qos specification' >&2; exit 1", sinfo="")
+    with pytest.raises(ValueError, match="not take such a job: Invalid qos specification. It was asked for --qos=fast"):
+        check_accepted(asked(qos="fast"), [ONE])
+
+
+def test_the_states_of_jobs_need_no_accounting(programs):
+    programs(squeue="echo '12_0|RUNNING'; echo '12_1|OUT_OF_MEMORY'")
+    assert queue.states({"12_0", "12_1", "7"}) == {"12_0": "RUNNING", "12_1": "OUT_OF_MEMORY", "7": queue.GONE}
+    assert [queue.has_ended(state) for state in ("RUNNING", "REQUEUED", "OUT_OF_MEMORY", queue.GONE)] == [0, 0, 1, 1]
+    programs(squeue="exit 1")
+    assert queue.states({"12_0"}) is None
+
+
+class Fake(Backend):
+    """Ends jobs as it is told, a look after another."""
+
+    def __init__(self, *looks):
+        self.looks, self.left = list(looks), False
+
+    def submit(self, jobs):
+        pass
+
+    def ended(self):
+        look = self.looks.pop(0)
+        return look() if callable(look) else look
+
+    def leave(self):
+        self.left = True
+
+
+def job(folder, num=0):
+    return Planned(num, [f"seed={num}"], folder / str(num), ONE)
+
+
+def test_a_job_that_ends_without_a_word_is_written_down(tmp_path):
+    launch(Fake({}, {0: "is gone"}, {0: "is gone"}), [job(tmp_path)], 0)
+    state = state_of(tmp_path / "0")
+    assert (state.state, state.error, state.overrides) == ("failed", "is gone", ("seed=0",))
+
+
+def test_a_job_that_is_back_in_the_queue_at_the_next_look_has_not_ended(tmp_path):
+    fake = Fake({0: "is preempted"}, {}, {0: "is completed"}, {0: "is completed"})
+    launch(fake, [job(tmp_path)], 0)
+    assert fake.looks == []
+    assert state_of(tmp_path / "0").error == "is completed"
+
+
+@pytest.mark.parametrize(("state", "error"), [("failed", "NaN"), ("finished", None), ("interrupted", "no space")])
+def test_what_a_job_has_said_itself_is_kept(tmp_path, state, error):
+    folder = tmp_path / "0"
+    folder.mkdir()
+    begun(folder, monitor="val/elbo", mode="max", epochs=1, overrides=[])
+    ended(folder, state, error)
+    launch(Fake({0: "is gone"}, {0: "is gone"}), [job(tmp_path)], 0)
+    assert state_of(folder)[:2] == (state, error)
+
+
+def test_who_waits_may_be_stopped(tmp_path):
+    fake = Fake(lambda: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        launch(fake, [job(tmp_path)], 0)
+    assert fake.left
+
+
+def test_jobs_that_are_still_in_the_queue_are_not_submitted_again(tmp_path, programs):
+    programs(squeue="echo '12_0|PENDING'; echo '12_1|FAILED'")
+    (tmp_path / "jobs.json").write_text(json.dumps({"0": "12_0", "1": "12_1"}))
+    slurm = Slurm(asked(), tmp_path, "name", None)
+    slurm.submit([job(tmp_path, 0)])
+    assert slurm.ids == {0: "12_0"}
+    assert slurm._queued({1}) == {}
+
+
+def test_a_script_holds_what_is_left_of_a_sweep(shell):
+    shell("sbatch", "-m", *QUICK, "seed=1,2,3", "hydra.sweep.dir=sweep", "hydra.launcher.time=1:30:00")
+    text = (shell.folder / "sweep" / "sweep.sbatch").read_text()
+    assert "#SBATCH --array=0-2%256\n" in text
+    assert "#SBATCH --time=1:30:00\n" in text
+    assert f"-m elbolab.cli _job {shell.folder / 'sweep'} $SLURM_ARRAY_TASK_ID\n" in text
+    for num in (0, 2):
+        (shell.folder / f"sweep/{num}").mkdir()
+        begun(shell.folder / f"sweep/{num}", monitor="val/elbo", mode="max", epochs=1, overrides=[])
+        ended(shell.folder / f"sweep/{num}", "finished" if num == 0 else "failed")
+    shell("sbatch", "-m", *QUICK, "seed=1,2,3", "hydra.sweep.dir=sweep")
+    assert "#SBATCH --array=1-2%256\n" in (shell.folder / "sweep" / "sweep.sbatch").read_text()
+
+
+def test_jobs_of_several_shapes_have_a_script_each(shell):
+    shell("sbatch", "-m", *QUICK, "trainer.devices=1,2", "seed=1,2", "hydra.sweep.dir=sweep")
+    ranks = {path.name: path.read_text() for path in (shell.folder / "sweep").glob("sweep*.sbatch")}
+    assert list(sorted(ranks)) == ["sweep-1x1.sbatch", "sweep-1x2.sbatch"]
+    assert "#SBATCH --array=2-3%256\n" in ranks["sweep-1x2.sbatch"]
+    assert "#SBATCH --ntasks-per-node=2\n" in ranks["sweep-1x2.sbatch"]
+
+
+def test_the_script_of_a_run_begins_it_or_goes_on(shell):
+    out = shell("sbatch", *QUICK, "name=two words", "hydra.run.dir=run", "hydra.launcher.mem=2G")
+    path = shell.folder / "run" / "run.sbatch"
+    assert out == f"submit it with: sbatch {path}\n"
+    text = path.read_text()
+    assert "#SBATCH --mem=2G\n" in text
+    assert "hydra.launcher" not in text
+    assert "'name=two words'" in text
+    assert 'if [ -f "$run/config.yaml" ]; then set -- resume="$run"; else' in text
+
+
+def test_a_job_that_is_none_of_a_sweep_is_refused(shell):
+    assert "nowhere is no sweep with a job 3" in shell("_job", "nowhere", "3", fails=True)
+
+
+@pytest.fixture
+def in_slurm(monkeypatch):
+    for name, value in {"SLURM_JOB_ID": "7", "SLURM_PROCID": "0", "SLURM_JOB_NAME": "x"}.items():
+        monkeypatch.setenv(name, value)
+    return monkeypatch.setenv
+
+
+def test_a_job_whose_time_is_up_is_requeued_by_its_first_rank(in_slurm, programs, tmp_path):
+    told = tmp_path / "told"
+    programs(scontrol=f'echo "$@" >> {told}')
+    assert left(signal.SIGUSR2, told) == ("", "requeue 7\n")
+    in_slurm("SLURM_ARRAY_JOB_ID", "5")
+    in_slurm("SLURM_ARRAY_TASK_ID", "2")
+    left(signal.SIGUSR1, told)
+    left(signal.SIGTERM, told)
+    in_slurm("SLURM_PROCID", "1")
+    left(signal.SIGUSR1, told)
+    assert told.read_text() == "requeue 7\nrequeue 5_2\n"
+
+
+def left(number, told, seconds=0.0):
+    """What had been told when the loggers were closed, who take a while, and at the end."""
+    closed = []
+
+    @contextmanager
+    def loggers():
+        try:
+            yield
+        finally:
+            time.sleep(seconds)
+            closed.append(told.read_text() if told.exists() else "")
+
+    with pytest.raises(SystemExit), requeue.requeueing(), loggers():
+        os.kill(os.getpid(), number)
+    return closed[0], told.read_text() if told.exists() else ""
+
+
+def test_loggers_that_do_not_close_do_not_keep_a_job_from_the_queue(in_slurm, programs, tmp_path, monkeypatch):
+    monkeypatch.setattr(requeue, "CLOSING", 0.05)
+    told = tmp_path / "told"
+    programs(scontrol=f'echo "$@" >> {told}')
+    assert left(signal.SIGUSR1, told, seconds=0.5) == ("requeue 7\n", "requeue 7\n")
+
+
+def test_a_job_is_requeued_so_many_times(in_slurm, programs, tmp_path, caplog):
+    programs(scontrol=f"touch {tmp_path}/told")
+    in_slurm("SLURM_RESTART_COUNT", "3")
+    in_slurm(requeue.LIMIT, "3")
+    left(signal.SIGUSR2, tmp_path / "told")
+    assert "was requeued 3 times (max_requeues)" in caplog.text
+    assert not (tmp_path / "told").exists()
+
+
+def test_signals_are_slurms_business_only_in_its_jobs(in_slurm):
+    in_slurm("SLURM_JOB_NAME", "interactive")
+    with requeue.requeueing():
+        assert signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL
+    in_slurm("SLURM_JOB_NAME", "x")
+    with requeue.requeueing():
+        assert signal.getsignal(signal.SIGUSR1) is not signal.SIG_DFL
+
+
+def test_another_rank_that_leaves_does_so_without_failing(in_slurm, programs):
+    in_slurm("SLURM_PROCID", "1")
+    with pytest.raises(SystemExit) as end, requeue.requeueing():
+        os.kill(os.getpid(), signal.SIGUSR1)
+    assert end.value.code == 0
+
+
+@pytest.mark.parametrize(("state", "goes_on"), [(None, True), ("failed", False)])
+def test_another_rank_looks_when_the_first_has_begun(in_slurm, tmp_path, state, goes_on):
+    def first():
+        begun(tmp_path, monitor="val/elbo", mode="max", epochs=1, overrides=[])
+        if state is not None:
+            ended(tmp_path, state)
+
+    assert follow(tmp_path)
+    in_slurm("SLURM_PROCID", "1")
+    in_slurm("SLURM_RESTART_COUNT", "1")
+    begun(tmp_path, monitor="val/elbo", mode="max", epochs=1, overrides=[])
+    in_slurm("SLURM_RESTART_COUNT", "2")
+    assert attempt() == "7.2"
+    timer = threading.Timer(0.3, first)
+    timer.start()
+    assert follow(tmp_path) == goes_on
+    assert not timer.is_alive()
+
+
+def test_the_newest_state_is_ours_or_lightnings(tmp_path):
+    assert newest_state(tmp_path) is None
+    last, hpc = tmp_path / "checkpoints" / "last.ckpt", tmp_path / "hpc_ckpt_1.ckpt"
+    last.parent.mkdir()
+    for path, when in ((last, 10), (hpc, 20), (tmp_path / "hpc_ckpt_2.ckpt", 15)):
+        path.touch()
+        os.utime(path, (when, when))
+    assert newest_state(tmp_path) == hpc
+    os.utime(last, (30, 30))
+    assert newest_state(tmp_path) == last
+
+
+def test_the_rehearsal_is_for_one_machine(tmp_path):
+    with pytest.raises(ValueError, match="trainer.num_nodes=2: this is one machine; choose hydra/launcher=slurm"):
+        Local(1, 1.0, 0, [], tmp_path, None).submit([job(tmp_path)._replace(shape=Shape(2, 1))])
+
+
+def test_plugins_import_nothing_heavy():
+    source = Path(sys.modules["elbolab"].__file__).parents[1] / "hydra_plugins/elbolab/slurm_launcher.py"
+    heads = [line for line in source.read_text().splitlines() if line.startswith(("import", "from"))]
+    assert not any("elbolab" in line or "submitit" in line for line in heads)

@@ -1,0 +1,33 @@
+"""Sweeps on a real SLURM: arrays, several ranks and nodes, jobs that are killed."""
+
+from tests.cluster.conftest import QUICK, slow
+
+SLURM = ("hydra/launcher=slurm", "hydra.launcher.poll=1")
+STEPS = [3, 7, 10, 14, 18, 21, 25, 29, 32, 36, 40, 43]
+
+
+def test_a_job_of_an_array_that_is_killed_hard_neither_hangs_the_sweep_nor_stops_the_others(cluster):
+    kill = "+callbacks.kill={_target_: pacing.Killed, seed: '${seed}', once: killed}"
+    command = ["train", "-m", *QUICK, *SLURM, "seed=1,2,3,4", kill, "hydra.sweep.dir=sweep"]
+    out = cluster(*command, code=1)
+    assert "job 2 (seed=3) was interrupted: SLURM's job" in out
+    assert "1 of 4 jobs did not finish; try them again with: elbolab train -m" in out
+    assert [cluster.status(f"sweep/{num}")["state"] for num in (0, 1, 3)] == ["finished"] * 3
+    before = [cluster.status(f"sweep/{num}") for num in (0, 1, 3)]
+    assert "sweep.csv" in cluster(*command)
+    assert [cluster.status(f"sweep/{num}") for num in (0, 1, 3)] == before
+    assert [cluster.steps(f"sweep/{num}") for num in range(4)] == [STEPS] * 4
+    assert list(cluster.ids("sweep")) == [2]
+
+
+def test_ranks_and_nodes_follow_the_trainer_also_when_the_job_is_requeued(cluster):
+    shapes = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=1,2", "trainer.num_nodes=2"]
+    sweep = cluster.start("train", "-m", *QUICK, *shapes, *SLURM, slow(0.3), "hydra.sweep.dir=sweep")
+    cluster.wait(lambda: len(cluster.steps("sweep/0")) > 1)
+    job = cluster.ids("sweep")[0]
+    cluster.signal("USR2", job)
+    cluster.wait(lambda: sweep.poll() is not None)
+    assert sweep.returncode == 0, cluster.out()
+    assert cluster.restarts(job) == 1
+    assert cluster.steps("sweep/0") == [3, 5, 9, 11, 15, 17, 21, 23]
+    assert cluster.steps("sweep/1") == [2, 5, 8, 11]
