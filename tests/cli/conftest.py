@@ -7,10 +7,12 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
+from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 
 import elbolab
 from elbolab.cli import main
+from elbolab.cli.paths import config_dir
 
 SRC = Path(elbolab.__file__).parents[1]
 """What is tested, in processes that are started too: not what happens to be installed."""
@@ -97,3 +99,11 @@ def finished(tmp_path_factory):
     shell = Shell(tmp_path_factory.mktemp("finished"))
     out = shell("train", *QUICK, "hydra.run.dir=run")
     return shell.folder / "run", out
+
+
+@pytest.fixture
+def loader():
+    """Hydra's, of elbolab's own configurations."""
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(config_dir().as_posix(), version_base="1.3"):
+        yield GlobalHydra.instance().config_loader()

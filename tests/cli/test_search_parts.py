@@ -6,20 +6,14 @@ from types import SimpleNamespace
 
 import optuna
 import pytest
-import yaml
-from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import CmaEsSampler, NSGAIISampler, RandomSampler, TPESampler
 from optuna.trial import TrialState
 
-from elbolab.callbacks.prune import Prune
 from elbolab.cli.files import write_json
-from elbolab.cli.paths import config_dir
 from elbolab.cli.search import Plan, check_hope
 from elbolab.cli.search_end import conclude, ranked
-from elbolab.cli.search_experiment import experiment
 from elbolab.cli.search_objectives import Objective, read_objectives, values_of
 from elbolab.cli.search_samplers import SPACE, Grid, Seeded
 from elbolab.cli.search_space import read_space
@@ -373,73 +367,3 @@ def test_two_objectives_have_a_front(tmp_path, loader):
         "pareto_3",
     ]
     assert said[-1].endswith("experiment=pareto_0")
-
-
-class Asked:
-    """A judge that ends a run at its third validation."""
-
-    def __init__(self):
-        self.told = []
-
-    def __call__(self, validation, value):
-        self.told.append((validation, value))
-        return validation == 3
-
-
-def trainer_at(value, sanity=False):
-    state = SimpleNamespace(fn="fit")
-    strategy = SimpleNamespace(broadcast=lambda verdict: verdict)
-    return SimpleNamespace(state=state, sanity_checking=sanity, callback_metrics={"val/elbo": value},
-                           strategy=strategy, is_global_zero=True, should_stop=False)  # fmt: skip
-
-
-def test_prune_counts_validations_over_a_resume():
-    judge = Asked()
-    first, second = Prune("val/elbo", judge), Prune("val/elbo", judge)
-    first.on_validation_end(trainer_at(0.0, sanity=True), None)
-    for value in (1.0, 2.0):
-        first.on_validation_end(trainer := trainer_at(value), None)
-    assert not trainer.should_stop
-    second.load_state_dict(first.state_dict())
-    second.on_fit_start(trainer, None)
-    second.on_validation_end(trainer := trainer_at(3.0), None)
-    assert judge.told == [(1, 1.0), (2, 2.0), (2, None), (3, 3.0)]
-    assert trainer.should_stop
-    assert second.pruned
-
-
-def test_prune_names_curves_that_exist():
-    with pytest.raises(ValueError, match="no val/mig; choose val/elbo"):
-        Prune("val/mig", Asked()).on_validation_end(trainer_at(0.0), None)
-
-
-@pytest.fixture
-def loader():
-    GlobalHydra.instance().clear()
-    with initialize_config_dir(config_dir().as_posix(), version_base="1.3"):
-        yield GlobalHydra.instance().config_loader()
-
-
-@pytest.mark.parametrize(
-    "overrides",
-    [
-        ["model=beta_vae", "model.beta=2.5", "net.hidden=[3,4]", "optimizer=adamw", "search=vae"],
-        ["experiment=burda2016/vae_reduced", "optimizer.lr=0.003", "net=mlp_deep", "model.ema=null"],
-        ["model=beta_vae", "+schedule@model.beta=linear", "model.beta.epochs=5", "name='a, b'"],
-    ],
-)
-def test_an_experiment_file_composes_to_what_the_overrides_do(overrides, loader, tmp_path):
-    (tmp_path / "experiment").mkdir()
-    (tmp_path / "experiment/best.yaml").write_text(text := experiment("Found.", overrides, loader))
-    assert text.startswith("# @package _global_\n# Found.\n")
-    assert "search" not in yaml.safe_load(text)
-    there = compose("train", [*(word for word in overrides if word != "search=vae"), "group=x", "paths.run=x"])
-    here = compose("train", ["experiment=best", "group=x", "paths.run=x", f"hydra.searchpath=[file://{tmp_path}]"])
-    for key in there:
-        if key not in ("experiment", "name"):
-            assert OmegaConf.to_container(here)[key] == OmegaConf.to_container(there)[key], key
-
-
-def test_an_experiment_file_cannot_take_away(loader):
-    with pytest.raises(ValueError, match="~net: an experiment file cannot take away"):
-        experiment("", ["~net"], loader)

@@ -1,0 +1,74 @@
+"""What ends a trial early, and the experiment file of the best one."""
+
+from types import SimpleNamespace
+
+import pytest
+import yaml
+from hydra import compose
+from omegaconf import OmegaConf
+
+from elbolab.callbacks.prune import Prune
+from elbolab.cli.search_experiment import experiment
+
+
+class Asked:
+    """A judge that ends a run at its third validation."""
+
+    def __init__(self):
+        self.told = []
+
+    def __call__(self, validation, value):
+        self.told.append((validation, value))
+        return validation == 3
+
+
+def trainer_at(value, sanity=False):
+    state = SimpleNamespace(fn="fit")
+    strategy = SimpleNamespace(broadcast=lambda verdict: verdict)
+    return SimpleNamespace(state=state, sanity_checking=sanity, callback_metrics={"val/elbo": value},
+                           strategy=strategy, is_global_zero=True, should_stop=False)  # fmt: skip
+
+
+def test_prune_counts_validations_over_a_resume():
+    judge = Asked()
+    first, second = Prune("val/elbo", judge), Prune("val/elbo", judge)
+    first.on_validation_end(trainer_at(0.0, sanity=True), None)
+    for value in (1.0, 2.0):
+        first.on_validation_end(trainer := trainer_at(value), None)
+    assert not trainer.should_stop
+    second.load_state_dict(first.state_dict())
+    second.on_fit_start(trainer, None)
+    second.on_validation_end(trainer := trainer_at(3.0), None)
+    assert judge.told == [(1, 1.0), (2, 2.0), (2, None), (3, 3.0)]
+    assert trainer.should_stop
+    assert second.pruned
+
+
+def test_prune_names_curves_that_exist():
+    with pytest.raises(ValueError, match="no val/mig; choose val/elbo"):
+        Prune("val/mig", Asked()).on_validation_end(trainer_at(0.0), None)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["model=beta_vae", "model.beta=2.5", "net.hidden=[3,4]", "optimizer=adamw", "search=vae"],
+        ["experiment=burda2016/vae_reduced", "optimizer.lr=0.003", "net=mlp_deep", "model.ema=null"],
+        ["model=beta_vae", "+schedule@model.beta=linear", "model.beta.epochs=5", "name='a, b'"],
+    ],
+)
+def test_an_experiment_file_composes_to_what_the_overrides_do(overrides, loader, tmp_path):
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment/best.yaml").write_text(text := experiment("Found.", overrides, loader))
+    assert text.startswith("# @package _global_\n# Found.\n")
+    assert "search" not in yaml.safe_load(text)
+    there = compose("train", [*(word for word in overrides if word != "search=vae"), "group=x", "paths.run=x"])
+    here = compose("train", ["experiment=best", "group=x", "paths.run=x", f"hydra.searchpath=[file://{tmp_path}]"])
+    for key in there:
+        if key not in ("experiment", "name"):
+            assert OmegaConf.to_container(here)[key] == OmegaConf.to_container(there)[key], key
+
+
+def test_an_experiment_file_cannot_take_away(loader):
+    with pytest.raises(ValueError, match="~net: an experiment file cannot take away"):
+        experiment("", ["~net"], loader)
