@@ -125,6 +125,31 @@ def of_one_net(path):
     assert "critic" not in (content.get("model") or {}), f"{path}: likewise; it would be that of every critic"
 
 
+@pytest.mark.parametrize(
+    ("model", "monitor", "critics"),
+    [
+        ("aae", "val/mmd2", {"critic": 8}),
+        ("aae_supervised", "val/mmd2", {"critic": 8}),  # it sees the code alone: the class goes to the decoder
+        ("aae_semi", "val/error", {"critics.style": 10, "critics.category": 10}),
+    ],
+)
+def test_adversarial_models_have_the_critics_of_their_paper(model, monitor, critics):
+    """Of `_adversarial`: two layers of 200 that look at the code, its style or its category."""
+    cfg = composed(f"model={model}")
+    built = build_model(cfg, densities_of(cfg, BINARY._replace(given=((10,),) if cfg.data.given == "labels" else ())))
+    shapes = {name: tuple(weight.shape) for name, weight in built.named_parameters() if name.startswith("critic")}
+    assert cfg.monitor == monitor
+    for critic, size in critics.items():
+        weights = [shapes[f"{critic}.net.layers.{layer}.weight"] for layer in (0, 2, 4)]
+        assert weights == [(200, size), (200, 200), (1, 200)]
+
+
+def test_an_experiment_chooses_the_critic_that_it_names():
+    """`_adversarial` once overwrote it."""
+    assert composed("experiment=makhzani2016/gaussian_2d").model.critic.hidden == [1000, 1000]
+    assert composed("experiment=makhzani2016/gaussian_2d_reduced").model.critic.hidden == [200, 200]
+
+
 @pytest.mark.parametrize("experiment", options("experiment"))
 def test_every_experiment_builds_with_every_net(experiment, nets, built):
     cfg = composed(f"experiment={experiment}")
