@@ -21,8 +21,8 @@ from elbolab.batch import Spec, Support
 from elbolab.cli.build import build_data, build_densities, build_model, make
 from elbolab.cli.paths import config_dir
 from elbolab.cli.planning import planned
-from elbolab.cli.search_experiment import is_group
-from elbolab.cli.search_space import read_space
+from elbolab.cli.search.experiment import is_group
+from elbolab.cli.search.space import read_space
 from elbolab.cli.stages import asked, blanks
 from elbolab.data.module import DataModule
 from elbolab.data.splits import Arrays, Splits

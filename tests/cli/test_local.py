@@ -11,11 +11,11 @@ from hydra.core.plugins import Plugins
 from safetensors.torch import load_file
 from tests.cli.conftest import QUICK
 
-from elbolab.cli import shares
 from elbolab.cli.pristine import pristine
-from elbolab.cli.shares import Share, part
 from elbolab.cli.state import read_status, state_of
-from elbolab.cli.workers import how_it_died
+from elbolab.cli.sweep import shares
+from elbolab.cli.sweep.shares import Share, part
+from elbolab.cli.sweep.workers import how_it_died
 
 DYING = '''
 """Imported by a job: no pictures, and a worker that dies once."""
@@ -50,7 +50,7 @@ def steps(folder):
 @pytest.mark.slow
 def test_a_worker_that_dies_fails_its_job_alone_and_the_same_command_goes_on_with_it(shell, no_pictures, monkeypatch):
     """The first job dies, the others share a second process; then the first goes on here, by Hydra's launcher."""
-    monkeypatch.setattr("elbolab.cli.sweep_end.Comparison.__call__", lambda _: "")
+    monkeypatch.setattr("elbolab.cli.sweep.end.Comparison.__call__", lambda _: "")
     (shell.folder / "dying.py").write_text(DYING)
     err = shell("train", "-m", *SWEEP, DIES, "hydra.sweep.dir=sweep", fails=True)
     folder = shell.folder / "sweep"

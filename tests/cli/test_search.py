@@ -11,9 +11,9 @@ from hydra import compose, initialize_config_dir
 from optuna.trial import TrialState
 
 from elbolab.callbacks.prune import Prune
-from elbolab.cli import search_study
 from elbolab.cli.paths import config_dir
-from elbolab.cli.search_trials import lives
+from elbolab.cli.search import study
+from elbolab.cli.search.trials import lives
 from elbolab.cli.state import read_status
 
 SMALL = [
@@ -165,7 +165,7 @@ def test_runs_that_the_study_knows_nothing_of_are_left_alone(searched):
 
 def test_a_locked_database(searched, monkeypatch):
     shell, folder = searched
-    monkeypatch.setattr(search_study, "PATIENCE", 0.05)
+    monkeypatch.setattr(study, "PATIENCE", 0.05)
     with sqlite3.connect(folder / "study.db") as other:
         other.execute("BEGIN EXCLUSIVE")
         err = shell(*SMALL, *SPACE, *PRUNED, *TRIALS, "hydra.sweep.dir=whole", fails=True)
@@ -175,7 +175,7 @@ def test_a_locked_database(searched, monkeypatch):
 
 
 def test_optuna_is_asked_for_where_it_is_missing(shell, monkeypatch):
-    monkeypatch.setattr("elbolab.cli.search_needs.find_spec", lambda _: None)
+    monkeypatch.setattr("elbolab.cli.search.needs.find_spec", lambda _: None)
     assert "pip install 'elbolab[search]'" in shell(*SMALL, *SPACE, fails=True)
 
 

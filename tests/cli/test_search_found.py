@@ -8,7 +8,7 @@ from hydra import compose
 from omegaconf import OmegaConf
 
 from elbolab.callbacks.prune import Prune
-from elbolab.cli.search_experiment import experiment
+from elbolab.cli.search.experiment import experiment
 
 
 class Asked:

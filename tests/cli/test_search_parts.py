@@ -12,14 +12,14 @@ from optuna.samplers import CmaEsSampler, NSGAIISampler, RandomSampler, TPESampl
 from optuna.trial import TrialState
 
 from elbolab.cli.files import write_json
-from elbolab.cli.search import Plan, check_hope
-from elbolab.cli.search_end import conclude, ranked
-from elbolab.cli.search_objectives import Objective, read_objectives, values_of
-from elbolab.cli.search_samplers import SPACE, Grid, Seeded
-from elbolab.cli.search_space import read_space
-from elbolab.cli.search_study import connected, open_study, reaching, shown
-from elbolab.cli.search_trials import Trials, in_rows, present
-from elbolab.cli.sweep import Job
+from elbolab.cli.search.end import conclude, ranked
+from elbolab.cli.search.objectives import Objective, read_objectives, values_of
+from elbolab.cli.search.samplers import SPACE, Grid, Seeded
+from elbolab.cli.search.space import read_space
+from elbolab.cli.search.study import connected, open_study, reaching, shown
+from elbolab.cli.search.sweeper import Plan, check_hope
+from elbolab.cli.search.trials import Trials, in_rows, present
+from elbolab.cli.sweep.parent import Job
 
 
 @pytest.mark.parametrize(
@@ -296,7 +296,7 @@ def plan_of(folder, **options):
         ({"pruner": {"_target_": "optuna.pruners.MedianPruner", "foo": 1}}, "hydra.sweeper.pruner .*'foo'"),
         ({"sampler": {"_target_": "optuna.samplers.TPESampler", "foo": 1}}, "hydra.sweeper.sampler .*'foo'"),
         ({"sampler": {"_target_": "optuna.samplers.Nothing"}}, "hydra.sweeper.sampler .*Nothing"),
-        ({"sampler": {"_target_": "elbolab.cli.search_samplers.Grid"}}, "a has no grid.*hydra/sweeper/sampler=tpe"),
+        ({"sampler": {"_target_": "elbolab.cli.search.samplers.Grid"}}, "a has no grid.*hydra/sweeper/sampler=tpe"),
         ({"sampler": {"_target_": "optuna.samplers.CmaEsSampler"}} | TWO, "multi-objective"),
     ],
 )

@@ -133,7 +133,7 @@ def test_a_stage_may_be_a_run_directory_or_have_overrides_and_a_stage_of_its_own
 
 def test_a_sweep_trains_a_stage_once(at, monkeypatch):
     shutil.rmtree(at.folder / "outputs")
-    monkeypatch.setattr("elbolab.cli.sweep_end.Comparison.__call__", lambda _: "")
+    monkeypatch.setattr("elbolab.cli.sweep.end.Comparison.__call__", lambda _: "")
     sweep = ("optimizer.lr=0.001,0.002", "hydra.sweep.dir=sweep", "hydra/launcher=basic")
     at(*TRAIN, "-m", "experiment=toy/top", *sweep, "debug=steps")
     assert stage_of(at.folder)

@@ -32,7 +32,7 @@ def sweep(shell):
 @pytest.fixture
 def no_comparison(monkeypatch):
     """Sweeps end without pictures."""
-    monkeypatch.setattr("elbolab.cli.sweep_end.Comparison.__call__", lambda _: "")
+    monkeypatch.setattr("elbolab.cli.sweep.end.Comparison.__call__", lambda _: "")
 
 
 @pytest.fixture(scope="module")
@@ -179,7 +179,7 @@ def two_jobs(tmp_path_factory):
     """A finished sweep of two jobs."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("elbolab.cli.evaluate.draw_all", lambda *_, **__: {})
-        patch.setattr("elbolab.cli.sweep_end.Comparison.__call__", lambda _: "")
+        patch.setattr("elbolab.cli.sweep.end.Comparison.__call__", lambda _: "")
         shell = Shell(tmp_path_factory.mktemp("two_jobs"))
         shell(*TWO)
     return shell.folder / "sweep"

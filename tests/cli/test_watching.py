@@ -6,9 +6,9 @@ import pytest
 from rich.console import Console
 
 from elbolab.cli.state import State
-from elbolab.cli.sweep import Job, Sweep, name_of, swept
-from elbolab.cli.sweep_end import again
-from elbolab.cli.watching import Watcher, duration, line, table
+from elbolab.cli.sweep.end import again
+from elbolab.cli.sweep.parent import Job, Sweep, name_of, swept
+from elbolab.cli.sweep.watching import Watcher, duration, line, table
 
 JOBS = [
     Job(0, ["data=digits", "model=vae", "+x=1", "seed=1"]),

@@ -22,7 +22,7 @@ from elbolab.cli.paths import config_dir
 from elbolab.cli.stopping import Stopped, stop_of
 
 if TYPE_CHECKING:
-    from elbolab.cli.sweep import Running
+    from elbolab.cli.sweep.parent import Running
 
 
 PLAIN = {
@@ -70,8 +70,8 @@ def _write_script(args: list[str]) -> None:
 
 def _run_hydra_command(command: str, args: list[str]) -> None:
     """Hydra reads `sys.argv`, and raises instead of printing when HYDRA_FULL_ERROR is set."""
-    from elbolab.cli.sweep import Refused, running
-    from elbolab.cli.sweep_end import close
+    from elbolab.cli.sweep.end import close
+    from elbolab.cli.sweep.parent import Refused, running
 
     args = flags_first(stages_added(args) if command == "train" else args)
     os.environ["HYDRA_FULL_ERROR"] = "1"
@@ -92,7 +92,7 @@ def _run_hydra(command: str, failures: list[Exception], now: "Running") -> None:
     """Hydra, and for a sweep that it begins the word on how to go on, should somebody stop it."""
     from hydra import main as hydra_main
 
-    from elbolab.cli.sweep_end import Unfinished, again, close
+    from elbolab.cli.sweep.end import Unfinished, again, close
 
     try:
         hydra_main(version_base="1.3", config_path=str(config_dir()), config_name=command)(task_of(command, failures))()
@@ -137,7 +137,7 @@ def task_of(command: str, failures: list[Exception]) -> Callable[[Any], Any]:
 
 def _worked(command: str, cfg: Any, folder: Path, overrides: list[str], *, is_job: bool) -> Any:
     """Runs the command of that name, as a job of a sweep where it is one."""
-    from elbolab.cli.jobs import job
+    from elbolab.cli.sweep.jobs import job
 
     if is_job:
         return job(lambda: _checked(command, cfg, overrides), folder, cfg, overrides)

@@ -26,7 +26,7 @@ from elbolab.cli.planning import located, planned
 from elbolab.cli.pretraining import complete
 from elbolab.cli.resume import resumed_config
 from elbolab.cli.run_dir import RunDir, cleared, emptied, held, read_config, save_weights, write_json, write_start
-from elbolab.cli.search_job import judged
+from elbolab.cli.search.job import judged
 from elbolab.cli.stages import Stages, blanks, keep, kept
 from elbolab.cli.state import begun, can_go_on, ended, has_moved, how, read_status, rewritten
 from elbolab.cli.values import absolute_paths

@@ -8,13 +8,13 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from elbolab.cli.local import Local, local
-from elbolab.cli.shares import shares
+from elbolab.cli.sweep.local import Local, local
+from elbolab.cli.sweep.shares import shares
 
 
 @final
 class LocalLauncher(Launcher):
-    """Jobs in warm worker processes on this machine; `elbolab.cli.local` does it.
+    """Jobs in warm worker processes on this machine; `elbolab.cli.sweep.local` does it.
 
     Args:
         workers: jobs at once, null: one.

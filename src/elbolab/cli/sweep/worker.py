@@ -1,4 +1,4 @@
-"""A process that does the jobs of a sweep: ``python -m elbolab.cli.worker``, one after another, its imports made once.
+"""A process that does the jobs of a sweep, one after another, its imports made once: ``-m elbolab.cli.sweep.worker``.
 
 Its parent writes to stdin what is to be called, and reads from a pipe what that returns. When stdin ends without a
 word the parent is dead; the worker then ends itself and whatever it has started, at once, as if it had been killed:

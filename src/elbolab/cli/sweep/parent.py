@@ -151,7 +151,7 @@ class Watch(Callback):
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Refuses the directory of another sweep; then describes this one in it, and watches it."""
-        from elbolab.cli.watching import watching
+        from elbolab.cli.sweep.watching import watching
 
         now = RUNNING.get()
         try:

@@ -1,4 +1,4 @@
-"""A job of a sweep in a process of its own: ``python -m elbolab.cli.alone TASK``.
+"""A job of a sweep in a process of its own: ``python -m elbolab.cli.sweep.alone TASK``.
 
 For jobs on several devices: Lightning starts the other ranks with the arguments of the first, and a rank that reads
 the same task joins it, in the same directory.
@@ -10,7 +10,7 @@ import sys
 import threading
 from pathlib import Path
 
-from elbolab.cli.worker import end_at_once
+from elbolab.cli.sweep.worker import end_at_once
 
 
 def main() -> None:

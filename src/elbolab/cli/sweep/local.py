@@ -15,11 +15,11 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.types import HydraContext
 from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 
-from elbolab.cli.shares import Share
 from elbolab.cli.state import DONE, recorded, state_of
-from elbolab.cli.sweep import RUNNING
-from elbolab.cli.worker import Task
-from elbolab.cli.workers import Died, Worker
+from elbolab.cli.sweep.parent import RUNNING
+from elbolab.cli.sweep.shares import Share
+from elbolab.cli.sweep.worker import Task
+from elbolab.cli.sweep.workers import Died, Worker
 
 T = TypeVar("T")
 

@@ -12,10 +12,10 @@ import optuna
 from filelock import FileLock, Timeout
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from elbolab.cli.search_objectives import Objective, values_of
-from elbolab.cli.search_space import Space
+from elbolab.cli.search.objectives import Objective, values_of
+from elbolab.cli.search.space import Space
 from elbolab.cli.state import is_held, state_of
-from elbolab.cli.sweep import Job
+from elbolab.cli.sweep.parent import Job
 
 WORKERS = ".workers"
 """A file a worker, locked while it lives, in the sweep's directory."""

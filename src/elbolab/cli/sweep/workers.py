@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, final
 
 import elbolab
-from elbolab.cli.shares import Share
-from elbolab.cli.worker import Task
+from elbolab.cli.sweep.shares import Share
+from elbolab.cli.sweep.worker import Task
 
 PATIENCE = 30.0
 """Seconds that a process has to end when it is asked to."""
@@ -84,7 +84,7 @@ class Worker:
         with tempfile.NamedTemporaryFile(suffix=".task") as file:
             file.write(pickle.dumps(task))
             file.flush()
-            process = _begin(["elbolab.cli.alone", file.name], self.share, task.log)
+            process = _begin(["elbolab.cli.sweep.alone", file.name], self.share, task.log)
             with self._at_work(process):
                 code = process.wait()
                 assert process.stdin is not None
@@ -143,7 +143,7 @@ class Worker:
 
 def _begin_warm(share: Share, log: Path) -> tuple[subprocess.Popen, BinaryIO]:
     here, there = os.pipe()
-    process = _begin(["elbolab.cli.worker", str(there)], share, log, there)
+    process = _begin(["elbolab.cli.sweep.worker", str(there)], share, log, there)
     os.close(there)
     return process, os.fdopen(here, "rb")
 

@@ -61,7 +61,7 @@ class Judge:
             validation: how many there have been; what has been told of one is not told again.
             value: of the curve, None to ask again.
         """
-        from elbolab.cli.search_study import place_of, quiet, reaching
+        from elbolab.cli.search.study import place_of, quiet, reaching
 
         place = place_of(self.sweeper.storage, self.folder)
         try:
@@ -89,7 +89,7 @@ class Judge:
     def _trial(self, place: str) -> "FrozenTrial":
         import optuna
 
-        from elbolab.cli.search_study import connected
+        from elbolab.cli.search.study import connected
 
         if self._study is None:
             pruner = instantiate(self.sweeper.pruner, _convert_="all")

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, final
 
 from elbolab.cli.state import DONE, State
-from elbolab.cli.sweep import Job, Sweep, name_of, swept
+from elbolab.cli.sweep.parent import Job, Sweep, name_of, swept
 
 if TYPE_CHECKING:
     from rich.live import Live

@@ -10,15 +10,15 @@ from hydra.plugins.launcher import Launcher
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from elbolab.cli.search_end import conclude
-from elbolab.cli.search_experiment import is_group
-from elbolab.cli.search_objectives import Objective, read_objectives
-from elbolab.cli.search_samplers import SPACE, Grid, Seeded
-from elbolab.cli.search_space import Space, read_space
-from elbolab.cli.search_study import open_study, place_of, quiet, reaching
-from elbolab.cli.search_trials import Trials, in_rows, one_at_a_time, present
+from elbolab.cli.search.end import conclude
+from elbolab.cli.search.experiment import is_group
+from elbolab.cli.search.objectives import Objective, read_objectives
+from elbolab.cli.search.samplers import SPACE, Grid, Seeded
+from elbolab.cli.search.space import Space, read_space
+from elbolab.cli.search.study import open_study, place_of, quiet, reaching
+from elbolab.cli.search.trials import Trials, in_rows, one_at_a_time, present
 from elbolab.cli.state import state_of
-from elbolab.cli.sweep import RUNNING
+from elbolab.cli.sweep.parent import RUNNING
 
 HOPELESS = 3
 """Failures, with no success before them, after which a search ends: its trials have a fault in common."""

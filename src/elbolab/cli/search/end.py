@@ -10,9 +10,9 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from elbolab.cli.files import write_atomically
-from elbolab.cli.search_experiment import experiment
-from elbolab.cli.search_objectives import Objective
-from elbolab.cli.search_space import Space
+from elbolab.cli.search.experiment import experiment
+from elbolab.cli.search.objectives import Objective
+from elbolab.cli.search.space import Space
 from elbolab.cli.state import state_of
 
 SHOWN = 10

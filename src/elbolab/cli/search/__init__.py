@@ -1,0 +1,1 @@
+"""`hydra/sweeper=optuna`: hyper-parameters searched with Optuna, on any launcher."""
