@@ -17,7 +17,7 @@ from tests.cli.conftest import QUICK
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 JOBS = 12
-LONG = [*QUICK, "trainer.max_epochs=150", "trainer.log_every_n_steps=50"]
+LONG = [*QUICK, "trainer.max_epochs=300", "trainer.log_every_n_steps=50"]
 """About ten seconds a job on one thread of an AMD EPYC: training, measuring, pictures."""
 
 WARM = """
@@ -55,18 +55,26 @@ def swept(folder, workers):
     return tuple(after - then for after, then in zip(spent(), before, strict=True))
 
 
-def test_a_sweep_costs_little_beside_its_jobs(tmp_path):
-    load = os.getloadavg()[0]
-    alone, one = one_after_another(tmp_path), swept(tmp_path, 1)
-    print(f"\n{JOBS} jobs, {alone[1] / JOBS:.1f} s each; load {load:.1f} before, {os.getloadavg()[0]:.1f} after")
-    for name, seconds in (("one after another", alone), ("one worker", one)):
-        print(f"{name:<18} {seconds[0]:7.1f} s by the clock, {seconds[1]:7.1f} s of a core")
-    print(f"ratio              {one[0] / alone[0]:7.3f}                 {one[1] / alone[1]:7.3f}")
-    assert one[1] / alone[1] < 1.1
+@pytest.fixture(scope="module")
+def seconds(tmp_path_factory):
+    """By the clock, and of a core: without a sweep, with one worker, with two."""
+    folder, before = tmp_path_factory.mktemp("overhead"), os.getloadavg()[0]
+    taken = {
+        "one after another": one_after_another(folder),
+        "one worker": swept(folder, 1),
+        "two workers": swept(folder, 2),
+    }
+    alone = taken["one after another"]
+    print(f"\n{JOBS} jobs, {alone[1] / JOBS:.1f} s each; load {before:.1f} before, {os.getloadavg()[0]:.1f} after")
+    for name, (clock, core) in taken.items():
+        ratios = f"{clock / alone[0]:.3f} and {core / alone[1]:.3f} of one after another"
+        print(f"{name:<18} {clock:7.1f} s by the clock, {core:7.1f} s of a core: {ratios}")
+    return taken
 
 
-def test_two_workers_on_two_cores(tmp_path):
-    one, two = swept(tmp_path, 1), swept(tmp_path, 2)
-    print(f"\n{JOBS} jobs; load {os.getloadavg()[0]:.1f}; by the clock {one[0]:.1f} s, two workers {two[0]:.1f} s")
-    print(f"speed-up {one[0] / two[0]:.2f}; seconds of a core {one[1]:.1f}, two workers {two[1]:.1f}")
-    assert two[1] / one[1] < 1.3
+def test_a_sweep_costs_little_beside_its_jobs(seconds):
+    assert seconds["one worker"][1] / seconds["one after another"][1] < 1.1
+
+
+def test_two_workers_cost_little_more_than_one(seconds):
+    assert seconds["two workers"][1] / seconds["one worker"][1] < 1.3
