@@ -17,7 +17,7 @@ from tests.cli.conftest import QUICK
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 JOBS = 12
-LONG = [*QUICK, "trainer.max_epochs=300", "trainer.log_every_n_steps=50"]
+LONG = [*QUICK, "trainer.max_epochs=420", "trainer.log_every_n_steps=50"]
 """About ten seconds a job on one thread of an AMD EPYC: training, measuring, pictures."""
 
 WARM = """
