@@ -196,12 +196,13 @@ def swept(entries: Sequence[Entry]) -> list[str]:
 def _by_configuration(entries: Sequence[Entry]) -> list[str]:
     begun = [entry for entry in entries if entry.config]
     apart = ("data",) if len({entry.data for entry in begun}) > 1 else ()
-    told = labels([entry.config for entry in begun], apart) if len(begun) > 1 else [_own_name(entry) for entry in begun]
+    told = labels([entry.config for entry in begun], apart) if len(begun) > 1 else [own_name(entry) for entry in begun]
     names = iter(told)
     return [next(names) if entry.config else entry.folder.name for entry in entries]
 
 
-def _own_name(entry: Entry) -> str:
+def own_name(entry: Entry) -> str:
+    """What a run is called that has no others beside it."""
     return str(entry.config.get("name") or entry.folder.name)
 
 
