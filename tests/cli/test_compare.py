@@ -1,6 +1,7 @@
 """Runs side by side: what they are called, in which order, what the tables and the pictures show."""
 
 import json
+import re
 import shutil
 
 import pytest
@@ -93,7 +94,7 @@ def test_the_tables_have_a_line_a_run_and_columns_for_each_split(finished, tmp_p
         (run / "status.json").unlink()  # as runs of before
     rows = tables(read_entries(runs), None)[0].splitlines()
     (one,) = [row.split() for row in rows if row.strip().startswith("seed=7")]
-    assert one[1:3] == ["1", "finished"]
+    assert one[1] == "1"
     assert {"-12.50", "0.10000"} <= set(one)
     assert len([row for row in rows if f"{report['test']['nll']['value']:.2f}" in row]) == 1
     assert "test elbo" in rows[1]
@@ -110,6 +111,15 @@ def test_runs_that_differ_by_seeds_are_averaged_too(sweep):
     each, mean = tables(read_entries([sweep / "0", sweep / "1"]), None)
     assert "±" not in each
     assert "-11.5 ± 1.5" in mean
+
+
+def test_a_narrow_comparison_is_of_quantities(sweep):
+    each, mean = tables(read_entries([sweep / "0", sweep / "1"]), 80)
+    for name in ("elbo", "rate", "distortion", "nll"):
+        assert name in each.splitlines()[1]
+    assert "finished" not in each
+    assert "more: elbolab runs DIR columns=all" in each
+    assert max(len(re.sub(r"\x1b\[[\d;]*m", "", line)) for line in (each + mean).splitlines()) <= 80
 
 
 def test_a_full_disk_takes_no_table_with_it(sweep, tmp_path, monkeypatch):

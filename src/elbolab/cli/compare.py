@@ -85,9 +85,9 @@ def _drawn(figures: Mapping[str, Figure], folder: Path) -> list[str]:
 def tables(entries: Sequence[Entry], width: int | None) -> list[str]:
     """A line a run, and means over seeds where runs differ by them alone, of every split that was measured."""
     columns = [column for column in columns_of(entries) if column.name in SHOWN]
-    tables = [table_of(entries, columns, width, mean=False)]
+    tables = [table_of(entries, columns, width, mean=False, compared=True)]
     if len({entry.content for entry in entries}) < len(entries):
-        tables.append(table_of(entries, columns, width, mean=True))
+        tables.append(table_of(entries, columns, width, mean=True, compared=True))
     return tables
 
 
