@@ -159,6 +159,11 @@ def test_jobs_of_several_machines_are_not_for_this_launcher(shell):
     assert "job 0 failed: trainer.num_nodes=2: hydra/launcher=local has one machine" in shell.out
 
 
+def test_jobs_of_several_ranks_are_not_for_launchers_within_the_command(shell):
+    shell("train", "-m", *SWEEP[:-1], "trainer.devices=2", "hydra/launcher=basic", "hydra.sweep.dir=sweep", fails=True)
+    assert "job 0 failed: trainer.devices=2: under hydra/launcher=basic the ranks of a job cannot be told" in shell.out
+
+
 @pytest.fixture
 def no_joblib(monkeypatch):
     """As where no plugin of Hydra's is installed but elbolab's own."""

@@ -25,8 +25,8 @@ OF_HYDRA = "multirun.yaml"
 REFUSED = {SWEEP, OF_HYDRA, ".lock", ".study.lock"}
 """All that the directory of a sweep holds in which no job has begun."""
 
-SHARED_TERMINAL = ("basic", "joblib", "ray")
-"""Launchers whose jobs write to the terminal that the command was typed in: a live table would be torn by them."""
+WITHIN = ("basic", "joblib", "ray")
+"""Launchers whose jobs run within a process of the command: they write to its terminal, and would tear a live table."""
 
 
 class Job(NamedTuple):
@@ -166,7 +166,7 @@ class Watch(Callback):
         now = RUNNING.get()
         try:
             sweep = now.stack.enter_context(opened(config))
-            live = str(config.hydra.runtime.choices.get("hydra/launcher")) not in SHARED_TERMINAL
+            live = str(config.hydra.runtime.choices.get("hydra/launcher")) not in WITHIN
             now.shown.enter_context(watching(sweep, live=live))
             now.sweeps.append(sweep)
         except Exception as error:
