@@ -79,7 +79,7 @@ def _drawn(figures: Mapping[str, Figure], folder: Path) -> list[str]:
     try:
         return [f"  {path}" for path in write_figures(figures, folder)] if figures else []
     except OSError as error:
-        return [f"no pictures: {error}"]
+        return [f"not all pictures are written: {error}"]
 
 
 def tables(entries: Sequence[Entry], width: int | None) -> list[str]:
