@@ -18,7 +18,7 @@ from elbolab.cli.search.objectives import Objective, read_objectives, values_of
 from elbolab.cli.search.samplers import SPACE, Grid, Seeded
 from elbolab.cli.search.space import read_space
 from elbolab.cli.search.study import ANSWER, connected, limits, open_study, reaching, shown
-from elbolab.cli.search.sweeper import Plan, check_hope
+from elbolab.cli.search.sweeper import Plan, check_hope, check_words
 from elbolab.cli.search.trials import Trials, in_rows, present
 from elbolab.cli.sweep.parent import Job
 
@@ -354,6 +354,15 @@ def test_a_search_in_which_nothing_works_ends(tmp_path):
         check_hope(trials)
     study.tell(0, 1.0)
     check_hope(trials)
+
+
+def test_trials_that_leave_no_word_are_named(tmp_path):
+    with present(tmp_path) as name:
+        trials = Trials(forgetful(), ONE, tmp_path, 3, 3, name)
+        for job in trials.take()[:2]:
+            end(tmp_path, job, "finished", 1.0)
+        with pytest.raises(ValueError, match=r"trials 2 have left no word in .* \(a full disk"):
+            check_words(trials)
 
 
 @pytest.mark.parametrize(("mode", "numbers"), [("max", [1, 2, 0]), ("min", [0, 1, 2])])
