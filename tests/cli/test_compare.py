@@ -1,12 +1,13 @@
 """Runs side by side: what they are called, in which order, what the tables and the pictures show."""
 
 import json
+import re
 import shutil
 
 import pytest
 import yaml
 
-from elbolab.cli.compare import MOST_PANELS, _tables, compare, evaluated, print_comparison
+from elbolab.cli.compare import MOST_PANELS, compare, evaluated, print_comparison, tables
 from elbolab.cli.gather import read_entries
 from elbolab.cli.labels import labels
 
@@ -91,9 +92,9 @@ def test_the_tables_have_a_line_a_run_and_columns_for_each_split(finished, tmp_p
     runs = [tmp_path / "s" / "0", tmp_path / "s" / "1"]
     for run in runs:
         (run / "status.json").unlink()  # as runs of before
-    rows = _tables(read_entries(runs), None)[0].splitlines()
+    rows = tables(read_entries(runs), None)[0].splitlines()
     (one,) = [row.split() for row in rows if row.strip().startswith("seed=7")]
-    assert one[1:3] == ["1", "finished"]
+    assert one[1] == "1"
     assert {"-12.50", "0.10000"} <= set(one)
     assert len([row for row in rows if f"{report['test']['nll']['value']:.2f}" in row]) == 1
     assert "test elbo" in rows[1]
@@ -107,9 +108,30 @@ def test_runs_that_differ_by_seeds_are_averaged_too(sweep):
         report = json.loads(path.read_text())
         report["test"]["elbo"]["value"] = value
         path.write_text(json.dumps(report))
-    each, mean = _tables(read_entries([sweep / "0", sweep / "1"]), None)
+    each, mean = tables(read_entries([sweep / "0", sweep / "1"]), None)
     assert "±" not in each
     assert "-11.5 ± 1.5" in mean
+
+
+def test_a_narrow_comparison_is_of_quantities(sweep):
+    each, mean = tables(read_entries([sweep / "0", sweep / "1"]), 62)
+    for name in ("elbo", "rate", "distortion", "nll"):
+        assert name in each.splitlines()[1]
+    assert "finished" not in each
+    assert "more: elbolab runs DIR columns=all" in each
+    assert max(len(re.sub(r"\x1b\[[\d;]*m", "", line)) for line in (each + mean).splitlines()) <= 62
+
+
+def test_a_full_disk_takes_no_table_with_it(sweep, tmp_path, monkeypatch):
+    def full(path, *_, **__):
+        path.touch()
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", lambda _, path, **__: full(path))
+    text = compare([sweep / "0", sweep / "1"], tmp_path / "pictures", None)
+    assert "seed=100" in text
+    assert text.splitlines()[-1].startswith("not all pictures are written: [Errno 28] No space left on device: ")
+    assert not list((tmp_path / "pictures").iterdir())
 
 
 def test_pictures_of_runs_on_the_same_data(sweep, tmp_path):

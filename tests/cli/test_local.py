@@ -8,14 +8,17 @@ import pytest
 import torch
 from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
+from omegaconf import OmegaConf
 from safetensors.torch import load_file
 from tests.cli.conftest import QUICK
 
 from elbolab.cli.pristine import pristine
+from elbolab.cli.run_dir import RunDir
 from elbolab.cli.state import read_status, state_of
 from elbolab.cli.sweep import shares
 from elbolab.cli.sweep.shares import Share, part
 from elbolab.cli.sweep.workers import how_it_died
+from elbolab.cli.train import _how
 
 DYING = '''
 """Imported by a job: no pictures, and a worker that dies once."""
@@ -29,11 +32,15 @@ elbolab.cli.evaluate.draw_all = lambda *_, **__: {}
 class Die(L.Callback):
     """Kills its process at a step, the first time."""
 
-    def __init__(self, at, mark):
-        self.at, self.mark = at, pathlib.Path(mark)
+    def __init__(self, at, mark, rank=0):
+        self.at, self.mark, self.rank = at, pathlib.Path(mark), rank
+
+    def on_train_start(self, trainer, *_):
+        with open("begun.txt", "a") as file:
+            file.write(f"{pathlib.Path(trainer.default_root_dir).name} {trainer.global_step}\\n")
 
     def on_train_batch_end(self, trainer, *_):
-        if trainer.global_step >= self.at and not self.mark.exists():
+        if trainer.global_step >= self.at and trainer.global_rank == self.rank and not self.mark.exists():
             self.mark.touch()
             os.kill(os.getpid(), 9)
 '''
@@ -152,6 +159,11 @@ def test_jobs_of_several_machines_are_not_for_this_launcher(shell):
     assert "job 0 failed: trainer.num_nodes=2: hydra/launcher=local has one machine" in shell.out
 
 
+def test_jobs_of_several_ranks_are_not_for_launchers_within_the_command(shell):
+    shell("train", "-m", *SWEEP[:-1], "trainer.devices=2", "hydra/launcher=basic", "hydra.sweep.dir=sweep", fails=True)
+    assert "job 0 failed: trainer.devices=2: under hydra/launcher=basic the ranks of a job cannot be told" in shell.out
+
+
 @pytest.fixture
 def no_joblib(monkeypatch):
     """As where no plugin of Hydra's is installed but elbolab's own."""
@@ -170,15 +182,32 @@ def test_a_launcher_that_is_not_installed_says_how_it_is(shell, no_joblib, name)
     assert err.endswith("error: hydra-joblib-launcher is not installed: pip install 'elbolab[joblib]'\n")
 
 
+def test_a_run_that_its_machine_has_failed_goes_on(tmp_path):
+    run, cfg = RunDir(tmp_path), OmegaConf.create({"resume": None})
+    with pytest.raises(ValueError, match="not been initialized") as lost:
+        torch.distributed.all_reduce(torch.zeros(1))
+    with pytest.raises(RuntimeError) as own:
+        torch.zeros(1).expand(2).view(3)
+    errors = [lost.value, OSError(28, "No space left on device"), own.value]
+    assert [_how(error, cfg, run)[0] for error in errors] == ["failed"] * 3
+    run.last.parent.mkdir()
+    run.last.touch()
+    assert [_how(error, cfg, run)[0] for error in errors] == ["interrupted", "interrupted", "failed"]
+
+
 @pytest.mark.slow
-def test_a_job_on_several_devices_has_a_process_of_its_own_and_goes_on_in_it(shell):
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_job_on_several_devices_has_a_process_of_its_own_and_goes_on_in_it(shell, rank):
+    dies = DIES.replace("}", f", rank: {rank}}}")
     (shell.folder / "dying.py").write_text(DYING)
     many = ["trainer.devices=2", "trainer.strategy=ddp", "hydra.sweep.dir=sweep"]
-    shell("train", "-m", *SWEEP[:-1], "seed=1,2", *many, DIES, fails=True)
+    shell("train", "-m", *SWEEP[:-1], "seed=1,2", *many, dies, fails=True)
     folder = shell.folder / "sweep"
-    (dead,) = {state_of(folder / num).state for num in "01"} - {"finished"}
-    assert dead in ("interrupted", "failed")  # where the other rank dies, the first fails before it is killed
-    shell("train", "-m", *SWEEP[:-1], "seed=1,2", *many, DIES)
+    (dead,) = [num for num in "01" if state_of(folder / num).state != "finished"]
+    assert state_of(folder / dead).state == "interrupted"  # whichever rank it was
+    shell("train", "-m", *SWEEP[:-1], "seed=1,2", *many, dies)
+    begun = (line.split() for line in (shell.folder / "begun.txt").read_text().splitlines())
+    assert [int(step) > 0 for num, step in begun if num == dead] == [False, False, True, True]
     shell("train", "-m", *SWEEP[:-1], "seed=1,2", *many[:-1], "hydra.sweep.dir=whole")
     for num in "01":
         assert steps(folder / num) == steps(shell.folder / "whole" / num)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import sqlite3
 from types import SimpleNamespace
 
 import optuna
@@ -16,8 +17,8 @@ from elbolab.cli.search.end import conclude, ranked
 from elbolab.cli.search.objectives import Objective, read_objectives, values_of
 from elbolab.cli.search.samplers import SPACE, Grid, Seeded
 from elbolab.cli.search.space import read_space
-from elbolab.cli.search.study import connected, open_study, reaching, shown
-from elbolab.cli.search.sweeper import Plan, check_hope
+from elbolab.cli.search.study import ANSWER, connected, limits, open_study, reaching, shown
+from elbolab.cli.search.sweeper import Plan, check_hope, check_words
 from elbolab.cli.search.trials import Trials, in_rows, present
 from elbolab.cli.sweep.parent import Job
 
@@ -82,17 +83,14 @@ def value(trial):
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_trial_is_the_same_in_whatever_process_it_is_chosen(name):
-    """One process chooses all; others choose one each, and are killed between two parameters.
-
-    (Not NSGA-II, which writes a generation's parents down in another order than it first reads them in.)
-    """
+    """One process chooses all; others choose one each, and are killed between two parameters."""
     chosen = []
     for is_new in (False, True):
         study = optuna.create_study(sampler=Seeded(RECIPES[name], 3))
-        for _ in range(7):
+        for _ in range(10):
             if is_new:
                 study.sampler = Seeded(RECIPES[name], 3)
-                begun = study.ask(fixed_distributions={} if name == "nsgaii" else {"a": WIDE["a"]})
+                begun = study.ask(fixed_distributions={"a": WIDE["a"]})
                 trial = optuna.trial.Trial(study, begun._trial_id)
                 for key, distribution in WIDE.items():
                     trial._suggest(key, distribution)
@@ -326,6 +324,25 @@ def test_a_database_that_is_not_there(tmp_path):
         plan.open()
 
 
+def test_a_study_on_a_full_disk():
+    full = sqlite3.OperationalError("database or disk is full")
+    with pytest.raises(ValueError, match="make room, and give the command again"), reaching("sqlite:///study.db"):
+        raise full
+
+
+@pytest.mark.parametrize(
+    ("place", "told"),
+    [
+        ("postgresql+psycopg://db/x", {"connect_timeout": ANSWER}),
+        ("postgresql+pg8000://db/x", {"timeout": ANSWER}),
+        ("mysql+pymysql://db/x?read_timeout=99", {"connect_timeout": ANSWER, "write_timeout": ANSWER}),
+        ("oracle+cx_oracle://db/x", {}),
+    ],
+)
+def test_a_database_that_never_answers_is_given_up(place, told):
+    assert limits(place) == told
+
+
 def test_a_search_in_which_nothing_works_ends(tmp_path):
     study = forgetful()
     with present(tmp_path) as name:
@@ -337,6 +354,15 @@ def test_a_search_in_which_nothing_works_ends(tmp_path):
         check_hope(trials)
     study.tell(0, 1.0)
     check_hope(trials)
+
+
+def test_trials_that_leave_no_word_are_named(tmp_path):
+    with present(tmp_path) as name:
+        trials = Trials(forgetful(), ONE, tmp_path, 3, 3, name)
+        for job in trials.take()[:2]:
+            end(tmp_path, job, "finished", 1.0)
+        with pytest.raises(ValueError, match=r"trials 2 have left no word in .* \(a full disk"):
+            check_words(trials)
 
 
 @pytest.mark.parametrize(("mode", "numbers"), [("max", [1, 2, 0]), ("min", [0, 1, 2])])
@@ -356,6 +382,8 @@ def test_two_objectives_have_a_front(tmp_path, loader):
         )
         study.add_trial(trial)
     objectives = [Objective("val/rate", "min"), Objective("val/distortion", "min")]
+    (tmp_path / "conf/experiment").mkdir(parents=True)
+    (tmp_path / "conf/experiment/pareto_2.yaml").touch()  # was on the front before trial 1
     said = conclude(study, objectives, space, tmp_path, loader).splitlines()
     assert said[0] == "4 trials: 4 finished"
     assert [line.split()[0] for line in said[1:5]] == ["trial", "3", "1", "0"]
@@ -367,3 +395,8 @@ def test_two_objectives_have_a_front(tmp_path, loader):
         "pareto_3",
     ]
     assert said[-1].endswith("experiment=pareto_0")
+    (tmp_path / "conf").rename(tmp_path / "away")
+    (tmp_path / "conf").touch()
+    without = conclude(study, objectives, space, tmp_path, loader).splitlines()
+    assert without[:5] == said[:5]
+    assert without[-1].startswith("the best could not be written: ")

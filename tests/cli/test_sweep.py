@@ -10,6 +10,8 @@ from filelock import FileLock
 from omegaconf import OmegaConf
 from tests.cli.conftest import QUICK, Shell
 
+from elbolab.cli.compare import tables
+from elbolab.cli.gather import read_entries
 from elbolab.cli.state import read_status
 from elbolab.models.base import ElboModule
 
@@ -185,6 +187,14 @@ def two_jobs(tmp_path_factory):
     return shell.folder / "sweep"
 
 
+def test_jobs_that_differ_by_their_seeds_are_averaged(two_jobs):
+    """Their titles name the seeds: what a real sweep writes says so, and no made-up configuration."""
+    each, mean = tables(read_entries([two_jobs]), None)
+    assert "±" not in each
+    assert mean.count("±") > 1
+    assert mean.splitlines()[-1].split()[:2] == ["digits_vae", "2"]
+
+
 def put_back(folder, state):
     """A finished job as one that ended otherwise after its last step."""
     (folder / "status.json").write_text(json.dumps(read_status(folder) | {"state": state, "ended": None}))
@@ -240,6 +250,8 @@ def test_a_job_that_cannot_be_measured_is_not_trained_again(shell, sweep, no_com
         (["hydra.sweep.dir=runs"], "holds runs, and no sweep.json says of which sweep: choose another"),
         (["hydra.sweep.dir=torn"], "torn/sweep.json is no description of a sweep"),
         (["seed=interval(0,1)"], "does not support sweep type"),
+        (["hydra.sweep.dir=new", "modle=vae,ae"], "the config has no 'modle'; did you mean"),
+        (["hydra.sweep.dir=new", "hydra/launcher=local", "hydra.launcher.workers=0"], "workers=0: it is at least 1"),
     ],
 )
 def test_a_sweep_that_cannot_be_has_one_clear_message(shell, args, message):
@@ -279,4 +291,4 @@ def test_a_disk_that_fills_up_fails_the_jobs_and_says_so(shell, sweep, monkeypat
 
     monkeypatch.setattr("elbolab.cli.train.check_net", full)
     shell("train", "-m", *SHORT, "seed=1", fails=True)
-    assert "job 0 failed: [Errno 28] No space left on device" in shell.out
+    assert "job 0 failed: [Errno 28] No space left on device. Make room; then the same sweep goes on" in shell.out

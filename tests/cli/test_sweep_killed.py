@@ -107,8 +107,10 @@ def test_a_sweep_that_is_killed_twice_ends_as_one_that_was_not(tmp_path):
             os.kill(pid, signal.SIGKILL)
         parent.communicate()
         wait_until(lambda: not any(is_alive(pid) for pid in workers), 5)  # noqa: B023
+        # threads of a killed process may hold its locks for a moment longer than it is there
+        wait_until(lambda: "running" not in [state.state for state in states(sweep)], 5)
+        assert "killed" in [state.state for state in states(sweep)]
         done = [num for num in range(JOBS) if states(sweep)[num].state == "finished"]
-        assert [state.state for state in states(sweep)].count("killed") >= 1
         kept |= {num: (sweep / str(num) / "weights.safetensors").stat().st_mtime_ns for num in done}
     last = start(tmp_path, "sweep")
     last.communicate(timeout=600)

@@ -8,7 +8,7 @@ from rich.console import Console
 from elbolab.cli.state import State
 from elbolab.cli.sweep.end import again
 from elbolab.cli.sweep.parent import Job, Sweep, name_of, swept
-from elbolab.cli.sweep.watching import Watcher, duration, line, table
+from elbolab.cli.sweep.watching import Watcher, duration, line, short, table
 
 JOBS = [
     Job(0, ["data=digits", "model=vae", "+x=1", "seed=1"]),
@@ -48,17 +48,37 @@ def test_durations(seconds, said):
     assert duration(seconds) == said
 
 
-def drawn(rows):
-    states = {0: RUNNING, 1: FAILED, 2: State("waiting")}
-    console = Console(file=StringIO(), width=120)
+def drawn(rows, width=120, failed=FAILED):
+    states = {0: RUNNING, 1: failed, 2: State("waiting")}
+    console = Console(file=StringIO(), width=width)
     console.print(table(JOBS, states, rows))
     return [text.split() for text in console.file.getvalue().splitlines()]
 
 
+def test_a_long_error_takes_one_line():
+    *_, failed, waiting, _ = drawn(10, 80, FAILED._replace(error="too small " * 30))
+    assert failed[:5] == ["1", "vae", "1", "2", "failed:"]
+    assert failed[-3:] == ["…", "1", "s"]
+    assert waiting == ["2", "ae", "1", "waiting"]
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("0.0007576997037540093", "0.0007577"),
+        ("1e-4", "1e-4"),
+        ("123456789", "123456789"),
+        ("runs/v1.2.x", "runs/v1.2.x"),
+    ],
+)
+def test_numbers_that_nobody_has_typed_are_short(value, said):
+    assert short(value) == said
+
+
 def test_the_table_has_a_line_a_job():
     heading, *lines = drawn(10)
-    assert heading == ["job", "model", "x", "seed", "state", "epoch", "best", "time"]
-    assert lines[0] == ["0", "vae", "1", "1", "running", "3/20", "val/elbo", "-101.25", "1:05"]
+    assert heading == ["job", "model", "x", "seed", "state", "epoch", "best", "val/elbo", "time"]
+    assert lines[0] == ["0", "vae", "1", "1", "running", "3/20", "-101.25", "1:05"]
     assert lines[1] == ["1", "vae", "1", "2", "failed:", "too", "small", "1", "s"]
     assert lines[2] == ["2", "ae", "1", "waiting"]
     assert " ".join(lines[3]) == "1 running, 1 failed, 1 waiting"

@@ -1,5 +1,7 @@
 """When the newest state is saved, and what it then holds."""
 
+import resource
+
 import pytest
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
@@ -68,14 +70,23 @@ def test_a_state_that_is_not_finite_is_not_saved(tmp_path):
 
 
 def test_a_full_disk_leaves_no_half_state(tmp_path):
-    def full(path):
-        path.write_bytes(b"half")
-        raise OSError(28, "No space left on device")
-
+    """A limit on the size of files cuts a write short, as a full disk does."""
     trainer = fit(small_vae(), max_epochs=1, callbacks=[newest := Newest(str(tmp_path))])
     whole = (tmp_path / "last.ckpt").read_bytes()
-    trainer.save_checkpoint = full
-    with pytest.raises(OSError, match="No space left"):
-        newest.save(trainer, trainer.lightning_module)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(OSError, match=r"File too large: '.*last.ckpt'"):
+            newest.save(trainer, trainer.lightning_module)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert [p.name for p in tmp_path.iterdir()] == ["last.ckpt"]
     assert (tmp_path / "last.ckpt").read_bytes() == whole
+
+
+def test_checkpoints_are_written_where_they_belong(tmp_path, monkeypatch):
+    """By way of another file system they would be copied, and a kill would leave half of one."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
+    best = ModelCheckpoint(str(tmp_path), "best", monitor="val/elbo", mode="max")
+    fit(small_vae(), max_epochs=1, callbacks=[best, Newest(str(tmp_path))])
+    assert {p.name for p in tmp_path.iterdir()} == {"best.ckpt", "last.ckpt"}

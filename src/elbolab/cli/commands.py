@@ -104,8 +104,9 @@ def _run_hydra(command: str, failures: list[Exception], now: "Running") -> None:
         stopped.message += f"; go on with: {again(now.sweeps[0], [command, *sys.argv[1:]])}"
         raise stopped from error
     except Exception:
-        with suppress(Unfinished):
-            close(now, [command, *sys.argv[1:]])
+        if any(sweep.has_begun() for sweep in now.sweeps):  # or it was refused, and the error says why
+            with suppress(Unfinished):
+                close(now, [command, *sys.argv[1:]])
         raise
 
 

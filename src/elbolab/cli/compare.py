@@ -71,16 +71,23 @@ def compare(paths: Sequence[Path], folder: Path, width: int | None) -> str:
     named = {entry.name: run for entry, run in zip(entries, runs, strict=True)}
     figures = _pictures(named, {entry.name: entry.report for entry in entries}) if same_data else {}
     lines = [] if same_data else ["these runs are of different data: no picture puts them side by side"]
-    written = write_figures(figures, folder.absolute()) if figures else []
-    return "\n".join([*_tables(entries, width), *lines, *(f"  {path}" for path in written)])
+    return "\n".join([*tables(entries, width), *lines, *_drawn(figures, folder.absolute())])
 
 
-def _tables(entries: Sequence[Entry], width: int | None) -> list[str]:
+def _drawn(figures: Mapping[str, Figure], folder: Path) -> list[str]:
+    """Where the pictures are; a full disk takes no table with it."""
+    try:
+        return [f"  {path}" for path in write_figures(figures, folder)] if figures else []
+    except OSError as error:
+        return [f"not all pictures are written: {error}"]
+
+
+def tables(entries: Sequence[Entry], width: int | None) -> list[str]:
     """A line a run, and means over seeds where runs differ by them alone, of every split that was measured."""
     columns = [column for column in columns_of(entries) if column.name in SHOWN]
-    tables = [table_of(entries, columns, width, mean=False)]
+    tables = [table_of(entries, columns, width, mean=False, compared=True)]
     if len({entry.content for entry in entries}) < len(entries):
-        tables.append(table_of(entries, columns, width, mean=True))
+        tables.append(table_of(entries, columns, width, mean=True, compared=True))
     return tables
 
 

@@ -4,6 +4,7 @@ import re
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
+from errno import EDQUOT, ENOSPC
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ from elbolab.cli.keys import composed_keys
 from elbolab.cli.listing import groups_of, read_choices, split_args
 from elbolab.cli.nearest import did_you_mean, last_part, nearest, nearest_keys
 from elbolab.cli.stopping import Stopped, stop_of
+
+FULL = (ENOSPC, EDQUOT)
+"""How a system says that a disk, or what a user may have of it, is full."""
 
 PLUGINS = {"hydra_joblib_launcher": "joblib", "hydra_ray_launcher": "ray"}
 """Plugins of Hydra's, and the extra of elbolab that installs each."""
@@ -76,6 +80,8 @@ def explain(error: BaseException, dirs: Sequence[Path], argv: Sequence[str]) -> 
             return _unknown_argument(keyword[1], str(error), dirs, argv)
         case RuntimeError() if plugin := re.search(r"Unknown plugin class : 'hydra_plugins\.(\w+)", str(error)):
             return _no_plugin(plugin[1])
+        case OSError() if error.errno in FULL:
+            return f"{error}. Make room; then the same sweep goes on, and a single run with elbolab train resume=DIR"
         case ValueError() | OSError() | NotImplementedError():
             return str(error)
     if type(error).__name__ == "OutOfMemoryError":  # torch's, named without importing torch

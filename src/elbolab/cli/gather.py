@@ -13,7 +13,7 @@ import yaml
 
 from elbolab.cli.content import content_of
 from elbolab.cli.labels import MOST_DIFFERENCES, flat, labels
-from elbolab.cli.nearest import last_part
+from elbolab.cli.nearest import last_part, last_parts
 from elbolab.cli.state import State, state_of
 from elbolab.cli.sweep.parent import read_sweep
 from elbolab.evaluation.report import SPLITS, Report, read_report
@@ -177,8 +177,7 @@ def renamed(entries: Sequence[Entry]) -> list[Entry]:
 def _by_overrides(entries: Sequence[Entry]) -> list[str] | None:
     """``model=vae, seed=1``; None where that tells them not apart, or not in a few words."""
     keys = swept(entries)
-    last = [last_part(key) for key in keys]
-    words = [key if last.count(part) > 1 else part for key, part in zip(keys, last, strict=True)]
+    words = last_parts(keys)
     names = [_told(entry, dict(zip(keys, words, strict=True))) for entry in entries]
     return names if len(keys) <= MOST_DIFFERENCES and all(names) and len(set(names)) == len(names) else None
 
@@ -196,12 +195,13 @@ def swept(entries: Sequence[Entry]) -> list[str]:
 def _by_configuration(entries: Sequence[Entry]) -> list[str]:
     begun = [entry for entry in entries if entry.config]
     apart = ("data",) if len({entry.data for entry in begun}) > 1 else ()
-    told = labels([entry.config for entry in begun], apart) if len(begun) > 1 else [_own_name(entry) for entry in begun]
+    told = labels([entry.config for entry in begun], apart) if len(begun) > 1 else [own_name(entry) for entry in begun]
     names = iter(told)
     return [next(names) if entry.config else entry.folder.name for entry in entries]
 
 
-def _own_name(entry: Entry) -> str:
+def own_name(entry: Entry) -> str:
+    """What a run is called that has no others beside it."""
     return str(entry.config.get("name") or entry.folder.name)
 
 

@@ -38,6 +38,12 @@ def last_part(key: str) -> str:
     return key.rpartition(".")[2]
 
 
+def last_parts(keys: Sequence[str]) -> list[str]:
+    """Each key by what follows its last dot, where no other key ends so."""
+    last = [last_part(key) for key in keys]
+    return [key if last.count(part) > 1 else part for key, part in zip(keys, last, strict=True)]
+
+
 def did_you_mean(found: list[str]) -> str:
     """``; did you mean 'a' or 'b'?``, empty where nothing was found."""
     return f"; did you mean {' or '.join(repr(word) for word in found)}?" if found else ""

@@ -7,7 +7,7 @@ from statistics import fmean, stdev
 from typing import NamedTuple, final
 
 from elbolab.cli.content import SEEDS
-from elbolab.cli.gather import Entry
+from elbolab.cli.gather import Entry, own_name
 from elbolab.cli.labels import labels
 from elbolab.evaluation.report import HEADLINES, SPLITS
 
@@ -127,6 +127,8 @@ def _names(groups: Sequence[Sequence[Entry]]) -> list[str]:
     names = [_without_seeds(group[0].name) if len(group) > 1 else group[0].name for group in groups]
     if all(names) and len(set(names)) == len(names):
         return names
+    if len(groups) == 1:
+        return [own_name(groups[0][0])]
     begun = [group[0].config for group in groups if group[0].config]
     told = iter(labels([_unseeded(config) for config in begun]))
     return [next(told) if group[0].config else group[0].name for group in groups]

@@ -1,7 +1,6 @@
 """The run directory: everything that a run leaves, and what rebuilds its model without the data."""
 
 import json
-import os
 import platform
 import shutil
 import subprocess
@@ -15,7 +14,7 @@ import torch
 from filelock import FileLock, Timeout
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
 from elbolab.batch import Spec
@@ -23,6 +22,7 @@ from elbolab.benchmark.machine import name_of
 from elbolab.cli.files import write_atomically, write_json
 from elbolab.cli.state import newest_state
 from elbolab.training.newest import moved
+from elbolab.training.saving import write_whole
 
 BRIEFLY = 0.3
 """Seconds in which a lock is asked for: `state.is_held` looks at it by taking it for a moment."""
@@ -195,9 +195,7 @@ def read_spec(run: RunDir) -> Spec:
 
 def save_weights(path: Path, module: nn.Module) -> None:
     """Parameters and buffers as safetensors, atomically: no pickle."""
-    beside = path.with_name(f".{path.name}.tmp")
-    save_file({name: t.detach().cpu().contiguous() for name, t in module.state_dict().items()}, beside)
-    os.replace(beside, path)
+    write_whole(path, save({name: t.detach().cpu().contiguous() for name, t in module.state_dict().items()}))
 
 
 def load_weights(path: Path, module: nn.Module) -> None:

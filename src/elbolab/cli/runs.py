@@ -27,6 +27,12 @@ WIDE = 100_000
 FEWEST = 2
 """Quantities that are shown even where facts must go for it."""
 
+COMPARED = 4
+"""Quantities of a comparison for which facts must go: bound, rate, distortion and likelihood."""
+
+KNOWN = ("state", "epoch", "age")
+"""Facts that say nothing in a comparison: all of its runs have been measured."""
+
 SPARED = ("age", "folder", "best", "epoch")
 """Facts that go where there is no room, one after the other."""
 
@@ -56,7 +62,13 @@ def print_runs(args: Sequence[str]) -> None:
 
 
 def table_of(
-    entries: Sequence[Entry], columns: Sequence[Column], width: int | None, *, mean: bool, asked: bool = False
+    entries: Sequence[Entry],
+    columns: Sequence[Column],
+    width: int | None,
+    *,
+    mean: bool,
+    asked: bool = False,
+    compared: bool = False,
 ) -> str:
     """A line a run, or a configuration with means over its seeds; fitted where a terminal reads it.
 
@@ -66,10 +78,12 @@ def table_of(
         width: columns of the terminal; None where there is none, and no colours either.
         mean: a line for all runs that differ by seeds alone.
         asked: show all of the quantities, whatever the width.
+        compared: all have been measured, and this is no answer of `elbolab runs`.
     """
     console = Console(width=width or WIDE, highlight=False, force_terminal=width is not None)
     with console.capture() as shown:
-        console.print(_fitted(configurations(entries) if mean else rows_of(entries), columns, console, mean, asked))
+        rows = configurations(entries) if mean else rows_of(entries)
+        console.print(_fitted(rows, columns, console, mean=mean, asked=asked, compared=compared))
     return "\n".join(line.rstrip() for line in shown.get().splitlines())
 
 
@@ -116,22 +130,29 @@ def _asked(word: str, by_key: dict[str, Column], names: dict[str, Column]) -> Co
     return column
 
 
-def _fitted(rows: Sequence[Row], columns: Sequence[Column], console: Console, mean: bool, asked: bool) -> Table:
+def _fitted(
+    rows: Sequence[Row], columns: Sequence[Column], console: Console, *, mean: bool, asked: bool, compared: bool
+) -> Table:
     """Without the last quantities, then without facts, as far as the width wants it; long names are folded first."""
     unbounded = console.options.update(width=WIDE)
     folded = max(0, max(len(row.name) for row in rows) - NAME)
-    quantities = [len(columns)] if asked else range(len(columns), min(FEWEST, len(columns)) - 1, -1)
-    tries = [(num, ()) for num in quantities] + [(quantities[-1], SPARED[: i + 1]) for i in range(len(SPARED))]
+    fewest, few = (len(columns) if asked else min(n, len(columns)) for n in (FEWEST, COMPARED if compared else FEWEST))
+    tries: list[tuple[int, Sequence[str]]] = [(num, ()) for num in range(len(columns), few - 1, -1)]
+    tries += [(few, SPARED[: i + 1]) for i in range(len(SPARED))]
+    tries += [(num, SPARED) for num in range(few - 1, fewest - 1, -1)]
+    where = "elbolab runs DIR columns=all" if compared else "columns=all, or columns=test.elbo,..."
     for num, spared in tries:
-        table = _table(rows, columns[:num], mean, spared, left=len(columns) - num)
+        caption = f"{len(columns) - num} more: {where}" if num < len(columns) else None
+        table = _table(rows, columns[:num], mean, (*(KNOWN if compared else ()), *spared), caption)
         if Measurement.get(console, unbounded, table).maximum - folded <= console.width:
             break
     return table
 
 
-def _table(rows: Sequence[Row], columns: Sequence[Column], mean: bool, spared: Sequence[str], left: int) -> Table:
+def _table(
+    rows: Sequence[Row], columns: Sequence[Column], mean: bool, spared: Sequence[str], caption: str | None
+) -> Table:
     """A line a row; what is the best of a quantity is bold; facts that no run has are left out."""
-    caption = f"{left} more: columns=all, or columns=test.elbo,..." if left else None
     table = Table(box=SIMPLE_HEAD, caption=caption, caption_justify="left", pad_edge=False)
     table.add_column("run", overflow="fold")
     facts = [_facts_of_many(row) if mean else _facts(row, _above(rows)) for row in rows]

@@ -20,6 +20,7 @@ from elbolab.cli.begin import Begin
 from elbolab.cli.boards import conclude, title_of, watched
 from elbolab.cli.build import build_data, build_densities, build_evaluation, build_model, build_trainer
 from elbolab.cli.checks import check_labels, check_monitors, check_net, check_seed
+from elbolab.cli.cluster.ranks import has_lost_another
 from elbolab.cli.evaluate import measure
 from elbolab.cli.load import load_run, numbers_of
 from elbolab.cli.planning import located, planned
@@ -84,13 +85,15 @@ def _reported(cfg: DictConfig, run: RunDir, overrides: Sequence[str]) -> float:
 def _how(error: BaseException, cfg: DictConfig, run: RunDir) -> tuple[str, str | None]:
     """The state of a run that an error ended.
 
-    One that failed begins anew when its sweep is repeated. What is on disk is still good where training had ended, or
-    had been taken up again without a step since: such a run goes on.
+    One that failed begins anew when its sweep is repeated. What is on disk is still good where training had ended, had
+    been taken up again without a step since, or where its machine failed it: a full disk, the end of another rank.
+    Such a run goes on.
     """
     if NOTICE.given is not None:  # whatever went wrong did so on the way out
         return "interrupted", None
     state, message = how(error)
     is_good = run.weights.is_file() or (bool(cfg.resume) and not has_moved(run.path))
+    is_good = is_good or (run.newest is not None and (isinstance(error, OSError) or has_lost_another(error)))
     return "interrupted" if is_good and not isinstance(error, NotFinite) else state, message
 
 

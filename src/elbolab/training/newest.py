@@ -18,11 +18,10 @@ class Newest(Checkpoint):
     """Saves ``folder/last.ckpt`` at the first block end at or after every multiple of a period, and after validation.
 
     As a `Checkpoint` it comes after the other callbacks, so the state holds what they have just seen; list it last.
-    Lightning's ModelCheckpoint counts blocks where steps are meant and never saves by time under manual optimisation.
-    The file is replaced in one move, so that a run killed at any moment leaves a whole one. A state that is not
-    finite is never saved. Where notice to leave is given (`elbolab.training.notice`), the state is saved at the end of
-    the block, or of the validation that follows it, and the run left before the next block: what is logged of this one
-    is logged by then.
+    Lightning's ModelCheckpoint counts blocks where steps are meant and never saves by time under manual optimisation. A
+    state that is not finite is never saved. Where notice to leave is given (`elbolab.training.notice`), the state is
+    saved at the end of the block, or of the validation that follows it, and the run left before the next block: what is
+    logged of this one is logged by then.
 
     Args:
         folder: where checkpoints go.
@@ -89,7 +88,7 @@ class Newest(Checkpoint):
             self.asked = trainer.strategy.broadcast(NOTICE.given)
 
     def save(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Writes beside the file, then replaces it.
+        """Replaces the file.
 
         Raises:
             NotFinite: a weight is not finite; the file on disk stays the last good one.
@@ -99,14 +98,7 @@ class Newest(Checkpoint):
         finite = torch.stack([torch.isfinite(weight).all() for weight in weights]).tolist()
         if not all(finite):
             raise NotFinite(f"after step {trainer.global_step}: {names[finite.index(False)]} is not finite")
-        beside = self.path.with_suffix(".tmp")
-        try:
-            trainer.save_checkpoint(beside)
-        except OSError:  # what a full disk holds of it is room for the word that it is full
-            beside.unlink(missing_ok=True)
-            raise
-        if trainer.is_global_zero:
-            os.replace(beside, self.path)
+        trainer.save_checkpoint(self.path)
         self.saved_step, self.saved_time = trainer.global_step, time.monotonic()
 
 

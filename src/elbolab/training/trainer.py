@@ -9,6 +9,7 @@ from lightning.pytorch.loggers import Logger
 
 from elbolab.batch import Pace
 from elbolab.training.engine import ENGINES
+from elbolab.training.saving import WholeFiles
 from elbolab.training.strategy import FlatDDP
 
 REFUSED = {
@@ -90,6 +91,7 @@ def make_trainer(
     enable_model_summary: bool = False,
     callbacks: list[Callback] | None = None,
     logger: list[Logger] | None = None,
+    plugins: list[Any] | None = None,
     **lightning: Any,
 ) -> L.Trainer:
     """A Trainer in which every interval, limit and length is in optimiser steps.
@@ -114,6 +116,7 @@ def make_trainer(
         enable_model_summary: Lightning's table of one row, which it would print wherever ``rich`` is installed.
         callbacks: callbacks.
         logger: loggers.
+        plugins: Lightning's, but for the one that writes checkpoints, which is ours.
         **lightning: anything else that Lightning's Trainer takes.
 
     Raises:
@@ -146,6 +149,7 @@ def make_trainer(
         callbacks=[pacing, Timer(max_time), *(callbacks or [])],
         logger=logger or False,
         use_distributed_sampler=False,
+        plugins=[*(plugins or []), WholeFiles()],
         **lightning,
     )
 

@@ -1,7 +1,8 @@
-"""The ranks of a job that a cluster starts side by side, before Lightning has made a group of them."""
+"""The ranks of a job: those that a cluster starts side by side, before Lightning has made a group of them."""
 
 import os
 import time
+import traceback
 from pathlib import Path
 
 from elbolab.cli.cluster.requeue import in_job
@@ -47,3 +48,12 @@ def outlive(folder: Path) -> None:
     end = time.monotonic() + GRACE
     while time.monotonic() < end and (read_status(folder) or {"state": None})["state"] == "running":
         time.sleep(POLL)
+
+
+def has_lost_another(error: BaseException) -> bool:
+    """Whether an error came up where ranks wait for each other: another one has gone, and says itself why, if it can.
+
+    Backends have errors of their own, or none: gloo's is a RuntimeError. Where it was raised is the same.
+    """
+    modules = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return bool(modules) and modules[-1].startswith("torch.distributed.")

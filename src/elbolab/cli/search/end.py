@@ -36,8 +36,12 @@ def conclude(study: optuna.Study, objectives: Sequence[Objective], space: Space,
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     lines = [_counts(trials, folder)]
     if complete:
-        lines += _found(study, complete, objectives, space, folder)
-        lines += _experiments(_best(study, complete, objectives), objectives, space, folder, loader)
+        best = _best(study, complete, objectives)
+        lines += _table(study, complete, best, objectives, space)
+        try:
+            lines += _files(complete, best, objectives, space, folder, loader)
+        except OSError as error:  # a full disk takes nothing with it that has been found
+            lines.append(f"the best could not be written: {error}")
     return "\n".join(lines) + "\n"
 
 
@@ -48,16 +52,31 @@ def _best(study: optuna.Study, complete: Sequence[FrozenTrial], objectives: Sequ
     return sorted(study.best_trials, key=lambda trial: trial.values)
 
 
-def _found(
-    study: optuna.Study, complete: Sequence[FrozenTrial], objectives: Sequence[Objective], space: Space, folder: Path
+def _table(
+    study: optuna.Study,
+    complete: Sequence[FrozenTrial],
+    best: Sequence[FrozenTrial],
+    objectives: Sequence[Objective],
+    space: Space,
 ) -> Iterator[str]:
-    """The table, importances, and where the front is drawn."""
-    is_one = len(objectives) == 1
-    shown = ranked(complete, objectives[0])[:SHOWN] if is_one else _best(study, complete, objectives)
+    """The table and importances."""
+    shown = ranked(complete, objectives[0])[:SHOWN] if len(objectives) == 1 else best
     yield from table(shown, objectives, list(space.distributions))
     yield from _importances(study, objectives, complete)
+
+
+def _files(
+    complete: Sequence[FrozenTrial],
+    best: Sequence[FrozenTrial],
+    objectives: Sequence[Objective],
+    space: Space,
+    folder: Path,
+    loader: Any,
+) -> Iterator[str]:
+    """Where the front is drawn, and how the best are run."""
     if len(objectives) == 2:
-        yield f"  {_draw(complete, shown, objectives, folder)}"
+        yield f"  {_draw(complete, best, objectives, folder)}"
+    yield from _experiments(best, objectives, space, folder, loader)
 
 
 def _counts(trials: Sequence[FrozenTrial], folder: Path) -> str:
@@ -128,8 +147,11 @@ def _experiments(
 ) -> Iterator[str]:
     """Writes each as an experiment, and says how it is run."""
     conf = folder / "conf"
-    for trial in best:
-        name = "best" if len(objectives) == 1 else f"pareto_{trial.number}"
+    names = ["best"] if len(objectives) == 1 else [f"pareto_{trial.number}" for trial in best]
+    for path in (conf / "experiment").glob("*.yaml"):
+        if path.stem not in names:  # it was on the front, when the search had come less far
+            path.unlink()
+    for name, trial in zip(names, best, strict=True):
         reached = ", ".join(
             f"{objective.name} = {value:.6g}" for objective, value in zip(objectives, trial.values, strict=True)
         )

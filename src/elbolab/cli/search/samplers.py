@@ -14,7 +14,7 @@ from optuna.distributions import (
     IntDistribution,
     json_to_distribution,
 )
-from optuna.samplers import BaseSampler
+from optuna.samplers import BaseGASampler, BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
 SPACE = "space"
@@ -48,7 +48,12 @@ class Seeded(BaseSampler):
         return self._of(trial).infer_relative_search_space(study, trial)
 
     def sample_relative(self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]) -> Any:
-        """As the sampler's."""
+        """As the sampler's.
+
+        A genetic one reads a generation's parents in another order than it writes them down in: they are written first.
+        """
+        if isinstance(first := self._new(trial), BaseGASampler):
+            first.get_parent_population(study, first.get_trial_generation(study, trial))
         return self._of(trial).sample_relative(study, trial, search_space)
 
     def sample_independent(

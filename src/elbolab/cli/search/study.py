@@ -22,6 +22,19 @@ from sqlalchemy.exc import SQLAlchemyError
 PATIENCE = 60.0
 """Seconds for which another process may keep an SQLite database to itself."""
 
+ANSWER = 20
+"""Seconds that a server has to answer: one that is dead may accept a connection, and never say a word."""
+
+LIMITS = {
+    "psycopg": ("connect_timeout",),
+    "psycopg2": ("connect_timeout",),
+    "pg8000": ("timeout",),
+    "pymysql": ("connect_timeout", "read_timeout", "write_timeout"),
+    "mysqldb": ("connect_timeout", "read_timeout", "write_timeout"),
+    "mysqlconnector": ("connection_timeout",),
+}
+"""What a driver calls that time; a URL may hold another (?connect_timeout=60), and must for other drivers."""
+
 TOKEN = ".study"
 """In the sweep's directory: what the study knows it by, wherever it is moved."""
 
@@ -52,6 +65,8 @@ def _told(place: str, error: BaseException) -> str:
     reason = (str(error).splitlines() or [type(error).__name__])[0]
     if "locked" in reason:
         mend = "another process keeps it; end that, or use hydra.sweeper.storage=journal on a network's file system"
+    elif "full" in reason or "No space" in reason:
+        mend = "make room, and give the command again: what is in it is whole"
     elif isinstance(error, ImportError):
         mend = "install the driver that the URL names"
     elif place.startswith("sqlite") or "://" not in place:
@@ -93,8 +108,15 @@ def connected(place: str) -> BaseStorage:
     if "://" not in place:
         _mend_journal(Path(place))
         return JournalStorage(JournalFileBackend(place))
-    options = {"connect_args": {"timeout": PATIENCE}} if place.startswith("sqlite") else {"pool_pre_ping": True}
-    return RDBStorage(place, engine_kwargs=options)
+    if place.startswith("sqlite"):
+        return RDBStorage(place, engine_kwargs={"connect_args": {"timeout": PATIENCE}})
+    return RDBStorage(place, engine_kwargs={"connect_args": limits(place), "pool_pre_ping": True})
+
+
+def limits(place: str) -> dict[str, int]:
+    """What is told a server's driver, so that it gives up on a server that does not answer."""
+    url = make_url(place)
+    return {name: ANSWER for name in LIMITS.get(url.get_driver_name(), ()) if name not in url.query}
 
 
 def _mend_journal(path: Path) -> None:

@@ -159,12 +159,13 @@ def run(trials: Trials, launcher: Launcher, plan: Plan) -> None:
     """Runs trials as long as there are any.
 
     Raises:
-        ValueError: all have failed.
+        ValueError: all have failed, or some have left nothing.
     """
     while True:
         with reaching(plan.place):
             batch = trials.take()
         if not batch:
+            check_words(trials)
             return
         for row in in_rows(batch):
             launcher.launch([job.overrides for job in row], initial_job_idx=row[0].num)
@@ -186,6 +187,19 @@ def check_hope(trials: Trials) -> None:
     if len(failed) >= HOPELESS and not ended:
         error = states[failed[-1]].error
         raise ValueError(f"the first {len(failed)} trials have all failed, the last with: {error}")
+
+
+def check_words(trials: Trials) -> None:
+    """Looks for trials that have not said how they ended: nothing else would.
+
+    Raises:
+        ValueError: there are some.
+    """
+    if silent := [str(num) for num in sorted(trials.tried) if state_of(trials.path(num)).state == "waiting"]:
+        raise ValueError(
+            f"trials {', '.join(silent)} have left no word in {trials.folder} (a full disk, or killed before they "
+            "began?): the same command tries them again"
+        )
 
 
 def read_pruner(node: DictConfig | None, objectives: Sequence[Objective]) -> optuna.pruners.BasePruner:

@@ -17,7 +17,7 @@ from elbolab.cli.terminal import terminal_width
 TABLE = "sweep.csv"
 
 KNOWN_NO_MORE = {
-    "waiting": "the sweep ended before it",
+    "waiting": "the sweep ended before it, or there was no room to say why",
     "running": "another process trains in its directory",
     "interrupted": "it can go on",
     "killed": "its process ended without a word; log.txt shows how far it came (killed by hand, or a full disk?)",

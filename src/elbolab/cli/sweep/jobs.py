@@ -11,10 +11,12 @@ from contextlib import suppress
 from math import nan
 from pathlib import Path
 
-from omegaconf import DictConfig
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from elbolab.cli.cluster.ranks import follow, outlive, rank
 from elbolab.cli.state import DONE, recorded, state_of
+from elbolab.cli.sweep.parent import WITHIN
 from elbolab.training.notice import NOTICE, Leave
 
 log = logging.getLogger(__name__)
@@ -39,6 +41,7 @@ def job(work: Callable[[], float], folder: Path, cfg: DictConfig, overrides: Seq
     from elbolab.cli.pristine import pristine
 
     try:
+        check_ranks(cfg, str(HydraConfig.get().runtime.choices.get("hydra/launcher")))
         with pristine():
             return work()
     except BlockingIOError as error:  # it is another process's
@@ -51,6 +54,26 @@ def job(work: Callable[[], float], folder: Path, cfg: DictConfig, overrides: Seq
             outlive(folder)
             raise
     return nan
+
+
+def check_ranks(cfg: DictConfig, launcher: str) -> None:
+    """Lightning starts the other ranks of a job with the arguments of its process: here those of the whole sweep.
+
+    Raises:
+        ValueError: so it would.
+    """
+    if launcher in WITHIN and has_ranks(cfg) and cfg.trainer.strategy != "ddp_fork":
+        raise ValueError(
+            f"trainer.devices={cfg.trainer.devices}: under hydra/launcher={launcher} the ranks of a job cannot be told "
+            "from the sweep; choose hydra/launcher=local or slurm"
+        )
+
+
+def has_ranks(cfg: DictConfig) -> bool:
+    """Whether a job is one of several processes on a machine."""
+    devices = OmegaConf.select(cfg, "trainer.devices")
+    number = len(devices) if isinstance(devices, ListConfig) else devices
+    return number is not None and str(number) != "1"
 
 
 def _recorded(error: Exception, folder: Path, cfg: DictConfig, overrides: Sequence[str]) -> str:

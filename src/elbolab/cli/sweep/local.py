@@ -13,9 +13,10 @@ from typing import Any, TypeVar, final
 
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.types import HydraContext
-from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from elbolab.cli.state import DONE, recorded, state_of
+from elbolab.cli.sweep.jobs import has_ranks
 from elbolab.cli.sweep.parent import RUNNING
 from elbolab.cli.sweep.shares import Share
 from elbolab.cli.sweep.worker import Task
@@ -118,11 +119,10 @@ def is_distributed(config: DictConfig) -> bool:
     Raises:
         ValueError: it is of several machines.
     """
-    devices, nodes = (OmegaConf.select(config, f"trainer.{key}") for key in ("devices", "num_nodes"))
+    nodes = OmegaConf.select(config, "trainer.num_nodes")
     if nodes not in (None, 1):
         raise ValueError(f"trainer.num_nodes={nodes}: hydra/launcher=local has one machine; choose another launcher")
-    number = len(devices) if isinstance(devices, ListConfig) else devices
-    return number is not None and str(number) != "1"
+    return has_ranks(config)
 
 
 def _value(folder: Path) -> float:

@@ -5,7 +5,7 @@ It is imported with every command, so it imports nothing heavy itself.
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,8 +19,14 @@ from elbolab.cli.state import State, state_of
 
 SWEEP = "sweep.json"
 
-SHARED_TERMINAL = ("basic", "joblib", "ray")
-"""Launchers whose jobs write to the terminal that the command was typed in: a live table would be torn by them."""
+OF_HYDRA = "multirun.yaml"
+"""Written by Hydra before it looks at the jobs."""
+
+REFUSED = {SWEEP, OF_HYDRA, ".lock", ".study.lock"}
+"""All that the directory of a sweep holds in which no job has begun."""
+
+WITHIN = ("basic", "joblib", "ray")
+"""Launchers whose jobs run within a process of the command: they write to its terminal, and would tear a live table."""
 
 
 class Job(NamedTuple):
@@ -61,6 +67,10 @@ class Sweep:
     def states(self) -> dict[int, State]:
         """How each job stands, by its number."""
         return {job.num: self.state(job) for job in self.jobs()}
+
+    def has_begun(self) -> bool:
+        """Whether any of its jobs has."""
+        return any(state.state != "waiting" for state in self.states().values())
 
     def state(self, job: Job) -> State:
         """How a job stands."""
@@ -156,7 +166,7 @@ class Watch(Callback):
         now = RUNNING.get()
         try:
             sweep = now.stack.enter_context(opened(config))
-            live = str(config.hydra.runtime.choices.get("hydra/launcher")) not in SHARED_TERMINAL
+            live = str(config.hydra.runtime.choices.get("hydra/launcher")) not in WITHIN
             now.shown.enter_context(watching(sweep, live=live))
             now.sweeps.append(sweep)
         except Exception as error:
@@ -175,8 +185,27 @@ def opened(config: DictConfig) -> Iterator[Sweep]:
     folder, jobs = Path(config.hydra.sweep.dir).absolute(), expanded(config)
     check_same(folder, jobs)
     with _kept(_writable(folder)) if jobs else nullcontext():  # the workers of a search keep its trials apart
-        describe(folder, jobs, config)
-        yield Sweep(folder, jobs)
+        is_new = describe(folder, jobs, config)
+        with _taken_back(folder) if is_new else nullcontext():
+            yield Sweep(folder, jobs)
+
+
+@contextmanager
+def _taken_back(folder: Path) -> Iterator[None]:
+    """Takes away the description of a sweep that is refused before any job begins: the directory stays free."""
+    try:
+        yield
+    except Exception:
+        if {path.name for path in folder.iterdir()} <= REFUSED:
+            for name in (SWEEP, OF_HYDRA):
+                (folder / name).unlink(missing_ok=True)
+            _remove_if_empty(folder)
+        raise
+
+
+def _remove_if_empty(folder: Path) -> None:
+    with suppress(OSError):
+        folder.rmdir()
 
 
 @contextmanager
@@ -190,6 +219,7 @@ def _kept(folder: Path) -> Iterator[None]:
                 yield
             finally:
                 (folder / ".lock").unlink(missing_ok=True)
+                _remove_if_empty(folder)
     except Timeout:
         raise BlockingIOError(f"another process runs the sweep in {folder}: wait for it, or end it") from None
 
@@ -202,14 +232,14 @@ def _writable(folder: Path) -> Path:
     return folder
 
 
-def describe(folder: Path, jobs: Sequence[Job], config: DictConfig) -> None:
-    """Writes ``sweep.json``, unless it is there: repeating a sweep changes nothing of it, once it has begun.
+def describe(folder: Path, jobs: Sequence[Job], config: DictConfig) -> bool:
+    """Writes ``sweep.json`` where there is none, and says whether it has: repeating a sweep changes nothing of it.
 
     Raises:
         OSError: it cannot be written.
     """
-    if (folder / SWEEP).is_file() and (jobs or _jobs_begun(folder)):
-        return
+    if (folder / SWEEP).is_file():
+        return False
     content = {
         "command": [*config.hydra.overrides.task, *config.hydra.overrides.hydra],
         "jobs": [job._asdict() for job in jobs],
@@ -220,6 +250,7 @@ def describe(folder: Path, jobs: Sequence[Job], config: DictConfig) -> None:
         write_json(folder / SWEEP, content)
     except OSError as error:
         raise OSError(f"hydra.sweep.dir={folder}: it cannot be written ({error.strerror})") from error
+    return True
 
 
 def expanded(config: DictConfig) -> list[Job]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, final
 
+from elbolab.cli.nearest import last_parts
 from elbolab.cli.state import DONE, State
 from elbolab.cli.sweep.parent import Job, Sweep, name_of, swept
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 SECONDS = 0.5
 """Between two looks."""
+
+LONG = 8
+"""Characters of a number that nobody has typed."""
 
 ORDER = ("running", "failed", "killed", "interrupted", "pruned", "finished", "waiting")
 """Where there are more jobs than lines."""
@@ -125,7 +129,10 @@ def _table(watcher: Watcher) -> "tuple[AbstractContextManager[Live], Callable[[]
 
 
 def table(jobs: Sequence[Job], states: Mapping[int, State], rows: int) -> "Table":
-    """The jobs with a line each, as many as there is room for: those that run or have failed first."""
+    """The jobs with a line each, as many as there is room for: those that run or have failed first.
+
+    An error is cut to its line, or a few of them would push the jobs that run off the screen; the end tells it whole.
+    """
     from rich.table import Table
     from rich.text import Text
 
@@ -133,17 +140,32 @@ def table(jobs: Sequence[Job], states: Mapping[int, State], rows: int) -> "Table
     keys = list(dict.fromkeys(key for told in names.values() for key in told))
     counts = Counter(states[job.num].state for job in jobs)
     caption = ", ".join(f"{counts[state]} {state}" for state in ORDER if counts[state])
-    drawn = Table("job", *keys, "state", "epoch", "best", "time", caption=caption, box=None, caption_justify="left")
+    monitors = {state.monitor for state in states.values() if state.monitor is not None}
+    is_one = len(monitors) == 1
+    heading = ["job", *last_parts(keys), "state", "epoch", f"best {min(monitors)}" if is_one else "best", "time"]
+    drawn = Table(*heading, caption=caption, box=None, caption_justify="left")
     shown = sorted(sorted(jobs, key=lambda job: ORDER.index(states[job.num].state))[: max(rows, 1)])
     for job in shown:
-        drawn.add_row(*(Text(cell) for cell in cells(job, names[job.num], keys, states[job.num])))
+        line = cells(job, names[job.num], keys, states[job.num], is_one=is_one)
+        drawn.add_row(*(Text(cell, no_wrap=True, overflow="ellipsis") for cell in line))
     return drawn
 
 
-def cells(job: Job, told: Mapping[str, str], keys: Sequence[str], state: State) -> list[str]:
-    """A job's line: number, swept values, state with its error, epoch, best value, time."""
+def cells(job: Job, told: Mapping[str, str], keys: Sequence[str], state: State, *, is_one: bool) -> list[str]:
+    """A job's line: number, swept values, state with its error, epoch, best value, time.
+
+    ``is_one``: all jobs are measured by one quantity, which the heading names.
+    """
     epoch = "" if state.epoch is None else str(state.epoch) + ("" if state.epochs is None else f"/{state.epochs}")
-    best = "" if state.best is None else f"{state.monitor} {state.best:.2f}"
+    best = "" if state.best is None else f"{'' if is_one else f'{state.monitor} '}{state.best:.2f}"
     time = "" if state.seconds is None else duration(state.seconds)
     said = state.state + (f": {state.error}" if state.error else "")
-    return [str(job.num), *(told.get(key, "") for key in keys), said, epoch, best, time]
+    return [str(job.num), *(short(told.get(key, "")) for key in keys), said, epoch, best, time]
+
+
+def short(value: str) -> str:
+    """What a search has drawn, ``0.0007576997037540093``, in four digits; anything else as it is."""
+    try:
+        return f"{float(value):.4g}" if len(value) > LONG and "." in value else value
+    except ValueError:
+        return value

@@ -97,14 +97,22 @@ def gather(batches: Iterable[Batch], num: int) -> Batch:
 
 
 def write_figures(figures: Mapping[str, Figure], folder: Path, dpi: int = DPI) -> list[Path]:
-    """Writes each figure to ``folder/<name>.png``, whole or not at all, and returns the paths."""
+    """Writes each figure to ``folder/<name>.png``, whole or not at all, and returns the paths.
+
+    Raises:
+        OSError: one cannot be written.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     return [_write(figure, folder / f"{name}.png", dpi) for name, figure in figures.items()]
 
 
 def _write(figure: Figure, path: Path, dpi: int) -> Path:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    figure.savefig(temporary, format="png", dpi=dpi, bbox_inches="tight", pad_inches=0.08)
+    try:
+        figure.savefig(temporary, format="png", dpi=dpi, bbox_inches="tight", pad_inches=0.08)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from error
     return temporary.replace(path)
 
 
