@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -18,9 +18,20 @@ from elbolab.cli.cluster import queue, requeue
 from elbolab.cli.cluster.launch import Backend, Planned, launch, submitit_package
 from elbolab.cli.cluster.local import Local
 from elbolab.cli.cluster.ranks import follow
-from elbolab.cli.cluster.resources import Shape, check_accepted, check_fits, options, resources, setup_lines, shape_of
+from elbolab.cli.cluster.resources import (
+    Shape,
+    check_fits,
+    check_partition,
+    check_possible,
+    directives,
+    options,
+    resources,
+    setup_lines,
+    shape_of,
+)
 from elbolab.cli.cluster.slurm import Slurm
 from elbolab.cli.paths import config_dir
+from elbolab.cli.run_dir import RunDir, held
 from elbolab.cli.state import attempt, begun, ended, newest_state, state_of
 
 ONE = Shape(1, 1)
@@ -57,6 +68,11 @@ def test_every_format_of_time_that_slurm_reads(time):
     [
         ({"time": "2h"}, r"hydra.launcher.time=2h: SLURM reads minutes \(90\), hours:minutes:seconds"),
         ({"time": "1:2:3"}, "hydra.launcher.time=1:2:3"),
+        (
+            {"time": 1},
+            "hydra.launcher.time=1 leaves no time to train: a job saves its state hydra.launcher.signal_lead=120",
+        ),
+        ({"time": "10:00", "signal_lead": 540}, "hydra.launcher.time=10:00 leaves no time"),
         ({"time": 1.5}, "hydra.launcher.time=1.5: give text, or a whole number, or null"),
         ({"mem": "16 gigs"}, "hydra.launcher.mem=16 gigs: memory of a node"),
         ({"gres": "gpu:2", "gpus_per_rank": 1}, "ask for GPUs once"),
@@ -122,13 +138,70 @@ def test_without_submitit_the_launcher_names_the_extra(monkeypatch):
 def test_an_unknown_partition_is_named(programs):
     programs(sbatch="exit 1", sinfo="echo main; echo gpu_a100")
     with pytest.raises(ValueError, match="the cluster has no partition gpu_a10; did you mean 'gpu_a100'?"):
-        check_accepted(asked(partition="gpu_a10"), [ONE])
+        check_partition(asked(partition="gpu_a10"))
+    check_partition(asked(partition="main,gpu_a100"))
 
 
-def test_what_slurm_refuses_is_told_in_its_words(programs):
-    programs(sbatch="echo 'allocation failure: Invalid qos specification' >&2; exit 1", sinfo="")
-    with pytest.raises(ValueError, match="not take such a job: Invalid qos specification. It was asked for --qos=fast"):
-        check_accepted(asked(qos="fast"), [ONE])
+@pytest.mark.parametrize(("nodes", "raises"), [(["up|idle", "up|mix-"], True), (["up|idle", "up|drain"], False)])
+def test_jobs_that_could_never_begin_are_refused_and_those_that_wait_for_a_node_are_not(
+    programs, caplog, nodes, raises
+):
+    programs(sbatch="echo 'allocation failure: Not available' >&2; exit 1", sinfo=f"echo '{' '.join(nodes)}'")
+    with pytest.raises(ValueError, match="Not available. It was") if raises else nullcontext():
+        check_possible(asked(), ONE)
+    assert ("some nodes are away" in caplog.text) != raises
+
+
+INVALID = "echo 'sbatch: error: Batch job submission failed: Invalid qos specification' >&2; exit 1"
+
+
+def test_what_slurm_refuses_is_told_in_its_words_and_once(tmp_path, programs, capfd):
+    programs(sbatch=INVALID)
+    with pytest.raises(ValueError, match="take these jobs: Invalid qos specification. It was asked for --qos=fast"):
+        Slurm(asked(qos="fast"), tmp_path, "name", None).submit([job(tmp_path)])
+    assert capfd.readouterr() == ("", "")
+
+
+def test_jobs_that_slurm_has_taken_are_known_though_it_refuses_others(tmp_path, programs, caplog):
+    programs(
+        squeue="echo '12|PENDING'", sbatch=f'grep -q nodes=2 "$1" && {{ {INVALID}; }}; echo Submitted batch job 12'
+    )
+    jobs = [job(tmp_path, 0), job(tmp_path, 1)._replace(shape=Shape(2, 1))]
+    with pytest.raises(ValueError, match="--nodes=2"):
+        launch(Slurm(asked(), tmp_path, "name", None), jobs, 0)
+    assert "scancel 12 ends them" in caplog.text
+    assert Slurm(asked(), tmp_path, "name", None)._queued({0, 1}) == {0: "12"}
+
+
+def test_jobs_of_before_are_not_submitted_again_while_slurm_does_not_answer(tmp_path, programs):
+    programs(squeue="echo 'Unable to contact slurm controller' >&2; exit 1", sbatch=f"touch {tmp_path}/told")
+    (tmp_path / "jobs.json").write_text(json.dumps({"0": "12_0"}))
+    with pytest.raises(OSError, match=re.escape("SLURM does not answer (Unable to contact slurm controller)")):
+        Slurm(asked(), tmp_path, "name", None).submit([job(tmp_path)])
+    assert not (tmp_path / "told").exists()
+
+
+def test_who_waits_asks_again_and_says_so_once(tmp_path, programs, caplog):
+    programs(squeue="exit 1")
+    slurm = Slurm(asked(), tmp_path, "name", None)
+    slurm.ids = {0: "12_0"}
+    assert slurm.ended() == slurm.ended() == {}
+    assert caplog.text.count("it is asked again until it does") == 1
+    programs(squeue="echo '12_0|FAILED'")
+    assert "is failed, see" in slurm.ended()[0]
+
+
+@pytest.mark.parametrize(("told", "there"), [({"requeue": False}, 0), ({"no-requeue": True}, 0), ({}, 1)])
+def test_whether_slurm_requeues_is_the_users_to_say(told, there):
+    given = options(asked(sbatch=told), ONE)
+    assert (given.get("requeue"), given.get("no-requeue")) == ((True, None) if there else (None, True))
+
+
+def test_what_a_shell_would_split_is_quoted():
+    assert directives({"chdir": "/my runs", "mail-user": "a@b.org"}) == [
+        "#SBATCH --chdir='/my runs'",
+        "#SBATCH --mail-user=a@b.org",
+    ]
 
 
 def test_the_states_of_jobs_need_no_accounting(programs):
@@ -136,7 +209,8 @@ def test_the_states_of_jobs_need_no_accounting(programs):
     assert queue.states({"12_0", "12_1", "7"}) == {"12_0": "RUNNING", "12_1": "OUT_OF_MEMORY", "7": queue.GONE}
     assert [queue.has_ended(state) for state in ("RUNNING", "REQUEUED", "OUT_OF_MEMORY", queue.GONE)] == [0, 0, 1, 1]
     programs(squeue="exit 1")
-    assert queue.states({"12_0"}) is None
+    with pytest.raises(OSError, match="SLURM does not answer"):
+        queue.states({"12_0"})
 
 
 class Fake(Backend):
@@ -173,7 +247,9 @@ def test_a_job_that_is_back_in_the_queue_at_the_next_look_has_not_ended(tmp_path
     assert state_of(tmp_path / "0").error == "is completed"
 
 
-@pytest.mark.parametrize(("state", "error"), [("failed", "NaN"), ("finished", None), ("interrupted", "no space")])
+@pytest.mark.parametrize(
+    ("state", "error"), [("failed", "NaN"), ("finished", None), ("pruned", None), ("interrupted", "no space")]
+)
 def test_what_a_job_has_said_itself_is_kept(tmp_path, state, error):
     folder = tmp_path / "0"
     folder.mkdir()
@@ -181,6 +257,15 @@ def test_what_a_job_has_said_itself_is_kept(tmp_path, state, error):
     ended(folder, state, error)
     launch(Fake({0: "is gone"}, {0: "is gone"}), [job(tmp_path)], 0)
     assert state_of(folder)[:2] == (state, error)
+
+
+def test_a_job_that_found_another_process_at_work_says_nothing_of_it(tmp_path):
+    folder = tmp_path / "0"
+    folder.mkdir()
+    begun(folder, monitor="val/elbo", mode="max", epochs=1, overrides=[])
+    with held(RunDir(folder)):
+        launch(Fake({0: "is completed"}, {0: "is completed"}), [job(tmp_path)], 0)
+        assert state_of(folder)[:2] == ("running", None)
 
 
 def test_who_waits_may_be_stopped(tmp_path):
@@ -211,6 +296,11 @@ def test_a_script_holds_what_is_left_of_a_sweep(shell):
         ended(shell.folder / f"sweep/{num}", "finished" if num == 0 else "failed")
     shell("sbatch", "-m", *QUICK, "seed=1,2,3", "hydra.sweep.dir=sweep")
     assert "#SBATCH --array=1-2%256\n" in (shell.folder / "sweep" / "sweep.sbatch").read_text()
+    for num in (1, 2):
+        begun(shell.folder / f"sweep/{num}", monitor="val/elbo", mode="max", epochs=1, overrides=[])
+        ended(shell.folder / f"sweep/{num}", "finished")
+    assert "sweep.csv" in shell("sbatch", "-m", *QUICK, "seed=1,2,3", "hydra.sweep.dir=sweep")
+    assert (shell.folder / "sweep/sweep.csv").read_text().count("finished") == 3
 
 
 def test_jobs_of_several_shapes_have_a_script_each(shell):

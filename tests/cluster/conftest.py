@@ -36,6 +36,17 @@ class Slow(L.Callback):
     def on_train_batch_start(self, *_):
         time.sleep(self.seconds)
 
+class Broken(L.Callback):
+    """Fails in the job of one seed, once."""
+
+    def __init__(self, seed, once):
+        self.seed, self.once = seed, Path(once)
+
+    def on_train_batch_start(self, *_):
+        if self.seed == 2 and not self.once.exists():
+            self.once.touch()
+            raise ValueError("a file is missing")
+
 class Killed(L.Callback):
     """Kills the job of one seed, hard, once."""
 
@@ -131,6 +142,11 @@ class Cluster:
 
     def status(self, run):
         return json.loads((self.folder / run / "status.json").read_text())
+
+    def table(self, sweep, *columns):
+        """Columns of a sweep's table, a row a job."""
+        rows = csv.DictReader((self.folder / sweep / "sweep.csv").read_text().splitlines())
+        return [tuple(row[name] for name in columns) for row in rows]
 
     def steps(self, run):
         path = self.folder / run / "metrics.csv"

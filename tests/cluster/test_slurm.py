@@ -14,8 +14,14 @@ def test_a_job_of_an_array_that_is_killed_hard_neither_hangs_the_sweep_nor_stops
     assert "1 of 4 jobs did not finish; try them again with: elbolab train -m" in out
     assert [cluster.status(f"sweep/{num}")["state"] for num in (0, 1, 3)] == ["finished"] * 3
     before = [cluster.status(f"sweep/{num}") for num in (0, 1, 3)]
-    assert "sweep.csv" in cluster(*command)
+    assert [state for (state,) in cluster.table("sweep", "state")] == [
+        *("finished", "finished", "interrupted", "finished")
+    ]
+    assert "3 of 4 jobs are finished already" in cluster(*command)
+    assert cluster.table("sweep", "seed", "state", "error") == [(seed, "finished", "") for seed in "1234"]
+    assert all(float(elbo) < 0 for (elbo,) in cluster.table("sweep", "test/elbo"))
     assert [cluster.status(f"sweep/{num}") for num in (0, 1, 3)] == before
+    assert cluster.status("sweep/2")["before"] > 0  # it has gone on
     assert [cluster.steps(f"sweep/{num}") for num in range(4)] == [STEPS] * 4
     assert list(cluster.ids("sweep")) == [2]
 

@@ -14,7 +14,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 from elbolab.cli.arguments import quoted
-from elbolab.cli.cluster.launch import planned
+from elbolab.cli.cluster.launch import Planned, planned, returned
 from elbolab.cli.cluster.resources import (
     SRUN,
     Resources,
@@ -52,26 +52,35 @@ def write_script(
 ) -> list[JobReturn]:
     """Writes a script for each number of processes that the jobs of a sweep have, and ends.
 
+    Where nothing is left to do it goes on as other launchers do, to the comparison of the jobs.
+
     Raises:
         ValueError: a knob that is wrong; a sweeper that chooses its jobs as it goes.
-        SystemExit: always, with code 0.
+        SystemExit: where there is a script, with code 0.
     """
     folder, asked = Path(config.hydra.sweep.dir).absolute(), _asked(knobs)
     sweep = read_sweep(folder)
     if sweep is None or not sweep.jobs():
         raise ValueError("a search chooses its jobs as it goes, and no script can hold them: use hydra/launcher=slurm")
     jobs = planned(context, config, overrides, first)
+    if jobs:
+        with in_the_place_of(config):
+            dirs = [f"--config-dir={path}" for path in folders()[1:]]
+        _close(_scripts(folder, asked, jobs, dirs))
+    return returned(config, overrides, first)
+
+
+def _scripts(folder: Path, asked: Resources, jobs: Sequence[Planned], dirs: Sequence[str]) -> list[Path]:
+    """Writes them."""
     shapes = list(dict.fromkeys(job.shape for job in jobs))
     for shape in shapes:
         check_fits(asked, shape)
-    with in_the_place_of(config):
-        dirs = [f"--config-dir={path}" for path in folders()[1:]]
     paths = [folder / (f"sweep-{s.nodes}x{s.ranks}.sbatch" if shapes[1:] else "sweep.sbatch") for s in shapes]
     for path, shape in zip(paths, shapes, strict=True):
         nums = [job.num for job in jobs if job.shape == shape]
         given = {"array": f"{_listed(nums)}%{asked.array_parallelism}", "output": folder / ".sbatch" / "%A_%a.out"}
         _write(path, asked, shape, given, [_srun("_job", *dirs, str(folder), "$SLURM_ARRAY_TASK_ID")])
-    _close(paths)
+    return paths
 
 
 def write_single(args: Sequence[str]) -> NoReturn:
@@ -135,6 +144,4 @@ def _listed(nums: Sequence[int]) -> str:
 def _close(paths: Sequence[Path]) -> NoReturn:
     for path in paths:
         print(f"submit it with: sbatch {shlex.quote(str(path))}")
-    if not paths:
-        print("nothing is left to do")
     sys.exit(0)
