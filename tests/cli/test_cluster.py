@@ -164,7 +164,7 @@ def test_what_slurm_refuses_is_told_in_its_words_and_once(tmp_path, programs, ca
 
 def test_jobs_that_slurm_has_taken_are_known_though_it_refuses_others(tmp_path, programs, caplog):
     programs(
-        squeue="echo '12|PENDING'", sbatch=f'grep -q nodes=2 "$1" && {{ {INVALID}; }}; echo Submitted batch job 12'
+        squeue="echo '12|PENDING|None'", sbatch=f'grep -q nodes=2 "$1" && {{ {INVALID}; }}; echo Submitted batch job 12'
     )
     jobs = [job(tmp_path, 0), job(tmp_path, 1)._replace(shape=Shape(2, 1))]
     with pytest.raises(ValueError, match="--nodes=2"):
@@ -187,8 +187,18 @@ def test_who_waits_asks_again_and_says_so_once(tmp_path, programs, caplog):
     slurm.ids = {0: "12_0"}
     assert slurm.ended() == slurm.ended() == {}
     assert caplog.text.count("it is asked again until it does") == 1
-    programs(squeue="echo '12_0|FAILED'")
+    programs(squeue="echo '12_0|FAILED|NonZeroExitCode'")
     assert "is failed, see" in slurm.ended()[0]
+
+
+@pytest.mark.parametrize(("reason", "times"), [("launch failed requeued held", 1), ("JobHeldUser", 1), ("Priority", 0)])
+def test_a_job_that_slurm_holds_is_named_once(tmp_path, programs, caplog, reason, times):
+    programs(squeue=f"echo '12_0|PENDING|{reason}'")
+    slurm = Slurm(asked(), tmp_path, "name", None)
+    slurm.ids = {0: "12_0"}
+    assert slurm.ended() == slurm.ended() == {}
+    told = f"SLURM holds job 12_0 ({reason}): scontrol release 12_0 lets it go on, scancel 12_0 ends it"
+    assert caplog.text.count(told) == times
 
 
 @pytest.mark.parametrize(("told", "there"), [({"requeue": False}, 0), ({"no-requeue": True}, 0), ({}, 1)])
@@ -205,12 +215,17 @@ def test_what_a_shell_would_split_is_quoted():
 
 
 def test_the_states_of_jobs_need_no_accounting(programs):
-    programs(squeue="echo '12_0|RUNNING'; echo '12_1|OUT_OF_MEMORY'")
-    assert queue.states({"12_0", "12_1", "7"}) == {"12_0": "RUNNING", "12_1": "OUT_OF_MEMORY", "7": queue.GONE}
-    assert [queue.has_ended(state) for state in ("RUNNING", "REQUEUED", "OUT_OF_MEMORY", queue.GONE)] == [0, 0, 1, 1]
+    programs(squeue="echo '12_0|PENDING|Nodes down'; echo '12_1|OUT_OF_MEMORY|OutOfMemory'")
+    told = queue.seen({"12_0", "12_1", "7"})
+    assert told == {
+        "12_0": ("PENDING", "Nodes down"),
+        "12_1": ("OUT_OF_MEMORY", "OutOfMemory"),
+        "7": (queue.GONE, ""),
+    }
+    assert [told[job].has_ended for job in ("12_0", "12_1", "7")] == [False, True, True]
     programs(squeue="exit 1")
     with pytest.raises(OSError, match="SLURM does not answer"):
-        queue.states({"12_0"})
+        queue.seen({"12_0"})
 
 
 class Fake(Backend):
@@ -276,7 +291,7 @@ def test_who_waits_may_be_stopped(tmp_path):
 
 
 def test_jobs_that_are_still_in_the_queue_are_not_submitted_again(tmp_path, programs):
-    programs(squeue="echo '12_0|PENDING'; echo '12_1|FAILED'")
+    programs(squeue="echo '12_0|PENDING|None'; echo '12_1|FAILED|None'")
     (tmp_path / "jobs.json").write_text(json.dumps({"0": "12_0", "1": "12_1"}))
     slurm = Slurm(asked(), tmp_path, "name", None)
     slurm.submit([job(tmp_path, 0)])

@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from typing import NamedTuple
 
 ENDED = (
     *("BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL"),
@@ -12,26 +13,46 @@ ENDED = (
 AT_WORK = tuple(f"up|{state}" for state in ("idle", "alloc", "mix", "comp", "plnd"))
 """How `sinfo` begins what it says of nodes that do jobs; others are down, drained or reserved, for a while."""
 
+STUCK = ("held", "helduser", "heldadmin", "badconstraints", "neversatisfied")
+"""How the reasons end for which a job waits that nobody will begin: SLURM holds one whose node has failed it."""
+
 GONE = "no longer in the queue"
 
 
-def states(jobs: set[str]) -> dict[str, str]:
-    """The state of each job, `GONE` of those that SLURM has forgotten.
+class Seen(NamedTuple):
+    """A job in the queue.
+
+    Attributes:
+        state: in SLURM's words.
+        reason: why it waits, likewise.
+    """
+
+    state: str
+    reason: str
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether no more is to come."""
+        return self.state == GONE or self.state in ENDED
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether it waits until a person does something."""
+        return self.state == "PENDING" and self.reason.lower().endswith(STUCK)
+
+
+def seen(jobs: set[str]) -> dict[str, Seen]:
+    """Each job as SLURM has it, `GONE` those that it has forgotten.
 
     Raises:
         OSError: SLURM does not answer.
     """
-    asked = ["squeue", "--noheader", "--array", "--states=all", "--me", "--format=%i|%T"]
+    asked = ["squeue", "--noheader", "--array", "--states=all", "--me", "--format=%i|%T|%r"]
     done = _run(asked)
     if done.returncode:
         raise OSError(f"SLURM does not answer ({done.stderr.strip()})")
-    told = dict(line.split("|") for line in done.stdout.split())
-    return {job: told.get(job, GONE) for job in jobs}
-
-
-def has_ended(state: str) -> bool:
-    """Whether no more is to come."""
-    return state == GONE or state in ENDED
+    told = {job: Seen(state, reason) for job, state, reason in (line.split("|") for line in done.stdout.splitlines())}
+    return {job: told.get(job, Seen(GONE, "")) for job in jobs}
 
 
 def partitions() -> list[str]:

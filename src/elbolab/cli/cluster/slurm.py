@@ -13,7 +13,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from elbolab.cli.cluster.launch import Backend, Planned, launch, planned, returned, submitit_package
-from elbolab.cli.cluster.queue import check_present, has_ended, states
+from elbolab.cli.cluster.queue import Seen, check_present, seen
 from elbolab.cli.cluster.resources import (
     SRUN,
     Resources,
@@ -77,6 +77,7 @@ class Slurm(Backend):
         self.asked, self.folder, self.name, self.work = asked, folder, name, work
         self.ids: dict[int, str] = {}
         self.is_answered = True
+        self.stuck = set[str]()
 
     def submit(self, jobs: Sequence[Planned]) -> None:
         """Submits those that are not in the queue already.
@@ -95,8 +96,8 @@ class Slurm(Backend):
         path = self.folder / "jobs.json"
         known = json.loads(path.read_text()) if path.is_file() else {}
         ids = {int(num): job for num, job in known.items() if int(num) in nums}
-        told = states(set(ids.values())) if ids else {}
-        return {num: job for num, job in ids.items() if not has_ended(told[job])}
+        told = seen(set(ids.values())) if ids else {}
+        return {num: job for num, job in ids.items() if not told[job].has_ended}
 
     def _submit(self, shape: Shape, jobs: Sequence[Planned]) -> None:
         if not jobs:
@@ -115,14 +116,25 @@ class Slurm(Backend):
     def ended(self) -> dict[int, str]:
         """Those that the queue no longer has, or has as ended; none while SLURM does not answer."""
         try:
-            told = states(set(self.ids.values()))
+            told = seen(set(self.ids.values()))
         except OSError as error:
             if self.is_answered:
                 log.warning("%s: it is asked again until it does", error)
             self.is_answered = False
             return {}
         self.is_answered = True
-        return {num: self._word(job, told[job]) for num, job in self.ids.items() if has_ended(told[job])}
+        self._tell_stuck(told)
+        return {num: self._word(job, told[job].state) for num, job in self.ids.items() if told[job].has_ended}
+
+    def _tell_stuck(self, told: Mapping[str, Seen]) -> None:
+        """Names jobs that wait for a person, once."""
+        stuck = {job for job in told if told[job].is_stuck}
+        for job in sorted(stuck - self.stuck):
+            log.warning(
+                "SLURM holds job %s (%s): scontrol release %s lets it go on, scancel %s ends it",
+                *(job, told[job].reason, job, job),
+            )
+        self.stuck = stuck
 
     def _word(self, job: str, state: str) -> str:
         return f"SLURM's job {job} is {state.lower()}, see {self.folder / f'{job}_0_log.out'}"
