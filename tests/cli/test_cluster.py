@@ -337,6 +337,23 @@ def test_the_script_of_a_run_begins_it_or_goes_on(shell):
     assert 'if [ -f "$run/config.yaml" ]; then set -- resume="$run"; else' in text
 
 
+def test_the_script_of_a_run_that_is_resumed_has_its_processes_and_what_changes(shell):
+    assert "nowhere is no run directory" in shell("sbatch", "resume=nowhere", fails=True)
+    (shell.folder / "run").mkdir()
+    (shell.folder / "run" / "config.yaml").write_text("trainer: {devices: 2, num_nodes: 3, strategy: ddp}")
+    (shell.folder / "run" / "spec.json").touch()
+    shell("sbatch", "resume=run", "trainer.max_epochs=6", "hydra.launcher.mem=2G")
+    text = (shell.folder / "run" / "run.sbatch").read_text()
+    assert "#SBATCH --nodes=3\n#SBATCH --ntasks-per-node=2\n" in text
+    assert "trainer.max_epochs=6\nsrun" in text
+    assert "hydra." not in text
+
+
+def test_a_misspelt_knob_names_those_of_its_launcher(shell):
+    assert "'hydra.launcher.time'" in shell("sbatch", *QUICK, "hydra.launcher.tiem=3", fails=True)
+    assert "'hydra.launcher.time'" in shell(*SLURM, "hydra.launcher.tiem=3", fails=True)
+
+
 def test_a_job_that_is_none_of_a_sweep_is_refused(shell):
     assert "nowhere is no sweep with a job 3" in shell("_job", "nowhere", "3", fails=True)
 

@@ -24,6 +24,7 @@ def composed_keys(dirs: Sequence[Path], argv: Sequence[str], *, without: str = "
     good = [word for word in words if not without or without not in word.partition("=")[0]]
     folders = ",".join(f"file://{folder.resolve()}" for folder in dirs[1:])
     paths = [f"hydra.searchpath=[{folders}]"] if folders else []
+    paths += ["hydra/launcher=sbatch"] if argv[0] == "sbatch" else []  # whose knobs it has
     with initialize_config_dir(str(dirs[0]), version_base="1.3"):
         for overrides in ([*good, *paths], [*(word for word in good if "," not in word), *paths], paths):  # not swept
             try:

@@ -13,7 +13,7 @@ from hydra.core.utils import JobReturn
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from elbolab.cli.arguments import quoted
+from elbolab.cli.arguments import directory_overrides, quoted
 from elbolab.cli.cluster.launch import Planned, planned, returned
 from elbolab.cli.cluster.resources import (
     SRUN,
@@ -36,10 +36,13 @@ SIGNAL = "USR1"
 LAUNCHER = ("hydra/launcher", "hydra.launcher")
 """How overrides begin that say how, not what."""
 
-RESUME = """\
+BEGIN = """\
 run={run}
-if [ -f "$run/config.yaml" ]; then set -- resume="$run"; else set -- {words}; fi
+if [ -f "$run/config.yaml" ]; then set -- resume="$run"; else set -- {words} {there}; fi
 """
+
+GO_ON = "set -- {words}"
+"""Of a run that is resumed, with what the command changes of it."""
 
 
 def write_script(
@@ -91,6 +94,7 @@ def write_single(args: Sequence[str]) -> NoReturn:
 
     Raises:
         ValueError: a knob that is wrong.
+        FileNotFoundError: ``resume=`` names no run.
         SystemExit: always, with code 0.
     """
     from hydra import compose, initialize_config_dir
@@ -98,16 +102,24 @@ def write_single(args: Sequence[str]) -> NoReturn:
     from elbolab.cli.listing import split_args
 
     dirs, words = split_args(args)
+    its_own = directory_overrides("train", words)
     search = [f"hydra.searchpath=[{','.join(f'file://{folder.resolve()}' for folder in dirs[1:])}]"] if dirs[1:] else []
     with initialize_config_dir(str(config_dir()), version_base="1.3"):
-        cfg = compose("train", [*words, *search, "hydra/launcher=sbatch"], return_hydra_config=True)
+        cfg = compose("train", [*words, *search, *its_own, "hydra/launcher=sbatch"], return_hydra_config=True)
     with in_the_place_of(cfg):
         run, knobs = Path(cfg.hydra.run.dir).absolute(), OmegaConf.to_container(cfg.hydra.launcher)
-    asked, shape = _asked(knobs), shape_of(cfg.trainer)  # type: ignore[arg-type]
+    trainer = OmegaConf.load(run / "config.yaml").trainer if its_own else cfg.trainer
+    asked, shape = _asked(knobs), shape_of(trainer)  # type: ignore[arg-type]
     check_fits(asked, shape)
     own = [word for word in words if not word.startswith((*LAUNCHER, "hydra.run.dir"))]
-    words = [f"--config-dir={folder.resolve()}" for folder in dirs[1:]] + [*own, f"hydra.run.dir={quoted(str(run))}"]
-    lines = [*RESUME.format(run=shlex.quote(str(run)), words=shlex.join(words)).splitlines(), f'{_srun("train")} "$@"']
+    words = [*(f"--config-dir={folder.resolve()}" for folder in dirs[1:]), *own]
+    begin = GO_ON if its_own else BEGIN
+    told = {
+        "run": shlex.quote(str(run)),
+        "words": shlex.join(words),
+        "there": shlex.quote(f"hydra.run.dir={quoted(str(run))}"),
+    }
+    lines = [*begin.format(**told).splitlines(), f'{_srun("train")} "$@"']
     _write(run / "run.sbatch", asked, shape, {"output": run / "slurm-%j.out"}, lines)
     _close([run / "run.sbatch"])
 
