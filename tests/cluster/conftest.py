@@ -65,6 +65,9 @@ QUICK = (
     *("evaluation.num_samples=2", "evaluation.limit=20", "evaluation.probe_limit=20"),
 )
 
+WITHOUT = ("test_ray.py", "test_rehearsal.py")
+"""Tests that need no SLURM."""
+
 
 def slow(seconds):
     return f"+callbacks.slow={{_target_: pacing.Slow, seconds: {seconds}}}"
@@ -75,7 +78,7 @@ def pytest_collection_modifyitems(items):
     for item in here:
         item.add_marker(pytest.mark.cluster)
         item.add_marker(pytest.mark.timeout(600))
-        if shutil.which("sinfo") is None and item.path.name != "test_ray.py":
+        if shutil.which("sinfo") is None and item.path.name not in WITHOUT:
             item.add_marker(pytest.mark.skip(reason="no sinfo: bash .ci/slurm start sets up a SLURM on this machine"))
 
 
