@@ -1,23 +1,18 @@
 """Clusters without one: what is asked for, what is refused, what becomes of jobs that end without a word."""
 
 import json
-import os
 import re
-import signal
 import sys
-import threading
-import time
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 from omegaconf import OmegaConf
 from tests.cli.conftest import QUICK
 
-from elbolab.cli.cluster import queue, requeue
+from elbolab.cli.cluster import queue
 from elbolab.cli.cluster.launch import Backend, Planned, launch, submitit_package
 from elbolab.cli.cluster.local import Local
-from elbolab.cli.cluster.ranks import follow
 from elbolab.cli.cluster.resources import (
     Shape,
     check_fits,
@@ -32,7 +27,7 @@ from elbolab.cli.cluster.resources import (
 from elbolab.cli.cluster.slurm import Slurm
 from elbolab.cli.paths import config_dir
 from elbolab.cli.run_dir import RunDir, held
-from elbolab.cli.state import attempt, begun, ended, newest_state, state_of
+from elbolab.cli.state import begun, ended, state_of
 
 ONE = Shape(1, 1)
 SLURM = ["train", "-m", *QUICK, "hydra/launcher=slurm", "hydra.sweep.dir=sweep", "seed=1,2"]
@@ -41,21 +36,6 @@ SLURM = ["train", "-m", *QUICK, "hydra/launcher=slurm", "hydra.sweep.dir=sweep",
 def asked(**changes):
     knobs = OmegaConf.to_container(OmegaConf.load(config_dir() / "hydra/launcher/slurm.yaml"))
     return resources({name: knobs[name] for name in knobs if name not in ("_target_", "poll")} | changes)
-
-
-@pytest.fixture
-def programs(tmp_path, monkeypatch):
-    """Puts shell scripts on the path in the place of SLURM's programs."""
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
-
-    def put(**scripts):
-        for name, script in scripts.items():
-            (folder / name).write_text(f"#!/bin/sh\n{script}\n")
-            (folder / name).chmod(0o755)
-
-    return put
 
 
 @pytest.mark.parametrize("time", [90, "90", "90:00", "1:30:00", "1-12", "1-12:00", "1-12:00:00"])
@@ -356,106 +336,6 @@ def test_a_misspelt_knob_names_those_of_its_launcher(shell):
 
 def test_a_job_that_is_none_of_a_sweep_is_refused(shell):
     assert "nowhere is no sweep with a job 3" in shell("_job", "nowhere", "3", fails=True)
-
-
-@pytest.fixture
-def in_slurm(monkeypatch):
-    for name, value in {"SLURM_JOB_ID": "7", "SLURM_PROCID": "0", "SLURM_JOB_NAME": "x"}.items():
-        monkeypatch.setenv(name, value)
-    return monkeypatch.setenv
-
-
-def test_a_job_whose_time_is_up_is_requeued_by_its_first_rank(in_slurm, programs, tmp_path):
-    told = tmp_path / "told"
-    programs(scontrol=f'echo "$@" >> {told}')
-    assert left(signal.SIGUSR2, told) == ("", "requeue 7\n")
-    in_slurm("SLURM_ARRAY_JOB_ID", "5")
-    in_slurm("SLURM_ARRAY_TASK_ID", "2")
-    left(signal.SIGUSR1, told)
-    left(signal.SIGTERM, told)
-    in_slurm("SLURM_PROCID", "1")
-    left(signal.SIGUSR1, told)
-    assert told.read_text() == "requeue 7\nrequeue 5_2\n"
-
-
-def left(number, told, seconds=0.0):
-    """What had been told when the loggers were closed, who take a while, and at the end."""
-    closed = []
-
-    @contextmanager
-    def loggers():
-        try:
-            yield
-        finally:
-            time.sleep(seconds)
-            closed.append(told.read_text() if told.exists() else "")
-
-    with pytest.raises(SystemExit), requeue.requeueing(), loggers():
-        os.kill(os.getpid(), number)
-    return closed[0], told.read_text() if told.exists() else ""
-
-
-def test_loggers_that_do_not_close_do_not_keep_a_job_from_the_queue(in_slurm, programs, tmp_path, monkeypatch):
-    monkeypatch.setattr(requeue, "CLOSING", 0.05)
-    told = tmp_path / "told"
-    programs(scontrol=f'echo "$@" >> {told}')
-    assert left(signal.SIGUSR1, told, seconds=0.5) == ("requeue 7\n", "requeue 7\n")
-
-
-def test_a_job_is_requeued_so_many_times(in_slurm, programs, tmp_path, caplog):
-    programs(scontrol=f"touch {tmp_path}/told")
-    in_slurm("SLURM_RESTART_COUNT", "3")
-    in_slurm(requeue.LIMIT, "3")
-    left(signal.SIGUSR2, tmp_path / "told")
-    assert "was requeued 3 times (max_requeues)" in caplog.text
-    assert not (tmp_path / "told").exists()
-
-
-def test_signals_are_slurms_business_only_in_its_jobs(in_slurm):
-    in_slurm("SLURM_JOB_NAME", "interactive")
-    with requeue.requeueing():
-        assert signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL
-    in_slurm("SLURM_JOB_NAME", "x")
-    with requeue.requeueing():
-        assert signal.getsignal(signal.SIGUSR1) is not signal.SIG_DFL
-
-
-def test_another_rank_that_leaves_does_so_without_failing(in_slurm, programs):
-    in_slurm("SLURM_PROCID", "1")
-    with pytest.raises(SystemExit) as end, requeue.requeueing():
-        os.kill(os.getpid(), signal.SIGUSR1)
-    assert end.value.code == 0
-
-
-@pytest.mark.parametrize(("state", "goes_on"), [(None, True), ("failed", False)])
-def test_another_rank_looks_when_the_first_has_begun(in_slurm, tmp_path, state, goes_on):
-    def first():
-        begun(tmp_path, monitor="val/elbo", mode="max", epochs=1, overrides=[])
-        if state is not None:
-            ended(tmp_path, state)
-
-    assert follow(tmp_path)
-    in_slurm("SLURM_PROCID", "1")
-    in_slurm("SLURM_RESTART_COUNT", "1")
-    begun(tmp_path, monitor="val/elbo", mode="max", epochs=1, overrides=[])
-    in_slurm("SLURM_RESTART_COUNT", "2")
-    assert attempt() == "7.2"
-    timer = threading.Timer(0.3, first)
-    timer.start()
-    assert follow(tmp_path) == goes_on
-    assert not timer.is_alive()
-
-
-def test_the_newest_state_is_ours_or_lightnings(tmp_path):
-    assert newest_state(tmp_path) is None
-    last, hpc = tmp_path / "checkpoints" / "last.ckpt", tmp_path / "hpc_ckpt_1.ckpt"
-    last.parent.mkdir()
-    for path, when in ((last, 10), (hpc, 20), (tmp_path / "hpc_ckpt_2.ckpt", 15)):
-        path.touch()
-        os.utime(path, (when, when))
-    assert newest_state(tmp_path) == hpc
-    os.utime(last, (30, 30))
-    assert newest_state(tmp_path) == last
 
 
 def test_the_rehearsal_is_for_one_machine(tmp_path):

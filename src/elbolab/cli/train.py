@@ -33,6 +33,7 @@ from elbolab.cli.values import absolute_paths
 from elbolab.data.module import DataModule
 from elbolab.distributions.conditional import compile_networks
 from elbolab.models.base import ElboModule
+from elbolab.training.alone import Alone, together
 from elbolab.training.guard import NotFinite
 from elbolab.training.notice import NOTICE
 
@@ -69,7 +70,8 @@ def _reported(cfg: DictConfig, run: RunDir, overrides: Sequence[str]) -> float:
     earlier = read_status(run.path)
     begun(run.path, monitor=cfg.monitor, mode=cfg.mode, epochs=cfg.trainer.max_epochs, overrides=overrides)
     try:
-        state, value = _train(cfg, run)
+        with together():
+            state, value = _train(cfg, run)
     except BaseException as error:
         with suppress(OSError):  # a full disk is what ended it
             if earlier is not None and earlier["state"] == "finished" and not has_moved(run.path):
@@ -85,12 +87,12 @@ def _how(error: BaseException, cfg: DictConfig, run: RunDir) -> tuple[str, str |
     """The state of a run that an error ended.
 
     One that failed begins anew when its sweep is repeated. What is on disk is still good where training had ended, or
-    had been taken up again without a step since: such a run goes on.
+    had been taken up again without a step since, or where another rank has died: such a run goes on.
     """
     if NOTICE.given is not None:  # whatever went wrong did so on the way out
         return "interrupted", None
     state, message = how(error)
-    is_good = run.weights.is_file() or (bool(cfg.resume) and not has_moved(run.path))
+    is_good = run.weights.is_file() or (bool(cfg.resume) and not has_moved(run.path)) or isinstance(error, Alone)
     return "interrupted" if is_good and not isinstance(error, NotFinite) else state, message
 
 

@@ -42,8 +42,9 @@ def follow(folder: Path) -> bool:
     return False
 
 
-def outlive(folder: Path) -> None:
-    """Waits a while for the end of the first rank, which may be about to write down the same error."""
+def outlive(folder: Path) -> bool:
+    """Waits a while for the end of the first rank, which may be about to write down the same error; whether it has."""
     end = time.monotonic() + GRACE
-    while time.monotonic() < end and (read_status(folder) or {"state": None})["state"] == "running":
+    while (running := (read_status(folder) or {"state": None})["state"] == "running") and time.monotonic() < end:
         time.sleep(POLL)
+    return not running

@@ -48,7 +48,8 @@ def job(work: Callable[[], float], folder: Path, cfg: DictConfig, overrides: Seq
             raise Leave(NOTICE.given) from error
         log.error(_recorded(error, folder, cfg, overrides))
         if rank():  # its process must fail, or the first rank would wait for it
-            outlive(folder)
+            if not outlive(folder):
+                _logged(error, folder)
             raise
     return nan
 
@@ -62,9 +63,13 @@ def _recorded(error: Exception, folder: Path, cfg: DictConfig, overrides: Sequen
         return message
     with suppress(OSError):  # a full disk is what ended it
         recorded(folder, message, monitor=str(cfg.get("monitor")), mode=str(cfg.get("mode")), overrides=overrides)
-        with (folder / "log.txt").open("a") as file:
-            traceback.print_exception(error, file=file)
+    _logged(error, folder)
     return message
+
+
+def _logged(error: Exception, folder: Path) -> None:
+    with suppress(OSError), (folder / "log.txt").open("a") as file:  # a full disk is what ended it
+        traceback.print_exception(error, file=file)
 
 
 def _told(error: Exception, overrides: Sequence[str]) -> str:
