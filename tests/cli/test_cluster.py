@@ -343,6 +343,23 @@ def test_the_rehearsal_is_for_one_machine(tmp_path):
         Local(1, 1.0, 0, [], tmp_path, None).submit([job(tmp_path)._replace(shape=Shape(2, 1))])
 
 
+def test_a_launcher_of_one_process_a_job_refuses_several_ranks(shell):
+    command = [
+        "train",
+        "-m",
+        *QUICK,
+        "trainer=ddp",
+        "trainer.devices=2",
+        "hydra/launcher=basic",
+        "hydra.sweep.dir=sweep",
+    ]
+    shell(*command, fails=True)
+    assert state_of(shell.folder / "sweep" / "0").error == (
+        "trainer.devices=2: hydra/launcher=basic has one process for each job; choose hydra/launcher=local, "
+        "submitit_local or slurm"
+    )
+
+
 def test_plugins_import_nothing_heavy():
     source = Path(sys.modules["elbolab"].__file__).parents[1] / "hydra_plugins/elbolab/slurm_launcher.py"
     heads = [line for line in source.read_text().splitlines() if line.startswith(("import", "from"))]

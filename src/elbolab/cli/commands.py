@@ -138,10 +138,13 @@ def task_of(command: str, failures: list[Exception]) -> Callable[[Any], Any]:
 def _worked(command: str, cfg: Any, folder: Path, overrides: list[str], *, is_job: bool) -> Any:
     """Runs the command of that name, as a job of a sweep where it is one."""
     from elbolab.cli.sweep.jobs import job
+    from elbolab.cli.sweep.local import check_processes
 
-    if is_job:
-        return job(lambda: _checked(command, cfg, overrides), folder, cfg, overrides)
-    return _checked(command, cfg, overrides)
+    def work() -> Any:
+        check_processes(cfg)
+        return _checked(command, cfg, overrides)
+
+    return job(work, folder, cfg, overrides) if is_job else _checked(command, cfg, overrides)
 
 
 def _checked(command: str, cfg: Any, overrides: list[str]) -> Any:

@@ -11,12 +11,13 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar, final
 
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.types import HydraContext
 from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 
 from elbolab.cli.state import DONE, recorded, state_of
-from elbolab.cli.sweep.parent import RUNNING
+from elbolab.cli.sweep.parent import RUNNING, SHARED_TERMINAL
 from elbolab.cli.sweep.shares import Share
 from elbolab.cli.sweep.worker import Task
 from elbolab.cli.sweep.workers import Died, Worker
@@ -123,6 +124,16 @@ def is_distributed(config: DictConfig) -> bool:
         raise ValueError(f"trainer.num_nodes={nodes}: hydra/launcher=local has one machine; choose another launcher")
     number = len(devices) if isinstance(devices, ListConfig) else devices
     return number is not None and str(number) != "1"
+
+
+def check_processes(config: DictConfig) -> None:
+    """Raises ValueError where a job wants several processes and its launcher has one: the others would not find it."""
+    launcher = HydraConfig.get().runtime.choices.get("hydra/launcher")
+    if launcher in SHARED_TERMINAL and is_distributed(config):
+        raise ValueError(
+            f"trainer.devices={config.trainer.devices}: hydra/launcher={launcher} has one process for each job; choose "
+            "hydra/launcher=local, submitit_local or slurm"
+        )
 
 
 def _value(folder: Path) -> float:
