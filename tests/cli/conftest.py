@@ -107,3 +107,18 @@ def loader():
     GlobalHydra.instance().clear()
     with initialize_config_dir(config_dir().as_posix(), version_base="1.3"):
         yield GlobalHydra.instance().config_loader()
+
+
+@pytest.fixture
+def programs(tmp_path, monkeypatch):
+    """Puts shell scripts on the path in the place of SLURM's programs."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+
+    def put(**scripts):
+        for name, script in scripts.items():
+            (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+            (folder / name).chmod(0o755)
+
+    return put

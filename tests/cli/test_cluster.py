@@ -1,27 +1,33 @@
 """Clusters without one: what is asked for, what is refused, what becomes of jobs that end without a word."""
 
 import json
-import os
 import re
-import signal
 import sys
-import threading
-import time
-from contextlib import contextmanager
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 from omegaconf import OmegaConf
 from tests.cli.conftest import QUICK
 
-from elbolab.cli.cluster import queue, requeue
+from elbolab.cli.cluster import queue
 from elbolab.cli.cluster.launch import Backend, Planned, launch, submitit_package
 from elbolab.cli.cluster.local import Local
-from elbolab.cli.cluster.ranks import follow
-from elbolab.cli.cluster.resources import Shape, check_accepted, check_fits, options, resources, setup_lines, shape_of
+from elbolab.cli.cluster.resources import (
+    Shape,
+    check_fits,
+    check_partition,
+    check_possible,
+    directives,
+    options,
+    resources,
+    setup_lines,
+    shape_of,
+)
 from elbolab.cli.cluster.slurm import Slurm
 from elbolab.cli.paths import config_dir
-from elbolab.cli.state import attempt, begun, ended, newest_state, state_of
+from elbolab.cli.run_dir import RunDir, held
+from elbolab.cli.state import begun, ended, state_of
 
 ONE = Shape(1, 1)
 SLURM = ["train", "-m", *QUICK, "hydra/launcher=slurm", "hydra.sweep.dir=sweep", "seed=1,2"]
@@ -30,21 +36,6 @@ SLURM = ["train", "-m", *QUICK, "hydra/launcher=slurm", "hydra.sweep.dir=sweep",
 def asked(**changes):
     knobs = OmegaConf.to_container(OmegaConf.load(config_dir() / "hydra/launcher/slurm.yaml"))
     return resources({name: knobs[name] for name in knobs if name not in ("_target_", "poll")} | changes)
-
-
-@pytest.fixture
-def programs(tmp_path, monkeypatch):
-    """Puts shell scripts on the path in the place of SLURM's programs."""
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
-
-    def put(**scripts):
-        for name, script in scripts.items():
-            (folder / name).write_text(f"#!/bin/sh\n{script}\n")
-            (folder / name).chmod(0o755)
-
-    return put
 
 
 @pytest.mark.parametrize("time", [90, "90", "90:00", "1:30:00", "1-12", "1-12:00", "1-12:00:00"])
@@ -57,6 +48,11 @@ def test_every_format_of_time_that_slurm_reads(time):
     [
         ({"time": "2h"}, r"hydra.launcher.time=2h: SLURM reads minutes \(90\), hours:minutes:seconds"),
         ({"time": "1:2:3"}, "hydra.launcher.time=1:2:3"),
+        (
+            {"time": 1},
+            "hydra.launcher.time=1 leaves no time to train: a job saves its state hydra.launcher.signal_lead=120",
+        ),
+        ({"time": "10:00", "signal_lead": 540}, "hydra.launcher.time=10:00 leaves no time"),
         ({"time": 1.5}, "hydra.launcher.time=1.5: give text, or a whole number, or null"),
         ({"mem": "16 gigs"}, "hydra.launcher.mem=16 gigs: memory of a node"),
         ({"gres": "gpu:2", "gpus_per_rank": 1}, "ask for GPUs once"),
@@ -122,21 +118,94 @@ def test_without_submitit_the_launcher_names_the_extra(monkeypatch):
 def test_an_unknown_partition_is_named(programs):
     programs(sbatch="exit 1", sinfo="echo main; echo gpu_a100")
     with pytest.raises(ValueError, match="the cluster has no partition gpu_a10; did you mean 'gpu_a100'?"):
-        check_accepted(asked(partition="gpu_a10"), [ONE])
+        check_partition(asked(partition="gpu_a10"))
+    check_partition(asked(partition="main,gpu_a100"))
 
 
-def test_what_slurm_refuses_is_told_in_its_words(programs):
-    programs(sbatch="echo 'allocation failure: Invalid qos specification' >&2; exit 1", sinfo="")
-    with pytest.raises(ValueError, match="not take such a job: Invalid qos specification. It was asked for --qos=fast"):
-        check_accepted(asked(qos="fast"), [ONE])
+@pytest.mark.parametrize(("nodes", "raises"), [(["up|idle", "up|mix-"], True), (["up|idle", "up|drain"], False)])
+def test_jobs_that_could_never_begin_are_refused_and_those_that_wait_for_a_node_are_not(
+    programs, caplog, nodes, raises
+):
+    programs(sbatch="echo 'allocation failure: Not available' >&2; exit 1", sinfo=f"echo '{' '.join(nodes)}'")
+    with pytest.raises(ValueError, match="Not available. It was") if raises else nullcontext():
+        check_possible(asked(), ONE)
+    assert ("some nodes are away" in caplog.text) != raises
+
+
+INVALID = "echo 'sbatch: error: Batch job submission failed: Invalid qos specification' >&2; exit 1"
+
+
+def test_what_slurm_refuses_is_told_in_its_words_and_once(tmp_path, programs, capfd):
+    programs(sbatch=INVALID)
+    with pytest.raises(ValueError, match="take these jobs: Invalid qos specification. It was asked for --qos=fast"):
+        Slurm(asked(qos="fast"), tmp_path, "name", None).submit([job(tmp_path)])
+    assert capfd.readouterr() == ("", "")
+
+
+def test_jobs_that_slurm_has_taken_are_known_though_it_refuses_others(tmp_path, programs, caplog):
+    programs(
+        squeue="echo '12|PENDING|None'", sbatch=f'grep -q nodes=2 "$1" && {{ {INVALID}; }}; echo Submitted batch job 12'
+    )
+    jobs = [job(tmp_path, 0), job(tmp_path, 1)._replace(shape=Shape(2, 1))]
+    with pytest.raises(ValueError, match="--nodes=2"):
+        launch(Slurm(asked(), tmp_path, "name", None), jobs, 0)
+    assert "scancel 12 ends them" in caplog.text
+    assert Slurm(asked(), tmp_path, "name", None)._queued({0, 1}) == {0: "12"}
+
+
+def test_jobs_of_before_are_not_submitted_again_while_slurm_does_not_answer(tmp_path, programs):
+    programs(squeue="echo 'Unable to contact slurm controller' >&2; exit 1", sbatch=f"touch {tmp_path}/told")
+    (tmp_path / "jobs.json").write_text(json.dumps({"0": "12_0"}))
+    with pytest.raises(OSError, match=re.escape("SLURM does not answer (Unable to contact slurm controller)")):
+        Slurm(asked(), tmp_path, "name", None).submit([job(tmp_path)])
+    assert not (tmp_path / "told").exists()
+
+
+def test_who_waits_asks_again_and_says_so_once(tmp_path, programs, caplog):
+    programs(squeue="exit 1")
+    slurm = Slurm(asked(), tmp_path, "name", None)
+    slurm.ids = {0: "12_0"}
+    assert slurm.ended() == slurm.ended() == {}
+    assert caplog.text.count("it is asked again until it does") == 1
+    programs(squeue="echo '12_0|FAILED|NonZeroExitCode'")
+    assert "is failed, see" in slurm.ended()[0]
+
+
+@pytest.mark.parametrize(("reason", "times"), [("launch failed requeued held", 1), ("JobHeldUser", 1), ("Priority", 0)])
+def test_a_job_that_slurm_holds_is_named_once(tmp_path, programs, caplog, reason, times):
+    programs(squeue=f"echo '12_0|PENDING|{reason}'")
+    slurm = Slurm(asked(), tmp_path, "name", None)
+    slurm.ids = {0: "12_0"}
+    assert slurm.ended() == slurm.ended() == {}
+    told = f"SLURM holds job 12_0 ({reason}): scontrol release 12_0 lets it go on, scancel 12_0 ends it"
+    assert caplog.text.count(told) == times
+
+
+@pytest.mark.parametrize(("told", "there"), [({"requeue": False}, 0), ({"no-requeue": True}, 0), ({}, 1)])
+def test_whether_slurm_requeues_is_the_users_to_say(told, there):
+    given = options(asked(sbatch=told), ONE)
+    assert (given.get("requeue"), given.get("no-requeue")) == ((True, None) if there else (None, True))
+
+
+def test_what_a_shell_would_split_is_quoted():
+    assert directives({"chdir": "/my runs", "mail-user": "a@b.org"}) == [
+        "#SBATCH --chdir='/my runs'",
+        "#SBATCH --mail-user=a@b.org",
+    ]
 
 
 def test_the_states_of_jobs_need_no_accounting(programs):
-    programs(squeue="echo '12_0|RUNNING'; echo '12_1|OUT_OF_MEMORY'")
-    assert queue.states({"12_0", "12_1", "7"}) == {"12_0": "RUNNING", "12_1": "OUT_OF_MEMORY", "7": queue.GONE}
-    assert [queue.has_ended(state) for state in ("RUNNING", "REQUEUED", "OUT_OF_MEMORY", queue.GONE)] == [0, 0, 1, 1]
+    programs(squeue="echo '12_0|PENDING|Nodes down'; echo '12_1|OUT_OF_MEMORY|OutOfMemory'")
+    told = queue.seen({"12_0", "12_1", "7"})
+    assert told == {
+        "12_0": ("PENDING", "Nodes down"),
+        "12_1": ("OUT_OF_MEMORY", "OutOfMemory"),
+        "7": (queue.GONE, ""),
+    }
+    assert [told[job].has_ended for job in ("12_0", "12_1", "7")] == [False, True, True]
     programs(squeue="exit 1")
-    assert queue.states({"12_0"}) is None
+    with pytest.raises(OSError, match="SLURM does not answer"):
+        queue.seen({"12_0"})
 
 
 class Fake(Backend):
@@ -173,7 +242,9 @@ def test_a_job_that_is_back_in_the_queue_at_the_next_look_has_not_ended(tmp_path
     assert state_of(tmp_path / "0").error == "is completed"
 
 
-@pytest.mark.parametrize(("state", "error"), [("failed", "NaN"), ("finished", None), ("interrupted", "no space")])
+@pytest.mark.parametrize(
+    ("state", "error"), [("failed", "NaN"), ("finished", None), ("pruned", None), ("interrupted", "no space")]
+)
 def test_what_a_job_has_said_itself_is_kept(tmp_path, state, error):
     folder = tmp_path / "0"
     folder.mkdir()
@@ -181,6 +252,15 @@ def test_what_a_job_has_said_itself_is_kept(tmp_path, state, error):
     ended(folder, state, error)
     launch(Fake({0: "is gone"}, {0: "is gone"}), [job(tmp_path)], 0)
     assert state_of(folder)[:2] == (state, error)
+
+
+def test_a_job_that_found_another_process_at_work_says_nothing_of_it(tmp_path):
+    folder = tmp_path / "0"
+    folder.mkdir()
+    begun(folder, monitor="val/elbo", mode="max", epochs=1, overrides=[])
+    with held(RunDir(folder)):
+        launch(Fake({0: "is completed"}, {0: "is completed"}), [job(tmp_path)], 0)
+        assert state_of(folder)[:2] == ("running", None)
 
 
 def test_who_waits_may_be_stopped(tmp_path):
@@ -191,7 +271,7 @@ def test_who_waits_may_be_stopped(tmp_path):
 
 
 def test_jobs_that_are_still_in_the_queue_are_not_submitted_again(tmp_path, programs):
-    programs(squeue="echo '12_0|PENDING'; echo '12_1|FAILED'")
+    programs(squeue="echo '12_0|PENDING|None'; echo '12_1|FAILED|None'")
     (tmp_path / "jobs.json").write_text(json.dumps({"0": "12_0", "1": "12_1"}))
     slurm = Slurm(asked(), tmp_path, "name", None)
     slurm.submit([job(tmp_path, 0)])
@@ -211,6 +291,11 @@ def test_a_script_holds_what_is_left_of_a_sweep(shell):
         ended(shell.folder / f"sweep/{num}", "finished" if num == 0 else "failed")
     shell("sbatch", "-m", *QUICK, "seed=1,2,3", "hydra.sweep.dir=sweep")
     assert "#SBATCH --array=1-2%256\n" in (shell.folder / "sweep" / "sweep.sbatch").read_text()
+    for num in (1, 2):
+        begun(shell.folder / f"sweep/{num}", monitor="val/elbo", mode="max", epochs=1, overrides=[])
+        ended(shell.folder / f"sweep/{num}", "finished")
+    assert "sweep.csv" in shell("sbatch", "-m", *QUICK, "seed=1,2,3", "hydra.sweep.dir=sweep")
+    assert (shell.folder / "sweep/sweep.csv").read_text().count("finished") == 3
 
 
 def test_jobs_of_several_shapes_have_a_script_each(shell):
@@ -232,108 +317,25 @@ def test_the_script_of_a_run_begins_it_or_goes_on(shell):
     assert 'if [ -f "$run/config.yaml" ]; then set -- resume="$run"; else' in text
 
 
+def test_the_script_of_a_run_that_is_resumed_has_its_processes_and_what_changes(shell):
+    assert "nowhere is no run directory" in shell("sbatch", "resume=nowhere", fails=True)
+    (shell.folder / "run").mkdir()
+    (shell.folder / "run" / "config.yaml").write_text("trainer: {devices: 2, num_nodes: 3, strategy: ddp}")
+    (shell.folder / "run" / "spec.json").touch()
+    shell("sbatch", "resume=run", "trainer.max_epochs=6", "hydra.launcher.mem=2G")
+    text = (shell.folder / "run" / "run.sbatch").read_text()
+    assert "#SBATCH --nodes=3\n#SBATCH --ntasks-per-node=2\n" in text
+    assert "trainer.max_epochs=6\nsrun" in text
+    assert "hydra." not in text
+
+
+def test_a_misspelt_knob_names_those_of_its_launcher(shell):
+    assert "'hydra.launcher.time'" in shell("sbatch", *QUICK, "hydra.launcher.tiem=3", fails=True)
+    assert "'hydra.launcher.time'" in shell(*SLURM, "hydra.launcher.tiem=3", fails=True)
+
+
 def test_a_job_that_is_none_of_a_sweep_is_refused(shell):
     assert "nowhere is no sweep with a job 3" in shell("_job", "nowhere", "3", fails=True)
-
-
-@pytest.fixture
-def in_slurm(monkeypatch):
-    for name, value in {"SLURM_JOB_ID": "7", "SLURM_PROCID": "0", "SLURM_JOB_NAME": "x"}.items():
-        monkeypatch.setenv(name, value)
-    return monkeypatch.setenv
-
-
-def test_a_job_whose_time_is_up_is_requeued_by_its_first_rank(in_slurm, programs, tmp_path):
-    told = tmp_path / "told"
-    programs(scontrol=f'echo "$@" >> {told}')
-    assert left(signal.SIGUSR2, told) == ("", "requeue 7\n")
-    in_slurm("SLURM_ARRAY_JOB_ID", "5")
-    in_slurm("SLURM_ARRAY_TASK_ID", "2")
-    left(signal.SIGUSR1, told)
-    left(signal.SIGTERM, told)
-    in_slurm("SLURM_PROCID", "1")
-    left(signal.SIGUSR1, told)
-    assert told.read_text() == "requeue 7\nrequeue 5_2\n"
-
-
-def left(number, told, seconds=0.0):
-    """What had been told when the loggers were closed, who take a while, and at the end."""
-    closed = []
-
-    @contextmanager
-    def loggers():
-        try:
-            yield
-        finally:
-            time.sleep(seconds)
-            closed.append(told.read_text() if told.exists() else "")
-
-    with pytest.raises(SystemExit), requeue.requeueing(), loggers():
-        os.kill(os.getpid(), number)
-    return closed[0], told.read_text() if told.exists() else ""
-
-
-def test_loggers_that_do_not_close_do_not_keep_a_job_from_the_queue(in_slurm, programs, tmp_path, monkeypatch):
-    monkeypatch.setattr(requeue, "CLOSING", 0.05)
-    told = tmp_path / "told"
-    programs(scontrol=f'echo "$@" >> {told}')
-    assert left(signal.SIGUSR1, told, seconds=0.5) == ("requeue 7\n", "requeue 7\n")
-
-
-def test_a_job_is_requeued_so_many_times(in_slurm, programs, tmp_path, caplog):
-    programs(scontrol=f"touch {tmp_path}/told")
-    in_slurm("SLURM_RESTART_COUNT", "3")
-    in_slurm(requeue.LIMIT, "3")
-    left(signal.SIGUSR2, tmp_path / "told")
-    assert "was requeued 3 times (max_requeues)" in caplog.text
-    assert not (tmp_path / "told").exists()
-
-
-def test_signals_are_slurms_business_only_in_its_jobs(in_slurm):
-    in_slurm("SLURM_JOB_NAME", "interactive")
-    with requeue.requeueing():
-        assert signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL
-    in_slurm("SLURM_JOB_NAME", "x")
-    with requeue.requeueing():
-        assert signal.getsignal(signal.SIGUSR1) is not signal.SIG_DFL
-
-
-def test_another_rank_that_leaves_does_so_without_failing(in_slurm, programs):
-    in_slurm("SLURM_PROCID", "1")
-    with pytest.raises(SystemExit) as end, requeue.requeueing():
-        os.kill(os.getpid(), signal.SIGUSR1)
-    assert end.value.code == 0
-
-
-@pytest.mark.parametrize(("state", "goes_on"), [(None, True), ("failed", False)])
-def test_another_rank_looks_when_the_first_has_begun(in_slurm, tmp_path, state, goes_on):
-    def first():
-        begun(tmp_path, monitor="val/elbo", mode="max", epochs=1, overrides=[])
-        if state is not None:
-            ended(tmp_path, state)
-
-    assert follow(tmp_path)
-    in_slurm("SLURM_PROCID", "1")
-    in_slurm("SLURM_RESTART_COUNT", "1")
-    begun(tmp_path, monitor="val/elbo", mode="max", epochs=1, overrides=[])
-    in_slurm("SLURM_RESTART_COUNT", "2")
-    assert attempt() == "7.2"
-    timer = threading.Timer(0.3, first)
-    timer.start()
-    assert follow(tmp_path) == goes_on
-    assert not timer.is_alive()
-
-
-def test_the_newest_state_is_ours_or_lightnings(tmp_path):
-    assert newest_state(tmp_path) is None
-    last, hpc = tmp_path / "checkpoints" / "last.ckpt", tmp_path / "hpc_ckpt_1.ckpt"
-    last.parent.mkdir()
-    for path, when in ((last, 10), (hpc, 20), (tmp_path / "hpc_ckpt_2.ckpt", 15)):
-        path.touch()
-        os.utime(path, (when, when))
-    assert newest_state(tmp_path) == hpc
-    os.utime(last, (30, 30))
-    assert newest_state(tmp_path) == last
 
 
 def test_the_rehearsal_is_for_one_machine(tmp_path):

@@ -36,6 +36,17 @@ class Slow(L.Callback):
     def on_train_batch_start(self, *_):
         time.sleep(self.seconds)
 
+class Broken(L.Callback):
+    """Fails in the job of one seed, once."""
+
+    def __init__(self, seed, once):
+        self.seed, self.once = seed, Path(once)
+
+    def on_train_batch_start(self, *_):
+        if self.seed == 2 and not self.once.exists():
+            self.once.touch()
+            raise ValueError("a file is missing")
+
 class Killed(L.Callback):
     """Kills the job of one seed, hard, once."""
 
@@ -43,7 +54,8 @@ class Killed(L.Callback):
         self.seed, self.once = seed, Path(once)
 
     def on_train_batch_start(self, trainer, *_):
-        if self.seed == 3 and trainer.global_step >= 8 and not self.once.exists():
+        last = trainer.global_rank == trainer.world_size - 1
+        if self.seed == 3 and last and trainer.global_step >= 8 and not self.once.exists():
             self.once.touch()
             os.kill(os.getpid(), 9)
 '''
@@ -53,6 +65,9 @@ QUICK = (
     *("trainer.log_every_n_steps=4", "trainer.accelerator=cpu", "callbacks.newest.every_n_steps=4"),
     *("evaluation.num_samples=2", "evaluation.limit=20", "evaluation.probe_limit=20"),
 )
+
+WITHOUT = ("test_ray.py", "test_rehearsal.py")
+"""Tests that need no SLURM."""
 
 
 def slow(seconds):
@@ -64,7 +79,7 @@ def pytest_collection_modifyitems(items):
     for item in here:
         item.add_marker(pytest.mark.cluster)
         item.add_marker(pytest.mark.timeout(600))
-        if shutil.which("sinfo") is None and item.path.name != "test_ray.py":
+        if shutil.which("sinfo") is None and item.path.name not in WITHOUT:
             item.add_marker(pytest.mark.skip(reason="no sinfo: bash .ci/slurm start sets up a SLURM on this machine"))
 
 
@@ -131,6 +146,11 @@ class Cluster:
 
     def status(self, run):
         return json.loads((self.folder / run / "status.json").read_text())
+
+    def table(self, sweep, *columns):
+        """Columns of a sweep's table, a row a job."""
+        rows = csv.DictReader((self.folder / sweep / "sweep.csv").read_text().splitlines())
+        return [tuple(row[name] for name in columns) for row in rows]
 
     def steps(self, run):
         path = self.folder / run / "metrics.csv"

@@ -1,6 +1,7 @@
 """Jobs whose time is up, or that are preempted, go on to the same numbers in the same W&B run."""
 
 from tests.cluster.conftest import QUICK, slow
+from tests.wandb_files import history, pieces
 
 LOGGER = ("logger=wandb", "logger.wandb.offline=true", "callbacks.figures=null")
 COMMON = (*QUICK, *LOGGER, "seed=1")
@@ -27,6 +28,8 @@ def test_jobs_go_on_as_if_nothing_had_happened(cluster):
         run = f"sweep/{num}"
         assert cluster.restarts(job) >= 1
         assert (cluster.folder / run / "metrics.csv").read_text() == curve
+        told = {row["trainer/global_step"] for row in history(pieces(cluster.folder / run)[-1])}
+        assert told >= set(cluster.steps(run))  # the newest piece holds what a kill has torn of others
         (name,) = {path.name.rpartition("-")[2] for path in (cluster.folder / run / "wandb").glob("offline-run-*")}
         assert (cluster.folder / run / "wandb_id.txt").read_text().strip() == name
 

@@ -14,8 +14,14 @@ def test_a_job_of_an_array_that_is_killed_hard_neither_hangs_the_sweep_nor_stops
     assert "1 of 4 jobs did not finish; try them again with: elbolab train -m" in out
     assert [cluster.status(f"sweep/{num}")["state"] for num in (0, 1, 3)] == ["finished"] * 3
     before = [cluster.status(f"sweep/{num}") for num in (0, 1, 3)]
-    assert "sweep.csv" in cluster(*command)
+    assert [state for (state,) in cluster.table("sweep", "state")] == [
+        *("finished", "finished", "interrupted", "finished")
+    ]
+    assert "3 of 4 jobs are finished already" in cluster(*command)
+    assert cluster.table("sweep", "seed", "state", "error") == [(seed, "finished", "") for seed in "1234"]
+    assert all(float(elbo) < 0 for (elbo,) in cluster.table("sweep", "test/elbo"))
     assert [cluster.status(f"sweep/{num}") for num in (0, 1, 3)] == before
+    assert cluster.status("sweep/2")["before"] > 0  # it has gone on
     assert [cluster.steps(f"sweep/{num}") for num in range(4)] == [STEPS] * 4
     assert list(cluster.ids("sweep")) == [2]
 
@@ -31,3 +37,19 @@ def test_ranks_and_nodes_follow_the_trainer_also_when_the_job_is_requeued(cluste
     assert cluster.restarts(job) == 1
     assert cluster.steps("sweep/0") == [3, 5, 9, 11, 15, 17, 21, 23]
     assert cluster.steps("sweep/1") == [2, 5, 8, 11]
+
+
+def test_a_rank_that_is_killed_takes_the_others_with_it_and_the_job_goes_on(cluster):
+    kill = "+callbacks.kill={_target_: pacing.Killed, seed: '${seed}', once: killed}"
+    shape = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "seed=3"]
+    command = ["train", "-m", *QUICK, *SLURM, *shape, kill, "hydra.sweep.dir=sweep"]
+    cluster(*command, code=1)
+    ((state, error),) = cluster.table("sweep", "state", "error")
+    assert state == "interrupted"
+    assert "another rank has died" in error or "SLURM's job" in error  # which is dead first is a matter of luck
+    before = cluster.status("sweep/0")["started"]
+    cluster(*command)
+    assert cluster.table("sweep", "state") == [("finished",)]
+    assert cluster.steps("sweep/0") == [3, 5, 9, 11, 15, 17, 21, 23]
+    assert cluster.status("sweep/0")["before"] > 0
+    assert cluster.status("sweep/0")["started"] != before

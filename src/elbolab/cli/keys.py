@@ -11,7 +11,7 @@ def composed_keys(dirs: Sequence[Path], argv: Sequence[str], *, without: str = "
     Args:
         dirs: folders with configs, elbolab's own first.
         argv: the sub-command and its arguments.
-        without: leave out overrides of this key; where others fail too, all are left out.
+        without: leave out overrides of this key; where others fail too, swept ones are left out, and then all.
         hydra: Hydra's own keys as well.
     """
     from hydra import compose, initialize_config_dir
@@ -24,8 +24,9 @@ def composed_keys(dirs: Sequence[Path], argv: Sequence[str], *, without: str = "
     good = [word for word in words if not without or without not in word.partition("=")[0]]
     folders = ",".join(f"file://{folder.resolve()}" for folder in dirs[1:])
     paths = [f"hydra.searchpath=[{folders}]"] if folders else []
+    paths += ["hydra/launcher=sbatch"] if argv[0] == "sbatch" else []  # whose knobs it has
     with initialize_config_dir(str(dirs[0]), version_base="1.3"):
-        for overrides in ([*good, *paths], paths):
+        for overrides in ([*good, *paths], [*(word for word in good if "," not in word), *paths], paths):  # not swept
             try:
                 config = compose(COMPOSES.get(argv[0], argv[0]), overrides, return_hydra_config=hydra)
                 return list(_keys(OmegaConf.to_container(config, resolve=False)))

@@ -20,7 +20,6 @@ from elbolab.cli.begin import Begin
 from elbolab.cli.boards import conclude, title_of, watched
 from elbolab.cli.build import build_data, build_densities, build_evaluation, build_model, build_trainer
 from elbolab.cli.checks import check_labels, check_monitors, check_net, check_seed
-from elbolab.cli.cluster.ranks import has_lost_another
 from elbolab.cli.evaluate import measure
 from elbolab.cli.load import load_run, numbers_of
 from elbolab.cli.planning import located, planned
@@ -34,6 +33,7 @@ from elbolab.cli.values import absolute_paths
 from elbolab.data.module import DataModule
 from elbolab.distributions.conditional import compile_networks
 from elbolab.models.base import ElboModule
+from elbolab.training.alone import together
 from elbolab.training.guard import NotFinite
 from elbolab.training.notice import NOTICE
 
@@ -70,7 +70,8 @@ def _reported(cfg: DictConfig, run: RunDir, overrides: Sequence[str]) -> float:
     earlier = read_status(run.path)
     begun(run.path, monitor=cfg.monitor, mode=cfg.mode, epochs=cfg.trainer.max_epochs, overrides=overrides)
     try:
-        state, value = _train(cfg, run)
+        with together():
+            state, value = _train(cfg, run)
     except BaseException as error:
         with suppress(OSError):  # a full disk is what ended it
             if earlier is not None and earlier["state"] == "finished" and not has_moved(run.path):
@@ -93,7 +94,7 @@ def _how(error: BaseException, cfg: DictConfig, run: RunDir) -> tuple[str, str |
         return "interrupted", None
     state, message = how(error)
     is_good = run.weights.is_file() or (bool(cfg.resume) and not has_moved(run.path))
-    is_good = is_good or (run.newest is not None and (isinstance(error, OSError) or has_lost_another(error)))
+    is_good = is_good or (run.newest is not None and isinstance(error, OSError))  # an Alone is one
     return "interrupted" if is_good and not isinstance(error, NotFinite) else state, message
 
 

@@ -12,9 +12,9 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig
 
 from elbolab.cli.cluster.resources import Shape, shape_of
-from elbolab.cli.state import recorded, state_of
+from elbolab.cli.state import DONE, recorded, state_of
 
-ENDS = ("finished", "failed")
+ENDS = (*DONE, "failed")
 """States that a job says of itself, and after which nothing is waited for."""
 
 
@@ -55,7 +55,7 @@ def planned(context: HydraContext, config: DictConfig, overrides: Sequence[Seque
     folder, shapes = Path(config.hydra.sweep.dir).absolute(), {}
     jobs = []
     for num, words in enumerate(overrides, first):
-        if state_of(folder / str(num)).state == "finished":
+        if state_of(folder / str(num)).state in DONE:
             continue
         telling = tuple(word for word in words if _may_shape(word))
         if telling not in shapes:
@@ -79,9 +79,9 @@ def launch(backend: Backend, jobs: Sequence[Planned], poll: float) -> None:
         jobs: those that are not finished.
         poll: seconds between two looks.
     """
-    backend.submit(jobs)
     waiting, settled = {job.num: job for job in jobs}, set[int]()
     try:
+        backend.submit(jobs)
         while waiting:
             time.sleep(poll)
             ended = backend.ended()
@@ -99,9 +99,9 @@ def _is_over(job: Planned, settled: bool) -> bool:
 
 
 def _record(job: Planned, word: str) -> None:
-    """Writes down what became of a job that could not say so itself."""
+    """Writes down what became of a job that could not say so itself, unless another process does it now."""
     state = state_of(job.folder)
-    if state.state not in ENDS and state.error is None:
+    if state.state not in (*ENDS, "running") and state.error is None:
         recorded(job.folder, word, monitor="", mode="max", overrides=job.overrides)
 
 

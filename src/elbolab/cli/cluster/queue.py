@@ -1,10 +1,8 @@
 """What SLURM says of jobs. Accounting (`sacct`) is not needed: many sites have none, and it lags behind."""
 
-import logging
 import shutil
 import subprocess
-
-log = logging.getLogger(__name__)
+from typing import NamedTuple
 
 ENDED = (
     *("BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL"),
@@ -12,28 +10,54 @@ ENDED = (
 )
 """States that nothing follows, unless the job is put back into the queue; it is looked at twice."""
 
+AT_WORK = tuple(f"up|{state}" for state in ("idle", "alloc", "mix", "comp", "plnd"))
+"""How `sinfo` begins what it says of nodes that do jobs; others are down, drained or reserved, for a while."""
+
+STUCK = ("held", "helduser", "heldadmin", "badconstraints", "neversatisfied")
+"""How the reasons end for which a job waits that nobody will begin: SLURM holds one whose node has failed it."""
+
 GONE = "no longer in the queue"
 
 
-def states(jobs: set[str]) -> dict[str, str] | None:
-    """The state of each job, `GONE` of those that SLURM has forgotten; None where it does not answer."""
-    asked = ["squeue", "--noheader", "--array", "--states=all", "--me", "--format=%i|%T"]
+class Seen(NamedTuple):
+    """A job in the queue.
+
+    Attributes:
+        state: in SLURM's words.
+        reason: why it waits, likewise.
+    """
+
+    state: str
+    reason: str
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether no more is to come."""
+        return self.state == GONE or self.state in ENDED
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether it waits until a person does something."""
+        return self.state == "PENDING" and self.reason.lower().endswith(STUCK)
+
+
+def seen(jobs: set[str]) -> dict[str, Seen]:
+    """Each job as SLURM has it, `GONE` those that it has forgotten.
+
+    Raises:
+        OSError: SLURM does not answer.
+    """
+    asked = ["squeue", "--noheader", "--array", "--states=all", "--me", "--format=%i|%T|%r"]
     done = _run(asked)
     if done.returncode:
-        log.warning("squeue: %s", done.stderr.strip())
-        return None
-    told = dict(line.split("|") for line in done.stdout.split())
-    return {job: told.get(job, GONE) for job in jobs}
-
-
-def has_ended(state: str) -> bool:
-    """Whether no more is to come."""
-    return state == GONE or state in ENDED
+        raise OSError(f"SLURM does not answer ({done.stderr.strip()})")
+    told = {job: Seen(state, reason) for job, state, reason in (line.split("|") for line in done.stdout.splitlines())}
+    return {job: told.get(job, Seen(GONE, "")) for job in jobs}
 
 
 def partitions() -> list[str]:
     """Their names; none where SLURM does not answer."""
-    done = _run(["sinfo", "--noheader", "--format=%R"])
+    done = _run(["sinfo", "--all", "--noheader", "--format=%R"])
     return [] if done.returncode else list(dict.fromkeys(done.stdout.split()))
 
 
@@ -47,10 +71,17 @@ def check_present() -> None:
         )
 
 
-def refusal(script: str) -> str | None:
-    """Why SLURM would not take a script, in its own words; None where it would. Nothing is submitted."""
+def doubt(script: str) -> str | None:
+    """Why SLURM could not begin a job as things are, in its own words; None where it could. Nothing is submitted."""
     done = subprocess.run(["sbatch", "--test-only"], input=script, capture_output=True, text=True, check=False)
     return None if done.returncode == 0 else done.stderr.strip().removeprefix("allocation failure: ")
+
+
+def has_all(partition: str | None) -> bool:
+    """Whether all nodes of a partition, or of all, are there for jobs: what is refused now will be for ever."""
+    chosen = [] if partition is None else [f"--partition={partition}"]
+    told = _run(["sinfo", "--all", "--noheader", "--format=%a|%t", *chosen]).stdout.split()
+    return all(line.startswith(AT_WORK) for line in told)
 
 
 def _run(command: list[str]) -> subprocess.CompletedProcess[str]:

@@ -2,7 +2,6 @@
 
 import os
 import time
-import traceback
 from pathlib import Path
 
 from elbolab.cli.cluster.requeue import in_job
@@ -43,17 +42,9 @@ def follow(folder: Path) -> bool:
     return False
 
 
-def outlive(folder: Path) -> None:
-    """Waits a while for the end of the first rank, which may be about to write down the same error."""
+def outlive(folder: Path) -> bool:
+    """Waits a while for the end of the first rank, which may be about to write down the same error; whether it has."""
     end = time.monotonic() + GRACE
-    while time.monotonic() < end and (read_status(folder) or {"state": None})["state"] == "running":
+    while (running := (read_status(folder) or {"state": None})["state"] == "running") and time.monotonic() < end:
         time.sleep(POLL)
-
-
-def has_lost_another(error: BaseException) -> bool:
-    """Whether an error came up where ranks wait for each other: another one has gone, and says itself why, if it can.
-
-    Backends have errors of their own, or none: gloo's is a RuntimeError. Where it was raised is the same.
-    """
-    modules = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
-    return bool(modules) and modules[-1].startswith("torch.distributed.")
+    return not running

@@ -3,8 +3,10 @@
 The same knobs make the options of `sbatch` for the launcher and for the script that ``elbolab sbatch`` writes.
 """
 
+import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from shlex import quote
 from typing import Any, NamedTuple, get_type_hints
 
 from omegaconf import DictConfig
@@ -12,10 +14,15 @@ from omegaconf import DictConfig
 from elbolab.cli.cluster.requeue import LIMIT
 from elbolab.cli.nearest import did_you_mean, nearest
 
+log = logging.getLogger(__name__)
+
 KEY = "hydra.launcher"
 
 TIME = re.compile(r"\d+|\d+:\d\d(:\d\d)?|\d+-\d+(:\d\d){0,2}")
 """Minutes, minutes:seconds, hours:minutes:seconds, days-hours, days-hours:minutes[:seconds]."""
+
+EARLY = 60
+"""Seconds by which SLURM may send a signal too early: it looks at its jobs once a minute."""
 
 MEMORY = re.compile(r"\d+[KMGT]?")
 GPUS = re.compile(r"(?:^|,)(?:gres/)?gpu(?::[a-zA-Z][\w.-]*)?:(\d+)")
@@ -40,7 +47,7 @@ class Resources(NamedTuple):
     setup: list[str]
     signal_lead: int
     max_requeues: int
-    sbatch: dict[str, Any]
+    sbatch: dict[str, Any] | None
 
 
 class Shape(NamedTuple):
@@ -71,6 +78,7 @@ def resources(knobs: Mapping[str, Any]) -> Resources:
     for name, least in {"gpus_per_rank": 0, "cpus_per_rank": 1, "array_parallelism": 1, "signal_lead": 30}.items():
         if getattr(asked, name) < least:
             raise ValueError(f"{KEY}.{name}={getattr(asked, name)}: at least {least}")
+    _check_time(asked)
     return asked
 
 
@@ -84,6 +92,27 @@ def _check_formats(asked: Resources) -> None:
         raise ValueError(f"{KEY}.mem={asked.mem}: memory of a node, in megabytes or as 16G")
     if asked.gres is not None and asked.gpus_per_rank and GPUS.search(asked.gres):
         raise ValueError(f"{KEY}.gres={asked.gres} and {KEY}.gpus_per_rank={asked.gpus_per_rank}: ask for GPUs once")
+
+
+def _check_time(asked: Resources) -> None:
+    """The signal before the end would come as a job begins, and kill it before it listens."""
+    if asked.time is not None and seconds(asked.time) <= asked.signal_lead + EARLY:
+        raise ValueError(
+            f"{KEY}.time={asked.time} leaves no time to train: a job saves its state {KEY}.signal_lead="
+            f"{asked.signal_lead} seconds before the end, and SLURM may say so {EARLY} seconds earlier; choose more"
+        )
+
+
+def seconds(time: str | int) -> int:
+    """Of a time as SLURM reads it.
+
+    >>> [seconds(time) for time in (90, "90:30", "1:30:00", "1-12", "1-12:00")]
+    [5400, 5430, 5400, 129600, 129600]
+    """
+    days, _, rest = str(time).rpartition("-")
+    parts = [int(part) for part in rest.split(":")]
+    units = (3600, 60, 1) if days or len(parts) == 3 else (60, 1)
+    return int(days or 0) * 86400 + sum(part * unit for part, unit in zip(parts, units, strict=False))
 
 
 def shape_of(trainer: DictConfig) -> Shape:
@@ -116,6 +145,8 @@ def check_fits(asked: Resources, shape: Shape) -> None:
 
 def options(asked: Resources, shape: Shape) -> dict[str, Any]:
     """Options of `sbatch` by their names; True has no value. The user's own come last, and replace ours."""
+    own = asked.sbatch or {}
+    requeue = own.get("requeue", "no-requeue" not in own)
     given = {
         "partition": asked.partition,
         "account": asked.account,
@@ -128,10 +159,11 @@ def options(asked: Resources, shape: Shape) -> dict[str, Any]:
         "time": asked.time,
         "nodes": shape.nodes,
         "ntasks-per-node": shape.ranks,
-        "requeue": True,
+        "requeue": requeue,
+        "no-requeue": not requeue,  # most clusters requeue unless told otherwise
         "open-mode": "append",
     }
-    return {name: value for name, value in (given | asked.sbatch).items() if value is not None and value is not False}
+    return {name: value for name, value in (given | own).items() if value is not None and value is not False}
 
 
 def setup_lines(asked: Resources) -> list[str]:
@@ -147,26 +179,47 @@ SRUN = ("--kill-on-bad-exit=1",)
 
 def directives(given: Mapping[str, Any]) -> list[str]:
     """The lines of a script that hold options."""
-    return [f"#SBATCH --{name}" + ("" if value is True else f"={value}") for name, value in given.items()]
+    return [f"#SBATCH --{name}" + ("" if value is True else f"={quote(str(value))}") for name, value in given.items()]
 
 
-def check_accepted(asked: Resources, shapes: Sequence[Shape]) -> None:
-    """Asks SLURM whether it would take such jobs.
-
-    Raises:
-        ValueError: it would not, in its own words; an unknown partition names the nearest.
-    """
-    from elbolab.cli.cluster.queue import partitions, refusal
+def check_partition(asked: Resources) -> None:
+    """Raises ValueError where the cluster has no such partition; names the nearest."""
+    from elbolab.cli.cluster.queue import partitions
 
     known = partitions()
     for name in (asked.partition or "").split(","):
         if name and known and name not in known:
             mend = did_you_mean(nearest(name, known)) or f"; there are {', '.join(known)}"
             raise ValueError(f"{KEY}.partition={asked.partition}: the cluster has no partition {name}{mend}")
-    for shape in shapes:
-        reason = refusal("\n".join(["#!/bin/sh", *directives(options(asked, shape)), "true", ""]))
-        if reason is not None:
-            given = " ".join(line.removeprefix("#SBATCH ") for line in directives(options(asked, shape)))
-            raise ValueError(
-                f"SLURM would not take such a job: {reason}. It was asked for {given} ({KEY}.*, trainer.*)"
-            )
+
+
+def check_possible(asked: Resources, shape: Shape) -> None:
+    """Asks SLURM whether it could begin such jobs: many clusters keep those that it never can in the queue.
+
+    Raises:
+        ValueError: it could not, though no node is away.
+    """
+    from elbolab.cli.cluster.queue import doubt, has_all
+
+    reason = doubt("\n".join(["#!/bin/sh", *directives(options(asked, shape)), "true", ""]))
+    if reason is not None and has_all(asked.partition):
+        raise refused(asked, shape, reason)
+    if reason is not None:
+        log.warning("%s. As some nodes are away now, the jobs may wait for them", refused(asked, shape, reason))
+
+
+def refused(asked: Resources, shape: Shape, reason: str) -> ValueError:
+    """The error of jobs that SLURM does not take.
+
+    Args:
+        asked: the knobs.
+        shape: of the jobs.
+        reason: what `sbatch` says.
+    """
+    lines = [
+        line.removeprefix("sbatch: error: ").removeprefix("Batch job submission failed: ")
+        for line in reason.splitlines()
+    ]
+    words = "; ".join(lines)
+    given = " ".join(line.removeprefix("#SBATCH ") for line in directives(options(asked, shape)))
+    return ValueError(f"SLURM does not take these jobs: {words}. It was asked for {given} ({KEY}.*, trainer.*)")

@@ -13,8 +13,8 @@ from hydra.core.utils import JobReturn
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from elbolab.cli.arguments import quoted
-from elbolab.cli.cluster.launch import planned
+from elbolab.cli.arguments import directory_overrides, quoted
+from elbolab.cli.cluster.launch import Planned, planned, returned
 from elbolab.cli.cluster.resources import (
     SRUN,
     Resources,
@@ -36,10 +36,13 @@ SIGNAL = "USR1"
 LAUNCHER = ("hydra/launcher", "hydra.launcher")
 """How overrides begin that say how, not what."""
 
-RESUME = """\
+BEGIN = """\
 run={run}
-if [ -f "$run/config.yaml" ]; then set -- resume="$run"; else set -- {words}; fi
+if [ -f "$run/config.yaml" ]; then set -- resume="$run"; else set -- {words} {there}; fi
 """
+
+GO_ON = "set -- {words}"
+"""Of a run that is resumed, with what the command changes of it."""
 
 
 def write_script(
@@ -52,26 +55,35 @@ def write_script(
 ) -> list[JobReturn]:
     """Writes a script for each number of processes that the jobs of a sweep have, and ends.
 
+    Where nothing is left to do it goes on as other launchers do, to the comparison of the jobs.
+
     Raises:
         ValueError: a knob that is wrong; a sweeper that chooses its jobs as it goes.
-        SystemExit: always, with code 0.
+        SystemExit: where there is a script, with code 0.
     """
     folder, asked = Path(config.hydra.sweep.dir).absolute(), _asked(knobs)
     sweep = read_sweep(folder)
     if sweep is None or not sweep.jobs():
         raise ValueError("a search chooses its jobs as it goes, and no script can hold them: use hydra/launcher=slurm")
     jobs = planned(context, config, overrides, first)
+    if jobs:
+        with in_the_place_of(config):
+            dirs = [f"--config-dir={path}" for path in folders()[1:]]
+        _close(_scripts(folder, asked, jobs, dirs))
+    return returned(config, overrides, first)
+
+
+def _scripts(folder: Path, asked: Resources, jobs: Sequence[Planned], dirs: Sequence[str]) -> list[Path]:
+    """Writes them."""
     shapes = list(dict.fromkeys(job.shape for job in jobs))
     for shape in shapes:
         check_fits(asked, shape)
-    with in_the_place_of(config):
-        dirs = [f"--config-dir={path}" for path in folders()[1:]]
     paths = [folder / (f"sweep-{s.nodes}x{s.ranks}.sbatch" if shapes[1:] else "sweep.sbatch") for s in shapes]
     for path, shape in zip(paths, shapes, strict=True):
         nums = [job.num for job in jobs if job.shape == shape]
         given = {"array": f"{_listed(nums)}%{asked.array_parallelism}", "output": folder / ".sbatch" / "%A_%a.out"}
         _write(path, asked, shape, given, [_srun("_job", *dirs, str(folder), "$SLURM_ARRAY_TASK_ID")])
-    _close(paths)
+    return paths
 
 
 def write_single(args: Sequence[str]) -> NoReturn:
@@ -82,6 +94,7 @@ def write_single(args: Sequence[str]) -> NoReturn:
 
     Raises:
         ValueError: a knob that is wrong.
+        FileNotFoundError: ``resume=`` names no run.
         SystemExit: always, with code 0.
     """
     from hydra import compose, initialize_config_dir
@@ -89,16 +102,24 @@ def write_single(args: Sequence[str]) -> NoReturn:
     from elbolab.cli.listing import split_args
 
     dirs, words = split_args(args)
+    its_own = directory_overrides("train", words)
     search = [f"hydra.searchpath=[{','.join(f'file://{folder.resolve()}' for folder in dirs[1:])}]"] if dirs[1:] else []
     with initialize_config_dir(str(config_dir()), version_base="1.3"):
-        cfg = compose("train", [*words, *search, "hydra/launcher=sbatch"], return_hydra_config=True)
+        cfg = compose("train", [*words, *search, *its_own, "hydra/launcher=sbatch"], return_hydra_config=True)
     with in_the_place_of(cfg):
         run, knobs = Path(cfg.hydra.run.dir).absolute(), OmegaConf.to_container(cfg.hydra.launcher)
-    asked, shape = _asked(knobs), shape_of(cfg.trainer)  # type: ignore[arg-type]
+    trainer = OmegaConf.load(run / "config.yaml").trainer if its_own else cfg.trainer
+    asked, shape = _asked(knobs), shape_of(trainer)  # type: ignore[arg-type]
     check_fits(asked, shape)
     own = [word for word in words if not word.startswith((*LAUNCHER, "hydra.run.dir"))]
-    words = [f"--config-dir={folder.resolve()}" for folder in dirs[1:]] + [*own, f"hydra.run.dir={quoted(str(run))}"]
-    lines = [*RESUME.format(run=shlex.quote(str(run)), words=shlex.join(words)).splitlines(), f'{_srun("train")} "$@"']
+    words = [*(f"--config-dir={folder.resolve()}" for folder in dirs[1:]), *own]
+    begin = GO_ON if its_own else BEGIN
+    told = {
+        "run": shlex.quote(str(run)),
+        "words": shlex.join(words),
+        "there": shlex.quote(f"hydra.run.dir={quoted(str(run))}"),
+    }
+    lines = [*begin.format(**told).splitlines(), f'{_srun("train")} "$@"']
     _write(run / "run.sbatch", asked, shape, {"output": run / "slurm-%j.out"}, lines)
     _close([run / "run.sbatch"])
 
@@ -135,6 +156,4 @@ def _listed(nums: Sequence[int]) -> str:
 def _close(paths: Sequence[Path]) -> NoReturn:
     for path in paths:
         print(f"submit it with: sbatch {shlex.quote(str(path))}")
-    if not paths:
-        print("nothing is left to do")
     sys.exit(0)

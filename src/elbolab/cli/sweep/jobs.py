@@ -41,7 +41,7 @@ def job(work: Callable[[], float], folder: Path, cfg: DictConfig, overrides: Seq
     from elbolab.cli.pristine import pristine
 
     try:
-        check_ranks(cfg, str(HydraConfig.get().runtime.choices.get("hydra/launcher")))
+        check_ranks(cfg)
         with pristine():
             return work()
     except BlockingIOError as error:  # it is another process's
@@ -51,21 +51,24 @@ def job(work: Callable[[], float], folder: Path, cfg: DictConfig, overrides: Seq
             raise Leave(NOTICE.given) from error
         log.error(_recorded(error, folder, cfg, overrides))
         if rank():  # its process must fail, or the first rank would wait for it
-            outlive(folder)
+            if not outlive(folder):
+                _logged(error, folder)
             raise
     return nan
 
 
-def check_ranks(cfg: DictConfig, launcher: str) -> None:
+def check_ranks(cfg: DictConfig) -> None:
     """Lightning starts the other ranks of a job with the arguments of its process: here those of the whole sweep.
 
     Raises:
         ValueError: so it would.
     """
-    if launcher in WITHIN and has_ranks(cfg) and cfg.trainer.strategy != "ddp_fork":
+    if not has_ranks(cfg) or cfg.trainer.strategy == "ddp_fork":
+        return
+    if (launcher := HydraConfig.get().runtime.choices.get("hydra/launcher")) in WITHIN:
         raise ValueError(
             f"trainer.devices={cfg.trainer.devices}: under hydra/launcher={launcher} the ranks of a job cannot be told "
-            "from the sweep; choose hydra/launcher=local or slurm"
+            "from the sweep; choose hydra/launcher=local, submitit_local or slurm"
         )
 
 
@@ -85,9 +88,13 @@ def _recorded(error: Exception, folder: Path, cfg: DictConfig, overrides: Sequen
         return message
     with suppress(OSError):  # a full disk is what ended it
         recorded(folder, message, monitor=str(cfg.get("monitor")), mode=str(cfg.get("mode")), overrides=overrides)
-        with (folder / "log.txt").open("a") as file:
-            traceback.print_exception(error, file=file)
+    _logged(error, folder)
     return message
+
+
+def _logged(error: Exception, folder: Path) -> None:
+    with suppress(OSError), (folder / "log.txt").open("a") as file:  # a full disk is what ended it
+        traceback.print_exception(error, file=file)
 
 
 def _told(error: Exception, overrides: Sequence[str]) -> str:
