@@ -56,7 +56,7 @@ class Walker(L.LightningModule):
 class Shown(Board):
     """A dashboard that remembers; it fails where it is told to."""
 
-    label, key, experiment = "Shown", "logger.shown", None
+    label, key = "Shown", "logger.shown"
 
     def __init__(self, folder="nowhere", artifacts=(), fails=()):
         super().__init__(folder, artifacts)

@@ -5,9 +5,10 @@ import socket
 import sys
 import time
 import warnings
-from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from socketserver import BaseRequestHandler, ThreadingTCPServer
 from threading import Thread
 from types import SimpleNamespace
 
@@ -48,6 +49,94 @@ def test_a_dead_server_is_noticed_at_once():
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
         with pytest.raises(ConnectionError, match="does not answer"):
             ours.reach(url)
+
+
+class Answers(BaseHTTPRequestHandler):
+    """A server that answers everything in the same way."""
+
+    code = 200
+
+    def do_GET(self):
+        self.rfile.read(int(self.headers.get("content-length", 0)))
+        self.send_response(self.code)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    do_POST = do_GET
+
+    def log_message(self, *args): ...
+
+
+@contextmanager
+def listening(handler):
+    with ThreadingTCPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+class Sick(Answers):
+    code = 503
+
+
+class Refuses(Answers):
+    """It knows no key."""
+
+    code = 401
+
+
+class Greets(BaseRequestHandler):
+    """It speaks, but not HTTP."""
+
+    def handle(self):
+        self.request.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")
+
+
+@pytest.mark.parametrize(
+    ("handler", "reason"),
+    [(Sick, r"does not work \(503 Service Unavailable\)"), (Greets, r"does not speak HTTP \(BadStatusLine\)")],
+)
+def test_a_server_that_does_not_work_is_none(handler, reason):
+    """W&B itself would try the one for a minute, and the other would end the run."""
+    with listening(handler) as url, pytest.raises(ConnectionError, match=reason):
+        ours.reach(url)
+
+
+def test_a_server_that_answers_is_one():
+    with listening(Refuses) as url:
+        ours.reach(url)
+
+
+def test_a_server_that_hangs_is_given_up():
+    with socket.create_server(("127.0.0.1", 0)) as hangs:
+        url = f"http://127.0.0.1:{hangs.getsockname()[1]}"
+        with pytest.raises(ConnectionError, match=r"does not answer \(in 0.1 s\)"):
+            ours.reach(url, seconds=0.1)
+
+
+def test_the_jobs_of_a_sweep_do_not_wait_for_the_same_server_again(nobody, tmp_path, monkeypatch, caplog):
+    tried = []
+
+    def reach(url):
+        tried.append(url)
+        raise ConnectionError("it hangs")
+
+    monkeypatch.setattr(ours, "reach", reach)
+    monkeypatch.setattr(ours, "IN_VAIN", ours.InVain())
+    for job in "01":
+        board = board_of(tmp_path / job)
+        assert board.experiment.offline
+        board.close(failed=False)
+    assert tried == ["http://127.0.0.1:9"]
+    assert caplog.text.count("W&B: recording offline, because it hangs") == 2
+
+
+def test_a_server_is_tried_again_after_a_while():
+    vain = ours.InVain(seconds=0.0)
+    vain.note("a", "it hangs")
+    assert vain.lately("a") is None
+    vain.seconds = 60.0
+    assert vain.lately("a") == "it hangs"
 
 
 def test_nobody_can_be_asked_for_a_key():
@@ -174,13 +263,23 @@ def test_a_server_that_knows_the_run_is_told_the_rest(nobody, tmp_path, monkeypa
     with server() as stub:
         row = {"_step": 0, "trainer/global_step": 9, "val/elbo": -3.0}
         stub.runs["known001"] = {"rows": {0: row}}
-        stub.summary = {"trainer/global_step": 9}
         monkeypatch.setenv("WANDB_BASE_URL", stub.url)
         monkeypatch.setenv("WANDB_API_KEY", "ab12" * 10)
         board = board_of(tmp_path)
-        board.rewind(30)
+        board.rewind(20)  # of a kill; what is told from here on may be known
+        for step in (5, 9, 29):
+            board.log_metrics({"val/elbo": -2.0}, step)
+            board.heat("val/kl_per_dim", np.ones(2), step)
         board.close(failed=False)
-    assert [row["trainer/global_step"] for row in stub.rows("known001")] == [9, 19, 29]
+    rows = stub.rows("known001")
+    assert [row["trainer/global_step"] for row in rows if "val/elbo" in row] == [9, 19, 29]
+    assert [row["trainer/global_step"] for row in rows if "val/kl_per_dim" in row] == [29]
+
+
+def test_a_setting_that_wandb_refuses_is_named(nobody, tmp_path, monkeypatch):
+    monkeypatch.setenv("WANDB_BASE_URL", "localhost:8080")
+    with pytest.raises(ValueError, match="WANDB_BASE_URL=localhost:8080: URL scheme should be 'http' or 'https'"):
+        board_of(tmp_path)
 
 
 def test_a_server_of_ones_own_gets_the_run(nobody, tmp_path, monkeypatch):
@@ -196,30 +295,14 @@ def test_a_server_of_ones_own_gets_the_run(nobody, tmp_path, monkeypatch):
     assert stub.rows(identity)[0]["val/elbo"] == -1.0
 
 
-class Refuses(BaseHTTPRequestHandler):
-    """A server that knows no key."""
-
-    def do_GET(self):
-        self.rfile.read(int(self.headers.get("content-length", 0)))
-        self.send_response(401)
-        self.send_header("content-length", "0")
-        self.end_headers()
-
-    do_POST = do_GET
-
-    def log_message(self, *args): ...
-
-
 def test_a_refused_key_is_recorded_offline_under_the_same_id(nobody, tmp_path, monkeypatch, caplog):
-    with ThreadingHTTPServer(("127.0.0.1", 0), Refuses) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{server.server_port}")
+    with listening(Refuses) as url:
+        monkeypatch.setenv("WANDB_BASE_URL", url)
         monkeypatch.setenv("WANDB_API_KEY", "ab12" * 10)
         board = board_of(tmp_path, init_timeout=5)
         assert board.experiment.offline
         assert board.experiment.id == (tmp_path / "wandb_id.txt").read_text().strip()
         board.close(failed=True)
-        server.shutdown()
     assert "recording offline, because" in caplog.text
     assert "401" in caplog.text
 
