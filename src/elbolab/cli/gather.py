@@ -3,9 +3,10 @@
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from math import isfinite
 from pathlib import Path
 from typing import Any, final
 
@@ -17,6 +18,9 @@ from elbolab.cli.nearest import last_part
 from elbolab.cli.state import State, state_of
 from elbolab.cli.sweep.parent import read_sweep
 from elbolab.evaluation.report import SPLITS, Report, read_report
+
+DIGITS = 8
+"""Characters of a number beyond which it is told by four digits."""
 
 MARKS = ("config.yaml", "status.json", "evaluation.json")
 """A directory that holds one of these is a run's."""
@@ -179,12 +183,28 @@ def _by_overrides(entries: Sequence[Entry]) -> list[str] | None:
     keys = swept(entries)
     last = [last_part(key) for key in keys]
     words = [key if last.count(part) > 1 else part for key, part in zip(keys, last, strict=True)]
-    names = [_told(entry, dict(zip(keys, words, strict=True))) for entry in entries]
-    return names if len(keys) <= MOST_DIFFERENCES and all(names) and len(set(names)) == len(names) else None
+    by_word = dict(zip(keys, words, strict=True))
+    tries = ([_told(entry, by_word, tell) for entry in entries] for tell in (short, str))
+    names = next((names for names in tries if all(names) and len(set(names)) == len(names)), None)
+    return names if len(keys) <= MOST_DIFFERENCES else None
 
 
-def _told(entry: Entry, words: Mapping[str, str]) -> str:
-    return ", ".join(f"{word}={entry.overrides[key]}" for key, word in words.items() if key in entry.overrides)
+def _told(entry: Entry, words: Mapping[str, str], tell: Callable[[str], str]) -> str:
+    return ", ".join(f"{word}={tell(entry.overrides[key])}" for key, word in words.items() if key in entry.overrides)
+
+
+def short(text: str) -> str:
+    """``0.01164`` of ``0.011637963985807364``, which a search has drawn; other text as it is."""
+    return text if number_of(text) is None or len(text) <= DIGITS else f"{float(text):.4g}"
+
+
+def number_of(text: str) -> float | None:
+    """The number that a text is; None of other text, and of what is not finite."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if isfinite(value) else None
 
 
 def swept(entries: Sequence[Entry]) -> list[str]:

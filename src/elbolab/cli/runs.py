@@ -33,7 +33,14 @@ SPARED = ("age", "folder", "best", "epoch")
 NAME = 24
 """Characters of a name beyond which it is folded where there is no room."""
 
-STYLES = {"finished": "green", "running": "cyan", "waiting": "dim", "interrupted": "yellow", "killed": "yellow"}
+STYLES = {
+    "finished": "green",
+    "running": "cyan",
+    "waiting": "dim",
+    "pruned": "dim",
+    "interrupted": "yellow",
+    "killed": "yellow",
+}
 """Colours of states; the others are red."""
 
 DECIMALS = {"nats": 2, "dimensions": 0, "samples": 1, "squared distance": 5, "squared error/element": 5}
