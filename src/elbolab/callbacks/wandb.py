@@ -5,6 +5,7 @@ import logging
 import os
 import secrets
 import shlex
+import shutil
 import ssl
 import sys
 import time
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, final
 import numpy as np
 from numpy.typing import NDArray
 
-from elbolab.callbacks.board import KL, Board, Images, check_writable, flat, kept_id
+from elbolab.callbacks.board import KL, Board, Images, check_writable, flat, kept_id, opened
 from elbolab.evaluation.figures.kl_map import KL_TABLE, read_kl
 
 if TYPE_CHECKING:  # importing wandb costs half a second, and most runs do without
@@ -33,6 +34,9 @@ GOALS = {"train/elbo": "max", "val/elbo": "max", "train/loss": "min", "val/loss"
 """What a table of runs shows of quantities that many models report, beside those that are monitored."""
 
 ID = "wandb_id.txt"
+PICTURES = "wandb/pictures"
+"""Folder of a run directory with the pictures that were recorded offline: ``STEP/figures/samples.png``."""
+
 MOST_BINS = 512
 """Bins that W&B draws of a histogram."""
 
@@ -96,6 +100,8 @@ class WandbBoard(Board):
         """
         check_writable(f"{self.key}.save_dir", self.folder)
         self._is_whole = not (self.folder / ID).is_file()
+        if self._is_whole:
+            shutil.rmtree(self.folder / PICTURES, ignore_errors=True)
         identity = kept_id(self.folder / ID, _new_id)
         try:
             self._own = _begin(self.offline, self.timeouts, id=identity, resume="allow", **self.settings)
@@ -135,6 +141,10 @@ class WandbBoard(Board):
         for at, values in zip(*read_kl(self.folder / KL_TABLE), strict=True):
             if at < step:
                 self._heat(KL, values, int(at))
+        for folder in sorted((self.folder / PICTURES).glob("*"), key=lambda folder: int(folder.name)):
+            if int(folder.name) < step:
+                images = {str(path.relative_to(folder).with_suffix("")): opened(path) for path in folder.rglob("*.png")}
+                self._images(images, int(folder.name))
         self._is_whole = True
 
     def _flush(self) -> None:
@@ -145,6 +155,15 @@ class WandbBoard(Board):
 
         if step >= self._known:  # those of the last step that a server knows are drawn after its numbers are told
             self._begun.log({name: wandb.Image(image) for name, image in images.items()} | {X_AXIS: step})
+        if self._begun.offline:
+            self._keep(images, step)
+
+    def _keep(self, images: Images, step: int) -> None:
+        """For the part that will repeat this one, should the run be killed."""
+        for name, image in images.items():
+            path = self.folder / PICTURES / str(step) / f"{name}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            image.save(path)
 
     def _heat(self, name: str, row: NDArray, step: int) -> None:
         """Histograms are drawn as a heat map over steps: here a bin is an index, and its height the value."""
