@@ -276,7 +276,7 @@ class Chart {
   lines(box) {
     const id = `clip${redraws.length}${Math.random().toString(36).slice(2)}`;
     const clip = draw(this.svg, "clipPath", { id });
-    draw(clip, "rect", { x: box.left, y: box.top, width: box.right - box.left, height: box.bottom - box.top });
+    draw(clip, "rect", { x: box.left - 3, y: box.top, width: box.right - box.left + 6, height: box.bottom - box.top }); // a mark's radius
     this.layer = draw(this.svg, "g", this.spec.line ? { "clip-path": `url(#${id})` } : {});
     const many = this.spec.series.length > 24;
     for (const series of this.spec.series) {

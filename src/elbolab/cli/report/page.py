@@ -76,7 +76,7 @@ def page_of(entries: Sequence[Entry], title: str, figures: int) -> str:
         charts=charts,
         panels=charts["panels"],
         num_first=len(charts["first"]),
-        in_nats=FIRST,
+        units={column.name: column.unit for column in columns} | dict.fromkeys(FIRST, "nats"),
         pictures=pictures,
         num_pictured=num_pictured,
         num_drawn=num_drawn,
