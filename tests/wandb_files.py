@@ -42,7 +42,7 @@ class Stub:
     """Takes runs as W&B's server does: the history of each run id, row by row, and the project it went to."""
 
     def __init__(self):
-        self.runs, self.summary = {}, {}
+        self.runs = {}
 
     def rows(self, identity):
         return [row for _, row in sorted(self.runs[identity]["rows"].items())]
@@ -66,10 +66,11 @@ class Stub:
             return None
         rows = self.rows(name)
         empty = {"config": "{}", "eventsTail": "[]", "wandbConfig": '{"t":1}', "tags": []}
-        empty["summaryMetrics"] = json.dumps(self.summary)
+        empty["summaryMetrics"] = json.dumps({key: value for row in rows for key, value in row.items()})
         counts = {"logLineCount": 0, "historyLineCount": len(rows), "eventsLineCount": 0, "stopped": False}
         return (
-            {"name": name, "id": "R", "displayName": "n", "historyTail": json.dumps([json.dumps(rows[-1])])}
+            {"name": name, "id": "R", "displayName": "n"}
+            | {"historyTail": json.dumps([json.dumps(row) for row in rows[-1:]])}
             | empty
             | counts
         )

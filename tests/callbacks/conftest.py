@@ -9,7 +9,9 @@ import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 
 from elbolab.batch import Pace, Spec, Support
+from elbolab.callbacks import wandb as ours
 from elbolab.callbacks.board import Board
+from elbolab.callbacks.wandb import WandbBoard
 from elbolab.data.module import DataModule
 from elbolab.data.splits import Arrays, Splits
 from elbolab.training.progress import count
@@ -56,7 +58,7 @@ class Walker(L.LightningModule):
 class Shown(Board):
     """A dashboard that remembers; it fails where it is told to."""
 
-    label, key, experiment = "Shown", "logger.shown", None
+    label, key = "Shown", "logger.shown"
 
     def __init__(self, folder="nowhere", artifacts=(), fails=()):
         super().__init__(folder, artifacts)
@@ -127,3 +129,22 @@ class Run:
 @pytest.fixture
 def run(tmp_path):
     return Run(tmp_path)
+
+
+@pytest.fixture
+def nobody(tmp_path, monkeypatch):
+    """W&B as on a machine without account and network; it reads its environment at its first use."""
+    for name in ("WANDB_API_KEY", "WANDB_MODE"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("NETRC", "WANDB_CONFIG_DIR", "WANDB_CACHE_DIR"):
+        monkeypatch.setenv(name, str(tmp_path / name))
+    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
+    ours._forget()
+    yield
+    ours._forget()
+
+
+def board_of(folder, **options):
+    board = WandbBoard("elbolab", folder, group="sweep", job_type="train", tags=["a"], name="first", **options)
+    board.begin({"val/mse": "min"})
+    return board

@@ -5,6 +5,7 @@ from tests.callbacks.conftest import Shown
 
 from elbolab.callbacks.board import Results, check_writable, flat, kept_id
 from elbolab.callbacks.csv_logger import InStep
+from elbolab.callbacks.wandb import WandbBoard
 
 
 @pytest.fixture
@@ -57,6 +58,15 @@ def test_other_ranks_write_nothing(monkeypatch):
     board.log_hyperparams({})
     assert board.close(failed=False) == []
     assert board.rows == board.told == []
+    assert board.experiment.log({"a": 1.0}) is None
+
+
+def test_a_dashboard_that_did_not_begin_ends_no_training(run, tmp_path, caplog):
+    """Lightning asks every logger for its `experiment`, on every rank."""
+    board = WandbBoard("elbolab", tmp_path)
+    run.fit(InStep(), loggers=[board])
+    assert "W&B: the run goes on, but something was not recorded: the run has not begun" in caplog.text
+    assert board.close(failed=False) == ["W&B: the run did not begin", board.close(failed=False)[-1]]
 
 
 def test_files_that_no_run_has_are_refused():

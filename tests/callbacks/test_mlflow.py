@@ -58,6 +58,20 @@ def test_a_run_and_its_resumption_are_one_in_one_sqlite_store(run, tmp_path, sto
 
 
 @real
+def test_what_a_killed_run_comes_to_again_is_written_once(tmp_path, store):
+    for steps in ((9, 19, 29), (19, 29, 39)):
+        board = board_of(tmp_path, store)
+        board.rewind(10 if steps[0] > 9 else 0)
+        for step in steps:
+            board.log_metrics({"val/elbo": float(step)}, step)
+        board.conclude(Results(39, {"test/nll": float(steps[0])}, [], {}))
+        assert len(board.close(failed=False)) == 1
+    client, kept = found(store, tmp_path)
+    assert [point.step for point in client.get_metric_history(kept.info.run_id, "val/elbo")] == [9, 19, 29, 39]
+    assert kept.data.metrics["test/nll"] == 19.0  # what was measured anew
+
+
+@real
 def test_a_run_whose_store_is_gone_begins_anew(tmp_path, store):
     (tmp_path / "mlflow_id.txt").write_text("0123\n")
     board_of(tmp_path, store).close(failed=True)

@@ -45,6 +45,7 @@ def config(run, model="VAE", beta=1.0, data="MNIST", seed=0, **others):
         "trainer": {"max_epochs": 4},
         "seed": seed,
         "name": "a_run",
+        "title": f"a_run {run.name}",
         "paths": {"run": str(run)},
     } | others
 

@@ -1,7 +1,9 @@
 """What `elbolab train` leaves in dashboards, from the outside."""
 
 import csv
+import json
 import os
+import shutil
 import signal
 import time
 
@@ -48,6 +50,32 @@ def test_a_finished_run_has_everything_in_every_dashboard(shell, one_picture):
     tags = events(run).Tags()
     assert {"figures/samples"} == set(tags["images"])
     assert {"val/elbo", "test/nll", "best/elbo"} <= set(tags["scalars"])
+    command = json.loads((run / "environment.json").read_text())["command"]
+    assert command == ["elbolab", "train", *SHORT, "logger=[wandb,tensorboard]", *command[-2:]]
+
+    again = shell("evaluate", "run=run", "evaluation.num_samples=2")
+    (newest,) = pieces(run)
+    assert newest != piece
+    assert f"wandb sync {newest}\n" in again
+    nll = json.loads((run / "evaluation.json").read_text())["test"]["nll"]
+    assert nll["k"] == 2
+    new = digest(newest)
+    assert (new["run_id"], new["config"], new["state"]) == (found["run_id"], found["config"], "finished")
+    assert new["summary"]["test"]["nll"] == pytest.approx(nll["value"]) != found["summary"]["test"]["nll"]
+    assert new["summary"]["best"] == pytest.approx(found["summary"]["best"])
+    relogged = [(row["trainer/global_step"], row["val/elbo"]) for row in history(newest) if "val/elbo" in row]
+    assert relogged == logged
+    assert events(run).Scalars("test/nll")[-1].value == pytest.approx(nll["value"])
+    shell("evaluate", "run=run", "dashboards=false")
+    assert pieces(run) == [newest]
+
+
+def test_dashboards_that_cannot_be_told_cost_an_evaluation_a_warning(shell, one_picture):
+    shell("train", *QUICK, "trainer.max_epochs=1", "evaluation.limit=50", "logger=tensorboard", "hydra.run.dir=run")
+    shutil.rmtree(shell.folder / "run" / "tensorboard")
+    (shell.folder / "run" / "tensorboard").write_text("")
+    assert "evaluation.json" in shell("evaluate", "run=run", "evaluation.num_samples=2")
+    assert "dashboards were not told: logger.tensorboard.save_dir=" in (shell.folder / "run" / "log.txt").read_text()
 
 
 @pytest.mark.slow
@@ -69,9 +97,10 @@ def test_a_run_that_fails_is_ended_and_a_new_one_in_its_place_is_new(shell, monk
     options = [*SHORT, "trainer.max_epochs=1", "hydra.run.dir=run"]
     with monkeypatch.context() as failing:
         failing.setattr("elbolab.cli.train.measure", fail)
-        shell("train", *options, fails=True)
+        err = shell("train", *options, fails=True)
     (piece,) = pieces(shell.folder / "run")
     assert digest(piece)["exit_code"] == 1
+    assert f"W&B: recorded offline; upload with: wandb sync {piece}" in err
     shell("train", *options)
     first, second = (digest(piece)["run_id"] for piece in pieces(shell.folder / "run"))
     assert first != second

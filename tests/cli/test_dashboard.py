@@ -33,6 +33,16 @@ def test_a_workspace_has_what_one_looks_for():
     assert "digits_vae sweep" in text
 
 
+def test_it_loads_back_as_it_was():
+    from wandb_workspaces.workspaces import Workspace
+
+    built = workspace("elbolab", "me", ["model.beta", "seed"], "val/elbo", "digits_vae sweep")
+    model = built._to_model()
+    read = type(model).model_validate_json(as_json(built))
+    assert read == model
+    assert [section.name for section in Workspace._from_model(read).sections] == list(panels(as_json(built)))
+
+
 def test_the_command_writes_json_without_an_account(shell):
     out = shell("dashboard", "project=mine", "parameters=[model.beta]", "out=board.json")
     assert "board.json: the workspace as JSON" in out

@@ -168,12 +168,14 @@ def test_runs_that_have_only_begun(tmp_path):
 def test_runs_of_different_models_and_data(tmp_path):
     make_run(tmp_path / "0", report=report_of(-90.0))
     distances = {"test": {"mmd2": quantity(0.1, unit="squared distance"), "ks": quantity([0.1, 0.2], stderr=None)}}
-    make_run(tmp_path / "1", model="AAE", report=distances, metrics="step,epoch,train/critic\n9,0,0.5\n")
+    make_run(tmp_path / "1", model="AAE", report=distances, metrics="step,epoch,train/critic,val/mmd2\n9,0,0.5,0.1\n")
     make_run(tmp_path / "2", data="Digits", report=report_of(-20.0, dims=3))
     parsed = Parsed(page(tmp_path))
     assert {"mmd2", "elbo"} <= set(parsed.text("button"))
     assert charts(parsed, "plane") == ["0", "1"]
     assert {"VAE, data=MNIST", "AAE, data=MNIST", "VAE, data=Digits"} <= set(parsed.text("th"))
+    captions = re.findall(r'<figcaption>(\w+) <span class="faint">([^<]+)</span>', page(tmp_path))
+    assert {("elbo", "nats"), ("mmd2", "squared distance")} <= set(captions)
     assert {"critic", "elbo"} <= {
         chart["data-key"] for chart in parsed.all("figure") if chart.get("data-kind") == "curve"
     }
@@ -207,7 +209,8 @@ def test_figures_are_of_every_configuration_first(tmp_path):
     assert [image["alt"] for image in Parsed(few).all("img")][:-1] == [
         f"samples of beta={b}, seed=0" for b in (1, 2, 3)
     ]
-    assert "Of 3 of 8 runs" in few
+    assert "Of 3 of 6 runs with figures" in few
+    assert "runs with figures" not in page(sweep, figures=6)  # the other two have none
     assert "Figures" not in Parsed(page(sweep, figures=0)).text("h2")
 
 
@@ -231,6 +234,31 @@ def test_settings_have_a_column_each_or_are_counted(tmp_path):
     assert many.rows[0][1][-1] == "and 7 more"
     assert ("densities.latent_dim", "5") in many.shared
     assert ("packages.torch", "2.15.0") in environments([entry for row in rows for entry in row.entries]).shared
+
+
+def test_what_a_search_drew_is_told_in_a_few_digits_and_sorts_as_numbers(tmp_path):
+    """And a pruned trial is as finished as it will be."""
+    for num, lr in enumerate(("0.011637963985807364", "0.0015078991177867969", "1e-05")):
+        state = {"state": "pruned" if num else "finished", "value": -90.5 - num}
+        make_run(tmp_path / str(num), overrides=[f"optimizer.lr={lr}", f"net={num}"], status=state, beta=float(num))
+    text = page(tmp_path)
+    cells = re.findall(r'<td class="left" data-v="([^"]+)">([^<]+)</td>', text)
+    assert cells[::2] == [
+        ("0.011637963985807364", "0.01164"),
+        ("0.0015078991177867969", "0.001508"),
+        ("1e-05", "1e-05"),
+    ]
+    assert "lr=0.01164, net=0" in Parsed(text).text("th")
+    assert "write it again for the rest" not in text
+    assert "best val/elbo" in Parsed(text).text("button")
+    best = re.findall(r'<td data-v="(-9[\d.]+)">([^<]+)</td>', text)
+    assert best == [(f"-{90.5 + num}", f"\N{MINUS SIGN}{90.5 + num}") for num in range(3)]
+
+
+def test_numbers_that_few_digits_do_not_tell_apart_keep_all(tmp_path):
+    for num, lr in enumerate(("0.011637963985807364", "0.011637963985807365")):
+        make_run(tmp_path / str(num), overrides=[f"optimizer.lr={lr}"])
+    assert [entry.name for entry in read_entries([tmp_path])] == ["lr=0.011637963985807364", "lr=0.011637963985807365"]
 
 
 def test_the_command_writes_beside_the_runs(sweep, capsys, monkeypatch, tmp_path):

@@ -133,6 +133,31 @@ def test_the_table_sorts_by_keyboard_and_as_people_count(page):
     assert column(page, "run")[0] == "beta=1"
 
 
+def test_numbers_in_names_are_compared_as_numbers(page):
+    names = ["b=4", "b=16", "b=0.5", "b=0.25", "b=1e-4", "b=0.001", "a=9", "b=0.5, c=1"]
+    told = js(page, f"{json.dumps(names)}.sort(compareText)")
+    assert told == ["a=9", "b=1e-4", "b=0.001", "b=0.25", "b=0.5", "b=0.5, c=1", "b=4", "b=16"]
+
+
+def test_a_run_that_diverged_does_not_flatten_the_others(browser, tmp_path):
+    """Its values are left out of the panel, which says so, until the full range is asked for."""
+
+    def elbo():
+        return js(browser, "[...document.querySelectorAll('[data-key=elbo] text')].map((text) => text.textContent)")
+
+    folder = make_sweep(tmp_path / "sweep")
+    (folder / "1" / "metrics.csv").write_text("step,epoch,val/elbo\n9,0,-3e9\n79,1,-4e9\n")
+    (folder / "report.html").write_text(page_of(read_entries([folder]), title="a sweep", figures=0))
+    sized(browser, 1280, 900)
+    browser.get((folder / "report.html").as_uri())
+    browser.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
+    assert "2 far-off values: full range shows them" in elbo()
+    assert "−100" in elbo()
+    click(browser, "#full-range")
+    assert "−3e9" in elbo()
+    assert not any("far-off" in text for text in elbo())
+
+
 def test_runs_are_toggled_and_filtered_everywhere(page):
     def lines():
         return js(page, "document.querySelectorAll('[data-key=elbo] path.series').length")

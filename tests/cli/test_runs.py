@@ -124,7 +124,25 @@ def test_runs_without_a_value_come_last_in_either_order(tmp_path):
     entries = read_entries([tmp_path])
     assert [e.folder.name for e in in_order(entries, "nll")] == ["2", "1", "0"]
     assert [e.folder.name for e in in_order(entries, "-nll")] == ["1", "2", "0"]
-    assert in_order(entries, "value")[-1].folder.name == "2"
+    assert in_order(entries, "best")[-1].folder.name == "2"
+
+
+def test_values_of_different_quantities_name_theirs(tmp_path, capsys):
+    for num, (monitor, value) in enumerate([("val/elbo", -90.456), ("val/mmd2", 0.06784)]):
+        make_run(tmp_path / str(num), model=f"M{num}", status={"monitor": monitor, "value": value})
+    text = told(capsys, tmp_path)
+    assert "-90.46 val/elbo" in text
+    assert "0.0678 val/mmd2" in text
+    assert "best val/" not in text
+
+
+@pytest.mark.parametrize(("mode", "first"), [("max", "1"), ("min", "0")])
+def test_the_best_of_what_validation_chose_by_comes_first(tmp_path, mode, first):
+    for num in range(2):
+        make_run(tmp_path / str(num), status={"value": float(num), "mode": mode}, mode=mode)
+    entries = read_entries([tmp_path])
+    assert in_order(entries, "best")[0].folder.name == first
+    assert in_order(entries, "-best")[-1].folder.name == first
 
 
 def test_jobs_come_as_people_count_and_runs_once(tmp_path):

@@ -376,3 +376,9 @@ def messages(with_others):
 @pytest.mark.parametrize("name", NAMED)
 def test_what_is_no_stage_of_this_model_has_one_clear_message(name, messages):
     assert re.search(NAMED[name][1], messages[name], re.DOTALL), messages[name]
+
+
+def test_stages_have_several_loggers_too(at):
+    """Hydra writes no choice down where options are listed."""
+    at(*TOP, "logger=[csv,tensorboard]", "logger.tensorboard.save_dir=curves", "hydra.run.dir=watched")
+    assert list((at.folder / "curves" / "tensorboard").glob("events*"))

@@ -281,6 +281,7 @@ def test_two_ranks_leave_one_run_measured_as_one_process_measures_it(shell):
     script.write_text(f"{no_pictures}from elbolab.cli import main\n\nmain()\n")
     own = ["--config-dir=own", "experiment=toy/top", "evaluation.limit=null"]
     options = [*own, "trainer=ddp", "trainer.accelerator=cpu", "hydra.run.dir=run"]
+    options += ["logger=[tensorboard,wandb]", "logger.wandb.offline=true"]  # one rank writes
     command = [sys.executable, str(script), "train", *options]
     done = subprocess.run(command, cwd=shell.folder, env=shell.env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -291,6 +292,7 @@ def test_two_ranks_leave_one_run_measured_as_one_process_measures_it(shell):
     assert len({row["step"] for row in table}) == len(table)
     (stage,) = (shell.folder / "outputs" / "pretrained").glob("toy_*")
     assert OmegaConf.load(stage / "config.yaml").trainer.devices == 2
+    assert done.stdout.count("W&B: recorded offline") == 2
     below, run = (load_file(folder / "weights.safetensors") for folder in (stage, shell.folder / "run"))
     assert all(torch.equal(weight, run[f"below.{name}"]) for name, weight in below.items())
     together = (shell.folder / "run" / "evaluation.json").read_bytes()

@@ -66,6 +66,35 @@ def test_a_sweep_of_an_experiment(capsys):
     }
 
 
+def test_wandb_takes_every_space(capsys):
+    """By its own check of sweeps, and by what its own controller makes of each parameter."""
+    pytest.importorskip("optuna")
+    from wandb.apis.public.sweeps import _validate_config_and_fill_distribution
+    from wandb.sdk.sweeps.scheduler.optuna import sweep_parameter_to_distribution
+
+    found = written(
+        capsys,
+        "model=beta_vae",
+        "model.beta=tag(log,interval(0.5,8))",
+        "model.free_bits=interval(0,1)",
+        "net.hidden=[400],[200,100]",
+        "densities.latent_dim=int(interval(2,50))",
+        "data.batch_size=tag(log,int(interval(16,256)))",
+        "trainer.max_epochs=range(2,6,2)",
+    )
+    assert _validate_config_and_fill_distribution(found) == found
+    taken = {key: sweep_parameter_to_distribution(space) for key, space in found["parameters"].items()}
+    ranges = {key: space for key, space in taken.items() if "values" not in found["parameters"][key]}
+    assert {key: (space.low, space.high, space.log) for key, space in ranges.items()} == {
+        "model.beta": (0.5, 8.0, True),
+        "model.free_bits": (0.0, 1.0, False),
+        "densities.latent_dim": (2, 50, False),
+        "data.batch_size": (16, 256, True),
+    }
+    assert taken["net.hidden"].choices == ("[400]", "[200,100]")
+    assert taken["trainer.max_epochs"].choices == (2, 4)
+
+
 def test_a_model_that_minimises_has_a_goal_that_is_minimised(capsys):
     found = written(capsys, "model=ae", "seed=1,2", "logger=[csv,wandb]")
     assert (found["method"], found["metric"]["goal"]) == ("grid", "minimize")

@@ -5,10 +5,11 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
+from elbolab.cli.labels import short
 from elbolab.cli.state import State
 from elbolab.cli.sweep.end import again
 from elbolab.cli.sweep.parent import Job, Sweep, name_of, swept
-from elbolab.cli.sweep.watching import Watcher, duration, line, short, table
+from elbolab.cli.sweep.watching import Watcher, duration, line, table
 
 JOBS = [
     Job(0, ["data=digits", "model=vae", "+x=1", "seed=1"]),

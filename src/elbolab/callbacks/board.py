@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Concatenate, NamedTuple, ParamSpec, final
 
 import numpy as np
 from lightning.pytorch.loggers import Logger
+from lightning.pytorch.loggers.logger import DummyExperiment
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from numpy.typing import NDArray
 from PIL import Image
@@ -83,6 +84,7 @@ class Board(Logger, ABC):
                 raise ValueError(f"{self.key}.artifacts=[{kind}]: choose any of {', '.join(ARTIFACTS)}")
         self.folder, self.artifacts = Path(save_dir), list(artifacts)
         self.lost: list[str] = []
+        self._own: Any = None
 
     # -- what Lightning calls -----------------------------------------------------------------------------------------
 
@@ -98,6 +100,16 @@ class Board(Logger, ABC):
     def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
         """The resolved configuration, in plain types."""
         self._config(params)
+
+    @final
+    @property
+    def experiment(self) -> Any:
+        """The dashboard's own object, for what is not common to all.
+
+        Lightning asks for it on every rank. Those that write nothing have one that takes every call and does nothing,
+        and so has a run that could not begin.
+        """
+        return DummyExperiment() if self._own is None else self._own
 
     @final
     @property
@@ -183,10 +195,12 @@ class Board(Logger, ABC):
 
     # -- what a dashboard answers -------------------------------------------------------------------------------------
 
+    @final
     @property
-    @abstractmethod
-    def experiment(self) -> Any:
-        """The dashboard's own object, for what is not common to all."""
+    def _begun(self) -> Any:
+        """The dashboard's own object; what is written to a run that did not begin is lost, and counted."""
+        assert self._own is not None, "the run has not begun"
+        return self._own
 
     @abstractmethod
     def _config(self, config: Mapping[str, Any]) -> None: ...

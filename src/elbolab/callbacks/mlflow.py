@@ -64,26 +64,20 @@ class MLflowBoard(Board):
         self.project, self.store, self.uri = experiment, Path(folder).absolute(), tracking_uri
         named = {"group": group, "tags": ", ".join(tags), "mlflow.runName": name}
         self.tags = {key: value for key, value in named.items() if value}
-        self._client: MlflowClient | None = None
         self._pending: list[Any] = []
+        self._there: set[tuple[str, int]] = set()
         self._id = ""
 
-    @property
-    def experiment(self) -> "MlflowClient":
-        """The `MlflowClient`."""
-        assert self._client is not None, "the run has not begun"
-        return self._client
-
     def begin(self, goals: Mapping[str, str]) -> None:
-        """Opens the store, makes the experiment where it is new, and the run.
+        """Opens the store, makes the experiment where it is new, and the run; `experiment` is the `MlflowClient`.
 
         Raises:
             ValueError: a folder that cannot be written, or a store that cannot be opened.
         """
         check_writable(f"{self.key}.folder", self.store)
         with FileLock(self.store / ".mlflow.lock"):  # a new database is made by one process
-            self._client = self._opened()
-        self._client.update_run(self._id, "RUNNING")
+            self._own = self._opened()
+        self._own.update_run(self._id, "RUNNING")
 
     def _opened(self) -> "MlflowClient":
         _quiet()
@@ -117,22 +111,26 @@ class MLflowBoard(Board):
         """The whole as a file, and as parameters, which keep their first value: MLflow refuses a second one."""
         from mlflow.entities import Param
 
-        self.experiment.log_dict(self._id, dict(config), "config.yaml")
-        there = self.experiment.get_run(self._id).data.params
+        self._begun.log_dict(self._id, dict(config), "config.yaml")
+        there = self._begun.get_run(self._id).data.params
         params = [Param(key, str(value)[:LONGEST]) for key, value in flat(config) if key not in there]
         for first in range(0, len(params), MOST_PARAMS):
-            self.experiment.log_batch(self._id, params=params[first : first + MOST_PARAMS])
+            self._begun.log_batch(self._id, params=params[first : first + MOST_PARAMS])
 
     def _curves(self, metrics: Mapping[str, float], step: int) -> None:
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
-        rows = [Metric(name, value, now, step) for name, value in metrics.items()]
-        written = self.experiment.log_batch(self._id, metrics=rows, synchronous=False)  # by a thread: training goes on
-        self._pending.append(written)
+        rows = [Metric(name, value, now, step) for name, value in metrics.items() if (name, step) not in self._there]
+        if rows:
+            written = self._begun.log_batch(self._id, metrics=rows, synchronous=False)  # by a thread: training goes on
+            self._pending.append(written)
 
     def _rewind(self, step: int) -> None:
-        """MLflow forgets nothing; what a resumed run writes again has the same step."""
+        """MLflow forgets nothing: what it has, and a run that was killed comes to again, is not written twice."""
+        for name in self._begun.get_run(self._id).data.metrics:
+            points = self._begun.get_metric_history(self._id, name)
+            self._there |= {(name, point.step) for point in points if point.step >= step}
 
     def _flush(self) -> None:
         pending, self._pending = self._pending, []
@@ -141,30 +139,33 @@ class MLflowBoard(Board):
 
     def _images(self, images: Images, step: int) -> None:
         for name, image in images.items():
-            self.experiment.log_image(self._id, image, key=name, step=step, synchronous=True)
+            self._begun.log_image(self._id, image, key=name, step=step, synchronous=True)
 
     def _heat(self, name: str, row: NDArray, step: int) -> None:
         """Nothing: MLflow draws no heat map; the picture of the whole comes at the end."""
 
     def _summary(self, numbers: Mapping[str, float], step: int) -> None:
+        self._there -= {(name, step) for name in numbers}  # measured anew
         self._curves(numbers, step)
 
     def _files(self, kind: str, paths: Sequence[Path]) -> None:
         for path in paths:
-            self.experiment.log_artifact(self._id, str(path), kind)
+            self._begun.log_artifact(self._id, str(path), kind)
 
     def _close(self, failed: bool) -> str:
-        if self._client is None:
+        if self._own is None:
             return f"{self.label}: the run did not begin"
         self._flush()
-        self._client.set_terminated(self._id, "FAILED" if failed else "FINISHED")
-        uri, self._client = self._client.tracking_uri, None
+        self._own.set_terminated(self._id, "FAILED" if failed else "FINISHED")
+        uri, self._own = self._own.tracking_uri, None
         return f"MLflow: mlflow ui --backend-store-uri {shlex.quote(uri)}"
 
 
 def _quiet() -> None:
     """MLflow sends no counts of what is used, and tells nobody of each table that it makes."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # before it is imported, which sets levels of its own
+    import mlflow  # noqa: F401
+
     for name in ("alembic", "mlflow"):
         logging.getLogger(name).setLevel(logging.WARNING)
 

@@ -2,15 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, final
+from typing import Any, ClassVar, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from elbolab.callbacks.board import Board, Images, check_writable, flat, pixels
-
-if TYPE_CHECKING:  # importing it costs half a second
-    from torch.utils.tensorboard import SummaryWriter
 
 FOLDER = "tensorboard"
 
@@ -30,24 +27,17 @@ class TensorBoard(Board):
 
     def __init__(self, save_dir: str | Path) -> None:
         super().__init__(save_dir)
-        self._writer: SummaryWriter | None = None
-
-    @property
-    def experiment(self) -> "SummaryWriter":
-        """Torch's `SummaryWriter`."""
-        assert self._writer is not None, "the run has not begun"
-        return self._writer
 
     def begin(self, goals: Mapping[str, str]) -> None:
-        """Opens an event file.
+        """Opens an event file: `experiment` is torch's `SummaryWriter`.
 
         Raises:
             ValueError: a folder that cannot be written.
         """
         check_writable(f"{self.key}.save_dir", self.folder / FOLDER)
-        from torch.utils.tensorboard import SummaryWriter
+        from torch.utils.tensorboard import SummaryWriter  # importing it costs half a second
 
-        self._writer = SummaryWriter(str(self.folder / FOLDER))
+        self._own = SummaryWriter(str(self.folder / FOLDER))
 
     def _config(self, config: Mapping[str, Any]) -> None:
         """As hyperparameters. Without a list of metrics beside them, every curve and result is one."""
@@ -58,7 +48,7 @@ class TensorBoard(Board):
 
     def _curves(self, metrics: Mapping[str, float], step: int) -> None:
         for name, value in metrics.items():
-            self.experiment.add_scalar(name, value, step)
+            self._begun.add_scalar(name, value, step)
 
     def _rewind(self, step: int) -> None:
         """Says what `SummaryWriter(purge_step=step)` says: earlier files count up to this step."""
@@ -68,14 +58,14 @@ class TensorBoard(Board):
         self._events().add_event(Event(step=step, session_log=SessionLog(status=SessionLog.START)))
 
     def _events(self) -> Any:
-        return self.experiment._get_file_writer()  # type: ignore[no-untyped-call]  # what torch itself writes these through
+        return self._begun._get_file_writer()  # what torch itself writes these through
 
     def _flush(self) -> None:
-        self.experiment.flush()
+        self._begun.flush()
 
     def _images(self, images: Images, step: int) -> None:
         for name, image in images.items():
-            self.experiment.add_image(name, pixels(image), step, dataformats="HWC")
+            self._begun.add_image(name, pixels(image), step, dataformats="HWC")
 
     def _heat(self, name: str, row: NDArray, step: int) -> None:
         """A histogram over the indices."""
@@ -83,7 +73,7 @@ class TensorBoard(Board):
         total, squares = float(row @ indices), float(row @ indices**2)
         limits = (indices + 1.0).tolist()
         numbers = {"num": float(row.sum()), "sum": total, "sum_squares": squares}
-        self.experiment.add_histogram_raw(
+        self._begun.add_histogram_raw(
             name, 0.0, float(len(row)), **numbers, bucket_limits=limits, bucket_counts=row.tolist(), global_step=step
         )
 
@@ -94,12 +84,12 @@ class TensorBoard(Board):
         """Nothing: `artifacts` is empty."""
 
     def _close(self, failed: bool) -> str:
-        if self._writer is None:
+        if self._own is None:
             return f"{self.label}: the run did not begin"
         from torch.utils.tensorboard.summary import hparams
 
         _, _, end = hparams({}, {})
         self._events().add_summary(end)
-        self._writer.close()
-        self._writer = None
+        self._own.close()
+        self._own = None
         return f"TensorBoard: tensorboard --logdir {self.folder / FOLDER}"

@@ -5,12 +5,15 @@ import logging
 import os
 import secrets
 import shlex
+import shutil
 import ssl
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from http.client import HTTPException
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, final
@@ -18,7 +21,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, final
 import numpy as np
 from numpy.typing import NDArray
 
-from elbolab.callbacks.board import KL, Board, Images, check_writable, flat, kept_id
+from elbolab.callbacks.board import KL, Board, Images, check_writable, flat, kept_id, opened
 from elbolab.evaluation.figures.kl_map import KL_TABLE, read_kl
 
 if TYPE_CHECKING:  # importing wandb costs half a second, and most runs do without
@@ -31,6 +34,9 @@ GOALS = {"train/elbo": "max", "val/elbo": "max", "train/loss": "min", "val/loss"
 """What a table of runs shows of quantities that many models report, beside those that are monitored."""
 
 ID = "wandb_id.txt"
+PICTURES = "wandb/pictures"
+"""Folder of a run directory with the pictures that were recorded offline: ``STEP/figures/samples.png``."""
+
 MOST_BINS = 512
 """Bins that W&B draws of a histogram."""
 
@@ -84,27 +90,22 @@ class WandbBoard(Board):
         self.timeouts = {"init_timeout": init_timeout, "finish_timeout": finish_timeout}
         self.settings: dict[str, Any] = {"project": project, "entity": entity, "group": group, "job_type": job_type}
         self.settings |= {"tags": list(tags), "name": name, "notes": notes, "dir": os.fspath(save_dir)}
-        self._run: Run | None = None
         self._is_whole, self._known = False, -1
 
-    @property
-    def experiment(self) -> "Run":
-        """The `wandb.Run`."""
-        assert self._run is not None, "the run has not begun"
-        return self._run
-
     def begin(self, goals: Mapping[str, str]) -> None:
-        """Begins the W&B run; a key that is refused or a server that does not answer costs seconds.
+        """Begins the W&B run, `experiment`; a key that is refused or a server that does not answer costs seconds.
 
         Raises:
             ValueError: an unknown ``WANDB_MODE``, or a folder that cannot be written.
         """
         check_writable(f"{self.key}.save_dir", self.folder)
         self._is_whole = not (self.folder / ID).is_file()
+        if self._is_whole:
+            shutil.rmtree(self.folder / PICTURES, ignore_errors=True)
         identity = kept_id(self.folder / ID, _new_id)
         try:
-            self._run = _begin(self.offline, self.timeouts, id=identity, resume="allow", **self.settings)
-            self._known = self._run.summary.get(X_AXIS, -1)
+            self._own = _begin(self.offline, self.timeouts, id=identity, resume="allow", **self.settings)
+            self._known = self._own.summary.get(X_AXIS, -1)
             self._define(goals)
         except ValueError:
             raise
@@ -113,18 +114,19 @@ class WandbBoard(Board):
 
     def _define(self, goals: Mapping[str, str]) -> None:
         """Curves against optimiser steps, and what a table of runs shows of them."""
-        assert self._run is not None
-        self._run.define_metric(X_AXIS)
-        self._run.define_metric("*", step_metric=X_AXIS, step_sync=True)
+        self._begun.define_metric(X_AXIS)
+        self._begun.define_metric("*", step_metric=X_AXIS, step_sync=True)
         for name, goal in (GOALS | dict(goals)).items():
-            self._run.define_metric(name, step_metric=X_AXIS, step_sync=True, summary=_summary_of(name, goal, goals))
+            self._begun.define_metric(name, step_metric=X_AXIS, step_sync=True, summary=_summary_of(name, goal, goals))
 
     def _config(self, config: Mapping[str, Any]) -> None:
         # an agent's parameters have dotted names, and locked: `model` would hide all that lies below it
-        self.experiment.config.update(dict(flat(config)) if _agent() else dict(config), allow_val_change=True)
+        self._begun.config.update(dict(flat(config)) if _agent() else dict(config), allow_val_change=True)
 
     def _curves(self, metrics: Mapping[str, float], step: int) -> None:
-        self.experiment.log({**metrics, X_AXIS: step})
+        """Steps that a server knows, which a run that was killed takes again, are not told twice."""
+        if step > self._known:
+            self._begun.log({**metrics, X_AXIS: step})
 
     def _rewind(self, step: float) -> None:
         """Tells W&B what the run directory has of earlier steps, and W&B has not.
@@ -133,12 +135,16 @@ class WandbBoard(Board):
         server that knows the run is told what comes after the last step that it knows.
         """
         for row in _rows(self.folder / "metrics.csv"):
-            if self._known < row["step"] < step:
+            if row["step"] < step:
                 at = int(row.pop("step"))
                 self._curves(row, at)
         for at, values in zip(*read_kl(self.folder / KL_TABLE), strict=True):
-            if self._known < at < step:
+            if at < step:
                 self._heat(KL, values, int(at))
+        for folder in sorted((self.folder / PICTURES).glob("*"), key=lambda folder: int(folder.name)):
+            if int(folder.name) < step:
+                images = {str(path.relative_to(folder).with_suffix("")): opened(path) for path in folder.rglob("*.png")}
+                self._images(images, int(folder.name))
         self._is_whole = True
 
     def _flush(self) -> None:
@@ -147,15 +153,27 @@ class WandbBoard(Board):
     def _images(self, images: Images, step: int) -> None:
         import wandb
 
-        self.experiment.log({name: wandb.Image(image) for name, image in images.items()} | {X_AXIS: step})
+        if step >= self._known:  # those of the last step that a server knows are drawn after its numbers are told
+            self._begun.log({name: wandb.Image(image) for name, image in images.items()} | {X_AXIS: step})
+        if self._begun.offline:
+            self._keep(images, step)
+
+    def _keep(self, images: Images, step: int) -> None:
+        """For the part that will repeat this one, should the run be killed."""
+        for name, image in images.items():
+            path = self.folder / PICTURES / str(step) / f"{name}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            image.save(path)
 
     def _heat(self, name: str, row: NDArray, step: int) -> None:
         """Histograms are drawn as a heat map over steps: here a bin is an index, and its height the value."""
         import wandb
 
+        if step <= self._known:
+            return
         bins = row[:MOST_BINS]
         histogram = wandb.Histogram(np_histogram=(bins, np.arange(len(bins) + 1)))
-        self.experiment.log({name: histogram, X_AXIS: step})
+        self._begun.log({name: histogram, X_AXIS: step})
 
     def _summary(self, numbers: Mapping[str, float], step: int) -> None:
         if not self._is_whole:  # nothing was left to train
@@ -164,18 +182,18 @@ class WandbBoard(Board):
         for name, value in numbers.items():
             split, _, quantity = name.partition("/")
             nested.setdefault(split, {})[quantity] = value
-        self.experiment.summary.update(nested)
+        self._begun.summary.update(nested)
 
     def _files(self, kind: str, paths: Sequence[Path]) -> None:
         import wandb
 
-        artifact = wandb.Artifact(f"{self.experiment.id}-{kind}", type=kind)
+        artifact = wandb.Artifact(f"{self._begun.id}-{kind}", type=kind)
         for path in paths:
-            artifact.add_file(str(path), policy="immutable" if self.experiment.offline else "mutable")
-        self.experiment.log_artifact(artifact)
+            artifact.add_file(str(path), policy="immutable" if self._begun.offline else "mutable")
+        self._begun.log_artifact(artifact)
 
     def _close(self, failed: bool) -> str:
-        run, self._run = self._run, None
+        run, self._own = self._own, None
         if run is None:
             return f"{self.label}: the run did not begin"
         line = closing_line(run)
@@ -247,14 +265,44 @@ def _begin(offline: bool, timeouts: Mapping[str, float], **settings: Any) -> "Ru
     mode: Any = "offline" if offline else _mode(silent)
     if mode in ("offline", "disabled"):
         return _recording(mode, settings=silent, **settings)
-    try:
-        reach(wandb.setup().settings.base_url)
-        with nobody_to_ask():
-            return wandb.init(mode="online", settings=silent, **settings)
-    except (wandb.errors.Error, OSError) as error:
-        log.warning("W&B: recording offline, because %s", _reason(error))
-        _forget()  # else its service holds on to the id of the run that it could not begin
-        return _recording("offline", settings=silent, **settings)
+    url = wandb.setup().settings.base_url
+    reason = IN_VAIN.lately(url)
+    if reason is None:
+        try:
+            reach(url)
+            with nobody_to_ask():
+                return wandb.init(mode="online", settings=silent, **settings)
+        except (wandb.errors.Error, OSError) as error:
+            reason = _reason(error)
+            IN_VAIN.note(url, reason)
+            _forget()  # else its service holds on to the id of the run that it could not begin
+    log.warning("W&B: recording offline, because %s", reason)
+    return _recording("offline", settings=silent, **settings)
+
+
+@final
+class InVain:
+    """Servers that this process has tried in vain: the next jobs of a sweep do not wait for them again.
+
+    Args:
+        seconds: for how long.
+    """
+
+    def __init__(self, seconds: float = 600.0) -> None:
+        self.seconds = seconds
+        self._reasons: dict[str, tuple[float, str]] = {}
+
+    def note(self, url: str, reason: str) -> None:
+        """A server has not begun a run."""
+        self._reasons[url] = time.monotonic(), reason
+
+    def lately(self, url: str) -> str | None:
+        """Why a server began no run, where that is not long ago."""
+        when, reason = self._reasons.get(url, (-inf, ""))
+        return reason if time.monotonic() - when < self.seconds else None
+
+
+IN_VAIN = InVain()
 
 
 def _recording(mode: Any, **settings: Any) -> "Run":
@@ -289,13 +337,24 @@ def _mode(silent: Any) -> Any:
 
     try:
         mode = wandb.setup(silent).settings.mode
-    except ValueError:
-        given = os.environ.get("WANDB_MODE", "")
-        raise ValueError(f"WANDB_MODE={given}: W&B knows online, offline and disabled") from None
+    except ValueError as error:
+        raise ValueError(_bad_setting(error)) from None
     if mode != "dryrun":
         return mode
     log.warning("W&B: WANDB_MODE=dryrun is an old word for offline, and W&B now asks for a key: write offline")
     return "offline"
+
+
+def _bad_setting(error: ValueError) -> str:
+    """The variable that W&B refuses, and why: its settings are a model of pydantic's."""
+    from pydantic import ValidationError
+
+    if not isinstance(error, ValidationError):
+        return f"W&B's settings: {error}"
+    fault = error.errors()[0]
+    name = f"WANDB_{fault['loc'][0]}".upper()
+    known = "W&B knows online, offline and disabled" if name == "WANDB_MODE" else fault["msg"]
+    return f"{name}={fault['input']}: {known}"
 
 
 def _reason(error: Exception) -> str:
@@ -307,11 +366,16 @@ def _reason(error: Exception) -> str:
 
 
 def reach(url: str, seconds: float = 3.0) -> None:
-    """Raises ConnectionError where no server answers at ``url``; W&B itself gives up 10 s after ``init_timeout``."""
+    """Raises ConnectionError where no server works at ``url``; W&B itself gives up 10 s after ``init_timeout``."""
     try:
         urllib.request.urlopen(url, timeout=seconds).close()
-    except urllib.error.HTTPError:
-        pass  # it answers
+    except urllib.error.HTTPError as error:
+        if error.code >= 500:  # W&B would try again and again; any other code is an answer
+            raise ConnectionError(f"{url} does not work ({error.code} {error.reason})") from None
+    except HTTPException as error:
+        raise ConnectionError(f"{url} does not speak HTTP ({type(error).__name__})") from None
+    except TimeoutError:
+        raise ConnectionError(f"{url} does not answer (in {seconds:g} s)") from None
     except urllib.error.URLError as error:
         if not isinstance(error.reason, ssl.SSLError):
             raise ConnectionError(f"{url} does not answer ({error.reason})") from None

@@ -1,6 +1,7 @@
 """The dashboards of a run, from its configuration: begun when the run is, finished whatever happens."""
 
 import json
+import logging
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,8 +18,11 @@ from elbolab.callbacks import mlflow, wandb
 from elbolab.callbacks.board import Board, Results, boards
 from elbolab.cli.build import build_parts
 from elbolab.cli.checks import goals
-from elbolab.cli.run_dir import RunDir
+from elbolab.cli.run_dir import RunDir, read_config
+from elbolab.cli.state import is_held, read_status
 from elbolab.evaluation.report import Report, read_report
+
+log = logging.getLogger(__name__)
 
 IDS = (wandb.ID, mlflow.ID)
 """Files of a run directory that name its runs in dashboards."""
@@ -53,6 +57,9 @@ def watched(cfg: DictConfig, run: RunDir, trainer: L.Trainer, *, goes_on: bool) 
     finally:  # a live run would be taken over by the next job of a sweep
         for board in begun:
             lines += board.close(failed=failed)
+        if failed and run.config.is_file():  # else nothing is kept; who ends well prints them under the numbers
+            for line in lines:
+                log.info(line)
         wandb.end_live_run(failed=failed)
 
 
@@ -65,9 +72,39 @@ def conclude(run: RunDir, trainer: L.Trainer, monitor: str, value: float) -> Non
     """Sends what the run directory holds, now that the model has been measured, to every dashboard."""
     watching = boards(trainer.loggers)
     if watching and trainer.is_global_zero:
-        results = results_of(run, trainer.global_step - 1, {f"best/{monitor.rpartition('/')[2]}": value})
+        results = results_of(run, trainer.global_step - 1, {_best(monitor): value})
         for board in watching:
             board.conclude(results)
+
+
+def remeasured(run: RunDir) -> list[str]:
+    """Sends what a run directory holds to its dashboards, now that the model was measured anew; their closing lines.
+
+    It goes into the runs of theirs that training has written to. A run that trains tells them itself when it ends.
+    Whatever is wrong with a dashboard costs a warning.
+    """
+    status = read_status(run.path)
+    if status is None or is_held(run.path) or not run.timing.is_file():
+        return []
+    cfg, best = read_config(run), {} if status["value"] is None else {_best(status["monitor"]): status["value"]}
+    results = results_of(run, json.loads(run.timing.read_text())["steps"] - 1, best)
+    try:
+        watching = boards(build_parts(cfg, "logger"))
+        return [line for board in watching for line in _retold(board, cfg, results, failed=status["state"] == "failed")]
+    except ValueError as error:
+        log.warning("evaluation.json is new, dashboards were not told: %s", error)
+        return []
+
+
+def _retold(board: Board, cfg: DictConfig, results: Results, *, failed: bool) -> list[str]:
+    board.begin(goals(cfg))
+    board.log_hyperparams(OmegaConf.to_container(cfg))
+    board.conclude(results)
+    return board.close(failed=failed)
+
+
+def _best(monitor: str) -> str:
+    return f"best/{monitor.rpartition('/')[2]}"
 
 
 def results_of(run: RunDir, step: int, numbers: Mapping[str, float]) -> Results:

@@ -34,7 +34,7 @@ OF_ITSELF: Mapping[str, Callable[[Entry], Value]] = {
     "folder": lambda entry: str(entry.folder),
     "state": lambda entry: entry.state.state,
     "epoch": lambda entry: entry.state.epoch,
-    "value": lambda entry: entry.state.best,
+    "best": lambda entry: entry.state.best,
     "seconds": lambda entry: entry.state.seconds,
     "age": lambda entry: None if entry.when is None else time() - entry.when,
 }
@@ -74,7 +74,8 @@ def in_order(entries: Sequence[Entry], sort: str | None) -> list[Entry]:
     if sort is None:
         return list(entries)
     key = sort.removeprefix("-")
-    down = sort.startswith("-") != (last_part(key) in HIGHER)
+    higher = last_part(key) in HIGHER or (key == "best" and any(entry.leaves.get("mode") == "max" for entry in entries))
+    down = sort.startswith("-") != higher
     values = [(value_of(entry, key), entry) for entry in entries]
     known = [(value, entry) for value, entry in values if not _unknown(value)]
     known.sort(key=lambda pair: natural(pair[0]) if isinstance(pair[0], str) else [(0, pair[0], "")], reverse=down)

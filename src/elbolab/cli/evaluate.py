@@ -7,6 +7,7 @@ import torch
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from omegaconf import DictConfig
 
+from elbolab.cli.boards import remeasured
 from elbolab.cli.build import build_evaluation
 from elbolab.cli.load import Run, load_run, numbers_of
 from elbolab.cli.saved import is_within, override, overrides_given
@@ -24,7 +25,8 @@ def evaluate(cfg: DictConfig) -> None:
     if any(is_within(o.key_or_group, ["corruption"]) for o in given):  # the model keeps its own
         run.cfg.evaluation.corruption = cfg.corruption
     with numbers_of(run.cfg):
-        print(measure(run, run.data(), run.cfg))
+        told = measure(run, run.data(), run.cfg)
+    print(told, *(remeasured(run.dir) if cfg.dashboards else []), sep="\n")
 
 
 def choose_device(name: str) -> torch.device:

@@ -3,7 +3,7 @@
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any, final
 import yaml
 
 from elbolab.cli.content import content_of
-from elbolab.cli.labels import MOST_DIFFERENCES, flat, labels
+from elbolab.cli.labels import MOST_DIFFERENCES, flat, labels, short
 from elbolab.cli.nearest import last_part, last_parts
 from elbolab.cli.state import State, state_of
 from elbolab.cli.sweep.parent import read_sweep
@@ -177,13 +177,14 @@ def renamed(entries: Sequence[Entry]) -> list[Entry]:
 def _by_overrides(entries: Sequence[Entry]) -> list[str] | None:
     """``model=vae, seed=1``; None where that tells them not apart, or not in a few words."""
     keys = swept(entries)
-    words = last_parts(keys)
-    names = [_told(entry, dict(zip(keys, words, strict=True))) for entry in entries]
-    return names if len(keys) <= MOST_DIFFERENCES and all(names) and len(set(names)) == len(names) else None
+    by_word = dict(zip(keys, last_parts(keys), strict=True))
+    tries = ([_told(entry, by_word, tell) for entry in entries] for tell in (short, str))
+    names = next((names for names in tries if all(names) and len(set(names)) == len(names)), None)
+    return names if len(keys) <= MOST_DIFFERENCES else None
 
 
-def _told(entry: Entry, words: Mapping[str, str]) -> str:
-    return ", ".join(f"{word}={entry.overrides[key]}" for key, word in words.items() if key in entry.overrides)
+def _told(entry: Entry, words: Mapping[str, str], tell: Callable[[str], str]) -> str:
+    return ", ".join(f"{word}={tell(entry.overrides[key])}" for key, word in words.items() if key in entry.overrides)
 
 
 def swept(entries: Sequence[Entry]) -> list[str]:

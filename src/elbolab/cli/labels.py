@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from math import isfinite
 from typing import Any
 
 from elbolab.cli.content import SEEDS
@@ -9,6 +10,9 @@ from elbolab.cli.nearest import last_part
 
 MOST_DIFFERENCES = 4
 """Differences that a run's name holds."""
+
+LONG = 8
+"""Characters of a number that nobody has typed."""
 
 UNTOLD = ("paths", "name", "title", "group", "tags", "resume", "logger", "callbacks", "evaluation")
 """Parts of a configuration that say nothing of the model."""
@@ -85,6 +89,21 @@ def _value(run: Leaves, key: str) -> str:
 
 def _short(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def short(text: str) -> str:
+    """``0.01164`` of ``0.011637963985807364``, which a search has drawn; other text as it is."""
+    drawn = len(text) > LONG and "." in text and number_of(text) is not None
+    return f"{float(text):.4g}" if drawn else text
+
+
+def number_of(text: str) -> float | None:
+    """The number that a text is; None of other text, and of what is not finite."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if isfinite(value) else None
 
 
 def _distinct(names: Sequence[str]) -> list[str]:

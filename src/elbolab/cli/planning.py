@@ -123,9 +123,11 @@ def _inherited_choices() -> list[str]:
     """The options of this command, what it sets within loggers, and where it looks for options."""
     hydra = HydraConfig.get()
     chosen = {group: hydra.runtime.choices.get(group) for group in INHERITED_CHOICES}
+    listed = [word for word in hydra.overrides.task if chosen.get(word.partition("=")[0], "") is None]  # logger=[a,b]
     values = [word for word in hydra.overrides.task if word.lstrip("+~").startswith("logger.")]
     folders = [f"hydra.searchpath=[{','.join(hydra.searchpath)}]"] if hydra.searchpath else []
-    return [*folders, *(f"{group}={option}" for group, option in chosen.items() if option is not None), *values]
+    options = [f"{group}={option}" for group, option in chosen.items() if option is not None]
+    return [*folders, *options, *listed, *values]
 
 
 def _inheriting(composed: DictConfig, cfg: DictConfig, given: Sequence[str]) -> DictConfig:

@@ -39,7 +39,14 @@ SPARED = ("age", "folder", "best", "epoch")
 NAME = 24
 """Characters of a name beyond which it is folded where there is no room."""
 
-STYLES = {"finished": "green", "running": "cyan", "waiting": "dim", "interrupted": "yellow", "killed": "yellow"}
+STYLES = {
+    "finished": "green",
+    "running": "cyan",
+    "waiting": "dim",
+    "pruned": "dim",
+    "interrupted": "yellow",
+    "killed": "yellow",
+}
 """Colours of states; the others are red."""
 
 DECIMALS = {"nats": 2, "dimensions": 0, "samples": 1, "squared distance": 5, "squared error/element": 5}
@@ -155,10 +162,11 @@ def _table(
     """A line a row; what is the best of a quantity is bold; facts that no run has are left out."""
     table = Table(box=SIMPLE_HEAD, caption=caption, caption_justify="left", pad_edge=False)
     table.add_column("run", overflow="fold")
-    facts = [_facts_of_many(row) if mean else _facts(row, _above(rows)) for row in rows]
+    monitor = _monitor(rows)
+    facts = [_facts_of_many(row) if mean else _facts(row, _above(rows), monitor) for row in rows]
     told = [name for name in facts[0] if name not in spared and any(fact[name].plain != "-" for fact in facts)]
     for name in told:
-        heading = f"best {_monitor(rows)}" if name == "best" else name
+        heading = f"best {monitor or ''}".strip() if name == "best" else name
         table.add_column(heading, justify="left" if name in ("state", "folder") else "right", no_wrap=True)
     for column in columns:
         table.add_column(_heading(column, columns), justify="right", no_wrap=True)
@@ -174,9 +182,10 @@ def _above(rows: Sequence[Row]) -> Path:
     return Path(commonpath([entry.folder.parent for row in rows for entry in row.entries]))
 
 
-def _monitor(rows: Sequence[Row]) -> str:
+def _monitor(rows: Sequence[Row]) -> str | None:
+    """What all of them are validated by; None where they differ: each number then names its own."""
     names = {entry.state.monitor for row in rows for entry in row.entries} - {None}
-    return str(names.pop()) if len(names) == 1 else "value"
+    return names.pop() if len(names) == 1 else None
 
 
 def _heading(column: Column, columns: Sequence[Column]) -> Text:
@@ -185,11 +194,12 @@ def _heading(column: Column, columns: Sequence[Column]) -> Text:
     return Text(f"{column.split + ' ' if len(splits) > 1 else ''}{column.title}\n{column.unit}")
 
 
-def _facts(row: Row, above: Path) -> dict[str, Text]:
+def _facts(row: Row, above: Path, monitor: str | None) -> dict[str, Text]:
     (entry,) = row.entries
     state = entry.state
     epoch = "-" if state.epoch is None else f"{state.epoch}/{state.epochs}" if state.epochs else str(state.epoch)
-    value = "-" if state.best is None else f"{state.best:.2f}"
+    value = "-" if state.best is None else f"{state.best:.2f}" if abs(state.best) >= 1 else f"{state.best:.3g}"
+    value += f" {state.monitor}" if state.best is not None and monitor is None else ""
     folder = Text(str(entry.folder.relative_to(above)))
     told = {"epoch": Text(epoch), "best": Text(value), "age": Text(_age(entry.when))}
     return {"folder": folder, "state": _coloured(state.state)} | told

@@ -140,7 +140,7 @@ def start(run: RunDir, cfg: DictConfig, spec: Spec, stages: Stages) -> None:
 def command_of() -> list[str]:
     """The command of this run; of a job of a sweep, the one that does the same alone."""
     hydra = HydraConfig.get()
-    return ["elbolab", "train", *hydra.overrides.task] if hydra.mode is RunMode.MULTIRUN else sys.argv
+    return ["elbolab", "train", *(hydra.overrides.task if hydra.mode is RunMode.MULTIRUN else sys.argv[1:])]
 
 
 def resolved(cfg: DictConfig) -> DictConfig:

@@ -72,7 +72,15 @@ one("#all-columns")?.addEventListener("change", (event) => {
 });
 
 // Sorting: numbers by value, text as people count, missing ones last in either order.
-const compareText = new Intl.Collator("en", { numeric: true }).compare;
+const collate = new Intl.Collator("en").compare;
+function compareText(a, b) { // the numbers in them as numbers: 0.25 before 0.5, 1e-4 before 0.001, 4 before 16
+  const [left, right] = [a, b].map((text) => text.split(/(\d+(?:\.\d+)?(?:e[-+]?\d+)?)/));
+  for (let i = 0; i < Math.min(left.length, right.length); i += 1) {
+    const order = i % 2 ? left[i] - right[i] : collate(left[i], right[i]);
+    if (order) return order;
+  }
+  return left.length - right.length;
+}
 function sortBy(head) {
   const table = head.closest("table");
   const column = [...head.parentNode.children].indexOf(head);
@@ -116,7 +124,12 @@ const draw = (parent, name, attributes, text) => {
   parent.append(element);
   return element;
 };
-const number = (value) => (value === null ? "–" : String(+value.toPrecision(5))).replace("-", "−");
+function number(value) {
+  if (value === null) return "–";
+  const size = Math.abs(value);
+  const text = size >= 1e5 || (size && size < 1e-4) ? value.toExponential(4).replace(/\.?0*e\+?/, "e") : String(+value.toPrecision(5));
+  return text.replaceAll("-", "−");
+}
 
 function ticks(low, high, count) {
   const rough = (high - low) / count;
@@ -138,6 +151,15 @@ function extent(values, margin) {
   return [low - room, high + room];
 }
 
+const WILD = 50; // times the range of the others that values must take up to be left out: a run that diverged
+function tamed(values) {
+  const sorted = values.filter((value) => value !== null).sort((a, b) => a - b);
+  const at = (share) => sorted[Math.floor(share * (sorted.length - 1))];
+  const fence = 3 * (at(0.75) - at(0.25));
+  const inside = sorted.filter((value) => value >= at(0.25) - fence && value <= at(0.75) + fence);
+  return fence && sorted.at(-1) - sorted[0] > WILD * (inside.at(-1) - inside[0]) ? inside : sorted;
+}
+
 const TRANSIENT = 0.1; // share of the steps that may leave the panel: the first ones are hundreds of nats off
 
 function curveSpec(name) {
@@ -147,9 +169,10 @@ function curveSpec(name) {
     .map((curve) => ({ run: curve.run, kind: curve.split, x: curve.steps, y: curve.values[name] }))
     .sort((a, b) => (a.kind === "train" ? 0 : 1) - (b.kind === "train" ? 0 : 1));
   const last = Math.max(...series.map((one) => one.x.at(-1)));
-  const from = one("#full-range").checked ? 0 : TRANSIENT * last;
+  const whole = one("#full-range").checked;
+  const from = whole ? 0 : TRANSIENT * last;
   const tell = (s, i) => `${s.kind === "val" ? "validation" : s.kind === "train" ? "training" : s.kind}, step ${s.x[i]}`;
-  return { series, from, line: true, zoom: true, xlabel: "", tell };
+  return { series, from, tame: !whole, line: true, zoom: true, xlabel: "", tell };
 }
 
 function planeSpec(index) {
@@ -200,15 +223,22 @@ class Chart {
     this.axes(box);
     if (this.spec.levels) this.levels(box);
     this.lines(box);
+    if (this.left) {
+      const told = `${this.left} far-off value${this.left > 1 ? "s: full range shows them" : ": full range shows it"}`;
+      draw(this.svg, "text", { x: box.right, y: box.top + 10, "text-anchor": "end", class: "aside" }, told);
+    }
     this.cursor = draw(this.svg, "circle", { r: 4, class: "cursor", visibility: "hidden" });
   }
 
   scale(box) {
-    const { series, from = 0, zero, whole } = this.spec;
+    const { series, from = 0, zero, whole, tame } = this.spec;
     const xs = this.zoomed ?? extent(series.flatMap((s) => s.x), whole ? 0.08 : 0);
     if (!xs) return false;
     const inside = (s, i) => s.y[i] !== null && s.x[i] >= xs[0] && s.x[i] <= xs[1] && (this.zoomed || s.x[i] >= from);
-    const ys = extent(series.flatMap((s) => s.y.filter((_, i) => inside(s, i))), 0.06);
+    const seen = series.flatMap((s) => s.y.filter((_, i) => inside(s, i)));
+    const kept = tame && !this.zoomed ? tamed(seen) : seen;
+    this.left = seen.length - kept.length;
+    const ys = extent(kept, 0.06);
     if (!ys) return false;
     if (zero) ys[0] = Math.min(0, ys[0] + (ys[1] - ys[0]) * 0.053);
     if (xs[0] === xs[1]) xs[1] += 1;
@@ -246,7 +276,7 @@ class Chart {
   lines(box) {
     const id = `clip${redraws.length}${Math.random().toString(36).slice(2)}`;
     const clip = draw(this.svg, "clipPath", { id });
-    draw(clip, "rect", { x: box.left, y: box.top, width: box.right - box.left, height: box.bottom - box.top });
+    draw(clip, "rect", { x: box.left - 3, y: box.top, width: box.right - box.left + 6, height: box.bottom - box.top }); // a mark's radius
     this.layer = draw(this.svg, "g", this.spec.line ? { "clip-path": `url(#${id})` } : {});
     const many = this.spec.series.length > 24;
     for (const series of this.spec.series) {

@@ -14,11 +14,13 @@ from markupsafe import Markup
 
 from elbolab.cli.content import SEEDS
 from elbolab.cli.gather import Entry, swept
+from elbolab.cli.labels import number_of, short
 from elbolab.cli.report.charts import FIRST, charts_of
 from elbolab.cli.report.pictures import pictures_of
 from elbolab.cli.report.settings import configuration, environments
 from elbolab.cli.rows import SHOWN, Cell, Column, Row, best, columns_of, configurations, rows_of
 from elbolab.cli.runs import told_of
+from elbolab.cli.state import DONE
 from elbolab.evaluation.report import rounded
 
 HERE = Path(__file__).parent
@@ -56,7 +58,7 @@ def page_of(entries: Sequence[Entry], title: str, figures: int) -> str:
     """
     rows, columns, script, style = configurations(entries), columns_of(entries), _file("page.js"), _file("page.css")
     charts = charts_of(rows)
-    pictures, num_pictured = pictures_of(rows, figures)
+    pictures, num_pictured, num_drawn = pictures_of(rows, figures)
     return _template().render(
         title=title,
         told=told_of(entries),
@@ -71,13 +73,15 @@ def page_of(entries: Sequence[Entry], title: str, figures: int) -> str:
         splits=list(dict.fromkeys(column.split for column in columns)),
         shown=SHOWN,
         troubled=[entry for entry in entries if entry.state.error or entry.fault],
-        unfinished=[entry for entry in entries if entry.state.state not in ("finished", "failed")],
+        unfinished=[entry for entry in entries if entry.state.state not in (*DONE, "failed")],
         charts=charts,
         panels=charts["panels"],
         num_first=len(charts["first"]),
-        in_nats=FIRST,
+        units={column.name: column.unit for column in columns} | dict.fromkeys(FIRST, "nats"),
         pictures=pictures,
         num_pictured=num_pictured,
+        num_drawn=num_drawn,
+        monitor=monitor_of(entries, columns),
         configuration=configuration(rows),
         environments=environments(entries),
         num_runs=len(entries),
@@ -108,6 +112,32 @@ def _view(name: str, rows: list[Row], groups: list[int], columns: Sequence[Colum
     return View(name, rows, groups, {column.key: best(rows, column) for column in columns}, shown)
 
 
+@final
+class Monitor(NamedTuple):
+    """What validation chose by, in all runs: its name, unit and mode, ``max`` or ``min``."""
+
+    name: str
+    unit: str
+    mode: str
+
+
+def monitor_of(entries: Sequence[Entry], columns: Sequence[Column]) -> Monitor | None:
+    """None where the runs have several, or none has begun."""
+    found = {(entry.config["monitor"], entry.config["mode"]) for entry in entries if entry.config}
+    if len(found) != 1:
+        return None
+    name, mode = found.pop()
+    quantity = name.rpartition("/")[2]
+    units = [column.unit for column in columns if column.name == quantity]
+    return Monitor(name, next(iter(units), "nats" if quantity in FIRST else ""), mode)
+
+
+def sortable(text: str) -> str:
+    """The attribute that lets a column of numbers sort as numbers; nothing of other text."""
+    value = number_of(text)
+    return "" if value is None else Markup(' data-v="{}"').format(value)
+
+
 def _command(entries: Sequence[Entry]) -> str | None:
     """What the sweep's user typed, where all runs are of one sweep."""
     folders = {entry.folder.parent for entry in entries}
@@ -126,6 +156,9 @@ def _template() -> Any:
     environment.filters["told"] = told
     environment.filters["plain"] = lambda name: name.replace("_", " ")
     environment.filters["duration"] = duration
+    environment.filters["short"] = short
+    environment.filters["sortable"] = sortable
+    environment.filters["plainly"] = lambda value: f"{value:.6g}".replace("-", "\N{MINUS SIGN}")
     return environment.get_template("page.html.j2")
 
 

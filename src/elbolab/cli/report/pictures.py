@@ -39,8 +39,10 @@ class Picture(NamedTuple):
     height: int
 
 
-def pictures_of(rows: Sequence[Row], most: int) -> tuple[dict[str, list[Picture]], int]:
-    """The figures by name, of one run of every configuration first, then of the others, and how many runs they are of.
+def pictures_of(rows: Sequence[Row], most: int) -> tuple[dict[str, list[Picture]], int, int]:
+    """The figures by name, of one run of every configuration first, then of the others.
+
+    Beside them how many runs they are of, and how many have some.
 
     Args:
         rows: the configurations.
@@ -53,7 +55,7 @@ def pictures_of(rows: Sequence[Row], most: int) -> tuple[dict[str, list[Picture]
     for number, entry in sorted(ordered, key=lambda pair: pair[0]):
         for name, (source, width, height) in _images(entry.folder / "figures"):
             found.setdefault(name, []).append(Picture(number, entry.name, source, width, height))
-    return found, len(ordered)
+    return found, len(ordered), len(runs)
 
 
 def _has(folder: Path) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, final
 
+from elbolab.cli.labels import short
 from elbolab.cli.nearest import last_parts
 from elbolab.cli.state import DONE, State
 from elbolab.cli.sweep.parent import Job, Sweep, name_of, swept
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
 
 SECONDS = 0.5
 """Between two looks."""
-
-LONG = 8
-"""Characters of a number that nobody has typed."""
 
 ORDER = ("running", "failed", "killed", "interrupted", "pruned", "finished", "waiting")
 """Where there are more jobs than lines."""
@@ -161,11 +159,3 @@ def cells(job: Job, told: Mapping[str, str], keys: Sequence[str], state: State, 
     time = "" if state.seconds is None else duration(state.seconds)
     said = state.state + (f": {state.error}" if state.error else "")
     return [str(job.num), *(short(told.get(key, "")) for key in keys), said, epoch, best, time]
-
-
-def short(value: str) -> str:
-    """What a search has drawn, ``0.0007576997037540093``, in four digits; anything else as it is."""
-    try:
-        return f"{float(value):.4g}" if len(value) > LONG and "." in value else value
-    except ValueError:
-        return value
