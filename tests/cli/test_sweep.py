@@ -168,6 +168,7 @@ def test_a_sweep_that_is_stopped_goes_on_where_it_was(shell, sweep, no_compariso
     assert read_status(sweep / "0")["state"] == "interrupted"
     assert steps(sweep / "0") == [3, 7]
     assert not (sweep / "1").exists()
+    assert [row["state"] for row in table(sweep)] == ["interrupted", "waiting"]
     shell(*command)
     assert [steps(sweep / num) for num in "01"] == [[3, 7, 10], [3, 7, 10]]
     assert [row["state"] for row in table(sweep)] == ["finished"] * 2

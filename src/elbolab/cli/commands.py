@@ -92,7 +92,7 @@ def _run_hydra(command: str, failures: list[Exception], now: "Running") -> None:
     """Hydra, and for a sweep that it begins the word on how to go on, should somebody stop it."""
     from hydra import main as hydra_main
 
-    from elbolab.cli.sweep.end import Unfinished, again, close
+    from elbolab.cli.sweep.end import Unfinished, again, close, leave
 
     try:
         hydra_main(version_base="1.3", config_path=str(config_dir()), config_name=command)(task_of(command, failures))()
@@ -102,6 +102,7 @@ def _run_hydra(command: str, failures: list[Exception], now: "Running") -> None:
             raise
         stopped = Stopped(stop, None)
         stopped.message += f"; go on with: {again(now.sweeps[0], [command, *sys.argv[1:]])}"
+        leave(now)
         raise stopped from error
     except Exception:
         if any(sweep.has_begun() for sweep in now.sweeps):  # or it was refused, and the error says why

@@ -64,6 +64,15 @@ def close(now: Running, argv: Sequence[str]) -> None:
             )
 
 
+def leave(now: Running) -> None:
+    """Ends what works for a sweep that somebody has stopped, shows how its jobs stand, and writes ``sweep.csv``."""
+    now.stack.close()
+    now.shown.close()
+    for sweep in now.sweeps:
+        if jobs := sweep.jobs():
+            _written(sweep.folder, jobs, sweep.states())
+
+
 def _written(folder: Path, jobs: Sequence[Job], states: Mapping[int, State]) -> str:
     """What there is to say of the table: a disk that is full hides no job's error."""
     try:
