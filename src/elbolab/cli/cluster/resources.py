@@ -205,7 +205,9 @@ def check_possible(asked: Resources, shape: Shape) -> None:
     if reason is not None and has_all(asked.partition):
         raise refused(asked, shape, reason)
     if reason is not None:
-        log.warning("%s. As some nodes are away now, the jobs may wait for them", refused(asked, shape, reason))
+        log.warning(
+            "SLURM cannot begin these jobs now (%s), perhaps as some nodes are away: they wait in its queue", reason
+        )
 
 
 def refused(asked: Resources, shape: Shape, reason: str) -> ValueError:
