@@ -9,7 +9,7 @@ import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 
 from elbolab.batch import Pace, Spec, Support
-from elbolab.callbacks import wandb as ours
+from elbolab.callbacks import wandb_server as ours
 from elbolab.callbacks.board import Board
 from elbolab.callbacks.wandb import WandbBoard
 from elbolab.data.module import DataModule
@@ -139,9 +139,9 @@ def nobody(tmp_path, monkeypatch):
     for name in ("NETRC", "WANDB_CONFIG_DIR", "WANDB_CACHE_DIR"):
         monkeypatch.setenv(name, str(tmp_path / name))
     monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
-    ours._forget()
+    ours.forget()
     yield
-    ours._forget()
+    ours.forget()
 
 
 def board_of(folder, **options):

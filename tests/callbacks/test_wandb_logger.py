@@ -14,7 +14,7 @@ from PIL import Image
 from tests.callbacks.conftest import board_of
 from tests.wandb_files import digest, history, pieces, records, server, sync
 
-from elbolab.callbacks import wandb as ours
+from elbolab.callbacks import wandb_server as ours
 from elbolab.callbacks.board import Results
 from elbolab.callbacks.csv_logger import AppendingCSVLogger, InStep
 from elbolab.callbacks.wandb import WandbBoard, closing_line, end_live_run
@@ -77,7 +77,7 @@ def test_nobody_is_asked_while_a_run_begins(monkeypatch):
         wandb, "setup", lambda *_: SimpleNamespace(settings=SimpleNamespace(mode="online", base_url=""))
     )
     monkeypatch.setattr(wandb, "init", lambda **settings: seen.append((settings["mode"], sys.stdin.name)))
-    ours._begin(False, {"init_timeout": 1.0})
+    ours.begin(False, {"init_timeout": 1.0})
     assert seen == [("online", os.devnull)]
 
 

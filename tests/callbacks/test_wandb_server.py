@@ -9,7 +9,7 @@ from threading import Thread
 import pytest
 from tests.callbacks.conftest import board_of
 
-from elbolab.callbacks import wandb as ours
+from elbolab.callbacks import wandb_server as ours
 
 
 def test_a_dead_server_is_noticed_at_once():

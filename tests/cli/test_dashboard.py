@@ -51,15 +51,15 @@ def test_the_command_writes_json_without_an_account(shell):
 
 
 def test_nobody_is_logged_in(monkeypatch, tmp_path):
-    from elbolab.callbacks.wandb import _forget
+    from elbolab.callbacks.wandb_server import forget
 
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     monkeypatch.setattr("elbolab.cli.dashboard.reach", lambda url: None)
-    _forget()
+    forget()
     with pytest.raises(ValueError, match=r"nobody is logged in \(wandb login.*out=FILE writes it as JSON"):
         pushed(workspace("elbolab", None, [], "val/elbo"))
-    _forget()
+    forget()
 
 
 def test_no_server(monkeypatch):

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
-from elbolab.callbacks.wandb import X_AXIS, nobody_to_ask, reach
+from elbolab.callbacks.wandb import X_AXIS
+from elbolab.callbacks.wandb_server import nobody_to_ask, reach
 from elbolab.cli.run_dir import write_atomically
 
 if TYPE_CHECKING:
