@@ -20,7 +20,7 @@ from elbolab.cli.search.space import read_space
 from elbolab.cli.search.study import ANSWER, connected, limits, open_study, reaching, shown
 from elbolab.cli.search.sweeper import Plan, check_hope, check_words
 from elbolab.cli.search.trials import Trials, in_rows, present
-from elbolab.cli.sweep.parent import Job
+from elbolab.cli.sweep.directory import Job
 
 
 @pytest.mark.parametrize(

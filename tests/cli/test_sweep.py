@@ -126,7 +126,8 @@ def test_the_directory_of_another_sweep_is_refused_before_anything_is_touched(so
     folder = shell.folder / "sweep"
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
     for others, said in (
-        (["model=beta_vae", "model.beta=0.5,-1,3"], "its job 2 has model.beta=2, this one's model.beta=3"),
+        (["model=beta_vae", "model.beta=0.5,-1,3"], "its job 2 has model.beta=2 where this one's has model.beta=3"),
+        (["model=beta_vae", "model.beta=0.5,-1,2", "group=a"], "its job 0 has nothing where this one's has group=a"),
         (["model=beta_vae", "model.beta=0.5,-1"], "of 3 jobs where this one has 2"),
     ):
         err = shell("train", "-m", *SHORT, *others, fails=True)

@@ -7,8 +7,8 @@ from rich.console import Console
 
 from elbolab.cli.labels import short
 from elbolab.cli.state import State
+from elbolab.cli.sweep.directory import Job, Sweep, name_of, swept
 from elbolab.cli.sweep.end import again
-from elbolab.cli.sweep.parent import Job, Sweep, name_of, swept
 from elbolab.cli.sweep.watching import Watcher, duration, line, table
 
 JOBS = [

@@ -15,7 +15,7 @@ from elbolab.cli.content import content_of
 from elbolab.cli.labels import MOST_DIFFERENCES, flat, labels, short
 from elbolab.cli.nearest import last_part, last_parts
 from elbolab.cli.state import State, state_of
-from elbolab.cli.sweep.parent import read_sweep
+from elbolab.cli.sweep.directory import read_sweep
 from elbolab.evaluation.report import SPLITS, Report, read_report
 
 MARKS = ("config.yaml", "status.json", "evaluation.json")

@@ -16,7 +16,7 @@ from elbolab.cli.cluster.ranks import rank
 from elbolab.cli.cluster.work import do
 from elbolab.cli.listing import split_args
 from elbolab.cli.state import state_of
-from elbolab.cli.sweep.parent import SWEEP, read_sweep
+from elbolab.cli.sweep.directory import SWEEP, read_sweep
 
 
 def run_one(args: Sequence[str]) -> None:

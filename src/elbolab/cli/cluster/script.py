@@ -29,7 +29,7 @@ from elbolab.cli.cluster.resources import (
 from elbolab.cli.composing import folders, in_the_place_of
 from elbolab.cli.files import write_atomically
 from elbolab.cli.paths import config_dir
-from elbolab.cli.sweep.parent import read_sweep
+from elbolab.cli.sweep.directory import read_sweep
 
 SIGNAL = "USR1"
 

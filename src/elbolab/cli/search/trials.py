@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from elbolab.cli.search.objectives import Objective, values_of
 from elbolab.cli.search.space import Space
 from elbolab.cli.state import is_held, state_of
-from elbolab.cli.sweep.parent import Job
+from elbolab.cli.sweep.directory import Job
 
 WORKERS = ".workers"
 """A file a worker, locked while it lives, in the sweep's directory."""

@@ -11,7 +11,8 @@ from typing import Any, final
 
 from elbolab.cli.files import write_atomically
 from elbolab.cli.state import DONE, State
-from elbolab.cli.sweep.parent import Job, Running, Sweep, name_of, swept
+from elbolab.cli.sweep.directory import Job, Sweep, name_of, swept
+from elbolab.cli.sweep.parent import Running
 from elbolab.cli.terminal import terminal_width
 
 TABLE = "sweep.csv"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, final
 from elbolab.cli.labels import short
 from elbolab.cli.nearest import last_parts
 from elbolab.cli.state import DONE, State
-from elbolab.cli.sweep.parent import Job, Sweep, name_of, swept
+from elbolab.cli.sweep.directory import Job, Sweep, name_of, swept
 
 if TYPE_CHECKING:
     from rich.live import Live
