@@ -165,6 +165,13 @@ def test_jobs_of_several_ranks_are_not_for_launchers_within_the_command(shell):
     assert "job 0 failed: trainer.devices=2: under hydra/launcher=basic the ranks of a job cannot be told" in shell.out
 
 
+@pytest.mark.parametrize(("name", "knob"), [("basic", "basic_launcher"), ("joblib", "n_jobs: -1")])
+def test_launchers_of_others_have_a_file_too(shell, name, knob):
+    """With what they can be told; Hydra warns of the schema that their plugin has."""
+    assert knob in shell("train", "--cfg", "hydra", f"hydra/launcher={name}")
+    assert f"\n{name}" in "\n" + shell("list", "hydra/launcher")
+
+
 @pytest.fixture
 def no_joblib(monkeypatch):
     """As where no plugin of Hydra's is installed but elbolab's own."""
