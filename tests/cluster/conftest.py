@@ -66,6 +66,9 @@ QUICK = (
     *("evaluation.num_samples=2", "evaluation.limit=20", "evaluation.probe_limit=20"),
 )
 
+REST = 8.0
+"""Seconds in which a requeued job leaves its node."""
+
 WITHOUT = ("test_ray.py", "test_rehearsal.py")
 """Tests that need no SLURM."""
 
@@ -89,6 +92,7 @@ class Cluster:
     def __init__(self, folder):
         self.folder = folder
         self.env = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(SRC), "PYTHONFAULTHANDLER": "1"}
+        self.pending: dict[str, float] = {}
         (folder / "pacing.py").write_text(PACING)
 
     def start(self, *args):
@@ -132,9 +136,14 @@ class Cluster:
         )
 
     def hurry(self):
-        """SLURM holds a job that was requeued for two minutes."""
-        for line in self.tell("squeue", "--noheader", "--array", "--states=pending", "--format=%i").split():
-            self.tell("scontrol", "update", f"JobId={line}", "StartTime=now")
+        """SLURM holds a job that was requeued for two minutes.
+
+        So what is left of the first try cannot be taken for the end of the second; some seconds do for that.
+        """
+        pending = self.tell("squeue", "--noheader", "--array", "--states=pending", "--format=%i").split()
+        self.pending = {job: self.pending.get(job, time.monotonic()) for job in pending}
+        for job in [job for job, since in self.pending.items() if time.monotonic() - since > REST]:
+            self.tell("scontrol", "update", f"JobId={job}", "StartTime=now")
 
     def wait(self, done, seconds=400):
         """Until it is so."""
