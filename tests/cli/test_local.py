@@ -3,6 +3,7 @@
 import csv
 import os
 import signal
+import time
 
 import pytest
 import torch
@@ -18,7 +19,7 @@ from elbolab.cli.state import read_status, state_of
 from elbolab.cli.sweep import shares
 from elbolab.cli.sweep.shares import Share, part
 from elbolab.cli.sweep.worker import is_sound
-from elbolab.cli.sweep.workers import how_it_died
+from elbolab.cli.sweep.workers import PATIENCE, how_it_died
 from elbolab.cli.train import _how
 from elbolab.training.alone import Alone
 
@@ -263,6 +264,22 @@ def test_a_job_on_several_devices_has_a_process_of_its_own_and_goes_on_in_it(she
         one, two = (load_file(shell.folder / of / num / "weights.safetensors") for of in ("sweep", "whole"))
         assert all(torch.equal(one[name], two[name]) for name in two)
     assert {path.name for path in folder.iterdir() if path.is_dir()} == {"0", "1"}
+
+
+@pytest.mark.slow
+def test_a_stopped_job_on_several_devices_saves_its_state_and_ends_soon(shell):
+    many = ["trainer.devices=2", "trainer.strategy=ddp", "trainer.max_epochs=1000", "hydra.sweep.dir=sweep"]
+    command = shell.start("train", "-m", *SWEEP[:-1], "seed=1", *many)
+    folder = shell.folder / "sweep" / "0"
+    while not (folder / "checkpoints" / "last.ckpt").exists():
+        assert command.poll() is None, command.communicate()
+        time.sleep(0.05)
+    command.send_signal(signal.SIGINT)
+    _, err = command.communicate(timeout=PATIENCE / 2)
+    assert (command.returncode, "job 0: interrupted" in err) == (130, True)
+    assert state_of(folder).state == "interrupted"
+    saved = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["global_step"]
+    assert saved == steps(folder)[-1] + 1  # the block at whose end it left
 
 
 @pytest.mark.slow

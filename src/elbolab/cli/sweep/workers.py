@@ -134,6 +134,7 @@ class Worker:
                     process.wait(PATIENCE)
                 except subprocess.TimeoutExpired:
                     os.killpg(process.pid, signal.SIGKILL)
+                    process.wait()  # while it holds its directory the job seems to run
         self._put_away()
 
     def _put_away(self) -> None:
