@@ -1,6 +1,7 @@
 """Every user's error: one message that names the mend, no traceback, a code other than 0, nothing lost."""
 
 import csv
+import os
 import re
 import shutil
 
@@ -9,6 +10,8 @@ import pytest
 import torch
 from filelock import FileLock
 from tests.cli.conftest import QUICK
+
+from elbolab.cli.state import read_status
 
 GREY = "data.binarize=none"
 TOY = ["data=toy", *QUICK[2:]]
@@ -257,6 +260,28 @@ def test_one_directory_is_trained_in_once_at_a_time(finished, shell):
 def test_a_resumed_run_cannot_end_before_where_it_is(finished, shell):
     shutil.copytree(finished[0], shell.folder / "long")
     assert "max_epochs=1" in shell("train", "resume=long", "trainer.max_epochs=1", fails=True)
+
+
+def test_a_new_run_does_not_take_the_place_of_another(finished, shell):
+    """Ended before its first checkpoint it would go on from the other's, under its own configuration."""
+    run = shell.folder / "there"
+    shutil.copytree(finished[0], run)
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file() and path.name != "log.txt"}
+    err = shell("train", *QUICK, "model=beta_vae", f"hydra.run.dir={run}", fails=True)
+    assert f"error: {run} holds a run: go on with it by resume={run}, or choose another hydra.run.dir\n" in err
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file() and path.name != "log.txt"} == before
+
+
+def test_a_damaged_checkpoint_is_named_with_the_way_on(finished, shell):
+    """A power cut leaves its name, and nothing behind it."""
+    run = shell.folder / "cut"
+    shutil.copytree(finished[0], run)
+    os.truncate(run / "checkpoints" / "last.ckpt", 100)
+    err = shell("train", f"resume={run}", "trainer.max_epochs=4", fails=True)
+    assert f"error: {run / 'checkpoints' / 'last.ckpt'} is damaged and cannot be gone on with: remove it" in err
+    (run / "checkpoints" / "last.ckpt").unlink()
+    shell("train", f"resume={run}", "trainer.max_epochs=1")
+    assert read_status(run)["state"] == "finished"
 
 
 def test_any_path_can_name_a_run(finished, shell):

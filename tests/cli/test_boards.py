@@ -90,7 +90,7 @@ def test_every_job_of_a_sweep_is_a_run_of_one_group(shell):
     ]
 
 
-def test_a_run_that_fails_is_ended_and_a_new_one_in_its_place_is_new(shell, monkeypatch):
+def test_a_run_that_fails_is_ended_and_is_a_new_one_where_it_begins_again(shell, monkeypatch):
     def fail(*_):
         raise ValueError("no measure")
 
@@ -101,7 +101,8 @@ def test_a_run_that_fails_is_ended_and_a_new_one_in_its_place_is_new(shell, monk
     (piece,) = pieces(shell.folder / "run")
     assert digest(piece)["exit_code"] == 1
     assert f"W&B: recorded offline; upload with: wandb sync {piece}" in err
-    shell("train", *options)
+    shutil.rmtree(shell.folder / "run" / "checkpoints")
+    shell("train", "resume=run")
     first, second = (digest(piece)["run_id"] for piece in pieces(shell.folder / "run"))
     assert first != second
 

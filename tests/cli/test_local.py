@@ -3,6 +3,7 @@
 import csv
 import os
 import signal
+import time
 
 import pytest
 import torch
@@ -17,7 +18,8 @@ from elbolab.cli.run_dir import RunDir
 from elbolab.cli.state import read_status, state_of
 from elbolab.cli.sweep import shares
 from elbolab.cli.sweep.shares import Share, part
-from elbolab.cli.sweep.workers import how_it_died
+from elbolab.cli.sweep.worker import is_sound
+from elbolab.cli.sweep.workers import PATIENCE, how_it_died
 from elbolab.cli.train import _how
 from elbolab.training.alone import Alone
 
@@ -44,6 +46,23 @@ class Die(L.Callback):
         if trainer.global_step >= self.at and trainer.global_rank == self.rank and not self.mark.exists():
             self.mark.touch()
             os.kill(os.getpid(), 9)
+'''
+
+BREAKING = '''
+"""Imported by a job: a GPU that answers its process no more."""
+import pathlib
+import lightning as L
+import torch
+
+class Break(L.Callback):
+    def on_train_start(self, trainer, *_):
+        if pathlib.Path(trainer.default_root_dir).name == "0":
+            torch.cuda.is_initialized, torch.cuda.empty_cache = lambda: True, lambda: None
+            torch.cuda.synchronize = self.broken
+            self.broken()
+
+    def broken(self):
+        raise torch.AcceleratorError("CUDA error: device-side assert triggered")
 '''
 
 SWEEP = [*QUICK, "trainer.max_epochs=2", "evaluation.limit=20", "callbacks.newest.every_n_steps=4", "seed=1,2,3"]
@@ -78,6 +97,31 @@ def test_a_worker_that_dies_fails_its_job_alone_and_the_same_command_goes_on_wit
         one, two = (load_file(run / "weights.safetensors") for run in (folder / num, whole))
         assert all(torch.equal(one[name], two[name]) for name in two)
     assert read_status(folder / "0")["before"] > 0
+
+
+@pytest.mark.slow
+def test_a_job_that_breaks_the_gpu_of_its_process_breaks_no_other(shell, monkeypatch):
+    monkeypatch.setattr("elbolab.cli.sweep.end.Comparison.__call__", lambda _: "")
+    (shell.folder / "breaking.py").write_text(BREAKING)
+    breaks = "+callbacks.break={_target_: breaking.Break}"
+    shell("train", "-m", *SWEEP, breaks, "hydra.sweep.dir=sweep", fails=True)
+    jobs = [read_status(shell.folder / "sweep" / num) for num in "012"]
+    assert [job["state"] for job in jobs] == ["failed", "finished", "finished"]
+    assert "device-side assert" in jobs[0]["error"]
+    assert jobs[0]["pid"] != jobs[1]["pid"] == jobs[2]["pid"]
+
+
+def test_a_process_whose_gpu_fails_does_no_more_jobs(monkeypatch):
+    assert is_sound()
+    monkeypatch.setattr("torch.cuda.is_initialized", lambda: True)
+    monkeypatch.setattr("torch.cuda.synchronize", lambda: None)
+    assert is_sound()
+
+    def broken():
+        raise torch.AcceleratorError("CUDA error: device-side assert triggered")
+
+    monkeypatch.setattr("torch.cuda.synchronize", broken)
+    assert not is_sound()
 
 
 def test_a_job_leaves_nothing_behind():
@@ -192,11 +236,13 @@ def test_a_launcher_that_is_not_installed_says_how_it_is(shell, no_joblib, name)
 
 def test_a_run_that_its_machine_has_failed_goes_on(tmp_path):
     run, cfg = RunDir(tmp_path), OmegaConf.create({"resume": None})
-    errors = [Alone("another rank"), OSError(28, "No space left on device"), RuntimeError("its own")]
-    assert [_how(error, cfg, run)[0] for error in errors] == ["failed"] * 3
+    full, gone = OSError(28, "No space left on device"), torch.AcceleratorError("CUDA error: uncorrectable ECC error")
+    machine = [Alone("another rank"), full, MemoryError(), torch.OutOfMemoryError("a neighbour"), gone]
+    errors = [*machine, RuntimeError("its own")]
+    assert [_how(error, cfg, run)[0] for error in errors] == ["failed"] * 6
     run.last.parent.mkdir()
     run.last.touch()
-    assert [_how(error, cfg, run)[0] for error in errors] == ["interrupted", "interrupted", "failed"]
+    assert [_how(error, cfg, run)[0] for error in errors] == ["interrupted"] * 5 + ["failed"]
 
 
 @pytest.mark.slow
@@ -218,6 +264,22 @@ def test_a_job_on_several_devices_has_a_process_of_its_own_and_goes_on_in_it(she
         one, two = (load_file(shell.folder / of / num / "weights.safetensors") for of in ("sweep", "whole"))
         assert all(torch.equal(one[name], two[name]) for name in two)
     assert {path.name for path in folder.iterdir() if path.is_dir()} == {"0", "1"}
+
+
+@pytest.mark.slow
+def test_a_stopped_job_on_several_devices_saves_its_state_and_ends_soon(shell):
+    many = ["trainer.devices=2", "trainer.strategy=ddp", "trainer.max_epochs=1000", "hydra.sweep.dir=sweep"]
+    command = shell.start("train", "-m", *SWEEP[:-1], "seed=1", *many)
+    folder = shell.folder / "sweep" / "0"
+    while not (folder / "checkpoints" / "last.ckpt").exists():
+        assert command.poll() is None, command.communicate()
+        time.sleep(0.05)
+    command.send_signal(signal.SIGINT)
+    _, err = command.communicate(timeout=PATIENCE / 2)
+    assert (command.returncode, "job 0: interrupted" in err) == (130, True)
+    assert state_of(folder).state == "interrupted"
+    saved = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["global_step"]
+    assert saved == steps(folder)[-1] + 1  # the block at whose end it left
 
 
 @pytest.mark.slow

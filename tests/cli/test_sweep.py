@@ -232,6 +232,15 @@ def test_a_job_that_cannot_go_on_keeps_what_it_has(shell, sweep, two_jobs, no_co
     assert [row["state"] for row in table(sweep)] == ["interrupted", "finished"]
 
 
+def test_a_job_that_is_resumed_by_hand_is_the_same_job(shell, sweep, two_jobs):
+    """The table of a search knows its trials by these alone."""
+    shutil.copytree(two_jobs, sweep)
+    put_back(sweep / "0", "interrupted")
+    shell("train", f"resume={sweep / '0'}", "evaluation.limit=50")
+    assert read_status(sweep / "0")["state"] == "finished"
+    assert read_status(sweep / "0")["overrides"] == read_status(two_jobs / "0")["overrides"]
+
+
 def test_a_job_that_cannot_be_measured_is_not_trained_again(shell, sweep, no_comparison, monkeypatch):
     command = ["train", "-m", *SHORT, "seed=1"]
     with monkeypatch.context() as patch:

@@ -36,7 +36,7 @@ def watched(cfg: DictConfig, run: RunDir, trainer: L.Trainer, *, goes_on: bool) 
         cfg: the resolved configuration.
         run: the run directory.
         trainer: who logs.
-        goes_on: the run is resumed; another one that is in the same directory again is a new one in dashboards too.
+        goes_on: from a checkpoint; a run that begins again, as nothing was saved of it, is a new one in dashboards too.
     """
     lines: list[str] = []
     if not goes_on and rank_zero_only.rank == 0:  # type: ignore[attr-defined]

@@ -132,6 +132,16 @@ def cleared(run: RunDir) -> Iterator[None]:
         raise
 
 
+def check_free(run: RunDir) -> None:
+    """Refuses the directory of another run: until its first checkpoint a new one would go on from the old one's.
+
+    Raises:
+        ValueError: it is one.
+    """
+    if rank_zero_only.rank == 0 and run.config.is_file():  # type: ignore[attr-defined]
+        raise ValueError(f"{run.path} holds a run: go on with it by resume={run.path}, or choose another hydra.run.dir")
+
+
 def emptied(run: RunDir) -> None:
     """Removes what an earlier attempt has left, but its log: a job begins anew. The caller holds the lock."""
     for path in run.path.iterdir():

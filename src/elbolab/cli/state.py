@@ -46,7 +46,7 @@ class State(NamedTuple):
         epochs: how many there will be.
         best: the best value so far.
         seconds: how long it has taken, earlier attempts included.
-        overrides: those of its command.
+        overrides: those of the command that began it.
     """
 
     state: str

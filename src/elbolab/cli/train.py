@@ -25,7 +25,17 @@ from elbolab.cli.load import load_run, numbers_of
 from elbolab.cli.planning import located, planned
 from elbolab.cli.pretraining import complete
 from elbolab.cli.resume import resumed_config
-from elbolab.cli.run_dir import RunDir, cleared, emptied, held, read_config, save_weights, write_json, write_start
+from elbolab.cli.run_dir import (
+    RunDir,
+    check_free,
+    cleared,
+    emptied,
+    held,
+    read_config,
+    save_weights,
+    write_json,
+    write_start,
+)
 from elbolab.cli.search.job import judged
 from elbolab.cli.stages import Stages, blanks, keep, kept
 from elbolab.cli.state import begun, can_go_on, ended, has_moved, how, read_status, rewritten
@@ -36,6 +46,9 @@ from elbolab.models.base import ElboModule
 from elbolab.training.alone import together
 from elbolab.training.guard import NotFinite
 from elbolab.training.notice import NOTICE
+
+MACHINE = (OSError, MemoryError, torch.OutOfMemoryError, torch.AcceleratorError)
+"""Errors that are not of the run: a full disk, the end of another rank, a neighbour on the GPU, its hardware."""
 
 log_once = rank_zero_only(logging.getLogger(__name__).info)
 
@@ -48,6 +61,8 @@ def train(cfg: DictConfig) -> float:
     with held(run):
         if anew:
             emptied(run)
+        elif not cfg.resume:
+            check_free(run)
         return _train_in(cfg, run, list(hydra.overrides.task))
 
 
@@ -68,6 +83,8 @@ def _reported(cfg: DictConfig, run: RunDir, overrides: Sequence[str]) -> float:
     if rank_zero_only.rank != 0:  # type: ignore[attr-defined]
         return _train(cfg, run)[1]
     earlier = read_status(run.path)
+    if cfg.resume and earlier is not None:
+        overrides = earlier["overrides"]  # what the table of a search tells its trials apart by
     begun(run.path, monitor=cfg.monitor, mode=cfg.mode, epochs=cfg.trainer.max_epochs, overrides=overrides)
     try:
         with together():
@@ -87,14 +104,14 @@ def _how(error: BaseException, cfg: DictConfig, run: RunDir) -> tuple[str, str |
     """The state of a run that an error ended.
 
     One that failed begins anew when its sweep is repeated. What is on disk is still good where training had ended, had
-    been taken up again without a step since, or where its machine failed it: a full disk, the end of another rank.
-    Such a run goes on.
+    been taken up again without a step since, or where its machine failed it. Such a run goes on; one that lacks its
+    data says so each time, and keeps what it has.
     """
     if NOTICE.given is not None:  # whatever went wrong did so on the way out
         return "interrupted", None
     state, message = how(error)
     is_good = run.weights.is_file() or (bool(cfg.resume) and not has_moved(run.path))
-    is_good = is_good or (run.newest is not None and isinstance(error, OSError))  # an Alone is one
+    is_good = is_good or (run.newest is not None and isinstance(error, MACHINE))
     return "interrupted" if is_good and not isinstance(error, NotFinite) else state, message
 
 

@@ -4,6 +4,7 @@ import io
 import os
 from pathlib import Path
 from typing import Any, final
+from zipfile import is_zipfile
 
 import torch
 from lightning.fabric.plugins import CheckpointIO, TorchCheckpointIO
@@ -31,7 +32,13 @@ class WholeFiles(CheckpointIO):
         write_whole(path, buffer.getbuffer())
 
     def load_checkpoint(self, path: str | Path, map_location: Any = None, weights_only: bool | None = None) -> Any:
-        """As Lightning does."""
+        """As Lightning does.
+
+        Raises:
+            ValueError: the file is damaged: a machine that loses its power keeps the name and loses what was written.
+        """
+        if Path(path).is_file() and not is_zipfile(path):
+            raise ValueError(f"{path} is damaged and cannot be gone on with: remove it, and the run begins anew")
         return self.torch.load_checkpoint(path, map_location, weights_only)
 
     def remove_checkpoint(self, path: str | Path) -> None:

@@ -1,8 +1,8 @@
 """A process that does the jobs of a sweep, one after another, its imports made once: ``-m elbolab.cli.sweep.worker``.
 
-Its parent writes to stdin what is to be called, and reads from a pipe what that returns. When stdin ends without a
-word the parent is dead; the worker then ends itself and whatever it has started, at once, as if it had been killed:
-what is on disk is whole.
+Its parent writes to stdin what is to be called, and reads from a pipe what that returns, and whether this process is
+good for more. When stdin ends without a word the parent is dead; the worker then ends itself and whatever it has
+started, at once, as if it had been killed: what is on disk is whole.
 """
 
 import gc
@@ -72,9 +72,22 @@ def main() -> None:
 
         with _left_alone():
             while (job := jobs.get()) is not None:
-                pickle.dump(pickle.loads(job)(), replies)
+                value = pickle.loads(job)()
+                pickle.dump((value, is_sound()), replies)
                 replies.flush()
                 gc.collect()
+
+
+def is_sound() -> bool:
+    """Whether the next job can be done here: once a kernel has failed, CUDA answers its process no more."""
+    import torch
+
+    try:
+        if torch.cuda.is_initialized():
+            torch.cuda.synchronize()
+    except RuntimeError:
+        return False
+    return True
 
 
 @contextmanager

@@ -71,9 +71,13 @@ class Worker:
             try:
                 pickle.dump(pickle.dumps(what), self.warm.stdin)
                 self.warm.stdin.flush()
-                return self._reply(self.warm)
+                value, is_sound = self._reply(self.warm)
             except (BrokenPipeError, EOFError, pickle.UnpicklingError):
                 raise Died(how_it_died(self.warm.wait())) from None
+        if not is_sound:
+            self.warm.kill()
+            self.warm.wait()
+        return value
 
     def do_alone(self, task: Task) -> None:
         """Has a job done in a process of its own; its value is in its directory.
@@ -105,7 +109,7 @@ class Worker:
         finally:
             self.busy = None
 
-    def _reply(self, process: subprocess.Popen) -> Any:
+    def _reply(self, process: subprocess.Popen) -> tuple[Any, bool]:
         assert self.replies is not None
         while not select.select([self.replies], [], [], POLL)[0]:
             if process.poll() is not None and not select.select([self.replies], [], [], 0)[0]:
@@ -130,6 +134,7 @@ class Worker:
                     process.wait(PATIENCE)
                 except subprocess.TimeoutExpired:
                     os.killpg(process.pid, signal.SIGKILL)
+                    process.wait()  # while it holds its directory the job seems to run
         self._put_away()
 
     def _put_away(self) -> None:
