@@ -178,6 +178,7 @@ def test_what_cannot_be_read_is_told_and_does_not_hide_the_rest(tmp_path, capsys
     assert "3 runs" in text
     assert "is no evaluation report" in text
     assert "is no status of a run" in text
+    assert text.endswith("\n")  # or the shell's prompt stands behind the last error
 
 
 def test_runs_of_before_have_no_status(tmp_path, capsys):
