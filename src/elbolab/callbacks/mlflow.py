@@ -18,6 +18,9 @@ if TYPE_CHECKING:  # importing it costs seconds
     from mlflow import MlflowClient
 
 ID = "mlflow_id.txt"
+FILES = "mlflow-artifacts"
+"""Folder of pictures and files, beside the store."""
+
 LONGEST = 6000
 """Characters of a parameter that MLflow's stores take."""
 
@@ -97,7 +100,7 @@ class MLflowBoard(Board):
         kept = self.folder / ID
         found = client.get_experiment_by_name(self.project)
         if found is None:
-            where = None if self.uri else (self.store / "mlflow-artifacts").as_uri()
+            where = None if self.uri else (self.store / FILES).as_uri()
             experiment = client.create_experiment(self.project, artifact_location=where)
         else:
             experiment = found.experiment_id
