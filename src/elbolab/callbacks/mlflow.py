@@ -24,6 +24,9 @@ FILES = "mlflow-artifacts"
 LONGEST = 6000
 """Characters of a parameter that MLflow's stores take."""
 
+PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
+"""Of a client whose server does not answer, tries and seconds: left to itself it waits for minutes at every write."""
+
 MOST_PARAMS = 100
 """Parameters that one call may have."""
 
@@ -165,8 +168,9 @@ class MLflowBoard(Board):
 
 
 def _quiet() -> None:
-    """MLflow sends no counts of what is used, and tells nobody of each table that it makes."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # before it is imported, which sets levels of its own
+    """MLflow sends no counts of what is used, tells nobody of each table that it makes, and waits for seconds."""
+    for name, value in {"MLFLOW_DISABLE_TELEMETRY": "true", **PATIENCE}.items():
+        os.environ.setdefault(name, value)  # before it is imported, which sets levels of its own
     import mlflow  # noqa: F401
 
     for name in ("alembic", "mlflow"):
