@@ -11,7 +11,7 @@ COMMANDS = {
     "runs": "runs as a table, also while they train: elbolab runs SWEEP_DIR model=vae sort=test.nll mean=true",
     "report": "one HTML page of runs, to keep or to send: elbolab report SWEEP_DIR out=report.html",
     "compare": "runs side by side: elbolab compare SWEEP_DIR",
-    "wandb-sweep": "the YAML of a W&B sweep: elbolab wandb-sweep model.beta=interval(0.5,8) seed=1,2 --out sweep.yaml",
+    "wandb-sweep": "the YAML of a W&B sweep: elbolab wandb-sweep 'model.beta=interval(0.5,8)' seed=1,2 --out s.yaml",
     "dashboard": "a W&B workspace for a project: elbolab dashboard project=elbolab",
     "published": "published numbers beside those of your runs: elbolab published [DIR ...]",
     "sbatch": "a script that does the same on SLURM: elbolab sbatch -m seed=1,2,3 hydra.launcher.time=2:00:00",
@@ -33,7 +33,7 @@ OPTIONS = {
   out=FILE         the page; default: report.html in DIR
   figures=N        of how many runs it holds the figures; default: 16""",
     "wandb-sweep": """
-  KEY=SPACE        1,2,3  range(2,20,2)  interval(0.5,8)  tag(log,interval(1e-4,1e-2))
+  KEY=SPACE        1,2,3  range(2,20,2)  interval(0.5,8)  tag(log,interval(1e-4,1e-2)), in quotes
   KEY=VALUE        fixed; elbolab train --help lists them
   --out FILE       where to write; default: the terminal
   --method METHOD  bayes, grid or random; default: grid where every space is a list, else bayes
