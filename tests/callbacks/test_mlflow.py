@@ -1,3 +1,5 @@
+import time
+
 import pytest
 from PIL import Image
 
@@ -82,6 +84,14 @@ def test_a_run_whose_store_is_gone_begins_anew(tmp_path, store):
 def test_a_store_that_cannot_be_opened_is_refused(tmp_path, store):
     with pytest.raises(ValueError, match=r"logger\.mlflow\.tracking_uri=nosuch://x: "):
         board_of(tmp_path, store, tracking_uri="nosuch://x")
+
+
+@real
+def test_a_server_that_does_not_answer_is_given_up_within_seconds(tmp_path):
+    start = time.monotonic()
+    with pytest.raises(ValueError, match=r"logger\.mlflow\.tracking_uri=http://127\.0\.0\.1:9: "):
+        board_of(tmp_path, tmp_path, tracking_uri="http://127.0.0.1:9")
+    assert time.monotonic() - start < 40  # 5 s and an import on an idle machine; minutes where MLflow has its way
 
 
 def test_a_folder_that_cannot_be_written_is_refused(tmp_path):

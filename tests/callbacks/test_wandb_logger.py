@@ -198,10 +198,11 @@ def test_an_old_word_for_offline_is_understood(nobody, tmp_path, monkeypatch, ca
     assert digest(pieces(tmp_path)[0])["exit_code"] == 1
 
 
-def test_a_mode_that_is_none_is_refused(nobody, tmp_path, monkeypatch):
+@pytest.mark.parametrize("offline", [False, True])
+def test_a_mode_that_is_none_is_refused(nobody, tmp_path, monkeypatch, offline):
     monkeypatch.setenv("WANDB_MODE", "ofline")
-    with pytest.raises(ValueError, match="WANDB_MODE=ofline: W&B knows online, offline and disabled"):
-        board_of(tmp_path)
+    with pytest.raises(ValueError, match="^WANDB_MODE=ofline: W&B knows online, offline and disabled$"):
+        board_of(tmp_path, offline=offline)
 
 
 def test_disabled_is_said(nobody, tmp_path, monkeypatch):

@@ -5,6 +5,8 @@ import time
 import pytest
 from tests.cli.small_conf import small_conf, users_own
 
+from elbolab.cli import report, runs
+from elbolab.cli.cluster.resources import Resources
 from elbolab.cli.listing import groups_of, list_choices, print_choices, read_choices, split_args
 from elbolab.cli.paths import config_dir
 
@@ -79,10 +81,24 @@ def test_print_choices(capsys, users_conf):
     assert "mine " in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("command", ["list", "compare", "published", "completion"])
+@pytest.mark.parametrize("command", ["list", "compare", "published", "completion", "sbatch"])
 def test_every_command_has_help(shell, command):
     for flag in ("--help", "-h"):
         assert shell(command, flag).startswith(f"elbolab {command}: ")
+
+
+@pytest.mark.parametrize(
+    ("command", "options"),
+    [
+        ("runs", [f"{name}=" for name in runs.OPTIONS]),
+        ("report", [f"{name}=" for name in report.OPTIONS]),
+        ("wandb-sweep", ["--method", "--early-stop", "--name", "--out"]),
+        ("sbatch", [name for name in Resources._fields if name not in ("signal_lead", "max_requeues")]),
+    ],
+)
+def test_help_names_the_options(shell, command, options):
+    told = shell(command, "--help")
+    assert [name for name in options if name not in told] == []
 
 
 def test_more_than_one_group_is_refused():

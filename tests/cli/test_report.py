@@ -84,6 +84,12 @@ def test_the_page_holds_everything_of_a_sweep(sweep):
     assert {state: states.count(state) for state in states} == {"finished": 4, "failed": 2, "waiting": 1}
 
 
+def test_the_command_can_be_typed_again(sweep):
+    typed = ["-m", "model.beta=interval(1, 4)", "hydra/sweeper=optuna"]
+    (sweep / "sweep.json").write_text(json.dumps(json.loads((sweep / "sweep.json").read_text()) | {"command": typed}))
+    assert "elbolab train -m 'model.beta=interval(1, 4)' hydra/sweeper=optuna" in Parsed(page(sweep)).text("code")
+
+
 def test_means_over_seeds_with_the_best_marked(sweep):
     text = page(sweep)
     means = text[: text.index('data-table="runs"')]

@@ -9,6 +9,7 @@ from math import sqrt
 import pytest
 from tests.cli.fake_runs import curves, make_run, make_sweep, quantity, report_of
 
+from elbolab.callbacks.mlflow import FILES
 from elbolab.cli.choosing import chosen, in_order, words_of
 from elbolab.cli.gather import read_entries, run_folders
 from elbolab.cli.rows import best, columns_of, configurations, rows_of
@@ -168,6 +169,16 @@ def test_a_narrow_terminal_drops_quantities_and_says_so(sweep, capsys, monkeypat
     assert line(text, "beta=1, seed=0")[2:] == ["finished", "4/4", "-91.00", "20.00"]
 
 
+def test_copies_that_mlflow_keeps_are_no_runs(tmp_path, capsys):
+    make_run(tmp_path / "0", report=report_of())
+    copy = tmp_path / FILES / "34c2" / "artifacts"
+    copy.mkdir(parents=True)
+    (copy / "config.yaml").write_text((tmp_path / "0" / "config.yaml").read_text())
+    assert told(capsys, tmp_path).startswith("1 run of VAE on MNIST")
+    with pytest.raises(ValueError, match="holds no run"):
+        run_folders([tmp_path / FILES])
+
+
 def test_what_cannot_be_read_is_told_and_does_not_hide_the_rest(tmp_path, capsys):
     make_run(tmp_path / "0", report=report_of())
     make_run(tmp_path / "1")
@@ -178,6 +189,7 @@ def test_what_cannot_be_read_is_told_and_does_not_hide_the_rest(tmp_path, capsys
     assert "3 runs" in text
     assert "is no evaluation report" in text
     assert "is no status of a run" in text
+    assert text.endswith("\n")  # or the shell's prompt stands behind the last error
 
 
 def test_runs_of_before_have_no_status(tmp_path, capsys):

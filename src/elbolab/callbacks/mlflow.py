@@ -18,8 +18,14 @@ if TYPE_CHECKING:  # importing it costs seconds
     from mlflow import MlflowClient
 
 ID = "mlflow_id.txt"
+FILES = "mlflow-artifacts"
+"""Folder of pictures and files, beside the store."""
+
 LONGEST = 6000
 """Characters of a parameter that MLflow's stores take."""
+
+PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
+"""Of a client whose server does not answer, tries and seconds: left to itself it waits for minutes at every write."""
 
 MOST_PARAMS = 100
 """Parameters that one call may have."""
@@ -97,7 +103,7 @@ class MLflowBoard(Board):
         kept = self.folder / ID
         found = client.get_experiment_by_name(self.project)
         if found is None:
-            where = None if self.uri else (self.store / "mlflow-artifacts").as_uri()
+            where = None if self.uri else (self.store / FILES).as_uri()
             experiment = client.create_experiment(self.project, artifact_location=where)
         else:
             experiment = found.experiment_id
@@ -162,8 +168,9 @@ class MLflowBoard(Board):
 
 
 def _quiet() -> None:
-    """MLflow sends no counts of what is used, and tells nobody of each table that it makes."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # before it is imported, which sets levels of its own
+    """MLflow sends no counts of what is used, tells nobody of each table that it makes, and waits for seconds."""
+    for name, value in {"MLFLOW_DISABLE_TELEMETRY": "true", **PATIENCE}.items():
+        os.environ.setdefault(name, value)  # before it is imported, which sets levels of its own
     import mlflow  # noqa: F401
 
     for name in ("alembic", "mlflow"):

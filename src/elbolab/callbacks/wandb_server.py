@@ -26,7 +26,8 @@ def begin(offline: bool, timeouts: Mapping[str, float], **settings: Any) -> "Run
     logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)  # W&B's own telemetry complains into the run's log
     # the list of installed packages takes half a second; environment.json has those that matter
     silent = wandb.Settings(silent=True, console="off", x_save_requirements=False, **timeouts)  # type: ignore[arg-type]
-    mode: Any = "offline" if offline else _mode(silent)
+    given = _mode(silent)  # a setting that is wrong is told offline too
+    mode = "offline" if offline else given
     if mode in ("offline", "disabled"):
         return _recording(mode, settings=silent, **settings)
     url = wandb.setup().settings.base_url

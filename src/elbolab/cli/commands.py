@@ -15,7 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from elbolab.cli import COMMANDS
+from elbolab.cli import COMMANDS, OPTIONS
 from elbolab.cli.arguments import directory_overrides, flags_first, is_multirun, quote_paths, stages_added
 from elbolab.cli.listing import split_args
 from elbolab.cli.paths import config_dir
@@ -47,8 +47,8 @@ def run_command(command: str, args: list[str]) -> None:
         Stopped: the user or the machine ended it.
     """
     _import_from_here(args)
-    if command in PLAIN and {"-h", "--help"} & set(args):
-        print(f"elbolab {command}: {COMMANDS[command]}")
+    if command in (*PLAIN, "sbatch") and {"-h", "--help"} & set(args):
+        print(f"elbolab {command}: {COMMANDS[command]}{OPTIONS.get(command, '')}")
     elif command in PLAIN:
         module, _, function = PLAIN[command].partition(":")
         getattr(import_module(f"elbolab.cli.{module}"), function)(args)

@@ -21,6 +21,9 @@ from elbolab.evaluation.report import SPLITS, Report, read_report
 MARKS = ("config.yaml", "status.json", "evaluation.json")
 """A directory that holds one of these is a run's."""
 
+STORES = ("mlflow-artifacts", "mlruns")
+"""Folders of MLflow's, which hold copies of runs' files: no runs beside those that they are copies of."""
+
 
 @final
 @dataclass(frozen=True)
@@ -114,6 +117,9 @@ def natural(value: object) -> list[tuple[int, float, str]]:
 def _below(folder: Path) -> Iterator[Path]:
     """A run's directory holds others: those of its stages, which are no runs beside it."""
     for here, folders, files in os.walk(folder):
+        if Path(here).name in STORES:
+            folders.clear()
+            continue
         if _is_run(files):
             folders.clear()
             yield Path(here)

@@ -64,8 +64,7 @@ def print_runs(args: Sequence[str]) -> None:
     entries = chosen(words)
     columns = _columns(entries, words.options.get("columns"))
     table = table_of(entries, columns, terminal_width(), mean=mean, asked="columns" in words.options)
-    print(told_of(entries), table, sep="\n")
-    print(*faults(entries), sep="\n", end="")
+    print(told_of(entries), table, *faults(entries), sep="\n")
 
 
 def table_of(

@@ -1,6 +1,7 @@
 """The page: a template filled with what the runs' directories hold."""
 
 import json
+import shlex
 from base64 import b64encode
 from collections.abc import Sequence
 from datetime import datetime
@@ -146,7 +147,7 @@ def _command(entries: Sequence[Entry]) -> str | None:
     except (OSError, ValueError, KeyError):
         return None
     typed = ["-m" if word == "hydra.mode=MULTIRUN" else word for word in words]
-    return " ".join(["elbolab", "train", *sorted(typed, key=lambda word: word != "-m")]) if words else None
+    return shlex.join(["elbolab", "train", *sorted(typed, key=lambda word: word != "-m")]) if words else None
 
 
 def _template() -> Any:
