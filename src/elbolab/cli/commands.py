@@ -46,6 +46,7 @@ def run_command(command: str, args: list[str]) -> None:
         Exception: whatever went wrong; `errors.report` turns it into a message.
         Stopped: the user or the machine ended it.
     """
+    warnings.filterwarnings("ignore", "(?s).*is validated against ConfigStore schema")  # of a plugin: so it should be
     _import_from_here(args)
     if command in (*PLAIN, "sbatch") and {"-h", "--help"} & set(args):
         print(f"elbolab {command}: {COMMANDS[command]}{OPTIONS.get(command, '')}")
@@ -74,7 +75,6 @@ def _run_hydra_command(command: str, args: list[str]) -> None:
     from elbolab.cli.sweep.parent import Refused, running
 
     args = flags_first(stages_added(args) if command == "train" else args)
-    warnings.filterwarnings("ignore", "(?s).*is validated against ConfigStore schema")  # of a plugin: so it should be
     os.environ["HYDRA_FULL_ERROR"] = "1"
     added = directory_overrides(command, args)
     sys.argv = [sys.argv[0], *(args if is_multirun(args) else quote_paths(args)), *added]
