@@ -322,9 +322,10 @@ def test_every_option_composes(group):
 
 @pytest.mark.parametrize("search", options("search"))
 def test_every_space_names_parameters_of_what_it_is_for(search):
-    """Composes and builds a trial for each option of each group that it chooses from, and sets nothing beside."""
+    """Composes and builds a trial for each option of each group that it chooses from, and leaves the test set alone."""
     text = (CONF / f"search/{search}.yaml").read_text()
-    assert set(yaml.safe_load(text)) == {"defaults", "hydra"}  # an experiment file of a trial leaves it out
+    assert set(yaml.safe_load(text)) == {"defaults", "hydra", "evaluation"}  # all left out of what is found
+    assert composed("experiment=burda2016/vae_reduced", f"search={search}").evaluation.splits == ["val"]
     assert all(next(iter(line)).startswith("override /hydra/") for line in yaml.safe_load(text)["defaults"])
     loader = GlobalHydra.instance().config_loader()
     params = yaml.safe_load(text)["hydra"]["sweeper"]["params"]

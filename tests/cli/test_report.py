@@ -15,7 +15,8 @@ from elbolab.cli.report import print_report
 from elbolab.cli.report.charts import POINTS, charts_of
 from elbolab.cli.report.page import page_of, policy
 from elbolab.cli.report.settings import MOST_COLUMNS, configuration, environments
-from elbolab.cli.rows import configurations
+from elbolab.cli.rows import columns_of, configurations
+from elbolab.cli.runs import table_of
 
 
 class Parsed(HTMLParser):
@@ -191,6 +192,14 @@ def test_a_single_run(tmp_path):
     parsed = Parsed(page(make_run(tmp_path / "0", report=report_of(), figures=["samples"])))
     assert "a_run" in parsed.text("th")
     assert "filter" not in [attrs.get("id") for attrs in parsed.all("input")]
+
+
+def test_numbers_that_are_not_of_the_test_set_say_so(tmp_path):
+    folder = make_run(tmp_path / "0", report={"val": report_of()["test"]})
+    assert 'data-split="val" aria-pressed="true">val<' in page(folder)
+    entries = read_entries([folder])
+    assert "val elbo" in table_of(entries, columns_of(entries), None, mean=False)
+    assert 'data-split="test" aria-pressed' not in page(make_run(tmp_path / "1", report=report_of()))
 
 
 def test_a_page_of_two_hundred_runs_stays_small(tmp_path):

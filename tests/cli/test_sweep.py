@@ -12,7 +12,9 @@ from tests.cli.conftest import QUICK, Shell
 
 from elbolab.cli.compare import tables
 from elbolab.cli.gather import read_entries
-from elbolab.cli.state import read_status
+from elbolab.cli.state import State, read_status
+from elbolab.cli.sweep.directory import Job
+from elbolab.cli.sweep.end import write_table
 from elbolab.models.base import ElboModule
 
 pytestmark = pytest.mark.usefixtures("no_pictures")
@@ -89,6 +91,14 @@ def test_the_table_of_a_sweep_has_a_row_a_job(some_failed):
     assert float(rows[2]["value"]) == read_status(folder / "2")["value"]
     assert "model.beta=-1" in rows[1]["error"]
     assert rows[1]["test/elbo"] == ""
+
+
+def test_the_table_of_a_sweep_has_what_was_measured_of_every_split(tmp_path):
+    (tmp_path / "0").mkdir()
+    told = {split: {"elbo": {"value": value}} for split, value in (("val", -1.5), ("test", -2.5))}
+    (tmp_path / "0" / "evaluation.json").write_text(json.dumps(told))
+    write_table(tmp_path, [Job(0, [])], {0: State("finished")})
+    assert (table(tmp_path)[0]["val/elbo"], table(tmp_path)[0]["test/elbo"]) == ("-1.5", "-2.5")
 
 
 def test_a_job_says_what_it_is(some_failed):

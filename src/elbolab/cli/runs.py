@@ -188,9 +188,9 @@ def _monitor(rows: Sequence[Row]) -> str | None:
 
 
 def _heading(column: Column, columns: Sequence[Column]) -> Text:
-    """The quantity and its unit below; its split where there are several."""
-    splits = {other.split for other in columns}
-    return Text(f"{column.split + ' ' if len(splits) > 1 else ''}{column.title}\n{column.unit}")
+    """The quantity and its unit below; its split where not all are of the test set."""
+    is_plain = {other.split for other in columns} == {"test"}
+    return Text(f"{'' if is_plain else f'{column.split} '}{column.title}\n{column.unit}")
 
 
 def _facts(row: Row, above: Path, monitor: str | None) -> dict[str, Text]:

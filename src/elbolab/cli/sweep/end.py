@@ -130,7 +130,7 @@ class Comparison:
 
 
 def write_table(folder: Path, jobs: Sequence[Job], states: Mapping[int, State]) -> None:
-    """A row a job: number, swept keys, state, error, monitored value, seconds, every quantity of the test set."""
+    """A row a job: number, swept keys, state, error, monitored value, seconds, every quantity that was measured."""
     names = swept(jobs)
     rows = [_row(folder / str(job.num), job, names[job.num], states[job.num]) for job in jobs]
     columns = list(dict.fromkeys(["job", *_keys(names), "state", "error", "monitor", "value", "seconds"]))
@@ -158,7 +158,7 @@ def _row(folder: Path, job: Job, told: Mapping[str, str], state: State) -> dict[
 
 
 def _measured(folder: Path) -> dict[str, Any]:
-    """``test/elbo`` and the others; one value a dimension as a list in brackets."""
+    """``test/elbo`` and the others of every split; one value a dimension as a list in brackets."""
     path = folder / "evaluation.json"
     report = json.loads(path.read_text()) if path.is_file() else {}
-    return {f"test/{name}": quantity["value"] for name, quantity in report.get("test", {}).items()}
+    return {f"{split}/{name}": told["value"] for split in report for name, told in report[split].items()}
