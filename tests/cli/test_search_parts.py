@@ -13,7 +13,6 @@ from optuna.samplers import CmaEsSampler, NSGAIISampler, RandomSampler, TPESampl
 from optuna.trial import TrialState
 
 from elbolab.cli.files import write_json
-from elbolab.cli.search.end import conclude, ranked
 from elbolab.cli.search.objectives import Objective, read_objectives, values_of
 from elbolab.cli.search.samplers import SPACE, Grid, Seeded
 from elbolab.cli.search.space import read_space
@@ -363,40 +362,3 @@ def test_trials_that_leave_no_word_are_named(tmp_path):
             end(tmp_path, job, "finished", 1.0)
         with pytest.raises(ValueError, match=r"trials 2 have left no word in .* \(a full disk"):
             check_words(trials)
-
-
-@pytest.mark.parametrize(("mode", "numbers"), [("max", [1, 2, 0]), ("min", [0, 1, 2])])
-def test_trials_are_ranked_by_their_objective(mode, numbers):
-    study = optuna.create_study()
-    for value in (1.0, 2.0, 2.0):
-        study.add_trial(optuna.trial.create_trial(value=value))
-    assert [trial.number for trial in ranked(study.trials, Objective("val/elbo", mode))] == numbers
-
-
-def test_two_objectives_have_a_front(tmp_path, loader):
-    study = optuna.create_study(directions=["minimize", "minimize"])
-    space = read_space({"model": "beta_vae"}, ["model.beta=interval(0,8)"], None)
-    for beta, values in ((1, (5, 1)), (2, (3, 2)), (3, (4, 3)), (4, (1, 5))):
-        trial = optuna.trial.create_trial(
-            params={"model.beta": beta}, distributions=space.distributions, values=list(values)
-        )
-        study.add_trial(trial)
-    objectives = [Objective("val/rate", "min"), Objective("val/distortion", "min")]
-    (tmp_path / "conf/experiment").mkdir(parents=True)
-    (tmp_path / "conf/experiment/pareto_2.yaml").touch()  # was on the front before trial 1
-    said = conclude(study, objectives, space, tmp_path, loader).splitlines()
-    assert said[0] == "4 trials: 4 finished"
-    assert [line.split()[0] for line in said[1:5]] == ["trial", "3", "1", "0"]
-    assert any(line.startswith("what val/rate depends on: model.beta 1.00") for line in said)
-    assert (tmp_path / "pareto.png").stat().st_size > 1000
-    assert sorted(path.stem for path in (tmp_path / "conf/experiment").iterdir()) == [
-        "pareto_0",
-        "pareto_1",
-        "pareto_3",
-    ]
-    assert said[-1].endswith("experiment=pareto_0")
-    (tmp_path / "conf").rename(tmp_path / "away")
-    (tmp_path / "conf").touch()
-    without = conclude(study, objectives, space, tmp_path, loader).splitlines()
-    assert without[:5] == said[:5]
-    assert without[-1].startswith("the best could not be written: ")
