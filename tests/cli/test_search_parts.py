@@ -3,6 +3,7 @@
 import csv
 import json
 import sqlite3
+from contextlib import suppress
 from types import SimpleNamespace
 
 import optuna
@@ -18,7 +19,7 @@ from elbolab.cli.search.samplers import SPACE, Grid, Seeded
 from elbolab.cli.search.space import read_space
 from elbolab.cli.search.study import ANSWER, connected, limits, open_study, reaching, shown
 from elbolab.cli.search.sweeper import Plan, check_hope, check_words
-from elbolab.cli.search.trials import Trials, in_rows, present
+from elbolab.cli.search.trials import Trials, in_rows, lives, present
 from elbolab.cli.sweep.directory import Job
 
 
@@ -151,6 +152,13 @@ def test_two_workers_take_every_trial_once(tmp_path):
         workers = [Trials(study, ONE, tmp_path, 6, 2, name) for name in (a, b)]
         taken = [workers[i % 2].take() for i in range(4)]
     assert [[job.num for job in batch] for batch in taken] == [[0, 1], [2, 3], [4, 5], []]
+
+
+def test_a_worker_that_is_stopped_leaves_no_word_of_itself(tmp_path):
+    with suppress(KeyboardInterrupt), present(tmp_path) as name:
+        assert lives(tmp_path, name)
+        raise KeyboardInterrupt
+    assert list((tmp_path / ".workers").iterdir()) == []
 
 
 def test_a_dead_worker_s_trials_go_on_under_their_numbers(tmp_path):

@@ -38,9 +38,11 @@ def present(folder: Path) -> Iterator[str]:
     (folder / WORKERS).mkdir(exist_ok=True)
     lock = FileLock(folder / WORKERS / name)
     with lock:
-        yield name
-        lock.release()
-        (folder / WORKERS / name).unlink(missing_ok=True)
+        try:
+            yield name
+        finally:
+            lock.release()
+            (folder / WORKERS / name).unlink(missing_ok=True)
 
 
 def lives(folder: Path, name: str | None) -> bool:
