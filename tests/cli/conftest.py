@@ -109,9 +109,12 @@ def loader():
         yield GlobalHydra.instance().config_loader()
 
 
+SLURM_PROGRAMS = ("sbatch", "squeue", "scontrol", "srun", "sinfo", "scancel")
+
+
 @pytest.fixture
 def programs(tmp_path, monkeypatch):
-    """Puts shell scripts on the path in the place of SLURM's programs."""
+    """Puts shell scripts on the path in the place of SLURM's programs; those that a test does not give fail."""
     folder = tmp_path / "bin"
     folder.mkdir()
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
@@ -121,4 +124,5 @@ def programs(tmp_path, monkeypatch):
             (folder / name).write_text(f"#!/bin/sh\n{script}\n")
             (folder / name).chmod(0o755)
 
+    put(**dict.fromkeys(SLURM_PROGRAMS, "exit 99"))
     return put

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from omegaconf import OmegaConf
-from tests.cli.conftest import QUICK
+from tests.cli.conftest import QUICK, SLURM_PROGRAMS
 
 from elbolab.cli.cluster import queue
 from elbolab.cli.cluster.launch import Backend, Planned, launch, submitit_package
@@ -103,10 +103,17 @@ def test_what_sbatch_is_asked_for():
     assert setup_lines(asked(setup=["module load cuda"]))[-1] == "module load cuda"
 
 
-def test_without_slurm_the_launcher_says_where_to_go(shell, monkeypatch, tmp_path):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    err = shell(*SLURM, fails=True)
-    assert "error: this machine has no sbatch, squeue, scontrol, srun: type the command on a login node" in err
+@pytest.mark.parametrize("present", [(), ("sbatch", "squeue", "scontrol")])
+def test_without_slurm_the_launcher_says_what_is_missing(shell, monkeypatch, tmp_path, programs, present):
+    programs(sbatch=f": > {tmp_path}/asked")
+    for name in set(SLURM_PROGRAMS) - set(present):
+        (tmp_path / "bin" / name).unlink()
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    (line,) = [line for line in shell(*SLURM, fails=True).splitlines() if line]
+    missing = [name for name in ("sbatch", "squeue", "scontrol", "srun") if name not in present]
+    assert f"this machine has no {', '.join(missing)}:" in line
+    assert "hydra/launcher=submitit_local" in line
+    assert not (tmp_path / "asked").exists()
 
 
 def test_without_submitit_the_launcher_names_the_extra(monkeypatch):

@@ -118,7 +118,7 @@ def test_a_step_that_waits_runs_eagerly_under_auto_and_is_refused_under_captured
     _, engine = trained(Waiting(densities=small_densities(), optimizer=adam()), "auto")
     assert engine.trials == 0
     assert not engine.replays
-    with pytest.raises(ValueError, match=r"captured: the step waits for the device: .*; keep it there"):
+    with pytest.raises(ValueError, match=r"trainer\.engine=captured: .*trainer\.engine=auto"):
         trained(Waiting(densities=small_densities(), optimizer=adam()), "captured")
 
 

@@ -161,7 +161,7 @@ def test_a_step_that_always_waits_stays_eager_and_says_so_once(caplog):
 
 def test_a_step_that_always_waits_is_an_error_where_capture_is_insisted_on():
     graphs = Rehearsal(waits=[["here.py:3"]] * 100)
-    with pytest.raises(ValueError, match=r"waits for the device: here.py:3; mend that, or set trainer"):
+    with pytest.raises(ValueError, match=r"trainer\.engine=captured: .*here\.py:3.*trainer\.engine=auto"):
         train(Captured(graphs, trials=4, must=True))
 
 

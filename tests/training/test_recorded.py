@@ -102,7 +102,7 @@ def test_a_step_that_cannot_be_repeated_stays_eager_and_says_why(name, monkeypat
 
 
 def test_a_step_that_cannot_be_repeated_is_an_error_where_capture_is_insisted_on():
-    with pytest.raises(ValueError, match=r"captured: the step reads the values.*; mend that, or set trainer.engine=au"):
+    with pytest.raises(ValueError, match=r"trainer\.engine=captured: .*trainer\.engine=auto"):
         fit(started(PEEKS["item"][0]), max_steps=10, engine="captured")
 
 
