@@ -25,6 +25,11 @@ class Partitioned(Distribution, ABC):
 
     num_labels: int
 
+    @property
+    @abstractmethod
+    def device(self) -> torch.device:
+        """Where draws are made, and where labels must be."""
+
     @abstractmethod
     def sample_of(self, labels: Tensor) -> Tensor:
         """A draw of the part that each label names, int64 (...) -> (..., *event). Safe to capture."""
@@ -62,6 +67,11 @@ class RingDistribution(Partitioned, Marginals):
         self.directions, self.radius, self.scales = directions, radius, scales
         self.num_labels = len(directions)
 
+    @property
+    def device(self) -> torch.device:
+        """That of the directions."""
+        return self.directions.device
+
     def expand(self, batch_shape: Sizes, _instance: Self | None = None) -> Self:
         """The same distribution with another batch shape."""
         return type(self)(self.directions, self.radius, self.scales, batch_shape)
@@ -75,7 +85,7 @@ class RingDistribution(Partitioned, Marginals):
 
     def sample(self, sample_shape: Sizes = NO_SAMPLES) -> Tensor:
         """Draws of components drawn at random."""
-        return self.sample_of(_random_labels(self, sample_shape, self.directions))
+        return self.sample_of(_random_labels(self, sample_shape))
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Log 1/K sum_k N(value; k), in the coordinates of each component."""
@@ -120,20 +130,25 @@ class SwissRollDistribution(Partitioned):
         super().__init__(torch.Size(batch_shape), torch.Size((2,)), validate_args=False)
         self.like, self.turns, self.outer_radius, self.num_labels = like, turns, outer_radius, num_labels
 
+    @property
+    def device(self) -> torch.device:
+        """That of ``like``."""
+        return self.like.device
+
     def expand(self, batch_shape: Sizes, _instance: Self | None = None) -> Self:
         """The same distribution with another batch shape."""
         return type(self)(self.like, self.turns, self.outer_radius, self.num_labels, batch_shape)
 
     def sample_of(self, labels: Tensor) -> Tensor:
         """A point of the part of the spiral that a label names."""
-        u = torch.rand(labels.shape, dtype=self.like.dtype, device=self.like.device)
+        u = torch.rand(labels.shape, dtype=self.like.dtype, device=self.device)
         s = ((labels + u) / self.num_labels).sqrt()
         angle = 2 * pi * self.turns * s
         return self.outer_radius * s.unsqueeze(-1) * torch.stack([angle.cos(), angle.sin()], dim=-1)
 
     def sample(self, sample_shape: Sizes = NO_SAMPLES) -> Tensor:
         """Draws of parts drawn at random."""
-        return self.sample_of(_random_labels(self, sample_shape, self.like))
+        return self.sample_of(_random_labels(self, sample_shape))
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Does not exist.
@@ -235,9 +250,9 @@ def _normal_of(u: Tensor) -> Tensor:
     return torch.stack([-u[..., 1], u[..., 0]], dim=-1)
 
 
-def _random_labels(p: Partitioned, sample_shape: Sizes, like: Tensor) -> Tensor:
+def _random_labels(p: Partitioned, sample_shape: Sizes) -> Tensor:
     """A label for every draw; `Categorical.sample` would wait for the device."""
-    return torch.randint(p.num_labels, (*sample_shape, *p.batch_shape), device=like.device)
+    return torch.randint(p.num_labels, (*sample_shape, *p.batch_shape), device=p.device)
 
 
 def _check_plane(name: str, event: Shape) -> None:

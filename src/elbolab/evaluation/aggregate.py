@@ -99,7 +99,7 @@ def labelled_draws(p: Distribution, num: int) -> tuple[Tensor, Tensor | None]:
     """Draws of ``p`` (num, D), and the part that each is from where it has labelled parts."""
     if not isinstance(p, Partitioned):
         return _draw(p, num), None
-    labels = torch.arange(num) % p.num_labels
+    labels = torch.arange(num, device=p.device) % p.num_labels
     return p.sample_of(labels), labels
 
 
