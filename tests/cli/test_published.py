@@ -242,10 +242,23 @@ def test_the_command_prints_the_table_and_writes_it(tmp_path, capsys, monkeypatc
         print_published(["nowhere"])
 
 
+def test_where_an_experiment_leaves_its_paper_is_shown_once(tmp_path):
+    told = entries(tmp_path, ROW._replace(differs="beta1 is 0.9")) * 2 + entries(tmp_path)
+    assert table(told).count("paper/row differs: beta1 is 0.9") == 1
+    assert markdown(told).count("| beta1 is 0.9 |") == 2
+
+
+def test_experiments_that_leave_their_paper_say_so_in_the_file_too():
+    differing = {row.experiment: row.differs for row in read_rows() if row.differs}
+    assert {"burda2016/vae", "kingma2014/m1_100", "kingma2014/m2_100", "kingma2014/m1_m2_100"} <= differing.keys()
+    for experiment in differing:
+        assert "# Not theirs: " in (config_dir() / f"experiment/{experiment}.yaml").read_text()
+
+
 def test_markdown_has_as_many_cells_in_every_line():
     rows = [row._replace(where={}) for row in read_rows()]  # whose experiments need not be composed
     lines = markdown([entry for row in rows for entry in entries_of(row, [])]).splitlines()
-    assert {line.count("|") for line in lines} == {12}
+    assert {line.count("|") for line in lines} == {13}
 
 
 def test_gates_say_what_they_hold_to():

@@ -44,6 +44,7 @@ class Row(NamedTuple):
         unless: values that it must not have: those of another row.
         versus: ``experiment``, ``where`` and, if it is another, ``quantity`` of the runs whose values are subtracted,
             seed by seed; of several configurations the one with the fewest changes.
+        differs: where the experiment leaves the protocol that was published.
     """
 
     what: str
@@ -61,6 +62,7 @@ class Row(NamedTuple):
     where: dict[str, Any] = {}
     unless: dict[str, Any] = {}
     versus: dict[str, Any] | None = None
+    differs: str = ""
 
 
 def read_rows(path: Path = ROWS) -> list[Row]:
@@ -146,7 +148,7 @@ def _of(
 
 def _told(row: Row) -> dict[str, Any]:
     """The row's own part of an entry."""
-    told = {"what": row.what, "quantity": row.quantity, "gate": row.gate}
+    told = {"what": row.what, "quantity": row.quantity, "gate": row.gate, "differs": row.differs}
     tag = f"{row.tag} (recalled)" if row.tag.startswith("M") else row.tag
     return told | {"published": row.published, "published_spread": row.spread, "tag": tag}
 
@@ -213,15 +215,16 @@ def _average(values: Iterable[float | None]) -> float | None:
 
 COLUMNS = ("what", "experiment", "quantity", "published", "reached", "runs", "epochs", "time", "gate")
 MORE = ("hardware", "commit")
-"""Columns of the file alone; the terminal names them below the table."""
+"""Columns of the file alone, as ``differs`` is; the terminal names them below the table."""
 
 
 def table(entries: Sequence[dict[str, Any]]) -> str:
-    """For the terminal: a line a row, then hardware and commits."""
+    """For the terminal: a line a row, then where experiments leave what was published, then hardware and commits."""
     rows = [COLUMNS, *([words(entry)[column] for column in COLUMNS] for entry in entries)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(COLUMNS))]
     lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
-    return "\n".join([*lines, "", *(f"{name}: {_all(entries, name)}" for name in MORE)])
+    differences = dict.fromkeys(f"{e['experiment']} differs: {e['differs']}" for e in entries if e["differs"])
+    return "\n".join([*lines, "", *differences, *(f"{name}: {_all(entries, name)}" for name in MORE)])
 
 
 def _all(entries: Sequence[dict[str, Any]], name: str) -> str:
@@ -231,14 +234,14 @@ def _all(entries: Sequence[dict[str, Any]], name: str) -> str:
 
 def markdown(entries: Sequence[dict[str, Any]]) -> str:
     """The same as a table in Markdown, with everything."""
-    columns = [*COLUMNS, *MORE]
+    columns = [*COLUMNS, "differs", *MORE]
     rows = [columns, ["---"] * len(columns), *([words(entry)[column] for column in columns] for entry in entries)]
     return "".join(f"| {' | '.join(cell.replace('|', '/') for cell in row)} |\n" for row in rows)
 
 
 def words(entry: dict[str, Any]) -> dict[str, str]:
     """The cells of an entry; of a row that was not run, what was published alone."""
-    told = {name: str(entry[name]) for name in ("what", "experiment", "quantity", "gate")}
+    told = {name: str(entry[name]) for name in ("what", "experiment", "quantity", "gate", "differs")}
     told["published"] = _published(entry)
     if entry["reached"] is None:
         return told | {"reached": NOT_RUN} | dict.fromkeys(("runs", "epochs", "time", *MORE), "")

@@ -98,7 +98,7 @@ class AAE(AdversarialModule):
 
 
 def joined(batch: Semi) -> Batch:
-    """Partitioned data, then unlabelled ones, (L + B, ...)."""
+    """Labelled data, then unlabelled ones, (L + B, ...)."""
     pairs = zip(batch.labelled.given, batch.unlabelled.given, strict=True)
     return Batch(torch.cat([batch.labelled.x, batch.unlabelled.x]), tuple(torch.cat(pair) for pair in pairs))
 
