@@ -155,6 +155,14 @@ def test_validation_data_are_cut_from_train_where_there_are_none(tmp_path):
     assert list(map(len, data.splits)) == [45, 15, 7]
 
 
+def test_test_data_are_cut_from_train_where_there_are_none(tmp_path, caplog):
+    train = pixels(4)
+    data = own(saved(tmp_path, train=train, val=pixels(4, num=7)), test_fraction=0.25, split_seed=3)
+    assert list(map(len, data.splits)) == [45, 7, 15]
+    assert sorted(map(bytes, np.concatenate([data.splits.train.x, data.splits.test.x]))) == sorted(map(bytes, train))
+    assert "has no test data: 15 of train are held out to test" in caplog.text
+
+
 def test_fractions_and_seed_of_the_split(tmp_path):
     path = saved(tmp_path, x=pixels(4))
     data = own(path, val_fraction=0.1, test_fraction=0.3)
@@ -197,16 +205,6 @@ def test_a_folder_of_pictures(tmp_path, mode, event, agrees):
     agrees(data)
     expected = x[:, None] if mode == "L" else np.moveaxis(x, 3, 1)
     assert sorted(map(bytes, everything(data))) == sorted(map(bytes, np.ascontiguousarray(expected)))
-
-
-def test_subfolders_are_classes(tmp_path, agrees):
-    pictures(tmp_path, [f"{'cat' if i % 3 else 'ape'}/{i:02}.png" for i in range(NUM)])
-    (tmp_path / "notes").mkdir()
-    data = own(tmp_path)
-    assert data.spec.num_classes == 2
-    agrees(data)
-    for arrays in data.splits:
-        assert np.array_equal(arrays.y, arrays.x[:, 0, 0, 0] % 3 != 0)
 
 
 def test_pictures_of_different_sizes(tmp_path):

@@ -3,12 +3,14 @@
 Shapes: n = data, F = factors.
 """
 
+import logging
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, final
 
 import numpy as np
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from elbolab.batch import Spec, Support
 from elbolab.data import seeded
@@ -28,18 +30,20 @@ INSTEAD = {
     Support.REAL: "these are real numbers: leave data.binarize out",
 }
 """Why data are not binarised, and what to do."""
+warn = rank_zero_only(logging.getLogger(__name__).warning)
 
 
 @final
 class OwnArrays(DataModule):
     """Images or vectors from an .npz or .npy file, or a folder of pictures.
 
-    An .npz file has the array ``x``, or ``train``, ``test`` and, if it likes, ``val``; class labels ``y`` (``y_train``,
+    An .npz file has the array ``x``, or ``train`` and ``test`` or ``val`` or both; class labels ``y`` (``y_train``,
     ``y_val``, ``y_test``), ground-truth factors ``factors`` (``factors_train``, ...), (n, F), and conditions ``given``
     (``given_train``, ...) for ``data.given=own`` are optional. Conditions are vectors or images in the shapes that data
-    may have: floats and zeros and ones as they are, or uint8 levels, which are scaled to [0, 1]. In a folder of
-    pictures, subfolders are classes. Data are vectors (n, D) or images (n, H, W), (n, H, W, C) or (n, C, H, W) with 1,
-    3 or 4 channels; where both fit, channels come first. Their values say what they are:
+    may have: floats and zeros and ones as they are, or uint8 levels, which are scaled to [0, 1]. A folder of pictures
+    may have a folder for each class, and outside of these folders ``train``, ``val`` and ``test``. Data are vectors
+    (n, D) or images (n, H, W), (n, H, W, C) or (n, C, H, W) with 1, 3 or 4 channels; where both fit, channels come
+    first. Their values say what they are:
 
     - only 0 and 1: binary;
     - integers from 0 to 255: 256 grey levels, which ``binarize`` may turn into binary data;
@@ -51,7 +55,7 @@ class OwnArrays(DataModule):
     Args:
         path: the file or folder.
         val_fraction: part of the data, or of ``train`` where there is no ``val``, that validates.
-        test_fraction: part of the data ``x`` that tests.
+        test_fraction: part of the data, or of ``train`` where there is no ``test``, that tests.
         split_seed: seed of the splits that are not the file's own.
         binarize: ``none``, or ``dynamic``, ``fixed`` or ``threshold`` for grey levels; see `elbolab.data.binarize`.
         binarize_seed: seed of data that are binarised once.
@@ -112,7 +116,7 @@ class OwnArrays(DataModule):
     def _raw(self) -> dict[str, Arrays]:
         named = read_named(self.path)
         names = ["x"] if "x" in named else [name for name in NAMES if name in named]
-        if names not in (["x"], ["train", "test"], list(NAMES)):
+        if names not in (["x"], ["train", "test"], ["train", "val"], list(NAMES)):
             raise ValueError(
                 f"data.path={self.path} has the arrays {', '.join(named)}: name the data x, or train, val and test"
             )
@@ -132,6 +136,11 @@ class OwnArrays(DataModule):
             num = len(raw["x"])
             val_size, test_size = round(num * self.val_fraction), round(num * self.test_fraction)
             return seeded.split(raw["x"], val_size, test_size, self.split_seed)
+        if "test" not in raw:  # cut from train rather than refused: validation data have been chosen on, test data not
+            test_size = round(len(raw["train"]) * self.test_fraction)
+            train, _, test = seeded.split(raw["train"], 0, test_size, self.split_seed)
+            warn("data.path=%s has no test data: %d of train are held out to test", self.path, test_size)
+            return Splits(train, raw["val"], test)
         if "val" in raw:
             return Splits(**raw)
         val_size = round(len(raw["train"]) * self.val_fraction)

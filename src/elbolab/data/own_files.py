@@ -3,17 +3,16 @@
 The names are ``x``, or ``train``, ``val`` and ``test``; labels ``y`` or ``y_train``, ...; factors likewise.
 """
 
+import re
 from pathlib import Path
 
 import numpy as np
 
+from elbolab.data.folders import arrange, scan
 from elbolab.data.npz import read_npz
+from elbolab.data.pictures import picture_suffixes, read_pictures
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
 WRITERS = {".npz": "numpy.savez(path, x=x)", ".npy": "numpy.save(path, x)"}
-GREY = ("1", "L", "LA", "La")
-COLOUR = ("P", "PA", "RGB", "RGBA", "RGBX", "RGBa", "CMYK", "YCbCr", "LAB", "HSV")
-"""Modes of pictures of 8 bits a channel, as PIL names them."""
 
 
 def read_named(path: Path) -> dict[str, np.ndarray]:
@@ -37,59 +36,31 @@ def read_named(path: Path) -> dict[str, np.ndarray]:
         ) from error
 
 
-def read_folder(folder: Path) -> dict[str, np.ndarray]:
-    """Pictures in sorted order; where they lie in subfolders, these are the classes.
+def read_folder(path: Path) -> dict[str, np.ndarray]:
+    """The pictures of a folder, by split, with class labels where there are class folders.
 
     Raises:
-        ValueError: there are no pictures, or they differ in size or in colour.
+        ValueError: there are no pictures, their layout has two readings, or they do not go together.
     """
-    classes = [sub for sub in sorted(folder.iterdir()) if sub.is_dir() and _pictures(sub)]
-    paths, labels = _pictures(folder), None
-    if not paths:
-        paths = [path for sub in classes for path in _pictures(sub)]
-        labels = [number for number, sub in enumerate(classes) for _ in _pictures(sub)]
-    if not paths:
-        raise ValueError(f"data.path={folder}: no pictures there ({', '.join(SUFFIXES)})")
-    named = {"x": _stack(paths)}
-    return named if labels is None else named | {"y": np.array(labels)}
+    folder = scan(path)
+    if not folder.pictures and not folder.folders:
+        raise ValueError(f"data.path={path}: no pictures there ({', '.join(picture_suffixes())})")
+    parts = arrange(folder)
+    x = read_pictures([picture for part in parts.values() for picture in part.paths])
+    ends = np.cumsum([len(part.paths) for part in parts.values()])
+    named = dict(zip(parts, np.split(x, ends[:-1]), strict=True))
+    classes = {name: part.classes for name, part in parts.items() if part.classes is not None}
+    order = sorted({name for part in classes.values() for name in part}, key=natural_order)
+    labels = {name: np.array([order.index(label) for label in part]) for name, part in classes.items()}
+    return named | {"y" if name == "x" else f"y_{name}": y for name, y in labels.items()}
+
+
+def natural_order(name: str) -> list[tuple[str, int]]:
+    """Sorting key by which 10 comes after 2."""
+    return [(text, int(digits or -1)) for text, digits in re.findall(r"(\D*)(\d*)", name)]
 
 
 def _read_numpy(path: Path) -> dict[str, np.ndarray]:
     if path.suffix == ".npy":
         return {"x": np.lib.format.open_memmap(path, mode="r")}
     return read_npz(path)
-
-
-def _pictures(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
-
-
-def _stack(paths: list[Path]) -> np.ndarray:
-    first = _picture(paths[0])
-    x = np.empty((len(paths), *first.shape), np.uint8)
-    for i, path in enumerate(paths):
-        picture = _picture(path)
-        if picture.shape != first.shape:
-            raise ValueError(
-                f"{path} has shape {picture.shape}, where {paths[0]} has {first.shape}: make all pictures of one size "
-                "and all grey or all coloured"
-            )
-        x[i] = picture
-    return x
-
-
-def _picture(path: Path) -> np.ndarray:
-    """Grey (H, W) or coloured (H, W, 3) bytes."""
-    from PIL import Image
-
-    try:
-        with Image.open(path) as image:
-            mode = image.mode
-            if mode in (*GREY, *COLOUR):
-                return np.asarray(image.convert("L" if mode in GREY else "RGB"))
-    except OSError as error:
-        raise ValueError(f"{path} cannot be read as a picture ({error}): mend or remove it") from error
-    raise ValueError(
-        f"{path} has more than 8 bits a pixel (mode {mode}), which would be cut off: save the pictures as one .npy "
-        "array of floats from 0 to 1 (16 bits divided by 65535)"
-    )

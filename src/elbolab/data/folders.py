@@ -1,0 +1,282 @@
+"""Which pictures of a folder belong to which split and class.
+
+Pictures may lie in the folder itself (no labels), in a folder for each class, or in ``train``, ``val`` and ``test``,
+which hold pictures or class folders in turn. A layout that can be read in two ways is refused.
+"""
+
+import logging
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
+
+from elbolab.data.pictures import picture_suffixes
+
+SPLITS = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "dev": "val",
+    "test": "test",
+    "testing": "test",
+}
+"""Split that a folder of this name holds, in any case."""
+LITTER = ("__MACOSX", "@eaDir")
+"""Folders that archives and file servers add; so are those whose names begin with a dot."""
+LABEL_FILES = (".csv", ".tsv", ".json", ".txt", ".xml", ".xlsx", ".mat", ".npy", ".npz", ".parquet", ".pkl")
+"""Files that may hold labels or data, which a user would miss."""
+warn = rank_zero_only(logging.getLogger(__name__).warning)
+
+
+@final
+@dataclass(frozen=True)
+class Folder:
+    """A folder and what lies in it, in sorted order.
+
+    Attributes:
+        path: the folder.
+        pictures: picture files directly in it.
+        folders: folders that have pictures at any depth.
+        without: folders that have none.
+        others: files that are no pictures, and folders that are not looked into.
+    """
+
+    path: Path
+    pictures: tuple[Path, ...]
+    folders: tuple["Folder", ...]
+    without: tuple["Folder", ...]
+    others: tuple[Path, ...]
+
+    @property
+    def name(self) -> str:
+        """Last part of the path."""
+        return self.path.name
+
+    def all_pictures(self) -> Iterator[Path]:
+        """Pictures at any depth."""
+        yield from self.pictures
+        for folder in self.folders:
+            yield from folder.all_pictures()
+
+    def all_without(self) -> Iterator["Folder"]:
+        """Folders without pictures beside others with them, at any depth."""
+        yield from self.without
+        for folder in self.folders:
+            yield from folder.all_without()
+
+    def all_folders(self) -> Iterator["Folder"]:
+        """Folders at any depth, with and without pictures."""
+        for folder in sorted(self.folders + self.without, key=lambda folder: folder.path):
+            yield folder
+            yield from folder.all_folders()
+
+
+@final
+@dataclass(frozen=True)
+class Part:
+    """The pictures of one split.
+
+    Attributes:
+        paths: picture files.
+        classes: name of the class of each picture, None where there are no classes.
+    """
+
+    paths: list[Path]
+    classes: list[str] | None
+
+
+def scan(path: Path, above: frozenset[Path] = frozenset()) -> Folder:
+    """Lists a folder and its subfolders.
+
+    Args:
+        path: the folder.
+        above: resolved paths of the folders that it lies in.
+
+    Raises:
+        ValueError: a folder cannot be listed, or a link leads back to a folder above.
+    """
+    real = path.resolve()
+    if real in above:
+        raise ValueError(f"data.path: the link {path} leads back to {real}, which it lies in: remove the link")
+    try:
+        with os.scandir(path) as listing:
+            entries = sorted(listing, key=lambda entry: entry.name)
+    except OSError as error:
+        raise ValueError(
+            f"data.path: the folder {path} cannot be listed ({error.strerror}): make it readable"
+        ) from error
+    pictures, folders, others = [], [], []
+    for entry in entries:
+        if entry.name.startswith(".") or entry.name in LITTER:
+            others.append(Path(entry.path))
+        elif entry.is_dir():
+            folders.append(scan(Path(entry.path), above | {real}))
+        elif Path(entry.name).suffix.lower() in picture_suffixes():
+            pictures.append(Path(entry.path))
+        else:
+            others.append(Path(entry.path))
+    filled = tuple(folder for folder in folders if folder.pictures or folder.folders)
+    without = tuple(folder for folder in folders if not (folder.pictures or folder.folders))
+    return Folder(path, tuple(pictures), filled, without, tuple(others))
+
+
+def arrange(root: Folder) -> dict[str, Part]:
+    """The pictures of each split, or of all data, ``x``.
+
+    Raises:
+        ValueError: the layout has two readings, or leaves nothing to train on.
+    """
+    parts = _unwrap_alike(_find_splits(_unwrap(root)))
+    for name, folder in parts.items():
+        _check_layout(folder, name)
+    _check_classes(parts, root.path)
+    arranged = {name: _labelled(folder) for name, folder in parts.items()}
+    _say_what_is_left_out(root)
+    return arranged
+
+
+def _unwrap(folder: Folder) -> Folder:
+    """The folder in which pictures or several folders lie."""
+    while not folder.pictures and len(folder.folders) == 1:
+        folder = folder.folders[0]
+        if SPLITS.get(folder.name.casefold()) in ("val", "test"):
+            raise ValueError(
+                f"data.path={folder.path.parent} has pictures in {folder.name} alone, and none to train on: add a "
+                f"folder train, or give data.path={folder.path} to train on these"
+            )
+    return folder
+
+
+def _find_splits(folder: Folder) -> dict[str, Folder]:
+    """The folders of the splits where there are some, else the folder as ``x``."""
+    named = [(SPLITS.get(sub.name.casefold()), sub) for sub in folder.folders]
+    splits = {split: sub for split, sub in named if split is not None}
+    if not splits:
+        _check_similar_names(folder)
+        return {"x": folder}
+    names = ", ".join(sub.name for split, sub in named if split is not None)
+    beside = [sub.name for split, sub in named if split is None] + [path.name for path in folder.pictures]
+    if beside:
+        raise ValueError(
+            f"data.path={folder.path} has {names}, and beside {'them' if ',' in names else 'it'} {_some(beside)}. If "
+            f"{names} are splits, move the rest into them or away; if they are classes, give these folders other names"
+        )
+    if len(splits) < len(named):
+        raise ValueError(
+            f"data.path={folder.path} has {names}, of which two mean one split: put their pictures into one folder"
+        )
+    if "train" not in splits:
+        raise ValueError(
+            f"data.path={folder.path} has {names}, and none to train on. If these are splits, add a folder train; if "
+            "they are classes, give these folders other names"
+        )
+    return {split: splits[split] for split in ("train", "val", "test") if split in splits}
+
+
+def _check_similar_names(folder: Folder) -> None:
+    """Refuses train2017 beside val2017, or trainA beside testA."""
+    similar = {sub.name: split for sub in folder.folders if (split := _similar_split(sub.name)) is not None}
+    if len(set(similar.values())) > 1:
+        raise ValueError(
+            f"data.path={folder.path} has the folders {_some(list(similar))}. If these are splits, call them train, "
+            "val and test; if they are classes, give them names that are not so like splits"
+        )
+
+
+def _similar_split(name: str) -> str | None:
+    """The split that a word of the name means, as in ``train2017``, ``trainA``, ``my-test`` or ``trainset``."""
+    words = re.findall("[a-z]+", re.sub("(?<=[a-z])(?=[A-Z])", " ", name).casefold())
+    return next((SPLITS[word] for word in (word.removesuffix("set") for word in words) if word in SPLITS), None)
+
+
+def _unwrap_alike(parts: dict[str, Folder]) -> dict[str, Folder]:
+    """The folders images of train/images and test/images, where there is nothing beside them."""
+    while all(not part.pictures and len(part.folders) == 1 for part in parts.values()):
+        if len({part.folders[0].name for part in parts.values()}) > 1:
+            return parts
+        parts = {name: part.folders[0] for name, part in parts.items()}
+    return parts
+
+
+def _check_layout(folder: Folder, name: str) -> None:
+    """Refuses pictures beside class folders, and splits inside of classes."""
+    classes = [sub.name for sub in folder.folders]
+    if folder.pictures and classes:
+        loose = _some([path.name for path in folder.pictures])
+        raise ValueError(
+            f"data.path: {folder.path} has pictures ({loose}) beside folders of pictures ({_some(classes)}). If the "
+            "folders are classes, move the pictures into them or away; if there are no classes, move all pictures into "
+            "one folder"
+        )
+    for sub in folder.folders:
+        if inner := [deep.name for deep in sub.all_folders() if deep.name.casefold() in SPLITS]:
+            within = "" if name == "x" else f" of the split {name}"
+            raise ValueError(
+                f"data.path: {sub.path}{within} has {_some(inner)} inside. If these are splits, put them outside, as "
+                f"in {inner[0]}/{sub.name}; if not, give them other names"
+            )
+
+
+def _check_classes(parts: dict[str, Folder], root: Path) -> None:
+    """Refuses classes in some splits only, and classes that no training data have; says which training alone has."""
+    train, *others = parts.items()
+    known = {sub.name for sub in train[1].folders}
+    for name, part in others:
+        found = {sub.name for sub in part.folders}
+        if bool(found) != bool(known):
+            some, none = (train[0], name) if known else (name, train[0])
+            raise ValueError(
+                f"data.path={root}: {some} has class folders ({_some(sorted(known or found))}), {none} has none: put "
+                f"the pictures of {none} into class folders too, or those of {some} into one folder"
+            )
+        if new := sorted(found - known):
+            raise ValueError(
+                f"data.path={root}: {name} has folders that train has not: {_some(new)}. If these are classes, give "
+                "train pictures of them or move them away; if there are no classes, move the pictures of each split "
+                "into one folder"
+            )
+        if missing := sorted(known - found):
+            warn("data.path=%s: %s has no pictures of the classes %s", root, name, _some(missing))
+
+
+def _labelled(folder: Folder) -> Part:
+    if not folder.folders:
+        return Part(list(folder.pictures), None)
+    deeper = [inner.path for sub in folder.folders for inner in sub.folders]
+    if deeper:
+        warn(
+            "data.path: the classes are the folders of %s; deeper ones, such as %s, count as part of theirs",
+            folder.path,
+            deeper[0].relative_to(folder.path),
+        )
+    labelled = [(path, sub.name) for sub in folder.folders for path in sub.all_pictures()]
+    return Part([path for path, _ in labelled], [name for _, name in labelled])
+
+
+def _say_what_is_left_out(root: Folder) -> None:
+    """Counts what is not read, so that nothing is passed over in silence."""
+    others = [path for folder in (root, *root.all_folders()) for path in folder.others]
+    if others:
+        kinds = Counter("hidden" if path.name.startswith(".") else path.suffix.lower() or path.name for path in others)
+        counted = _some([f"{num} {kind}" for kind, num in kinds.most_common()])
+        labels = "; labels are given as class folders, or as y in an .npz" if _may_hold_labels(others) else ""
+        first = others[0].relative_to(root.path)
+        warn("data.path=%s: left out what is no picture: %s, the first is %s%s", root.path, counted, first, labels)
+    without = [str(folder.path.relative_to(root.path)) for folder in root.all_without()]
+    if without:
+        warn("data.path=%s: no pictures in %s", root.path, _some(without))
+
+
+def _may_hold_labels(paths: list[Path]) -> bool:
+    return any(path.suffix.lower() in LABEL_FILES and "readme" not in path.name.casefold() for path in paths)
+
+
+def _some(names: list[str], most: int = 5) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
