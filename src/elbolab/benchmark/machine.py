@@ -20,6 +20,6 @@ def name_of(device: torch.device) -> str:
     """The model of the GPU or of the CPU."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    lines = CPUINFO.read_text().splitlines() if CPUINFO.is_file() else []
+    lines = CPUINFO.read_text(encoding="utf-8").splitlines() if CPUINFO.is_file() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()

@@ -38,7 +38,7 @@ def reset_peak(device: torch.device) -> bool:
         torch.cuda.reset_peak_memory_stats(device)
         return True
     try:
-        CLEAR.write_text(RESET_PEAK)
+        CLEAR.write_text(RESET_PEAK, encoding="utf-8")
     except OSError:
         return False
     return STATUS.is_file()
@@ -48,5 +48,5 @@ def read_peak(device: torch.device) -> float:
     """The peak since `reset_peak`."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / MEGABYTE
-    fields = dict(line.split(":", 1) for line in STATUS.read_text().splitlines())
+    fields = dict(line.split(":", 1) for line in STATUS.read_text(encoding="utf-8").splitlines())
     return int(fields["VmHWM"].split()[0]) * 1024 / MEGABYTE

@@ -259,8 +259,8 @@ def kept_id(path: Path, make: Callable[[], str]) -> str:
     """The id in ``path``, else a new one that is kept there: a resumed run goes on in the same place."""
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(make() + "\n")
-    return path.read_text().strip()
+        path.write_text(make() + "\n", encoding="utf-8")
+    return path.read_text(encoding="utf-8").strip()
 
 
 def check_writable(key: str, folder: Path) -> None:

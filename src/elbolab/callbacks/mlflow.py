@@ -107,10 +107,10 @@ class MLflowBoard(Board):
             experiment = client.create_experiment(self.project, artifact_location=where)
         else:
             experiment = found.experiment_id
-        if kept.is_file() and _has(client, kept.read_text().strip()):
-            return kept.read_text().strip()
+        if kept.is_file() and _has(client, kept.read_text(encoding="utf-8").strip()):
+            return kept.read_text(encoding="utf-8").strip()
         identity = client.create_run(experiment, tags=self.tags).info.run_id
-        kept.write_text(identity + "\n")
+        kept.write_text(identity + "\n", encoding="utf-8")
         return identity
 
     def _config(self, config: Mapping[str, Any]) -> None:

@@ -32,7 +32,7 @@ class Table:
 
     def rows(self) -> list[Row]:
         """Every complete row of the file; its columns become this table's."""
-        text = self.path.read_text() if self.path.exists() else ""
+        text = self.path.read_text(encoding="utf-8") if self.path.exists() else ""
         reader = csv.DictReader(io.StringIO(text[: text.rfind("\n") + 1]))
         if reader.fieldnames is None:
             return []

@@ -221,7 +221,7 @@ def _put_aside(newest: Path, identity: str) -> None:
 def _rows(path: Path) -> Iterator[dict[str, float]]:
     """The rows of a `metrics.csv`, without what is empty; none where there is no such file."""
     if path.is_file():
-        with path.open(newline="") as file:
+        with path.open(encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file):
                 yield {name: float(value) for name, value in row.items() if value}
 

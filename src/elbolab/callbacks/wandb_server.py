@@ -150,7 +150,7 @@ def reach(url: str, seconds: float = 3.0) -> None:
 def nobody_to_ask() -> Iterator[None]:
     """W&B asks for a key where stdin is a terminal."""
     stdin = sys.stdin
-    with open(os.devnull) as sys.stdin:
+    with open(os.devnull, encoding="utf-8") as sys.stdin:
         try:
             yield
         finally:

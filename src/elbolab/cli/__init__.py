@@ -2,6 +2,7 @@
 
 import os
 import sys
+from errno import EPIPE
 
 COMMANDS = {
     "train": "train, evaluate and picture a model: elbolab train model=beta_vae model.beta=4",
@@ -77,12 +78,18 @@ PIPE_CLOSED = 141
 
 def main() -> None:
     """The console script; exits with 0, or with the code that `errors.report` gives."""
+    from elbolab.cli.terminal import Unwritten, prepare_output
+
+    prepare_output()
     try:
         _main()
         sys.stdout.flush()
-    except BrokenPipeError:
+    except Unwritten as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(PIPE_CLOSED)
+        if error.errno == EPIPE:
+            sys.exit(PIPE_CLOSED)
+        print(f"error: {error.strerror}", file=sys.stderr)
+        sys.exit(1)
 
 
 def _main() -> None:
@@ -95,11 +102,12 @@ def _main() -> None:
     from elbolab.cli.cluster.requeue import requeueing
     from elbolab.cli.errors import report
     from elbolab.cli.stopping import listening
+    from elbolab.cli.terminal import Unwritten
 
     try:
         with listening(), requeueing():
             _dispatch(command, args)
-    except BrokenPipeError:
+    except Unwritten:
         raise
     except BaseException as error:  # Ctrl-C reaches us as SystemExit from Lightning
         sys.exit(report(error, verbose=verbose, argv=[command, *args]))

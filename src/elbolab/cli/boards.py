@@ -87,7 +87,7 @@ def remeasured(run: RunDir) -> list[str]:
     if status is None or is_held(run.path) or not run.timing.is_file():
         return []
     cfg, best = read_config(run), {} if status["value"] is None else {_best(status["monitor"]): status["value"]}
-    results = results_of(run, json.loads(run.timing.read_text())["steps"] - 1, best)
+    results = results_of(run, json.loads(run.timing.read_text(encoding="utf-8"))["steps"] - 1, best)
     try:
         watching = boards(build_parts(cfg, "logger"))
         return [line for board in watching for line in _retold(board, cfg, results, failed=status["state"] == "failed")]
@@ -139,7 +139,7 @@ def title_of(name: str, sweep: Path, overrides: Sequence[str]) -> str:
         overrides: those of the job.
     """
     told = sweep / "sweep.json"
-    typed = json.loads(told.read_text())["command"] if told.is_file() else sys.argv[1:]
+    typed = json.loads(told.read_text(encoding="utf-8"))["command"] if told.is_file() else sys.argv[1:]
     fixed = {override.key_or_group for override in _read(typed) if not override.is_sweep_override()}
     own = (text for text in overrides if not {override.key_or_group for override in _read([text])} & fixed)
     return " ".join([name, *own])

@@ -10,7 +10,7 @@ import shutil
 import sys
 import warnings
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from elbolab.cli.arguments import directory_overrides, flags_first, is_multirun,
 from elbolab.cli.listing import split_args
 from elbolab.cli.paths import config_dir
 from elbolab.cli.stopping import Stopped, stop_of
+from elbolab.cli.terminal import prepare_output, unattended
 
 if TYPE_CHECKING:
     from elbolab.cli.sweep.parent import Running
@@ -37,6 +38,9 @@ PLAIN = {
     "_complete": "completion:complete",
 }
 """Commands that compose no configuration of their own: the function that takes their arguments, by module."""
+
+SHOW = {"-h", "--help", "--hydra-help", "-c", "--cfg", "-i", "--info", "--version", "-sc", "--shell-completion"}
+"""Flags with which Hydra prints something and runs nothing."""
 
 
 def run_command(command: str, args: list[str]) -> None:
@@ -75,12 +79,13 @@ def _run_hydra_command(command: str, args: list[str]) -> None:
     from elbolab.cli.sweep.parent import Refused, running
 
     args = flags_first(stages_added(args) if command == "train" else args)
+    only_shows = bool(SHOW & {arg.partition("=")[0] for arg in args})
     os.environ["HYDRA_FULL_ERROR"] = "1"
     added = directory_overrides(command, args)
     sys.argv = [sys.argv[0], *(args if is_multirun(args) else quote_paths(args)), *added]
     failures: list[Exception] = []
     try:
-        with running() as now:
+        with nullcontext() if only_shows else unattended(), running() as now:
             _run_hydra(command, failures, now)
             close(now, [command, *args])
     except Refused as refused:
@@ -122,10 +127,12 @@ def task_of(command: str, failures: list[Exception]) -> Callable[[Any], Any]:
         from hydra.core.hydra_config import HydraConfig
         from hydra.types import RunMode
 
+        prepare_output()  # here too: a launcher may have begun this process
         hydra = HydraConfig.get()
         folder, swept = Path(hydra.runtime.output_dir), hydra.mode is not RunMode.RUN
         try:
-            return _worked(command, cfg, folder, list(hydra.overrides.task), is_job=swept and command == "train")
+            with unattended():
+                return _worked(command, cfg, folder, list(hydra.overrides.task), is_job=swept and command == "train")
         except (KeyboardInterrupt, SystemExit) as error:
             _abandon(folder)
             raise _stopped(error, folder if command == "train" else None) from error

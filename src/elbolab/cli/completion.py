@@ -106,5 +106,5 @@ def _below(key: str, keys: Sequence[str]) -> list[str]:
 def _root_keys(dirs: Sequence[Path], command: str) -> list[str]:
     """The plain keys of ``conf/COMMAND.yaml``."""
     path = dirs[0] / f"{COMPOSES.get(command, command)}.yaml"
-    keys = re.findall(r"^(\w+): *\S", path.read_text(), re.MULTILINE) if path.is_file() else []
+    keys = re.findall(r"^(\w+): *\S", path.read_text(encoding="utf-8"), re.MULTILINE) if path.is_file() else []
     return [f"{key}=" for key in keys]

@@ -103,7 +103,7 @@ def check_added(overrides: Sequence[str], dirs: Sequence[Path]) -> None:
     Raises:
         ValueError: such a key; names the nearest that exist.
     """
-    text = "\n".join(path.read_text() for folder in dirs for path in folder.glob("*.yaml"))
+    text = "\n".join(path.read_text(encoding="utf-8") for folder in dirs for path in folder.glob("*.yaml"))
     in_root = re.findall(r"^(?:  - (?:optional )?)?(\w+):", text, re.MULTILINE)
     known = ["hydra", *read_choices(dirs), *in_root]
     for override in overrides:
@@ -181,7 +181,7 @@ def _users(group: str, dirs: Sequence[Path]) -> Iterator[tuple[str, str]]:
     """``posterior=denoising`` and the package, for every option whose defaults choose from ``group``."""
     for folder in dirs:
         for path in sorted(folder.glob("*/*.yaml")):
-            text = path.read_text()
+            text = path.read_text(encoding="utf-8")
             name, package = re.search(rf"- /?{group}@([\w.]+):", text), re.search(r"^# @package (\S+)", text)
             if name is not None:
                 own = package[1] if package else path.parent.name
@@ -236,4 +236,4 @@ def _owners(key: str, dirs: Sequence[Path]) -> list[str]:
     line = re.compile(rf"(?:^|[{{,])\s*{re.escape(last_part(key))}:", re.MULTILINE)
     group = key.partition(".")[0] if "." in key else "*"
     files = [path for folder in dirs for path in sorted(folder.glob(f"{group}/[!_]*.yaml"))]
-    return [f"{path.parent.name}={path.stem}" for path in files if line.search(path.read_text())]
+    return [f"{path.parent.name}={path.stem}" for path in files if line.search(path.read_text(encoding="utf-8"))]

@@ -62,6 +62,6 @@ def measure(run: Run, data: DataModule, cfg: DictConfig) -> str:
 def _timing(run: Run) -> dict[str, str]:
     if not run.dir.timing.is_file():
         return {}
-    timing = json.loads(run.dir.timing.read_text())
+    timing = json.loads(run.dir.timing.read_text(encoding="utf-8"))
     speed = f", {timing['images_per_s']:,.0f} images/s" if "images_per_s" in timing else ""
     return {"training": f"{timing['seconds']:.1f} s{speed}"}

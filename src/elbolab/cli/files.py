@@ -16,7 +16,7 @@ def write_atomically(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.tmp")
     try:
-        beside.write_text(text)
+        beside.write_text(text, encoding="utf-8")
     except OSError:
         beside.unlink(missing_ok=True)
         raise

@@ -158,7 +158,7 @@ def _state(folder: Path) -> State:
 def _config(folder: Path) -> dict[str, Any]:
     path = folder / "config.yaml"
     try:
-        return yaml.load(path.read_text(), Loader=_Loader) or {} if path.is_file() else {}
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader) or {} if path.is_file() else {}
     except yaml.YAMLError:
         return {}
 

@@ -53,14 +53,14 @@ def read_choices(dirs: Sequence[Path]) -> Choices:
 def groups_of(command: str, dirs: Sequence[Path]) -> Choices:
     """The groups that a command's own file chooses from; others belong to parts of it, or to other commands."""
     path = dirs[0] / f"{COMPOSES.get(command, command)}.yaml"
-    text = path.read_text() if path.is_file() else ""
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
     named = re.findall(r"^ *- (?:optional )?([\w/]+):", text, re.MULTILINE)
     return {group: options for group, options in read_choices(dirs).items() if group in named}
 
 
 def describe(path: Path) -> str:
     """The first comment line of a config that is no ``# @package``; empty where there is none."""
-    with path.open() as file:
+    with path.open(encoding="utf-8") as file:
         lines = (line[1:].strip() for line in file if line.startswith("#"))
         return next((line for line in lines if not line.startswith("@package")), "")
 

@@ -97,7 +97,7 @@ def _turn(run: RunDir) -> Iterator[None]:
         yield
         return
     with _waiting_for(beside, run.path):
-        trainer.write_text(_job())
+        trainer.write_text(_job(), encoding="utf-8")
         try:
             yield
         finally:
@@ -106,7 +106,7 @@ def _turn(run: RunDir) -> Iterator[None]:
 
 def _follow(run: RunDir, trainer: Path) -> None:
     """Until the stage is there, or rank 0 of this job begins to train it."""
-    while not run.weights.is_file() and not (trainer.is_file() and trainer.read_text() == _job()):
+    while not run.weights.is_file() and not (trainer.is_file() and trainer.read_text(encoding="utf-8") == _job()):
         time.sleep(POLL)
 
 

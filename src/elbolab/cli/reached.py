@@ -114,7 +114,7 @@ def _seconds(run: RunDir) -> float | None:
 
 
 def _json(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text()) if path.is_file() else {}
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
 def repetitions(runs: Iterable[Reached], content: Callable[[Reached], str]) -> list[list[Reached]]:

@@ -174,7 +174,7 @@ def git_revision() -> str | None:
     """The revision of the current folder, ``-dirty`` with changes, None outside a repository."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", timeout=5, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() if done.returncode == 0 else None
@@ -200,7 +200,7 @@ def with_paths(node: Any, old: str, new: str) -> Any:
 
 def read_spec(run: RunDir) -> Spec:
     """The saved spec."""
-    return Spec.from_json(json.loads(run.spec.read_text()))
+    return Spec.from_json(json.loads(run.spec.read_text(encoding="utf-8")))
 
 
 def save_weights(path: Path, module: nn.Module) -> None:

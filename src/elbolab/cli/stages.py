@@ -76,7 +76,7 @@ def keep(run: RunDir, stages: Stages) -> None:
             continue
         write_json(copy.spec, stage.spec.to_json())
         if stage.run.timing.is_file():
-            write_atomically(copy.timing, stage.run.timing.read_text())
+            write_atomically(copy.timing, stage.run.timing.read_text(encoding="utf-8"))
         keep(copy, stage.below)
         write_atomically(copy.config, OmegaConf.to_yaml(stage.cfg, resolve=True))
 

@@ -112,7 +112,7 @@ def newest_state(folder: Path) -> Path | None:
 def read_status(folder: Path) -> Status | None:
     """What the run says of itself; None where it says nothing."""
     try:
-        return json.loads((folder / STATUS).read_text())
+        return json.loads((folder / STATUS).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     except ValueError as error:
@@ -186,7 +186,7 @@ def has_moved(folder: Path) -> bool:
 def is_held(folder: Path) -> bool:
     """Whether somebody holds the lock of a run directory; looking takes the lock for a moment."""
     try:
-        with (folder / ".lock").open() as file:
+        with (folder / ".lock").open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False
@@ -216,7 +216,7 @@ def _written(folder: Path) -> float:
 def curves(folder: Path, columns: Sequence[str]) -> list[Mapping[str, str]]:
     """Those columns of ``metrics.csv``, complete lines alone; empty text where a row, or the file, has no value."""
     try:
-        text = (folder / "metrics.csv").read_text()
+        text = (folder / "metrics.csv").read_text(encoding="utf-8")
     except FileNotFoundError:
         return []
     reader = csv.DictReader(text[: text.rfind("\n") + 1].splitlines())

@@ -1,9 +1,191 @@
-"""What a command's output is read on."""
+"""What a command's output is read on: a terminal, a pipe or a file of any encoding, which may go away at any time."""
 
+import codecs
+import io
+import os
+import select
 import shutil
+import signal
 import sys
+import threading
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TextIO, final
+
+PLAIN = {
+    "±": "+-",
+    "−": "-",
+    "–": "-",
+    "—": "-",
+    "×": "x",
+    "·": ".",
+    "•": "*",
+    "…": "...",
+    "→": "->",
+    "←": "<-",
+    "≤": "<=",
+    "≥": ">=",
+    "≈": "~",
+    "∞": "inf",
+    "²": "^2",
+    "‘": "'",
+    "’": "'",
+    "“": '"',
+    "”": '"',
+    "\N{NO-BREAK SPACE}": " ",
+    **dict.fromkeys("─━╌═╴╶╸╺", "-"),
+    **dict.fromkeys("│┃║╷╵╎", "|"),
+}
+"""Characters that are written in another way where the encoding does not have them."""
+
+FRAMES, BLOCKS = range(0x2500, 0x2580), range(0x2580, 0x25A0)
+"""Corners and crossings of tables, and what progress bars are made of."""
+
+ESCAPED = range(0xDC80, 0xDD00)
+"""Bytes of file names and arguments that are no text, as Python keeps them (PEP 383)."""
+
+PLAINLY = "elbolab.plainly"
+"""The name of `encode_plainly` among the error handlers of Python's codecs."""
 
 
 def terminal_width() -> int | None:
     """Columns of the terminal that stdout goes to; None where it goes to a file or a pipe."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def encode_plainly(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Writes a character that an encoding does not have as others that it has; an error handler of `codecs`."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    character = error.object[error.start]
+    if ord(character) in ESCAPED:
+        return bytes([ord(character) - 0xDC00]), error.start + 1
+    return plain(character), error.start + 1
+
+
+def plain(character: str) -> str:
+    """A character in ASCII: its table's, the letter without its accent, the name of a Greek letter, else ``?``."""
+    if character in PLAIN:
+        return PLAIN[character]
+    if ord(character) in FRAMES:
+        return "+"
+    if ord(character) in BLOCKS:
+        return "#"
+    letter = unicodedata.normalize("NFD", character)[0]
+    if letter.isascii():
+        return letter
+    name = unicodedata.name(character, "")
+    return name.rpartition(" ")[2].lower() if name.startswith("GREEK SMALL LETTER ") else "?"
+
+
+@final
+class Unwritten(OSError):
+    """What a command prints cannot be written: its reader is gone, or the disk full."""
+
+
+@final
+class Output(io.FileIO):
+    """A file descriptor that a command prints to.
+
+    Attributes:
+        is_needed: whether a write that fails is an error: what is printed is all that the command does.
+    """
+
+    def __init__(self, descriptor: int, *, is_needed: bool) -> None:
+        super().__init__(descriptor, "w", closefd=False)
+        self.is_needed = is_needed
+
+    def write(self, data: Any, /) -> int:
+        """Writes all of ``data``; waits for a slow reader, whether or not the descriptor would.
+
+        Raises:
+            Unwritten: that failed, and what is printed is needed.
+        """
+        left = memoryview(data).cast("B")
+        size = len(left)
+        try:
+            while left:
+                written = super().write(left)
+                if written is None:
+                    select.select([], [self], [])
+                left = left[written or 0 :]
+        except OSError as error:
+            if self.is_needed:
+                raise Unwritten(error.errno, f"stdout cannot be written: {error.strerror}") from error
+        return size
+
+
+def prepare_output() -> None:
+    """Makes stdout and stderr show every character in some way, and outlive their readers.
+
+    Only where `unattended` begins is nothing raised any more that stdout cannot write. Streams that are no files of the
+    system, those of a notebook or a test, stay as they are.
+    """
+    codecs.register_error(PLAINLY, encode_plainly)
+    _open_descriptors()
+    sys.stdout = _prepared(sys.stdout, 1, is_needed=True)
+    sys.stderr = _prepared(sys.stderr, 2, is_needed=False)
+
+
+def _open_descriptors() -> None:
+    """Opens closed standard descriptors on nothing (``>&-``): else the next file would take what is printed."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
+
+
+def _prepared(stream: TextIO | None, descriptor: int, *, is_needed: bool) -> TextIO:
+    """The stream in the place of ``stream``, which is None where its descriptor was closed when Python started."""
+    if stream is None:
+        return io.TextIOWrapper(io.BufferedWriter(Output(descriptor, is_needed=False)), "utf-8", PLAINLY)
+    if not isinstance(stream, io.TextIOWrapper) or type(_raw(stream)) is not io.FileIO:
+        return stream
+    stream.reconfigure(errors=PLAINLY)  # for whoever holds it already
+    output = Output(stream.fileno(), is_needed=is_needed)
+    return io.TextIOWrapper(
+        output if stream.buffer is _raw(stream) else io.BufferedWriter(output),  # type: ignore[arg-type]
+        encoding=stream.encoding,
+        errors=PLAINLY,
+        line_buffering=stream.line_buffering,
+        write_through=stream.write_through,
+    )
+
+
+def _raw(stream: TextIO) -> Any:
+    """What lies below a stream's buffer, or in its place (`python -u`); None of a stream without one."""
+    buffer = getattr(stream, "buffer", None)
+    return getattr(buffer, "raw", buffer)
+
+
+@contextmanager
+def unattended() -> Iterator[None]:
+    """Within, neither a reader that goes away nor a terminal that hangs up ends a command: its work is in its files."""
+    with _unneeded(sys.stdout), _deaf_to_hangups():
+        yield
+
+
+@contextmanager
+def _unneeded(stream: TextIO) -> Iterator[None]:
+    output = _raw(stream)
+    if not isinstance(output, Output):
+        yield
+        return
+    before, output.is_needed = output.is_needed, False
+    try:
+        yield
+    finally:
+        stream.flush()
+        output.is_needed = before
+
+
+@contextmanager
+def _deaf_to_hangups() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():  # which alone may set handlers
+        yield
+        return
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)

@@ -88,7 +88,7 @@ def _reported(cfg: DictConfig, run: RunDir, overrides: Sequence[str]) -> float:
     begun(run.path, monitor=cfg.monitor, mode=cfg.mode, epochs=cfg.trainer.max_epochs, overrides=overrides)
     try:
         with together():
-            state, value = _train(cfg, run)
+            state, value, said = _train(cfg, run)
     except BaseException as error:
         with suppress(OSError):  # a full disk is what ended it
             if earlier is not None and earlier["state"] == "finished" and not has_moved(run.path):
@@ -97,6 +97,8 @@ def _reported(cfg: DictConfig, run: RunDir, overrides: Sequence[str]) -> float:
                 ended(run.path, *_how(error, cfg, run))
         raise
     ended(run.path, state, value=value)
+    for line in said:
+        print(line)
     return value
 
 
@@ -115,8 +117,8 @@ def _how(error: BaseException, cfg: DictConfig, run: RunDir) -> tuple[str, str |
     return "interrupted" if is_good and not isinstance(error, NotFinite) else state, message
 
 
-def _train(cfg: DictConfig, run: RunDir) -> tuple[str, float]:
-    """Trains, and measures what was not pruned; the state that the run ends in, and its value."""
+def _train(cfg: DictConfig, run: RunDir) -> tuple[str, float, list[str]]:
+    """Trains, and measures what was not pruned; the state that the run ends in, its value, and what there is to say."""
     L.seed_everything(check_seed(cfg.seed), workers=True, verbose=False)
     data = build_data(cfg)
     check_net(cfg, data.spec)
@@ -139,13 +141,11 @@ def _train(cfg: DictConfig, run: RunDir) -> tuple[str, float]:
         value = fit(cfg, run, data, model, trainer, begin)
         trainer.strategy.barrier()  # the weights are written
         if was_pruned(trainer):
-            return "pruned", value
+            return "pruned", value, []
         trained = load_run(run.path, trainer.strategy.root_device)
         told = measure(trained, data, cfg)  # on every rank: they share the work
         conclude(run, trainer, cfg.monitor, value)
-    if trainer.is_global_zero:
-        print(told, *lines, sep="\n")
-    return "finished", value
+    return "finished", value, [told, *lines]
 
 
 def start(run: RunDir, cfg: DictConfig, spec: Spec, stages: Stages) -> None:

@@ -47,7 +47,7 @@ def print_sweep(args: Sequence[str]) -> None:
     path = Path(options.out)
     if path.exists():
         raise FileExistsError(f"--out {path} is there already: name another file, or remove it")
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     print(f"{path}; begin with: wandb sweep {path}, and then on every machine: wandb agent ID")
 
 

@@ -31,6 +31,6 @@ def free_memory(device: torch.device) -> int:
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     if MEMINFO.is_file():
-        fields = dict(line.split(":") for line in MEMINFO.read_text().splitlines())
+        fields = dict(line.split(":") for line in MEMINFO.read_text(encoding="utf-8").splitlines())
         return int(fields["MemAvailable"].split()[0]) * 1024
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

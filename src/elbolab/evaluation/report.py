@@ -127,7 +127,7 @@ def read_report(path: Path) -> Report:
         ValueError: the file holds no report.
     """
     try:
-        report = json.loads(path.read_text())
+        report = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(f"{path} is no evaluation report ({error}); remove it and evaluate again") from error
     check(report)
@@ -147,7 +147,7 @@ def write_report(path: Path, report: Report) -> Report:
     check(report)
     merged = (read_report(path) if path.exists() else {}) | report
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(merged, indent=2, sort_keys=True, allow_nan=False) + "\n")
+    temporary.write_text(json.dumps(merged, indent=2, sort_keys=True, allow_nan=False) + "\n", encoding="utf-8")
     temporary.replace(path)
     return merged
 

@@ -45,7 +45,7 @@ def _composed(folder: Path, dirs: Sequence[Path]) -> tuple[HydraContext, DictCon
     """The sweep's configuration, as its command composed it."""
     from elbolab.cli.paths import config_dir
 
-    command = json.loads((folder / SWEEP).read_text())["command"]
+    command = json.loads((folder / SWEEP).read_text(encoding="utf-8"))["command"]
     search = [f"hydra.searchpath=[{','.join(f'file://{path.resolve()}' for path in dirs)}]"] if dirs else []
     hydra = Hydra.create_main_hydra2("train", create_config_search_path(str(config_dir())))
     own = [word for word in command if not word.startswith("hydra.sweep.dir=")]

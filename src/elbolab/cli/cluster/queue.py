@@ -73,7 +73,9 @@ def check_present() -> None:
 
 def doubt(script: str) -> str | None:
     """Why SLURM could not begin a job as things are, in its own words; None where it could. Nothing is submitted."""
-    done = subprocess.run(["sbatch", "--test-only"], input=script, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["sbatch", "--test-only"], input=script, capture_output=True, encoding="utf-8", errors="replace", check=False
+    )
     return None if done.returncode == 0 else done.stderr.strip().removeprefix("allocation failure: ")
 
 
@@ -85,4 +87,4 @@ def has_all(partition: str | None) -> bool:
 
 
 def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)

@@ -102,7 +102,9 @@ def requeue(job: str) -> None:
     if limit is not None and times >= int(limit):
         log.error("the time is up, and job %s was requeued %d times (max_requeues): it ends here", job, times)
         return
-    done = subprocess.run(["scontrol", "requeue", job], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["scontrol", "requeue", job], capture_output=True, encoding="utf-8", errors="replace", check=False
+    )
     if done.returncode == 0:
         log.info("the time is up: the state is saved, and job %s is requeued", job)
     else:

@@ -94,7 +94,7 @@ class Slurm(Backend):
 
     def _queued(self, nums: set[int]) -> dict[int, str]:
         path = self.folder / "jobs.json"
-        known = json.loads(path.read_text()) if path.is_file() else {}
+        known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         ids = {int(num): job for num, job in known.items() if int(num) in nums}
         told = seen(set(ids.values())) if ids else {}
         return {num: job for num, job in ids.items() if not told[job].has_ended}

@@ -64,7 +64,7 @@ def _table(path: Path) -> dict[str, list[str]]:
     """The columns of a ``metrics.csv``, complete lines alone."""
     if not path.is_file():
         return {}
-    text = path.read_text()
+    text = path.read_text(encoding="utf-8")
     rows = list(csv.reader(text[: text.rfind("\n") + 1].splitlines()))
     return (
         {name: list(column) for name, column in zip(rows[0], zip(*rows[1:], strict=False), strict=False)}

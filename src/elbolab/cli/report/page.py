@@ -143,7 +143,11 @@ def _command(entries: Sequence[Entry]) -> str | None:
     """What the sweep's user typed, where all runs are of one sweep."""
     folders = {entry.folder.parent for entry in entries}
     try:
-        words = json.loads((folders.pop() / "sweep.json").read_text())["command"] if len(folders) == 1 else []
+        words = (
+            json.loads((folders.pop() / "sweep.json").read_text(encoding="utf-8"))["command"]
+            if len(folders) == 1
+            else []
+        )
     except (OSError, ValueError, KeyError):
         return None
     typed = ["-m" if word == "hydra.mode=MULTIRUN" else word for word in words]
@@ -179,4 +183,4 @@ def duration(seconds: float | None) -> str:
 
 
 def _file(name: str) -> str:
-    return (HERE / name).read_text()
+    return (HERE / name).read_text(encoding="utf-8")

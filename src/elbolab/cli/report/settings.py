@@ -60,7 +60,7 @@ def environments(entries: Sequence[Entry]) -> Settings:
 
 def _environment(folder: Path) -> dict[str, Any]:
     try:
-        return json.loads((folder / "environment.json").read_text())
+        return json.loads((folder / "environment.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
 

@@ -89,7 +89,7 @@ def _chosen(folder: Path, name: str, status: dict[str, Any]) -> float:
 
 def _measured(folder: Path, split: str, name: str) -> float:
     path = folder / "evaluation.json"
-    measured = json.loads(path.read_text()).get(split, {})
+    measured = json.loads(path.read_text(encoding="utf-8")).get(split, {})
     if name not in measured:
         known = f"it has {', '.join(measured)}" if measured else "add evaluation.splits=[val]"
         raise ValueError(f"{path} has no {split}.{name}: {known}")

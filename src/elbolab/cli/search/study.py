@@ -178,8 +178,8 @@ def _created(
 def _describe(study: optuna.Study, folder: Path, record: Mapping[str, Any]) -> None:
     token = folder / TOKEN
     if not token.is_file():
-        token.write_text(uuid.uuid4().hex)
-    study.set_user_attr(DIRECTORY, token.read_text())
+        token.write_text(uuid.uuid4().hex, encoding="utf-8")
+    study.set_user_attr(DIRECTORY, token.read_text(encoding="utf-8"))
     for key, value in record.items():
         study.set_user_attr(key, value)
     study.set_user_attr(RECORD, sorted(record))  # last: what it names is there
@@ -188,7 +188,7 @@ def _describe(study: optuna.Study, folder: Path, record: Mapping[str, Any]) -> N
 def _check_same(study: optuna.Study, place: str, folder: Path, record: Mapping[str, Any]) -> None:
     attributes = study.user_attrs
     token = folder / TOKEN
-    if not token.is_file() or token.read_text() != attributes[DIRECTORY]:
+    if not token.is_file() or token.read_text(encoding="utf-8") != attributes[DIRECTORY]:
         raise ValueError(
             f"the study {study.study_name} in {shown(place)} has its trials in another directory: name that as "
             "hydra.sweep.dir (all workers of a study share it), or choose another hydra.sweeper.study"

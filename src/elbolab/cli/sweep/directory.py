@@ -72,7 +72,9 @@ def read_sweep(folder: Path) -> Sweep | None:
     if not path.is_file():
         return None
     try:
-        return Sweep(folder, [Job(job["num"], job["overrides"]) for job in json.loads(path.read_text())["jobs"]])
+        return Sweep(
+            folder, [Job(job["num"], job["overrides"]) for job in json.loads(path.read_text(encoding="utf-8"))["jobs"]]
+        )
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is no description of a sweep ({error}): choose another hydra.sweep.dir") from error
 

@@ -160,5 +160,5 @@ def _row(folder: Path, job: Job, told: Mapping[str, str], state: State) -> dict[
 def _measured(folder: Path) -> dict[str, Any]:
     """``test/elbo`` and the others of every split; one value a dimension as a list in brackets."""
     path = folder / "evaluation.json"
-    report = json.loads(path.read_text()) if path.is_file() else {}
+    report = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     return {f"{split}/{name}": told["value"] for split in report for name, told in report[split].items()}

@@ -93,7 +93,7 @@ def _recorded(error: Exception, folder: Path, cfg: DictConfig, overrides: Sequen
 
 
 def _logged(error: Exception, folder: Path) -> None:
-    with suppress(OSError), (folder / "log.txt").open("a") as file:  # a full disk is what ended it
+    with suppress(OSError), (folder / "log.txt").open("a", encoding="utf-8") as file:  # a full disk is what ended it
         traceback.print_exception(error, file=file)
 
 

@@ -83,5 +83,7 @@ def visible_gpus() -> list[str]:
     command = shutil.which("nvidia-smi")
     if command is None:
         return []
-    listed = subprocess.run([command, "-L"], capture_output=True, text=True, check=False, timeout=30)
+    listed = subprocess.run(
+        [command, "-L"], capture_output=True, encoding="utf-8", errors="replace", check=False, timeout=30
+    )
     return [str(i) for i, line in enumerate(line for line in listed.stdout.splitlines() if line.startswith("GPU "))]

@@ -159,7 +159,12 @@ def _begin(words: list[str], share: Share, log: Path, *pipes: int) -> subprocess
     What is variable of the environment is there before Python starts, and so before torch is imported.
     """
     paths = [str(Path(elbolab.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = {"PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1", **share.environment}
+    environment = {
+        "PYTHONPATH": os.pathsep.join(paths),
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONIOENCODING": "utf-8",  # what it prints goes into a log, whatever the terminal
+        **share.environment,
+    }
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as out:
         process = subprocess.Popen(

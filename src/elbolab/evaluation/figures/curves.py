@@ -61,7 +61,7 @@ Curves = dict[str, tuple[NDArray, NDArray]]
 
 def read_metrics(path: Path) -> Curves:
     """The columns of a `metrics.csv`, each at the steps at which it has a value; empty ones are absent."""
-    with path.open(newline="") as file:
+    with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     columns = [name for name in (rows[0] if rows else ()) if name not in ("step", "epoch")]
     return {name: _column(rows, name) for name in columns if any(row[name] for row in rows)}

@@ -19,7 +19,7 @@ def read_kl(path: Path) -> tuple[NDArray, NDArray]:
     """Steps (T,) and the KL of every dimension at each, (T, D); of a file that is not there, none."""
     rows = []
     if path.is_file():
-        with path.open(newline="") as file:
+        with path.open(encoding="utf-8", newline="") as file:
             rows = [[float(value) for value in row] for row in list(csv.reader(file))[1:]]
     table = np.array(rows).reshape(len(rows), -1 if rows else 2)
     return table[:, 0], table[:, 2:]
