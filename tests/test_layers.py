@@ -8,6 +8,7 @@ import pytest
 SRC = Path(__file__).parents[1] / "src" / "elbolab"
 LAYER = {
     "batch": 0,
+    "common": 0,
     "nets": 0,
     "metrics": 0,
     "distributions": 1,

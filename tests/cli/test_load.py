@@ -6,6 +6,7 @@ import torch
 from tests.cli.conftest import QUICK, Shell
 
 import elbolab
+from elbolab.common.rng import isolated_rng, seed_of
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +55,14 @@ def test_conditions_are_asked_for_and_taken(conditional):
             ask()
 
 
+def test_the_seed_of_samples_is_not_the_users_own_stream(run):
+    torch.manual_seed(1)
+    bare = run.densities.generate(3).mean
+    assert torch.equal(run.sample(3, seed=1), run.sample(3, seed=1))
+    assert not torch.allclose(run.sample(3, seed=1), bare)
+    assert not torch.allclose(run.sample(3, seed=1), run.sample(3, seed=2))
+
+
 @pytest.mark.parametrize("shape", [(3, 9), (10,), (3, 1, 10)])
 def test_conditions_of_another_size_are_refused(conditional, shape):
     given = torch.ones(shape)
@@ -74,8 +83,8 @@ def test_a_label_is_drawn_by_name(conditional, finished, monkeypatch):
     shell = Shell(conditional.dir.path.parent)
     shell("sample", "run=run", "num=3", "label=7", "out=sevens")
     given = torch.nn.functional.one_hot(torch.tensor([7] * 3), 10).float()
-    torch.manual_seed(0)
-    means = conditional.densities.generate(1, given).mean[0].detach().numpy()
+    with isolated_rng(torch.device("cpu"), seed_of("samples", 0)):
+        means = conditional.densities.generate(1, given).mean[0].detach().numpy()
     np.testing.assert_allclose(np.load(shell.folder / "sevens" / "samples.npz")["means"], means, atol=1e-6)
     for label, message in (("10", "classes 0 to 9"), ("x", "label=x: give the number of a class, or null")):
         assert message in shell("sample", "run=run", f"label={label}", fails=True)

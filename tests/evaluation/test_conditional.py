@@ -10,6 +10,7 @@ from tests.conditional_gaussian import conditional_gaussian
 from tests.helpers import BITS, LABELLED, mlp, regression, small_cvae, small_densities
 
 from elbolab.batch import Batch
+from elbolab.common.rng import seed_device, seed_of
 from elbolab.densities.denoising import DenoisingLayer
 from elbolab.densities.terms import Undefined
 from elbolab.distributions.conditional import Head, StandardNormal
@@ -57,9 +58,7 @@ def test_draws_from_the_prior_are_averaged_as_probabilities():
     model = conditional_gaussian(num=3)
     x, c = model.batch.x, model.batch.given[0]
     with torch.random.fork_rng():
-        from elbolab.evaluation.seeded import seed_noise
-
-        seed_noise(x.device, 4, 0)  # the first group of seed 4
+        seed_device(x.device, seed_of("importance sampling", 4, 0))  # the first group of seed 4
         model.densities.terms(x, c)
         z = model.densities.prior(c).sample((25,))
     expected = model.densities.decode(z, c).log_prob(x).exp().mean(0).log()

@@ -10,6 +10,7 @@ from tests.models.registry import class_autoencoder, group_autoencoder, make, st
 from tests.models.registry import labelled as latent_class
 
 from elbolab.batch import Batch, Canvas, Spec, Support
+from elbolab.common.rng import isolated_rng, seed_of
 from elbolab.data.quadrants import assemble, seen_mask
 from elbolab.densities.autoencoder import Autoencoder
 from elbolab.densities.recurrent import Recurrent
@@ -90,8 +91,7 @@ def test_rows_share_the_noise_and_columns_the_class(prior):
     noise = None
     for c in range(3):
         label = torch.eye(3)[c].expand(num, 3)
-        with torch.random.fork_rng():
-            torch.manual_seed(5)
+        with isolated_rng(torch.device("cpu"), seed_of("samples by label", 5)):
             z = model.prior(label[:1]).sample((num,))[:, 0]
         p = model.prior(label).base_dist
         eps = (z - p.mean) / p.stddev
@@ -127,8 +127,7 @@ def test_completions_show_the_image_what_is_seen_the_guess_and_eight_draws():
     np.testing.assert_allclose(drawn[:, 0], whole(x))
     np.testing.assert_allclose(drawn[:, 1], whole(torch.full_like(x, 0.5)))
     np.testing.assert_allclose(drawn[:, 2], whole(model.first_guess(seen)), atol=1e-6)
-    with torch.random.fork_rng():
-        torch.manual_seed(5)
+    with isolated_rng(torch.device("cpu"), seed_of("completions", 5)):
         model.first_guess(seen)
         means = model.generate(8, seen).mean
     for i in range(8):
@@ -179,8 +178,7 @@ def test_whole_data_have_no_completions():
 def test_arrays_of_a_label_are_drawn_under_it():
     model = labelled()
     arrays = sample_arrays(model, [data(LABELS)], num=5, seed=3, label=2)
-    with torch.random.fork_rng():
-        torch.manual_seed(3)
+    with isolated_rng(torch.device("cpu"), seed_of("samples", 3)):
         p = model.generate(1, torch.eye(3)[2].expand(5, 3))
     np.testing.assert_allclose(arrays["means"], p.mean[0].detach(), atol=1e-6)
     assert arrays["samples"].shape == (5, 1, 6, 5)
@@ -247,8 +245,7 @@ def test_a_supervised_adversarial_autoencoder_draws_by_the_label_of_its_decoder(
     densities = make("aae, supervised").densities
     batch = Batch(torch.eye(6), (torch.eye(3).repeat(2, 1),))
     means = [sample_arrays(densities, [batch], num=5, seed=3, label=c)["means"] for c in (0, 1)]
-    with torch.random.fork_rng():
-        torch.manual_seed(3)
+    with isolated_rng(torch.device("cpu"), seed_of("samples", 3)):
         expected = densities.generate(1, torch.eye(3)[1].expand(5, 3)).mean[0].detach()
     np.testing.assert_allclose(means[1], expected, atol=1e-6)
     assert not np.allclose(*means)

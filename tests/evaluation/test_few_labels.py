@@ -74,7 +74,7 @@ def test_without_labels_or_with_one_class_there_is_nothing(data):
 def test_the_error_of_a_model_that_names_classes(build, data):
     densities = build()
     error = classification_quantities(densities, data.batches("test"), seed=0)["error"]
-    with evaluating(densities, 0):
+    with evaluating(densities, "classification", 0):
         wrong = [densities.log_class_probs(b.x).argmax(1) != b.y for b in data.batches("test")]
     assert error.value == pytest.approx(torch.cat(wrong).double().mean().item())
     assert (error.n, error.unit) == (20, "fraction")

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, MultivariateNormal, Normal
 
 from elbolab.batch import Batch, Spec, Support
+from elbolab.common.rng import seed_device, seed_of
 from elbolab.densities.base import Densities
 from elbolab.densities.single_layer import SingleLayer
 from elbolab.densities.terms import Sampled, Terms, Undefined
@@ -25,7 +26,6 @@ from elbolab.evaluation.likelihood import (
     likelihood_quantities,
 )
 from elbolab.evaluation.quantity import mean_of
-from elbolab.evaluation.seeded import seed_noise
 from elbolab.nets.mlp import MLP
 
 NOISE = 0.5
@@ -166,7 +166,7 @@ def test_estimator_is_the_logarithm_of_the_mean_weight():
     densities, batches, _ = linear_gaussian(factor=1.5, num=1)
     x, q = batches[0].x, densities.posterior(batches[0].x)
     with torch.random.fork_rng():
-        seed_noise(x.device, 5, 0)  # the first group of seed 5
+        seed_device(x.device, seed_of("importance sampling", 5, 0))  # the first group of seed 5
         densities.terms(x)
         z = q.sample((30,))
     w = (densities.decode(z).log_prob(x) + densities.prior().log_prob(z) - q.log_prob(z)).exp()

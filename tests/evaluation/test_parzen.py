@@ -7,6 +7,7 @@ from tests.models.registry import adversarial, autoencoder
 from torch.distributions import Independent, Normal
 
 from elbolab.batch import Batch
+from elbolab.common.rng import isolated_rng, seed_of
 from elbolab.evaluation.parzen import SCALES, parzen_quantities
 from elbolab.metrics.parzen import parzen_log_density
 
@@ -29,8 +30,8 @@ def test_it_is_measured_where_it_is_asked_for_with_the_width_that_validation_lik
     densities, batch = adversarial(), Batch(torch.randint(2, (40, 6)).float())
     assert parzen_quantities(densities, [batch], [batch], seed=0, num_samples=None) == {}
     found = parzen_quantities(densities, [batch], [batch], seed=0, num_samples=30)["parzen_log_lik"]
-    torch.manual_seed(0)
-    samples = densities.eval().generate(30).mean.detach()
+    with isolated_rng(torch.device("cpu"), seed_of("parzen windows", 0)):
+        samples = densities.eval().generate(30).mean.detach()
     best = parzen_log_density(batch.x, samples, SCALES).mean(1).max()
     assert found.value == pytest.approx(best.item(), rel=1e-5)
     assert (found.k, found.n, found.unit) == (30, 40, "nats")

@@ -15,7 +15,7 @@ def module() -> nn.Module:
 
 
 def test_inside_everything_evaluates_without_gradients(module):
-    with evaluating(module, seed=0):
+    with evaluating(module, "test", 0):
         assert not any(part.training for part in module.modules())
         assert not module(torch.ones(1, 2)).requires_grad
 
@@ -27,18 +27,18 @@ def fail_after_drawing():
 
 def test_outside_nothing_has_changed_even_after_an_error(module):
     state = torch.get_rng_state()
-    with pytest.raises(RuntimeError, match="boom"), evaluating(module, seed=0):
+    with pytest.raises(RuntimeError, match="boom"), evaluating(module, "test", 0):
         fail_after_drawing()
     assert torch.equal(torch.get_rng_state(), state)
     assert [part.training for part in module.modules()] == [True, True, False]
     assert torch.is_grad_enabled()
 
 
-def test_noise_depends_on_the_seed_alone(module):
+def test_noise_depends_on_its_stream_alone(module):
     draws = []
     for seed in (3, 3, 4):
         torch.rand(7)
-        with evaluating(module, seed):
+        with evaluating(module, "test", seed):
             draws.append(torch.rand(2))
     assert torch.equal(draws[0], draws[1])
     assert not torch.equal(draws[0], draws[2])
@@ -69,7 +69,7 @@ def rounded(request):
 def test_nothing_is_rounded_while_evaluating(module, rounded):
     before = rounding()
     assert "tf32" in before[0]
-    with evaluating(module, seed=0):
+    with evaluating(module, "test", 0):
         assert not {"tf32", "bf16"} & set(rounding())
     assert rounding() == before
 

@@ -7,6 +7,7 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelSummary
 from tests.helpers import Bits, adam, fit, small_densities, small_vae, weights
 from torch.distributions import Distribution
 
+from elbolab.common.rng import seed_of
 from elbolab.models.beta_vae import BetaVAE
 from elbolab.training.guard import Guard, NotFinite
 from elbolab.training.newest import Newest
@@ -87,7 +88,7 @@ def test_validation_is_the_mean_over_data_and_leaves_training_alone():
     assert torch.equal(weights(watched), weights(unwatched))
     data, total = Bits(batch_size=10, eval_batch_size=10), 0.0
     for position, batch in enumerate(data.batches("val")):
-        torch.manual_seed(20131220 + position)
+        torch.manual_seed(seed_of("validation", position))
         total += watched.report(batch)["elbo"].item() * len(batch.x)
     assert trainer.callback_metrics["val/elbo"].item() == pytest.approx(total / 25, rel=1e-6)
 

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from lightning.pytorch.callbacks import Callback
 from tests.helpers import Bits, fit, small_vae
 
-from elbolab.data.blocks import generator
+from elbolab.common.rng import training_generator
 
 EPOCHS, B = 3, 10
 
@@ -30,9 +30,9 @@ def reference():
     names = ("posterior.net.layers.0", "posterior.net.layers.2", "likelihood.net.layers.0", "likelihood.net.layers.2")
     layers = [(w[f"{name}.weight"], w[f"{name}.bias"]) for name in names]
     adam, losses = torch.optim.Adam(w.values(), lr=1e-2), []
-    torch.manual_seed(generator(torch.initial_seed(), 0).initial_seed())
+    torch.manual_seed(training_generator(torch.initial_seed(), 0).initial_seed())
     for epoch in range(EPOCHS):
-        order = torch.randperm(130, generator=generator(0, epoch))
+        order = torch.randperm(130, generator=training_generator(0, epoch))
         for rows in order.split(B):
             out = F.linear(torch.tanh(F.linear(x[rows], *layers[0])), *layers[1])
             mean, log_variance = out[:, :2], out[:, 2:]

@@ -72,7 +72,7 @@ class Figures(Callback):
         """Draws, before the module puts training's weights back."""
         if (batch := self.data.taken()) is not None:
             densities: Any = pl_module.densities
-            with evaluating(densities, self.seed):
+            with evaluating(densities, "figures", self.seed):
                 figures = self.draw(densities, [batch], seed=self.seed)
             images = {f"figures/{name}": picture(figure) for name, figure in figures.items()}
             for board in boards(trainer.loggers):

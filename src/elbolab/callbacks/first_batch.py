@@ -5,7 +5,7 @@ from typing import Any, final
 import torch
 
 from elbolab.batch import Batch
-from elbolab.training.rng import isolated_rng
+from elbolab.common.rng import isolated_rng, seed_of
 
 
 @final
@@ -22,7 +22,7 @@ class FirstBatch:
 
     def keep(self, block: Any, device: torch.device) -> None:
         """Keeps the first batch of a block."""
-        with isolated_rng(device, self.seed):
+        with isolated_rng(device, seed_of("first batch", self.seed)):
             self._batch = next(iter(block))
 
     def taken(self) -> Batch | None:

@@ -8,7 +8,7 @@ import torch
 from omegaconf import DictConfig
 
 from elbolab.batch import LABELS_NEEDED, LABELS_UNSEEN, Batch, Semi, Spec
-from elbolab.data.blocks import generator
+from elbolab.common.rng import generator
 from elbolab.data.fetch import Rows
 from elbolab.data.module import DataModule
 from elbolab.evaluation.seeded import evaluating
@@ -58,7 +58,7 @@ def check_monitors(cfg: DictConfig, model: ElboModule, data: DataModule) -> None
     Raises:
         ValueError: a callback or a schedule monitors what the model does not report; names what it does.
     """
-    with evaluating(model, seed=0):
+    with evaluating(model, "check of monitors", 0):
         reported = [f"val/{name}" for name in model.report(_two(data))]
     for key, monitor in _monitors(cfg):
         if monitor is not None and not monitor.startswith("train/") and monitor not in reported:
@@ -75,7 +75,7 @@ def _monitors(cfg: DictConfig) -> Iterator[tuple[str, Any]]:
 
 def _two(data: DataModule) -> Batch:
     cpu = torch.device("cpu")
-    return data.finish("val", cpu, generator(0))(Rows.of(data.arrays("val").rows(np.arange(2))))
+    return data.finish("val", cpu, generator("check of monitors"))(Rows.of(data.arrays("val").rows(np.arange(2))))
 
 
 def goals(cfg: DictConfig) -> dict[str, str]:

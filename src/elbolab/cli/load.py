@@ -15,9 +15,9 @@ from elbolab.cli.arguments import existing
 from elbolab.cli.build import build_data, build_densities
 from elbolab.cli.run_dir import RunDir, load_weights, read_config, read_spec
 from elbolab.cli.stages import blanks, kept
+from elbolab.common.rng import isolated_rng, seed_of
 from elbolab.data.module import DataModule
 from elbolab.densities.base import Densities
-from elbolab.training.rng import isolated_rng
 
 Values = Tensor | NDArray
 """Data or conditions as a notebook has them; they are cast to the dtype of the weights and moved to their device."""
@@ -58,7 +58,7 @@ class Run:
         Raises:
             Undefined: the model has no prior.
         """
-        with isolated_rng(self.device, seed):
+        with isolated_rng(self.device, None if seed is None else seed_of("samples", seed)):
             return self.densities.generate(num, *self._conditions(given)).mean
 
     @torch.no_grad()

@@ -14,9 +14,9 @@ from elbolab.cli.arguments import existing
 from elbolab.cli.build import build_densities
 from elbolab.cli.nearest import last_part
 from elbolab.cli.run_dir import RunDir, read_config, read_spec, write_atomically, write_json
+from elbolab.common.rng import isolated_rng
 from elbolab.densities.base import Densities
 from elbolab.densities.frozen import freeze
-from elbolab.training.rng import isolated_rng
 
 
 @final

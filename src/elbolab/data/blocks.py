@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Any, Generic, Self, TypeVar, final
 
-import numpy as np
 import torch
 from torch import Tensor
+
+from elbolab.common.rng import training_generator
 
 Item = TypeVar("Item")
 
@@ -82,7 +83,7 @@ class Order(Ordering):
         return list(indices[self.rank :: self.world][: len(self)])
 
     def _shuffled(self, epoch: int, device: torch.device | str) -> list[Tensor]:
-        permutation = torch.randperm(self.n, generator=generator(self.seed, epoch)).to(device)
+        permutation = torch.randperm(self.n, generator=training_generator(self.seed, epoch)).to(device)
         steps = list(permutation.split(self.batch_size * self.world))
         repeated = torch.arange(-len(steps[-1]) % self.world, device=device) % self.n
         steps[-1] = torch.cat([steps[-1], permutation[repeated]])
@@ -90,12 +91,6 @@ class Order(Ordering):
 
     def _limited(self, count: int) -> int:
         return count if self.limit is None else min(count, self.limit)
-
-
-def generator(*words: int, device: torch.device | str = "cpu") -> torch.Generator:
-    """A generator seeded with a hash of ``words``, so that neighbouring seeds and epochs are unrelated."""
-    state = np.random.SeedSequence(words).generate_state(1, np.uint64)[0]
-    return torch.Generator(device).manual_seed(int(state >> np.uint64(1)))
 
 
 @final

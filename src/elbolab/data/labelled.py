@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from elbolab.batch import Batch, Semi, Spec
-from elbolab.data.blocks import Order, Ordering, generator
+from elbolab.common.rng import training_generator
+from elbolab.data.blocks import Order, Ordering
 from elbolab.data.fetch import Finish, Rows
 
 DEFAULT_SIZE = 100
@@ -116,7 +117,7 @@ class PairedOrder(Ordering):
         num, steps, each = len(self.labelled), len(self), self.size * self.order.world
         start = epoch * steps * each
         permutations = range(start // num, -(-(start + steps * each) // num))
-        parts = [torch.randperm(num, generator=generator(self.order.seed, k, STREAM)) for k in permutations]
+        parts = [torch.randperm(num, generator=training_generator(self.order.seed, k, STREAM)) for k in permutations]
         stream = torch.cat(parts)[start % num :][: steps * each].view(steps, self.order.world, self.size)
         return torch.from_numpy(self.labelled)[stream[:, self.order.rank]]
 

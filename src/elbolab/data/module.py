@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from elbolab.batch import Batch, Pace, Spec
-from elbolab.data.blocks import BlockLoader, Loader, Order, Ordering, generator
+from elbolab.common.rng import generator
+from elbolab.data.blocks import BlockLoader, Loader, Order, Ordering
 from elbolab.data.fetch import Finish, Rows
 from elbolab.data.given import choose_given
 from elbolab.data.labelled import DEFAULT_SIZE, FinishPair, PairedOrder, check_labelling, choose_labelled
@@ -297,7 +298,7 @@ class Batches(Iterable[Batch]):
 
     def __iter__(self) -> Iterator[Batch]:
         """Fetches one batch after another, each time with the same noise."""
-        noise = generator(0, device=self.device)
+        noise = generator("evaluated data", device=self.device)
         finish = self.data.finish(self.split, self.device, noise)
         for indices in self.order.batches(epoch=0):
             yield finish(Rows.of(self.data.arrays(self.split).rows(indices.numpy())))

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from elbolab.data.blocks import Block, Loader, Ordering, generator
+from elbolab.common.rng import generator
+from elbolab.data.blocks import Block, Loader, Ordering
 from elbolab.data.fetch import Finish, Rows
 from elbolab.data.labelled import FinishPair
 from elbolab.data.splits import Arrays
@@ -42,7 +43,7 @@ class StreamLoader(Loader):
             num_workers=num_workers,
             persistent_workers=num_workers > 0,
             pin_memory=torch.device(finish.device).type == "cuda",
-            generator=generator(0),  # a DataLoader draws from it; not from the noise of training
+            generator=generator("loader"),  # a DataLoader draws from it; not from the noise of training
         )
 
     @property

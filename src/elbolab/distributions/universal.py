@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.distributions import Distribution, constraints
 
 from elbolab.batch import Net, Shape
+from elbolab.common.rng import generator
 from elbolab.distributions.conditional import Conditional, Head, lead_of
 from elbolab.distributions.family import NO_SAMPLES, Sizes
 from elbolab.distributions.point_mass import Deterministic
@@ -91,7 +92,7 @@ class Universal(Conditional):
             )
         self.parents, self.event = parents, event
         self.head = Head((*parents, (num_noise,)), event, net, Deterministic)
-        half = torch.randn(NUM_FIXED // 2, num_noise, generator=torch.Generator().manual_seed(0))
+        half = torch.randn(NUM_FIXED // 2, num_noise, generator=generator("noise of a mean"))
         self.register_buffer("fixed", torch.cat([half, -half]), persistent=False)
 
     def forward(self, *parents: Tensor) -> Distribution:

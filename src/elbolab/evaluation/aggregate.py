@@ -59,7 +59,7 @@ def aggregate_quantities(
         null: ``mmd2_null`` is the 99th percentile of mmd2 between so many pairs of draws of the prior, N points each;
             each pair costs as much as mmd2. None: none.
     """
-    with evaluating(densities, seed):
+    with evaluating(densities, "aggregate posterior", seed):
         try:
             match = matched(densities, first(batches, limit))
         except Undefined:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from elbolab.batch import Batch
+from elbolab.common.rng import generator
 
 
 def first(batches: Iterable[Batch], limit: int | None) -> Iterator[Batch]:
@@ -37,8 +38,8 @@ def choose_rows(count: int, limit: int, seed: int) -> Tensor:
     """At most ``limit`` of ``count`` rows, in order: a seeded choice without repetition where they are more, int64."""
     if count <= limit:
         return torch.arange(count)
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randperm(count, generator=generator)[:limit].sort().values
+    order = torch.randperm(count, generator=generator("choice of rows", seed))
+    return order[:limit].sort().values
 
 
 def _select(batch: Batch, rows: slice | Tensor) -> Batch:

@@ -15,6 +15,6 @@ def classification_quantities(densities: Densities, batches: Iterable[Batch], *,
     """error: the share of data whose most probable class is not their label; absent without labels."""
     if not isinstance(densities, Classifying):
         return {}
-    with evaluating(densities, seed):
+    with evaluating(densities, "classification", seed):
         rows = [wrong(densities.log_class_probs(b.x), b.y).cpu() for b in batches if b.y is not None]
     return {"error": mean_of(torch.cat(rows), k=None, seed=seed, unit="fraction")} if rows else {}

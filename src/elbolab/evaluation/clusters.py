@@ -30,7 +30,7 @@ def cluster_quantities(
     """
     if not isinstance(densities, Grouping):
         return {}
-    with evaluating(densities, seed):
+    with evaluating(densities, "clusters", seed):
         named, measured = _group_probs(densities, naming), _group_probs(densities, batches)
     if named is None or measured is None:
         return {}

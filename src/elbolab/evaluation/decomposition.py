@@ -48,7 +48,7 @@ def rate_decomposition(
         layers of latents. With conditions c, p(z | c) differs between data and q(z) has no such prior to be compared
         with, so mutual_information and marginal_kl are absent.
     """
-    with evaluating(densities, seed):
+    with evaluating(densities, "rate decomposition", seed):
         try:
             latents = [_latent(densities, rows) for rows in in_groups(first(batches, limit), GROUP)]
             values = _values(latents, conditional=bool(densities.spec.given))

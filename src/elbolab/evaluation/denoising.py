@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from torch import Tensor
 
 from elbolab.batch import Batch
+from elbolab.common.rng import seed_device, seed_of
 from elbolab.densities.base import Corrupting, Densities
 from elbolab.densities.denoising import corrupted_terms
 from elbolab.densities.terms import Sampled, Undefined
@@ -16,7 +17,7 @@ from elbolab.evaluation.likelihood import GROUP, in_groups
 from elbolab.evaluation.proposals import Rows, mixture_log_prob
 from elbolab.evaluation.quantity import Quantity, mean_of
 from elbolab.evaluation.ranks import shared_out
-from elbolab.evaluation.seeded import device_of, evaluating, seed_noise
+from elbolab.evaluation.seeded import device_of, evaluating
 from elbolab.metrics.images import mse
 
 
@@ -41,10 +42,10 @@ def denoising_bounds(
     """
 
     def measure(number: int, rows: Rows) -> dict[str, Tensor]:
-        seed_noise(device_of(densities), seed, number)
+        seed_device(device_of(densities), seed_of("denoising bounds", seed, number))
         return _bounds(densities, rows, num_corruptions)
 
-    with evaluating(densities, seed):
+    with evaluating(densities, "denoising bounds", seed):
         return shared_out(measure, in_groups(batches, max(1, GROUP // num_corruptions)))
 
 
@@ -83,14 +84,14 @@ def restoration_quantities(
     check_corruptions(corrupt, densities.spec)
 
     def measure(number: int, rows: Rows) -> dict[str, Tensor]:
-        seed_noise(device_of(densities), seed, number)
+        seed_device(device_of(densities), seed_of("restoration", seed, number))
         x, *given = rows
         corrupted = corrupt(x)
         p = densities.decode(densities.encode(corrupted, *given), *given)
         errors = {"restoration_mse": mse(p.mean, x), "corruption_mse": mse(corrupted, x)}
         return {"restoration": -p.log_prob(x)} | errors
 
-    with evaluating(densities, seed):
+    with evaluating(densities, "restoration", seed):
         try:
             found = shared_out(measure, in_groups(batches, GROUP))
         except Undefined:

@@ -107,7 +107,7 @@ def edit_quantities(
         sizes = sizes_of(densities.spec)
         device, data = device_of(densities), list(first(test, num_eval))
         reader = fit_reader(chosen(train, num_train, seed), sizes, seed=seed, device=device)
-        with evaluating(densities, seed):
+        with evaluating(densities, "edits", seed):
             shares = [_shares(densities, reader, x, y, sizes) for x, y in in_groups(data, STEP)]
     except Undefined:
         return {}

@@ -59,7 +59,7 @@ def few_label_quantities(
 
 def _draws(densities: Densities, labelled: Iterable[Batch], num: int, seed: int) -> Tensor:
     """Draws of the codes, (R, N, D) on the CPU; R = 1 where codes are not drawn."""
-    with evaluating(densities, seed):
+    with evaluating(densities, "few labels", seed):
         return torch.cat([_draw(densities, batch, num).flatten(2).cpu() for batch in labelled], dim=1)
 
 

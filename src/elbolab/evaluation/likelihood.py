@@ -16,12 +16,13 @@ import torch
 from torch import Tensor, nn
 
 from elbolab.batch import Batch
+from elbolab.common.rng import seed_device, seed_of
 from elbolab.densities.base import Densities
 from elbolab.densities.terms import Terms, Undefined
 from elbolab.evaluation.proposals import DRAWN, Draw, Drawn, Proposal, Rows, from_posterior, sampling_of
 from elbolab.evaluation.quantity import Quantity, mean_of
 from elbolab.evaluation.ranks import shared_out
-from elbolab.evaluation.seeded import device_of, evaluating, seed_noise
+from elbolab.evaluation.seeded import device_of, evaluating
 
 GROUP = 256
 """Most data that noise is drawn for at once."""
@@ -55,10 +56,10 @@ def bound(densities: Densities, batches: Iterable[Batch], *, seed: int, num_samp
     size = max(1, GROUP // num_samples)
 
     def measure(number: int, rows: Rows) -> dict[str, Tensor]:
-        seed_noise(device_of(densities), seed, number)
+        seed_device(device_of(densities), seed_of("bound", seed, number))
         return _parts(densities.terms(*rows, sample_shape=(num_samples,)))
 
-    with evaluating(densities, seed):
+    with evaluating(densities, "bound", seed):
         return shared_out(measure, in_groups(batches, size))
 
 
@@ -129,11 +130,11 @@ def over_groups(
     groups = in_groups(batches, min(GROUP, max(1, DRAWN // (num_samples * _latent_numbers(densities)))))
     first = next(groups)
 
-    with evaluating(densities, seed):
+    with evaluating(densities, "importance sampling", seed):
         chunk = _chunk(densities, first, memory)
 
         def measure(number: int, rows: Rows) -> dict[str, Tensor]:
-            seed_noise(device_of(densities), seed, number)
+            seed_device(device_of(densities), seed_of("importance sampling", seed, number))
             return estimate(rows, chunk)
 
         return shared_out(measure, chain([first], groups))
@@ -220,7 +221,7 @@ def _is_discrete(densities: Densities, batches: Iterable[Batch]) -> bool:
     """Whether the likelihood gives probabilities to data of several levels: only then do bits/dim mean something."""
     if densities.spec.levels is None or densities.spec.levels <= 2:
         return False
-    with evaluating(densities, seed=0):
+    with evaluating(densities, "kind of likelihood", 0):
         x, *given = next(in_groups(batches, 1))
         support = densities.decode(densities.encode(x, *given), *given).support
     return support is not None and support.is_discrete

@@ -37,7 +37,7 @@ def parzen_quantities(
     """
     if num_samples is None or densities.spec.given:
         return {}
-    with evaluating(densities, seed):
+    with evaluating(densities, "parzen windows", seed):
         try:
             samples = densities.generate(num_samples).mean.flatten(1)
         except Undefined:

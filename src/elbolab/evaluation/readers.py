@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from elbolab.batch import Batch, Shape
-from elbolab.evaluation.seeded import seed_noise
+from elbolab.common.rng import seed_device, seed_of
 from elbolab.nets.conv import Conv
 from elbolab.nets.mlp import MLP
 
@@ -35,7 +35,7 @@ def fit_reader(train: Iterable[Batch], sizes: Shape, *, seed: int, device: torch
     x = torch.cat([batch.x for batch in batches])
     values = torch.cat([batch.factors for batch in batches if batch.factors is not None])
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        seed_noise(device, seed)
+        seed_device(device, seed_of("reader of edits", seed))
         net = _net(tuple(x.shape[1:]), sum(sizes)).to(device, x.dtype)
         _train(net, x, values, sizes)
 

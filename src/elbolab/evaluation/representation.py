@@ -104,7 +104,7 @@ def representation_quantities(
 
 def codes(densities: Densities, batches: Iterable[Batch]) -> Codes:
     """The codes of all data."""
-    with evaluating(densities, seed=0):
+    with evaluating(densities, "codes", 0):
         rows = [(densities.encode(batch.x, *batch.given).flatten(1).cpu(), batch.y, batch.factors) for batch in batches]
     z, y, factors = zip(*rows, strict=True)
     return Codes(torch.cat(z), _joined(y), _joined(factors))
@@ -116,7 +116,7 @@ def kl_quantities(densities: Densities, batches: Iterable[Batch], *, seed: int) 
     kl_per_dim is KL(q(z_d | x) || p(z_d)), layers concatenated top first; where q(z | x, y) knows the class y, it is
     that at one draw of y. Absent where there is no prior or where prior or posterior do not factorise.
     """
-    with evaluating(densities, seed):
+    with evaluating(densities, "kl", seed):
         rows = [_kl(densities, batch) for batch in batches]
     kl = {name: torch.cat([row[name] for row in rows]) for name in rows[0]}
     k = 1 if "class_kl" in kl else None
@@ -133,7 +133,7 @@ def reconstruction_quantities(densities: Densities, batches: Iterable[Batch], *,
     if is_image(densities.spec):
         measures += [("psnr", psnr, "dB")]
         measures += [("ssim", ssim, "similarity")] if min(densities.spec.x[1:]) >= SSIM_WINDOW else []
-    with evaluating(densities, seed):
+    with evaluating(densities, "reconstruction", seed):
         try:
             pairs = ((batch.x, _reconstruct(densities, batch)) for batch in batches)
             rows = [[measure(x, mean).cpu() for _, measure, _ in measures] for x, mean in pairs]

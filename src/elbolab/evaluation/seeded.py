@@ -7,7 +7,7 @@ from itertools import chain
 import torch
 from torch import nn
 
-from elbolab.data.blocks import generator
+from elbolab.common.rng import seed_device, seed_of
 
 
 def device_of(module: nn.Module) -> torch.device:
@@ -16,8 +16,8 @@ def device_of(module: nn.Module) -> torch.device:
 
 
 @contextmanager
-def evaluating(module: nn.Module, seed: int) -> Iterator[None]:
-    """Evaluation mode, gradients off, full float32, and noise that depends on ``seed`` alone.
+def evaluating(module: nn.Module, purpose: str, *numbers: int) -> Iterator[None]:
+    """Evaluation mode, gradients off, full float32, and the noise of the stream (purpose, numbers).
 
     On leaving, every submodule's training flag and the generators of the CPU and of the module's device are as before.
     Gradients are off by `no_grad`, not `inference_mode`: data or buffers cached on first use must serve training after.
@@ -27,7 +27,7 @@ def evaluating(module: nn.Module, seed: int) -> Iterator[None]:
     try:
         with torch.random.fork_rng([device] if device.type == "cuda" else []), torch.no_grad(), full_float32():
             module.eval()
-            seed_noise(device, seed)
+            seed_device(device, seed_of(purpose, *numbers))
             yield
     finally:
         for part, training in flags:
@@ -64,12 +64,3 @@ def _full_by_backend() -> Iterator[None]:
     finally:
         for user, precision in zip(users, before, strict=True):
             user.fp32_precision = precision
-
-
-def seed_noise(device: torch.device, *words: int) -> None:
-    """Seeds the CPU and ``device`` by ``words``, and no other device: `torch.manual_seed` would reach every one."""
-    seed = generator(*words).initial_seed() if len(words) > 1 else words[0]
-    torch.default_generator.manual_seed(seed)
-    if device.type == "cuda":
-        with torch.cuda.device(device):
-            torch.cuda.manual_seed(seed)

@@ -15,6 +15,8 @@ from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold, train_te
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC
 
+from elbolab.common.rng import sklearn_seed
+
 FOLDS = 5
 """Parts of a cross-validation; fewer where a class has fewer data."""
 
@@ -66,7 +68,8 @@ def _few(draws: NDArray, y: NDArray) -> tuple[NDArray, NDArray]:
     """At most `MOST` of the labelled data, as many of each class as its share."""
     if len(y) <= MOST:
         return draws, y
-    chosen, _ = train_test_split(np.arange(len(y)), train_size=MOST, stratify=y, random_state=0)
+    state = sklearn_seed("few labels")
+    chosen, _ = train_test_split(np.arange(len(y)), train_size=MOST, stratify=y, random_state=state)
     return draws[:, chosen], y[chosen]
 
 

@@ -17,22 +17,18 @@ from torch.distributed import all_gather_object, all_reduce, broadcast
 from torch.optim import Optimizer
 
 from elbolab.batch import Batch
-from elbolab.data.blocks import Block, generator, repace
+from elbolab.common.rng import isolated_rng, restore_rng, rng_state, seed_device, seed_of, training_generator
+from elbolab.data.blocks import Block, repace
 from elbolab.densities.base import Densities
 from elbolab.training.ema import Ema
 from elbolab.training.engine import choose_engine
 from elbolab.training.guard import Guard, NotFinite, check_guard
 from elbolab.training.progress import count
-from elbolab.training.rng import isolated_rng, restore_rng, rng_state
 from elbolab.training.schedules import Length, Observing, Schedule
 from elbolab.training.stepper import Loss, Player, Stepper
 from elbolab.training.trees import size_of
 
 __all__ = ["ElboModule", "Loss", "Player"]
-
-VALIDATION_SEED = (
-    20131220  # validation draws the same noise every time; the day Auto-Encoding Variational Bayes came out
-)
 
 
 class ElboModule(L.LightningModule, ABC):
@@ -132,7 +128,7 @@ class ElboModule(L.LightningModule, ABC):
             self._restored = None
             return
         # apart from the noise of the initial weights, of other ranks and of neighbouring seeds
-        torch.manual_seed(generator(self._seed, self.global_rank).initial_seed())
+        torch.manual_seed(training_generator(self._seed, self.global_rank).initial_seed())
         if int(self.step) == 0:
             self.densities.initialise_to_mean(self.trainer.datamodule.train_mean().to(self.device))  # type: ignore[attr-defined]
             if self.ema is not None:
@@ -196,7 +192,7 @@ class ElboModule(L.LightningModule, ABC):
         """Sums the report over data; every batch has its own noise, the same on any number of ranks."""
         try:
             for position, batch in zip(block.positions, block, strict=True):
-                torch.manual_seed(VALIDATION_SEED + position)
+                seed_device(self.device, seed_of("validation", position))
                 self._add(self.report(batch), size_of(batch))
         except BaseException:
             self._validation.close()

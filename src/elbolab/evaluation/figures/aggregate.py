@@ -27,7 +27,7 @@ def codes_and_prior(models: Mapping[str, Densities], batches: Iterable[Batch], *
     figure = blank(4.2 * len(models) + 0.6, 8.4)
     panels = figure.subplots(2, len(models), squeeze=False)
     for (top, bottom), (name, densities) in zip(panels.T, models.items(), strict=True):
-        with evaluating(densities, seed):
+        with evaluating(densities, "codes and prior", seed):
             codes = matched(densities, first(batches, NUM_CODES))
             if codes.z.shape[1] != 2 or len(codes.z) < 2:
                 raise Undefined("codes and prior are drawn in the plane")
@@ -48,7 +48,7 @@ def groups(densities: Densities, batch: Batch, *, seed: int, num: int = 10) -> F
     """
     if not isinstance(densities, Grouping):
         raise Undefined("this model finds no groups")
-    with evaluating(densities, seed):
+    with evaluating(densities, "groups", seed):
         rows = densities.generate_groups(num).mean.cpu()
     return paths(batch, densities, rows, [], "each group over draws of the style")
 

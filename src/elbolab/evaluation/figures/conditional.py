@@ -28,7 +28,7 @@ def samples_by_label(densities: Densities, batch: Batch, *, seed: int, num: int 
     classes, num = classes_of(densities, batch), num if prod(densities.latent_shape) else 1
     columns = []
     for c in classes:
-        with evaluating(densities, seed):
+        with evaluating(densities, "samples by label", seed):
             columns.append(densities.generate(num, c[None]).mean[:, 0].cpu())
     title = f"a class a column, 0 to {len(classes) - 1}; rows share the noise of z ~ p(z | c)"
     return paths(batch, densities, torch.stack(columns, 1), [], title)
@@ -48,7 +48,7 @@ def style_transfer(densities: Densities, batch: Batch, *, seed: int) -> Figure:
         raise Undefined("no style: this model has no latents")
     rows = first_of_each(batch.given[0].argmax(1))
     x, label = batch.x[rows], batch.given[0][rows]
-    with evaluating(densities, seed):
+    with evaluating(densities, "style transfer", seed):
         z = densities.encode(x, label)
         labels = [c.expand_as(label) for c in classes]
         decoded = [densities.decode(moved(densities, x, z, label, other), other).mean.cpu() for other in labels]
@@ -81,7 +81,7 @@ def completions(densities: Densities, batch: Batch, *, seed: int, num: int = 10,
     if densities.spec.canvas is None or prod(densities.latent_shape) == 0:
         raise Undefined("no completions: the data are no parts of images, or the model draws nothing")
     x, given = batch.x[:num], tuple(tensor[:num] for tensor in batch.given)
-    with evaluating(densities, seed):
+    with evaluating(densities, "completions", seed):
         columns, names = [x, torch.full_like(x, 0.5)], ["the image", "what is seen"]
         match densities:
             case Guessing():

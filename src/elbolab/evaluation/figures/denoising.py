@@ -19,7 +19,7 @@ def restorations(densities: Densities, batch: Batch, *, seed: int) -> Figure:
         raise Undefined("no restorations: this model corrupts nothing")
     look = look_of(densities.spec, batch.x.cpu())
     x, given = batch.x[: look.num_pairs], tuple(tensor[: look.num_pairs] for tensor in batch.given)
-    with evaluating(densities, seed):
+    with evaluating(densities, "restorations", seed):
         corrupted = densities.corrupt(x)
         restored = densities.decode(densities.encode(corrupted, *given), *given).mean
     width, height = look.size(9, 12)

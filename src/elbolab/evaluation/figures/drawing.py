@@ -128,7 +128,7 @@ def sample_arrays(
         ValueError: a label, and the model draws by no class, or there is no such class.
     """
     batch = under(label, densities, gather(batches, NUM_DATA))
-    with evaluating(densities, seed):
+    with evaluating(densities, "samples", seed):
         p, _ = generate(densities, batch, num, label)
         arrays: dict[str, Tensor] = {"samples": p.sample(), "means": p.mean}
         shape = torch.Size((num, *densities.spec.x))

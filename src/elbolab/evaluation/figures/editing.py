@@ -21,7 +21,7 @@ def edits(densities: Densities, batch: Batch, *, seed: int) -> Figure:
     """
     sizes = sizes_of(densities.spec)
     x, y = batch.x[:1], batch.given[0][:1]
-    with evaluating(densities, seed):
+    with evaluating(densities, "edits figure", seed):
         rows = []
         for factor, size in enumerate(sizes):
             values = torch.linspace(0, size - 1, COLUMNS, device=x.device).round().long()

@@ -38,7 +38,7 @@ def samples(models: Mapping[str, Densities], batch: Batch, *, seed: int, label: 
     width, height = look.size(side, side)
     figure = blank(width * len(models), height + 0.4)
     for axes, (name, densities) in zip(figure.subplots(1, len(models), squeeze=False)[0], models.items(), strict=True):
-        with evaluating(densities, seed):
+        with evaluating(densities, "samples", seed):
             p, source = generate(densities, batch, look.num_samples, label)
             drawn = p.sample() if isinstance(look, Points) else p.mean
         drawn = drawn.reshape(-1, *densities.spec.x)
@@ -84,7 +84,7 @@ def reconstructions(densities: Densities, batch: Batch, *, seed: int) -> Figure:
     """Data, and the mean of p(x | z) at their codes."""
     look = look_of(densities.spec, batch.x.cpu())
     x, given = batch.x[: look.num_pairs], tuple(tensor[: look.num_pairs] for tensor in batch.given)
-    with evaluating(densities, seed):
+    with evaluating(densities, "reconstructions", seed):
         mean = densities.decode(densities.encode(x, *given), *given).mean
     width, height = look.size(6, 12)
     figure = blank(width + 0.6, height + 0.3, "data and reconstructions")
@@ -101,7 +101,7 @@ def interpolations(densities: Densities, batch: Batch, *, seed: int, num: int = 
     num = min(num, len(batch.x) // 2)
     if num == 0:
         raise Undefined("no interpolation: a line needs two data")
-    with evaluating(densities, seed):
+    with evaluating(densities, "interpolations", seed):
         z = codes_of(densities, batch)[: 2 * num]
         first, last, steps = z[:num, None], z[num:, None], _steps(STEPS, z)
         classes = torch.where(steps < 0.5, first, last)[..., densities.code_dim :]
@@ -113,7 +113,7 @@ def interpolations(densities: Densities, batch: Batch, *, seed: int, num: int = 
 
 def traversals(densities: Densities, batch: Batch, *, seed: int, num: int = 10) -> Figure:
     """One latent dimension at a time from end to end, the rest at the first datum's code; the largest KL on top."""
-    with evaluating(densities, seed):
+    with evaluating(densities, "traversals", seed):
         importance, measure = importance_of(densities, batch)
         order = importance.argsort(descending=True)[:num].cpu()
         low, high, ends = ends_of(densities, batch)
@@ -133,7 +133,7 @@ def manifold(densities: Densities, batch: Batch, *, seed: int, side: int = 20) -
     """
     if prod(densities.latent_shape) != 2:
         raise Undefined("no manifold: the latent space is no plane")
-    with evaluating(densities, seed):
+    with evaluating(densities, "manifold", seed):
         horizontal, vertical = _plane(densities, batch, side)
         z = torch.stack(torch.meshgrid(horizontal, vertical.flip(0), indexing="xy"), dim=-1)
         rows = walk(densities, z, batch)

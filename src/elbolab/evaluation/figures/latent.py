@@ -16,6 +16,7 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
 from elbolab.batch import Batch
+from elbolab.common.rng import numpy_generator, sklearn_seed
 from elbolab.densities.base import Densities
 from elbolab.densities.terms import Undefined
 from elbolab.evaluation.batches import first
@@ -40,9 +41,11 @@ class Projection(NamedTuple):
 
 PRINCIPAL = Projection(
     ("first principal component", "second principal component"),
-    lambda z, seed: PCA(2, svd_solver="full", random_state=seed).fit_transform(z),
+    lambda z, _: PCA(2, svd_solver="full").fit_transform(z),
 )
-NEIGHBOURS = Projection(("t-SNE 1", "t-SNE 2"), lambda z, seed: TSNE(2, random_state=seed).fit_transform(z))
+NEIGHBOURS = Projection(
+    ("t-SNE 1", "t-SNE 2"), lambda z, seed: TSNE(2, random_state=sklearn_seed("t-SNE", seed)).fit_transform(z)
+)
 
 
 def latent_space(
@@ -71,7 +74,7 @@ def scatter(axes: Axes, z: NDArray, y: NDArray | None, seed: int, projection: Pr
         _histogram(axes, z[:, 0], y)
         return
     labels, xy = (("$z_0$", "$z_1$"), z) if z.shape[1] == 2 else (projection.axes, projection.project(z, seed))
-    order = np.random.default_rng(seed).permutation(len(xy))  # so that no class covers the others
+    order = numpy_generator("order of points", seed).permutation(len(xy))  # so that no class covers the others
     classes = [] if y is None else np.unique(y).tolist()
     colours = [DATA] * len(xy) if y is None else [_colour(classes, label) for label in y]
     axes.scatter(xy[order, 0], xy[order, 1], s=5, c=[colours[i] for i in order], linewidths=0, alpha=0.8)

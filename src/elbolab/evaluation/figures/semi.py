@@ -28,7 +28,7 @@ def class_manifolds(densities: Densities, batch: Batch, *, seed: int, side: int 
         Undefined: the model does not tell class from style, the style is no plane, or its prior is no normal.
     """
     model = _styled(densities)
-    with evaluating(densities, seed):
+    with evaluating(densities, "class manifolds", seed):
         classes = every_class(densities.spec, batch.x)
         panels = [_manifold(model, y, side) for y in classes[:NUM_PANELS]]
     look = look_of(densities.spec, batch.x.cpu())
@@ -63,7 +63,7 @@ def analogies(densities: Densities, batch: Batch, *, seed: int, num: int = 10) -
     """
     model = _styled(densities)
     x = batch.x[:num]
-    with evaluating(densities, seed):
+    with evaluating(densities, "analogies", seed):
         classes = every_class(densities.spec, x)
         z = model.style(x)[:, None].expand(-1, len(classes), -1)
         means = model.restyle(z, classes.expand(len(x), -1, -1)).mean

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.stats import entropy
 from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
 
+from elbolab.common.rng import sklearn_seed
 from elbolab.metrics.disentanglement.factors import Split, split, varying
 
 MakeTrees = Callable[[int], RandomForestClassifier | GradientBoostingClassifier]
@@ -31,12 +32,13 @@ def random_forest(seed: int) -> RandomForestClassifier:
     A random forest is a choice of Eastwood and Williams 2018. Looking at all dimensions and stopping at 20 data keeps
     importance away from dimensions that tell nothing, which fully grown trees over random subsets credit for noise.
     """
-    return RandomForestClassifier(n_estimators=50, max_features=None, min_samples_leaf=20, random_state=seed)
+    options = {"n_estimators": 50, "max_features": None, "min_samples_leaf": 20}
+    return RandomForestClassifier(**options, random_state=sklearn_seed("DCI trees", seed))
 
 
 def boosted_trees(seed: int) -> GradientBoostingClassifier:
     """The gradient boosting of Locatello et al. 2019; it grows a tree per value and round, which can take minutes."""
-    return GradientBoostingClassifier(random_state=seed)
+    return GradientBoostingClassifier(random_state=sklearn_seed("DCI trees", seed))
 
 
 def dci(

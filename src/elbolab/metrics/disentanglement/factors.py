@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from elbolab.common.rng import numpy_generator
+
 
 class Split(NamedTuple):
     """Codes and factors in two disjoint parts: (N_train, D), (N_train, F), (N_test, D), (N_test, F)."""
@@ -42,7 +44,7 @@ def check_rows(codes: NDArray, factors: NDArray) -> None:
 def split(codes: NDArray, factors: NDArray, *, seed: int, num_train: int, num_test: int) -> Split:
     """A seeded split of the rows, shrunk in proportion when there are fewer than ``num_train + num_test``."""
     check_rows(codes, factors)
-    rows = np.random.default_rng(seed).permutation(len(codes))
+    rows = numpy_generator("split of codes", seed).permutation(len(codes))
     share = min(1.0, len(codes) / (num_train + num_test))
     train, test = np.split(rows[: int(share * (num_train + num_test))], [int(share * num_train)])
     return Split(codes[train], factors[train], codes[test], factors[test])

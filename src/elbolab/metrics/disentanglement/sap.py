@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.svm import LinearSVC
 
+from elbolab.common.rng import sklearn_seed
 from elbolab.metrics.disentanglement.factors import Split, gap, split, varying
 
 ScoreMatrix = Callable[[Split], NDArray]
@@ -71,7 +72,7 @@ def svm_accuracy(parts: Split) -> NDArray:
 def _svm_accuracies(train_z: NDArray, test_z: NDArray, parts: Split) -> list[float]:
     accuracies = []
     for train_v, test_v in zip(parts.train_factors.T, parts.test_factors.T, strict=True):
-        svm = LinearSVC(C=0.01, class_weight="balanced", random_state=0).fit(train_z, train_v)
+        svm = LinearSVC(C=0.01, class_weight="balanced", random_state=sklearn_seed("SAP")).fit(train_z, train_v)
         accuracies.append(float(np.mean(svm.predict(test_z) == test_v)))
     return accuracies
 

@@ -11,6 +11,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
+from elbolab.common.rng import numpy_generator
 from elbolab.metrics.disentanglement.factors import check_rows, varying
 
 
@@ -60,7 +61,7 @@ def beta_vae_score(
     Raises:
         ValueError: the rows do not match, or fewer than two factors vary.
     """
-    rng, groups = np.random.default_rng(seed), _groups(codes, factors)
+    rng, groups = numpy_generator("beta-VAE score", seed), _groups(codes, factors)
     train_x, train_k = _differences(codes, groups, rng, num_train, num_pairs)
     eval_x, eval_k = _differences(codes, groups, rng, num_eval, num_pairs)
     classifier = LogisticRegression(max_iter=1000).fit(train_x, train_k)
@@ -94,7 +95,7 @@ def factor_vae_score(
     Raises:
         ValueError: the rows do not match, or fewer than two factors vary.
     """
-    rng, groups = np.random.default_rng(seed), _groups(codes, factors)
+    rng, groups = numpy_generator("FactorVAE score", seed), _groups(codes, factors)
     scale = codes.std(axis=0, ddof=1)
     relative = codes[:, scale >= min_std] / scale[scale >= min_std]
     if relative.shape[1] == 0:

@@ -1,0 +1,1 @@
+"""What has one home and depends on nothing else of the package."""
