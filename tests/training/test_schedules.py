@@ -1,4 +1,5 @@
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -28,8 +29,17 @@ def test_a_delay_comes_first():
 
 def test_durations_in_epochs_and_of_the_whole_run():
     assert values(Linear(0, 1, epochs=2), [10, 20]) == pytest.approx([0.5, 1])
-    assert values(Linear(0, 1), [50, 100]) == pytest.approx([0.5, 1])
-    assert values(Linear(0, 1, delay=20), [60, 100]) == pytest.approx([0.5, 1])
+    assert values(Linear(0, 1), [0, 50, 99]) == pytest.approx([0, 50 / 99, 1])
+    assert values(Linear(0, 1, delay=20), [20, 60, 99]) == pytest.approx([0, 40 / 79, 1])
+
+
+@pytest.mark.parametrize("build", [partial(Linear, 3, 7), partial(Cosine, 3, 7), partial(Cyclic, 3, 7, ratio=1.0)])
+@pytest.mark.parametrize("total", [1, 2, 100])
+@pytest.mark.filterwarnings("error")
+def test_a_schedule_of_the_whole_run_has_its_end_at_the_last_step(build, total):
+    first, last = values(build(), [0, total - 1], Length(10, total))
+    assert first == 3
+    assert last == pytest.approx(7 if total > 1 else 3)
 
 
 def test_cosine_is_half_a_cosine():
@@ -65,8 +75,30 @@ def test_plateau_lowers_the_factor_after_patience_and_keeps_its_state():
 
 
 def test_a_schedule_that_outlasts_the_run_warns():
-    with pytest.warns(UserWarning, match="ends at step 200, the run at 100"):
+    with pytest.warns(UserWarning, match="ends after 200 steps.*after 99: its last value is never reached"):
         Linear(0, 1, steps=200).bind(RUN)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        partial(Linear, 0, 1, steps=100),
+        partial(Linear, 0, 1, epochs=10),
+        partial(Cosine, 1, 0, steps=90, delay=10),
+        partial(Cyclic, 0, 1, ratio=1.0, epochs=10),
+    ],
+)
+def test_a_ramp_as_long_as_the_run_falls_short_of_its_end_and_warns(build):
+    schedule = build()
+    with pytest.warns(UserWarning, match="its last value is never reached"):
+        schedule.bind(RUN)
+    assert schedule(torch.tensor(99)).item() != schedule.end
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_ramp_that_reaches_its_end_does_not_warn():
+    assert values(Linear(0, 1, steps=99), [99]) == [1]
+    assert values(Cyclic(0, 1, ratio=0.5, steps=100), [99]) == [1]
 
 
 def test_a_schedule_of_the_whole_run_needs_an_end():

@@ -1,7 +1,9 @@
 """Schedules: pure functions of the step tensor, for learning rates, beta, capacities and temperatures alike.
 
 A number is a constant schedule. Durations are given in optimiser steps or in epochs, or left out, which means the
-whole run; `Schedule.bind` resolves them when training starts.
+whole run; `Schedule.bind` resolves them when training starts. Steps are counted from 0: a ramp of ``steps=n`` has its
+start at step 0 and its end at step n, which a run of n steps does not take (it warns). One of the whole run has its end
+at the run's last step.
 """
 
 import math
@@ -121,15 +123,15 @@ def duration(steps: int | None, epochs: float | None, delay: int, length: Length
         return max(1, round(epochs * length.epoch))
     if length.total is None:
         raise ValueError("a schedule without steps or epochs lasts the whole run, but this run has no end: set steps")
-    return max(1, length.total - delay)
+    return max(1, length.total - 1 - delay)
 
 
 def warn_if_longer(schedule: Schedule, length: Length) -> None:
     """Warns when a schedule is still moving as the run ends: beta would silently stay below its target."""
-    if length.total is not None and schedule.until is not None and schedule.until > length.total:
+    if length.total is not None and schedule.until is not None and schedule.until > max(1, length.total - 1):
         warnings.warn(
-            f"{type(schedule).__name__} schedule ends at step {schedule.until}, the run at {length.total}: "
-            "its last value is never reached",
+            f"{type(schedule).__name__} schedule ends after {schedule.until} steps, and the run's last step comes after "
+            f"{length.total - 1}: its last value is never reached (leave out steps and epochs for the whole run)",
             stacklevel=2,
         )
 
@@ -202,7 +204,8 @@ class Cyclic(Schedule):
 
     def bind(self, length: Length) -> None:
         """``steps``, else ``epochs``, else the whole run."""
-        self.duration = self.until = duration(self.steps, self.epochs, 0, length)
+        self.duration = duration(self.steps, self.epochs, 0, length)
+        self.until = math.ceil(self.duration * (self.cycles - 1 + self.ratio) / self.cycles)
         warn_if_longer(self, length)
 
     def forward(self, step: Tensor) -> Tensor:
