@@ -55,7 +55,7 @@ def train(engine, sizes=EPOCHS, optimizer=None, schedule=None, **guard):
 
 def halving():
     schedule = Linear(1.0, 0.5, steps=18)
-    schedule.bind(Length(6, 18))
+    schedule.bind(Length(6, 19))
     return schedule
 
 

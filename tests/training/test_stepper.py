@@ -4,14 +4,17 @@ from functools import partial
 
 import pytest
 import torch
+from tests.rehearsal import captured
 from torch import nn
 
 from elbolab.batch import Batch, Semi
+from elbolab.data.blocks import Block
 from elbolab.training.ema import Ema
 from elbolab.training.engine import Eager
 from elbolab.training.guard import Guard, NotFinite, check_guard
 from elbolab.training.schedules import Constant, Length, Linear
 from elbolab.training.stepper import Loss, Player, Stepper
+from elbolab.training.tally import Tally
 from elbolab.training.trees import size_of, split_batch
 
 ADAM = partial(torch.optim.Adam, lr=0.1, fused=True)
@@ -70,6 +73,26 @@ def test_steps_are_those_of_a_plain_loop():
         costs.append(cost.item())
     assert torch.equal(weights(ours), weights(theirs))
     assert means == pytest.approx({"loss": sum(costs) / 9, "cost": sum(costs) / 9})
+
+
+@pytest.mark.parametrize("skip_norm", [None, 1e9])
+@pytest.mark.parametrize("engine", [Eager, partial(captured, warm_up=1)])
+def test_metrics_are_means_over_data_not_over_steps(engine, skip_norm):
+    long, short = batches(1, size=8)[0], batches(1, size=2)[0]
+    net = regression()
+    run = stepper(net, guard=Guard(skip_norm=skip_norm), optimizer=partial(torch.optim.SGD, lr=0.0))
+    run.engine = engine()
+    costs = {batch: (net(batch.x) - batch.y).square().mean().item() for batch in (long, short)}
+    for _ in range(3):
+        means = run.run(Block([long, long, short], lambda batch: batch, range(3)))
+        assert means["cost"] == pytest.approx((16 * costs[long] + 2 * costs[short]) / 18)
+
+
+def test_metrics_of_ranks_are_means_over_all_their_data(monkeypatch):
+    tally = Tally(forgiving=False)
+    tally.add({"cost": torch.tensor(2.0)}, size=3)
+    monkeypatch.setattr("elbolab.training.tally.all_reduce", lambda sums: sums.add_(torch.tensor([[5.0], [1.0]])))
+    assert tally.means(world=2) == {"cost": pytest.approx((2.0 * 3 + 5.0 * 1) / 4)}
 
 
 def test_blocks_of_any_size_give_the_same_bits():
@@ -268,7 +291,7 @@ def test_a_loss_that_is_not_finite_stops_the_run():
 def test_the_learning_rate_follows_the_schedule():
     net = regression()
     schedule = Linear(1.0, 0.0, steps=2)
-    schedule.bind(Length(2, 2))
+    schedule.bind(Length(2, 3))
     run = stepper(net, schedule=schedule, optimizer=partial(torch.optim.SGD, lr=1.0))
     run.run(batches(2))
     before = weights(net)
@@ -279,7 +302,7 @@ def test_the_learning_rate_follows_the_schedule():
 def test_a_tensor_learning_rate_is_changed_in_place():
     net, lr = regression(), torch.tensor(0.1)
     schedule = Linear(1.0, 0.0, steps=2)
-    schedule.bind(Length(2, 2))
+    schedule.bind(Length(2, 3))
     run = stepper(net, schedule=schedule, optimizer=partial(torch.optim.Adam, lr=lr, fused=True))
     run.optimizers[0].param_groups[0]["base_lr"] = 0.1
     run.run(batches(2))

@@ -88,7 +88,7 @@ class Stepper:
             prepare(optimizer, scheduled=schedule is not None)
 
     def run(self, block: Block) -> dict[str, float]:
-        """Steps over the batches of ``block``; the metrics' means over them, read once at the end.
+        """Steps over the batches of ``block``; the metrics' means over their data, read once at the end.
 
         Raises:
             NotFinite: a loss is not finite; names the metrics.
@@ -96,7 +96,7 @@ class Stepper:
         self.tally.clear()
         self.engine.run(self.take, block)
         check_patience(self.guard, self.optimizers)
-        return self.tally.means(len(block), self.world)
+        return self.tally.means(self.world)
 
     def take(self, batch: Any) -> None:
         """One step of every player; everything that it leaves behind stays on the device."""
@@ -112,7 +112,7 @@ class Stepper:
         self.counter.add_(1)
         if self.ema is not None:
             self.ema[0].update(self.ema[1])
-        self.tally.add(metrics)
+        self.tally.add(metrics, size_of(batch))
 
     def _backward(self, player: Player, batch: Any) -> dict[str, Tensor]:
         """Gradients of the batch's mean loss, in parts when asked; the parts' metrics weighted by their data."""

@@ -12,7 +12,9 @@ from elbolab.training.guard import NotFinite
 
 @final
 class Tally:
-    """Means over steps. Two small kernels a step; the same tensors in every block, so that a captured step finds them.
+    """Means over data: a step counts as much as its batch has data.
+
+    Two small kernels a step; the same tensors in every block, so that a captured step finds them.
 
     Args:
         forgiving: whether numbers that are not finite are left out: those of steps that were skipped.
@@ -28,8 +30,8 @@ class Tally:
         if self.sums is not None:
             self.sums.zero_()
 
-    def add(self, metrics: dict[str, Tensor]) -> None:
-        """Counts one step's scalars.
+    def add(self, metrics: dict[str, Tensor], size: int) -> None:
+        """Counts one step's scalars, means over ``size`` data.
 
         Raises:
             ValueError: the step has other metrics than those before it.
@@ -38,15 +40,14 @@ class Tally:
         if self.sums is None:
             self.names = list(metrics)
             self.sums = torch.zeros(2, len(row), dtype=torch.float64, device=row.device)
+            self.one = torch.ones_like(row)
         elif self.names != list(metrics):
             raise ValueError(f"a loss returns the same metrics at every step: {self.names}, then {list(metrics)}")
-        if self.forgiving:
-            self.sums.add_(torch.stack([row.nan_to_num(0, 0, 0), row.isfinite()]))
-        else:
-            self.sums[0].add_(row)
+        finite = [row.nan_to_num(0, 0, 0), row.isfinite()] if self.forgiving else [row, self.one]
+        self.sums.add_(torch.stack(finite), alpha=size)
 
-    def means(self, steps: int, world: int) -> dict[str, float]:
-        """The means over ``steps`` steps of all ranks; waits for the device.
+    def means(self, world: int) -> dict[str, float]:
+        """The means over the data of all steps and ranks; waits for the device.
 
         Raises:
             NotFinite: one is not finite.
@@ -54,8 +55,8 @@ class Tally:
         assert self.sums is not None, "add() comes first"
         if world > 1:
             all_reduce(self.sums)
-        sums, counts = self.sums
-        means = (sums / (counts if self.forgiving else steps * world)).tolist()
+        sums, sizes = self.sums
+        means = (sums / sizes).tolist()
         named = {
             name: mean for name, mean in zip(self.names, means, strict=True) if not (self.forgiving and isnan(mean))
         }
