@@ -130,8 +130,8 @@ def warn_if_longer(schedule: Schedule, length: Length) -> None:
     """Warns when a schedule is still moving as the run ends: beta would silently stay below its target."""
     if length.total is not None and schedule.until is not None and schedule.until > max(1, length.total - 1):
         warnings.warn(
-            f"{type(schedule).__name__} schedule ends after {schedule.until} steps, and the run's last step comes after "
-            f"{length.total - 1}: its last value is never reached (leave out steps and epochs for the whole run)",
+            f"{type(schedule).__name__} schedule ends after {schedule.until} steps, and the last step of the run comes "
+            f"after {length.total - 1}: its last value is never reached (leave out steps and epochs for the whole run)",
             stacklevel=2,
         )
 
