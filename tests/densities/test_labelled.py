@@ -6,14 +6,15 @@ from itertools import product
 import pytest
 import torch
 from tests.helpers import BITS, mlp
-from torch.distributions import kl_divergence
+from torch.distributions import Bernoulli as Coins
+from torch.distributions import Independent, kl_divergence
 
 from elbolab.batch import Spec, Support
 from elbolab.densities.class_terms import sum_over_classes
 from elbolab.densities.classifier import Classifier
 from elbolab.densities.labelled import Labelled
 from elbolab.densities.terms import Undefined
-from elbolab.distributions.conditional import Head, Ignore, StandardNormal
+from elbolab.distributions.conditional import Conditional, Head, Ignore, StandardNormal
 from elbolab.distributions.corruption import Denoising, Masking
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
 from elbolab.distributions.one_hot import OneHot
@@ -156,6 +157,32 @@ def test_the_sum_over_classes_is_equation_7():
     entropy = -(q_y * q_y.log()).sum(0)
     torch.testing.assert_close(found.elbo, (q_y * minus_l).sum(0) + entropy)
     torch.testing.assert_close(found.elbo, -found.rate - found.distortion)
+
+
+@pytest.mark.usefixtures("float64")
+def test_the_terms_of_a_label_are_its_parts():
+    """The classifier's is log_q, the prior's log_p: what trains the one must not reach the other."""
+    densities, (x, y) = labelled(learn_class_prior=True), data()
+    with torch.no_grad():
+        densities.class_logits.copy_(torch.tensor([1.0, 0.0, -2.0]))
+    terms = densities.labelled_terms(x, y)
+    torch.testing.assert_close(terms.log_q, densities.log_class_probs(x).gather(1, y[:, None])[:, 0])
+    torch.testing.assert_close(terms.log_p, torch.tensor([1.0, 0.0, -2.0]).log_softmax(0)[y])
+
+
+class Revealed(Conditional):
+    """p(x | y, z) whose mean is the class."""
+
+    def forward(self, z, y):
+        return Independent(Coins(probs=torch.cat([y, y], -1)), 1)
+
+
+def test_samples_are_of_the_classes_of_the_prior():
+    densities = labelled(likelihood=lambda *_: Revealed(), learn_class_prior=True)
+    with torch.no_grad():
+        densities.class_logits.copy_(torch.tensor([1.0, 0.0, -1.0]))
+    shares = densities.generate(10_000).mean[:, :3].mean(0)
+    assert ((shares - densities.class_logits.softmax(0)).abs() < 0.025).all()
 
 
 @pytest.mark.usefixtures("float64")

@@ -30,6 +30,16 @@ def test_without_them_it_is_a_diagonal_normal():
     assert torch.allclose(q.log_prob(z), Normal(loc, log_scale.exp()).log_prob(z).sum())
 
 
+@pytest.mark.parametrize("lead", [(), (3,)])
+def test_a_full_normal_cannot_collapse(lead):
+    """The floor keeps the diagonal positive where the network says that it is nothing."""
+    family = FullNormal((2,), min_scale=0.01)
+    q = family(torch.tensor([1.0, -1.0, -1e4, -1e4, 0.3]).expand(*lead, 5))
+    expected = torch.tensor([[0.01, 0.0], [0.3, 0.01]]).expand(*lead, 2, 2)
+    torch.testing.assert_close(q.scale_tril, expected)
+    assert q.log_prob(q.mean).isfinite().all()
+
+
 def test_other_priors_have_no_closed_form(q):
     with pytest.raises(NotImplementedError):
         kl_divergence(q, Independent(Laplace(torch.zeros(3, 4), 1.0), 1))

@@ -112,6 +112,27 @@ def test_optimal_survives_its_checkpoint(optimal):
     assert torch.equal(again.variance, optimal.variance)
 
 
+def test_optimal_draws_have_the_average_scale(optimal):
+    """In training mode too, where the density has the batch's own."""
+    optimal(torch.zeros(8, 3)).log_prob(2 * torch.randn(8, 3))
+    x, scale = optimal(torch.full((3,), 7.0)).sample((20_000,)), optimal.variance.sqrt()
+    assert scale > 1
+    assert ((x.mean(0) - 7).abs() < 5 * scale / 20_000**0.5).all()
+    assert ((x.std(0) / scale - 1).abs() < 5 / 40_000**0.5).all()
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_optimal_variance_outlives_a_batch_that_is_not_finite(optimal, bad):
+    """The step is skipped, or ends the run; what was learned before is still good."""
+    optimal(torch.zeros(8, 3)).log_prob(torch.full((8, 3), 2.0))
+    p = optimal(torch.zeros(8, 3))
+    before = optimal.variance.clone()
+    p.optimal_variance(torch.tensor([1.0, bad]))
+    assert torch.equal(optimal.variance, before)
+    optimal(torch.zeros(8, 3)).log_prob(torch.full((8, 3), 2.0))
+    assert optimal.variance.item() == pytest.approx(4)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [

@@ -1,0 +1,86 @@
+"""The pieces of a bound by value: KLs without a closed form, and their sums."""
+
+from functools import partial
+
+import pytest
+import torch
+from tests.helpers import mlp, small_densities
+from torch.distributions import Independent, Normal
+
+from elbolab.densities.terms import AtDraw, Certain, Sampled, Terms, negative_elbo, summary
+from elbolab.distributions.conditional import Head
+from elbolab.distributions.full_covariance import FullNormal
+from elbolab.distributions.planar import GaussianRing
+from elbolab.distributions.priors import Mixture
+
+pytestmark = pytest.mark.usefixtures("float64")
+
+
+def normal(mean, scale):
+    return Independent(Normal(torch.as_tensor(mean), torch.as_tensor(scale)), 1)
+
+
+def mixture_of_two():
+    """1/2 N(-2, 1) + 1/2 N(2, 1), on the line."""
+    prior = Mixture((), (1,), num_components=2, spread=0.0)
+    with torch.no_grad():
+        prior.loc.copy_(torch.tensor([[-2.0], [2.0]]))
+    return prior()
+
+
+def kl_on_a_grid(q, p):
+    """KL(q || p) of densities on the line by the trapezoidal rule, which is exact to rounding here."""
+    z = torch.linspace(-20, 20, 20_001)[:, None]
+    log_q, log_p = q.log_prob(z), p.log_prob(z)
+    return torch.trapezoid(log_q.exp() * (log_q - log_p), z[:, 0])
+
+
+def test_a_kl_without_a_closed_form_is_estimated_without_bias():
+    """The sign, the scale and the expectation: E_q[log q(z) - log p(z)], against the integral."""
+    q, p = normal([1.0], [0.5]), mixture_of_two()
+    kl = Sampled(q.sample((40_000,)), q, p).kl
+    exact = kl_on_a_grid(q, p)
+    assert exact > 0.5
+    assert abs(kl.mean() - exact) < 5 * kl.std() / 40_000**0.5
+
+
+PRIORS = {
+    "mixture": partial(Mixture, num_components=3, spread=1.0),
+    "ring": partial(GaussianRing, num_components=5, radius=2.0, radial_scale=0.5, tangential_scale=0.3),
+}
+
+
+@pytest.mark.parametrize("name", PRIORS)
+def test_the_rate_of_a_prior_without_a_closed_form_is_what_the_draw_costs(name):
+    densities = small_densities(prior=PRIORS[name])
+    terms = densities.terms(torch.ones(4, 6), sample_shape=(3,))
+    (latent,) = terms.latents
+    cost = densities.posterior(torch.ones(4, 6)).log_prob(latent.z) - densities.prior().log_prob(latent.z)
+    torch.testing.assert_close(terms.rate, cost)
+    torch.testing.assert_close(terms.elbo, terms.log_lik - cost)
+    torch.testing.assert_close(terms.log_weight, terms.elbo)  # of one draw the weight is the estimate of the bound
+
+
+def test_a_full_posterior_has_the_closed_form_that_its_draws_cost_in_mean():
+    posterior = partial(Head, net=mlp(5), family=partial(FullNormal, min_scale=1e-6))
+    terms = small_densities(posterior=posterior).terms(torch.ones(1, 6), sample_shape=(40_000,))
+    cost = -terms.latents[0].log_ratio
+    assert abs(cost.mean() - terms.rate[0, 0]) < 5 * cost.std() / 40_000**0.5
+
+
+def test_a_draw_with_numbers_of_its_own_costs_log_q_less_log_p():
+    latent = AtDraw(torch.zeros(2, 1), torch.tensor([1.0, 2.0]), torch.tensor([-3.0, 0.5]))
+    assert latent.kl.tolist() == [4.0, 1.5]
+    assert latent.log_ratio.tolist() == [-4.0, -1.5]
+
+
+def test_a_bound_of_several_latents_pays_for_all_of_them():
+    log_lik = torch.tensor([-1.0, -2.0])
+    first = AtDraw(torch.zeros(2, 1), torch.tensor([1.0, 2.0]), torch.zeros(2))
+    second = Sampled(torch.zeros(2, 1), normal([[1.0], [0.0]], [[1.0], [1.0]]), normal([0.0], [1.0]))
+    terms = Terms(log_lik, (first, second, Certain(log_lik)))
+    torch.testing.assert_close(terms.rate, torch.tensor([1.5, 2.0]))
+    torch.testing.assert_close(terms.elbo, torch.tensor([-2.5, -4.0]))
+    torch.testing.assert_close(terms.log_weight, torch.tensor([-1.5, -4.0]))  # log p(0) / q(0) = 1/2 under a mean of 1
+    assert summary(terms)["distortion"] == 1.5
+    assert negative_elbo(terms) == 3.25
