@@ -1,0 +1,95 @@
+"""Mistakes in models/."""
+
+from tests.planting import Mistake
+
+GRADIENTS, PLAYERS, SCHEDULES = (f"tests/models/test_{name}.py" for name in ("gradients", "players", "schedules"))
+
+MISTAKES = [
+    Mistake(
+        "models/aae.py",
+        "torch.cat([batch.labelled.x, batch.unlabelled.x])",
+        "torch.cat([batch.unlabelled.x, batch.labelled.x])",
+        PLAYERS,
+    ),
+    Mistake(
+        "models/aae.py",
+        "self.critic_player(self.critic, self.prior_points, self.code_points)",
+        "self.critic_player(self.critic, self.code_points, self.prior_points)",
+        PLAYERS,
+    ),
+    Mistake(
+        "models/aae.py",
+        "torch.where(unknown, torch.randint_like(labels, p.num_labels), labels)",
+        "torch.where(unknown, torch.zeros_like(labels), labels)",
+        PLAYERS,
+    ),
+    Mistake(
+        "models/aae.py",
+        "torch.where(unknown, torch.randint_like(labels, p.num_labels), labels)",
+        "torch.where(unknown, torch.zeros_like(labels), labels)",
+        "tests/models/test_adversarial.py",
+    ),
+    Mistake(
+        "models/adversarial.py",
+        "penalty = gradient_penalty(critic, found)",
+        "penalty = gradient_penalty(critic, drawn)",
+        PLAYERS,
+    ),
+    Mistake(
+        "models/adversarial.py",
+        "return Loss(torch.stack(losses).sum(), {})",
+        "return Loss(torch.stack(losses).mean(), {})",
+        PLAYERS,
+    ),
+    Mistake(
+        "models/categorical_aae.py",
+        "return [(self.style, (z,)), (self.category, (log_y.exp(),))]",
+        "return [(self.style, (z,)), (self.category, (log_y,))]",
+        PLAYERS,
+    ),
+    Mistake(
+        "models/categorical_aae.py",
+        "torch.randint(self.num_categories, (len(x),), device=x.device)",
+        "torch.zeros(len(x), dtype=torch.long, device=x.device)",
+        PLAYERS,
+    ),
+    Mistake(
+        "models/categorical_aae.py",
+        "model.critic_player(self.style, self.prior_styles, self.styles,",
+        "model.critic_player(self.style, self.styles, self.prior_styles,",
+        PLAYERS,
+    ),
+    Mistake(
+        "models/categorical_aae.py",
+        "model.critic_player(self.category, self.prior_categories, self.categories,",
+        "model.critic_player(self.category, self.categories, self.prior_categories,",
+        PLAYERS,
+    ),
+    Mistake(
+        "models/cvae.py",
+        "return Loss(self.alpha * cvae - (1 - self.alpha) * gsnn,",
+        "return Loss(self.alpha * cvae - (1 - self.alpha) * gsnn.detach(),",
+        GRADIENTS,
+    ),
+    Mistake("models/m2.py", "+ alpha * classification\n", "+ alpha * classification.detach()\n", GRADIENTS),
+    Mistake("models/m2.py", "self.alpha(self.step)", "self.alpha((self.step - 1).clamp(min=0))", SCHEDULES),
+    Mistake("models/beta_vae.py", "self.beta(self.step)", "self.beta((self.step - 1).clamp(min=0))", SCHEDULES),
+    Mistake(
+        "models/beta_vae.py",
+        "self.capacity(self.step)).abs()",
+        "self.capacity((self.step - 1).clamp(min=0))).abs()",
+        SCHEDULES,
+    ),
+    Mistake(
+        "models/beta_vae.py",
+        "latent.kl_per_dim.flatten(0, -2).mean(0).clamp(min=self.free_bits).sum()",
+        "latent.kl_per_dim.flatten(0, -2).clamp(min=self.free_bits).mean(0).sum()",
+        SCHEDULES,
+    ),
+    Mistake(
+        "models/dvae.py",
+        "| _bound(self._corrupted(batch))",
+        "| _bound(self.densities.terms(batch.x, *batch.given))",
+        "tests/models/test_dvae.py",
+    ),
+]
