@@ -187,35 +187,6 @@ def test_grey_levels_may_be_made_binary(tmp_path, binarize, agrees):
         agrees(data)
 
 
-def pictures(folder: Path, names: list[str], mode: str = "L") -> np.ndarray:
-    from PIL import Image
-
-    x = pixels(5, 6, 3, num=len(names)) if mode == "RGB" else pixels(5, 6, num=len(names))
-    for name, row in zip(names, x, strict=True):
-        (folder / name).parent.mkdir(exist_ok=True, parents=True)
-        Image.fromarray(row, mode=None).save(folder / name)
-    return x
-
-
-@pytest.mark.parametrize(("mode", "event"), [("L", (1, 5, 6)), ("RGB", (3, 5, 6))])
-def test_a_folder_of_pictures(tmp_path, mode, event, agrees):
-    x = pictures(tmp_path, [f"{i:02}.png" for i in range(NUM)], mode)
-    data = own(tmp_path)
-    assert (data.spec.x, data.spec.levels, data.spec.num_classes) == (event, 256, None)
-    agrees(data)
-    expected = x[:, None] if mode == "L" else np.moveaxis(x, 3, 1)
-    assert sorted(map(bytes, everything(data))) == sorted(map(bytes, np.ascontiguousarray(expected)))
-
-
-def test_pictures_of_different_sizes(tmp_path):
-    from PIL import Image
-
-    pictures(tmp_path, ["a.png", "b.png"])
-    Image.new("L", (4, 4)).save(tmp_path / "c.png")
-    with pytest.raises(ValueError, match=r"c.png has shape \(4, 4\), where .*a.png has \(5, 6\): make all pictures of"):
-        own(tmp_path).spec  # noqa: B018
-
-
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
@@ -336,31 +307,3 @@ def test_arrays_of_objects_say_what_to_write(tmp_path, name):
     (np.savez if name == "x.npz" else np.save)(tmp_path / name, np.array([None, "a"]))
     with pytest.raises(ValueError, match=rf"{name} cannot be read .*\(.*\): write arrays of numbers"):
         read_named(tmp_path / name)
-
-
-@pytest.mark.parametrize(("mode", "dtype"), [("I;16", np.uint16), ("I", np.int32), ("F", np.float32)])
-def test_pictures_of_more_than_8_bits_are_not_cut_off(tmp_path, mode, dtype):
-    from PIL import Image
-
-    suffix = ".png" if mode == "I;16" else ".tiff"
-    Image.fromarray(np.full((5, 6), 300, dtype)).save(tmp_path / f"a{suffix}")
-    (tmp_path / f"a{suffix}").rename(tmp_path / "a.png")
-    with pytest.raises(ValueError, match="a.png has more than 8 bits a pixel .*save the pictures as one .npy array"):
-        read_named(tmp_path)
-
-
-@pytest.mark.parametrize(("mode", "event"), [("1", ()), ("LA", ()), ("P", (3,)), ("RGBA", (3,)), ("CMYK", (3,))])
-def test_grey_pictures_stay_grey_and_coloured_ones_coloured(tmp_path, mode, event):
-    from PIL import Image
-
-    suffix = ".jpg" if mode == "CMYK" else ".png"
-    Image.new("L", (6, 5), 255).convert(mode).save(tmp_path / f"a{suffix}")
-    x = read_named(tmp_path)["x"]
-    assert x.shape == (1, 5, 6, *event)
-    assert (x == 255).all()
-
-
-def test_a_picture_that_is_none_is_named(tmp_path):
-    (tmp_path / "a.png").write_bytes(b"no picture")
-    with pytest.raises(ValueError, match="a.png cannot be read as a picture .*: mend or remove it"):
-        read_named(tmp_path)

@@ -15,7 +15,7 @@ from typing import final
 
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
-from elbolab.data.pictures import picture_suffixes
+from elbolab.data.picture_files import picture_suffixes
 
 SPLITS = {
     "train": "train",
@@ -118,7 +118,7 @@ def scan(path: Path, above: frozenset[Path] = frozenset()) -> Folder:
             others.append(Path(entry.path))
         elif entry.is_dir():
             folders.append(scan(Path(entry.path), above | {real}))
-        elif Path(entry.name).suffix.lower() in picture_suffixes():
+        elif Path(entry.name).suffix.lower() in picture_suffixes() and (entry.is_file() or entry.is_symlink()):
             pictures.append(Path(entry.path))
         else:
             others.append(Path(entry.path))

@@ -10,7 +10,8 @@ import numpy as np
 
 from elbolab.data.folders import arrange, scan
 from elbolab.data.npz import read_npz
-from elbolab.data.pictures import picture_suffixes, read_pictures
+from elbolab.data.picture_files import picture_suffixes
+from elbolab.data.pictures import read_pictures
 
 WRITERS = {".npz": "numpy.savez(path, x=x)", ".npy": "numpy.save(path, x)"}
 
