@@ -48,6 +48,7 @@ def test_suffixes_are_those_of_pillow_without_what_is_no_picture():
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 def test_png_of_16_bits_keeps_its_levels(tmp_path, channels, caplog):
     x = deep(5, 6, channels)
+    x[0, 0], x[0, 1] = 0x2000, 0x20FF
     if channels in (2, 4):
         x[..., -1] = 65535
     write_deep_png(tmp_path / "a.png", x)
