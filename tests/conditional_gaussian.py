@@ -7,12 +7,12 @@ import torch
 from tests.helpers import Linear
 from torch.distributions import Independent, MultivariateNormal, Normal
 
-from elbolab.batch import Batch, Spec, Support
+from elbolab.batch import Batch, Spec, Support, numbered
 from elbolab.densities.single_layer import SingleLayer
 from elbolab.distributions.conditional import Conditional, Ignore
 from elbolab.distributions.priors import ClassCentres
 
-SPEC = Spec((4,), Support.REAL, given=((3,),), num_classes=3, given_is_label=True)
+SPEC = Spec((4,), Support.REAL, given=((3,),), classes=numbered(3), given_is_label=True)
 SCALE = 0.5
 
 

@@ -9,7 +9,7 @@ from lightning.pytorch.callbacks import Checkpoint
 from torch import nn
 from torch.distributions import Independent, MultivariateNormal, Normal
 
-from elbolab.batch import Spec, Support
+from elbolab.batch import Spec, Support, numbered
 from elbolab.data.module import DataModule
 from elbolab.data.splits import Arrays, Splits
 from elbolab.densities.base import Classifying
@@ -23,7 +23,7 @@ from elbolab.nets.mlp import MLP
 from elbolab.training.trainer import make_trainer
 
 BITS = Spec((6,), Support.BINARY, 2)
-CLASSES = BITS._replace(num_classes=3)
+CLASSES = BITS._replace(classes=numbered(3))
 LABELLED = CLASSES._replace(given=((3,),), given_is_label=True)
 
 

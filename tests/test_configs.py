@@ -17,7 +17,7 @@ from hydra.errors import ConfigCompositionException
 from omegaconf import OmegaConf, open_dict
 from tests.helpers import fit
 
-from elbolab.batch import Spec, Support
+from elbolab.batch import Spec, Support, numbered
 from elbolab.cli.build import build_data, build_densities, build_model, make
 from elbolab.cli.paths import config_dir
 from elbolab.cli.planning import planned
@@ -34,7 +34,7 @@ SMALL = {"num_labelled": 10, "labelled_batch_size": 5}
 NOT_OF_THE_DATA = ("batch_size", "eval_batch_size", "seed", "resident", "num_workers", "root", "train_limit")
 
 
-BINARY = Spec((1, 28, 28), Support.BINARY, levels=2, num_classes=10)
+BINARY = Spec((1, 28, 28), Support.BINARY, levels=2, classes=numbered(10))
 
 
 def options(group):

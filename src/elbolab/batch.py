@@ -10,6 +10,8 @@ from typing import NamedTuple, NoReturn, Self
 from torch import Tensor, nn
 
 Shape = tuple[int, ...]
+MOST_NAMES = 10
+"""Names of classes that a line lists."""
 Net = Callable[[tuple[Shape, ...], Shape], nn.Module]
 """A recipe for a network: (shapes of its inputs, shape of its output) -> module; every YAML of ``conf/net`` is one."""
 
@@ -42,7 +44,7 @@ class Spec(NamedTuple):
         support: where its elements live.
         levels: number of equally spaced values k / (levels - 1) an element takes, or None when it is continuous.
         given: shapes of the conditions, none for an unconditional model.
-        num_classes: number of classes of ``y``, or None without labels.
+        classes: names of the classes that ``y`` numbers from 0, none without labels.
         factors: sizes of the ground-truth factors, empty without factors.
         canvas: the image that a datum and its condition are parts of; None where a datum is whole.
         given_is_label: whether the one condition is the class label as a one-hot vector.
@@ -52,10 +54,34 @@ class Spec(NamedTuple):
     support: Support
     levels: int | None = None
     given: tuple[Shape, ...] = ()
-    num_classes: int | None = None
+    classes: tuple[str, ...] = ()
     factors: tuple[int, ...] = ()
     canvas: Canvas | None = None
     given_is_label: bool = False
+
+    @property
+    def num_classes(self) -> int | None:
+        """Number of classes, or None without labels."""
+        return len(self.classes) or None
+
+    @property
+    def class_list(self) -> str:
+        """The classes for people: "0 to 9" where these are their names, else the names, at most ten of them."""
+        num = len(self.classes)
+        if num > 1 and self.classes == numbered(num):
+            return f"0 to {num - 1}"
+        return ", ".join(self.classes[:MOST_NAMES]) + (f", ... ({num} in all)" if num > MOST_NAMES else "")
+
+    def class_index(self, label: str | int) -> int:
+        """Index of the class whose name is ``label``; a YAML's ``true`` is the class True, or true.
+
+        Raises:
+            ValueError: there is no such class.
+        """
+        for name in (str(label), str(label).lower()) if isinstance(label, bool) else (str(label),):
+            if name in self.classes:
+                return self.classes.index(name)
+        raise ValueError(f"label={label}: this run has the classes {self.class_list}")
 
     def to_json(self) -> dict:
         """A dictionary of plain JSON types."""
@@ -69,9 +95,17 @@ class Spec(NamedTuple):
         tuples = {"x": tuple(values["x"]), "given": given, "factors": tuple(values["factors"])}
         canvas = values.get("canvas")  # specs of before there were conditional parts have none
         parts = None if canvas is None else Canvas(tuple(canvas["image"]), canvas["quadrants"])
-        is_label = values.get("given_is_label", given == ((values.get("num_classes"),),))  # they did not say so
-        found = {"support": Support(values["support"]), "canvas": parts, "given_is_label": is_label}
-        return cls(**(values | tuples | found))
+        num_classes = values.get("num_classes")  # specs of before classes had names say their number
+        classes = tuple(values["classes"]) if "classes" in values else numbered(num_classes or 0)
+        is_label = values.get("given_is_label", given == ((len(classes),),))  # specs of before conditional parts too
+        found = {"support": Support(values["support"]), "canvas": parts, "classes": classes, "given_is_label": is_label}
+        known = {name: value for name, value in values.items() if name != "num_classes"}
+        return cls(**(known | tuples | found))
+
+
+def numbered(num: int) -> tuple[str, ...]:
+    """Names of classes that are called by their numbers, from 0."""
+    return tuple(map(str, range(num)))
 
 
 class Batch(NamedTuple):

@@ -161,7 +161,7 @@ def test_runs_on_other_data_share_no_picture_and_are_called_by_their_data(sweep,
 
 def test_data_of_another_kind_are_other_data(sweep, tmp_path):
     spec = sweep / "0" / "spec.json"
-    spec.write_text(json.dumps(json.loads(spec.read_text()) | {"num_classes": 3}))
+    spec.write_text(json.dumps(json.loads(spec.read_text()) | {"classes": ["0", "1", "2"]}))
     assert "of different data" in compare([sweep / "0", sweep / "1"], tmp_path / "out", None)
 
 

@@ -86,7 +86,7 @@ def test_a_label_is_drawn_by_name(conditional, finished, monkeypatch):
     with isolated_rng(torch.device("cpu"), seed_of("samples", 0)):
         means = conditional.densities.generate(1, given).mean[0].detach().numpy()
     np.testing.assert_allclose(np.load(shell.folder / "sevens" / "samples.npz")["means"], means, atol=1e-6)
-    for label, message in (("10", "classes 0 to 9"), ("x", "label=x: give the number of a class, or null")):
+    for label, message in (("10", "classes 0 to 9"), ("x", "label=x: this run has the classes 0 to 9")):
         assert message in shell("sample", "run=run", f"label={label}", fails=True)
     assert "this run draws by no class" in shell("sample", f"run={finished[0]}", "label=1", fails=True)
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from elbolab.batch import Canvas, Spec, Support
+from elbolab.batch import Canvas, Spec, Support, numbered
 from elbolab.data.digits import Digits
 from elbolab.data.fetch import Finish, Rows
 from elbolab.data.given import choose_given
@@ -14,7 +14,7 @@ from elbolab.data.quadrants import assemble, take_apart
 from elbolab.data.splits import Arrays, Splits
 
 ON_DEVICE = torch.device("meta")  # has no values: what would make the host wait for one raises
-IMAGES = Spec((2, 5, 6), Support.BINARY, levels=2, num_classes=4, factors=(3, 2, 4))
+IMAGES = Spec((2, 5, 6), Support.BINARY, levels=2, classes=numbered(4), factors=(3, 2, 4))
 VECTORS = Spec((3,), Support.REAL)
 
 
@@ -135,7 +135,7 @@ def test_own_bytes_are_levels_and_booleans_are_numbers(dtype):
 @pytest.mark.parametrize(("name", "is_label"), [("labels", True), ("factors", False), ("own", False), ("none", False)])
 def test_a_spec_says_whether_the_condition_is_the_label(name, is_label):
     """Not so of a vector of the same length, of which centres of classes would make nothing."""
-    header = Spec((1, 4, 4), Support.BINARY, given=((3,),), num_classes=3, factors=(1, 2))
+    header = Spec((1, 4, 4), Support.BINARY, given=((3,),), classes=numbered(3), factors=(1, 2))
     spec = choose_given(name, None).spec(header, "data")
     assert spec.given_is_label == is_label
     assert Spec.from_json(spec.to_json()) == spec

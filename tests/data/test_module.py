@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from elbolab.batch import Pace, Spec, Support
+from elbolab.batch import Pace, Spec, Support, numbered
 from elbolab.data.blocks import BlockLoader
 from elbolab.data.module import DataModule
 from elbolab.data.splits import Arrays, Splits
@@ -21,7 +21,7 @@ class Small(DataModule):
         self._spec, self._splits, self.reads = spec, splits, 0
 
     def header(self):
-        return self._spec or Spec((2,), Support.BINARY, levels=2, num_classes=3, factors=(7,))
+        return self._spec or Spec((2,), Support.BINARY, levels=2, classes=numbered(3), factors=(7,))
 
     def load(self):
         self.reads += 1
@@ -243,6 +243,6 @@ def test_unknown_split():
     ],
 )
 def test_data_that_cannot_be_used(splits, message):
-    spec = REAL._replace(num_classes=3)
+    spec = REAL._replace(classes=numbered(3))
     with pytest.raises(ValueError, match=message):
         Small(spec, Splits(*splits), batch_size=10).splits  # noqa: B018

@@ -10,12 +10,12 @@ import pytest
 import scipy.io
 from torchvision import datasets
 
-from elbolab.batch import Spec, Support
+from elbolab.batch import Spec, Support, numbered
 from elbolab.data import mnist_like
 from elbolab.data.vision import CIFAR10, IDX, KMNIST, SVHN, FashionMNIST
 
 RNG = np.random.default_rng(0)
-COLOUR = Spec((3, 32, 32), Support.UNIT, levels=256, num_classes=10)
+COLOUR = Spec((3, 32, 32), Support.UNIT, levels=256, classes=numbered(10))
 
 
 def md5(path: Path) -> str:
@@ -47,6 +47,7 @@ def test_placed_idx_files_are_read(tmp_path, kind, suffix, agrees):
     arrays = write_idx(tmp_path / kind.__name__ / "raw", suffix)
     data = kind(root=str(tmp_path), binarize="none", batch_size=10)
     agrees(data)
+    assert list(data.spec.classes) == getattr(datasets, kind.__name__).classes
     assert list(map(len, data.splits)) == [50, 10, 20]
     assert np.array_equal(data.arrays("test").x[:, 0], arrays["t10k-images-idx3-ubyte"])
     assert np.array_equal(data.arrays("val").y, arrays["train-labels-idx1-ubyte"][50:])
@@ -101,7 +102,8 @@ def cifar(tmp_path, monkeypatch) -> np.ndarray:
 def test_cifar_pictures_keep_channels_and_labels(tmp_path, cifar, agrees):
     data = CIFAR10(root=str(tmp_path), val_size=15, batch_size=10)
     agrees(data)
-    assert data.spec == COLOUR
+    assert data.spec._replace(classes=numbered(10)) == COLOUR
+    assert (data.spec.classes[0], data.spec.classes[3]) == ("airplane", "cat")
     assert list(map(len, data.splits)) == [25, 15, 10]
     assert np.array_equal(np.concatenate([arrays.x for arrays in data.splits]), cifar)
     assert all((arrays.y == arrays.x.reshape(len(arrays), -1).sum(1) % 10).all() for arrays in data.splits)

@@ -9,7 +9,7 @@ from tests.helpers import BITS, mlp
 from torch.distributions import Bernoulli as Coins
 from torch.distributions import Independent, kl_divergence
 
-from elbolab.batch import Spec, Support
+from elbolab.batch import Spec, Support, numbered
 from elbolab.densities.class_terms import sum_over_classes
 from elbolab.densities.classifier import Classifier
 from elbolab.densities.labelled import Labelled
@@ -21,7 +21,7 @@ from elbolab.distributions.one_hot import OneHot
 from elbolab.distributions.priors import FixedBernoulli, Mixture
 from elbolab.distributions.relaxed import RelaxedBernoulliLatent
 
-CLASSES = BITS._replace(num_classes=3)
+CLASSES = BITS._replace(classes=numbered(3))
 HEAD = partial(Head, net=mlp(5))
 NORMAL, CLASS, BIT = (partial(HEAD, family=family) for family in (DiagonalNormal, OneHot, Bernoulli))
 
@@ -241,7 +241,7 @@ BAD = {
     "classifier of bits": (lambda: labelled(classifier=BIT), "q.y . x. is a Bernoulli.*OneHot"),
     "no prior": (lambda: labelled(prior=None), "prior=standard_normal"),
     "Bernoulli on reals": (
-        lambda: labelled(Spec((6,), Support.REAL, num_classes=3)),
+        lambda: labelled(Spec((6,), Support.REAL, classes=numbered(3))),
         "likelihood=gaussian",
     ),
     "prior of a classifier": (lambda: Classifier(CLASSES, CLASS, prior=StandardNormal), "prior=none, or model=m2"),

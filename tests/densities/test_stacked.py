@@ -8,7 +8,7 @@ from tests.helpers import BITS, linear_gaussian, mlp, small_densities, weights
 from torch import nn
 from torch.distributions import Categorical, Independent, MixtureSameFamily, MultivariateNormal, Normal
 
-from elbolab.batch import Spec, Support
+from elbolab.batch import Spec, Support, numbered
 from elbolab.densities.autoencoder import Autoencoder
 from elbolab.densities.class_terms import sum_over_classes
 from elbolab.densities.stacked import Stacked
@@ -20,7 +20,7 @@ from elbolab.distributions.point_mass import Deterministic
 from elbolab.distributions.priors import FixedBernoulli
 from elbolab.distributions.relaxed import RelaxedBernoulliLatent
 
-CLASSES = BITS._replace(num_classes=3)
+CLASSES = BITS._replace(classes=numbered(3))
 HEAD = partial(Head, net=mlp(5))
 NORMAL = partial(HEAD, family=DiagonalNormal)
 
@@ -105,7 +105,7 @@ class TestChain:
         lower = linear_gaussian()
         a, b, scale = 0.6 * torch.randn(2, 2), torch.randn(3, 2), torch.tensor(0.5)
         densities = stacked(
-            Spec((4,), Support.REAL, num_classes=3),
+            Spec((4,), Support.REAL, classes=numbered(3)),
             m1=lambda: lower.rough,
             posterior=NORMAL,
             likelihood=lambda *_: Shifted(a, b, scale),

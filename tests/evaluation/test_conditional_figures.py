@@ -9,7 +9,7 @@ from tests.helpers import BITS, mlp
 from tests.models.registry import class_autoencoder, group_autoencoder, make, stacked
 from tests.models.registry import labelled as latent_class
 
-from elbolab.batch import Batch, Canvas, Spec, Support
+from elbolab.batch import Batch, Canvas, Spec, Support, numbered
 from elbolab.common.rng import isolated_rng, seed_of
 from elbolab.data.quadrants import assemble, seen_mask
 from elbolab.densities.autoencoder import Autoencoder
@@ -26,7 +26,7 @@ from elbolab.evaluation.figures.drawing import draw_all, sample_arrays
 from elbolab.evaluation.figures.generative import samples
 
 NORMAL, BERNOULLI = (partial(Head, net=mlp(5), family=family) for family in (DiagonalNormal, Bernoulli))
-LABELS = Spec((1, 6, 5), Support.BINARY, 2, given=((3,),), num_classes=3, given_is_label=True)
+LABELS = Spec((1, 6, 5), Support.BINARY, 2, given=((3,),), classes=numbered(3), given_is_label=True)
 CANVAS = Canvas((1, 6, 4), 1)
 PARTS = Spec((18,), Support.BINARY, 2, given=((6,),), canvas=CANVAS)
 PRIORS = {"fixed": StandardNormal, "centres": partial(ClassCentres, spread=1.0), "network": NORMAL}
@@ -82,6 +82,15 @@ def test_a_conditional_autoencoder_transfers_styles_and_draws_nothing():
     figures = draw_all(model, [data(LABELS)], seed=0)
     assert "style_transfer" in figures
     assert "samples_by_label" not in figures
+
+
+def test_classes_are_called_by_their_names():
+    spec = LABELS._replace(classes=("ape", "cat", "dog"))
+    figures = draw_all(labelled(spec=spec), [data(spec)], seed=0)
+    for name in ("samples_by_label", "style_transfer"):
+        assert ", ape, cat, dog" in figures[name].get_suptitle(), name
+    for name in ("latent_space", "codes_and_prior"):
+        assert [text.get_text() for text in figures[name].axes[0].get_legend().get_texts()] == ["ape", "cat", "dog"]
 
 
 @pytest.mark.parametrize("prior", PRIORS.values(), ids=PRIORS)
@@ -158,8 +167,8 @@ def test_samples_complete_what_is_seen_of_the_data_in_turn():
     ("spec", "given"),
     [
         (LABELS, torch.rand(60, 3)),
-        (LABELS._replace(num_classes=None), torch.eye(3)[torch.arange(60) % 3]),
-        (Spec((2,), Support.BINARY, 2, given=((3,),), num_classes=3), torch.eye(3)[torch.arange(60) % 3]),
+        (LABELS._replace(classes=()), torch.eye(3)[torch.arange(60) % 3]),
+        (Spec((2,), Support.BINARY, 2, given=((3,),), classes=numbered(3)), torch.eye(3)[torch.arange(60) % 3]),
     ],
     ids=["no labels", "no classes", "points"],
 )
@@ -175,9 +184,11 @@ def test_whole_data_have_no_completions():
         completions(labelled(), data(LABELS), seed=0)
 
 
-def test_arrays_of_a_label_are_drawn_under_it():
-    model = labelled()
-    arrays = sample_arrays(model, [data(LABELS)], num=5, seed=3, label=2)
+@pytest.mark.parametrize(("classes", "label"), [(numbered(3), 2), (("cat", "ape", "dog"), "dog"), (("1", "2", "0"), 0)])
+def test_arrays_of_a_label_are_drawn_under_it(classes, label):
+    spec = LABELS._replace(classes=classes)
+    model = labelled(spec=spec)
+    arrays = sample_arrays(model, [data(spec)], num=5, seed=3, label=label)
     with isolated_rng(torch.device("cpu"), seed_of("samples", 3)):
         p = model.generate(1, torch.eye(3)[2].expand(5, 3))
     np.testing.assert_allclose(arrays["means"], p.mean[0].detach(), atol=1e-6)

@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 import torch
 
-from elbolab.batch import Batch, Spec, Support
+from elbolab.batch import Batch, Spec, Support, numbered
 from elbolab.densities.base import Densities
 from elbolab.densities.single_layer import SingleLayer
 from elbolab.densities.terms import Terms, Undefined
@@ -63,7 +63,7 @@ class Autoencoder(Densities):
 def vae() -> SingleLayer:
     torch.manual_seed(0)
     posterior, likelihood = partial(Head, net=NET, family=DiagonalNormal), partial(Head, net=NET, family=Bernoulli)
-    return SingleLayer(Spec((6,), Support.BINARY, 2, num_classes=2), 3, StandardNormal, posterior, likelihood)
+    return SingleLayer(Spec((6,), Support.BINARY, 2, classes=numbered(2)), 3, StandardNormal, posterior, likelihood)
 
 
 def test_twice_gives_the_same_report_and_it_is_valid(vae):

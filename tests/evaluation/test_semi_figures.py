@@ -29,6 +29,7 @@ def test_a_manifold_holds_the_class_and_walks_the_style_in_steps_of_probability(
     densities = build().eval()
     figure = class_manifolds(densities, BATCH, seed=0, side=3)
     assert len(figure.axes) == len(drawn) == 3
+    assert [axes.get_title() for axes in figure.axes] == ["0", "1", "2"]
     z = Normal(0.0, 1.0).icdf(torch.tensor([0.02, 0.5, 0.98]))
     for k, rows in enumerate(drawn):
         assert rows.shape == (3, 3, 6)

@@ -19,14 +19,12 @@ def sample(cfg: DictConfig) -> None:
     """
     if cfg.num < 1:
         raise ValueError(f"num={cfg.num}: draw at least one sample")
-    if isinstance(cfg.label, bool) or not isinstance(cfg.label, int | None):
-        raise ValueError(f"label={cfg.label}: give the number of a class, or null")
     run = load_run(cfg.run, choose_device(cfg.device))
     with numbers_of(run.cfg):
         _draw(run, Path(cfg.out), cfg.num, check_seed(cfg.seed), cfg.label)
 
 
-def _draw(run: Run, folder: Path, num: int, seed: int, label: int | None) -> None:
+def _draw(run: Run, folder: Path, num: int, seed: int, label: str | int | None) -> None:
     batches = run.data().batches("test", device=run.device)
     arrays = sample_arrays(run.densities, batches, num=num, seed=seed, label=label)
     written = write_figures(draw_all(run.densities, batches, seed=seed, label=label), folder)

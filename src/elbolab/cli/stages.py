@@ -126,7 +126,7 @@ def _facts(cfg: DictConfig, spec: Spec) -> dict[str, Any]:
         "support": str(spec.support),
         "levels": spec.levels,
         "canvas": spec.canvas and tuple(spec.canvas),
-        "classes": spec.num_classes,
+        "classes": spec.classes,
         "factors": spec.factors,
         "conditions": spec.given,
     }

@@ -4,7 +4,7 @@ Shapes: n = data, F = factors.
 """
 
 import logging
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, final
@@ -19,6 +19,7 @@ from elbolab.data.module import DataModule
 from elbolab.data.options import check_number, check_whole
 from elbolab.data.own_files import read_named
 from elbolab.data.own_given import store_conditions
+from elbolab.data.own_labels import is_one_hot, number_factors, number_labels
 from elbolab.data.splits import Arrays, Splits
 from elbolab.data.values import measure, support_of
 
@@ -30,6 +31,7 @@ INSTEAD = {
     Support.REAL: "these are real numbers: leave data.binarize out",
 }
 """Why data are not binarised, and what to do."""
+say = rank_zero_only(logging.getLogger(__name__).info)
 warn = rank_zero_only(logging.getLogger(__name__).warning)
 
 
@@ -39,11 +41,12 @@ class OwnArrays(DataModule):
 
     An .npz file has the array ``x``, or ``train`` and ``test`` or ``val`` or both; class labels ``y`` (``y_train``,
     ``y_val``, ``y_test``), ground-truth factors ``factors`` (``factors_train``, ...), (n, F), and conditions ``given``
-    (``given_train``, ...) for ``data.given=own`` are optional. Conditions are vectors or images in the shapes that data
-    may have: floats and zeros and ones as they are, or uint8 levels, which are scaled to [0, 1]. A folder of pictures
-    may have a folder for each class, and outside of these folders ``train``, ``val`` and ``test``. Data are vectors
-    (n, D) or images (n, H, W), (n, H, W, C) or (n, C, H, W) with 1, 3 or 4 channels; where both fit, channels come
-    first. Their values say what they are:
+    (``given_train``, ...) for ``data.given=own`` are optional. Labels and factors are whatever values occur, numbers or
+    text: `elbolab.data.own_labels` numbers them and keeps the names of the classes. Conditions are vectors or images in
+    the shapes that data may have: floats and zeros and ones as they are, or uint8 levels, which are scaled to [0, 1].
+    A folder of pictures may have a folder for each class, and outside of these folders ``train``, ``val`` and ``test``.
+    Data are vectors (n, D) or images (n, H, W), (n, H, W, C) or (n, C, H, W) with 1, 3 or 4 channels; where both fit,
+    channels come first. Their values say what they are:
 
     - only 0 and 1: binary;
     - integers from 0 to 255: 256 grey levels, which ``binarize`` may turn into binary data;
@@ -93,13 +96,10 @@ class OwnArrays(DataModule):
 
     def header(self) -> Spec:
         """Shape, support and levels as the values show them; this reads the file once."""
-        arrays = list(self._raw.values())
+        first = next(iter(self._contents.arrays.values()))
         support, levels = self._range
-        classes = [int(part.y.max()) + 1 for part in arrays if part.y is not None]
-        factors = [part.factors.max(0) + 1 for part in arrays if part.factors is not None]
-        sizes = tuple(int(size) for size in np.max(factors, axis=0)) if factors else ()
-        given = () if arrays[0].given is None else (arrays[0].given.shape[1:],)
-        spec = Spec(arrays[0].event, support, levels, given, max(classes, default=None), sizes)
+        given = () if first.given is None else (first.given.shape[1:],)
+        spec = Spec(first.event, support, levels, given, self._contents.classes, self._contents.factors)
         if self.binarize != "none" and levels != 256:
             raise ValueError(
                 f"data.binarize={self.binarize}: only integers from 0 to 255 are binarised, {INSTEAD[support]}"
@@ -109,27 +109,18 @@ class OwnArrays(DataModule):
     def load(self) -> Splits:
         """Splits what has been read, and binarises it."""
         _, levels = self._range
-        splits = self._split({name: _stored(arrays, levels) for name, arrays in self._raw.items()})
+        splits = self._split({name: _stored(arrays, levels) for name, arrays in self._contents.arrays.items()})
         return binarized(self.binarize, splits, self.binarize_seed)
 
     @cached_property
-    def _raw(self) -> dict[str, Arrays]:
-        named = read_named(self.path)
-        names = ["x"] if "x" in named else [name for name in NAMES if name in named]
-        if names not in (["x"], ["train", "test"], ["train", "val"], list(NAMES)):
-            raise ValueError(
-                f"data.path={self.path} has the arrays {', '.join(named)}: name the data x, or train, val and test"
-            )
-        raw = {name: _named(named, name, self.path) for name in names}
-        given = {_key("given", name): arrays.given for name, arrays in raw.items()}
-        stored = store_conditions(given, f"data.path={self.path}")
-        return {name: replace(arrays, given=stored[_key("given", name)]) for name, arrays in raw.items()}
+    def _contents(self) -> "Contents":
+        return read_contents(self.path)
 
     @cached_property
     def _range(self) -> tuple[Support, int | None]:
         """Support and levels. Looks at every value before the data are split, so that messages name the file's rows."""
         where = f"data.path={self.path}"
-        return support_of([measure(name, arrays, where) for name, arrays in self._raw.items()], where)
+        return support_of([measure(name, arrays, where) for name, arrays in self._contents.arrays.items()], where)
 
     def _split(self, raw: dict[str, Arrays]) -> Splits:
         if "x" in raw:
@@ -148,32 +139,67 @@ class OwnArrays(DataModule):
         return Splits(train, val, raw["test"])
 
 
-NUMBERED = "number the values that there are by np.unique(values, return_inverse=True)[1]"
-SHAPES = {
-    "y": (1, "(n,)", "y.squeeze(), or y.argmax(1) of one-hot vectors"),
-    "factors": (2, "(n, F)", "factors[:, None] where there is one"),
-}
-"""Number of dimensions of labels and factors, the shape, and how to get it."""
+@final
+@dataclass(frozen=True)
+class Contents:
+    """What a user's file holds.
+
+    Attributes:
+        arrays: the data by their names in the file, ``x``, or ``train``, ``val`` and ``test``.
+        classes: names of the classes, none without labels.
+        factors: sizes of the ground-truth factors, none without factors.
+    """
+
+    arrays: dict[str, Arrays]
+    classes: tuple[str, ...] = ()
+    factors: tuple[int, ...] = ()
 
 
-def _named(named: dict[str, np.ndarray], name: str, path: Path) -> Arrays:
-    """Data ``name`` with the labels, factors and conditions that belong to it."""
-    x = _images(named[name], path)
-    y, factors = (_whole_numbers(named.get(_key(kind, name)), kind, len(x), path) for kind in ("y", "factors"))
-    return Arrays(x, y, factors, given=_conditions(named.get(_key("given", name)), len(x), path))
+def read_contents(path: Path) -> Contents:
+    """Data with the labels, factors and conditions that belong to them.
+
+    Raises:
+        ValueError: a file, name, shape or value that is no data.
+    """
+    named, where = read_named(path), f"data.path={path}"
+    names = ["x"] if "x" in named else [name for name in NAMES if name in named]
+    if names not in (["x"], ["train", "test"], ["train", "val"], list(NAMES)):
+        raise ValueError(f"{where} has the arrays {', '.join(named)}: name the data x, or train, val and test")
+    data = {name: _images(named[name], path) for name in names}
+    labels, factors, given = (_beside(kind, data, named, where) for kind in ("y", "factors", "given"))
+    for name in [name for name, y in labels.items() if is_one_hot(y)]:
+        say("%s: %s are one-hot vectors, read as class labels", where, name)
+    classes, labels = number_labels(labels, where) if labels else ((), {})
+    sizes, factors = number_factors(factors, where) if factors else ((), {})
+    conditions = {_key("given", name): given.get(_key("given", name)) for name in names}
+    conditions = {key: None if part is None else _images(part, path) for key, part in conditions.items()}
+    stored = store_conditions(conditions, where)
+    arrays = {
+        name: Arrays(
+            x, labels.get(_key("y", name)), factors.get(_key("factors", name)), given=stored[_key("given", name)]
+        )
+        for name, x in data.items()
+    }
+    return Contents(arrays, classes, sizes)
+
+
+def _beside(kind: str, data: dict[str, np.ndarray], named: dict[str, np.ndarray], where: str) -> dict[str, np.ndarray]:
+    """The arrays of one kind, labels say, by their names in the file, each as long as the data that it belongs to.
+
+    Raises:
+        ValueError: one is of another length.
+    """
+    found = {name: named[_key(kind, name)] for name in data if _key(kind, name) in named}
+    for name, array in found.items():
+        if array.ndim == 0 or len(array) != len(data[name]):
+            num = len(array) if array.ndim else "one"
+            raise ValueError(f"{where}: {len(data[name])} data, but {num} {_key(kind, name)}")
+    return {_key(kind, name): array for name, array in found.items()}
 
 
 def _key(kind: str, name: str) -> str:
     """What the array of labels, factors or conditions of the data ``name`` is called."""
     return kind if name == "x" else f"{kind}_{name}"
-
-
-def _conditions(array: np.ndarray | None, num: int, path: Path) -> np.ndarray | None:
-    if array is None:
-        return None
-    if len(array) != num:
-        raise ValueError(f"data.path={path}: {num} data, but {len(array)} given")
-    return _images(array, path)
 
 
 def _images(x: np.ndarray, path: Path) -> np.ndarray:
@@ -190,27 +216,6 @@ def _images(x: np.ndarray, path: Path) -> np.ndarray:
         f"data.path={path} has an array of shape {x.shape}: vectors are (n, D), images (n, H, W), (n, H, W, C) or "
         "(n, C, H, W) with C = 1, 3 or 4"
     )
-
-
-def _whole_numbers(array: np.ndarray | None, kind: str, num: int, path: Path) -> np.ndarray | None:
-    """Labels (n,) or factors (n, F).
-
-    Raises:
-        ValueError: another shape, not integers from 0, or not as many as the data.
-    """
-    if array is None:
-        return None
-    ndim, shape, mend = SHAPES[kind]
-    if array.ndim != ndim:
-        raise ValueError(f"data.path={path}: {kind} has shape {array.shape}, where {shape} belongs: give {mend}")
-    if len(array) != num:
-        raise ValueError(f"data.path={path}: {num} data, but {len(array)} {kind}")
-    if array.dtype.kind not in "iu":
-        raise ValueError(f"data.path={path}: {kind} are integers from 0 up, these are {array.dtype}: {NUMBERED}")
-    if array.min(initial=0) < 0:
-        least = f"the least of these is {array.min()}"
-        raise ValueError(f"data.path={path}: {kind} are integers from 0 up, {least}: {NUMBERED}")
-    return array
 
 
 def _stored(arrays: Arrays, levels: int | None) -> Arrays:

@@ -4,7 +4,7 @@ from typing import Any, final
 
 import numpy as np
 
-from elbolab.batch import Spec, Support
+from elbolab.batch import Spec, Support, numbered
 from elbolab.data import seeded
 from elbolab.data.binarize import binarized, binarized_spec, check_binarize
 from elbolab.data.module import DataModule
@@ -33,7 +33,7 @@ class Digits(DataModule):
 
     def header(self) -> Spec:
         """One channel, 8 x 8, binary unless grey values are asked for."""
-        return binarized_spec(self.binarize, Spec((1, 8, 8), Support.UNIT, levels=17, num_classes=10))
+        return binarized_spec(self.binarize, Spec((1, 8, 8), Support.UNIT, levels=17, classes=numbered(10)))
 
     def load(self) -> Splits:
         """Asks scikit-learn."""

@@ -56,7 +56,7 @@ def _check_balance(num: int, num_classes: int) -> None:
         )
 
 
-def choose_labelled(y: np.ndarray, num_classes: int, num: int, seed: int) -> np.ndarray:
+def choose_labelled(y: np.ndarray, classes: tuple[str, ...], num: int, seed: int) -> np.ndarray:
     """Indices (num,), in ascending order, of a subset that has equally many data of each class.
 
     It depends on the data and on ``seed`` alone; a larger one of the same seed contains it.
@@ -64,19 +64,19 @@ def choose_labelled(y: np.ndarray, num_classes: int, num: int, seed: int) -> np.
     Raises:
         ValueError: a class has not so many, or none.
     """
-    each = num // num_classes
-    counts = np.bincount(y, minlength=num_classes)
+    each, counts = num // len(classes), np.bincount(y, minlength=len(classes))
+    rarest = classes[counts.argmin()]
     if counts.min() == 0:
         raise ValueError(
-            f"data.num_labelled={num}: class {counts.argmin()} has no data in the training split: number the classes "
-            "that there are from 0 without gaps"
+            f"data.num_labelled={num}: class {rarest} has no data in the training split: leave its data out, or "
+            "give the training split some"
         )
     if counts.min() < each:
         raise ValueError(
-            f"data.num_labelled={num} takes {each} data of each class, and class {counts.argmin()} has "
-            f"{counts.min()} in the training split: choose at most {counts.min() * num_classes}"
+            f"data.num_labelled={num} takes {each} data of each class, and class {rarest} has {counts.min()} in the "
+            f"training split: choose at most {counts.min() * len(classes)}"
         )
-    rngs = (np.random.default_rng((seed, k)) for k in range(num_classes))
+    rngs = (np.random.default_rng((seed, k)) for k in range(len(classes)))
     return np.sort(np.concatenate([rng.permutation(np.flatnonzero(y == k))[:each] for k, rng in enumerate(rngs)]))
 
 

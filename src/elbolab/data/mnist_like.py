@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from typing import Any, final
 
-from elbolab.batch import Spec, Support
+from elbolab.batch import Spec, Support, numbered
 from elbolab.data.binarize import binarized, binarized_spec, check_binarize
 from elbolab.data.module import DataModule
 from elbolab.data.options import check_whole
@@ -27,7 +27,12 @@ class MNISTLike(DataModule, ABC):
 
     Raises:
         ValueError: an unknown split or binarisation; on reading, a missing or corrupt file.
+
+    Attributes:
+        classes: what the labels 0 to 9 stand for.
     """
+
+    classes = numbered(10)
 
     def __init__(
         self, split: str = "standard", binarize: str = "dynamic", binarize_seed: int = 777, **base: Any
@@ -48,7 +53,7 @@ class MNISTLike(DataModule, ABC):
     @final
     def header(self) -> Spec:
         """One channel, 28 x 28, binary unless grey values are asked for."""
-        return binarized_spec(self.binarize, Spec((1, 28, 28), Support.UNIT, levels=256, num_classes=10))
+        return binarized_spec(self.binarize, Spec((1, 28, 28), Support.UNIT, levels=256, classes=self.classes))
 
     @final
     def load(self) -> Splits:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from elbolab.batch import Batch, Pace, Spec
+from elbolab.batch import MOST_NAMES, Batch, Pace, Spec, numbered
 from elbolab.common.rng import generator
 from elbolab.data.blocks import BlockLoader, Loader, Order, Ordering
 from elbolab.data.fetch import Finish, Rows
@@ -205,14 +205,34 @@ class DataModule(L.LightningDataModule, ABC):
 
     @final
     def describe(self) -> str:
-        """One line for people."""
+        """A line for people, and below it what is unusual of the data."""
         sizes = " / ".join(f"{len(arrays):,}" for arrays in self.splits)
         levels = "" if self.spec.levels is None else f", {self.spec.levels} levels"
-        labels = "" if self.spec.num_classes is None else f", {self.spec.num_classes} classes"
         given = "".join(f", given {shape}" for shape in self.spec.given)
         few = "" if self.num_labelled is None else f", {self.num_labelled:,} labelled"
-        what = f"{self.spec.support}{levels}{labels}{few}{given}"
-        return f"{type(self).__name__}: {sizes} data of shape {self.spec.x}, {what}"
+        what = f"{self.spec.support}{levels}{self._describe_classes()}{few}{given}"
+        line = f"{type(self).__name__}: {sizes} data of shape {self.spec.x}, {what}"
+        return "\n".join([line, *self._describe_absent()])
+
+    def _describe_classes(self) -> str:
+        """How many classes there are; their names where these are others than 0, 1, ..."""
+        classes = self.spec.classes
+        if not classes:
+            return ""
+        names = [f"{index}={name}" for index, name in enumerate(classes[:MOST_NAMES])]
+        named = (
+            "" if classes == numbered(len(classes)) else f" ({', '.join(names)}{', ...' * (len(classes) > len(names))})"
+        )
+        return f", {len(classes)} class{'es' * (len(classes) > 1)}{named}"
+
+    def _describe_absent(self) -> list[str]:
+        """A line where classes occur in no training datum."""
+        y, classes = self.splits.train.y, self.spec.classes
+        if y is None:
+            return []
+        absent = [classes[k] for k in np.flatnonzero(np.bincount(y, minlength=len(classes)) == 0)]
+        names = ", ".join(absent[:MOST_NAMES]) + ", ..." * (len(absent) > MOST_NAMES)
+        return [f"no training datum is of class {names}"] if absent else []
 
     @final
     def finish(self, split: str, device: torch.device, noise: torch.Generator | None = None) -> Finish:
@@ -241,13 +261,12 @@ class DataModule(L.LightningDataModule, ABC):
     @cached_property
     def _which_labelled(self) -> np.ndarray:
         """Which training data are labelled, (num_labelled,) indices."""
-        num_classes, num = self.spec.num_classes, self.num_labelled
+        classes, num = self.spec.classes, self.num_labelled
         if num is None:
             raise ValueError("no training data are labelled more than others: set data.num_labelled")
         y = self.splits.train.y
-        assert num_classes is not None
         assert y is not None
-        return choose_labelled(y, num_classes, num, self.label_seed)
+        return choose_labelled(y, classes, num, self.label_seed)
 
     def _labelled_size(self, num: int) -> int:
         """Labelled data in a batch, L, of ``num`` in all."""

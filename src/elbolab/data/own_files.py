@@ -3,7 +3,6 @@
 The names are ``x``, or ``train``, ``val`` and ``test``; labels ``y`` or ``y_train``, ...; factors likewise.
 """
 
-import re
 from pathlib import Path
 
 import numpy as np
@@ -50,15 +49,8 @@ def read_folder(path: Path) -> dict[str, np.ndarray]:
     x = read_pictures([picture for part in parts.values() for picture in part.paths])
     ends = np.cumsum([len(part.paths) for part in parts.values()])
     named = dict(zip(parts, np.split(x, ends[:-1]), strict=True))
-    classes = {name: part.classes for name, part in parts.items() if part.classes is not None}
-    order = sorted({name for part in classes.values() for name in part}, key=natural_order)
-    labels = {name: np.array([order.index(label) for label in part]) for name, part in classes.items()}
+    labels = {name: np.array(part.classes) for name, part in parts.items() if part.classes is not None}
     return named | {"y" if name == "x" else f"y_{name}": y for name, y in labels.items()}
-
-
-def natural_order(name: str) -> list[tuple[str, int]]:
-    """Sorting key by which 10 comes after 2."""
-    return [(text, int(digits or -1)) for text, digits in re.findall(r"(\D*)(\d*)", name)]
 
 
 def _read_numpy(path: Path) -> dict[str, np.ndarray]:

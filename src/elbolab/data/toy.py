@@ -9,7 +9,7 @@ from typing import Any, final
 
 import numpy as np
 
-from elbolab.batch import Spec, Support
+from elbolab.batch import Spec, Support, numbered
 from elbolab.data.module import DataModule
 from elbolab.data.options import check_number, check_whole
 from elbolab.data.splits import Arrays, Splits
@@ -56,7 +56,7 @@ class Toy(DataModule):
 
     def header(self) -> Spec:
         """Real vectors of two elements, with the parts as classes."""
-        return Spec((2,), Support.REAL, num_classes=self.num_parts)
+        return Spec((2,), Support.REAL, classes=numbered(self.num_parts))
 
     def load(self) -> Splits:
         """Draws each split from a stream of its own."""

@@ -6,7 +6,7 @@ from typing import Any, final
 
 import numpy as np
 
-from elbolab.batch import Spec, Support
+from elbolab.batch import Spec, Support, numbered
 from elbolab.data.files import data_root, obtain
 from elbolab.data.idx import read_idx
 from elbolab.data.mnist_like import MNISTLike
@@ -25,6 +25,10 @@ class FashionMNIST(MNISTLike):
     Read from ``FashionMNIST/raw`` below ``data.root``, gzipped or plain.
     """
 
+    classes = (
+        "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"
+    )  # fmt: skip
+
     def read(self, part: str) -> Arrays:
         """Reads the idx files, after a download where they are missing."""
         return _read_idx_set("FashionMNIST", data_root(self.root), part)
@@ -37,6 +41,8 @@ class KMNIST(MNISTLike):
     Read from ``KMNIST/raw`` below ``data.root``, gzipped or plain.
     """
 
+    classes = ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")
+
     def read(self, part: str) -> Arrays:
         """Reads the idx files, after a download where they are missing."""
         return _read_idx_set("KMNIST", data_root(self.root), part)
@@ -48,7 +54,12 @@ class Colour(DataModule, ABC):
     Args:
         val_size: validation data, the last ones of the training files.
         base: arguments of `DataModule`.
+
+    Attributes:
+        classes: what the labels 0 to 9 stand for.
     """
+
+    classes = numbered(10)
 
     def __init__(self, val_size: int = 5000, **base: Any) -> None:
         super().__init__(**base)
@@ -62,7 +73,7 @@ class Colour(DataModule, ABC):
     @final
     def header(self) -> Spec:
         """Three channels, 32 x 32, 256 levels."""
-        return Spec((3, 32, 32), Support.UNIT, levels=256, num_classes=10)
+        return Spec((3, 32, 32), Support.UNIT, levels=256, classes=self.classes)
 
     @final
     def load(self) -> Splits:
@@ -84,6 +95,8 @@ class CIFAR10(Colour):
 
     Read from ``cifar-10-batches-py`` below ``data.root``.
     """
+
+    classes = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
     def read(self, root: Path) -> tuple[Arrays, Arrays]:
         """Reads the pickled batches after torchvision has checked their md5."""

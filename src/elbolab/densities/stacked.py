@@ -73,9 +73,9 @@ class Stacked(Enumerating, Styled):
     ) -> None:
         super().__init__()
         self.spec = spec
-        num_classes = check_classes(spec)
+        check_classes(spec)
         self.m1 = freeze(check_lower(m1, spec))
-        codes = Spec(self.m1.latent_shape, Support.REAL, num_classes=num_classes)
+        codes = Spec(self.m1.latent_shape, Support.REAL, classes=spec.classes)
         parts = (prior, posterior, likelihood, classifier)
         self.m2 = Labelled(codes, latent_dim, *parts, learn_class_prior=learn_class_prior, class_chunk=class_chunk)
         self.latent_shape, self.class_dim = self.m2.latent_shape, self.m2.class_dim

@@ -35,7 +35,7 @@ def codes_and_prior(models: Mapping[str, Densities], batches: Iterable[Batch], *
         _panel(top, codes.z, codes.y, seed, f"{name}: q(z)" if name else "q(z)")
         _panel(bottom, drawn, parts, seed, f"{name}: p(z)" if name else "p(z)")
         _same_limits(top, bottom)
-    legend(panels[0, -1], [] if codes.y is None else codes.y.unique().tolist())
+    legend(panels[0, -1], [] if codes.y is None else codes.y.unique().tolist(), densities.spec.classes)
     legend(panels[1, -1], [] if parts is None else parts.unique().tolist())
     return figure
 

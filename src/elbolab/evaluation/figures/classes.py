@@ -28,8 +28,10 @@ def label_vectors(spec: Spec, batch: Batch) -> Tensor:
     return every_class(spec, batch.x)
 
 
-def under(label: int | None, densities: Densities, batch: Batch) -> Batch:
-    """The batch with one label for all data where labels are the condition; as it is without, or with latent classes.
+def under(label: str | int | None, densities: Densities, batch: Batch) -> Batch:
+    """The batch with all data of the class called ``label`` where labels are the condition; else the batch as it is.
+
+    It is so without a label too, and where the class is latent.
 
     Raises:
         ValueError: the model draws by no class, or there is no such class.
@@ -37,14 +39,13 @@ def under(label: int | None, densities: Densities, batch: Batch) -> Batch:
     if label is None:
         return batch
     classes = _drawn_by(densities, batch, label)
-    if not 0 <= label < len(classes):
-        raise ValueError(f"label={label}: this run has the classes 0 to {len(classes) - 1}")
+    index = densities.spec.class_index(label)
     if isinstance(densities, Styled):
         return batch
-    return batch._replace(given=(classes[label].expand(len(batch.x), -1),))
+    return batch._replace(given=(classes[index].expand(len(batch.x), -1),))
 
 
-def _drawn_by(densities: Densities, batch: Batch, label: int) -> Tensor:
+def _drawn_by(densities: Densities, batch: Batch, label: str | int) -> Tensor:
     """The classes by which a model draws, (C, C)."""
     if isinstance(densities, Styled):
         return every_class(densities.spec, batch.x)

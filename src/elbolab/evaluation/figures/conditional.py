@@ -30,7 +30,7 @@ def samples_by_label(densities: Densities, batch: Batch, *, seed: int, num: int 
     for c in classes:
         with evaluating(densities, "samples by label", seed):
             columns.append(densities.generate(num, c[None]).mean[:, 0].cpu())
-    title = f"a class a column, 0 to {len(classes) - 1}; rows share the noise of z ~ p(z | c)"
+    title = f"a class a column, {densities.spec.class_list}; rows share the noise of z ~ p(z | c)"
     return paths(batch, densities, torch.stack(columns, 1), [], title)
 
 
@@ -52,7 +52,7 @@ def style_transfer(densities: Densities, batch: Batch, *, seed: int) -> Figure:
         z = densities.encode(x, label)
         labels = [c.expand_as(label) for c in classes]
         decoded = [densities.decode(moved(densities, x, z, label, other), other).mean.cpu() for other in labels]
-    title = f"a datum, and its style decoded with every label, 0 to {len(classes) - 1}"
+    title = f"a datum, and its style decoded with every label, {densities.spec.class_list}"
     return paths(batch, densities, torch.stack([x.cpu(), *decoded], 1), [], title)
 
 

@@ -41,7 +41,12 @@ DPI = 120
 
 
 def draw_all(
-    densities: Densities, batches: Iterable[Batch], metrics: Path | None = None, *, seed: int, label: int | None = None
+    densities: Densities,
+    batches: Iterable[Batch],
+    metrics: Path | None = None,
+    *,
+    seed: int,
+    label: str | int | None = None,
 ) -> dict[str, Figure]:
     """Every figure that exists for this model, by name.
 
@@ -50,7 +55,7 @@ def draw_all(
         batches: data it was not trained on, as often as they are asked for.
         metrics: the run's `metrics.csv`, with `kl_per_dim.csv` beside it; None without curves.
         seed: of every draw.
-        label: the class of all samples, None for those of the data in turn.
+        label: name of the class of all samples, None for those of the data in turn.
 
     Raises:
         ValueError: as `sample_arrays`.
@@ -117,7 +122,7 @@ def _write(figure: Figure, path: Path, dpi: int) -> Path:
 
 
 def sample_arrays(
-    densities: Densities, batches: Iterable[Batch], *, num: int, seed: int, label: int | None = None
+    densities: Densities, batches: Iterable[Batch], *, num: int, seed: int, label: str | int | None = None
 ) -> dict[str, NDArray]:
     """``samples`` and ``means`` of p(x | z, c) at the same ``num`` latent draws, (num, *event) each.
 

@@ -24,7 +24,7 @@ STEPS = 11
 """Points of a walk."""
 
 
-def samples(models: Mapping[str, Densities], batch: Batch, *, seed: int, label: int | None = None) -> Figure:
+def samples(models: Mapping[str, Densities], batch: Batch, *, seed: int, label: str | int | None = None) -> Figure:
     """What each model makes of draws from its latent space, side by side: means, or draws where data are points.
 
     A model without a prior decodes draws from a Gaussian fitted to its codes, and its title says so. ``label`` as that
@@ -47,14 +47,14 @@ def samples(models: Mapping[str, Densities], batch: Batch, *, seed: int, label: 
     return figure
 
 
-def generate(densities: Densities, batch: Batch, num: int, label: int | None = None) -> tuple[Distribution, str]:
+def generate(densities: Densities, batch: Batch, num: int, label: str | int | None = None) -> tuple[Distribution, str]:
     """p(x | z, c) at ``num`` latent draws, with the conditions of the batch in turn, and the draws' source in words.
 
-    Of a model that has the class in its latents, all draws are of the class ``label``, where one is given.
+    Of a model that has the class in its latents, all draws are of the class called ``label``, where one is given.
     """
     given = in_turn(batch, num)
     if label is not None and isinstance(densities, Styled):
-        y = every_class(densities.spec, batch.x)[label].expand(num, -1)
+        y = every_class(densities.spec, batch.x)[densities.spec.class_index(label)].expand(num, -1)
         return densities.generate_of(y), f"class {label}: decoded z ~ p(z | y)"
     source = "decoded z ~ p(z | c)" if prod(densities.latent_shape) else "p(x | c)"
     try:

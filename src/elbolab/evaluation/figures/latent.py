@@ -64,7 +64,7 @@ def latent_space(
             raise Undefined("no latent space: one code, or a code of no numbers, spans nothing")
         scatter(axes, z.double().numpy(), None if y is None else y.numpy(), seed, projection)
         axes.set_title(name, fontsize=9)
-    legend(panels[-1], [] if y is None else np.unique(y.numpy()).tolist())
+    legend(panels[-1], [] if y is None else np.unique(y.numpy()).tolist(), densities.spec.classes)
     return figure
 
 
@@ -96,10 +96,10 @@ def _colour(classes: list, label: int) -> tuple:
     return colormaps[CATEGORIES](index) if len(classes) <= 10 else colormaps[SEQUENCE](index / (len(classes) - 1))
 
 
-def legend(axes: Axes, classes: list) -> None:
-    """The classes beside the axes, at most twenty of them."""
+def legend(axes: Axes, classes: list, names: tuple[str, ...] = ()) -> None:
+    """The classes beside the axes, at most twenty of them, by their names or numbers."""
     for label in classes if len(classes) <= 20 else ():
-        axes.scatter([], [], s=20, color=_colour(classes, label), label=str(label))
+        axes.scatter([], [], s=20, color=_colour(classes, label), label=names[label] if names else str(label))
     if 0 < len(classes) <= 20:
         axes.legend(fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5), handletextpad=0.1)
 

@@ -37,8 +37,9 @@ def class_manifolds(densities: Densities, batch: Batch, *, seed: int, side: int 
     width, height = look.size(side, side)
     figure = blank(0.5 * width * num_columns, 0.5 * height * num_rows + 0.5, "each class over the styles")
     grid = figure.subplots(num_rows, num_columns, squeeze=False).flatten()
-    for axes, rows in zip(grid, panels, strict=False):
+    for axes, rows, name in zip(grid, panels, densities.spec.classes, strict=False):
         look.paths(axes, rows, [])
+        axes.set_title(name, fontsize=9)
     for axes in grid[len(panels) :]:
         axes.set_axis_off()
     return figure
@@ -70,7 +71,7 @@ def analogies(densities: Densities, batch: Batch, *, seed: int, num: int = 10) -
     rows = torch.cat([x[:, None], means], dim=1).cpu()
     look = look_of(densities.spec, x.cpu())
     width, height = look.size(*rows.shape[:2])
-    figure = blank(width, height + 0.5, "data, and their style in every class")
+    figure = blank(width, height + 0.5, f"data, and their style in every class, {densities.spec.class_list}")
     look.paths(figure.subplots(), rows, [])
     return figure
 

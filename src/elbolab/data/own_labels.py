@@ -1,0 +1,192 @@
+"""Class labels and ground-truth factors of a user's own data: whatever values occur, numbered from 0.
+
+Shapes: n = data, C = classes, F = factors. A dictionary holds the arrays of all splits, by their names in the file.
+"""
+
+import re
+
+import numpy as np
+
+MISSING = ("", "nan", "NaN", "None", "<NA>", "NaT")
+"""What stands for a label that is not there, as text."""
+TYPES = {"b": "booleans", "U": "text"}
+FEW = 20
+"""So many different values are no identifiers or measurements, however few the data."""
+
+
+def number_labels(arrays: dict[str, np.ndarray], where: str) -> tuple[tuple[str, ...], dict[str, np.ndarray]]:
+    """Names of all classes, and for each array its labels as indices of these names.
+
+    Numbers are in numeric order, also where they are written as text, and other text is in natural order ("b2" before
+    "b10"). Labels may be a column (n, 1) or one-hot vectors (n, C), of which each is called by its position.
+
+    Args:
+        arrays: labels of each split, by name.
+        where: the file, for messages.
+
+    Raises:
+        ValueError: some labels are missing, or these are no labels.
+    """
+    columns = {name: _one_column(name, array, where) for name, array in arrays.items()}
+    classes, indices = number_values(columns, where)
+    _check_unlabelled(classes, indices, where)
+    return classes, indices
+
+
+def number_factors(arrays: dict[str, np.ndarray], where: str) -> tuple[tuple[int, ...], dict[str, np.ndarray]]:
+    """How many values each factor takes, and for each array its factors (n, F) as indices of these values.
+
+    Args:
+        arrays: factors of each split, (n, F), or (n,) where there is one.
+        where: the file, for messages.
+
+    Raises:
+        ValueError: some values are missing, or splits have different numbers of factors.
+    """
+    tables = {name: array[:, None] if array.ndim == 1 else array for name, array in arrays.items()}
+    for name, table in tables.items():
+        if table.ndim != 2 or not table.shape[1]:
+            raise ValueError(f"{where}: {name} has shape {table.shape}, where (n, F) belongs, a column for each factor")
+    first, *others = tables
+    for name in others:
+        if tables[name].shape[1] != tables[first].shape[1]:
+            raise ValueError(f"{where}: {first} has {tables[first].shape[1]} columns, {name} {tables[name].shape[1]}")
+    numbered = [
+        number_values({name: table[:, factor] for name, table in tables.items()}, where)
+        for factor in range(tables[first].shape[1])
+    ]
+    indices = {name: np.stack([columns[name] for _, columns in numbered], axis=1) for name in tables}
+    return tuple(len(values) for values, _ in numbered), indices
+
+
+def number_values(columns: dict[str, np.ndarray], where: str) -> tuple[tuple[str, ...], dict[str, np.ndarray]]:
+    """Names of all values that occur, in order, and for each column (n,) the indices of its values among them.
+
+    Args:
+        columns: values of each split, by name.
+        where: the file, for messages.
+
+    Raises:
+        ValueError: values are missing, of different types, or nearly all different.
+    """
+    plain = {name: _plain(name, column, where) for name, column in columns.items()}
+    found = {name: np.unique(column, return_inverse=True) for name, column in plain.items()}
+    named = {name: [_name(value) for value in values] for name, (values, _) in found.items()}
+    occurring = {value for values in named.values() for value in values}
+    is_numeric = all(_number(value) is not None for value in occurring)
+    _check_types({name: column.dtype.kind for name, column in plain.items()}, is_numeric, where)
+    names = sorted(occurring, key=_natural)
+    if is_numeric:
+        names.sort(key=float)
+    _check_repeated(names, columns, where)
+    position = {name: index for index, name in enumerate(names)}
+    indices = {
+        name: np.array([position[value] for value in values], dtype=np.int64)[found[name][1].reshape(-1)]
+        for name, values in named.items()
+    }
+    return tuple(names), indices
+
+
+def _one_column(name: str, array: np.ndarray, where: str) -> np.ndarray:
+    """Labels (n,) of labels (n,), a column (n, 1) or one-hot vectors (n, C)."""
+    if array.ndim == 2 and array.shape[1] == 1:
+        return array[:, 0]
+    if is_one_hot(array):
+        return np.asarray(array).argmax(1)
+    if array.ndim != 1:
+        raise ValueError(
+            f"{where}: {name} has shape {array.shape}, where labels are (n,), or one-hot vectors (n, C): call several "
+            "attributes of a datum factors"
+        )
+    return array
+
+
+def is_one_hot(array: np.ndarray) -> bool:
+    """Whether each row of (n, C) has one 1, and zeros beside it."""
+    if array.ndim != 2 or array.shape[1] < 2 or array.dtype.kind not in "biuf":
+        return False
+    return bool(((array == 0) | (array == 1)).all() and (array.sum(1) == 1).all())
+
+
+def _plain(name: str, column: np.ndarray, where: str) -> np.ndarray:
+    """A column (n,) as numbers, booleans or text, of which none is missing."""
+    if column.dtype.kind == "O":
+        column = _without_objects(name, column, where)
+    if column.dtype.kind == "S":
+        column = np.char.decode(column, "utf-8")
+    if column.dtype.kind not in "biufU":
+        raise ValueError(f"{where}: {name} has values of type {column.dtype}: give numbers or text, {name}.astype(str)")
+    missing = ~np.isfinite(column) if column.dtype.kind == "f" else np.isin(column, MISSING)
+    _check_missing(name, missing, where)
+    return column
+
+
+def _without_objects(name: str, column: np.ndarray, where: str) -> np.ndarray:
+    """Objects that are numbers, booleans or text as an array of one of these types."""
+    _check_missing(name, np.array([value is None or value != value for value in column], dtype=bool), where)
+    plain = np.array(column.tolist())
+    if plain.dtype.kind in "biufU" and plain.ndim == 1:
+        return plain
+    raise ValueError(f"{where}: {name} holds objects that are no labels: give numbers or text, {name}.astype(str)")
+
+
+def _check_missing(name: str, missing: np.ndarray, where: str) -> None:
+    if missing.any():
+        raise ValueError(
+            f"{where}: {name} has no value in {missing.sum()} of {len(missing)} rows, the first in row "
+            f"{missing.argmax()} (counted from 0): label all data, or leave those rows out; data.num_labelled=100 "
+            "trains on few labels of many"
+        )
+
+
+def _name(value: np.generic) -> str:
+    """A value as text; whole floats as integers."""
+    if isinstance(value, np.floating) and value == np.floor(value):
+        return str(int(value))
+    return str(value)
+
+
+def _number(name: str) -> int | float | None:
+    """The number that a name writes, None where it is none."""
+    if re.fullmatch(r"[+-]?\d+", name):
+        return int(name)
+    if re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", name):
+        return float(name)
+    return None
+
+
+def _natural(name: str) -> list:
+    """Key of natural order, in which digits count as numbers."""
+    return [int(part) if place % 2 else part for place, part in enumerate(re.split(r"(\d+)", name))] + [name]
+
+
+def _check_types(kinds: dict[str, str], is_numeric: bool, where: str) -> None:
+    """Numbers may be text in another split; but True is not 1, and classes are either numbers or words."""
+    types = {name: TYPES.get(kind, "numbers") for name, kind in kinds.items()}
+    if len(set(types.values())) > 1 and ("booleans" in types.values() or not is_numeric):
+        found = ", ".join(f"{name} has {type_}" for name, type_ in types.items())
+        raise ValueError(f"{where}: {found}: give all splits values of one type")
+
+
+def _check_repeated(names: list[str], columns: dict[str, np.ndarray], where: str) -> None:
+    """Identifiers and measurements occur once each, classes do not."""
+    num, what = sum(map(len, columns.values())), next(iter(columns))
+    whole = all(isinstance(_number(name), int | None) for name in names)
+    if 2 * len(names) > num and (len(names) > FEW or not whole):
+        raise ValueError(
+            f"{where}: {what} has {len(names)} different values in {num} data, which are identifiers or measurements, "
+            f"no classes: leave it out by data.ignore=[{what}], or give fewer values"
+        )
+
+
+def _check_unlabelled(classes: tuple[str, ...], indices: dict[str, np.ndarray], where: str) -> None:
+    """Beside one other value -1 is a class; beside 0, 1, ... it may be one, or mark data without a label."""
+    others = [number for name in classes if name != "-1" and (number := _number(name)) is not None]
+    if "-1" not in classes or len(others) != len(classes) - 1 or len(others) < 2 or min(others) < 0:
+        return
+    name, num = next(iter(indices)), sum(int((part == classes.index("-1")).sum()) for part in indices.values())
+    raise ValueError(
+        f"{where}: {num} labels {name} are -1, beside {classes[1]} to {classes[-1]}. If these data have no label, "
+        "label them or leave them out (data.num_labelled=100 trains on few labels of many); if -1 is a class, give "
+        f"{name} + 1"
+    )
