@@ -4,131 +4,159 @@ from functools import partial
 
 import pytest
 import torch
-from tests.helpers import BITS, mlp, regression, small_densities
+from tests.densities.registry import (
+    DENSITIES,
+    WITHOUT_BOUND,
+    WITHOUT_DENSITY,
+    WITHOUT_NOISE,
+    WITHOUT_PRIOR,
+    all_but,
+    autoencoder,
+    head,
+    tied,
+)
+from tests.helpers import BITS, LABELLED, mlp, small_densities
 from torch.distributions import Independent, Normal
 
 from elbolab.batch import Spec, Support
-from elbolab.densities.attributes import attribute_layer
-from elbolab.densities.autoencoder import Autoencoder, TiedAutoencoder
+from elbolab.densities.autoencoder import TiedAutoencoder
 from elbolab.densities.checks import example_terms
-from elbolab.densities.denoising import DenoisingLayer
-from elbolab.densities.recurrent import Recurrent
 from elbolab.densities.single_layer import SingleLayer
 from elbolab.densities.terms import Sampled, Undefined, summary
-from elbolab.distributions.conditional import Head, Ignore, StandardNormal
+from elbolab.distributions.conditional import StandardNormal
 from elbolab.distributions.corruption import Denoising, Masking
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
-from elbolab.distributions.full_covariance import FullNormal
 from elbolab.distributions.grey import Categorical, DiscretisedLogistic, LogisticMixture
-from elbolab.distributions.location_scale import FixedScale
 from elbolab.distributions.point_mass import Deterministic, PointMass
-from elbolab.distributions.priors import ClassCentres, FixedBernoulli, Mixture
+from elbolab.distributions.priors import FixedBernoulli
 from elbolab.distributions.relaxed import RelaxedBernoulliLatent
-
-GIVEN = BITS._replace(given=((3,),), given_is_label=True)
-
-
-def head(family, **options):
-    return partial(Head, net=mlp(5), family=partial(family, **options))
-
-
-def autoencoder(spec=BITS, **changes):
-    parts = {"prior": None, "posterior": head(Deterministic), "likelihood": head(Bernoulli)} | changes
-    return Autoencoder(spec, 2, **parts)
-
-
-DENSITIES = {
-    "diagonal": small_densities,
-    "full": lambda: small_densities(posterior=head(FullNormal, min_scale=1e-6)),
-    "mixture": lambda: small_densities(prior=partial(Mixture, num_components=3, spread=1.0)),
-    "binary": lambda: small_densities(
-        prior=partial(FixedBernoulli, probability=0.5),
-        posterior=head(RelaxedBernoulliLatent, temperature=0.5, straight_through=False),
-    ),
-    "given": lambda: small_densities(GIVEN),
-    "learned prior": lambda: small_densities(GIVEN, prior=head(DiagonalNormal)),
-    "class centres": lambda: small_densities(GIVEN, prior=partial(ClassCentres, spread=1.0)),
-    "regression": lambda: regression(GIVEN),
-    "recurrent": lambda: Recurrent(
-        GIVEN, 2, head(DiagonalNormal), head(DiagonalNormal), head(Bernoulli), baseline=regression(GIVEN)
-    ),
-    "ignored condition": lambda: SingleLayer(
-        GIVEN, 2, StandardNormal, head(DiagonalNormal), partial(Ignore, conditional=head(Bernoulli))
-    ),
-    "autoencoder": autoencoder,
-    "denoising": lambda: DenoisingLayer(
-        BITS, 2, StandardNormal, head(DiagonalNormal), head(Bernoulli), partial(Masking, probability=0.5)
-    ),
-    "attributes": lambda: attribute_layer(GIVEN, 2, head(DiagonalNormal), head(DiagonalNormal), head(Bernoulli)),
-}
-
-
-@pytest.fixture(params=DENSITIES)
-def densities(request):
-    return DENSITIES[request.param]()
 
 
 def data(densities, num=4):
     x = torch.randint(2, (num, 6)).float()
-    return x, *(torch.rand(num, *shape) for shape in densities.spec.given)
+    return x, *(torch.eye(*shape)[torch.arange(num) % shape[0]] for shape in densities.spec.given)
+
+
+def one_datum(densities, num):
+    """The same datum under the same condition, ``num`` times."""
+    return [tensor[:1].expand(num, -1) for tensor in data(densities)]
+
+
+def over(*without):
+    return pytest.mark.parametrize("name", all_but(*without))
 
 
 @pytest.mark.parametrize("sample_shape", [(), (3,), (2, 3)])
 @pytest.mark.parametrize("training", [True, False])
-def test_quantities_have_one_number_a_draw_and_datum(densities, sample_shape, training):
-    terms = densities.train(training).terms(*data(densities), sample_shape=sample_shape)
-    assert terms.log_lik.shape == (*sample_shape, 4)
-    assert terms.distortion.shape == (*sample_shape, 4)
-    if terms.latents:
-        assert terms.rate.shape == (*sample_shape, 4)
-        assert terms.latents[0].z.shape == (*sample_shape, 4, *densities.latent_shape)
+@over(WITHOUT_DENSITY)
+def test_quantities_have_one_number_a_draw_and_datum(name, sample_shape, training):
+    densities = DENSITIES[name]().train(training)
+    terms = densities.terms(*data(densities), sample_shape=sample_shape)
+    assert terms.log_lik.shape == terms.distortion.shape == (*sample_shape, 4)
+    assert all(latent.z.shape[:-1] == (*sample_shape, 4) for latent in terms.latents)
 
 
-def test_evaluation_knows_bound_and_weight_of_every_model_with_a_prior(densities):
-    terms = densities.eval().terms(*data(densities), sample_shape=(3,))
-    if terms.latents:
-        assert terms.elbo.shape == terms.log_weight.shape == (3, 4)
-        assert set(summary(terms)) == {"elbo", "rate", "distortion"}
+@pytest.mark.parametrize("sample_shape", [(), (3,), (2, 3)])
+@pytest.mark.parametrize("training", [True, False])
+@over(WITHOUT_DENSITY, WITHOUT_BOUND)
+def test_a_rate_has_one_number_a_draw_and_datum(name, sample_shape, training):
+    densities = DENSITIES[name]().train(training)
+    assert densities.terms(*data(densities), sample_shape=sample_shape).rate.shape == (*sample_shape, 4)
 
 
-def test_every_parameter_has_a_gradient(densities):
-    terms = densities.train().terms(*data(densities))
-    cost = terms.distortion.sum() + (terms.rate.sum() if terms.latents else 0)
-    cost.backward()
-    for name, parameter in densities.named_parameters():
-        if not parameter.requires_grad:  # of what is frozen
-            continue
-        assert parameter.grad is not None, name
-        assert parameter.grad.isfinite().all(), name
+@over(WITHOUT_DENSITY, WITHOUT_BOUND)
+def test_evaluation_knows_bound_and_weight_of_every_model_with_a_rate(name):
+    densities = DENSITIES[name]().eval()
+    terms = densities.terms(*data(densities), sample_shape=(3,))
+    assert terms.elbo.shape == terms.log_weight.shape == (3, 4)
+    assert set(summary(terms)) == {"elbo", "rate", "distortion"}
 
 
-def test_codes_and_reconstructions_have_the_shapes_of_latents_and_data(densities):
-    x, *given = data(densities.eval())
+@pytest.mark.parametrize("name", sorted(WITHOUT_BOUND))
+@pytest.mark.parametrize("training", [True, False])
+def test_a_model_without_a_rate_has_a_distortion_and_nothing_else(name, training):
+    densities = DENSITIES[name]().train(training)
+    terms = densities.terms(*data(densities))
+    assert set(summary(terms)) == {"distortion"}
+    for quantity in ("rate", "elbo", "log_weight"):
+        with pytest.raises(Undefined, match="no (rate|importance weight)"):
+            getattr(terms, quantity)
+
+
+@over(WITHOUT_DENSITY)
+def test_every_parameter_has_a_gradient(name):
+    densities = DENSITIES[name]().train()
+    terms = densities.terms(*data(densities))
+    cost = terms.distortion if name in WITHOUT_BOUND else terms.distortion + terms.rate
+    cost.sum().backward()
+    for key, parameter in densities.named_parameters():
+        assert (parameter.grad is None) == (not parameter.requires_grad), key  # of what is frozen
+        assert parameter.grad is None or parameter.grad.isfinite().all(), key
+
+
+@over(WITHOUT_DENSITY)
+def test_codes_and_reconstructions_have_the_shapes_of_latents_and_data(name):
+    densities = DENSITIES[name]().eval()
+    x, *given = data(densities)
     z = densities.encode(x, *given)
     assert z.shape == (4, *densities.latent_shape)
     assert densities.decode(z, *given).mean.shape == x.shape
 
 
-def test_rows_of_one_condition_draw_their_own_latents(densities):
-    x, *given = data(densities.eval())
-    given = [c[:1].expand(4, -1) for c in given]
-    match densities.terms(x[:1].expand(4, -1), *given).latents:
-        case (Sampled(z=z, q=q),) if q.has_rsample:
-            assert len(z.unique(dim=0)) == 4
+@pytest.mark.parametrize("training", [True, False])
+@over(WITHOUT_DENSITY, WITHOUT_NOISE, {"binary"})
+def test_every_row_draws_its_own_latents(name, training):
+    densities = DENSITIES[name]().train(training)
+    z = densities.terms(*one_datum(densities, 8), sample_shape=(2,)).latents[-1].z
+    assert len(z.flatten(0, 1).unique(dim=0)) == 16
 
 
-@pytest.mark.parametrize(
-    "name", ["given", "learned prior", "class centres", "recurrent", "ignored condition", "attributes"]
-)
-def test_generated_rows_of_one_condition_differ(name):
+def test_every_row_draws_its_own_bits():
+    """Two bits of 64 rows, which are hard in evaluation: all four pairs occur."""
+    densities = DENSITIES["binary"]().eval()
+    z = densities.terms(*one_datum(densities, 64)).latents[0].z
+    assert len(z.unique(dim=0)) == 4
+
+
+@pytest.mark.parametrize("name", sorted(WITHOUT_NOISE))
+def test_a_datum_has_one_distortion_where_a_code_has_no_noise(name):
     densities = DENSITIES[name]().eval()
-    p = densities.generate(5, torch.ones(4, 3))
-    assert p.batch_shape == (5, 4)
-    assert len(p.mean.flatten(0, 1).unique(dim=0)) == 20
+    terms = densities.terms(*one_datum(densities, 4), sample_shape=(3,))
+    torch.testing.assert_close(terms.log_lik, terms.log_lik[:1, :1].expand(3, 4))
 
 
-def test_generate_without_conditions_gives_num_draws():
-    assert small_densities().generate(5).batch_shape == (5,)
+@pytest.mark.parametrize("name", sorted(WITHOUT_DENSITY))
+def test_what_says_nothing_of_x_has_codes_alone(name):
+    densities = DENSITIES[name]().eval()
+    x, *given = data(densities)
+    assert densities.encode(x, *given).shape == (4, *densities.latent_shape)
+    for use in (lambda: densities.terms(x), lambda: densities.generate(3), lambda: densities.decode(x)):
+        with pytest.raises(Undefined):
+            use()
+
+
+@over(WITHOUT_DENSITY, WITHOUT_PRIOR, {"regression", "binary"})
+def test_every_generated_datum_has_its_own_latents(name):
+    """Under conditions the batch shape is (draws, conditions)."""
+    densities = DENSITIES[name]().eval()
+    given = one_datum(densities, 4)[1:]
+    p = densities.generate(5, *given)
+    lead = (5, 4) if given else (5,)
+    assert p.batch_shape == lead
+    assert p.mean.shape == (*lead, 6)
+    assert len(p.mean.reshape(-1, 6).unique(dim=0)) == p.batch_shape.numel()
+
+
+@pytest.mark.parametrize("name", sorted(WITHOUT_PRIOR))
+def test_nothing_is_generated_without_a_prior(name):
+    with pytest.raises(Undefined, match="no prior"):
+        DENSITIES[name]().generate(3)
+
+
+def test_a_regression_generates_what_the_condition_says():
+    p = DENSITIES["regression"]().generate(5, torch.eye(3))
+    assert p.batch_shape == (5, 3)
+    torch.testing.assert_close(p.mean, p.mean[:1].expand(5, 3, 6))
 
 
 def test_a_relaxed_draw_has_a_rate_but_no_elbo():
@@ -136,17 +164,6 @@ def test_a_relaxed_draw_has_a_rate_but_no_elbo():
     assert set(summary(terms)) == {"rate", "distortion"}
     with pytest.raises(Undefined, match="relaxed"):
         _ = terms.elbo
-
-
-def test_an_autoencoder_has_a_distortion_and_nothing_else():
-    densities = autoencoder()
-    terms = densities.terms(torch.ones(4, 6))
-    assert set(summary(terms)) == {"distortion"}
-    for quantity in ("rate", "elbo", "log_weight"):
-        with pytest.raises(Undefined, match="no prior"):
-            getattr(terms, quantity)
-    with pytest.raises(Undefined, match="no prior"):
-        densities.generate(3)
 
 
 def test_kl_per_dim_sums_to_the_rate():
@@ -168,10 +185,6 @@ def test_a_proposal_takes_the_place_of_q():
     torch.testing.assert_close(
         terms.latents[0].log_ratio, densities.prior().log_prob(terms.latents[0].z) - r.log_prob(terms.latents[0].z)
     )
-
-
-def tied():
-    return TiedAutoencoder(Spec((6,), Support.REAL), 2, None, None, head(FixedScale, base=Normal, scale=1.0))
 
 
 def test_tied_weights_are_one_matrix_in_both_directions():
@@ -244,7 +257,7 @@ BAD = {
         lambda: TiedAutoencoder(BITS, 2, None, head(Deterministic), head(Bernoulli)),
         "choose posterior=none",
     ),
-    "tied with conditions": (lambda: TiedAutoencoder(GIVEN, 2, None, None, head(Bernoulli)), "data.given=none"),
+    "tied with conditions": (lambda: TiedAutoencoder(LABELLED, 2, None, None, head(Bernoulli)), "data.given=none"),
 }
 
 

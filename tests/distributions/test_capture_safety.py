@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from tests.distributions.test_family import FAMILIES
+from tests.distributions.registry import FAMILIES
 from tests.fake_cuda import HostCopy, fake_cuda
 from torch._subclasses.fake_tensor import DataDependentOutputException
 from torch.distributions import Distribution, Normal

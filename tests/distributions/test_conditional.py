@@ -3,6 +3,7 @@ from math import log, pi, prod
 
 import pytest
 import torch
+from tests.distributions.registry import POSTERIORS
 from torch import nn
 
 from elbolab.distributions.conditional import Head, Ignore, StandardNormal, compile_networks
@@ -69,6 +70,20 @@ def test_ignore_keeps_the_first_parents():
     q = Ignore(((2,), (3,)), (4,), partial(Head, net=NET, family=DiagonalNormal), keep=1)
     x = torch.randn(5, 2)
     assert torch.equal(q(x, torch.zeros(5, 3)).mean, q(x, torch.ones(5, 3)).mean)
+
+
+@pytest.mark.parametrize("lead", [(), (5,), (2, 5)])
+@pytest.mark.parametrize("name", POSTERIORS)
+def test_a_posterior_reads_each_row_alone_and_hands_gradients_to_it(name, lead):
+    q = POSTERIORS[name](((6,), (3,)), (4,)).eval()
+    x, c = torch.randn(*lead, 6, requires_grad=True), torch.randn(*lead, 3)
+    p = q(x, c)
+    assert (p.batch_shape, p.event_shape) == (lead, (4,))
+    assert p.rsample((3,)).shape == (3, *lead, 4)
+    alone = [q(one, other).mean for one, other in zip(x.reshape(-1, 6), c.reshape(-1, 3), strict=True)]
+    torch.testing.assert_close(p.mean.reshape(-1, 4), torch.stack(alone))
+    (gradient,) = torch.autograd.grad(p.rsample().sum(), x)
+    assert (gradient != 0).all()
 
 
 def test_networks_are_compiled_in_place():

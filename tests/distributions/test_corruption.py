@@ -2,6 +2,7 @@ from functools import partial
 
 import pytest
 import torch
+from tests.distributions.registry import CORRUPTIONS
 from torch.distributions import Distribution
 
 from elbolab.batch import Spec, Support
@@ -17,13 +18,6 @@ from elbolab.distributions.corruption import (
 )
 from elbolab.distributions.point_mass import PointMass
 
-CORRUPTIONS = {
-    "gaussian_noise": partial(GaussianNoise, scale=0.5),
-    "masking": partial(Masking, probability=0.25),
-    "salt_and_pepper": partial(SaltAndPepper, probability=0.25),
-    "bit_flip": partial(BitFlip, probability=0.25),
-    "im2017": partial(Im2017, probability=0.5),
-}
 NONE = {
     "gaussian_noise": partial(GaussianNoise, scale=0.0),
     "masking": partial(Masking, probability=0.0),

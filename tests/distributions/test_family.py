@@ -1,48 +1,33 @@
 """The contract of every family, over a registry: adding a line adds its tests."""
 
-from functools import partial
 from itertools import product
 from math import prod
 
 import numpy as np
 import pytest
 import torch
+from tests.distributions.registry import FAMILIES, LEVELS, OF_VECTORS
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.distributions import Bernoulli as TorchBernoulli
-from torch.distributions import Distribution, Independent, Laplace, Normal
+from torch.distributions import Distribution, Independent
 
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
-from elbolab.distributions.full_covariance import FullNormal
-from elbolab.distributions.grey import Categorical, ContinuousBernoulli, DiscretisedLogistic, LogisticMixture
-from elbolab.distributions.location_scale import FixedScale, LearnedScale, OptimalNormal
 from elbolab.distributions.point_mass import Deterministic
-from elbolab.distributions.relaxed import RelaxedBernoulliLatent
 
-LEVELS = 4
-# name: recipe, and where draws live: "bits", "grid", "unit" or "real"
-FAMILIES = {
-    "bernoulli": (Bernoulli, "bits"),
-    "relaxed_bernoulli": (partial(RelaxedBernoulliLatent, temperature=0.5, straight_through=False), "bits"),
-    "continuous_bernoulli": (ContinuousBernoulli, "unit"),
-    "diagonal_normal": (partial(DiagonalNormal, min_scale=0.01), "real"),
-    "fixed_normal": (partial(FixedScale, base=Normal, scale=0.3), "real"),
-    "fixed_laplace": (partial(FixedScale, base=Laplace, scale=0.3), "real"),
-    "learned_normal": (partial(LearnedScale, base=Normal, init_scale=0.5), "real"),
-    "learned_laplace": (partial(LearnedScale, base=Laplace, init_scale=0.5), "real"),
-    "optimal_normal": (partial(OptimalNormal, min_scale=0.01, memory=10), "real"),
-    "full_normal": (partial(FullNormal, min_scale=1e-6), "real"),
-    "discretised_logistic": (partial(DiscretisedLogistic, levels=LEVELS), "grid"),
-    "logistic_mixture": (partial(LogisticMixture, levels=LEVELS, num_components=3), "grid"),
-    "categorical": (partial(Categorical, levels=LEVELS), "grid"),
-}
 EVENTS = [(3,), (1, 2, 3), (3, 2, 1)]
 VALUES = {"bits": 1.0, "grid": 2 / 3, "unit": 0.4, "real": -1.3}
-OUTSIDE = {"bits": [0.5, 2.0], "grid": [0.5, 4 / 3, -1 / 3], "unit": [-0.1, 1.1], "real": [float("nan")]}
+OUTSIDE = {
+    "bits": [0.5, 2.0],
+    "classes": [0.5, 1.0],
+    "grid": [0.5, 4 / 3, -1 / 3],
+    "unit": [-0.1, 1.1],
+    "real": [float("nan")],
+}
 FAILURE_Z = 5.5  # about 4e-8 a comparison, under 2e-5 for all of them together
 
 everywhere = pytest.mark.parametrize(
     ("name", "event"),
-    [(n, e) for n, e in product(FAMILIES, EVENTS) if n != "full_normal" or len(e) == 1],
+    [(n, e) for n, e in product(FAMILIES, EVENTS) if n not in OF_VECTORS or len(e) == 1],
 )
 each = pytest.mark.parametrize("name", FAMILIES)
 
@@ -55,8 +40,17 @@ def draw_raw(family, *lead):
     return torch.randn(*lead, *family.out_shape)
 
 
+def data(where, num, event):
+    """Data (num, *event) of the support; classes in turn."""
+    if where == "classes":
+        return torch.eye(*event)[torch.arange(num) % event[0]]
+    return torch.full((num, *event), VALUES[where])
+
+
 def nodes(where, event):
     """Points (N, *event) and weights (N,) that sum, or integrate, over all of the support."""
+    if where == "classes":
+        return torch.eye(*event), torch.ones(*event)
     if where in ("bits", "grid"):
         axis = torch.linspace(0, 1, 2 if where == "bits" else LEVELS)
         weights = torch.ones_like(axis)
@@ -72,7 +66,8 @@ def nodes(where, event):
 
 
 def small_events(where):
-    return [(1,)] if where == "real" else [(2,)] if where == "unit" else [(2,), (1, 1, 2), (3, 1, 1)]
+    vectors = {"real": [(1,)], "unit": [(2,)], "classes": [(3,)]}
+    return vectors.get(where, [(2,), (1, 1, 2), (3, 1, 1)])
 
 
 CELLS = [(n, e) for n, (_, where) in FAMILIES.items() for e in small_events(where)]
@@ -119,7 +114,7 @@ def test_mean_is_the_mean_of_draws(name, event):
 def test_shapes(name, event, lead):
     family = make(name, event)
     p = family(draw_raw(family, *lead))
-    x = torch.full((4, *event), VALUES[FAMILIES[name][1]])
+    x = data(FAMILIES[name][1], 4, event)
     assert (p.batch_shape, p.event_shape) == (lead, event)
     assert p.mean.shape == (*lead, *event)
     assert p.sample((5,)).shape == (5, *lead, *event)
@@ -130,7 +125,7 @@ def test_shapes(name, event, lead):
 def test_every_raw_output_has_a_gradient(name, event):
     family = make(name, event)
     raw = draw_raw(family, 4).requires_grad_()
-    x = torch.full((4, *event), VALUES[FAMILIES[name][1]])
+    x = data(FAMILIES[name][1], 4, event)
     if FAMILIES[name][1] == "grid":
         x[:2] = 0
     family(raw).log_prob(x).sum().backward()
@@ -142,11 +137,12 @@ def test_every_raw_output_has_a_gradient(name, event):
 @everywhere
 def test_raw_for_gives_that_mean(name, event):
     family = make(name, event)
-    mean = torch.linspace(0.01, 0.99, prod(event)).reshape(event)
+    mean, edge = torch.linspace(0.01, 0.99, prod(event)).reshape(event), torch.zeros(event)
+    if FAMILIES[name][1] == "classes":
+        mean, edge = mean / mean.sum(), torch.eye(*event)[0]
     assert torch.allclose(family(family.raw_for(mean)).mean, mean, atol=1e-7)
-    edge = torch.zeros(event)
     assert family.raw_for(edge).isfinite().all()
-    assert torch.allclose(family(family.raw_for(edge)).mean, edge, atol=0.0011)
+    assert torch.allclose(family(family.raw_for(edge)).mean, edge, atol=0.0011 * prod(event))
 
 
 @everywhere
@@ -155,10 +151,10 @@ def test_support(name, event):
     family = make(name, event)
     p = family(draw_raw(family, 2))
     assert p.support.check(p.sample((50,))).all()
-    assert p.support.check(torch.full((2, *event), VALUES[where])).all()
-    assert p.support.is_discrete == (where in ("bits", "grid"))
+    assert p.support.check(data(where, 2, event)).all()
+    assert p.support.is_discrete == (where in ("bits", "classes", "grid"))
     for value in OUTSIDE[where]:
-        x = torch.full((2, *event), VALUES[where])
+        x = data(where, 1, event).expand(2, *event).clone()
         x.view(2, -1)[0, -1] = value
         assert p.support.check(x).tolist() == [False, True]
         with pytest.raises(ValueError, match="support"):
@@ -170,7 +166,7 @@ def test_expand_repeats(name, event):
     family = make(name, event)
     p = family(draw_raw(family, 4))
     wide = p.expand((2, 4))
-    x = torch.full((4, *event), VALUES[FAMILIES[name][1]])
+    x = data(FAMILIES[name][1], 4, event)
     assert wide.batch_shape == (2, 4)
     assert torch.allclose(wide.log_prob(x), p.log_prob(x).expand(2, 4), rtol=1e-12)
     assert torch.equal(wide.mean, p.mean.expand(2, 4, *event))
@@ -180,7 +176,7 @@ def test_expand_repeats(name, event):
 def test_float32_agrees_with_float64(name, event):
     family = make(name, event)
     raw = draw_raw(family, 64)
-    x = torch.full(event, VALUES[FAMILIES[name][1]])
+    x = data(FAMILIES[name][1], 1, event)[0]
     exact, single = family(raw).log_prob(x), family.float()(raw.float()).log_prob(x.float())
     assert single.dtype is torch.float32
     assert torch.allclose(single.double(), exact, rtol=1e-4, atol=1e-4)

@@ -1,30 +1,63 @@
+from math import prod
+
 import pytest
 import torch
+from tests.distributions.registry import NEED_PARENTS, PRIORS, PRIORS_WITHOUT_DENSITY
 from torch.distributions import Bernoulli, Independent, Normal, kl_divergence
 
 from elbolab.densities.terms import Sampled
 from elbolab.distributions.priors import ClassCentres, FixedBernoulli, Mixture
 
-PRIORS = {
-    "mixture": lambda parents: Mixture(parents, (4,), num_components=3, spread=1.0),
-    "bernoulli": lambda parents: FixedBernoulli(parents, (4,), probability=0.5),
-}
+
+def over(*without):
+    return pytest.mark.parametrize("name", [name for name in PRIORS if not any(name in names for names in without)])
 
 
-@pytest.mark.parametrize("make", PRIORS.values(), ids=PRIORS)
+def make(name, parents):
+    recipe, event = PRIORS[name]
+    return recipe(parents, event)
+
+
 @pytest.mark.parametrize("lead", [(), (5,), (2, 5)])
-def test_every_row_of_the_parents_has_its_own_draw(make, lead):
-    p = make(((2,),))(torch.zeros(*lead, 2))
-    z = p.sample((3,))
-    assert p.batch_shape == lead
-    assert z.shape == (3, *lead, 4)
-    assert p.log_prob(z).shape == (3, *lead)
-    assert len(z.reshape(-1, 4).unique(dim=0)) > 1
+@over()
+def test_every_row_of_the_parents_has_its_own_draw(name, lead):
+    """One draw for each row, also where all rows have the same parent."""
+    p, event = make(name, ((3,),))(torch.eye(3)[0].expand(*lead, 3)), PRIORS[name][1]
+    assert (p.batch_shape, p.event_shape) == (lead, event)
+    for z in (p.sample(), p.rsample() if p.has_rsample else p.sample()):
+        assert z.shape == (*lead, *event)
+        assert len(z.reshape(-1, *event).unique(dim=0)) == prod(lead)
+    assert len(p.sample((3,)).reshape(-1, *event).unique(dim=0)) == 3 * prod(lead)
 
 
-@pytest.mark.parametrize("make", PRIORS.values(), ids=PRIORS)
-def test_without_parents_it_is_one_distribution(make):
-    assert make(())().batch_shape == ()
+@pytest.mark.parametrize("lead", [(), (5,), (2, 5)])
+@over(PRIORS_WITHOUT_DENSITY)
+def test_the_density_of_a_row_is_that_of_its_parent(name, lead):
+    prior, event = make(name, ((3,),)), PRIORS[name][1]
+    rows = torch.eye(3)[torch.arange(prod(lead)) % 3]
+    p = prior(rows.view(*lead, 3))
+    z = p.sample((4,))
+    alone = [prior(row).log_prob(one) for row, one in zip(rows, z.reshape(4, -1, *event).unbind(1), strict=True)]
+    torch.testing.assert_close(p.log_prob(z).reshape(4, -1), torch.stack(alone, 1))
+
+
+@pytest.mark.parametrize("name", sorted(PRIORS_WITHOUT_DENSITY))
+def test_what_has_no_density_says_so(name):
+    with pytest.raises(NotImplementedError, match="no density"):
+        make(name, ())().log_prob(torch.zeros(PRIORS[name][1]))
+
+
+@over(NEED_PARENTS)
+def test_without_parents_it_is_one_distribution(name):
+    p = make(name, ())()
+    assert p.batch_shape == ()
+    assert len(p.sample((7,)).unique(dim=0)) == 7
+
+
+@pytest.mark.parametrize("name", sorted(NEED_PARENTS))
+def test_what_reads_its_parents_needs_some(name):
+    with pytest.raises(ValueError, match="data.given=labels"):
+        make(name, ())
 
 
 def test_every_class_has_a_centre_of_its_own():

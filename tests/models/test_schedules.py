@@ -89,6 +89,14 @@ def test_every_step_of_a_run_has_the_weight_and_the_learning_rate_of_its_number(
     assert first.rates + rest.rates == pytest.approx([1e-2 * (0.5 - 0.4 * along) for along in progress])
 
 
+@pytest.mark.parametrize(("limits", "num"), [({"max_steps": 11}, 11), ({"max_steps": 99, "max_epochs": 1}, 13)])
+def test_a_ramp_of_the_whole_run_ends_with_the_first_limit_that_ends_it(limits, num):
+    seen = Seen()
+    model = BetaVAE(beta=Linear(0, 1), densities=small_densities(), optimizer=adam())
+    fit(model, log_every_n_steps=1, callbacks=[seen], **({"max_epochs": 2} | limits))
+    assert seen.betas == pytest.approx([step / (num - 1) for step in range(num)])
+
+
 def test_every_player_steps_at_the_rate_of_the_schedule():
     model, seen = make("aae"), []
     model.schedule = Linear(0.5, 0.1, steps=4)

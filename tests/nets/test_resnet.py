@@ -20,6 +20,15 @@ def test_depth_does_not_make_activations_grow():
     assert deep(h).std() < 3 * h.std()
 
 
+def test_all_blocks_together_add_the_same_variance_at_every_depth():
+    """Each of 9 blocks adds a third of what one alone would, and so a ninth of its variance."""
+    h, added = torch.randn(2, 4, 5, 5), []
+    for depth in (1, 9):
+        torch.manual_seed(1)
+        added.append(ResidualBlock(4, "SiLU", "glorot", depth)(h) - h)
+    torch.testing.assert_close(added[1], added[0] / 3)
+
+
 def test_too_many_stages_for_the_image():
     with pytest.raises(ValueError, match="can be halved only 3 times"):
         ResNet(((5,),), (1, 8, 8), channels=[4, 4, 4, 4], num_blocks=1, **OPTIONS)

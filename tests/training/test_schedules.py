@@ -6,6 +6,16 @@ import torch
 
 from elbolab.training.schedules import Burda, Constant, Cosine, Cyclic, Length, Linear, Plateau, as_schedule
 
+SCHEDULES = {
+    "constant": lambda: Constant(3.0),
+    "linear": lambda: Linear(2.0, 1.0, steps=40, delay=5),
+    "cosine": lambda: Cosine(2.0, 1.0, steps=40),
+    "cyclic": lambda: Cyclic(0.0, 1.0, cycles=2, steps=40),
+    "burda": Burda,
+    "plateau": Plateau,
+}
+"""Every schedule that exists: `tests/test_registry.py` fails where one is missing."""
+
 RUN = Length(epoch=10, total=100)
 
 
@@ -17,6 +27,24 @@ def values(schedule, steps, length=RUN):
 def test_a_number_is_a_constant():
     assert values(as_schedule(4), [0, 7, 10**6]) == [4, 4, 4]
     assert as_schedule(schedule := Constant(1.0)) is schedule
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_a_schedule_is_a_scalar_of_the_step_alone(name):
+    """The same step gives the same value, whatever was asked for before."""
+    schedule, steps = SCHEDULES[name](), [0, 1, 17, 45, 99]
+    there, back = values(schedule, steps), values(schedule, steps[::-1])
+    assert there == back[::-1]
+    assert schedule(torch.tensor(3)).shape == ()
+
+
+@pytest.mark.parametrize(("name", "until"), [("constant", 0), ("linear", 45), ("cosine", 40), ("cyclic", 30)])
+def test_a_schedule_that_settles_says_when(name, until):
+    schedule = SCHEDULES[name]()
+    settled = values(schedule, [until, until + 1, 99])
+    assert schedule.until == until
+    assert settled == [settled[0]] * 3
+    assert until == 0 or schedule(torch.tensor(until - 1)) != settled[0]
 
 
 def test_linear_goes_from_start_to_end_and_stays():

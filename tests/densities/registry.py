@@ -1,0 +1,120 @@
+"""Every density that exists, small, and what is known of it: adding one here gives it the contracts of this folder.
+
+`tests/test_registry.py` fails where a class is missing.
+"""
+
+from functools import partial
+
+from tests.helpers import BITS, CLASSES, LABELLED, mlp, regression, small_densities, small_gsnn
+from torch.distributions import Normal
+
+from elbolab.batch import Spec, Support
+from elbolab.densities.adversarial import AdversarialAutoencoder, ClassAutoencoder, GroupAutoencoder
+from elbolab.densities.attributes import attribute_layer
+from elbolab.densities.autoencoder import Autoencoder, TiedAutoencoder
+from elbolab.densities.classifier import Classifier
+from elbolab.densities.denoising import DenoisingLayer
+from elbolab.densities.labelled import Labelled
+from elbolab.densities.recurrent import Recurrent
+from elbolab.densities.single_layer import SingleLayer
+from elbolab.densities.stacked import Stacked
+from elbolab.distributions.conditional import Head, Ignore, StandardNormal
+from elbolab.distributions.corruption import Masking
+from elbolab.distributions.family import Bernoulli, DiagonalNormal
+from elbolab.distributions.full_covariance import FullNormal
+from elbolab.distributions.location_scale import FixedScale
+from elbolab.distributions.one_hot import OneHot
+from elbolab.distributions.planar import GaussianRing
+from elbolab.distributions.point_mass import Deterministic
+from elbolab.distributions.priors import ClassCentres, FixedBernoulli, Mixture, ScaledNormal
+from elbolab.distributions.relaxed import RelaxedBernoulliLatent
+from elbolab.distributions.universal import Universal
+
+REALS = Spec((6,), Support.REAL)
+
+
+def head(family, **options):
+    return partial(Head, net=mlp(5), family=partial(family, **options))
+
+
+NORMAL, BITS_HEAD, CLASS, POINT = (head(family) for family in (DiagonalNormal, Bernoulli, OneHot, Deterministic))
+WIDE = partial(ScaledNormal, scale=3.0)
+
+
+def autoencoder(spec=BITS, **changes):
+    parts = {"prior": None, "posterior": POINT, "likelihood": BITS_HEAD} | changes
+    return Autoencoder(spec, 2, **parts)
+
+
+def tied():
+    return TiedAutoencoder(REALS, 2, None, None, head(FixedScale, base=Normal, scale=1.0))
+
+
+def adversarial(posterior=POINT):
+    return AdversarialAutoencoder(BITS, 2, WIDE, posterior, BITS_HEAD)
+
+
+def recurrent(posterior=NORMAL):
+    return Recurrent(LABELLED, 2, NORMAL, posterior, BITS_HEAD, baseline=regression())
+
+
+def stacked():
+    parts = (StandardNormal, partial(Ignore, conditional=NORMAL), NORMAL, CLASS)
+    return Stacked(CLASSES, 2, *parts, m1=small_densities())
+
+
+def categorical(cls, **options):
+    return cls(CLASSES, latent_dim=2, prior=WIDE, posterior=POINT, likelihood=BITS_HEAD, **options)
+
+
+DENSITIES = {
+    "diagonal": small_densities,
+    "full": lambda: small_densities(posterior=head(FullNormal, min_scale=1e-6)),
+    "mixture": lambda: small_densities(prior=partial(Mixture, num_components=3, spread=1.0)),
+    "ring": lambda: small_densities(
+        prior=partial(GaussianRing, num_components=3, radius=2.0, radial_scale=0.5, tangential_scale=0.5)
+    ),
+    "binary": lambda: small_densities(
+        prior=partial(FixedBernoulli, probability=0.5),
+        posterior=head(RelaxedBernoulliLatent, temperature=0.5, straight_through=False),
+    ),
+    "given": lambda: small_densities(LABELLED),
+    "learned prior": lambda: small_densities(LABELLED, prior=NORMAL),
+    "class centres": lambda: small_densities(LABELLED, prior=partial(ClassCentres, spread=1.0)),
+    "ignored condition": lambda: SingleLayer(
+        LABELLED, 2, StandardNormal, NORMAL, partial(Ignore, conditional=BITS_HEAD)
+    ),
+    "attributes": lambda: attribute_layer(LABELLED, 2, NORMAL, NORMAL, BITS_HEAD),
+    "stochastic network": small_gsnn,
+    "recurrent": recurrent,
+    "recurrent stochastic network": lambda: recurrent(posterior=None),
+    "denoising": lambda: DenoisingLayer(BITS, 2, StandardNormal, NORMAL, BITS_HEAD, partial(Masking, probability=0.5)),
+    "labelled": lambda: Labelled(CLASSES, 2, StandardNormal, NORMAL, BITS_HEAD, CLASS, learn_class_prior=True),
+    "stacked": stacked,
+    "regression": regression,
+    "autoencoder": autoencoder,
+    "tied": tied,
+    "adversarial": adversarial,
+    "adversarial, universal": lambda: adversarial(partial(Universal, net=mlp(5), num_noise=3)),
+    "class autoencoder": lambda: categorical(ClassAutoencoder),
+    "group autoencoder": lambda: categorical(GroupAutoencoder, num_groups=4),
+    "classifier": lambda: Classifier(CLASSES, CLASS),
+}
+
+WITHOUT_DENSITY = {"classifier"}
+"""What says nothing of x."""
+
+WITHOUT_BOUND = {"autoencoder", "tied", "adversarial", "adversarial, universal", "class autoencoder"}
+WITHOUT_BOUND |= {"group autoencoder"}
+"""What has a distortion, and no rate."""
+
+WITHOUT_PRIOR = {"autoencoder", "tied"}
+"""What cannot be sampled from."""
+
+WITHOUT_NOISE = {"autoencoder", "tied", "adversarial", "class autoencoder", "group autoencoder", "regression"}
+"""What has the same code for the same datum every time."""
+
+
+def all_but(*without):
+    """The names of the others."""
+    return [name for name in DENSITIES if not any(name in names for names in without)]

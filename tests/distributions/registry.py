@@ -1,0 +1,80 @@
+"""Every family, prior, posterior and corruption that exists: adding one here gives it the contracts of this folder.
+
+`tests/test_registry.py` fails where a class is missing.
+"""
+
+from functools import partial
+
+from tests.helpers import mlp
+from torch.distributions import Laplace, Normal
+
+from elbolab.distributions.conditional import Head, Ignore, StandardNormal
+from elbolab.distributions.corruption import BitFlip, Denoising, GaussianNoise, Im2017, Masking, SaltAndPepper
+from elbolab.distributions.family import Bernoulli, DiagonalNormal
+from elbolab.distributions.full_covariance import FullNormal
+from elbolab.distributions.grey import Categorical, ContinuousBernoulli, DiscretisedLogistic, LogisticMixture
+from elbolab.distributions.location_scale import FixedScale, LearnedScale, OptimalNormal
+from elbolab.distributions.one_hot import OneHot
+from elbolab.distributions.planar import GaussianRing, SwissRoll
+from elbolab.distributions.point_mass import Deterministic
+from elbolab.distributions.priors import ClassCentres, FixedBernoulli, Mixture, ScaledNormal
+from elbolab.distributions.relaxed import RelaxedBernoulliLatent
+from elbolab.distributions.universal import Universal
+
+LEVELS = 4
+
+FAMILIES = {
+    "bernoulli": (Bernoulli, "bits"),
+    "relaxed_bernoulli": (partial(RelaxedBernoulliLatent, temperature=0.5, straight_through=False), "bits"),
+    "one_hot": (OneHot, "classes"),
+    "continuous_bernoulli": (ContinuousBernoulli, "unit"),
+    "diagonal_normal": (partial(DiagonalNormal, min_scale=0.01), "real"),
+    "fixed_normal": (partial(FixedScale, base=Normal, scale=0.3), "real"),
+    "fixed_laplace": (partial(FixedScale, base=Laplace, scale=0.3), "real"),
+    "learned_normal": (partial(LearnedScale, base=Normal, init_scale=0.5), "real"),
+    "learned_laplace": (partial(LearnedScale, base=Laplace, init_scale=0.5), "real"),
+    "optimal_normal": (partial(OptimalNormal, min_scale=0.01, memory=10), "real"),
+    "full_normal": (partial(FullNormal, min_scale=1e-6), "real"),
+    "discretised_logistic": (partial(DiscretisedLogistic, levels=LEVELS), "grid"),
+    "logistic_mixture": (partial(LogisticMixture, levels=LEVELS, num_components=3), "grid"),
+    "categorical": (partial(Categorical, levels=LEVELS), "grid"),
+}
+"""Recipes, and where draws live: ``bits``, ``classes``, ``grid``, ``unit`` or ``real``."""
+
+OF_VECTORS = {"full_normal", "one_hot"}
+"""Those that have no images."""
+
+FAMILIES_WITHOUT_DENSITY = {"deterministic": Deterministic}
+
+PRIORS = {
+    "standard_normal": (StandardNormal, (40,)),
+    "scaled_normal": (partial(ScaledNormal, scale=3.0), (40,)),
+    "mixture": (partial(Mixture, num_components=3, spread=1.0), (40,)),
+    "bernoulli": (partial(FixedBernoulli, probability=0.5), (40,)),
+    "ring": (partial(GaussianRing, num_components=3, radius=4.0, radial_scale=1.0, tangential_scale=0.4), (2,)),
+    "swiss_roll": (partial(SwissRoll, turns=2.0, outer_radius=5.0, num_labels=3), (2,)),
+    "class_centres": (partial(ClassCentres, spread=1.0), (40,)),
+    "conditional_normal": (partial(Head, net=mlp(5), family=DiagonalNormal), (40,)),
+}
+"""Recipes (parents, event), and the shape of a draw; two draws are never the same."""
+
+NEED_PARENTS = {"class_centres", "conditional_normal"}
+PRIORS_WITHOUT_DENSITY = {"swiss_roll"}
+
+NORMAL, POINT = (partial(Head, net=mlp(5), family=family) for family in (DiagonalNormal, Deterministic))
+
+POSTERIORS = {
+    "head": NORMAL,
+    "ignore": partial(Ignore, conditional=NORMAL),
+    "denoising": partial(Denoising, corruption=partial(Masking, probability=0.5), posterior=POINT),
+    "universal": partial(Universal, net=mlp(5), num_noise=3),
+}
+"""Recipes (parents, event) that read the first parent, and whose draws have a gradient."""
+
+CORRUPTIONS = {
+    "gaussian_noise": partial(GaussianNoise, scale=0.5),
+    "masking": partial(Masking, probability=0.25),
+    "salt_and_pepper": partial(SaltAndPepper, probability=0.25),
+    "bit_flip": partial(BitFlip, probability=0.25),
+    "im2017": partial(Im2017, probability=0.5),
+}
