@@ -5,7 +5,8 @@ Shapes: n = data used, B = data in a batch, D = latent dimensions.
 
 from collections.abc import Iterable
 from dataclasses import replace
-from math import log, prod
+from math import inf, log, prod
+from typing import NamedTuple, final
 
 import torch
 from torch import Tensor
@@ -22,20 +23,29 @@ from elbolab.evaluation.seeded import evaluating
 PAIR_ELEMENTS = 2**23
 """Elements of one chunk of pairs (z, q(z | x)): 32 MiB in float32."""
 
+BRACKET = 0.2
+"""Nats between a lower and an upper estimate of the mutual information, at most: its middle is then within 0.1."""
+
 
 def rate_decomposition(
     densities: Densities, batches: Iterable[Batch], *, seed: int, limit: int = 2_000
 ) -> dict[str, Quantity]:
-    """Two exact readings of E_x KL(q(z | x) || p(z)), at one draw z ~ q(z | x) per datum.
+    """Two readings of E_x KL(q(z | x) || p(z)), at one draw z ~ q(z | x) per datum.
 
-    Hoffman and Johnson 2016, "ELBO surgery", with q(z) = 1/n sum_i q(z | x_i) over the n data used::
+    Hoffman and Johnson 2016, "ELBO surgery"::
 
         rate = mutual_information + marginal_kl        I_q(x; z) + KL(q(z) || p(z))
              = cross_entropy - posterior_entropy       E_q(z)[-log p(z)] - E_x H(q(z | x))
 
     so that -ELBO = distortion - posterior_entropy + cross_entropy. All four use the same draws, so both identities hold
-    exactly, up to rounding, for the one-sample rate mean_i log q(z_i | x_i) - log p(z_i). The mutual information is
-    that of z and the index of a datum: it cannot exceed log n. Standard errors take the draws as independent.
+    exactly, up to rounding, for the one-sample rate mean_i log q(z_i | x_i) - log p(z_i). Standard errors take the
+    draws as independent.
+
+    q(z) is known by n data alone, which bracket the mutual information (Poole et al. 2019, "On Variational Bounds of
+    Mutual Information", the bounds with a known conditional): with each datum's own posterior among the n the estimate
+    is too low in mean and at most log n, without it too high. mutual_information is the middle of the bracket, where
+    the bias of first order in 1/n cancels. A bracket wider than `BRACKET` says that the estimate has saturated, and
+    marginal_kl would absorb what is missing: both are then absent.
 
     Args:
         densities: a model with one layer of latents that have densities.
@@ -45,8 +55,8 @@ def rate_decomposition(
 
     Returns:
         The four quantities in nats. Empty for a model without them: no prior, a deterministic or implicit code, several
-        layers of latents. With conditions c, p(z | c) differs between data and q(z) has no such prior to be compared
-        with, so mutual_information and marginal_kl are absent.
+        layers of latents. mutual_information and marginal_kl are absent where n data are too few to tell them, and with
+        conditions c, as p(z | c) differs between data and q(z) has no such prior to be compared with.
     """
     with evaluating(densities, "rate decomposition", seed):
         try:
@@ -57,20 +67,36 @@ def rate_decomposition(
     return {name: _quantity(value, latents, seed) for name, value in values.items()}
 
 
-def log_aggregate(z: Tensor, posteriors: list[Distribution], pair_elements: int = PAIR_ELEMENTS) -> Tensor:
-    """The aggregate posterior, log q(z) = log 1/n sum_i q(z | x_i), (B, *latent_shape) -> (B,) in float64.
+@final
+class Aggregate(NamedTuple):
+    """Estimates of log q(z_i) at the draw of each of n data, (n,) each in float64.
+
+    Attributes:
+        with_own: log 1/n sum_j q(z_i | x_j): q(z_i | x_i) is at most n times as large.
+        without_own: log 1/(n - 1) sum_{j != i} q(z_i | x_j); -inf where n = 1.
+    """
+
+    with_own: Tensor
+    without_own: Tensor
+
+
+def log_aggregate(z: Tensor, posteriors: list[Distribution], pair_elements: int = PAIR_ELEMENTS) -> Aggregate:
+    """The aggregate posterior q(z) = E_x q(z | x) at one draw of each posterior.
 
     Args:
-        z: the points.
+        z: the draws, (n, *latent_shape), in the order of the posteriors.
         posteriors: q(z | x) of n data, in batches of batch shape (B_j,) each.
         pair_elements: how many elements of pairs to hold at a time.
     """
     n = sum(q.batch_shape[0] for q in posteriors)
-    rows = [
-        torch.cat([_log_pairs(rows, q) for q in posteriors], dim=1).logsumexp(1)
-        for rows in z.split(max(1, pair_elements // (n * prod(z.shape[1:]))))
-    ]
-    return torch.cat(rows) - log(n)
+    with_own, without_own, first = [], [], 0
+    for rows in z.split(max(1, pair_elements // (n * prod(z.shape[1:])))):
+        pairs = torch.cat([_log_pairs(rows, q) for q in posteriors], dim=1)
+        with_own.append(pairs.logsumexp(1) - log(n))
+        pairs.diagonal(first).fill_(-inf)
+        without_own.append(pairs.logsumexp(1) - log(max(1, n - 1)))
+        first += len(rows)
+    return Aggregate(torch.cat(with_own), torch.cat(without_own))
 
 
 def _log_pairs(z: Tensor, q: Distribution) -> Tensor:
@@ -97,7 +123,9 @@ def _values(latents: list[Sampled], *, conditional: bool) -> dict[str, Tensor]:
     values = {"posterior_entropy": -log_posterior, "cross_entropy": -log_prior}
     if not conditional:
         log_q = log_aggregate(torch.cat([latent.z for latent in latents]), [latent.q for latent in latents])
-        values |= {"mutual_information": log_posterior - log_q, "marginal_kl": log_q - log_prior}
+        if (log_q.with_own - log_q.without_own).mean() <= BRACKET:
+            middle = (log_q.with_own + log_q.without_own) / 2
+            values |= {"mutual_information": log_posterior - middle, "marginal_kl": middle - log_prior}
     return values
 
 
