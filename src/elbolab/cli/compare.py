@@ -107,7 +107,7 @@ def _pictures(runs: Mapping[str, Run], reports: Mapping[str, Report]) -> dict[st
     if len(runs) > MOST_PANELS:
         return figures
     models: dict[str, Densities] = {name: run.densities for name, run in runs.items()}
-    batches = next(iter(runs.values())).data().batches("test")
+    batches = next(iter(runs.values())).data("accept").batches("test")
     panels = {
         "latent_spaces": latent_space(models, batches, seed=0),
         "random_decodes": samples(models, gather(batches, NUM_DATA), seed=0),

@@ -10,10 +10,11 @@ from omegaconf import DictConfig
 from elbolab.cli.boards import remeasured
 from elbolab.cli.build import build_evaluation
 from elbolab.cli.load import Run, load_run, numbers_of
+from elbolab.cli.same_data import note_measured
 from elbolab.cli.saved import is_within, override, overrides_given
 from elbolab.data.module import DataModule
 from elbolab.evaluation.figures.drawing import draw_all, write_figures
-from elbolab.evaluation.report import table, write_report
+from elbolab.evaluation.report import SPLITS, table, write_report
 from elbolab.training.trainer import device_type
 
 
@@ -25,7 +26,9 @@ def evaluate(cfg: DictConfig) -> None:
     if any(is_within(o.key_or_group, ["corruption"]) for o in given):  # the model keeps its own
         run.cfg.evaluation.corruption = cfg.corruption
     with numbers_of(run.cfg):
-        told = measure(run, run.data(), run.cfg)
+        data = run.data(cfg.data.changed)
+        told = measure(run, data, run.cfg)
+        note_measured(run.dir, data, run.cfg.evaluation.get("splits", SPLITS))
     print(told, *(remeasured(run.dir) if cfg.dashboards else []), sep="\n")
 
 

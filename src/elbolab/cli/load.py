@@ -14,6 +14,7 @@ from elbolab.batch import Shape, Spec
 from elbolab.cli.arguments import existing
 from elbolab.cli.build import build_data, build_densities
 from elbolab.cli.run_dir import RunDir, load_weights, read_config, read_spec
+from elbolab.cli.same_data import WAYS_OUT, accept_changes, check_choice, check_unchanged
 from elbolab.cli.stages import blanks, kept
 from elbolab.common.rng import isolated_rng, seed_of
 from elbolab.data.module import DataModule
@@ -103,9 +104,23 @@ class Run:
     def _cast(self, values: Values) -> Tensor:
         return torch.as_tensor(values, dtype=next(self.densities.parameters()).dtype, device=self.device)
 
-    def data(self) -> DataModule:
-        """The data that it was trained on."""
-        return build_data(self.cfg)
+    def data(self, changed: str = "refuse") -> DataModule:
+        """The data that it was trained on, read again.
+
+        Args:
+            changed: ``accept`` takes, with a warning, data that are no longer those of its training.
+
+        Raises:
+            ValueError: they have changed; or their file cannot be read.
+        """
+        check_choice(changed)
+        with numbers_of(self.cfg):
+            data = build_data(self.cfg)
+            if changed == "accept":
+                accept_changes(self.dir, data)
+            else:
+                check_unchanged(self.dir, data, WAYS_OUT)
+        return data
 
     @property
     def device(self) -> torch.device:

@@ -25,6 +25,7 @@ from elbolab.cli.listing import read_choices
 from elbolab.cli.nearest import did_you_mean, nearest
 from elbolab.cli.paths import config_dir
 from elbolab.cli.run_dir import RunDir
+from elbolab.cli.same_data import check_unchanged
 from elbolab.cli.saved import is_within
 from elbolab.cli.stages import Stage, Stages, asked, check_same_data, saved
 from elbolab.cli.values import absolute_paths, check_values
@@ -53,11 +54,16 @@ def planned(cfg: DictConfig, spec: Spec, above: tuple[str, ...] = ()) -> Stages:
         above: what its own key named, where it is a stage itself, and what those above it named.
 
     Raises:
-        ValueError: what is named is neither a finished run nor an experiment, or one of other data; a cycle.
+        ValueError: what is named is neither a finished run nor an experiment, or one of other data; a cycle; or the
+            data of a finished stage have changed since.
         FileNotFoundError: what is named is no run directory, or has no weights yet.
     """
     stages = {name: _stage(f"pretrained.{name}", value, cfg, above) for name, value in asked(cfg).items()}
     check_same_data(stages, cfg, spec)
+    for stage in stages.values():
+        if stage.run.weights.is_file():
+            ways_out = f"Put them back, or name another {stage.key}"
+            check_unchanged(stage.run, build_data(stage.cfg), ways_out)
     return stages
 
 

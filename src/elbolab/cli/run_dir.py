@@ -21,6 +21,7 @@ from elbolab.batch import Spec
 from elbolab.benchmark.machine import name_of
 from elbolab.cli.files import write_atomically, write_json
 from elbolab.cli.state import newest_state
+from elbolab.data.module import DataModule
 from elbolab.training.newest import moved
 from elbolab.training.saving import write_whole
 
@@ -42,6 +43,11 @@ class RunDir(NamedTuple):
     def spec(self) -> Path:
         """What the model knows of its data."""
         return self.path / "spec.json"
+
+    @property
+    def data(self) -> Path:
+        """The fingerprint of its data; see `elbolab.cli.same_data`."""
+        return self.path / "data.json"
 
     @property
     def environment(self) -> Path:
@@ -149,10 +155,11 @@ def emptied(run: RunDir) -> None:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def write_start(run: RunDir, cfg: DictConfig, spec: Spec, command: list[str]) -> None:
-    """What rebuilds the run: config, spec, environment. A run that has them has begun."""
+def write_start(run: RunDir, cfg: DictConfig, data: DataModule, command: list[str]) -> None:
+    """What rebuilds the run: config, spec, its data's fingerprint, environment. A run that has them has begun."""
     write_atomically(run.config, OmegaConf.to_yaml(cfg, resolve=True))
-    write_json(run.spec, spec.to_json())
+    write_json(run.spec, data.spec.to_json())
+    write_json(run.data, {"trained_on": data.fingerprint})
     write_json(run.environment, environment(command))
 
 

@@ -14,7 +14,6 @@ from lightning.pytorch.callbacks import ModelCheckpoint, Timer
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
-from elbolab.batch import Spec
 from elbolab.callbacks.prune import was_pruned
 from elbolab.cli.begin import Begin
 from elbolab.cli.boards import conclude, title_of, watched
@@ -36,6 +35,7 @@ from elbolab.cli.run_dir import (
     write_json,
     write_start,
 )
+from elbolab.cli.same_data import check_unchanged
 from elbolab.cli.search.job import judged
 from elbolab.cli.stages import Stages, blanks, keep, kept
 from elbolab.cli.state import begun, can_go_on, ended, has_moved, how, read_status, rewritten
@@ -121,12 +121,14 @@ def _train(cfg: DictConfig, run: RunDir) -> tuple[str, float, list[str]]:
     """Trains, and measures what was not pruned; the state that the run ends in, its value, and what there is to say."""
     L.seed_everything(check_seed(cfg.seed), workers=True, verbose=False)
     data = build_data(cfg)
+    if cfg.resume:
+        check_unchanged(run, data, "Put them back, or start a new run")
     check_net(cfg, data.spec)
     goes_on = bool(cfg.resume) and run.newest is not None  # with the weights of its stages among its own
     stages = kept(run, cfg) if goes_on else planned(cfg, data.spec)
     parts = blanks(stages)
     model = build_model(cfg, build_densities(cfg, data.spec, **parts))
-    begin = Begin(lambda: start(run, cfg, data.spec, stages))
+    begin = Begin(lambda: start(run, cfg, data, stages))
     trainer = build_trainer(cfg, [begin, *judged(run.path, cfg.monitor)])
     build_evaluation(cfg, data.spec)  # to find its faults now
     model.configure_optimizers()  # likewise
@@ -148,10 +150,10 @@ def _train(cfg: DictConfig, run: RunDir) -> tuple[str, float, list[str]]:
     return "finished", value, [told, *lines]
 
 
-def start(run: RunDir, cfg: DictConfig, spec: Spec, stages: Stages) -> None:
+def start(run: RunDir, cfg: DictConfig, data: DataModule, stages: Stages) -> None:
     """Writes what rebuilds the run, its stages first: a run that has a configuration has begun."""
     keep(run, stages)
-    write_start(run, cfg, spec, command_of())
+    write_start(run, cfg, data, command_of())
 
 
 def command_of() -> list[str]:

@@ -18,6 +18,7 @@ from elbolab.batch import MOST_NAMES, Batch, Pace, Spec, numbered
 from elbolab.common.rng import generator
 from elbolab.data.blocks import BlockLoader, Loader, Order, Ordering
 from elbolab.data.fetch import Finish, Rows
+from elbolab.data.fingerprint import Fingerprint, fingerprint
 from elbolab.data.given import choose_given
 from elbolab.data.labelled import DEFAULT_SIZE, FinishPair, PairedOrder, check_labelling, choose_labelled
 from elbolab.data.options import check_whole
@@ -202,6 +203,12 @@ class DataModule(L.LightningDataModule, ABC):
         scale = 1 if train.levels is None else train.levels - 1
         mean = torch.as_tensor(total / (scale * len(train)), dtype=torch.get_default_dtype())
         return mean if self.spec.canvas is None else take_apart(self.spec.canvas, mean[None])[0][0]
+
+    @final
+    @cached_property
+    def fingerprint(self) -> Fingerprint:
+        """What tells these data from others; reads them, 0.1 s for MNIST."""
+        return fingerprint(self.splits, torch.empty(0).numpy().dtype)
 
     @final
     def describe(self) -> str:

@@ -1,0 +1,78 @@
+"""Whether the data of a run are still those that it was trained on, by the fingerprint in its ``data.json``.
+
+The file holds ``trained_on``, the fingerprint of all splits, and ``measured_on``, those of splits that were measured
+last on other data, where ``data.changed=accept`` has allowed it.
+"""
+
+import json
+import logging
+from collections.abc import Iterable
+
+from elbolab.cli.run_dir import RunDir, read_spec, write_json
+from elbolab.data.fingerprint import differences
+from elbolab.data.module import DataModule
+
+CHOICES = ("refuse", "accept")
+"""What ``data.changed`` may be."""
+
+WAYS_OUT = "Put them back, or take them as they are now with data.changed=accept"
+"""What can be done where a run is only looked at."""
+
+log = logging.getLogger(__name__)
+
+
+def check_choice(changed: str) -> None:
+    """Raises ValueError where ``data.changed`` is neither `refuse` nor `accept`."""
+    if changed not in CHOICES:
+        raise ValueError(f"data.changed={changed}: choose {' or '.join(CHOICES)}")
+
+
+def check_unchanged(run: RunDir, data: DataModule, ways_out: str) -> None:
+    """Refuses data that are not those that a run was trained on; reads them.
+
+    A run of before there were fingerprints is let through with a warning.
+
+    Args:
+        run: its directory.
+        data: its data as they are now.
+        ways_out: what can be done, for the message.
+
+    Raises:
+        ValueError: they differ; says in what.
+    """
+    if (changes := changes_of(run, data)) is not None:
+        raise ValueError(f"the data of {run.path} are not those that it was trained on: {changes}. {ways_out}")
+
+
+def accept_changes(run: RunDir, data: DataModule) -> None:
+    """Warns where data are not those that a run was trained on, and says in what; reads them.
+
+    Raises:
+        ValueError: its model cannot be given them.
+    """
+    there, here = read_spec(run), data.spec
+    for name in ("x", "support", "levels", "given"):
+        one, other = getattr(there, name), getattr(here, name)
+        if one != other:
+            raise ValueError(f"the model of {run.path} cannot take data of {name} {other}: it was trained on {one}")
+    if (changes := changes_of(run, data)) is not None:
+        log.warning("the data of %s are not those that it was trained on: %s", run.path, changes)
+
+
+def changes_of(run: RunDir, data: DataModule) -> str | None:
+    """In what data differ from those that a run was trained on; None where they are the same, or it cannot be known."""
+    if not run.data.is_file():
+        log.warning("%s keeps no fingerprint of its data: whether they have changed is not checked", run.path)
+        return None
+    found = differences(json.loads(run.data.read_text())["trained_on"], data.fingerprint)
+    return "; ".join(found) or None
+
+
+def note_measured(run: RunDir, data: DataModule, splits: Iterable[str]) -> None:
+    """Keeps in ``data.json`` which splits were measured on other data than the run was trained on, and on which."""
+    if not run.data.is_file():
+        return
+    kept = json.loads(run.data.read_text())
+    measured = kept.pop("measured_on", {}) | {split: data.fingerprint[split] for split in splits}
+    others = {split: found for split, found in measured.items() if found != kept["trained_on"][split]}
+    write_json(run.data, kept | ({"measured_on": others} if others else {}))

@@ -1,0 +1,137 @@
+"""What tells the data that a run was trained on from others: the number of rows, shapes and hashes of every split.
+
+A fingerprint is of the splits as a model sees them, after limits, seeded choices and what is drawn once; arrays are
+hashed in rows as they are stored. Of an array above `WHOLE` bytes, evenly spaced pieces that make up so many bytes are
+hashed, the first and the last rows among them: a change elsewhere is not seen.
+
+Shapes: n = data.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from elbolab.data.splits import Arrays, Selection, Splits
+
+WHOLE = 4 * 2**30
+"""Bytes of an array that are hashed; of a larger one pieces."""
+
+PIECE = 4 * 2**20
+"""Bytes that are read at once, at least a row."""
+
+WEIGHT = np.uint64(0x9E3779B97F4A7C15)
+"""An odd number whose multiples modulo 2^64 are spread evenly: 2^64 divided by the golden ratio."""
+
+PARTS = {"x": "data", "y": "labels", "factors": "factors", "given": "conditions"}
+"""What the arrays of a split are called."""
+
+Fingerprint = dict[str, dict[str, Any]]
+"""Split -> "rows", and array -> {"shape", "kind", "hash", "sum"}, as plain JSON types."""
+
+
+def fingerprint(splits: Splits, floats: np.dtype) -> Fingerprint:
+    """The fingerprint of all splits.
+
+    Args:
+        splits: the data.
+        floats: the type in which models see real numbers: two files that round to the same numbers are the same data.
+    """
+    return {name: _of_split(arrays, floats) for name, arrays in splits._asdict().items()}
+
+
+def _of_split(arrays: Arrays, floats: np.dtype) -> dict[str, Any]:
+    parts = {name: getattr(arrays, name) for name in PARTS}
+    found = {name: _of_array(part, name, floats) for name, part in parts.items() if part is not None}
+    return {"rows": len(arrays), **found}
+
+
+def _of_array(array: np.ndarray | Selection, name: str, floats: np.dtype) -> dict[str, Any]:
+    ordered, total, kind = hashlib.blake2b(digest_size=16), 0, _kind(array.dtype, name, floats)
+    for piece in _pieces(array):
+        with np.errstate(over="ignore"):
+            rows = np.ascontiguousarray(piece, dtype=kind.newbyteorder("<"))
+        ordered.update(rows)  # type: ignore[arg-type]
+        total += _sum_of(rows)
+    shape = list(array.shape[1:])
+    return {"shape": shape, "kind": kind.name, "hash": ordered.hexdigest(), "sum": f"{total % 2**64:016x}"}
+
+
+def _kind(dtype: np.dtype, name: str, floats: np.dtype) -> np.dtype:
+    """The type that an array is hashed in: another width of the same whole numbers makes no other data."""
+    if name in ("y", "factors"):
+        return np.dtype(np.int64)
+    return floats if dtype.kind == "f" else dtype
+
+
+def _pieces(array: np.ndarray | Selection) -> Iterator[np.ndarray]:
+    """Consecutive rows of the array, all of them or evenly spaced ones."""
+    num, row = len(array), max(1, prod(array.shape[1:]) * array.dtype.itemsize)
+    rows, at_most = max(1, PIECE // row), max(1, WHOLE // max(PIECE, row))
+    starts = range(0, num, rows)
+    if num * row > WHOLE and len(starts) > at_most:
+        chosen = np.linspace(0, num - rows, max(2, at_most)).astype(int)
+        starts = range(0) if not num else chosen.tolist()
+    for start in starts:
+        yield np.asarray(array[start : start + rows])
+
+
+def _sum_of(rows: np.ndarray) -> int:
+    """A sum over rows, which does not depend on their order: every byte of a row has a weight of its own."""
+    columns = rows.view(np.uint8).reshape(len(rows), -1).sum(0, dtype=np.uint64)
+    weights = np.arange(1, 2 * len(columns), 2, dtype=np.uint64) * WEIGHT
+    return int((columns * weights).sum(dtype=np.uint64))
+
+
+def differences(there: Fingerprint, here: Fingerprint) -> list[str]:
+    """How data differ from those of a fingerprint, in words; empty where they are the same.
+
+    Args:
+        there: the fingerprint that was kept.
+        here: that of the data as they are now.
+    """
+    if there == here:
+        return []
+    if _in_order(there) != _in_order(here) and _in_any_order(there) == _in_any_order(here):
+        return ["the same rows are in another order"]
+    found: dict[str, list[str]] = {}
+    for split in there:
+        for text in _differences(there[split], here[split]):
+            found.setdefault(text, []).append(split)
+    return [f"{', '.join(splits)}: {text}" for text, splits in found.items()]
+
+
+def _differences(there: dict[str, Any], here: dict[str, Any]) -> Iterator[str]:
+    """In words, how one split differs."""
+    if there["rows"] != here["rows"]:
+        yield f"{here['rows']:,} rows instead of {there['rows']:,}"
+        return
+    for name, what in PARTS.items():
+        one, other = there.get(name), here.get(name)
+        if one == other:
+            continue
+        if one is None or other is None:
+            yield f"{what} that were not there" if one is None else f"{what} are gone"
+        elif one["shape"] != other["shape"]:
+            yield f"{what} of shape {tuple(other['shape'])} instead of {tuple(one['shape'])}"
+        elif one["kind"] != other["kind"]:
+            yield f"{what} of type {other['kind']} instead of {one['kind']}"
+        else:
+            yield f"{what} have other values"
+
+
+def _in_order(found: Fingerprint) -> dict[str, Any]:
+    """The data of each split, their order included."""
+    return {split: parts["x"]["hash"] for split, parts in found.items()}
+
+
+def _in_any_order(found: Fingerprint) -> dict[str, Any]:
+    """What another order of the same rows leaves as it is: sizes, and of every array the sum over all splits."""
+    unchanged: dict[str, Any] = {split: parts["rows"] for split, parts in found.items()}
+    for name in PARTS:
+        arrays = [parts[name] for parts in found.values() if name in parts]
+        total = sum(int(array["sum"], 16) for array in arrays) % 2**64
+        unchanged[name] = ([(array["shape"], array["kind"]) for array in arrays], total)
+    return unchanged
