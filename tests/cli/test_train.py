@@ -38,6 +38,7 @@ def test_a_run_leaves_everything(finished):
         "config.yaml",
         "status.json",
         "spec.json",
+        "data.json",
         "environment.json",
         "timing.json",
         "weights.safetensors",
