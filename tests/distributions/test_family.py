@@ -1,7 +1,7 @@
 """The contract of every family, over a registry: adding a line adds its tests."""
 
 from itertools import product
-from math import prod
+from math import exp, isfinite, prod
 
 import numpy as np
 import pytest
@@ -9,9 +9,10 @@ import torch
 from tests.distributions.registry import FAMILIES, LEVELS, OF_VECTORS
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.distributions import Bernoulli as TorchBernoulli
-from torch.distributions import Distribution, Independent
+from torch.distributions import Distribution, Independent, Normal, kl_divergence
 
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
+from elbolab.distributions.full_covariance import FullNormal
 from elbolab.distributions.point_mass import Deterministic
 
 EVENTS = [(3,), (1, 2, 3), (3, 2, 1)]
@@ -220,6 +221,20 @@ def test_a_diagonal_normal_cannot_collapse():
 
 
 @pytest.mark.usefixtures("float64")
+def test_a_kl_overflows_where_the_documentation_says():
+    """In float32, from a log variance of log(largest float) = 88.7; a full covariance from half of that."""
+    prior = Independent(Normal(torch.zeros(1, dtype=torch.float32), torch.ones(1, dtype=torch.float32)), 1)
+
+    def kl(family, log_scale):
+        raw = torch.tensor([0.0, log_scale], dtype=torch.float32)
+        return kl_divergence(family((1,), min_scale=0.0)(raw), prior).item()
+
+    assert kl(DiagonalNormal, 88.6) == pytest.approx(exp(88.6) / 2, rel=1e-4)
+    assert kl(FullNormal, 44.3) == pytest.approx(exp(88.6) / 2, rel=1e-4)
+    assert not isfinite(kl(DiagonalNormal, 88.8))
+    assert not isfinite(kl(FullNormal, 44.4))
+
+
 @pytest.mark.parametrize("event", [(4,), (1, 2, 3)])
 def test_a_bernoulli_event_is_torchs_product(event):
     logits = torch.randn(2, 5, *event, requires_grad=True)

@@ -14,6 +14,8 @@ from elbolab.distributions.family import Family, check_floor
 class FullNormal(Family):
     """N(loc, L L^T): loc, the log diagonal of L and its entries below the diagonal from the raw output, in this order.
 
+    In float32 a covariance is infinite from a log diagonal of 44.4 on; see `DiagonalNormal`.
+
     Args:
         event: (D,).
         min_scale: lower bound added to the diagonal of L.
