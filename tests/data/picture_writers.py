@@ -80,9 +80,10 @@ def deep(*shape: int) -> np.ndarray:
 
 
 def read(folder: Path) -> np.ndarray:
+    """Pictures (n, H, W) or (n, H, W, C) of a folder without classes and splits."""
     named = read_named(folder)
     assert list(named) == ["x"]
-    return named["x"]
+    return named["x"] if named["x"].ndim == 3 else np.moveaxis(named["x"], 1, 3)
 
 
 def save(folder: Path, **images: Image.Image) -> Path:

@@ -23,6 +23,14 @@ def test_data_of_a_folder(tmp_path, stored, event, agrees):
     assert read_rows == sorted(map(bytes, expected))
 
 
+@pytest.mark.parametrize(("height", "width"), [(3, 5), (5, 3), (3, 3), (1, 4), (4, 1)])
+def test_small_sides_are_no_channels(tmp_path, height, width):
+    x = [colour(height, width) for _ in range(60)]
+    data = OwnArrays(save(tmp_path, **{f"{i:02}": Image.fromarray(row) for i, row in enumerate(x)}), batch_size=10)
+    assert data.spec.x == (3, height, width)
+    assert {bytes(np.moveaxis(row, 2, 0)) for row in x} == {bytes(row) for part in data.splits for row in part.x}
+
+
 def test_one_bit_is_binary(tmp_path, agrees):
     bits = RNG.random((60, 5, 6)) < 0.5
     save(tmp_path, **{f"{i:02}": Image.fromarray(row) for i, row in enumerate(bits)})
@@ -83,7 +91,7 @@ def test_sizes_that_differ_are_counted(tmp_path):
     (tmp_path / "d.png").write_text("none")
     refuses(
         tmp_path,
-        "differ in size: 2 of 6 x 5, as .*a.png; 1 of 9 x 5, as .*c.png; 1 unreadable, as .*d.png",
+        "have 3 sizes: 2 of 6 x 5, as .*a.png; 1 of 9 x 5, as .*c.png; 1 unreadable, as .*d.png",
         r"PIL.ImageOps.fit\(PIL.Image.open\(path\), \(64, 64\)\).save\(path\)",
     )
 

@@ -165,8 +165,9 @@ def _find_splits(folder: Folder) -> dict[str, Folder]:
     beside = [sub.name for split, sub in named if split is None] + [path.name for path in folder.pictures]
     if beside:
         raise ValueError(
-            f"data.path={folder.path} has {names}, and beside {'them' if ',' in names else 'it'} {_some(beside)}. If "
-            f"{names} are splits, move the rest into them or away; if they are classes, give these folders other names"
+            f"data.path={folder.path} has {names}, and beside {'them' if ',' in names else 'it'} {name_some(beside)}. "
+            f"If {names} are splits, move the rest into them or away; if they are classes, give these folders other "
+            "names"
         )
     if len(splits) < len(named):
         raise ValueError(
@@ -185,8 +186,8 @@ def _check_similar_names(folder: Folder) -> None:
     similar = {sub.name: split for sub in folder.folders if (split := _similar_split(sub.name)) is not None}
     if len(set(similar.values())) > 1:
         raise ValueError(
-            f"data.path={folder.path} has the folders {_some(list(similar))}. If these are splits, call them train, "
-            "val and test; if they are classes, give them names that are not so like splits"
+            f"data.path={folder.path} has the folders {name_some(list(similar))}. If these are splits, call them "
+            "train, val and test; if they are classes, give them names that are not so like splits"
         )
 
 
@@ -209,18 +210,18 @@ def _check_layout(folder: Folder, name: str) -> None:
     """Refuses pictures beside class folders, and splits inside of classes."""
     classes = [sub.name for sub in folder.folders]
     if folder.pictures and classes:
-        loose = _some([path.name for path in folder.pictures])
+        loose = name_some([path.name for path in folder.pictures])
         raise ValueError(
-            f"data.path: {folder.path} has pictures ({loose}) beside folders of pictures ({_some(classes)}). If the "
-            "folders are classes, move the pictures into them or away; if there are no classes, move all pictures into "
-            "one folder"
+            f"data.path: {folder.path} has pictures ({loose}) beside folders of pictures ({name_some(classes)}). If "
+            "the folders are classes, move the pictures into them or away; if there are no classes, move all pictures "
+            "into one folder"
         )
     for sub in folder.folders:
         if inner := [deep.name for deep in sub.all_folders() if deep.name.casefold() in SPLITS]:
             within = "" if name == "x" else f" of the split {name}"
             raise ValueError(
-                f"data.path: {sub.path}{within} has {_some(inner)} inside. If these are splits, put them outside, as "
-                f"in {inner[0]}/{sub.name}; if not, give them other names"
+                f"data.path: {sub.path}{within} has {name_some(inner)} inside. If these are splits, put them outside, "
+                f"as in {inner[0]}/{sub.name}; if not, give them other names"
             )
 
 
@@ -233,17 +234,17 @@ def _check_classes(parts: dict[str, Folder], root: Path) -> None:
         if bool(found) != bool(known):
             some, none = (train[0], name) if known else (name, train[0])
             raise ValueError(
-                f"data.path={root}: {some} has class folders ({_some(sorted(known or found))}), {none} has none: put "
-                f"the pictures of {none} into class folders too, or those of {some} into one folder"
+                f"data.path={root}: {some} has class folders ({name_some(sorted(known or found))}), {none} has none: "
+                f"put the pictures of {none} into class folders too, or those of {some} into one folder"
             )
         if new := sorted(found - known):
             raise ValueError(
-                f"data.path={root}: {name} has folders that train has not: {_some(new)}. If these are classes, give "
-                "train pictures of them or move them away; if there are no classes, move the pictures of each split "
-                "into one folder"
+                f"data.path={root}: {name} has folders that train has not: {name_some(new)}. If these are classes, "
+                "give train pictures of them or move them away; if there are no classes, move the pictures of each "
+                "split into one folder"
             )
         if missing := sorted(known - found):
-            warn("data.path=%s: %s has no pictures of the classes %s", root, name, _some(missing))
+            warn("data.path=%s: %s has no pictures of the classes %s", root, name, name_some(missing))
 
 
 def _labelled(folder: Folder) -> Part:
@@ -265,18 +266,19 @@ def _say_what_is_left_out(root: Folder) -> None:
     others = [path for folder in (root, *root.all_folders()) for path in folder.others]
     if others:
         kinds = Counter("hidden" if path.name.startswith(".") else path.suffix.lower() or path.name for path in others)
-        counted = _some([f"{num} {kind}" for kind, num in kinds.most_common()])
+        counted = name_some([f"{num} {kind}" for kind, num in kinds.most_common()])
         labels = "; labels are given as class folders, or as y in an .npz" if _may_hold_labels(others) else ""
         first = others[0].relative_to(root.path)
         warn("data.path=%s: left out what is no picture: %s, the first is %s%s", root.path, counted, first, labels)
     without = [str(folder.path.relative_to(root.path)) for folder in root.all_without()]
     if without:
-        warn("data.path=%s: no pictures in %s", root.path, _some(without))
+        warn("data.path=%s: no pictures in %s", root.path, name_some(without))
 
 
 def _may_hold_labels(paths: list[Path]) -> bool:
     return any(path.suffix.lower() in LABEL_FILES and "readme" not in path.name.casefold() for path in paths)
 
 
-def _some(names: list[str], most: int = 5) -> str:
+def name_some(names: list[str], most: int = 5) -> str:
+    """The first of some names, and how many more there are."""
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from elbolab.data.array_folders import read_array_folder
 from elbolab.data.folders import arrange, scan
 from elbolab.data.npz import read_npz
-from elbolab.data.picture_files import picture_suffixes
 from elbolab.data.pictures import read_pictures
 
 WRITERS = {".npz": "numpy.savez(path, x=x)", ".npy": "numpy.save(path, x)"}
@@ -37,14 +37,14 @@ def read_named(path: Path) -> dict[str, np.ndarray]:
 
 
 def read_folder(path: Path) -> dict[str, np.ndarray]:
-    """The pictures of a folder, by split, with class labels where there are class folders.
+    """The pictures of a folder, by split, with labels where there are class folders; or its arrays.
 
     Raises:
-        ValueError: there are no pictures, their layout has two readings, or they do not go together.
+        ValueError: there are neither, the layout has two readings, or they do not go together.
     """
     folder = scan(path)
     if not folder.pictures and not folder.folders:
-        raise ValueError(f"data.path={path}: no pictures there ({', '.join(picture_suffixes())})")
+        return read_array_folder(folder, read_named)
     parts = arrange(folder)
     x = read_pictures([picture for part in parts.values() for picture in part.paths])
     ends = np.cumsum([len(part.paths) for part in parts.values()])

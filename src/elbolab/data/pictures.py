@@ -5,7 +5,7 @@ Shapes: n = pictures, H, W = height and width.
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import final
 
@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
+from elbolab.data.folders import name_some
 from elbolab.data.picture_files import Picture, UnreadableError, read_picture, upright_size
 from elbolab.data.residence import free_memory
 
@@ -22,7 +23,7 @@ warn = rank_zero_only(logging.getLogger(__name__).warning)
 
 
 def read_pictures(paths: list[Path]) -> np.ndarray:
-    """Grey pictures (n, H, W), or coloured ones (n, H, W, 3) where any has colour or all are stored in colour.
+    """Grey pictures (n, H, W), or coloured ones (n, 3, H, W) where any has colour or all are stored in colour.
 
     They are of type bool where all are of 1 bit, uint8 up to 8 bits, and float32 beyond: levels from 0 to 1, or values
     as they are where the files have floats.
@@ -54,7 +55,7 @@ def _decoded(paths: list[Path]) -> Iterator[tuple[int, Picture]]:
     if failed:
         first, *others = failed
         why = failed[first]
-        likewise = f"; so it is with {_some(others)}" if others else ""
+        likewise = f"; so it is with {name_some([str(path) for path in others])}" if others else ""
         fix = "fix or remove them" if others else "fix or remove it"
         raise ValueError(f"{first} cannot be read as a picture: {why}{likewise}: {fix}") from why
 
@@ -100,10 +101,11 @@ class Stack:
         self.x[index] = _widen(pixels, 3, dtype, in_colour)
 
     def pixels(self) -> np.ndarray:
-        """All pictures."""
+        """All pictures, with channels first where they have three."""
         assert self.x is not None
         x = _widen(self.x, 4, self.x.dtype, self.all_stored_in_colour)
-        return x / np.float32(65535) if x.dtype == np.uint16 else x
+        x = x / np.float32(65535) if x.dtype == np.uint16 else x
+        return np.moveaxis(x, 3, 1) if x.ndim == 4 else x
 
     def say_what_was_changed(self) -> None:
         """Says where pictures are read otherwise than they are stored."""
@@ -142,7 +144,9 @@ class Stack:
             examples.setdefault(size, path)
             counts[size] += 1
         found = [f"{num} {size}, as {examples[size]}" for size, num in counts.most_common()]
-        raise ValueError(f"the pictures differ in size: {_some(found, '; ')}. Bring all to one size, {AS_BY}")
+        raise ValueError(
+            f"the pictures have {len(counts)} sizes: {'; '.join(found[:5])}. Bring all to one size, {AS_BY}"
+        )
 
 
 def _size_in_words(path: Path) -> str:
@@ -151,10 +155,6 @@ def _size_in_words(path: Path) -> str:
     except UnreadableError:
         return "unreadable"
     return f"of {width} x {height}"
-
-
-def _some(names: Sequence[object], between: str = ", ", most: int = 5) -> str:
-    return between.join(map(str, names[:most])) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def _widen(pixels: np.ndarray, ndim: int, dtype: np.dtype, in_colour: bool) -> np.ndarray:
