@@ -96,3 +96,12 @@ def refuses(folder: Path, *parts: str) -> None:
     for part in parts:
         with pytest.raises(ValueError, match=part):
             read_named(folder)
+
+
+def fill(root: Path, *names: str) -> dict[str, int]:
+    """Writes one-pixel pictures, each of its own grey; the grey of each name."""
+    greys = {name: 3 * i + 1 for i, name in enumerate(names)}
+    for name, grey in greys.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (1, 1), grey).save(root / name)
+    return greys

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from elbolab.data.folders import SPLITS, Folder, name_some, warn
+from elbolab.data.folders import Folder, name_some, warn
 from elbolab.data.idx import read_idx
+from elbolab.data.layouts import SPLITS
 
 ARRAYS = (".npy", ".npz")
 ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar", ".zst")

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from elbolab.data.array_folders import read_array_folder
-from elbolab.data.folders import arrange, scan
+from elbolab.data.folders import scan
+from elbolab.data.layouts import arrange
 from elbolab.data.npz import read_npz
 from elbolab.data.pictures import read_pictures
 
