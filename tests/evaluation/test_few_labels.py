@@ -35,6 +35,11 @@ def test_codes_that_hold_the_class_are_read(data):
         assert quantity.value < 0.5
 
 
+def test_a_model_without_a_code_has_no_code_to_read():
+    labelled = [Batch(torch.zeros(6, 6), (torch.eye(3).repeat(2, 1),), torch.arange(6) % 3)]
+    assert few_label_quantities(make("regression").densities, labelled, labelled, seed=0) == {}
+
+
 def test_dimensions_that_do_not_vary_are_not_looked_at(data, monkeypatch):
     seen = []
     monkeypatch.setattr(few_labels, "few_label_errors", lambda draws, y, z, _: seen.append((draws, z)) or {})

@@ -42,10 +42,10 @@ def few_label_quantities(
         seed: of the draws.
 
     Returns:
-        Nothing where the measured data have no labels, or the labelled ones fewer than two classes.
+        Nothing where the measured data have no labels, the labelled ones fewer than two classes, or the model no code.
     """
     known, test = codes(densities, labelled), codes(densities, batches)
-    if known.y is None or test.y is None or len(known.y.unique()) < 2:
+    if known.y is None or test.y is None or len(known.y.unique()) < 2 or known.z.shape[1] == 0:
         return {}
     active = known.z.std(0, correction=0) > ACTIVE
     active = active if active.any() else torch.ones_like(active)

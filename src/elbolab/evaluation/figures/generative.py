@@ -115,10 +115,11 @@ def traversals(densities: Densities, batch: Batch, *, seed: int, num: int = 10) 
     """One latent dimension at a time from end to end, the rest at the first datum's code; the largest KL on top."""
     with evaluating(densities, "traversals", seed):
         importance, measure = importance_of(densities, batch)
-        order = importance.argsort(descending=True)[:num].cpu()
+        order = importance.argsort(descending=True)[:num]
         low, high, ends = ends_of(densities, batch)
         walks = codes_of(densities, batch)[0].repeat(len(order), STEPS, 1)
-        walks[torch.arange(len(order)), :, order] = torch.lerp(low, high, _steps(STEPS, low)).T[order]
+        moved = torch.arange(len(order), device=order.device)
+        walks[moved, :, order] = torch.lerp(low, high, _steps(STEPS, low)).T[order]
         rows = walk(densities, walks, batch)
     labels = [f"$z_{{{dim}}}$: {importance[dim]:.2f}" for dim in order.tolist()]
     held = "; the class stays" if densities.class_dim else ""
