@@ -37,4 +37,46 @@ MISTAKES = [
         "for p in (self.class_prior, self.classifier(x)))",
         LABELLED,
     ),
+    Mistake(
+        "densities/attributes.py",
+        "if posterior is not None and not posterior_sees_attributes:",
+        "if posterior is not None and posterior_sees_attributes:",
+        "tests/densities/test_attributes.py",
+    ),
+    Mistake(
+        "densities/autoencoder.py",
+        "F.linear(x.flatten(1) - self.tied.bias.flatten(), self.tied.weight)",
+        "F.linear(x.flatten(1) + self.tied.bias.flatten(), self.tied.weight)",
+        "tests/densities/test_contracts.py",
+    ),
+    Mistake(
+        "densities/recurrent.py",
+        "keep=1 + len(spec.given)",
+        "keep=2 + len(spec.given)",
+        "tests/densities/test_conditional.py",
+    ),
+    Mistake(
+        "densities/stacked.py",
+        "return self.m1.encode(x)",
+        "return self.m1.terms(x).latents[0].z",
+        "tests/densities/test_stacked.py",
+    ),
+    Mistake(
+        "densities/denoising.py",
+        "corrupted = densities.corrupt(x.expand(*corruption_shape, *x.shape))",
+        "corrupted = densities.corrupt(x).expand(*corruption_shape, *x.shape)",
+        "tests/densities/test_denoising.py",
+    ),
+    Mistake(
+        "densities/checks.py", "part.training = training", "part.training = True", "tests/densities/test_contracts.py"
+    ),
+    Mistake(
+        "densities/frozen.py", "densities.frozen = True", "densities.frozen = False", "tests/densities/test_frozen.py"
+    ),
+    Mistake(
+        "densities/single_layer.py",
+        "return self.decode(self.prior(*given).sample((num,)), *given)",
+        "return self.decode(self.prior(*given).sample((1,)).expand(num, *(-1,) * (2 if given else 1)), *given)",
+        "tests/evaluation/test_conditional_figures.py",
+    ),
 ]

@@ -29,4 +29,58 @@ MISTAKES = [
         "torch.diag_embed(log_diagonal.exp())",
         "tests/distributions/test_full_covariance.py",
     ),
+    Mistake(
+        "distributions/conditional.py",
+        "return torch.broadcast_shapes(*leads) if len(leads) > 1 else leads[0] if leads else torch.Size()",
+        "return leads[0] if leads else torch.Size()",
+        "tests/distributions/test_conditional.py",
+    ),
+    Mistake(
+        "distributions/continuous_bernoulli.py",
+        "series = 0.5 + logits / 12 - logits.pow(3) / 720",
+        "series = 0.5 + logits / 12 + logits.pow(3) / 720",
+        "tests/distributions/test_continuous_bernoulli.py",
+    ),
+    Mistake(
+        "distributions/corruption.py",
+        "coin = (torch.rand_like(x) < self.probability).to(x.dtype)",
+        "coin = (torch.rand_like(x) < 0.5).to(x.dtype)",
+        "tests/distributions/test_corruption.py",
+    ),
+    Mistake(
+        "distributions/discretised.py",
+        "half = 0.5 / (levels - 1)",
+        "half = 0.5 / levels",
+        "tests/distributions/test_discretised.py",
+    ),
+    Mistake(
+        "distributions/logistic_mixture.py",
+        "loc = loc + coupling * (x.select(self.channel_dim, d) - 0.5)",
+        "loc = loc + coupling * x.select(self.channel_dim, d)",
+        "tests/distributions/test_logistic_mixture.py",
+    ),
+    Mistake(
+        "distributions/planar.py",
+        "scale = (self.scales[0] ** 2 * u.square() + self.scales[1] ** 2 * v.square()).sqrt()",
+        "scale = (self.scales[1] ** 2 * u.square() + self.scales[0] ** 2 * v.square()).sqrt()",
+        "tests/distributions/test_planar.py",
+    ),
+    Mistake(
+        "distributions/priors.py",
+        "components = Independent(Normal(self.loc, self.log_scale.exp()), self.loc.dim() - 1)",
+        "components = Independent(Normal(self.loc, (0.5 * self.log_scale).exp()), self.loc.dim() - 1)",
+        "tests/distributions/test_priors.py",
+    ),
+    Mistake(
+        "distributions/relaxed.py",
+        "soft = torch.sigmoid((self.logits + noise) / self.temperature)",
+        "soft = torch.sigmoid((self.logits + noise) * self.temperature)",
+        "tests/distributions/test_relaxed.py",
+    ),
+    Mistake(
+        "distributions/universal.py",
+        "torch.cat([half, -half])",
+        "torch.cat([half, half])",
+        "tests/distributions/test_planar.py",
+    ),
 ]

@@ -92,4 +92,34 @@ MISTAKES = [
         "| _bound(self.densities.terms(batch.x, *batch.given))",
         "tests/models/test_dvae.py",
     ),
+    Mistake(
+        "models/vae.py",
+        "self.sample_shape = () if num_samples == 1 else (num_samples,)",
+        "self.sample_shape = () if num_samples == 1 else (1,)",
+        "tests/models/test_schedules.py",
+    ),
+    Mistake(
+        "models/cvae.py",
+        "hybrid = self.alpha * terms.elbo.mean() + (1 - self.alpha) * gsnn",
+        "hybrid = (1 - self.alpha) * terms.elbo.mean() + self.alpha * gsnn",
+        "tests/models/test_cvae.py",
+    ),
+    Mistake(
+        "models/base.py",
+        "schedule.observe(torch.tensor(self.sign * logged[self.monitor], device=self.device))",
+        "schedule.observe(torch.tensor(logged[self.monitor], device=self.device))",
+        "tests/training/test_fit.py",
+    ),
+    Mistake(
+        "models/base.py",
+        "return Length(epoch, min(ends) if ends else None)",
+        "return Length(epoch, max(ends) if ends else None)",
+        "tests/models/test_schedules.py",
+    ),
+    Mistake(
+        "models/m1.py",
+        "data = batch.unlabelled if isinstance(batch, Semi) else batch",
+        "data = batch.labelled if isinstance(batch, Semi) else batch",
+        "tests/models/test_m2.py",
+    ),
 ]

@@ -37,4 +37,53 @@ MISTAKES = [
     ),
     Mistake("training/tally.py", "all_reduce(self.sums)", "all_reduce(self.sums[0])", TALLY),
     Mistake("training/tally.py", "(torch.stack(finite), alpha=size)", "(torch.stack(finite))", STEPPER),
+    Mistake(
+        "training/ema.py",
+        "saved = [weight.detach().clone() for weight in weights]",
+        "saved = [weight.detach() for weight in weights]",
+        "tests/training/test_stepper.py",
+    ),
+    Mistake("training/guard.py", "(in_a_row < patience)", "(in_a_row <= patience)", "tests/training/test_stepper.py"),
+    Mistake(
+        "training/guard.py",
+        "> guard.skip_patience for optimizer in optimizers)",
+        "> guard.skip_patience + 1 for optimizer in optimizers)",
+        "tests/training/test_stepper.py",
+    ),
+    Mistake(
+        "training/schedules.py",
+        "position = torch.where(step >= self.duration,",
+        "position = torch.where(step > self.duration,",
+        "tests/training/test_schedules.py",
+    ),
+    Mistake(
+        "training/schedules.py",
+        "better = value < self.best - self.min_delta",
+        "better = value < self.best + self.min_delta",
+        "tests/training/test_fit.py",
+    ),
+    Mistake(
+        "training/newest.py",
+        "trainer.global_step // steps > self.saved_step // steps",
+        "trainer.global_step % steps == 0",
+        "tests/training/test_newest.py",
+    ),
+    Mistake(
+        "training/stepper.py",
+        "shares = [size_of(part) / size_of(batch) for part in parts]",
+        "shares = [1 / len(parts) for part in parts]",
+        "tests/training/test_stepper.py",
+    ),
+    Mistake(
+        "training/stepper.py",
+        "torch.stack([r[name] * s for r, s in zip(rows, shares, strict=True)]).sum()",
+        "torch.stack([r[name] / len(rows) for r, s in zip(rows, shares, strict=True)]).sum()",
+        "tests/training/test_stepper.py",
+    ),
+    Mistake(
+        "training/trainer.py",
+        "max(k for k in range(1, log_every_n_steps + 1)",
+        "max(k for k in range(1, max(2, log_every_n_steps))",
+        "tests/training/test_newest.py",
+    ),
 ]
