@@ -15,6 +15,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import cache_from_source
 from pathlib import Path
 from typing import Self
 
@@ -153,6 +154,7 @@ class Planter:
         path = self.folder / "src" / self.package / mistake.file
         right = path.read_text()
         path.write_text(mistake.planted_in(right))
+        Path(cache_from_source(path)).unlink(missing_ok=True)  # whose time and size may be those of the mistake
         try:
             return self.try_unchanged(mistake.tests.split(), root)
         finally:

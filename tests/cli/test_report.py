@@ -309,7 +309,7 @@ def test_mistakes_are_named_and_nothing_is_written(sweep, tmp_path, monkeypatch,
 def test_a_full_disk_leaves_the_page_as_it_was(sweep, monkeypatch):
     (sweep / "report.html").write_text("as it was")
 
-    def full(path, text):
+    def full(path, text, **options):
         path.write_bytes(b"half of it")
         raise OSError(28, "No space left on device", str(path))
 

@@ -122,4 +122,10 @@ MISTAKES = [
         "data = batch.labelled if isinstance(batch, Semi) else batch",
         "tests/models/test_m2.py",
     ),
+    Mistake(
+        "models/base.py",
+        'seed_of("validation", position)',
+        'seed_of("validation", 0)',
+        "tests/training/test_fit.py",
+    ),
 ]
