@@ -10,7 +10,7 @@ from torch.distributions import Bernoulli as Coins
 from torch.distributions import Independent, kl_divergence
 
 from elbolab.batch import Spec, Support, numbered
-from elbolab.densities.class_terms import sum_over_classes
+from elbolab.densities.class_terms import class_at, spread_class_probs, sum_over_classes
 from elbolab.densities.classifier import Classifier
 from elbolab.densities.labelled import Labelled
 from elbolab.densities.terms import Undefined
@@ -20,6 +20,7 @@ from elbolab.distributions.family import Bernoulli, DiagonalNormal
 from elbolab.distributions.one_hot import OneHot
 from elbolab.distributions.priors import FixedBernoulli, Mixture
 from elbolab.distributions.relaxed import RelaxedBernoulliLatent
+from elbolab.evaluation.proposals import Drawn
 
 CLASSES = BITS._replace(classes=numbered(3))
 HEAD = partial(Head, net=mlp(5))
@@ -138,8 +139,10 @@ class TestEnumerable:
         terms = model.terms(x, sample_shape=(20_000,))
         error = (terms.elbo.mean(0) - bound) / (terms.elbo.std(0) / 20_000**0.5)
         assert error.abs().max() < 5
-        weights = (terms.log_weight - evidence).exp()
-        assert ((weights.mean(0) - 1) / (weights.std(0) / 20_000**0.5)).abs().max() < 5
+        drawn = model.terms(x, sample_shape=(20_000,), proposal=Drawn(*model.draw(x, torch.rand(20_000, 4))))
+        for log_weight in (terms.log_weight, drawn.log_weight):
+            weights = (log_weight - evidence).exp()
+            assert ((weights.mean(0) - 1) / (weights.std(0) / 20_000**0.5)).abs().max() < 5
 
 
 @pytest.mark.usefixtures("float64")
@@ -222,10 +225,28 @@ def test_a_classifier_has_classes_and_no_density():
     densities.initialise_to_mean(torch.zeros(6))
 
 
-def test_a_proposal_is_refused():
-    densities = labelled()
-    with pytest.raises(Undefined, match="no proposal"):
-        densities.terms(data()[0], proposal=densities.conditional.posterior(data()[0], torch.eye(3)[data()[1]]))
+def test_a_proposal_draws_the_class_and_the_style(densities):
+    """Log w = log p(x | y, z) + log p(y) + log p(z | y) - log q, with the density that the proposal says."""
+    x, _ = data()
+    code, log_q = densities.draw(x, torch.rand(7, 4))
+    assert code.shape == (7, 4, 5)
+    assert len(code[..., :2].flatten(0, 1).unique(dim=0)) == 28
+    found = densities.terms(x, sample_shape=(7,), proposal=Drawn(code, log_q)).log_weight
+    z, y = code[..., :2], code[..., 2:]
+    log_p = densities.class_prior.log_prob(y) + densities.style_prior(y).log_prob(z)
+    torch.testing.assert_close(found, densities.restyle(z, y).log_prob(x) + log_p - log_q)
+    of_class = (densities.log_class_probs(x).exp() * 0.9 + 0.1 / 3).log().expand(7, -1, -1)
+    of_class = of_class.gather(-1, y.argmax(-1, keepdim=True))[..., 0]
+    torch.testing.assert_close(log_q, of_class + densities.conditional.posterior(x, y).log_prob(z))
+
+
+def test_classes_come_in_proportion_and_none_is_left_out():
+    log_probs = spread_class_probs(torch.tensor([[0.0, -1e4, -1e4], [0.5, 0.25, 0.25]]).clamp(max=1).log_softmax(1))
+    expected = torch.tensor([[0.9 + 0.1 / 3, 0.1 / 3, 0.1 / 3]]), log_probs[1:].exp()
+    levels = (torch.arange(3000)[:, None] + torch.rand(3000, 2)) / 3000
+    counts = torch.nn.functional.one_hot(class_at(log_probs, levels), 3).sum(0)
+    torch.testing.assert_close(counts / 3000, torch.cat(expected), rtol=0, atol=2 / 3000)
+    assert class_at(log_probs, torch.tensor([[0.0, 0.0], [1.0, 1.0]])).tolist() == [[0, 0], [2, 2]]
 
 
 BAD = {

@@ -19,6 +19,7 @@ from elbolab.distributions.one_hot import OneHot
 from elbolab.distributions.point_mass import Deterministic
 from elbolab.distributions.priors import FixedBernoulli
 from elbolab.distributions.relaxed import RelaxedBernoulliLatent
+from elbolab.evaluation.proposals import Drawn
 
 CLASSES = BITS._replace(classes=numbered(3))
 HEAD = partial(Head, net=mlp(5))
@@ -129,9 +130,12 @@ class TestChain:
 
     def test_importance_weights_average_to_the_evidence(self, chain):
         densities, x, evidence = chain
-        log_weight = densities.terms(x, sample_shape=(20_000,)).log_weight
-        estimate = log_weight.logsumexp(0) - torch.tensor(20_000.0).log()
-        torch.testing.assert_close(estimate, evidence, rtol=0, atol=0.2)
+        proposal = Drawn(*densities.draw(x, torch.rand(20_000, 5)))
+        for drawn in (None, proposal):
+            log_weight = densities.terms(x, sample_shape=(20_000,), proposal=drawn).log_weight
+            estimate = log_weight.logsumexp(0) - torch.tensor(20_000.0).log()
+            torch.testing.assert_close(estimate, evidence, rtol=0, atol=0.2)
+        assert len(proposal.z[..., :2].flatten(0, 1).unique(dim=0)) == 100_000
 
     def test_the_labelled_bound_is_below_the_joint_evidence(self, chain):
         densities, x, evidence = chain

@@ -15,6 +15,7 @@ from elbolab.densities.single_layer import SingleLayer
 from elbolab.densities.terms import Sampled, Terms, Undefined
 from elbolab.distributions.conditional import Conditional, Head, StandardNormal
 from elbolab.distributions.family import Bernoulli, DiagonalNormal, Family
+from elbolab.evaluation import likelihood
 from elbolab.evaluation.likelihood import (
     LIVE,
     Drawn,
@@ -207,6 +208,17 @@ def test_models_without_a_single_proposal_are_estimated_too():
     inner, batches, exact = linear_gaussian()
     marginal = importance_log_likelihood(TwoLatents(inner), batches, num_samples=9, seed=0, memory=300)
     torch.testing.assert_close(marginal.log_px, exact, atol=1e-9, rtol=0)
+
+
+@pytest.mark.parametrize("threads", [2, 100])
+def test_a_model_that_draws_its_latents_itself_draws_the_same_on_any_number_of_threads(threads, monkeypatch):
+    model, x = TwoLatents(linear_gaussian(factor=2.0)[0]), torch.randn(40, 5)
+    pair = LIVE * 5 * 8
+    found = []
+    for num_threads in (1, threads):
+        monkeypatch.setattr(likelihood, "default_memory", lambda _, num=num_threads: num * 100 * pair)
+        found.append(importance_log_likelihood(model, [Batch(x)], num_samples=100, seed=0).log_px)
+    assert torch.equal(*found)
 
 
 def test_conditions_travel_with_their_data():

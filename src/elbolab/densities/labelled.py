@@ -14,9 +14,9 @@ from torch.utils.checkpoint import checkpoint
 from elbolab.batch import Spec
 from elbolab.densities.base import Styled
 from elbolab.densities.checks import check_classifier, check_noiseless
-from elbolab.densities.class_terms import ClassTerms, Enumerating
+from elbolab.densities.class_terms import ClassTerms, Enumerating, class_at, spread_class_probs
 from elbolab.densities.single_layer import SingleLayer
-from elbolab.densities.terms import Sampled, Terms, Undefined
+from elbolab.densities.terms import AtDraw, Sampled, Terms
 from elbolab.distributions.conditional import MakeConditional
 
 T = TypeVar("T")
@@ -82,15 +82,29 @@ class Labelled(Enumerating, Styled):
     ) -> Terms:
         """The bound on log p(x) at draws y ~ q(y | x) and z ~ q(z | x, y); its mean over y is `sum_over_classes`.
 
-        Raises:
-            Undefined: a proposal is given.
+        A proposal draws both, z and the class side by side (D + C,), as a code has them.
         """
         if proposal is not None:
-            raise Undefined("y and z are drawn from their own posteriors: no proposal takes the place of both")
+            code = proposal.sample(sample_shape)
+            latent = AtDraw(code, proposal.log_prob(code), self.log_prior(code))
+            return Terms(self.decode(code).log_prob(x), (latent,))
         q = self.classifier(x)
         y = q.sample(sample_shape)
         below = self._at(x, y)
         return Terms(below.log_lik, (Sampled(y, q, self.class_prior), *below.latents))
+
+    def draw(self, x: Tensor, levels: Tensor) -> tuple[Tensor, Tensor]:
+        """Codes of a class at each level and z ~ q(z | x, y), (S, B, D + C), and their log-density, (S, B)."""
+        log_probs = spread_class_probs(self.log_class_probs(x))
+        y = self.classes[class_at(log_probs, levels)]
+        q = self.conditional.posterior(x, y).expand(y.shape[:-1])
+        z = q.rsample() if q.has_rsample else q.sample()
+        return torch.cat([z, y], dim=-1), q.log_prob(z) + (y * log_probs).sum(-1)
+
+    def log_prior(self, code: Tensor) -> Tensor:
+        """Log p(y) p(z | y) at codes (*S, B, D + C)."""
+        z, y = code.split([self.latent_dim, self.num_classes], dim=-1)
+        return self.class_prior.log_prob(y) + self.conditional.prior(y).log_prob(z)
 
     def class_terms(self, x: Tensor) -> ClassTerms:
         """The bound at every class, one draw of z each; the draw is one for all classes where q(z | x) ignores y."""

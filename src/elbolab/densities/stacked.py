@@ -87,14 +87,22 @@ class Stacked(Enumerating, Styled):
     ) -> Terms:
         """The bound on log p(x) at draws of z1, y and z2.
 
-        Raises:
-            Undefined: a proposal is given.
+        A proposal draws all of them: z1 and, side by side with it, the upper model's code.
         """
         if proposal is not None:
-            raise Undefined("z1, y and z2 are drawn from their own posteriors: no proposal takes the place of all")
+            code = proposal.sample(sample_shape)
+            z, above = code.tensor_split([self.m1.latent_shape[0]], dim=-1)
+            log_p = self.m2.decode(above).log_prob(z) + self.m2.log_prior(above)
+            return Terms(self.m1.decode(z).log_prob(x), (AtDraw(code, proposal.log_prob(code), log_p),))
         lower = self._lower(x, sample_shape)
         upper = self.m2.terms(lower.z)
         return Terms(lower.log_lik, (*upper.latents, AtDraw(lower.z, lower.log_q, upper.log_lik)))
+
+    def draw(self, x: Tensor, levels: Tensor) -> tuple[Tensor, Tensor]:
+        """z1 ~ q(z1 | x) beside codes of the upper model that are drawn at it, and their log-density."""
+        z = self._lower(x, levels.shape[:1])
+        above, log_q = self.m2.draw(z.z, levels)
+        return torch.cat([z.z, above], dim=-1), z.log_q + log_q
 
     def class_terms(self, x: Tensor) -> ClassTerms:
         """The bound at every class, (C, B), all at one draw of z1."""

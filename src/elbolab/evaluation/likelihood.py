@@ -3,8 +3,8 @@
 Shapes: N = data, G = data in a group, K = samples per datum, S and B = samples and data in a chunk; nats throughout.
 
 Noise is drawn for groups of data whose size depends on the model and K alone, and is seeded by the group's number. So
-no result depends on how the data were batched, on the number of ranks, or (for one layer of latents) on the memory
-budget.
+no result depends on how the data were batched, on the number of ranks or threads, or on the memory budget; a model that
+is none of the package's kinds, and draws its latents itself, does so `LEAST` pairs at a time, or fewer that fit.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -159,7 +159,8 @@ def _log_weights(densities: Densities, rows: Rows, num_samples: int, chunk: int,
     log_w = torch.empty(num_samples, len(rows[0]), dtype=torch.float64, device=rows[0].device)
     for samples in _slices(num_samples, block):
         part = log_w[samples]
-        _fill(part, densities, rows, draw(samples), chunk)
+        drawn = draw(samples)
+        _fill(part, densities, rows, drawn, min(chunk, LEAST) if drawn is None else chunk)
     return log_w
 
 
