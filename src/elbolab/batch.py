@@ -5,8 +5,10 @@ Shapes: B = data in a batch, ``*event`` = one datum's shape, C = classes, F = fa
 
 from collections.abc import Callable
 from enum import StrEnum
+from math import log, prod
 from typing import NamedTuple, NoReturn, Self
 
+import torch
 from torch import Tensor, nn
 
 Shape = tuple[int, ...]
@@ -36,6 +38,18 @@ class Canvas(NamedTuple):
     quadrants: int
 
 
+class Scaling(NamedTuple):
+    """How data were standardised: (x - shift) / scale, for every column of vectors or every channel of images.
+
+    Attributes:
+        shift: means of the training data.
+        scale: their standard deviations.
+    """
+
+    shift: tuple[float, ...]
+    scale: tuple[float, ...]
+
+
 class Spec(NamedTuple):
     """What a model must know of its data, and nothing more; written to the run directory as JSON.
 
@@ -48,6 +62,7 @@ class Spec(NamedTuple):
         factors: sizes of the ground-truth factors, empty without factors.
         canvas: the image that a datum and its condition are parts of; None where a datum is whole.
         given_is_label: whether the one condition is the class label as a one-hot vector.
+        scaling: how real-valued data were standardised; None where models see the numbers that the user gave.
     """
 
     x: Shape
@@ -58,6 +73,38 @@ class Spec(NamedTuple):
     factors: tuple[int, ...] = ()
     canvas: Canvas | None = None
     given_is_label: bool = False
+    scaling: Scaling | None = None
+
+    @property
+    def log_scale(self) -> float:
+        """Log of the volume of the user's units in which a unit cube of what models see lies, 0 without scaling.
+
+        log p(data) = log p(what models see) - log_scale, by the change of variables.
+        """
+        if self.scaling is None:
+            return 0.0
+        return prod(self.x[1:]) * sum(map(log, self.scaling.scale))
+
+    def standardise(self, x: Tensor) -> Tensor:
+        """Data (*S, *event) in the user's units -> what models see; the same where there is no scaling."""
+        if self.scaling is None:
+            return x
+        shift, scale = self._by_column(x)
+        return ((x.double() - shift) / scale).to(torch.get_default_dtype())
+
+    def restore(self, x: Tensor) -> Tensor:
+        """The inverse of `standardise`, in float64: columns of large numbers may differ little."""
+        if self.scaling is None:
+            return x
+        shift, scale = self._by_column(x)
+        return x.double() * scale + shift
+
+    def _by_column(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Shift and scale in a shape that broadcasts with data."""
+        assert self.scaling is not None
+        shape = (-1, *(1 for _ in self.x[1:]))
+        shift, scale = (torch.tensor(part, dtype=torch.float64, device=x.device).view(shape) for part in self.scaling)
+        return shift, scale
 
     @property
     def num_classes(self) -> int | None:
@@ -86,7 +133,8 @@ class Spec(NamedTuple):
     def to_json(self) -> dict:
         """A dictionary of plain JSON types."""
         canvas = None if self.canvas is None else self.canvas._asdict()
-        return self._asdict() | {"support": str(self.support), "canvas": canvas}
+        scaling = None if self.scaling is None else self.scaling._asdict()
+        return self._asdict() | {"support": str(self.support), "canvas": canvas, "scaling": scaling}
 
     @classmethod
     def from_json(cls, values: dict) -> Self:
@@ -95,10 +143,13 @@ class Spec(NamedTuple):
         tuples = {"x": tuple(values["x"]), "given": given, "factors": tuple(values["factors"])}
         canvas = values.get("canvas")  # specs of before there were conditional parts have none
         parts = None if canvas is None else Canvas(tuple(canvas["image"]), canvas["quadrants"])
+        scaling = values.get("scaling")
+        how = None if scaling is None else Scaling(tuple(scaling["shift"]), tuple(scaling["scale"]))
         num_classes = values.get("num_classes")  # specs of before classes had names say their number
         classes = tuple(values["classes"]) if "classes" in values else numbered(num_classes or 0)
         is_label = values.get("given_is_label", given == ((len(classes),),))  # specs of before conditional parts too
         found = {"support": Support(values["support"]), "canvas": parts, "classes": classes, "given_is_label": is_label}
+        found["scaling"] = how
         known = {name: value for name, value in values.items() if name != "num_classes"}
         return cls(**(known | tuples | found))
 

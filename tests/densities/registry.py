@@ -8,7 +8,7 @@ from functools import partial
 from tests.helpers import BITS, CLASSES, LABELLED, mlp, regression, small_densities, small_gsnn
 from torch.distributions import Normal
 
-from elbolab.batch import Spec, Support
+from elbolab.batch import Scaling, Spec, Support
 from elbolab.densities.adversarial import AdversarialAutoencoder, ClassAutoencoder, GroupAutoencoder
 from elbolab.densities.attributes import attribute_layer
 from elbolab.densities.autoencoder import Autoencoder, TiedAutoencoder
@@ -31,6 +31,7 @@ from elbolab.distributions.relaxed import RelaxedBernoulliLatent
 from elbolab.distributions.universal import Universal
 
 REALS = Spec((6,), Support.REAL)
+STANDARDISED = REALS._replace(scaling=Scaling((0.0, 5.0, -2.0, 0.0, 1e6, 0.0), (1.0, 2.0, 0.5, 1e-3, 40.0, 1.0)))
 
 
 def head(family, **options):
@@ -69,6 +70,7 @@ def categorical(cls, **options):
 
 DENSITIES = {
     "diagonal": small_densities,
+    "standardised": lambda: small_densities(STANDARDISED, family=partial(FixedScale, base=Normal, scale=1.0)),
     "full": lambda: small_densities(posterior=head(FullNormal, min_scale=1e-6)),
     "mixture": lambda: small_densities(prior=partial(Mixture, num_components=3, spread=1.0)),
     "ring": lambda: small_densities(

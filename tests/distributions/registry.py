@@ -10,6 +10,7 @@ from torch.distributions import Laplace, Normal
 
 from elbolab.distributions.conditional import Head, Ignore, StandardNormal
 from elbolab.distributions.corruption import BitFlip, Denoising, GaussianNoise, Im2017, Masking, SaltAndPepper
+from elbolab.distributions.data_units import InDataUnits
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
 from elbolab.distributions.full_covariance import FullNormal
 from elbolab.distributions.grey import Categorical, ContinuousBernoulli, DiscretisedLogistic, LogisticMixture
@@ -68,6 +69,7 @@ POSTERIORS = {
     "ignore": partial(Ignore, conditional=NORMAL),
     "denoising": partial(Denoising, corruption=partial(Masking, probability=0.5), posterior=POINT),
     "universal": partial(Universal, net=mlp(5), num_noise=3),
+    "in_data_units": lambda parents, event: InDataUnits(NORMAL(parents, event), log_scale=3.0),
 }
 """Recipes (parents, event) that read the first parent, and whose draws have a gradient."""
 

@@ -1,18 +1,23 @@
 """What can be known to be wrong before training, and would otherwise show late or never."""
 
+import logging
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import torch
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from omegaconf import DictConfig
 
-from elbolab.batch import LABELS_NEEDED, LABELS_UNSEEN, Batch, Semi, Spec
+from elbolab.batch import LABELS_NEEDED, LABELS_UNSEEN, Batch, Semi, Spec, Support
 from elbolab.common.rng import generator
 from elbolab.data.fetch import Rows
 from elbolab.data.module import DataModule
+from elbolab.data.standardise import describe_scales
 from elbolab.evaluation.seeded import evaluating
 from elbolab.models.base import ElboModule
+
+log_warning = rank_zero_only(logging.getLogger(__name__).warning)
 
 
 def check_seed(seed: int) -> int:
@@ -36,6 +41,13 @@ def check_net(cfg: DictConfig, spec: Spec) -> None:
         raise ValueError(f"net.channels: convolutions are for images, and a datum has shape {spec.x}; choose net=mlp")
     if "channels" in (cfg.model.get("critic") or {}):
         raise ValueError("model.critic.channels: convolutions are for images, not codes; choose net@model.critic=mlp")
+
+
+def warn_of_scales(cfg: DictConfig, data: DataModule) -> None:
+    """Says where real-valued data are on scales that no initial weights are made for."""
+    if data.spec.support is Support.REAL and (scales := describe_scales(data.splits.train)) is not None:
+        option = "set data.standardise=true" if "standardise" in cfg.data else "standardise them"
+        log_warning("data: %s, which networks learn badly from; %s", scales, option)
 
 
 def check_labels(model: ElboModule, data: DataModule) -> None:

@@ -60,13 +60,13 @@ class Run:
             Undefined: the model has no prior.
         """
         with isolated_rng(self.device, None if seed is None else seed_of("samples", seed)):
-            return self.densities.generate(num, *self._conditions(given)).mean
+            return self.spec.restore(self.densities.generate(num, *self._conditions(given)).mean)
 
     @torch.no_grad()
     def reconstruct(self, x: Values, *given: Values) -> Tensor:
         """Means p(x | z = code of x), (B, *event)."""
         x, *conditions = self._rows(x, given)
-        return self.densities.decode(self.densities.encode(x, *conditions), *conditions).mean
+        return self.spec.restore(self.densities.decode(self.densities.encode(x, *conditions), *conditions).mean)
 
     def _rows(self, x: Values, given: tuple[Values, ...]) -> list[Tensor]:
         x, conditions = self._data(x), self._conditions(given)

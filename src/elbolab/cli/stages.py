@@ -125,6 +125,7 @@ def _facts(cfg: DictConfig, spec: Spec) -> dict[str, Any]:
         "shape": spec.x,
         "support": str(spec.support),
         "levels": spec.levels,
+        "scaling": spec.scaling and tuple(spec.scaling),
         "canvas": spec.canvas and tuple(spec.canvas),
         "classes": spec.classes,
         "factors": spec.factors,

@@ -18,7 +18,7 @@ from elbolab.callbacks.prune import was_pruned
 from elbolab.cli.begin import Begin
 from elbolab.cli.boards import conclude, title_of, watched
 from elbolab.cli.build import build_data, build_densities, build_evaluation, build_model, build_trainer
-from elbolab.cli.checks import check_labels, check_monitors, check_net, check_seed
+from elbolab.cli.checks import check_labels, check_monitors, check_net, check_seed, warn_of_scales
 from elbolab.cli.evaluate import measure
 from elbolab.cli.load import load_run, numbers_of
 from elbolab.cli.planning import located, planned
@@ -133,6 +133,7 @@ def _train(cfg: DictConfig, run: RunDir) -> tuple[str, float, list[str]]:
     build_evaluation(cfg, data.spec)  # to find its faults now
     model.configure_optimizers()  # likewise
     log_once(data.describe())  # reads and checks the data
+    warn_of_scales(cfg, data)
     check_labels(model, data)
     check_monitors(cfg, model, data)
     if not goes_on:  # now that this run's own faults would have shown

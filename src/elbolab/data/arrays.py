@@ -21,6 +21,7 @@ from elbolab.data.own_files import read_named
 from elbolab.data.own_given import store_conditions
 from elbolab.data.own_labels import is_one_hot, number_factors, number_labels
 from elbolab.data.splits import Arrays, Splits
+from elbolab.data.standardise import choose_scaling, standardise_splits
 from elbolab.data.values import measure, support_of
 
 NAMES = ("train", "val", "test")
@@ -62,6 +63,8 @@ class OwnArrays(DataModule):
         split_seed: seed of the splits that are not the file's own.
         binarize: ``none``, or ``dynamic``, ``fixed`` or ``threshold`` for grey levels; see `elbolab.data.binarize`.
         binarize_seed: seed of data that are binarised once.
+        standardise: subtract from each column of real-valued vectors (each channel of images) the mean of the training
+            data, and divide by their standard deviation; the spec keeps both. Nats stay in the units of the file.
         base: arguments of `DataModule`.
 
     Raises:
@@ -76,6 +79,7 @@ class OwnArrays(DataModule):
         split_seed: int = 0,
         binarize: str = "none",
         binarize_seed: int = 777,
+        standardise: bool = False,
         **base: Any,
     ) -> None:
         super().__init__(**base)
@@ -93,6 +97,7 @@ class OwnArrays(DataModule):
         self.split_seed = split_seed
         self.binarize = binarize
         self.binarize_seed = binarize_seed
+        self.standardise = standardise
 
     def header(self) -> Spec:
         """Shape, support and levels as the values show them; this reads the file once."""
@@ -104,13 +109,23 @@ class OwnArrays(DataModule):
             raise ValueError(
                 f"data.binarize={self.binarize}: only integers from 0 to 255 are binarised, {INSTEAD[support]}"
             )
+        if self.standardise:
+            spec = spec._replace(
+                scaling=choose_scaling(self._unscaled.train.select(slice(self.train_limit)), f"data.path={self.path}")
+            )
         return binarized_spec(self.binarize, spec)
 
     def load(self) -> Splits:
-        """Splits what has been read, and binarises it."""
-        _, levels = self._range
-        splits = self._split({name: _stored(arrays, levels) for name, arrays in self._contents.arrays.items()})
+        """Splits what has been read, and standardises or binarises it."""
+        scaling = self._stored.scaling
+        splits = self._unscaled if scaling is None else standardise_splits(self._unscaled, scaling)
         return binarized(self.binarize, splits, self.binarize_seed)
+
+    @cached_property
+    def _unscaled(self) -> Splits:
+        """The splits in the units of the file."""
+        _, levels = self._range
+        return self._split({name: _stored(arrays, levels) for name, arrays in self._contents.arrays.items()})
 
     @cached_property
     def _contents(self) -> "Contents":
@@ -120,7 +135,8 @@ class OwnArrays(DataModule):
     def _range(self) -> tuple[Support, int | None]:
         """Support and levels. Looks at every value before the data are split, so that messages name the file's rows."""
         where = f"data.path={self.path}"
-        return support_of([measure(name, arrays, where) for name, arrays in self._contents.arrays.items()], where)
+        values = [measure(name, arrays, where) for name, arrays in self._contents.arrays.items()]
+        return support_of(values, where, standardise=self.standardise)
 
     def _split(self, raw: dict[str, Arrays]) -> Splits:
         if "x" in raw:

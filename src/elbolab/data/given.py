@@ -146,6 +146,11 @@ class Quadrants(Given):
                 f"data.given=quadrants: only images have quarters, and a datum of {name} has shape {header.x}; choose "
                 "data.given=none, or images"
             )
+        if header.scaling is not None:
+            raise ValueError(
+                "data.given=quadrants: a part of an image has no scale of its own; choose data.standardise=false, or "
+                "data.given=none"
+            )
         canvas = self._canvas(header)
         predicted, seen = pixel_indices(canvas)
         return header._replace(x=(len(predicted),), given=((len(seen),),), canvas=canvas)

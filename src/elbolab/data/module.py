@@ -217,7 +217,8 @@ class DataModule(L.LightningDataModule, ABC):
         levels = "" if self.spec.levels is None else f", {self.spec.levels} levels"
         given = "".join(f", given {shape}" for shape in self.spec.given)
         few = "" if self.num_labelled is None else f", {self.num_labelled:,} labelled"
-        what = f"{self.spec.support}{levels}{self._describe_classes()}{few}{given}"
+        scaled = "" if self.spec.scaling is None else ", standardised"
+        what = f"{self.spec.support}{scaled}{levels}{self._describe_classes()}{few}{given}"
         line = f"{type(self).__name__}: {sizes} data of shape {self.spec.x}, {what}"
         return "\n".join([line, *self._describe_absent()])
 

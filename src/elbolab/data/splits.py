@@ -12,6 +12,7 @@ import numpy as np
 
 from elbolab.batch import Shape, Spec
 
+Change = Callable[[np.ndarray], np.ndarray]
 CHUNK = 1024
 """Data looked at together, so that a memory-mapped array is never read whole."""
 
@@ -87,14 +88,23 @@ class Selection:
     Args:
         base: the array.
         index: row numbers (n,).
+        change: rows of the array -> rows of the same shape; None for the array's own.
+        dtype: the type of these rows, None for that of the array.
     """
 
-    def __init__(self, base: np.ndarray, index: np.ndarray) -> None:
+    def __init__(
+        self, base: np.ndarray, index: np.ndarray, change: Change | None = None, dtype: np.dtype | None = None
+    ) -> None:
         self.base = base
         self.index = index
+        self.change = change
         self.shape = (len(index), *base.shape[1:])
-        self.dtype = base.dtype
-        self.nbytes = prod(self.shape) * base.dtype.itemsize
+        self.dtype = base.dtype if dtype is None else dtype
+        self.nbytes = prod(self.shape) * self.dtype.itemsize
+
+    def select(self, index: slice | np.ndarray) -> Self:
+        """Some of these rows."""
+        return type(self)(self.base, self.index[index], self.change, self.dtype)
 
     def __len__(self) -> int:
         """Number of rows, n."""
@@ -102,7 +112,8 @@ class Selection:
 
     def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
         """Reads rows."""
-        return np.asarray(self.base[self.index[rows]])
+        found = np.asarray(self.base[self.index[rows]])
+        return found if self.change is None else self.change(found)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         """Reads all rows."""
@@ -111,7 +122,7 @@ class Selection:
 
 def _select(part: np.ndarray | Selection, index: slice | np.ndarray) -> np.ndarray | Selection:
     if isinstance(part, Selection):
-        return Selection(part.base, part.index[index])
+        return part.select(index)
     return Selection(part, np.arange(len(part))[index]) if isinstance(part, np.memmap) else part[index]
 
 

@@ -74,16 +74,20 @@ def measure(name: str, arrays: Arrays, where: str) -> Values:
     return Values(name, KINDS[kind], float(low), float(high), whole, pictures=len(arrays.event) == 3)
 
 
-def support_of(arrays: list[Values], where: str) -> tuple[Support, int | None]:
+def support_of(arrays: list[Values], where: str, standardise: bool = False) -> tuple[Support, int | None]:
     """Support and levels of the values of all splits together.
 
     Args:
         arrays: what each split holds.
         where: the file, for messages.
+        standardise: whether they are to be standardised, and so are no pixels.
 
     Raises:
         ValueError: splits that do not go together, or numbers that are most likely meant to be others.
     """
+    if standardise:
+        _check_real(arrays, where)
+        return Support.REAL, None
     if all(values.binary for values in arrays):
         return Support.BINARY, 2
     _check_kinds(arrays, where)
@@ -93,6 +97,16 @@ def support_of(arrays: list[Values], where: str) -> tuple[Support, int | None]:
     if arrays[0].kind == "floats":
         return (Support.UNIT if all(values.within(1) for values in arrays) else Support.REAL), None
     return Support.UNIT, WHITE + 1
+
+
+def _check_real(arrays: list[Values], where: str) -> None:
+    """Zeros and ones, grey levels and numbers from 0 to 1 have a scale of their own."""
+    for values in arrays:
+        if values.kind != "floats" or all(values.within(1) for values in arrays):
+            raise ValueError(
+                f"{where}: data.standardise=true is for real numbers, and {values}: leave it out, or give floats of "
+                "any size"
+            )
 
 
 def _check_finite(name: str, chunks: list[np.ndarray], where: str) -> None:

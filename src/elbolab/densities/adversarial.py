@@ -13,12 +13,12 @@ from torch.distributions import Distribution, OneHotCategorical
 from elbolab.batch import Spec
 from elbolab.densities.base import Classifying, Densities, Styled
 from elbolab.densities.checks import (
+    build_likelihood,
     check_code,
     check_latent_dim,
     check_likelihood,
     check_matched,
     initialise_heads,
-    needed,
 )
 from elbolab.densities.terms import Latent, Terms, Undefined
 from elbolab.distributions.conditional import Conditional, MakeConditional, lead_of
@@ -92,7 +92,7 @@ class AdversarialAutoencoder(Densities):
         self.latent_shape = (latent_dim,)
         self.prior = _given(prior, PRIOR_MISSING)(spec.given, self.latent_shape)
         self.posterior = _given(posterior, POSTERIOR_MISSING)((spec.x, *spec.given), self.latent_shape)
-        self.likelihood = needed(likelihood)((self.latent_shape, *spec.given), spec.x)
+        self.likelihood = build_likelihood(likelihood, (self.latent_shape, *spec.given), spec)
         check_matched(self.prior, self.posterior, spec)
         check_likelihood(self.likelihood, self.latent_shape, spec)
 
@@ -173,7 +173,7 @@ class Categorical(Densities, ABC):
         self.latent_shape = (latent_dim + num_categories,)
         self.prior = _given(prior, PRIOR_MISSING)((), (latent_dim,))
         self.posterior = _given(posterior, POSTERIOR_MISSING)((spec.x,), self.latent_shape)
-        self.likelihood = needed(likelihood)(((latent_dim,), (num_categories,)), spec.x)
+        self.likelihood = build_likelihood(likelihood, ((latent_dim,), (num_categories,)), spec)
         self.register_buffer("uniform", torch.full((num_categories,), 1 / num_categories), persistent=False)
         check_code(self.posterior, spec)
         check_matched(self.prior, self.posterior, spec, event=(latent_dim,))

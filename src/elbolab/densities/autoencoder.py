@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from elbolab.batch import Spec
 from elbolab.densities.base import Densities
-from elbolab.densities.checks import check_code, check_latent_dim, check_likelihood, initialise_heads, needed
+from elbolab.densities.checks import build_likelihood, check_code, check_latent_dim, check_likelihood, initialise_heads
 from elbolab.densities.terms import Terms, Undefined
 from elbolab.distributions.conditional import MakeConditional
 
@@ -54,7 +54,7 @@ class Autoencoder(Densities):
         self.spec = spec
         self.latent_shape = (latent_dim,)
         self.posterior = posterior((spec.x, *spec.given), self.latent_shape)
-        self.likelihood = needed(likelihood)((self.latent_shape, *spec.given), spec.x)
+        self.likelihood = build_likelihood(likelihood, (self.latent_shape, *spec.given), spec)
         check_code(self.posterior, spec)
         check_likelihood(self.likelihood, self.latent_shape, spec)
 
@@ -115,7 +115,9 @@ class TiedAutoencoder(Densities):
         self.spec = spec
         self.latent_shape = (latent_dim,)
         self.tied = Tied(spec.x, latent_dim)
-        self.likelihood = needed(likelihood)((self.latent_shape,), spec.x, net=lambda *_: _Transposed(self.tied))  # type: ignore[call-arg]
+        self.likelihood = build_likelihood(
+            likelihood, (self.latent_shape,), spec, net=lambda *_: _Transposed(self.tied)
+        )
         check_likelihood(self.likelihood, self.latent_shape, spec)
 
     def terms(

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import ceil, prod
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,7 @@ from elbolab.densities.base import Densities
 from elbolab.densities.terms import Terms
 from elbolab.distributions.conditional import Conditional, Head, MakeConditional
 from elbolab.distributions.corruption import check_corruptions
+from elbolab.distributions.data_units import InDataUnits, Rescaled
 from elbolab.distributions.grid import Grid, grid_values
 from elbolab.distributions.point_mass import PointMass
 
@@ -32,11 +34,24 @@ def check_given(spec: Spec, what: str) -> None:
         )
 
 
-def needed(likelihood: MakeConditional | None) -> MakeConditional:
-    """The recipe; raises ValueError where there is none, as for a model without a density of the data."""
+def build_likelihood(
+    likelihood: MakeConditional | None, parents: tuple[Shape, ...], spec: Spec, **options: Any
+) -> Conditional:
+    """p(x | parents) in the units of the user's data.
+
+    Args:
+        likelihood: its recipe.
+        parents: shapes of the parents.
+        spec: what is known of the data.
+        **options: more arguments of the recipe.
+
+    Raises:
+        ValueError: there is no recipe, as for a model without a density of the data.
+    """
     if likelihood is None:
         raise ValueError("this model needs a likelihood: choose e.g. likelihood=bernoulli")
-    return likelihood
+    conditional = likelihood(parents, spec.x, **options)
+    return conditional if spec.scaling is None else InDataUnits(conditional, spec.log_scale)
 
 
 @torch.no_grad()
@@ -273,4 +288,5 @@ def _has_levels(support: constraints.Constraint | None) -> bool:
 
 def family_of(p: Distribution) -> str:
     """The name of a family, ``Bernoulli`` for independent Bernoullis."""
+    p = p.base if isinstance(p, Rescaled) else p
     return type(p.base_dist if isinstance(p, Independent) else p).__name__

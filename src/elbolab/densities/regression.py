@@ -7,7 +7,7 @@ from torch.distributions import Distribution
 
 from elbolab.batch import Spec
 from elbolab.densities.base import Densities
-from elbolab.densities.checks import check_given, check_likelihood, initialise_heads, needed
+from elbolab.densities.checks import build_likelihood, check_given, check_likelihood, initialise_heads
 from elbolab.densities.terms import Certain, Terms
 from elbolab.distributions.conditional import MakeConditional
 
@@ -41,7 +41,7 @@ class Regression(Densities):
         check_given(spec, "a regression")
         self.spec = spec
         self.latent_shape = (0,)
-        self.likelihood = needed(likelihood)(spec.given, spec.x)
+        self.likelihood = build_likelihood(likelihood, spec.given, spec)
         check_likelihood(self.likelihood, None, spec)
 
     def predict(self, *given: Tensor) -> Distribution:

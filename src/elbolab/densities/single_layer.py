@@ -8,11 +8,11 @@ from torch.distributions import Distribution
 from elbolab.batch import Spec
 from elbolab.densities.base import Densities
 from elbolab.densities.checks import (
+    build_likelihood,
     check_latent_dim,
     check_likelihood,
     check_posterior,
     initialise_heads,
-    needed,
 )
 from elbolab.densities.terms import Sampled, Terms
 from elbolab.distributions.conditional import MakeConditional
@@ -53,7 +53,7 @@ class SingleLayer(Densities):
         self.latent_shape = (latent_dim,)
         self.prior = prior(spec.given, self.latent_shape)
         self.posterior = posterior((spec.x, *spec.given), self.latent_shape)
-        self.likelihood = needed(likelihood)((self.latent_shape, *spec.given), spec.x)
+        self.likelihood = build_likelihood(likelihood, (self.latent_shape, *spec.given), spec)
         check_centres(self.prior, spec)
         check_posterior(self.prior, self.posterior, spec)
         check_likelihood(self.likelihood, self.latent_shape, spec)

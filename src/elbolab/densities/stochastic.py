@@ -8,12 +8,12 @@ from torch.distributions import Distribution
 from elbolab.batch import Spec
 from elbolab.densities.base import Densities
 from elbolab.densities.checks import (
+    build_likelihood,
     check_draws,
     check_given,
     check_latent_dim,
     check_likelihood,
     initialise_heads,
-    needed,
 )
 from elbolab.densities.terms import Sampled, Terms
 from elbolab.distributions.conditional import MakeConditional
@@ -57,7 +57,7 @@ class StochasticNetwork(Densities):
         self.spec = spec
         self.latent_shape = (latent_dim,)
         self.prior = prior(spec.given, self.latent_shape)
-        self.likelihood = needed(likelihood)((self.latent_shape, *spec.given), spec.x)
+        self.likelihood = build_likelihood(likelihood, (self.latent_shape, *spec.given), spec)
         check_centres(self.prior, spec)
         check_draws(self.prior, spec)
         check_likelihood(self.likelihood, self.latent_shape, spec)

@@ -15,7 +15,7 @@ from elbolab.densities.terms import Sampled, Undefined
 from elbolab.distributions.corruption import MakeCorruption, check_corruptions
 from elbolab.evaluation.likelihood import GROUP, in_groups
 from elbolab.evaluation.proposals import Rows, mixture_log_prob
-from elbolab.evaluation.quantity import Quantity, mean_of
+from elbolab.evaluation.quantity import Quantity, mean_of, squared_error_unit
 from elbolab.evaluation.ranks import shared_out
 from elbolab.evaluation.seeded import device_of, evaluating
 from elbolab.metrics.images import mse
@@ -96,5 +96,5 @@ def restoration_quantities(
             found = shared_out(measure, in_groups(batches, GROUP))
         except Undefined:
             return {}
-    units = {name: "nats" if name == "restoration" else "squared error/element" for name in found}
+    units = {name: "nats" if name == "restoration" else squared_error_unit(densities.spec) for name in found}
     return {name: mean_of(values, k=1, seed=seed, unit=units[name]) for name, values in found.items()}

@@ -44,7 +44,7 @@ def parzen_quantities(
             return {}
         on_validation = parzen_log_density(_rows(first(choosing, NUM_CHOOSING)), samples, SCALES).mean(1)
         scale = SCALES[int(on_validation.argmax())]
-        (log_px,) = parzen_log_density(_rows(batches), samples, [scale])
+        (log_px,) = parzen_log_density(_rows(batches), samples, [scale]) - densities.spec.log_scale
     return {"parzen_log_lik": mean_of(log_px.cpu(), k=num_samples, seed=seed)}
 
 

@@ -6,6 +6,8 @@ from typing import final
 import torch
 from torch import Tensor
 
+from elbolab.batch import Spec
+
 
 @final
 @dataclass(frozen=True)
@@ -41,6 +43,11 @@ def mean_of(per_datum: Tensor, *, k: int | None, seed: int, unit: str = "nats") 
     n = len(values)
     stderr = values.std(0) / n**0.5 if n > 1 else torch.full_like(values[0], float("nan"))
     return Quantity(values.mean(0).tolist(), stderr.tolist(), n, k, seed, describe(per_datum.dtype), unit)
+
+
+def squared_error_unit(spec: Spec) -> str:
+    """The unit of squared errors of an element; standardised columns of different units have no other in common."""
+    return "squared error/element" if spec.scaling is None else "squared deviations/element"
 
 
 def describe(dtype: torch.dtype) -> str:

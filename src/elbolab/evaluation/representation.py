@@ -17,7 +17,7 @@ from elbolab.batch import Batch, Spec, Support
 from elbolab.densities.base import Densities
 from elbolab.densities.terms import Undefined
 from elbolab.evaluation.batches import chosen
-from elbolab.evaluation.quantity import Quantity, describe, mean_of
+from elbolab.evaluation.quantity import Quantity, describe, mean_of, squared_error_unit
 from elbolab.evaluation.seeded import evaluating
 from elbolab.metrics.activity import active_units
 from elbolab.metrics.disentanglement.dci import MakeTrees, dci, random_forest
@@ -126,10 +126,10 @@ def kl_quantities(densities: Densities, batches: Iterable[Batch], *, seed: int) 
 def reconstruction_quantities(densities: Densities, batches: Iterable[Batch], *, seed: int) -> dict[str, Quantity]:
     """mse, and psnr and ssim of images in [0, 1], between x and the mean of p(x | z) at the code z of x.
 
-    mse is per element; psnr is the mean over images of their dB. ssim is absent for images smaller than its window, and
-    all are where codes are not decoded (a classifier).
+    mse is per element, of standardised data as they are; psnr is the mean over images of their dB. ssim is absent for
+    images smaller than its window, and all are where codes are not decoded (a classifier).
     """
-    measures = [("mse", mse, "squared error/element")]
+    measures = [("mse", mse, squared_error_unit(densities.spec))]
     if is_image(densities.spec):
         measures += [("psnr", psnr, "dB")]
         measures += [("ssim", ssim, "similarity")] if min(densities.spec.x[1:]) >= SSIM_WINDOW else []

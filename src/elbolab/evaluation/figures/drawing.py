@@ -124,7 +124,7 @@ def _write(figure: Figure, path: Path, dpi: int) -> Path:
 def sample_arrays(
     densities: Densities, batches: Iterable[Batch], *, num: int, seed: int, label: str | int | None = None
 ) -> dict[str, NDArray]:
-    """``samples`` and ``means`` of p(x | z, c) at the same ``num`` latent draws, (num, *event) each.
+    """``samples`` and ``means`` of p(x | z, c) at the same ``num`` latent draws, (num, *event), in the data's units.
 
     A model without a prior decodes draws from a Gaussian fitted to its codes of the data. Conditions are those of the
     data in turn; with a ``label``, all draws are of that class.
@@ -137,4 +137,5 @@ def sample_arrays(
         p, _ = generate(densities, batch, num, label)
         arrays: dict[str, Tensor] = {"samples": p.sample(), "means": p.mean}
         shape = torch.Size((num, *densities.spec.x))
-        return {name: values.reshape(shape).cpu().numpy() for name, values in arrays.items()}
+        restore = densities.spec.restore
+        return {name: restore(values.reshape(shape)).cpu().numpy() for name, values in arrays.items()}

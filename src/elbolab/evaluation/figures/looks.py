@@ -101,17 +101,19 @@ class Images(Cells):
     """Images (channels, height, width) with 1 or 3 channels.
 
     Args:
-        limits: the values shown as black and as white.
+        limits: the values shown as black and as white, in the units of the data.
+        spec: how data are standardised, None where they are not.
     """
 
-    def __init__(self, limits: tuple[float, float]) -> None:
-        self.limits = limits
+    def __init__(self, limits: tuple[float, float], spec: Spec | None = None) -> None:
+        self.limits, self.spec = limits, spec
 
     def cells(self, axes: Axes, rows: Tensor) -> NDArray:
         """One picture of all tiles: a hundred axes would take seconds."""
         num_rows, num_columns, channels, height, width = rows.shape
         gap = max(1, height // 14)
         low, high = self.limits
+        rows = rows if self.spec is None else self.spec.restore(rows)
         tiles = ((rows - low) / (high - low)).clamp(0, 1)
         padded = torch.nn.functional.pad(tiles, (0, gap, 0, gap), value=1.0)
         picture = padded.permute(0, 3, 1, 4, 2).reshape(num_rows * (height + gap), -1, channels)
@@ -122,7 +124,7 @@ class Images(Cells):
 
 @final
 class Vectors(Cells):
-    """Vectors, each as a line over the index of its elements."""
+    """Vectors, each as a line over the index of its elements; standardised ones as they are, on one scale."""
 
     def cells(self, axes: Axes, rows: Tensor) -> NDArray:
         """One collection of lines on a common scale, shifted to their cells."""
@@ -140,44 +142,59 @@ class Vectors(Cells):
 
 @final
 class Points(Look):
-    """Points of the plane."""
+    """Points of the plane, in the units of the data.
+
+    Args:
+        spec: how data are standardised.
+    """
 
     num_samples = 2_000
     num_pairs = 300
 
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+
     def samples(self, axes: Axes, drawn: Tensor, data: Tensor) -> None:
         """Data and draws, one over the other."""
+        data, drawn = self.spec.restore(data), self.spec.restore(drawn)
         axes.scatter(data[:, 0], data[:, 1], s=3, color=DATA, alpha=0.4, linewidths=0, label="data")
         axes.scatter(drawn[:, 0], drawn[:, 1], s=3, color=MODEL, alpha=0.4, linewidths=0, label="model")
-        _plane(axes, legend=True)
+        self._plane(axes, legend=True)
 
     def stages(self, axes: Axes, stages: Mapping[str, Tensor]) -> None:
         """The data, and what becomes of them, a line along the way of each."""
+        stages = {name: self.spec.restore(stage) for name, stage in stages.items()}
         ways = torch.stack([*stages.values()], 1)
         axes.add_collection(LineCollection(list(ways.numpy()), colors=FAINT, linewidths=0.6))
         colours = [DATA, *["0.6"] * (len(stages) - 2), MODEL]
         for (name, xy), colour in zip(stages.items(), colours, strict=True):
             axes.scatter(xy[:, 0], xy[:, 1], s=3, color=colour, alpha=0.4, linewidths=0, label=name)
-        _plane(axes, legend=True)
+        self._plane(axes, legend=True)
 
     def paths(self, axes: Axes, rows: Tensor, labels: Sequence[str]) -> None:
         """A curve a row, from dark to light."""
         colours = colormaps[SEQUENCE](np.linspace(0, 0.9, len(rows)))
-        for row, label, colour in zip(rows, labels or [""] * len(rows), colours, strict=True):
+        for row, label, colour in zip(self.spec.restore(rows), labels or [""] * len(rows), colours, strict=True):
             axes.plot(row[:, 0], row[:, 1], color=colour, marker=".", markersize=3, linewidth=0.8, label=label)
-        _plane(axes, legend=0 < len(labels) <= 12)
+        self._plane(axes, legend=0 < len(labels) <= 12)
 
     def size(self, num_rows: int, num_columns: int) -> Size:
         """A square, whatever the number of points."""
         return 4.0, 4.0
+
+    def _plane(self, axes: Axes, *, legend: bool) -> None:
+        """Axes of one scale, unless the data have two."""
+        plain(axes).set(aspect="equal" if self.spec.scaling is None else "auto", xlabel="$x_1$", ylabel="$x_2$")
+        if legend:
+            axes.legend(fontsize=8, frameon=False, markerscale=2)
 
 
 def look_of(spec: Spec, data: Tensor) -> Look:
     """How data of ``spec``, of which ``data`` (N, *event) are examples, are drawn; parts of an image as images."""
     event = spec.x if spec.canvas is None else spec.canvas.image
     if len(event) == 3 and event[0] in (1, 3):
-        return Images((0.0, 1.0) if spec.support is not Support.REAL else _range(data))
-    return Points() if spec.x == (2,) else Vectors()
+        return Images((0.0, 1.0) if spec.support is not Support.REAL else _range(spec.restore(data)), spec)
+    return Points(spec) if spec.x == (2,) else Vectors()
 
 
 def whole(spec: Spec, x: Tensor, given: tuple[Tensor, ...]) -> Tensor:
@@ -220,9 +237,3 @@ def _bare(axes: Axes) -> None:
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_visible(False)
-
-
-def _plane(axes: Axes, *, legend: bool) -> None:
-    plain(axes).set(aspect="equal", xlabel="$x_1$", ylabel="$x_2$")
-    if legend:
-        axes.legend(fontsize=8, frameon=False, markerscale=2)

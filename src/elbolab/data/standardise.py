@@ -1,0 +1,112 @@
+"""Real-valued data in units of their own spread: ``data.standardise=true``.
+
+Shapes: n = data, C = columns of vectors, or channels of images.
+"""
+
+from dataclasses import replace
+from math import prod
+from typing import NamedTuple, final
+
+import numpy as np
+import torch
+
+from elbolab.batch import Scaling
+from elbolab.data.splits import Arrays, Selection, Splits
+
+WIDE = 100
+"""Columns whose scales are as many times apart, or whose numbers are about so large, are hard to learn as they are."""
+
+
+@final
+class Moments(NamedTuple):
+    """What the columns of data hold, (C,) each, in float64.
+
+    Attributes:
+        mean: their means.
+        deviation: their standard deviations, exactly 0 where all numbers of a column are the same.
+    """
+
+    mean: np.ndarray
+    deviation: np.ndarray
+
+
+def measure_columns(arrays: Arrays) -> Moments:
+    """Moments of every column of vectors or channel of images, by two passes in float64."""
+    count = len(arrays) * prod(arrays.event[1:])
+    low, high = np.inf, -np.inf
+    total = np.zeros(arrays.event[0])
+    for chunk in arrays.chunks():
+        columns = _columns(chunk)
+        total += columns.sum(0)
+        low, high = np.minimum(low, columns.min(0)), np.maximum(high, columns.max(0))
+    mean = total / count
+    with np.errstate(over="ignore"):  # an infinite deviation says so
+        square = sum(np.square(_columns(chunk) - mean).sum(0) for chunk in arrays.chunks())
+    return Moments(mean, np.where(low == high, 0, np.sqrt(square / count)))
+
+
+def _columns(chunk: np.ndarray) -> np.ndarray:
+    """(n, C, ...) -> (n * ..., C) in float64."""
+    return np.moveaxis(np.asarray(chunk, np.float64), 1, -1).reshape(-1, chunk.shape[1])
+
+
+def choose_scaling(train: Arrays, where: str) -> Scaling:
+    """Mean and standard deviation of every column of the training data.
+
+    Args:
+        train: the training data.
+        where: the file, for messages.
+
+    Raises:
+        ValueError: a column is constant, or its numbers are too large for a variance.
+    """
+    mean, deviation = measure_columns(train)
+    for wrong, what in (
+        (deviation == 0, "the same number in all training data"),
+        (~np.isfinite(deviation), "too large"),
+    ):
+        if wrong.any():
+            columns = np.flatnonzero(wrong)
+            first = ", ".join(map(str, columns[:10])) + (", ..." if len(columns) > 10 else "")
+            raise ValueError(
+                f"{where}: data.standardise=true divides by standard deviations, and the numbers of column {first} "
+                f"(counted from 0) are {what}: leave that column out"
+            )
+    return Scaling(tuple(mean.tolist()), tuple(deviation.tolist()))
+
+
+def standardise_splits(splits: Splits, scaling: Scaling) -> Splits:
+    """All splits in units of the training data's spread; memory-mapped ones are standardised when they are read."""
+    return Splits(*(replace(arrays, x=_standardised(arrays, scaling)) for arrays in splits))
+
+
+def _standardised(arrays: Arrays, scaling: Scaling) -> np.ndarray | Selection:
+    dtype = torch.empty(0).numpy().dtype
+    shape = (-1, *(1 for _ in arrays.event[1:]))
+    shift, scale = (np.asarray(part).reshape(shape) for part in scaling)
+
+    def change(rows: np.ndarray) -> np.ndarray:
+        return ((np.asarray(rows, np.float64) - shift) / scale).astype(dtype)
+
+    if not arrays.on_disk:
+        return change(np.asarray(arrays.x))
+    base = arrays.x if isinstance(arrays.x, Selection) else Selection(arrays.x, np.arange(len(arrays)))
+    return Selection(base.base, base.index, change, dtype)
+
+
+def describe_scales(train: Arrays) -> str | None:
+    """What is said of real-valued data whose columns are on wild scales; None where they are near 1, or have levels."""
+    if train.levels is not None or train.draws:
+        return None
+    mean, deviation = measure_columns(train)
+    varying = deviation[deviation > 0]
+    size = np.sqrt(mean**2 + deviation**2)
+    if len(varying) == 0:
+        return None
+    is_far = size.max() > WIDE or (np.abs(mean) > WIDE * deviation)[deviation > 0].any()
+    if not is_far and varying.max() <= WIDE * varying.min() and size.max() >= 1 / WIDE:
+        return None
+    return (
+        f"columns have means from {mean.min():.3g} to {mean.max():.3g} and standard deviations from "
+        f"{deviation.min():.3g} to {deviation.max():.3g}"
+    )

@@ -1,0 +1,83 @@
+"""Densities of standardised data in the units of the user's data."""
+
+from typing import Self, final
+
+from torch import Tensor
+from torch.distributions import Distribution, constraints
+
+from elbolab.distributions.conditional import Conditional
+from elbolab.distributions.family import NO_SAMPLES, Sizes
+
+
+@final
+class InDataUnits(Conditional):
+    """A likelihood of standardised data whose log-probabilities are those of the data as the user has them.
+
+    Everything that is measured in nats follows from it: by the change of variables x = shift + scale * u,
+    log p(x) = log p(u) - sum log scale.
+
+    Args:
+        conditional: p(u | parents).
+        log_scale: the sum of the logarithms of all scales, `Spec.log_scale`.
+    """
+
+    def __init__(self, conditional: Conditional, log_scale: float) -> None:
+        super().__init__()
+        self.conditional = conditional
+        self.log_scale = log_scale
+
+    def forward(self, *parents: Tensor) -> Distribution:
+        """p(u | parents), measured in the user's units."""
+        return Rescaled(self.conditional(*parents), self.log_scale)
+
+
+@final
+class Rescaled(Distribution):
+    """A distribution whose density is per unit of other coordinates; draws and moments are those of ``base``.
+
+    Args:
+        base: the distribution.
+        log_scale: log of the volume in the other coordinates of a unit cube in these.
+    """
+
+    arg_constraints: dict[str, constraints.Constraint] = {}
+
+    def __init__(self, base: Distribution, log_scale: float) -> None:
+        super().__init__(base.batch_shape, base.event_shape, validate_args=False)
+        self.base, self.log_scale = base, log_scale
+
+    @property
+    def has_rsample(self) -> bool:  # type: ignore[override]
+        """Whether gradients reach the parameters through draws."""
+        return self.base.has_rsample
+
+    @property
+    def support(self) -> constraints.Constraint | None:
+        """Where draws lie."""
+        return self.base.support
+
+    @property
+    def mean(self) -> Tensor:
+        """The mean of draws."""
+        return self.base.mean
+
+    @property
+    def variance(self) -> Tensor:
+        """The variance of draws."""
+        return self.base.variance
+
+    def expand(self, batch_shape: Sizes, _instance: Self | None = None) -> Self:
+        """The same distribution with another batch shape."""
+        return type(self)(self.base.expand(batch_shape), self.log_scale)  # type: ignore[arg-type]
+
+    def sample(self, sample_shape: Sizes = NO_SAMPLES) -> Tensor:
+        """Draws of ``base``."""
+        return self.base.sample(sample_shape)  # type: ignore[arg-type]
+
+    def rsample(self, sample_shape: Sizes = NO_SAMPLES) -> Tensor:
+        """Draws of ``base`` with their gradients."""
+        return self.base.rsample(sample_shape)  # type: ignore[arg-type]
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """Log density of a value of ``base`` in the other coordinates."""
+        return self.base.log_prob(value) - self.log_scale
