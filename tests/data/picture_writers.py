@@ -15,8 +15,8 @@ PNG_COLOURS = {1: 0, 2: 4, 3: 2, 4: 6}
 """Colour type of each number of channels."""
 
 
-def write_deep_png(path: Path, pixels: np.ndarray) -> None:
-    """A PNG of 16 bits a channel, from (H, W, C)."""
+def write_deep_png(path: Path, pixels: np.ndarray, transparent: int | None = None) -> None:
+    """A PNG of 16 bits a channel, from (H, W, C); ``transparent`` is a level of all channels."""
 
     def chunk(kind: bytes, content: bytes) -> bytes:
         return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
@@ -24,7 +24,8 @@ def write_deep_png(path: Path, pixels: np.ndarray) -> None:
     height, width, channels = pixels.shape
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
     header = struct.pack(">IIBBBBB", width, height, 16, PNG_COLOURS[channels], 0, 0, 0)
-    chunks = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    level = b"" if transparent is None else chunk(b"tRNS", transparent.to_bytes(2) * channels)
+    chunks = chunk(b"IHDR", header) + level + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunks)
 
 

@@ -207,6 +207,12 @@ def test_a_transparent_colour_is_shown_on_white(tmp_path, mode):
     assert (read(tmp_path) == 255).all()
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_transparent_colour_of_16_bits_is_refused(tmp_path, channels):
+    write_deep_png(tmp_path / "a.png", deep(5, 6, channels), transparent=0x2000)
+    refuses(tmp_path, "a.png cannot be read .*: it has a transparent colour of 16 bits: save it with an alpha channel")
+
+
 def test_transparency_of_16_bits(tmp_path):
     x = deep(5, 6, 4)
     write_deep_png(tmp_path / "a.png", x)

@@ -136,14 +136,14 @@ def _decode(image: "ImageFile", path: Path) -> Picture:
             "its whole numbers, signed or of 32 bits, have no white: save all pictures as one .npy array of floats, "
             "from 0 to 1 where they are grey levels"
         )
+    if "transparency" in image.info and (bits > 8 or image.mode.startswith("I")):
+        raise UnreadableError("it has a transparent colour of 16 bits: save it with an alpha channel instead")
     if image.mode.startswith("I"):
         picture = Picture(_read_deep_grey(image, bits))
     elif image.mode in ("1", "F"):
         picture = Picture(np.array(image))
     elif bits <= 8:
         picture = _read_bytes(image)
-    elif "transparency" in image.info:
-        raise UnreadableError(f"it has a transparent colour of {bits} bits: save it with an alpha channel instead")
     else:
         picture = _read_deep_colour(rawmode, path)
     turn = ORIENTED.get(image.getexif().get(ORIENTATION, 1), lambda x: x)

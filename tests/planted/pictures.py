@@ -1,0 +1,67 @@
+"""Mistakes in the reading of folders and pictures, data/."""
+
+from tests.planting import Mistake
+
+FILES, PICTURES, FOLDERS, LAYOUTS, ARRAYS = (
+    f"tests/data/test_{name}.py" for name in ("picture_files", "pictures", "folders", "layouts", "array_folders")
+)
+
+MISTAKES = [
+    Mistake("data/picture_files.py", "high * np.uint16(256) + low", "high * np.uint16(256) + high", FILES),
+    Mistake("data/picture_files.py", "6: lambda x: x[::-1]", "6: lambda x: x[:, ::-1]", FILES),
+    Mistake("data/picture_files.py", "pixels = white - pixels", "pass", FILES),
+    Mistake(
+        "data/picture_files.py",
+        "white - pixels.astype(np.float64)) * (alpha / white)",
+        "0 - pixels.astype(np.float64)) * (alpha / white)",
+        FILES,
+    ),
+    Mistake(
+        "data/picture_files.py",
+        'path.open("rb") as file, Image.open(file) as image',
+        "Image.open(path) as image",
+        FILES,
+    ),
+    Mistake("data/picture_files.py", "image.format not in COMPOSITE", "True", FILES),
+    Mistake("data/picture_files.py", "if num > 1 and", "if num > 3 and", FILES),
+    Mistake("data/picture_files.py", 'and image.mode not in ("P", "PA")', "", PICTURES),
+    Mistake("data/picture_files.py", "[2] & 0x40 else 8", "[2] & 0x80 else 8", FILES),
+    Mistake("data/picture_files.py", "size[36:38]", "size[35:36]", FILES),
+    Mistake("data/picture_files.py", "max(image.tag_v2.get(BITS_PER_SAMPLE, (1,)))", "8", FILES),
+    Mistake("data/picture_files.py", "(bits > 8 or image.mode", "(image.mode", FILES),
+    Mistake("data/picture_files.py", 'return image.mode == "I" and', 'return image.mode == "F" and', FILES),
+    Mistake("data/pictures.py", "in_colour and pixels.ndim < ndim", "False", PICTURES),
+    Mistake("data/pictures.py", "self.all_stored_in_colour &= ", "self.all_stored_in_colour |= ", PICTURES),
+    Mistake("data/pictures.py", "WHITE[str(dtype)] // WHITE[str(pixels.dtype)]", "1", PICTURES),
+    Mistake("data/pictures.py", "np.moveaxis(x, 3, 1)", "np.moveaxis(x, 3, 2)", PICTURES),
+    Mistake("data/pictures.py", "x / np.float32(65535)", "x / np.float32(65536)", FILES),
+    Mistake(
+        "data/pictures.py",
+        "if pixels.shape[:2] != self.x.shape[1:3]",
+        "if pixels.shape[0] != self.x.shape[1]",
+        PICTURES,
+    ),
+    Mistake("data/pictures.py", "needed > free", "free > needed", PICTURES),
+    Mistake("data/folders.py", 'entry.name.startswith(".") or entry.name in LITTER', "entry.name in LITTER", FOLDERS),
+    Mistake("data/folders.py", "above | {real}", "above", FOLDERS),
+    Mistake("data/folders.py", ".suffix.lower() in picture_suffixes()", ".suffix in picture_suffixes()", FILES),
+    Mistake("data/layouts.py", "SPLITS.get(sub.name.casefold()), sub)", "SPLITS.get(sub.name), sub)", LAYOUTS),
+    Mistake(
+        "data/layouts.py",
+        '("train", "val", "test") if split in splits',
+        '("train", "test", "val") if split in splits',
+        LAYOUTS,
+    ),
+    Mistake("data/layouts.py", "if len(splits) < len(named)", "if not splits", LAYOUTS),
+    Mistake("data/layouts.py", "if bool(found) != bool(known)", "if found and not known", LAYOUTS),
+    Mistake("data/layouts.py", "if new := sorted(found - known)", "if new := sorted(known - found)", LAYOUTS),
+    Mistake("data/layouts.py", "if len(set(similar.values())) > 1", "if len(set(similar.values())) > 2", LAYOUTS),
+    Mistake("data/layouts.py", "for path in sub.all_pictures()", "for path in sub.pictures", LAYOUTS),
+    Mistake("data/layouts.py", 'in ("val", "test"):', 'in ("test",) and False:', LAYOUTS),
+    Mistake("data/layouts.py", "if folder.pictures and classes", "if False", LAYOUTS),
+    Mistake("data/own_files.py", "np.split(x, ends[:-1])", "np.split(x[::-1], ends[:-1])", LAYOUTS),
+    Mistake("data/array_folders.py", 'f"{name}_{split}": array', 'f"{split}_{name}": array', ARRAYS),
+    Mistake("data/array_folders.py", "if len(sets) > 1", "if len(sets) > 2", ARRAYS),
+    Mistake("data/array_folders.py", "sorted(paths, reverse=True)", "sorted(paths)", ARRAYS),
+    Mistake("data/array_folders.py", "if name in joined", "if part in joined and False", ARRAYS),
+]
