@@ -130,6 +130,8 @@ def test_classes_that_are_hardly_like_splits(tmp_path, names):
 
 
 def test_a_class_of_training_data_alone_is_said(tmp_path, caplog):
-    fill(tmp_path, "train/cat/0.png", "train/dog/0.png", "test/dog/0.png")
-    assert read_named(tmp_path)["y_test"].tolist() == ["dog"]
+    fill(tmp_path, "train/cat/0.png", "train/dog/0.png", "val/cat/0.png", "test/dog/0.png")
+    named = read_named(tmp_path)
+    assert (named["y_val"].tolist(), named["y_test"].tolist()) == (["cat"], ["dog"])
+    assert "val has no pictures of the classes dog" in caplog.text
     assert "test has no pictures of the classes cat" in caplog.text

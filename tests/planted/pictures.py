@@ -49,7 +49,7 @@ MISTAKES = [
     Mistake(
         "data/layouts.py",
         '("train", "val", "test") if split in splits',
-        '("train", "test", "val") if split in splits',
+        '("val", "train", "test") if split in splits',
         LAYOUTS,
     ),
     Mistake("data/layouts.py", "if len(splits) < len(named)", "if not splits", LAYOUTS),
