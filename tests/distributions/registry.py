@@ -34,7 +34,7 @@ FAMILIES = {
     "fixed_laplace": (partial(FixedScale, base=Laplace, scale=0.3), "real"),
     "learned_normal": (partial(LearnedScale, base=Normal, init_scale=0.5), "real"),
     "learned_laplace": (partial(LearnedScale, base=Laplace, init_scale=0.5), "real"),
-    "optimal_normal": (partial(OptimalNormal, min_scale=0.01, memory=10), "real"),
+    "optimal_normal": (partial(OptimalNormal, min_scale=0.01), "real"),
     "full_normal": (partial(FullNormal, min_scale=1e-6), "real"),
     "discretised_logistic": (partial(DiscretisedLogistic, levels=LEVELS), "grid"),
     "logistic_mixture": (partial(LogisticMixture, levels=LEVELS, num_components=3), "grid"),

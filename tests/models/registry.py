@@ -18,6 +18,7 @@ from elbolab.densities.stacked import Stacked
 from elbolab.distributions.conditional import Head, Ignore, StandardNormal
 from elbolab.distributions.corruption import BitFlip, Denoising, GaussianNoise
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
+from elbolab.distributions.location_scale import OptimalNormal
 from elbolab.distributions.one_hot import OneHot
 from elbolab.distributions.planar import GaussianRing, SwissRoll
 from elbolab.distributions.point_mass import Deterministic
@@ -45,6 +46,10 @@ def binary():
             Head, net=mlp(5), family=partial(RelaxedBernoulliLatent, temperature=0.5, straight_through=False)
         ),
     )
+
+
+def optimal_scale():
+    return small_densities(family=partial(OptimalNormal, min_scale=1e-3))
 
 
 def autoencoder(spec=BITS):
@@ -111,8 +116,9 @@ def labelled(**changes):
     return Labelled(CLASSES, 2, **(parts | {"classifier": CLASS} | changes))
 
 
-def stacked():
-    return Stacked(CLASSES, 2, StandardNormal, partial(Ignore, conditional=NORMAL), NORMAL, CLASS, m1=small_densities())
+def stacked(likelihood=NORMAL, m1=None):
+    posterior = partial(Ignore, conditional=NORMAL)
+    return Stacked(CLASSES, 2, StandardNormal, posterior, likelihood, CLASS, m1=m1 or small_densities())
 
 
 def denoising():
@@ -142,6 +148,7 @@ VARIANTS = {
     "aae, clustering": clustering_aae,
     "vae": lambda: VAE(densities=small_densities(), optimizer=adam()),
     "vae, 3 samples": lambda: VAE(num_samples=3, densities=small_densities(), optimizer=adam()),
+    "vae, optimal scale": lambda: VAE(densities=optimal_scale(), optimizer=adam(), ema=0.9),
     "vae, binary latents": lambda: VAE(densities=binary(), optimizer=adam()),
     "beta_vae": lambda: BetaVAE(beta=4.0, densities=small_densities(), optimizer=adam()),
     "beta_vae, annealed": lambda: BetaVAE(beta=Linear(0, 1, steps=20), densities=small_densities(), optimizer=adam()),

@@ -9,7 +9,7 @@ from lightning.pytorch.callbacks import ProgressBar
 from tqdm import tqdm
 
 SHOWN = {"train/elbo": "elbo", "train/rate": "rate", "val/elbo": "val elbo"}
-SHOWN_WITHOUT_BOUND = {"train/loss": "loss", "val/loss": "val loss"}
+SHOWN_WITHOUT_BOUND = {"train/loss": "loss", "train/rate": "rate", "val/loss": "val loss", "val/elbo": "val elbo"}
 WITH_END = "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]"
 WITHOUT_END = "{desc} {n_fmt} steps [{elapsed}{postfix}]"
 

@@ -44,6 +44,7 @@ from elbolab.data.module import DataModule
 from elbolab.distributions.conditional import compile_networks
 from elbolab.models.base import ElboModule
 from elbolab.training.alone import together
+from elbolab.training.ema import averaged
 from elbolab.training.guard import NotFinite
 from elbolab.training.notice import NOTICE
 
@@ -236,5 +237,5 @@ def export(run: RunDir, model: ElboModule) -> None:
     checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     model.cpu().load_state_dict(checkpoint["state_dict"])
     if model.ema is not None:
-        model.ema.copy(model.ema.shadow(), list(model.densities.parameters()))
+        model.ema.copy(model.ema.shadow(), averaged(model.densities))
     save_weights(run.weights, model.densities)

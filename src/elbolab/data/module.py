@@ -196,6 +196,16 @@ class DataModule(L.LightningDataModule, ABC):
         return Batches(self, split, torch.device(device), limit)
 
     @final
+    def spread(self, num: int, device: torch.device, world: int = 1, rank: int = 0) -> Iterator[Batch]:
+        """At most ``num`` training data, at equal distances over all of them, in batches: this rank's part."""
+        arrays = self.arrays("train")
+        finish = self.finish("train", device, generator("spread data", rank, device=device))
+        count = min(num, len(arrays))
+        chosen = np.arange(count) * len(arrays) // count
+        for start in range(rank * self.eval_batch_size, count, world * self.eval_batch_size):
+            yield finish(Rows.of(arrays.rows(chosen[start : start + self.eval_batch_size])))
+
+    @final
     def train_mean(self) -> Tensor:
         """Mean of the training data as models see them, in the shape and scale of the spec's ``x``."""
         train = self.splits.train

@@ -20,7 +20,7 @@ from elbolab.densities.checks import (
     check_matched,
     initialise_heads,
 )
-from elbolab.densities.terms import Latent, Terms, Undefined
+from elbolab.densities.terms import Latent, Terms, Undefined, scored
 from elbolab.distributions.conditional import Conditional, MakeConditional, lead_of
 
 
@@ -102,7 +102,7 @@ class AdversarialAutoencoder(Densities):
         """Log p(x | z, c) at ``sample_shape`` draws of z per datum; no rate and no bound."""
         q = self.posterior(x, *given) if proposal is None else proposal
         z = q.rsample(sample_shape)
-        return Terms(self.likelihood(z, *given).log_prob(x), (Matched(z, self.prior(*given)),))
+        return scored(self.likelihood(z, *given), x, (Matched(z, self.prior(*given)),))
 
     def generate(self, num: int, *given: Tensor) -> Distribution:
         """p(x | z, c) at draws from the prior."""
@@ -193,8 +193,8 @@ class Categorical(Densities, ABC):
         z, log_y = self.infer(x)
         code = torch.cat([z, log_y.exp()], -1) if proposal is None else proposal.rsample()
         z, y = code.expand(*sample_shape, *code.shape).tensor_split([self.latent_dim], dim=-1)
-        log_lik = self.likelihood(z, y).log_prob(x)
-        return Terms(log_lik, (Matched(y, OneHotCategorical(self.uniform)), Matched(z, self.prior())))
+        latents = Matched(y, OneHotCategorical(self.uniform)), Matched(z, self.prior())
+        return scored(self.likelihood(z, y), x, latents)
 
     @final
     def generate(self, num: int, *given: Tensor) -> Distribution:

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from elbolab.batch import Spec
 from elbolab.densities.base import Densities
 from elbolab.densities.checks import build_likelihood, check_code, check_latent_dim, check_likelihood, initialise_heads
-from elbolab.densities.terms import Terms, Undefined
+from elbolab.densities.terms import Terms, Undefined, scored
 from elbolab.distributions.conditional import MakeConditional
 
 
@@ -63,7 +63,7 @@ class Autoencoder(Densities):
     ) -> Terms:
         """Log p(x | f(x)); no latents, so no rate and no bound."""
         q = self.posterior(x, *given) if proposal is None else proposal
-        return Terms(self.likelihood(q.rsample(sample_shape), *given).log_prob(x), ())
+        return scored(self.likelihood(q.rsample(sample_shape), *given), x, ())
 
     def generate(self, num: int, *given: Tensor) -> Distribution:
         """Raises Undefined: there is no prior to draw from."""
@@ -126,7 +126,7 @@ class TiedAutoencoder(Densities):
         """Log p(x | W (x - b))."""
         code = self.encode(x)
         z = code.expand(*sample_shape, *code.shape) if proposal is None else proposal.rsample(sample_shape)
-        return Terms(self.decode(z).log_prob(x), ())
+        return scored(self.decode(z), x, ())
 
     def generate(self, num: int, *given: Tensor) -> Distribution:
         """Raises Undefined: there is no prior to draw from."""

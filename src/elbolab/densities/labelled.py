@@ -4,6 +4,7 @@ Shapes: S = samples, B = data, C = classes, D = latent dimensions. A class is a 
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeVar, final
 
 import torch
@@ -91,7 +92,7 @@ class Labelled(Enumerating, Styled):
         q = self.classifier(x)
         y = q.sample(sample_shape)
         below = self._at(x, y)
-        return Terms(below.log_lik, (Sampled(y, q, self.class_prior), *below.latents))
+        return replace(below, latents=(Sampled(y, q, self.class_prior), *below.latents))
 
     def draw(self, x: Tensor, levels: Tensor) -> tuple[Tensor, Tensor]:
         """Codes of a class at each level and z ~ q(z | x, y), (S, B, D + C), and their log-density, (S, B)."""

@@ -1,5 +1,6 @@
 """p(x | c) alone, without latents: what a conditional model is to be compared with, and its first guess."""
 
+from dataclasses import replace
 from typing import final
 
 from torch import Tensor
@@ -8,7 +9,7 @@ from torch.distributions import Distribution
 from elbolab.batch import Spec
 from elbolab.densities.base import Densities
 from elbolab.densities.checks import build_likelihood, check_given, check_likelihood, initialise_heads
-from elbolab.densities.terms import Certain, Terms
+from elbolab.densities.terms import Certain, Terms, scored
 from elbolab.distributions.conditional import MakeConditional
 
 
@@ -52,9 +53,9 @@ class Regression(Densities):
         self, x: Tensor, *given: Tensor, sample_shape: tuple[int, ...] = (), proposal: Distribution | None = None
     ) -> Terms:
         """Log p(x | c), the same for every sample: there is nothing to draw."""
-        log_lik = self.predict(*given).log_prob(x)
-        log_lik = log_lik.expand(*sample_shape, *log_lik.shape)
-        return Terms(log_lik, (Certain(log_lik),))
+        terms = scored(self.predict(*given), x, ())
+        log_lik = terms.log_lik.expand(*sample_shape, *terms.log_lik.shape)
+        return replace(terms, log_lik=log_lik, latents=(Certain(log_lik),))
 
     def generate(self, num: int, *given: Tensor) -> Distribution:
         """p(x | c), ``num`` times."""

@@ -14,7 +14,7 @@ from elbolab.densities.checks import (
     check_posterior,
     initialise_heads,
 )
-from elbolab.densities.terms import Sampled, Terms
+from elbolab.densities.terms import Sampled, Terms, scored
 from elbolab.distributions.conditional import MakeConditional
 from elbolab.distributions.priors import check_centres
 
@@ -64,8 +64,7 @@ class SingleLayer(Densities):
         """Log p(x | z, c) and KL(q || p) at ``sample_shape`` draws of z per datum."""
         q = self.posterior(x, *given) if proposal is None else proposal
         z = q.rsample(sample_shape) if q.has_rsample else q.sample(sample_shape)
-        log_lik = self.likelihood(z, *given).log_prob(x)
-        return Terms(log_lik, (Sampled(z, q, self.prior(*given)),))
+        return scored(self.likelihood(z, *given), x, (Sampled(z, q, self.prior(*given)),))
 
     def generate(self, num: int, *given: Tensor) -> Distribution:
         """p(x | z, c) at draws from the prior."""

@@ -15,7 +15,7 @@ from elbolab.densities.checks import (
     check_likelihood,
     initialise_heads,
 )
-from elbolab.densities.terms import Sampled, Terms
+from elbolab.densities.terms import Sampled, Terms, scored
 from elbolab.distributions.conditional import MakeConditional
 from elbolab.distributions.priors import check_centres
 
@@ -69,7 +69,7 @@ class StochasticNetwork(Densities):
         p = self.prior(*given)
         q = p if proposal is None else proposal
         z = q.rsample(sample_shape) if q.has_rsample else q.sample(sample_shape)
-        return Terms(self.likelihood(z, *given).log_prob(x), (Sampled(z, q, p),))
+        return scored(self.likelihood(z, *given), x, (Sampled(z, q, p),))
 
     def generate(self, num: int, *given: Tensor) -> Distribution:
         """p(x | z, c) at draws from the prior."""

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal, OneHotCategorical, kl_divergence
 
+from elbolab.distributions.data_units import Rescaled
+from elbolab.distributions.location_scale import Fitted
 from elbolab.distributions.relaxed import Relaxed
 
 
@@ -25,9 +27,11 @@ class Latent(ABC):
 
     Attributes:
         z: the draw, (*S, B, *latent_shape).
+        is_relaxed: whether the draw relaxes a discrete variable, so that the likelihood at it is not the model's.
     """
 
     z: Tensor
+    is_relaxed: bool = False
 
     @property
     @abstractmethod
@@ -75,6 +79,7 @@ class Sampled(Latent):
 
     def __init__(self, z: Tensor, q: Distribution, p: Distribution) -> None:
         self.z, self.q, self.p = z, q, p
+        self.is_relaxed = isinstance(q, Relaxed)
 
     @cached_property
     def kl(self) -> Tensor:
@@ -107,7 +112,7 @@ class Sampled(Latent):
     @property
     def is_bound(self) -> bool:
         """False when q is a relaxation."""
-        return not isinstance(self.q, Relaxed)
+        return not self.is_relaxed
 
     @property
     def is_class(self) -> bool:
@@ -207,12 +212,13 @@ class Terms:
     Attributes:
         log_lik: log p(x | z), (*S, B).
         latents: the latent variables, top first.
-        penalties: costs that are no part of the bound (a commitment, a regulariser), (*S, B) or (B,) each.
+        fitted: whether the likelihood's scale was fitted to these very data: log_lik is then the highest there is, and
+            no model's.
     """
 
     log_lik: Tensor
     latents: tuple[Latent, ...]
-    penalties: tuple[Tensor, ...] = ()
+    fitted: bool = False
 
     @cached_property
     def rate(self) -> Tensor:
@@ -235,9 +241,11 @@ class Terms:
         """Log p(x | z) - KL, (*S, B): a lower bound on log p(x).
 
         Raises:
-            Undefined: there is no KL, or a latent is a relaxed draw, whose objective bounds nothing.
+            Undefined: there is no KL, a latent is a relaxed draw, or the scale is fitted to these data: no bound.
         """
         rate = self.rate
+        if self.fitted:
+            raise Undefined("no ELBO: while training, the scale is fitted to the data at hand")
         if not all(latent.is_bound for latent in self.latents):
             raise Undefined("no ELBO: the latent is relaxed while training; evaluation draws it hard")
         return self.log_lik - rate
@@ -254,11 +262,22 @@ class Terms:
         return self.log_lik + reduce(add, (latent.log_ratio for latent in self.latents))
 
 
+def scored(p: Distribution, x: Tensor, latents: tuple[Latent, ...]) -> Terms:
+    """The terms of the likelihood ``p`` at the data, log p(x) (*S, B)."""
+    own = p.base if isinstance(p, Rescaled) else p
+    return Terms(p.log_prob(x), latents, isinstance(own, Fitted))
+
+
 @torch.no_grad()
 def summary(terms: Terms) -> dict[str, Tensor]:
-    """Every quantity of the bound that exists, averaged over samples and data: elbo, rate, distortion, in nats."""
+    """Every quantity of the bound that exists, averaged over samples and data: elbo, rate, distortion, in nats.
+
+    A draw that is relaxed, or a scale that is fitted to the data at hand, as while training, leaves the rate alone: the
+    KL is the model's own, and the log-likelihood is not.
+    """
+    is_of_model = not terms.fitted and not any(latent.is_relaxed for latent in terms.latents)
     means = {}
-    for name in ("elbo", "rate", "distortion"):
+    for name in ("elbo", "rate", "distortion") if is_of_model else ("rate",):
         try:
             means[name] = getattr(terms, name).mean()
         except Undefined:
@@ -267,5 +286,5 @@ def summary(terms: Terms) -> dict[str, Tensor]:
 
 
 def negative_elbo(terms: Terms) -> Tensor:
-    """-ELBO averaged over samples and data; the relaxed objective where the draw is relaxed."""
+    """-ELBO averaged over samples and data; what takes its place where a draw is relaxed or a scale fitted."""
     return (terms.rate - terms.log_lik).mean()

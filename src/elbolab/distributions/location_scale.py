@@ -4,7 +4,9 @@ A squared error is a Gaussian log-likelihood only with its scale; each class her
 A scale for every element, read from the network, is `elbolab.distributions.family.DiagonalNormal`.
 """
 
-from collections.abc import Callable
+from abc import ABC
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from math import log
 from typing import Self, final
 
@@ -83,59 +85,67 @@ class LearnedScale(Family):
         return mean.clone()
 
 
+class Fitted(Distribution, ABC):
+    """A distribution that is fitted to the very value whose log-likelihood is asked: that value is no bound's term."""
+
+
 @final
 class OptimalNormal(Family):
     """Raw outputs are means; the variance is the one that maximises the likelihood (Rybkin et al. 2021, eq. 4).
 
-    While training it is the mean squared error of the batch at hand. A test bound may not depend on its test batch,
-    so evaluation uses an exponential average of the latest training values, kept in the checkpoint. In training mode
-    every evaluation of a log-likelihood moves that average.
+    While training it is the mean squared error of the batch, or of all draws for it, whose log-likelihood is asked;
+    asking changes nothing. A test bound may not depend on its test batch, so evaluation uses ``variance``, a buffer
+    that `elbolab.training.scales.fit_scales` sets to the mean squared error over training data.
 
     Args:
         event: shape of one draw.
         min_scale: lower bound of the scale, so that perfect reconstructions have a finite likelihood.
-        memory: batches that the average looks back: a batch weighs 1 - 1 / memory times as much as the one after it,
-            from the first on (the average is corrected for its start), so that the errors of early training fade.
+
+    Attributes:
+        errors: what is being collected, None otherwise; see `collecting`.
 
     Raises:
-        ValueError: min_scale is not positive, or memory is below 1.
+        ValueError: min_scale is not positive.
     """
 
     variance: Tensor
-    num_batches: Tensor
 
-    def __init__(self, event: Shape, min_scale: float, memory: int) -> None:
+    def __init__(self, event: Shape, min_scale: float) -> None:
         super().__init__(event, event)
         check_scale("min_scale", min_scale)
-        if memory < 1:
-            raise ValueError(f"likelihood memory={memory}: the average variance needs at least one batch")
-        self.min_scale, self.memory = min_scale, memory
+        self.min_scale = min_scale
+        self.errors: Tensor | None = None
         self.register_buffer("variance", torch.ones(()))
-        self.register_buffer("num_batches", torch.zeros(()))
 
     def forward(self, raw: Tensor) -> Distribution:
-        """Normal of the optimal scale: the batch's in training mode, else the average."""
-        if self.training:
-            return BatchOptimalNormal(raw, self.variance.sqrt(), len(self.event), self._optimal_variance)
+        """Normal of the optimal scale: the value's own in training mode, else that of the training data."""
+        if self.training or self.errors is not None:
+            return BatchOptimalNormal(raw, self.variance.sqrt(), len(self.event), self._variance_of)
         return Independent(Normal(raw, self.variance.sqrt()), len(self.event))
 
     def raw_for(self, mean: Tensor) -> Tensor:
         """The mean itself."""
         return mean.clone()
 
-    def _optimal_variance(self, squared_error: Tensor) -> Tensor:
-        """Mean of the squared errors, which the average follows; no host sync, so it can be captured."""
-        variance = squared_error.mean().clamp_min(self.min_scale**2)
-        with torch.no_grad():
-            self.num_batches += 1
-            weight = (1 / self.memory) / (1 - (1 - 1 / self.memory) ** self.num_batches)
-            seen = variance.detach().to(self.variance.dtype)
-            self.variance.lerp_(torch.where(seen.isfinite(), seen, self.variance), weight)
-        return variance
+    @contextmanager
+    def collecting(self) -> Iterator[Tensor]:
+        """Adds up the squared errors of every log-likelihood asked within, and their number, (2,) float64."""
+        self.errors = torch.zeros(2, dtype=torch.float64, device=self.variance.device)
+        try:
+            yield self.errors
+        finally:
+            self.errors = None
+
+    def _variance_of(self, squared_error: Tensor) -> Tensor:
+        """Mean of the squared errors."""
+        if self.errors is not None:
+            total = squared_error.sum(dtype=torch.float64)
+            self.errors += torch.stack([total, torch.full_like(total, squared_error.numel())])
+        return squared_error.mean().clamp_min(self.min_scale**2)
 
 
 @final
-class BatchOptimalNormal(Distribution):
+class BatchOptimalNormal(Fitted):
     """Independent normals of one scale: the best for the value whose log-likelihood is asked.
 
     Args:
@@ -184,5 +194,5 @@ class BatchOptimalNormal(Distribution):
 
     @torch.no_grad()
     def sample(self, sample_shape: Sizes = NO_SAMPLES) -> Tensor:
-        """Draws at the average scale."""
+        """Draws at the scale of evaluation."""
         return Normal(self.loc, self.scale).sample(sample_shape)

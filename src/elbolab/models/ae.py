@@ -5,6 +5,7 @@ from typing import final
 from torch import Tensor
 
 from elbolab.batch import Batch
+from elbolab.densities.terms import summary
 from elbolab.models.base import ElboModule, Loss
 
 
@@ -18,8 +19,8 @@ class AE(ElboModule):
 
     def loss(self, batch: Batch) -> Loss:
         """The distortion, nats per datum."""
-        distortion = self.densities.terms(batch.x, *batch.given).distortion.mean()
-        return Loss(distortion, {"distortion": distortion})
+        terms = self.densities.terms(batch.x, *batch.given)
+        return Loss(terms.distortion.mean(), summary(terms))
 
     def report(self, batch: Batch) -> dict[str, Tensor]:
         """distortion, and the squared error per element of the mean reconstruction."""

@@ -20,10 +20,11 @@ from elbolab.batch import Batch
 from elbolab.common.rng import isolated_rng, restore_rng, rng_state, seed_device, seed_of, training_generator
 from elbolab.data.blocks import Block, repace
 from elbolab.densities.base import Densities
-from elbolab.training.ema import Ema
+from elbolab.training.ema import Ema, averaged, running_statistics
 from elbolab.training.engine import choose_engine
 from elbolab.training.guard import Guard, NotFinite, check_guard
 from elbolab.training.progress import count
+from elbolab.training.scales import NUM_FIT, fit_scales
 from elbolab.training.schedules import Length, Observing, Schedule
 from elbolab.training.stepper import Loss, Player, Stepper
 from elbolab.training.trees import size_of
@@ -48,11 +49,13 @@ class ElboModule(L.LightningModule, ABC):
 
     Attributes:
         step: optimiser steps taken, an int64 buffer: what schedules read.
+        fitted_at: the step at which scales were last fitted, see `elbolab.training.scales`.
         takes: the training batches that losses are made for, `Batch`, `Semi` or both.
     """
 
     automatic_optimization = False
     step: Tensor
+    fitted_at: Tensor
     takes: tuple[type, ...] = (Batch,)
 
     def __init__(
@@ -72,8 +75,9 @@ class ElboModule(L.LightningModule, ABC):
         self.densities = densities
         self.optimizer, self.schedule = optimizer, schedule
         self.guard = check_guard(Guard(clip_norm, skip_norm, skip_patience, accumulate))
-        self.ema = None if ema is None else Ema(list(densities.parameters()), ema)
+        self.ema = None if ema is None else Ema(averaged(densities), ema)
         self.register_buffer("step", torch.tensor(0))
+        self.register_buffer("fitted_at", torch.tensor(-1), persistent=False)
         if mode not in ("min", "max"):
             raise ValueError(f"mode={mode}: the monitored quantity improves towards min or max")
         self.monitor, self.sign = monitor, 1 if mode == "min" else -1
@@ -132,7 +136,7 @@ class ElboModule(L.LightningModule, ABC):
         if int(self.step) == 0:
             self.densities.initialise_to_mean(self.trainer.datamodule.train_mean().to(self.device))  # type: ignore[attr-defined]
             if self.ema is not None:
-                self.ema.start(list(self.densities.parameters()))
+                self.ema.start(averaged(self.densities))
 
     def training_step(self, block: Block, _: int) -> None:
         """Takes the block's steps, fewer when the run ends within it.
@@ -162,7 +166,7 @@ class ElboModule(L.LightningModule, ABC):
             step=self.step,
             schedule=self.schedule,
             guard=self.guard,
-            ema=None if self.ema is None else (self.ema, list(self.densities.parameters())),
+            ema=None if self.ema is None else (self.ema, averaged(self.densities)),
             world=world,
             autocast=self.autocast,
             engine=choose_engine(self.engine, self, self.device, optimizers, world),
@@ -183,10 +187,10 @@ class ElboModule(L.LightningModule, ABC):
     def on_validation_epoch_start(self) -> None:
         """Sets training's noise aside and puts the weight average in place; `on_validation_epoch_end` gives back."""
         self._sums = {}
-        self._share_buffers()
+        self._settle_buffers()
         self._validation.enter_context(isolated_rng(self.device))
         if self.ema is not None:
-            self._validation.enter_context(self.ema.applied(list(self.densities.parameters())))
+            self._validation.enter_context(self.ema.applied(averaged(self.densities)))
 
     def validation_step(self, block: Block, _: int) -> None:
         """Sums the report over data; every batch has its own noise, the same on any number of ranks."""
@@ -203,11 +207,33 @@ class ElboModule(L.LightningModule, ABC):
         row["size"] = torch.tensor(float(size), dtype=torch.float64, device=self.device)
         self._sums = {name: self._sums[name] + value if self._sums else value for name, value in row.items()}
 
-    def _share_buffers(self) -> None:
-        """Rank 0's running statistics on every rank: what is validated and saved is one model."""
-        if self.trainer.world_size > 1:
+    def _settle_buffers(self) -> None:
+        """The same buffers on every rank, and scales fitted to the weights: what is validated and saved is one model.
+
+        Running statistics are averaged over ranks, as gradients are; of other buffers all ranks take rank 0's.
+        """
+        world = self.trainer.world_size
+        if world > 1:
+            statistics = {id(buffer) for buffer in running_statistics(self.densities)}
             for buffer in self.densities.buffers():
-                broadcast(buffer, src=0)
+                if id(buffer) in statistics:
+                    all_reduce(buffer)
+                    buffer.div_(world)
+                else:
+                    broadcast(buffer, src=0)
+        if self.trainer.state.fn == "fit" and not torch.equal(self.fitted_at, self.step):
+            self._fit_scales()
+            self.fitted_at.copy_(self.step)
+
+    def _fit_scales(self) -> None:
+        """Fits scales to the weights that are validated and saved: the averaged ones with EMA."""
+        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
+        world, rank = self.trainer.world_size, self.global_rank
+        with ExitStack() as stack:
+            stack.enter_context(isolated_rng(self.device, seed_of("scales", rank)))
+            if self.ema is not None:
+                stack.enter_context(self.ema.applied(averaged(self.densities)))
+            fit_scales(self.densities, data.spread(NUM_FIT, self.device, world, rank), world)
 
     def on_validation_epoch_end(self) -> None:
         """Logs the means over all data of all ranks.
@@ -244,7 +270,7 @@ class ElboModule(L.LightningModule, ABC):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Adds the random state of every rank, and the length that schedules are bound to."""
-        self._share_buffers()
+        self._settle_buffers()
         checkpoint["length"] = tuple(self._run) if self._run is not None else None
         state = rng_state(self.device)
         states: list[Any] = [None] * self.trainer.world_size

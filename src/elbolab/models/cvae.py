@@ -13,6 +13,7 @@ from elbolab.batch import Batch
 from elbolab.densities.checks import check_given, check_reparameterised, example_terms
 from elbolab.densities.terms import Latent, Sampled, Terms, negative_elbo, summary
 from elbolab.models.base import ElboModule, Loss
+from elbolab.training.scales import check_one_likelihood
 
 
 @final
@@ -32,7 +33,7 @@ class CVAE(ElboModule):
 
     Raises:
         ValueError: alpha outside (0, 1], num_samples below 1, data without conditions, or alpha below 1 where the model
-            has not one layer of latents, or a prior whose draws have no gradient.
+            has not one layer of latents, a prior whose draws have no gradient, or a scale fitted to each step.
     """
 
     def __init__(self, alpha: float = 1.0, num_samples: int = 1, **base: Any) -> None:
@@ -44,6 +45,7 @@ class CVAE(ElboModule):
             raise ValueError(f"model.num_samples={num_samples}: a bound needs at least one draw of z")
         if alpha < 1:
             prior_of(example_terms(self.densities).latents)
+            check_one_likelihood(self.densities, "model.alpha below 1")
         self.alpha = alpha
         self.sample_shape = () if num_samples == 1 else (num_samples,)
 

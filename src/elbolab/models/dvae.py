@@ -54,6 +54,6 @@ class DVAE(ElboModule):
 
 
 def _bound(terms: Terms) -> dict[str, Tensor]:
-    """``dvae_bound``, absent where the latent is relaxed."""
+    """``dvae_bound``, absent where the latent is relaxed or the scale fitted, which makes it no bound."""
     bound = summary(terms).get("elbo")
     return {} if bound is None else {"dvae_bound": bound}

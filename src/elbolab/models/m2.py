@@ -10,6 +10,7 @@ from elbolab.densities.base import Densities
 from elbolab.densities.class_terms import Enumerating, sum_over_classes
 from elbolab.metrics.classification import wrong
 from elbolab.models.base import ElboModule, Loss
+from elbolab.training.scales import check_one_likelihood
 from elbolab.training.schedules import Schedule, as_schedule
 
 
@@ -30,7 +31,7 @@ class M2(ElboModule):
         **base: see `ElboModule`.
 
     Raises:
-        ValueError: alpha is negative or not finite, or the densities have no latent class.
+        ValueError: alpha is negative or not finite, the densities have no latent class, or a scale fitted to each step.
     """
 
     takes = (Semi,)
@@ -39,7 +40,7 @@ class M2(ElboModule):
         super().__init__(**base)
         if isinstance(alpha, int | float) and not 0 <= alpha < inf:
             raise ValueError(f"model.alpha={alpha}: choose a finite number that is not negative")
-        enumerating(self.densities)
+        check_one_likelihood(enumerating(self.densities), "model=m2")
         self.alpha = as_schedule(alpha)
 
     def loss(self, batch: Semi) -> Loss:

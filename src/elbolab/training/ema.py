@@ -1,4 +1,4 @@
-"""An exponential moving average of weights, one fused update a step."""
+"""An exponential moving average of weights and running statistics, one fused update a step."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -6,6 +6,18 @@ from typing import final
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
+
+
+def averaged(module: nn.Module) -> list[Tensor]:
+    """What of ``module`` a weight average follows: parameters, and the running statistics that belong to them."""
+    return [*module.parameters(), *running_statistics(module)]
+
+
+def running_statistics(module: nn.Module) -> list[Tensor]:
+    """Means and variances that batch normalisation keeps."""
+    norms = [m for m in module.modules() if isinstance(m, _NormBase) and m.track_running_stats]
+    return [s for m in norms for s in (m.running_mean, m.running_var) if s is not None]
 
 
 @final
@@ -13,14 +25,14 @@ class Ema(nn.Module):
     """shadow <- decay * shadow + (1 - decay) * weights, held as buffers so that checkpoints carry it.
 
     Args:
-        weights: the parameters to follow.
+        weights: what to follow, see `averaged`.
         decay: in (0, 1).
 
     Raises:
         ValueError: the decay is outside (0, 1).
     """
 
-    def __init__(self, weights: list[nn.Parameter], decay: float) -> None:
+    def __init__(self, weights: list[Tensor], decay: float) -> None:
         super().__init__()
         if not 0 < decay < 1:
             raise ValueError(f"model.ema={decay}: the decay lies between 0 and 1, 0.999 say; null switches EMA off")
@@ -29,20 +41,20 @@ class Ema(nn.Module):
             self.register_buffer(str(i), weight.detach().clone())
 
     def shadow(self) -> list[Tensor]:
-        """The averaged weights, in the order of the parameters."""
+        """The averaged weights, in the order of what is followed."""
         return list(self.buffers())
 
-    def start(self, weights: list[nn.Parameter]) -> None:
+    def start(self, weights: list[Tensor]) -> None:
         """The average of one step: the weights themselves."""
-        self.copy(list[Tensor](weights), self.shadow())
+        self.copy(weights, self.shadow())
 
     @torch.no_grad()
-    def update(self, weights: list[nn.Parameter]) -> None:
+    def update(self, weights: list[Tensor]) -> None:
         """One step of the average."""
-        torch._foreach_lerp_(self.shadow(), list[Tensor](weights), 1 - self.decay)
+        torch._foreach_lerp_(self.shadow(), weights, 1 - self.decay)
 
     @contextmanager
-    def applied(self, weights: list[nn.Parameter]) -> Iterator[None]:
+    def applied(self, weights: list[Tensor]) -> Iterator[None]:
         """The average in the place of the weights; they come back unchanged."""
         saved = [weight.detach().clone() for weight in weights]
         self.copy(self.shadow(), weights)

@@ -61,7 +61,7 @@ class Stepper:
         step: the int64 step counter, a buffer of the model.
         schedule: factor on every learning rate, None for constant rates.
         guard: clipping, skipping, accumulation.
-        ema: the weight average with the weights that it follows, or None.
+        ema: the weight average with what it follows, see `averaged`, or None.
         world: number of ranks over which gradients are averaged.
         autocast: dtype of the networks, None for that of their weights.
         engine: what repeats the step over a block.
@@ -74,7 +74,7 @@ class Stepper:
         step: Tensor,
         schedule: Schedule | None,
         guard: Guard,
-        ema: tuple[Ema, list[nn.Parameter]] | None,
+        ema: tuple[Ema, list[Tensor]] | None,
         world: int,
         autocast: torch.dtype | None,
         engine: Engine,
