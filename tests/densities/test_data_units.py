@@ -82,7 +82,7 @@ def test_draws_and_moments_are_those_of_the_standardised_model(family, training)
     families = {
         "normal": partial(FixedScale, base=Normal, scale=0.5),
         "laplace": partial(FixedScale, base=Laplace, scale=0.5),
-        "optimal": partial(OptimalNormal, min_scale=0.01, memory=10),
+        "optimal": partial(OptimalNormal, min_scale=0.01),
     }
     torch.manual_seed(0)
     scaled = build_likelihood(head(families[family]), ((2,),), SCALED).train(training)
