@@ -7,8 +7,8 @@ LOCATION_SCALE = "tests/distributions/test_location_scale.py"
 MISTAKES = [
     Mistake(
         "distributions/location_scale.py",
-        "torch.where(seen.isfinite(), seen, self.variance)",
-        "seen",
+        "            self.errors += torch.stack(",
+        "            self.errors = torch.stack(",
         LOCATION_SCALE,
     ),
     Mistake(
@@ -19,8 +19,8 @@ MISTAKES = [
     ),
     Mistake(
         "distributions/location_scale.py",
-        "variance = squared_error.mean().clamp_min(self.min_scale**2)",
-        "variance = squared_error.mean()",
+        "return squared_error.mean().clamp_min(self.min_scale**2)",
+        "return squared_error.mean()",
         LOCATION_SCALE,
     ),
     Mistake(

@@ -128,4 +128,11 @@ MISTAKES = [
         'seed_of("validation", 0)',
         "tests/training/test_fit.py",
     ),
+    Mistake(
+        "models/base.py",
+        "                stack.enter_context(self.ema.applied(averaged(self.densities)))\n            fit",
+        "                pass\n            fit",
+        "tests/training/test_scales.py",
+    ),
+    Mistake("models/base.py", "buffer.div_(world)", "pass", "tests/training/test_scales.py"),
 ]

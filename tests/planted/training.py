@@ -4,6 +4,8 @@ from tests.planting import Mistake
 
 OPTIMIZERS, STEPPER, TALLY = (f"tests/training/test_{name}.py" for name in ("optimizers", "stepper", "tally"))
 
+SCALES, SCHEDULES = "tests/training/test_scales.py", "tests/training/test_schedules.py"
+
 MISTAKES = [
     Mistake(
         "training/optimizers.py",
@@ -85,5 +87,20 @@ MISTAKES = [
         "max(k for k in range(1, log_every_n_steps + 1)",
         "max(k for k in range(1, max(2, log_every_n_steps))",
         "tests/training/test_newest.py",
+    ),
+    Mistake("training/scales.py", "(sums[0] / sums[1])", "(sums[0] / sums[1] * 1.05)", SCALES),
+    Mistake("training/scales.py", "            all_reduce(sums)", "            pass", SCALES),
+    Mistake("training/scales.py", " and id(m) not in frozen", "", SCALES),
+    Mistake(
+        "training/ema.py",
+        "return [*module.parameters(), *running_statistics(module)]",
+        "return [*module.parameters()]",
+        SCALES,
+    ),
+    Mistake(
+        "training/schedules.py",
+        "return max(1, length.total - 1 - delay)",
+        "return max(1, length.total - delay)",
+        SCHEDULES,
     ),
 ]
