@@ -43,6 +43,11 @@ BAD = {
         "latent_dim=two: give a whole number",
     ),
     "a seed in words": (["train", *QUICK, "seed=x"], "^error: seed=x: give a whole number"),
+    "another working directory": (["train", *QUICK, "hydra.job.chdir=true"], "hydra.job.chdir=true.*leave it out"),
+    "another working directory for a sweep": (
+        ["train", "-m", *QUICK, "seed=1,2", "hydra.job.chdir=true", "hydra.sweep.dir=sweep"],
+        "hydra.job.chdir=true.*leave it out",
+    ),
     "no epochs": (["train", *QUICK, "trainer.max_epochs=0"], "train for at least one"),
     "a key that nothing reads": (["train", *QUICK, "+sede=1"], "did you mean 'seed'"),
     "an experiment that does not exist": (["train", "experiment=burda"], "did you mean 'burda2016/vae"),

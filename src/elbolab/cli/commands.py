@@ -127,11 +127,14 @@ def task_of(command: str, failures: list[Exception]) -> Callable[[Any], Any]:
         from hydra.core.hydra_config import HydraConfig
         from hydra.types import RunMode
 
+        from elbolab.cli.composing import check_folder
+
         prepare_output()  # here too: a launcher may have begun this process
         hydra = HydraConfig.get()
         folder, swept = Path(hydra.runtime.output_dir), hydra.mode is not RunMode.RUN
         try:
             with unattended():
+                check_folder(hydra)
                 return _worked(command, cfg, folder, list(hydra.overrides.task), is_job=swept and command == "train")
         except (KeyboardInterrupt, SystemExit) as error:
             _abandon(folder)

@@ -1,5 +1,6 @@
 """Hydra's global state while a command runs, put aside or exchanged for a while."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,23 @@ def folders() -> list[Path]:
     sources = HydraConfig.get().runtime.config_sources
     others = [Path(source.path) for source in sources if source.schema == "file" and source.path]
     return list(dict.fromkeys([config_dir(), *others]))
+
+
+def check_folder(hydra: DictConfig) -> None:
+    """Keeps a command in the folder in which it was typed.
+
+    Args:
+        hydra: Hydra's node of a composed config.
+
+    Raises:
+        ValueError: ``hydra.job.chdir`` has taken it into the directory of its run, or would.
+    """
+    if hydra.job.chdir:
+        os.chdir(hydra.runtime.cwd)
+        raise ValueError(
+            "hydra.job.chdir=true: relative paths (data.path, resume) would be looked for in the directory of the run; "
+            "leave it out: all that a run writes is in hydra.run.dir without it"
+        )
 
 
 @contextmanager

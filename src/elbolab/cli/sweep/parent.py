@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, final
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
+from elbolab.cli.composing import check_folder
 from elbolab.cli.sweep.directory import SWEEP, Job, Sweep, check_same, describe
 
 OF_HYDRA = "multirun.yaml"
@@ -73,6 +74,7 @@ class Watch(Callback):
 
         now = RUNNING.get()
         try:
+            check_folder(config.hydra)
             sweep = now.stack.enter_context(opened(config))
             live = str(config.hydra.runtime.choices.get("hydra/launcher")) not in WITHIN
             now.shown.enter_context(watching(sweep, live=live))
