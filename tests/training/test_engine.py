@@ -95,7 +95,7 @@ def test_a_gradient_that_stays_wild_ends_a_captured_run():
 
 
 def test_a_captured_loss_that_is_not_finite_ends_the_run():
-    with pytest.raises(NotFinite, match="loss=nan"):
+    with pytest.raises(NotFinite, match="at step .*, in .*loss"):
         train(captured(), optimizer=partial(torch.optim.SGD, lr=1e30, fused=True))
 
 

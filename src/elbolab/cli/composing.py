@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from hydra.conf import HydraConf
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
@@ -19,7 +20,7 @@ def folders() -> list[Path]:
     return list(dict.fromkeys([config_dir(), *others]))
 
 
-def check_folder(hydra: DictConfig) -> None:
+def check_folder(hydra: DictConfig | HydraConf) -> None:
     """Keeps a command in the folder in which it was typed.
 
     Args:

@@ -15,6 +15,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
 from elbolab.callbacks.prune import was_pruned
+from elbolab.cli.advice import advise
 from elbolab.cli.begin import Begin
 from elbolab.cli.boards import conclude, title_of, watched
 from elbolab.cli.build import build_data, build_densities, build_evaluation, build_model, build_trainer
@@ -192,14 +193,14 @@ def fit(cfg: DictConfig, run: RunDir, data: DataModule, model: ElboModule, train
     """Trains, from the newest checkpoint where there is one, and exports the best weights.
 
     Raises:
-        NotFinite: training left the finite numbers; names the last good state and the mends.
+        NotFinite: training left the finite numbers; names the last good state and what to do.
         Leave: the machine was wanted back; the state is saved.
     """
     try:
         with NOTICE.deferred():
             trainer.fit(model, data, ckpt_path=run.newest if cfg.resume else None)
     except NotFinite as error:
-        raise NotFinite(_mend(run, error)) from error
+        raise NotFinite(_explain(error, cfg, run, data, trainer)) from error
     begin.now(trainer)
     if trainer.is_global_zero:
         write_timing(run, trainer, data)
@@ -214,12 +215,12 @@ def best_value(trainer: L.Trainer, monitor: str) -> float:
     return float(next((score for score in scores if score is not None), last))
 
 
-def _mend(run: RunDir, error: NotFinite) -> str:
+def _explain(error: NotFinite, cfg: DictConfig, run: RunDir, data: DataModule, trainer: L.Trainer) -> str:
+    """What left the finite numbers, what is kept, and what to do."""
     kept = f"; the last good state is {run.last}" if run.last.is_file() else ""
-    return (
-        f"training left the finite numbers {error}{kept}. "
-        "Lower optimizer.lr, clip gradients (model.clip_norm=1) or leave wild steps out (model.skip_norm=1000)"
-    )
+    logged = trainer.callback_metrics.items()
+    seen = {name.removeprefix("train/"): float(value) for name, value in logged if name.startswith("train/")}
+    return f"training left the finite numbers {error}{kept}. {advise(error, cfg, data.splits, seen)}"
 
 
 def write_timing(run: RunDir, trainer: L.Trainer, data: DataModule) -> None:

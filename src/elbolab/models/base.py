@@ -7,7 +7,7 @@ and bookkeeping are paid once a block. Results do not depend on K.
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import ExitStack
-from math import inf
+from math import isfinite
 from typing import Any
 
 import lightning as L
@@ -22,7 +22,7 @@ from elbolab.data.blocks import Block, repace
 from elbolab.densities.base import Densities
 from elbolab.training.ema import Ema, averaged, running_statistics
 from elbolab.training.engine import choose_engine
-from elbolab.training.guard import Guard, NotFinite, check_guard
+from elbolab.training.guard import Guard, LossNotFinite, ValidationNotFinite, check_guard
 from elbolab.training.progress import count
 from elbolab.training.scales import NUM_FIT, fit_scales
 from elbolab.training.schedules import Length, Observing, Schedule
@@ -142,16 +142,16 @@ class ElboModule(L.LightningModule, ABC):
         """Takes the block's steps, fewer when the run ends within it.
 
         Raises:
-            NotFinite: a loss is not finite.
+            NotFinite: a loss is not finite, or its gradient has not been for too long.
         """
         first = self.trainer.global_step
         if self.trainer.max_steps > 0:
             block.truncate(self.trainer.max_steps - first)
+        self._stepper = self._stepper or self._make_stepper()
         try:
-            self._stepper = self._stepper or self._make_stepper()
             metrics = self._stepper.run(block)
-        except NotFinite as error:
-            raise NotFinite(f"between steps {first + 1} and {first + len(block)}: {error}") from None
+        except LossNotFinite as error:
+            raise error.after(first) from None
         count(self.trainer, len(block))
         self.log_dict({f"train/{k}": v for k, v in metrics.items()}, batch_size=1, prog_bar=True)
 
@@ -239,7 +239,7 @@ class ElboModule(L.LightningModule, ABC):
         """Logs the means over all data of all ranks.
 
         Raises:
-            NotFinite: a mean is not finite.
+            ValidationNotFinite: a mean is not finite.
         """
         self._validation.close()
         names, sums = list(self._sums), torch.stack(list(self._sums.values()))
@@ -247,8 +247,9 @@ class ElboModule(L.LightningModule, ABC):
             all_reduce(sums)
         means = dict(zip(names, (sums / sums[names.index("size")]).tolist(), strict=True))
         del means["size"]
-        if not all(-inf < mean < inf for mean in means.values()):
-            raise NotFinite(f"validation after step {self.trainer.global_step}: {means}")
+        if not all(map(isfinite, means.values())):
+            wrong = ", ".join(f"{name}={mean:g}" for name, mean in means.items() if not isfinite(mean))
+            raise ValidationNotFinite(f"in the validation after step {self.trainer.global_step}: {wrong}")
         logged = {f"val/{name}": mean for name, mean in means.items()}
         self.log_dict(logged, prog_bar=True, sync_dist=True)  # equal on every rank already; it spares a warning
         if self.trainer.state.fn == "fit" and not self.trainer.sanity_checking:

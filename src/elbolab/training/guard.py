@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import inf
-from typing import NamedTuple
+from typing import NamedTuple, Self, final
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +11,45 @@ from torch.optim import Optimizer
 
 
 class NotFinite(ValueError):
-    """Training has left the finite numbers."""
+    """Training has left the finite numbers. Raised as one of its kinds, which say in what."""
+
+
+@final
+class LossNotFinite(NotFinite):
+    """A quantity of a training step was not finite.
+
+    Args:
+        step: the first step where that was so, counted from 1.
+        first: the quantities that were not finite then; others may follow from them at later steps.
+        before: means of all quantities over the steps of the block before it; empty where there are none.
+    """
+
+    def __init__(self, step: int, first: tuple[str, ...], before: dict[str, float]) -> None:
+        super().__init__(step, first, before)
+        self.step, self.first, self.before = step, first, before
+
+    def after(self, steps: int) -> Self:
+        """The same where so many steps had been taken before."""
+        return type(self)(steps + self.step, self.first, self.before)
+
+    def __str__(self) -> str:
+        means = ", ".join(f"{name}={mean:.4g}" for name, mean in self.before.items())
+        return f"at step {self.step}, in {', '.join(self.first)}" + (f" (before it {means})" if means else "")
+
+
+@final
+class GradientNotFinite(NotFinite):
+    """The gradient was not finite in too many steps in a row."""
+
+
+@final
+class WeightNotFinite(NotFinite):
+    """A weight was not finite."""
+
+
+@final
+class ValidationNotFinite(NotFinite):
+    """A mean over the validation data was not finite, while training was."""
 
 
 class Guard(NamedTuple):
@@ -95,8 +133,8 @@ def _undone(optimizer: Optimizer, when: Tensor) -> Iterator[None]:
 
 
 def check_patience(guard: Guard, optimizers: list[Optimizer]) -> None:
-    """Waits for the device and raises NotFinite where patience has ended with gradients that are not finite."""
+    """Waits for the device and raises GradientNotFinite where patience has ended with gradients that are not finite."""
     if guard.skip_norm is None:
         return
     if any(int(optimizer.param_groups[0]["skipped"]) > guard.skip_patience for optimizer in optimizers):
-        raise NotFinite(f"the gradient was not finite in more than {guard.skip_patience} steps in a row")
+        raise GradientNotFinite(f"the gradient was not finite in more than {guard.skip_patience} steps in a row")

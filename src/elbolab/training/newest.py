@@ -9,7 +9,7 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import Checkpoint
 
-from elbolab.training.guard import NotFinite
+from elbolab.training.guard import WeightNotFinite
 from elbolab.training.notice import NOTICE
 
 
@@ -91,13 +91,13 @@ class Newest(Checkpoint):
         """Replaces the file.
 
         Raises:
-            NotFinite: a weight is not finite; the file on disk stays the last good one.
+            WeightNotFinite: a weight is not finite; the file on disk stays the last good one.
             OSError: it cannot be written; so it does then.
         """
         names, weights = zip(*pl_module.named_parameters(), strict=True)
         finite = torch.stack([torch.isfinite(weight).all() for weight in weights]).tolist()
         if not all(finite):
-            raise NotFinite(f"after step {trainer.global_step}: {names[finite.index(False)]} is not finite")
+            raise WeightNotFinite(f"after step {trainer.global_step}: {names[finite.index(False)]} is not finite")
         trainer.save_checkpoint(self.path)
         self.saved_step, self.saved_time = trainer.global_step, time.monotonic()
 

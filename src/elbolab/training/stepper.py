@@ -91,12 +91,12 @@ class Stepper:
         """Steps over the batches of ``block``; the metrics' means over their data, read once at the end.
 
         Raises:
-            NotFinite: a loss is not finite; names the metrics.
+            NotFinite: a loss is not finite, or its gradient has not been for too long.
         """
         self.tally.clear()
         self.engine.run(self.take, block)
         check_patience(self.guard, self.optimizers)
-        return self.tally.means(self.world)
+        return self.tally.means(len(block), self.world)
 
     def take(self, batch: Any) -> None:
         """One step of every player; everything that it leaves behind stays on the device."""

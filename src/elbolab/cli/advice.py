@@ -1,0 +1,133 @@
+"""What can be done about a training that has left the finite numbers: it depends on what did."""
+
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from math import prod
+
+from omegaconf import DictConfig, OmegaConf
+
+from elbolab.data.splits import Arrays, Splits
+from elbolab.data.values import FAR
+from elbolab.training.guard import GradientNotFinite, LossNotFinite, NotFinite, ValidationNotFinite, WeightNotFinite
+
+CHUNKS = 100
+"""Of up to 1,024 data each: as much of a split is looked at."""
+
+EARLY = 1
+"""The step in which nothing that training does has had an effect yet."""
+
+COLLAPSED = -3.0
+"""Distortion of a dimension in nats below which a density is narrow: a Gaussian of scale 0.02 has it at its mean."""
+
+
+def advise(error: NotFinite, cfg: DictConfig, splits: Splits, seen: Mapping[str, float]) -> str:
+    """Sentences that name what to look at, and the options to set.
+
+    Args:
+        error: what left the finite numbers.
+        cfg: the configuration of the run.
+        splits: its data.
+        seen: the last means that training has logged, by name.
+    """
+    found = [*_of_data(cfg, splits.train), *_of_kind(error, cfg, splits, seen)]
+    if cfg.trainer.precision == "bf16-mixed":
+        found.append("Numbers of 16 bits are coarse: trainer.precision=32-true is not")
+    return ". ".join(found)
+
+
+def _of_data(cfg: DictConfig, train: Arrays) -> Iterator[str]:
+    """Data of a scale that no initial weights are made for."""
+    low, high = reach(train)
+    is_standardised = bool(cfg.data.get("standardise"))
+    if max(-low, high) > FAR and not is_standardised:
+        option = ": data.standardise=true" if "standardise" in cfg.data else ""
+        yield (
+            f"The data reach from {low:.4g} to {high:.4g}, and networks begin with inputs of about 1: standardise them "
+            f"(each column less its mean, by its standard deviation){option}"
+        )
+
+
+def reach(arrays: Arrays) -> tuple[float, float]:
+    """The least and the largest value that models see of a split, of as much of it as is looked at."""
+    if arrays.levels is not None or arrays.draws:
+        return 0.0, 1.0
+    ends = [(float(chunk.min()), float(chunk.max())) for chunk in islice(arrays.chunks(), CHUNKS)]
+    return min(low for low, _ in ends), max(high for _, high in ends)
+
+
+def _of_kind(error: NotFinite, cfg: DictConfig, splits: Splits, seen: Mapping[str, float]) -> Iterator[str]:
+    match error:
+        case LossNotFinite():
+            yield from _of_loss(error, cfg, splits.train, {**seen, **error.before})
+        case GradientNotFinite():
+            yield f"Lower {_rates(cfg)}; +trainer.detect_anomaly=true names the operation that the gradient fails in"
+        case WeightNotFinite():
+            skip = "" if cfg.model.skip_norm else "model.skip_norm=1000 leaves such steps out; "
+            yield (
+                "The loss was finite and its gradient was not: "
+                f"{skip}+trainer.detect_anomaly=true names the operation that it fails in"
+            )
+        case ValidationNotFinite():
+            yield _of_validation(cfg, splits)
+
+
+def _of_loss(error: LossNotFinite, cfg: DictConfig, train: Arrays, before: Mapping[str, float]) -> Iterator[str]:
+    players = _players(error, cfg)
+    distortion = before.get("distortion", 0.0) / prod(train.event)
+    others = [name for name in before if name not in error.first]
+    if players:
+        penalty = "; model.gradient_penalty=10 holds critics back" if "gradient_penalty" in cfg.model else ""
+        yield f"What went first is {' and '.join(error.first)}: lower {' and '.join(players)}{penalty}"
+    elif distortion < COLLAPSED:
+        yield (
+            f"The likelihood grows without bound (distortion {before['distortion']:.4g}): its scale falls towards 0 on "
+            "data that are constant, repeated or reproduced exactly. Choose a floor, by likelihood=gaussian_optimal or "
+            "gaussian_per_pixel, or leave constant columns out"
+        )
+    elif error.first == ("loss",) and others:
+        yield (
+            f"The loss alone is not finite, {', '.join(others)} are: look at the weights of its terms and their "
+            "schedules, and at the loss itself where it is your own"
+        )
+    elif error.step <= EARLY:
+        yield (
+            "Training has changed nothing yet: look at the data, the initial weights (net.init), the scale that the "
+            "likelihood begins with, and the loss where it is your own"
+        )
+    else:
+        yield _of_a_later_step(cfg)
+
+
+def _players(error: LossNotFinite, cfg: DictConfig) -> list[str]:
+    """The learning rates of the players beside the first, where theirs are the losses that went first."""
+    names = [name.removesuffix("_loss") for name in error.first if name.endswith("_loss")]
+    if not names or "loss" in error.first:
+        return []
+    own = [f"model.{name}_optimizer.lr" for name in names if f"{name}_optimizer" in cfg.model]
+    return own or [f"model.{key}.lr" for key in cfg.model if str(key).endswith("_optimizer")]
+
+
+def _of_a_later_step(cfg: DictConfig) -> str:
+    """What keeps steps small, but for what is set already."""
+    ways = [f"lower {_rates(cfg)}"]
+    if cfg.model.clip_norm is None:
+        ways.append("clip gradients (model.clip_norm=1)")
+    if cfg.model.skip_norm is None:
+        ways.append("leave wild steps out (model.skip_norm=1000)")
+    text = " or ".join([", ".join(ways[:-1]), ways[-1]] if len(ways) > 1 else ways)
+    return text[0].upper() + text[1:]
+
+
+def _rates(cfg: DictConfig) -> str:
+    rate = OmegaConf.select(cfg, "optimizer.lr")
+    return "the learning rate" if rate is None else f"optimizer.lr (now {rate:g})"
+
+
+def _of_validation(cfg: DictConfig, splits: Splits) -> str:
+    (low, high), (least, most) = reach(splits.train), reach(splits.val)
+    ema = "; model.ema=null leaves the weight average out" if cfg.model.ema is not None else ""
+    if not (low - (high - low) <= least and most <= high + (high - low)):
+        return (
+            f"The validation data reach from {least:.4g} to {most:.4g}, those of training from {low:.4g} to {high:.4g}"
+        )
+    return f"Training was finite: lower {_rates(cfg)}, and look for validation data unlike those of training{ema}"
