@@ -216,16 +216,27 @@ def test_labels_of_some_splits_only(tmp_path, kind):
         own(path).splits  # noqa: B018
 
 
+@pytest.mark.parametrize(
+    ("value", "what"),
+    [
+        (np.inf, "NaN or infinite values"),
+        (-np.inf, "NaN or inf"),
+        (np.nan, "NaN or inf"),
+        (-1e39, "values beyond float32"),
+    ],
+)
 @pytest.mark.parametrize("name", ["x", "val"])
-def test_nan_is_found_in_the_row_of_the_file(tmp_path, name):
+def test_numbers_that_are_none_are_found_in_the_row_of_the_file(tmp_path, name, value, what):
     x = np.zeros((2000, 2))
-    x[1500, 1], x[1700, 0] = np.nan, np.inf
+    x[1500, 1] = x[1700, 0] = value
     parts = {"x": x} if name == "x" else {"train": np.ones((NUM, 2)), "val": x, "test": np.ones((5, 2))}
-    message = (
-        rf"x.npz: NaN or infinite values in 2 of the 2000 rows of {name}, the first in row 1500 \(counted from 0\)"
-    )
+    message = rf"{what}.* in 2 of the 2000 rows of {name} in .*x.npz, the first in row 1500 \(counted from 0\)"
     with pytest.raises(ValueError, match=message):
         own(saved(tmp_path, **parts)).spec  # noqa: B018
+
+
+def test_large_numbers_are_data_of_a_run_in_float64(tmp_path, float64):
+    assert own(saved(tmp_path, x=np.array([[1.0], [1e300]] * NUM))).spec.support is Support.REAL
 
 
 @pytest.mark.parametrize(

@@ -226,7 +226,7 @@ def test_unknown_split():
         ((_real(10), _real(1), _real(0)), "the test split has 0, needs at least 1"),
         (
             (_real(10), _real(8, r3=np.nan, r6=np.inf), _real(1)),
-            "in 2 of 8 data of the val split, the first at index 3",
+            "in 2 of the 8 rows of the val split, the first in row 3",
         ),
         ((_real(10), _real(1), Arrays(np.zeros((4, 3)))), r"the test split has data of shape \(3,\), where .* \(2,\)"),
         ((_real(10), _real(1), Arrays(np.zeros((4, 2)), np.zeros(3, int))), "the test split has 4 data, but 3 labels"),

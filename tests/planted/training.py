@@ -38,7 +38,7 @@ MISTAKES = [
         OPTIMIZERS,
     ),
     Mistake("training/tally.py", "all_reduce(self.sums)", "all_reduce(self.sums[0])", TALLY),
-    Mistake("training/tally.py", "(torch.stack(finite), alpha=size)", "(torch.stack(finite))", STEPPER),
+    Mistake("training/tally.py", "self.one]), alpha=size)", "self.one]))", STEPPER),
     Mistake(
         "training/ema.py",
         "saved = [weight.detach().clone() for weight in weights]",

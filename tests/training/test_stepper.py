@@ -91,7 +91,9 @@ def test_metrics_are_means_over_data_not_over_steps(engine, skip_norm):
 def test_metrics_of_ranks_are_means_over_all_their_data(monkeypatch):
     tally = Tally(forgiving=False)
     tally.add({"cost": torch.tensor(2.0)}, size=3)
-    monkeypatch.setattr("elbolab.training.tally.all_reduce", lambda sums: sums.add_(torch.tensor([[5.0], [1.0], [1.0]])))
+    monkeypatch.setattr(
+        "elbolab.training.tally.all_reduce", lambda sums: sums.add_(torch.tensor([[5.0], [1.0], [1.0]]))
+    )
     assert tally.means(1, world=2) == {"cost": pytest.approx((2.0 * 3 + 5.0 * 1) / 4)}
 
 

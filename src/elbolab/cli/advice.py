@@ -6,8 +6,9 @@ from math import prod
 
 from omegaconf import DictConfig, OmegaConf
 
+from elbolab.batch import Spec, Support
 from elbolab.data.splits import Arrays, Splits
-from elbolab.data.values import FAR
+from elbolab.data.standardise import describe_scales
 from elbolab.training.guard import GradientNotFinite, LossNotFinite, NotFinite, ValidationNotFinite, WeightNotFinite
 
 CHUNKS = 100
@@ -20,31 +21,27 @@ COLLAPSED = -3.0
 """Distortion of a dimension in nats below which a density is narrow: a Gaussian of scale 0.02 has it at its mean."""
 
 
-def advise(error: NotFinite, cfg: DictConfig, splits: Splits, seen: Mapping[str, float]) -> str:
+def advise(error: NotFinite, cfg: DictConfig, spec: Spec, splits: Splits, seen: Mapping[str, float]) -> str:
     """Sentences that name what to look at, and the options to set.
 
     Args:
         error: what left the finite numbers.
         cfg: the configuration of the run.
-        splits: its data.
+        spec: what the model knows of its data.
+        splits: the data.
         seen: the last means that training has logged, by name.
     """
-    found = [*_of_data(cfg, splits.train), *_of_kind(error, cfg, splits, seen)]
+    found = list(_of_scales(cfg, spec, splits.train)) or list(_of_kind(error, cfg, spec, splits, seen))
     if cfg.trainer.precision == "bf16-mixed":
         found.append("Numbers of 16 bits are coarse: trainer.precision=32-true is not")
     return ". ".join(found)
 
 
-def _of_data(cfg: DictConfig, train: Arrays) -> Iterator[str]:
-    """Data of a scale that no initial weights are made for."""
-    low, high = reach(train)
-    is_standardised = bool(cfg.data.get("standardise"))
-    if max(-low, high) > FAR and not is_standardised:
+def _of_scales(cfg: DictConfig, spec: Spec, train: Arrays) -> Iterator[str]:
+    """Data of scales that no initial weights are made for."""
+    if spec.support is Support.REAL and (scales := describe_scales(train)) is not None:
         option = ": data.standardise=true" if "standardise" in cfg.data else ""
-        yield (
-            f"The data reach from {low:.4g} to {high:.4g}, and networks begin with inputs of about 1: standardise them "
-            f"(each column less its mean, by its standard deviation){option}"
-        )
+        yield f"The data are far from the scale of 1 that networks begin with, {scales}; standardise them{option}"
 
 
 def reach(arrays: Arrays) -> tuple[float, float]:
@@ -55,10 +52,10 @@ def reach(arrays: Arrays) -> tuple[float, float]:
     return min(low for low, _ in ends), max(high for _, high in ends)
 
 
-def _of_kind(error: NotFinite, cfg: DictConfig, splits: Splits, seen: Mapping[str, float]) -> Iterator[str]:
+def _of_kind(error: NotFinite, cfg: DictConfig, spec: Spec, splits: Splits, seen: Mapping[str, float]) -> Iterator[str]:
     match error:
         case LossNotFinite():
-            yield from _of_loss(error, cfg, splits.train, {**seen, **error.before})
+            yield _of_loss(error, cfg, spec, {**seen, **error.before})
         case GradientNotFinite():
             yield f"Lower {_rates(cfg)}; +trainer.detect_anomaly=true names the operation that the gradient fails in"
         case WeightNotFinite():
@@ -71,40 +68,38 @@ def _of_kind(error: NotFinite, cfg: DictConfig, splits: Splits, seen: Mapping[st
             yield _of_validation(cfg, splits)
 
 
-def _of_loss(error: LossNotFinite, cfg: DictConfig, train: Arrays, before: Mapping[str, float]) -> Iterator[str]:
+def _of_loss(error: LossNotFinite, cfg: DictConfig, spec: Spec, before: Mapping[str, float]) -> str:
     players = _players(error, cfg)
-    distortion = before.get("distortion", 0.0) / prod(train.event)
+    distortion = (before.get("distortion", 0.0) - spec.log_scale) / prod(spec.x)
     others = [name for name in before if name not in error.first]
     if players:
-        penalty = "; model.gradient_penalty=10 holds critics back" if "gradient_penalty" in cfg.model else ""
-        yield f"What went first is {' and '.join(error.first)}: lower {' and '.join(players)}{penalty}"
-    elif distortion < COLLAPSED:
-        yield (
+        penalty = "; model.gradient_penalty=10 holds a critic back" if "gradient_penalty" in cfg.model else ""
+        return f"What went first is {' and '.join(error.first)}: lower {' and '.join(players)}{penalty}"
+    if distortion < COLLAPSED:
+        return (
             f"The likelihood grows without bound (distortion {before['distortion']:.4g}): its scale falls towards 0 on "
             "data that are constant, repeated or reproduced exactly. Choose a floor, by likelihood=gaussian_optimal or "
             "gaussian_per_pixel, or leave constant columns out"
         )
-    elif error.first == ("loss",) and others:
-        yield (
+    if error.first == ("loss",) and others:
+        return (
             f"The loss alone is not finite, {', '.join(others)} are: look at the weights of its terms and their "
             "schedules, and at the loss itself where it is your own"
         )
-    elif error.step <= EARLY:
-        yield (
+    if error.step <= EARLY:
+        return (
             "Training has changed nothing yet: look at the data, the initial weights (net.init), the scale that the "
             "likelihood begins with, and the loss where it is your own"
         )
-    else:
-        yield _of_a_later_step(cfg)
+    return _of_a_later_step(cfg)
 
 
 def _players(error: LossNotFinite, cfg: DictConfig) -> list[str]:
     """The learning rates of the players beside the first, where theirs are the losses that went first."""
-    names = [name.removesuffix("_loss") for name in error.first if name.endswith("_loss")]
-    if not names or "loss" in error.first:
+    theirs = [name for name in error.first if name.endswith("_loss")]
+    if not theirs or "loss" in error.first:
         return []
-    own = [f"model.{name}_optimizer.lr" for name in names if f"{name}_optimizer" in cfg.model]
-    return own or [f"model.{key}.lr" for key in cfg.model if str(key).endswith("_optimizer")]
+    return [f"model.{key}.lr" for key in cfg.model if str(key).endswith("_optimizer")]
 
 
 def _of_a_later_step(cfg: DictConfig) -> str:

@@ -64,7 +64,7 @@ def changes_of(run: RunDir, data: DataModule) -> str | None:
     if not run.data.is_file():
         log.warning("%s keeps no fingerprint of its data: whether they have changed is not checked", run.path)
         return None
-    found = differences(json.loads(run.data.read_text())["trained_on"], data.fingerprint)
+    found = differences(json.loads(run.data.read_text(encoding="utf-8"))["trained_on"], data.fingerprint)
     return "; ".join(found) or None
 
 
@@ -72,7 +72,7 @@ def note_measured(run: RunDir, data: DataModule, splits: Iterable[str]) -> None:
     """Keeps in ``data.json`` which splits were measured on other data than the run was trained on, and on which."""
     if not run.data.is_file():
         return
-    kept = json.loads(run.data.read_text())
+    kept = json.loads(run.data.read_text(encoding="utf-8"))
     measured = kept.pop("measured_on", {}) | {split: data.fingerprint[split] for split in splits}
     others = {split: found for split, found in measured.items() if found != kept["trained_on"][split]}
     write_json(run.data, kept | ({"measured_on": others} if others else {}))

@@ -220,7 +220,7 @@ def _explain(error: NotFinite, cfg: DictConfig, run: RunDir, data: DataModule, t
     kept = f"; the last good state is {run.last}" if run.last.is_file() else ""
     logged = trainer.callback_metrics.items()
     seen = {name.removeprefix("train/"): float(value) for name, value in logged if name.startswith("train/")}
-    return f"training left the finite numbers {error}{kept}. {advise(error, cfg, data.splits, seen)}"
+    return f"training left the finite numbers {error}{kept}. {advise(error, cfg, data.spec, data.splits, seen)}"
 
 
 def write_timing(run: RunDir, trainer: L.Trainer, data: DataModule) -> None:

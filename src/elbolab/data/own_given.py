@@ -5,6 +5,8 @@ Shapes: n = data, ``*shape`` = one datum's condition.
 
 import numpy as np
 
+from elbolab.data.splits import check_finite
+
 MEND = "give one-hot vectors, floats, or grey levels 0 to 255 as uint8"
 
 
@@ -46,12 +48,7 @@ def _check_alike(arrays: dict[str, np.ndarray], where: str) -> None:
 def _check_numbers(name: str, array: np.ndarray, where: str) -> None:
     if array.dtype.kind not in "biuf" or not array.size:
         raise ValueError(f"{where}: the array {name} is empty or not of numbers: {MEND}")
-    wrong = ~np.isfinite(array).reshape(len(array), -1).all(1)
-    if wrong.any():
-        raise ValueError(
-            f"{where}: NaN or infinite values in {wrong.sum()} of the {len(wrong)} rows of {name}, the first in row "
-            f"{wrong.argmax()} (counted from 0): remove or mend them"
-        )
+    check_finite([array], f"{name} in {where}")
 
 
 def _in_one_type(arrays: list[np.ndarray], where: str) -> list[np.ndarray]:

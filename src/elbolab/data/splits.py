@@ -3,12 +3,13 @@
 Shapes: n = data, ``*event`` = one datum's shape, F = factors.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Any, NamedTuple, Self, final
 
 import numpy as np
+import torch
 
 from elbolab.batch import Shape, Spec
 
@@ -152,7 +153,8 @@ def check(splits: Splits, header: Spec, batch_size: int) -> None:
         _check_labels(name, arrays, header)
         _check_factors(name, arrays, header)
         _check_given(name, arrays, header)
-        _check_finite(name, arrays)
+        if arrays.levels is None:
+            check_finite(arrays.chunks(), f"the {name} split")
 
 
 def _check_size(name: str, num: int, least: int) -> None:
@@ -207,12 +209,29 @@ def _check_given(name: str, arrays: Arrays, spec: Spec) -> None:
         raise ValueError(f"the {name} split has {len(arrays)} data, but {len(arrays.given)} conditions")
 
 
-def _check_finite(name: str, arrays: Arrays) -> None:
-    if arrays.levels is not None:
-        return
-    wrong = np.concatenate([~np.isfinite(np.asarray(x)).reshape(len(x), -1).all(1) for x in arrays.chunks()])
-    if wrong.any():
+def check_finite(chunks: Iterable[np.ndarray], what: str) -> None:
+    """Makes sure that all data are finite numbers, also as models see them.
+
+    Args:
+        chunks: consecutive pieces of an array, data first.
+        what: the array, for messages.
+
+    Raises:
+        ValueError: some are not; names the first row.
+    """
+    largest = torch.finfo(torch.get_default_dtype()).max
+    rows = [np.abs(np.asarray(chunk)).reshape(len(chunk), -1).max(1, initial=0) for chunk in chunks]
+    most = np.concatenate(rows)
+    unknown, beyond = ~np.isfinite(most), most > largest
+    if unknown.any():
+        raise ValueError(f"NaN or infinite values in {_rows(unknown, what)}: remove or fix them")
+    if beyond.any():
         raise ValueError(
-            f"NaN or infinite values in {wrong.sum()} of {len(wrong)} data of the {name} split, the first at index "
-            f"{wrong.argmax()}: remove or mend them"
+            f"values beyond float32, whose largest is {largest:.1e}, in {_rows(beyond, what)}: remove or fix them, or "
+            "choose trainer.precision=64-true"
         )
+
+
+def _rows(wrong: np.ndarray, what: str) -> str:
+    first = f"the first in row {wrong.argmax()} (counted from 0)"
+    return f"{wrong.sum()} of the {len(wrong)} rows of {what}, {first}"

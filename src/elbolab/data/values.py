@@ -9,7 +9,7 @@ from typing import final
 import numpy as np
 
 from elbolab.batch import Support
-from elbolab.data.splits import Arrays
+from elbolab.data.splits import Arrays, check_finite
 
 KINDS = {"b": "booleans", "i": "integers", "u": "integers", "f": "floats"}
 WHITE = 255
@@ -68,7 +68,7 @@ def measure(name: str, arrays: Arrays, where: str) -> Values:
         raise ValueError(f"{where}: the array {name} is empty or not of numbers")
     chunks = list(arrays.chunks())
     if kind == "f":
-        _check_finite(name, chunks, where)
+        check_finite(chunks, f"{name} in {where}")
     low, high = min(chunk.min() for chunk in chunks), max(chunk.max() for chunk in chunks)
     whole = kind != "f" or all((chunk == np.floor(chunk)).all() for chunk in chunks)
     return Values(name, KINDS[kind], float(low), float(high), whole, pictures=len(arrays.event) == 3)
@@ -107,15 +107,6 @@ def _check_real(arrays: list[Values], where: str) -> None:
                 f"{where}: data.standardise=true is for real numbers, and {values}: leave it out, or give floats of "
                 "any size"
             )
-
-
-def _check_finite(name: str, chunks: list[np.ndarray], where: str) -> None:
-    wrong = np.concatenate([~np.isfinite(chunk).reshape(len(chunk), -1).all(1) for chunk in chunks])
-    if wrong.any():
-        raise ValueError(
-            f"{where}: NaN or infinite values in {wrong.sum()} of the {len(wrong)} rows of {name}, the first in row "
-            f"{wrong.argmax()} (counted from 0): remove or mend them"
-        )
 
 
 def _check_kinds(arrays: list[Values], where: str) -> None:

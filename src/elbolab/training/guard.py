@@ -137,4 +137,4 @@ def check_patience(guard: Guard, optimizers: list[Optimizer]) -> None:
     if guard.skip_norm is None:
         return
     if any(int(optimizer.param_groups[0]["skipped"]) > guard.skip_patience for optimizer in optimizers):
-        raise GradientNotFinite(f"the gradient was not finite in more than {guard.skip_patience} steps in a row")
+        raise GradientNotFinite(f"as the gradient was not finite in more than {guard.skip_patience} steps in a row")
