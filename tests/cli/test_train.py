@@ -132,10 +132,27 @@ def test_samples_are_written_as_arrays_and_pictures(finished, shell, tmp_path):
     assert (tmp_path / "drawn" / "samples.png").stat().st_size > 1000
 
 
+def test_what_is_drawn_can_be_said(finished, shell, tmp_path, monkeypatch):
+    import numpy as np
+
+    drawn = {}
+    monkeypatch.setattr("elbolab.cli.sample.draw_all", lambda *_, **told: drawn.update(told) or {})
+    for what, name in (("sample", "samples"), ("mean", "means")):
+        shell("sample", f"run={finished[0]}", f"what={what}", "num=3", f"out={tmp_path / what}")
+        with np.load(tmp_path / what / "samples.npz") as file:
+            assert list(file) == [name]
+        assert drawn["what"] == what
+    assert "what=foo: choose mean or sample" in shell("sample", f"run={finished[0]}", "what=foo", fails=True)
+
+
 def test_a_run_is_loaded_without_its_data(finished):
     run = elbolab.load_run(finished[0])
     assert run.sample(3, seed=1).shape == (3, 1, 8, 8)
     assert torch.equal(run.sample(3, seed=1), run.sample(3, seed=1))
+    bits = run.sample(3, seed=1, what="sample")
+    assert bits.shape == (3, 1, 8, 8)
+    assert set(bits.unique().tolist()) == {0.0, 1.0}
+    assert torch.equal(bits, run.sample(3, seed=1, what="sample"))
     x = next(iter(run.data().batches("test"))).x
     assert run.encode(x).shape == (len(x), 2)
     assert run.reconstruct(x).shape == x.shape

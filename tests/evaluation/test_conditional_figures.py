@@ -84,6 +84,12 @@ def test_a_conditional_autoencoder_transfers_styles_and_draws_nothing():
     assert "samples_by_label" not in figures
 
 
+@pytest.mark.parametrize(("what", "is_drawn"), [(None, False), ("mean", False), ("sample", True)])
+def test_samples_of_a_class_are_means_or_draws(what, is_drawn):
+    drawn = tiles(samples_by_label(labelled(), data(LABELS), seed=5, num=4, what=what), 4, 3, 6, 5)
+    assert (set(np.unique(drawn)) == {0.0, 1.0}) == is_drawn
+
+
 def test_classes_are_called_by_their_names():
     spec = LABELS._replace(classes=("ape", "cat", "dog"))
     figures = draw_all(labelled(spec=spec), [data(spec)], seed=0)

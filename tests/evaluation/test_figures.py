@@ -7,7 +7,7 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor
-from torch.distributions import Independent, Normal
+from torch.distributions import Distribution, Independent, Normal
 
 from elbolab.batch import Batch, Spec, Support
 from elbolab.densities.base import Densities
@@ -19,6 +19,7 @@ from elbolab.evaluation.figures.drawing import draw_all, gather, sample_arrays, 
 from elbolab.evaluation.figures.generative import ends_of, importance_of, manifold, samples, traversals
 from elbolab.evaluation.figures.latent import NEIGHBOURS, kl_bars, latent_space
 from elbolab.evaluation.figures.looks import Images, Points, Vectors, blank, look_of
+from elbolab.evaluation.outputs import output_of
 from elbolab.nets.mlp import MLP
 
 NET = partial(MLP, hidden=[], activation="Tanh", init="glorot")
@@ -300,6 +301,35 @@ def test_sample_arrays_have_the_shape_of_the_data(name, wrap):
     assert set(np.unique(arrays["samples"])) == {0.0, 1.0}
     again = sample_arrays(model, data(model.spec), num=70, seed=SEED)
     assert again["samples"].shape == arrays["samples"].shape
+
+
+@pytest.mark.parametrize("what", ["mean", "sample"])
+def test_pictures_of_samples_show_what_is_asked_for(what):
+    """Of bits: draws are black or white, means are grey."""
+    model = build(SPECS["conditional"])
+    figure = samples({"": model}, gather(data(model.spec), 30), seed=SEED, what=what)
+    assert (len(np.unique(figure.axes[0].images[0].get_array())) > 3) == (what == "mean")
+
+
+def test_arrays_of_one_kind_alone():
+    model = build(SPECS["grey"])
+    both = sample_arrays(model, data(model.spec), num=5, seed=SEED)
+    for what, name in (("mean", "means"), ("sample", "samples")):
+        arrays = sample_arrays(model, data(model.spec), num=5, seed=SEED, what=what)
+        np.testing.assert_array_equal(arrays.pop(name), both[name])
+        assert arrays == {}
+
+
+class Nowhere(Distribution):
+    """Has neither a mean nor draws."""
+
+    arg_constraints = {}
+
+
+@pytest.mark.parametrize(("what", "other"), [("mean", "sample"), ("sample", "mean")])
+def test_a_likelihood_that_has_none_says_so(what, other):
+    with pytest.raises(ValueError, match=f"what={what}: Nowhere .*choose what={other}"):
+        output_of(what)(Nowhere())
 
 
 def test_files_replace_each_other_whole(tmp_path):

@@ -19,6 +19,7 @@ from elbolab.cli.stages import blanks, kept
 from elbolab.common.rng import isolated_rng, seed_of
 from elbolab.data.module import DataModule
 from elbolab.densities.base import Densities
+from elbolab.evaluation.outputs import output_of
 
 Values = Tensor | NDArray
 """Data or conditions as a notebook has them; they are cast to the dtype of the weights and moved to their device."""
@@ -53,14 +54,22 @@ class Run:
         return self.densities.encode(*self._rows(x, given))
 
     @torch.no_grad()
-    def sample(self, num: int, *given: Values, seed: int | None = None) -> Tensor:
-        """Means p(x | z, c) at draws from the prior: (num, *event), or (num, B, *event) with conditions (B, *shape).
+    def sample(self, num: int, *given: Values, seed: int | None = None, what: str = "mean") -> Tensor:
+        """Data at draws from the prior: (num, *event), or (num, B, *event) with conditions (B, *shape).
+
+        Args:
+            num: draws.
+            given: conditions.
+            seed: of the draws; None: of the generator as it is.
+            what: ``mean`` for the mean of p(x | z, c), ``sample`` for a draw of x itself.
 
         Raises:
+            ValueError: another ``what``, or a likelihood without it.
             Undefined: the model has no prior.
         """
+        show = output_of(what)
         with isolated_rng(self.device, None if seed is None else seed_of("samples", seed)):
-            return self.spec.restore(self.densities.generate(num, *self._conditions(given)).mean)
+            return self.spec.restore(show(self.densities.generate(num, *self._conditions(given))))
 
     @torch.no_grad()
     def reconstruct(self, x: Values, *given: Values) -> Tensor:

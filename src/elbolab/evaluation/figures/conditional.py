@@ -16,20 +16,30 @@ from elbolab.densities.terms import Sampled, Undefined
 from elbolab.evaluation.figures.classes import label_vectors
 from elbolab.evaluation.figures.generative import paths
 from elbolab.evaluation.figures.looks import Points, look_of, whole
+from elbolab.evaluation.outputs import output_of
 from elbolab.evaluation.seeded import evaluating
 
 
-def samples_by_label(densities: Densities, batch: Batch, *, seed: int, num: int = 10) -> Figure:
+def samples_by_label(
+    densities: Densities, batch: Batch, *, seed: int, num: int = 10, what: str | None = None
+) -> Figure:
     """Means of p(x | z, c) with a column for each class c; the noise of z ~ p(z | c) is one for all of a row.
+
+    Args:
+        densities: the model.
+        batch: data.
+        seed: of the noise.
+        num: rows.
+        what: ``sample`` shows draws of p(x | z, c) instead.
 
     Raises:
         Undefined: the conditions are no labels, the model has no prior, or a datum is a point of the plane.
     """
     classes, num = classes_of(densities, batch), num if prod(densities.latent_shape) else 1
-    columns = []
+    columns, show = [], output_of(what or "mean")
     for c in classes:
         with evaluating(densities, "samples by label", seed):
-            columns.append(densities.generate(num, c[None]).mean[:, 0].cpu())
+            columns.append(show(densities.generate(num, c[None]))[:, 0].cpu())
     title = f"a class a column, {densities.spec.class_list}; rows share the noise of z ~ p(z | c)"
     return paths(batch, densities, torch.stack(columns, 1), [], title)
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from torch import Tensor
 
 from elbolab.batch import Batch
 from elbolab.densities.base import Densities
@@ -32,6 +31,7 @@ from elbolab.evaluation.figures.kl_map import KL_TABLE, kl_map
 from elbolab.evaluation.figures.latent import kl_bars, latent_space
 from elbolab.evaluation.figures.semi import analogies, class_manifolds
 from elbolab.evaluation.likelihood import in_groups
+from elbolab.evaluation.outputs import OUTPUTS
 from elbolab.evaluation.seeded import evaluating
 
 NUM_DATA = 500
@@ -47,6 +47,7 @@ def draw_all(
     *,
     seed: int,
     label: str | int | None = None,
+    what: str | None = None,
 ) -> dict[str, Figure]:
     """Every figure that exists for this model, by name.
 
@@ -56,13 +57,14 @@ def draw_all(
         metrics: the run's `metrics.csv`, with `kl_per_dim.csv` beside it; None without curves.
         seed: of every draw.
         label: name of the class of all samples, None for those of the data in turn.
+        what: what samples show, as that of `samples`.
 
     Raises:
         ValueError: as `sample_arrays`.
     """
     batch = gather(batches, NUM_DATA)
     drawings: dict[str, Callable[[], Figure]] = {
-        "samples": partial(samples, {"": densities}, under(label, densities, batch), seed=seed, label=label),
+        "samples": partial(samples, {"": densities}, under(label, densities, batch), seed=seed, label=label, what=what),
         "reconstructions": partial(reconstructions, densities, batch, seed=seed),
         "restorations": partial(restorations, densities, batch, seed=seed),
         "edits": partial(edits, densities, batch, seed=seed),
@@ -74,7 +76,7 @@ def draw_all(
         "manifold": partial(manifold, densities, batch, seed=seed),
         "class_manifolds": partial(class_manifolds, densities, batch, seed=seed),
         "analogies": partial(analogies, densities, batch, seed=seed),
-        "samples_by_label": partial(samples_by_label, densities, batch, seed=seed),
+        "samples_by_label": partial(samples_by_label, densities, batch, seed=seed, what=what),
         "style_transfer": partial(style_transfer, densities, batch, seed=seed),
         "completions": partial(completions, densities, batch, seed=seed),
         "kl_per_dim": partial(kl_bars, densities, [batch], seed=seed),
@@ -122,20 +124,28 @@ def _write(figure: Figure, path: Path, dpi: int) -> Path:
 
 
 def sample_arrays(
-    densities: Densities, batches: Iterable[Batch], *, num: int, seed: int, label: str | int | None = None
+    densities: Densities,
+    batches: Iterable[Batch],
+    *,
+    num: int,
+    seed: int,
+    label: str | int | None = None,
+    what: str | None = None,
 ) -> dict[str, NDArray]:
     """``samples`` and ``means`` of p(x | z, c) at the same ``num`` latent draws, (num, *event), in the data's units.
 
     A model without a prior decodes draws from a Gaussian fitted to its codes of the data. Conditions are those of the
-    data in turn; with a ``label``, all draws are of that class.
+    data in turn; with a ``label``, all draws are of that class. With ``what``, samples or means alone.
 
     Raises:
-        ValueError: a label, and the model draws by no class, or there is no such class.
+        ValueError: a label, and the model draws by no class, or there is no such class; a likelihood without draws, or
+            without a mean.
     """
+    shown = {f"{name}s": output for name, output in OUTPUTS.items() if what in (None, name)}
     batch = under(label, densities, gather(batches, NUM_DATA))
     with evaluating(densities, "samples", seed):
         p, _ = generate(densities, batch, num, label)
-        arrays: dict[str, Tensor] = {"samples": p.sample(), "means": p.mean}
+        arrays = {name: show(p) for name, show in shown.items()}
         shape = torch.Size((num, *densities.spec.x))
         restore = densities.spec.restore
         return {name: restore(values.reshape(shape)).cpu().numpy() for name, values in arrays.items()}

@@ -18,21 +18,39 @@ from elbolab.densities.base import Densities, Styled
 from elbolab.densities.terms import Latent, Sampled, Undefined
 from elbolab.evaluation.figures.classes import every_class
 from elbolab.evaluation.figures.looks import Points, blank, look_of, whole
+from elbolab.evaluation.outputs import output_of
 from elbolab.evaluation.seeded import evaluating
 
 STEPS = 11
 """Points of a walk."""
 
 
-def samples(models: Mapping[str, Densities], batch: Batch, *, seed: int, label: str | int | None = None) -> Figure:
-    """What each model makes of draws from its latent space, side by side: means, or draws where data are points.
+def samples(
+    models: Mapping[str, Densities],
+    batch: Batch,
+    *,
+    seed: int,
+    label: str | int | None = None,
+    what: str | None = None,
+) -> Figure:
+    """What each model makes of draws from its latent space, side by side.
 
-    A model without a prior decodes draws from a Gaussian fitted to its codes, and its title says so. ``label`` as that
-    of `generate`.
+    A model without a prior decodes draws from a Gaussian fitted to its codes, and its title says so.
+
+    Args:
+        models: by name.
+        batch: data.
+        seed: of the draws.
+        label: as that of `generate`.
+        what: ``mean`` or ``sample`` of p(x | z); None: means, or draws where data are points.
+
+    Raises:
+        ValueError: a likelihood has none.
     """
     spec = next(iter(models.values())).spec
     look = look_of(spec, batch.x.cpu())
     data = whole(spec, batch.x, batch.given)
+    show = output_of(what or ("sample" if isinstance(look, Points) else "mean"))
     given = in_turn(batch, look.num_samples)
     side = ceil(look.num_samples**0.5)
     width, height = look.size(side, side)
@@ -40,8 +58,7 @@ def samples(models: Mapping[str, Densities], batch: Batch, *, seed: int, label: 
     for axes, (name, densities) in zip(figure.subplots(1, len(models), squeeze=False)[0], models.items(), strict=True):
         with evaluating(densities, "samples", seed):
             p, source = generate(densities, batch, look.num_samples, label)
-            drawn = p.sample() if isinstance(look, Points) else p.mean
-        drawn = drawn.reshape(-1, *densities.spec.x)
+            drawn = show(p).reshape(-1, *densities.spec.x)
         look.samples(axes, whole(spec, drawn, given), data[: look.num_samples])
         axes.set_title(f"{name}: {source}" if name else source, fontsize=9)
     return figure

@@ -1,0 +1,47 @@
+"""What is shown of p(x | z): its mean, or a draw."""
+
+from collections.abc import Callable, Mapping
+
+from torch import Tensor
+from torch.distributions import Distribution
+
+
+def mean_of(p: Distribution) -> Tensor:
+    """The mean, (*batch, *event).
+
+    Raises:
+        ValueError: ``p`` has none.
+    """
+    try:
+        return p.mean
+    except NotImplementedError as error:
+        raise ValueError(f"what=mean: {type(p).__name__} has no mean; choose what=sample") from error
+
+
+def draw_of(p: Distribution) -> Tensor:
+    """A draw, (*batch, *event).
+
+    Raises:
+        ValueError: ``p`` cannot be drawn from.
+    """
+    try:
+        return p.sample()
+    except NotImplementedError as error:
+        raise ValueError(f"what=sample: {type(p).__name__} cannot be drawn from; choose what=mean") from error
+
+
+Output = Callable[[Distribution], Tensor]
+
+OUTPUTS: Mapping[str, Output] = {"mean": mean_of, "sample": draw_of}
+"""The values of ``what``."""
+
+
+def output_of(what: str) -> Output:
+    """What ``what`` shows.
+
+    Raises:
+        ValueError: it is no such word.
+    """
+    if what not in OUTPUTS:
+        raise ValueError(f"what={what}: choose {' or '.join(OUTPUTS)}")
+    return OUTPUTS[what]
