@@ -116,6 +116,14 @@ def test_one_sample_always_carries_its_estimate_so_nothing_is_said_of_it(vae):
     assert not report["test"].keys() & {"ess", "degenerate"}
 
 
+@pytest.mark.parametrize(("num_samples", "says"), [(2, False), (3, False), (9, False), (10, True)])
+def test_few_samples_have_few_that_count_whatever_the_weights(vae, num_samples, says):
+    """Of two samples the effective size is always below 2: it was called degenerate."""
+    report = evaluate(vae, Source(), **OPTIONS | {"num_samples": num_samples})["test"]
+    assert "ess" in report
+    assert ("degenerate" in report) == says
+
+
 def test_data_of_one_class_are_measured_without_probes(vae):
     source = Source()
     source.splits = {

@@ -283,12 +283,12 @@ def test_a_model_without_weights_has_no_nll():
 
 def test_quantities_name_their_units_and_samples():
     densities, batches, exact = linear_gaussian()
-    quantities = likelihood_quantities(densities, batches, num_samples=4, seed=6)
+    quantities = likelihood_quantities(densities, batches, num_samples=12, seed=6)
     nll = quantities["nll"]
-    assert (nll.n, nll.k, nll.seed, nll.dtype, nll.unit) == (12, 4, 6, "float64", "nats")
+    assert (nll.n, nll.k, nll.seed, nll.dtype, nll.unit) == (12, 12, 6, "float64", "nats")
     assert nll.value == pytest.approx(-exact.mean().item(), abs=1e-9)
     assert nll.stderr == pytest.approx(exact.std().item() / 12**0.5, abs=1e-9)
-    assert quantities["ess"].value == pytest.approx(4)
+    assert quantities["ess"].value == pytest.approx(12)
     assert quantities["degenerate"].value == 0
     assert "bits_per_dim" not in quantities
 

@@ -30,6 +30,9 @@ GROUP = 256
 LIVE = 4
 """Tensors of a network's largest size that a density holds at once: logits and the temporaries of their log_prob."""
 
+ENOUGH = 10
+"""Fewest samples a datum of which an effective sample size below 2 says something of the weights: of 2 it always is."""
+
 LEAST = 64
 """Fewest pairs in a chunk of default size: with fewer, a matrix product spends its time reading weights."""
 
@@ -193,7 +196,7 @@ def likelihood_quantities(
     its ``k`` is the number of all of them.
 
     ``degenerate`` is the fraction of data whose effective sample size is below 2: one sample carries their estimate.
-    One sample always does, so where there is one neither it nor ess is there.
+    Of few samples one nearly always does, so it is absent below `ENOUGH` of them, and ess is where there is one.
     """
     try:
         parts = bound(densities, batches, seed=seed)
@@ -209,8 +212,9 @@ def likelihood_quantities(
     of_what = "conditional_" if densities.spec.given else ""
     quantities[f"{of_what}nll"] = mean_of(-marginal.log_px, k=k, seed=seed)
     if k > 1:
-        degenerate = (marginal.ess < 2).to(marginal.ess.dtype)
         quantities["ess"] = mean_of(marginal.ess, k=k, seed=seed, unit="samples")
+    if k >= ENOUGH:
+        degenerate = (marginal.ess < 2).to(marginal.ess.dtype)
         quantities["degenerate"] = mean_of(degenerate, k=k, seed=seed, unit="fraction")
     if _is_discrete(densities, batches):
         per_dim = prod(densities.spec.x) * log(2)

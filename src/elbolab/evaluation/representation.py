@@ -60,6 +60,9 @@ class Protocol(NamedTuple):
 
 PROTOCOL = Protocol()
 
+ORDERED = "score, factors as ordered numbers"
+"""Unit of SAP by `r_squared`: in the literature two scores that do not compare share its name."""
+
 
 def representation_quantities(
     densities: Densities,
@@ -172,7 +175,8 @@ def disentanglement_quantities(test: Codes, *, seed: int, protocol: Protocol = P
         return {}
     z, factors = test.z.double().numpy(), test.factors.numpy()
     scores = _scores(z, factors, seed, protocol) | (_votes(z, factors, seed, protocol) if num_varying > 1 else {})
-    return {name: _number(value, test.z, seed, "score") for name, value in scores.items()}
+    units = {"sap": ORDERED} if protocol.score is r_squared else {}
+    return {name: _number(value, test.z, seed, units.get(name, "score")) for name, value in scores.items()}
 
 
 def is_image(spec: Spec) -> bool:

@@ -46,6 +46,14 @@ def test_svm_accuracy_is_of_the_test_part(rng):
     assert svm_accuracy(Split(2.0 * v - 1, v, 2.0 * v - 1, 1 - v)).item() == 0.0
 
 
+def test_a_factor_without_an_order_is_found_by_an_svm_and_not_by_r_squared(rng):
+    """A code that tells three classes apart, in another order than that of their numbers."""
+    v = rng.integers(3, size=(900, 1))
+    codes = np.hstack([np.array([0.0, 2.0, 1.0])[v], rng.normal(size=(900, 1))])
+    assert sap(codes, v, seed=0) < 0.4
+    assert sap(codes, v, seed=0, score=svm_accuracy) > 0.5
+
+
 def test_the_predictor_can_be_chosen(rng):
     v = rng.integers(2, size=(400, 2))
     assert sap(2.0 * v - 1, v, seed=0, score=svm_accuracy) == pytest.approx(0.5, abs=0.12)

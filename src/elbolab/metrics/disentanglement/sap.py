@@ -36,8 +36,10 @@ def sap(
         seed: of the split.
         num_train: data the predictors are fitted to, at most.
         num_test: data they are scored on, at most.
-        score: `r_squared` by default: the paper's score of ordered factors, at which a perfect code has 1. Published
-            tables of Locatello et al. 2019 use `svm_accuracy`.
+        score: `r_squared` by default, for every factor: the paper's score of ordered factors, at which a perfect code
+            has 1. It takes the values of a factor as numbers, so that a factor without an order (dSprites' shape) or
+            with a cyclic one (its orientation) is only found by a code that puts its values in the order of their
+            numbers; the paper classifies categories. Published tables of Locatello et al. 2019 use `svm_accuracy`.
 
     Returns:
         A number in [0, 1].
