@@ -3,7 +3,7 @@
 Shapes: B = data in a batch, ``*event`` = one datum's shape, C = classes, F = factors.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from math import log, prod
 from typing import NamedTuple, NoReturn, Self
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 Shape = tuple[int, ...]
 MOST_NAMES = 10
-"""Names of classes that a line lists."""
+"""Names that a line lists."""
 Net = Callable[[tuple[Shape, ...], Shape], nn.Module]
 """A recipe for a network: (shapes of its inputs, shape of its output) -> module; every YAML of ``conf/net`` is one."""
 
@@ -63,6 +63,7 @@ class Spec(NamedTuple):
         canvas: the image that a datum and its condition are parts of; None where a datum is whole.
         given_is_label: whether the one condition is the class label as a one-hot vector.
         scaling: how real-valued data were standardised; None where models see the numbers that the user gave.
+        columns: names of the elements of a datum that is a row of a table, else none.
     """
 
     x: Shape
@@ -74,6 +75,7 @@ class Spec(NamedTuple):
     canvas: Canvas | None = None
     given_is_label: bool = False
     scaling: Scaling | None = None
+    columns: tuple[str, ...] = ()
 
     @property
     def log_scale(self) -> float:
@@ -117,7 +119,7 @@ class Spec(NamedTuple):
         num = len(self.classes)
         if num > 1 and self.classes == numbered(num):
             return f"0 to {num - 1}"
-        return ", ".join(self.classes[:MOST_NAMES]) + (f", ... ({num} in all)" if num > MOST_NAMES else "")
+        return shorten(self.classes)
 
     def class_index(self, label: str | int) -> int:
         """Index of the class whose name is ``label``; a YAML's ``true`` is the class True, or true.
@@ -141,6 +143,7 @@ class Spec(NamedTuple):
         """The inverse of `to_json`."""
         given = tuple(tuple(shape) for shape in values["given"])
         tuples = {"x": tuple(values["x"]), "given": given, "factors": tuple(values["factors"])}
+        tuples["columns"] = tuple(values.get("columns", ()))  # specs of before there were tables have none
         canvas = values.get("canvas")  # specs of before there were conditional parts have none
         parts = None if canvas is None else Canvas(tuple(canvas["image"]), canvas["quadrants"])
         scaling = values.get("scaling")
@@ -157,6 +160,11 @@ class Spec(NamedTuple):
 def numbered(num: int) -> tuple[str, ...]:
     """Names of classes that are called by their numbers, from 0."""
     return tuple(map(str, range(num)))
+
+
+def shorten(names: Sequence[str]) -> str:
+    """At most ten names for people."""
+    return ", ".join(names[:MOST_NAMES]) + (f", ... ({len(names)} in all)" if len(names) > MOST_NAMES else "")
 
 
 class Batch(NamedTuple):

@@ -7,7 +7,6 @@ import pytest
 
 from elbolab.batch import Support
 from elbolab.data.arrays import OwnArrays
-from elbolab.data.own_files import read_named
 
 NUM = 60
 RNG = np.random.default_rng(0)
@@ -41,7 +40,6 @@ def everything(data: OwnArrays) -> np.ndarray:
         ((5, 6, 1), (1, 5, 6)),
         ((3, 5, 6), (3, 5, 6)),
         ((4, 5, 6), (4, 5, 6)),
-        ((3, 8, 3), (3, 8, 3)),
     ],
 )
 @pytest.mark.parametrize("suffix", ["npz", "npy"])
@@ -122,7 +120,7 @@ def test_splits_of_one_scale_need_not_have_the_same_extremes(tmp_path):
     assert binary.arrays("test").x.dtype == np.uint8
 
 
-@pytest.mark.parametrize("x", [GREY, GREY // 16, pixels(3, 3, 3), GREY.reshape(NUM, -1)])
+@pytest.mark.parametrize("x", [GREY, GREY // 16, pixels(3, 5, 5), GREY.reshape(NUM, -1)])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_pixels_as_floats_are_no_real_numbers(tmp_path, x, dtype):
     with pytest.raises(ValueError, match=PIXELS):
@@ -190,14 +188,8 @@ def test_grey_levels_may_be_made_binary(tmp_path, binarize, agrees):
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"images": pixels(4)}, "has the arrays images: name the data x, or train, val and test"),
-        ({"train": pixels(4)}, "has the arrays train: name the data x"),
-        ({"x": np.zeros(5)}, r"has an array of shape \(5,\): vectors are \(n, D\)"),
-        ({"x": np.zeros((5, 6, 7, 8))}, r"has an array of shape \(5, 6, 7, 8\)"),
         ({"x": np.full((9, 2), 256)}, "integers from 256 to 256, which are no grey levels; give 0 to 255, or floats"),
         ({"x": np.full((9, 2), -1)}, "integers from -1 to -1"),
-        ({"x": np.zeros((0, 2))}, "the array x is empty or not of numbers"),
-        ({"x": np.full((9, 2), "a")}, "the array x is empty or not of numbers"),
         ({"x": pixels(4), "y": np.zeros(9, int)}, "60 data, but 9 y"),
         ({"x": pixels(4)[:8]}, "too few data: the train split has 6, needs at least 10"),
         ({"x": pixels(4)[:4]}, "too few data: the train split"),
@@ -212,7 +204,9 @@ def test_arrays_that_are_no_data(tmp_path, arrays, message):
 def test_labels_of_some_splits_only(tmp_path, kind):
     labels = {f"{kind}_train": np.ones((NUM, 2) if kind == "factors" else NUM, int)}
     path = saved(tmp_path, train=pixels(4), val=pixels(4), test=pixels(4), **labels)
-    with pytest.raises(ValueError, match="the val split has no (labels|factors), where the train split has"):
+    with pytest.raises(
+        ValueError, match=f"there is {kind}_train, but no {kind}_val: give (labels|factors) to all splits"
+    ):
         own(path).splits  # noqa: B018
 
 
@@ -243,7 +237,6 @@ def test_large_numbers_are_data_of_a_run_in_float64(tmp_path, float64):
     ("name", "content", "message"),
     [
         ("absent.npz", None, "there is no such file or folder"),
-        ("x.csv", b"1,2", "give an .npz or .npy file, or a folder of pictures"),
         (
             "x.npz",
             b"PK not",
@@ -301,11 +294,17 @@ def test_a_path_may_look_like_a_number():
 def test_a_file_that_is_none_is_named(tmp_path, name):
     (tmp_path / name).write_text("no arrays")
     with pytest.raises(ValueError, match=f"{name} cannot be read"):
-        read_named(tmp_path / name)
+        own(tmp_path / name).spec  # noqa: B018
 
 
-@pytest.mark.parametrize("name", ["x.npz", "x.npy"])
-def test_arrays_of_objects_say_what_to_write(tmp_path, name):
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("x.npz", r"x.npz: the array arr_0 cannot be read \(.*\): save numbers, or text by arr_0.astype\(str\)"),
+        ("x.npy", r"x.npy cannot be read .*\(.*\): write arrays of numbers"),
+    ],
+)
+def test_arrays_of_objects_say_what_to_write(tmp_path, name, message):
     (np.savez if name == "x.npz" else np.save)(tmp_path / name, np.array([None, "a"]))
-    with pytest.raises(ValueError, match=rf"{name} cannot be read .*\(.*\): write arrays of numbers"):
-        read_named(tmp_path / name)
+    with pytest.raises(ValueError, match=message):
+        own(tmp_path / name).spec  # noqa: B018

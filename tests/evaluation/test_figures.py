@@ -29,6 +29,7 @@ SPECS = {
     "grey": Spec((1, 6, 5), Support.BINARY, 2),
     "colour": Spec((3, 6, 5), Support.UNIT),
     "many channels": Spec((2, 3, 3), Support.REAL),
+    "volumes": Spec((2, 4, 3, 3), Support.REAL),
     "points": Spec((2,), Support.REAL),
     "vectors": Spec((7,), Support.REAL),
     "conditional": Spec((1, 6, 5), Support.BINARY, 2, given=((3,),)),
@@ -272,7 +273,15 @@ def test_kl_bars_fall_and_sum_to_the_rate():
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"), [("grey", Images), ("colour", Images), ("many channels", Vectors), ("points", Points)]
+    ("name", "kind"),
+    [
+        ("grey", Images),
+        ("colour", Images),
+        ("many channels", Images),
+        ("volumes", Images),
+        ("vectors", Vectors),
+        ("points", Points),
+    ],
 )
 def test_data_are_drawn_by_their_shape(name, kind):
     assert isinstance(look_of(SPECS[name], torch.rand(5, *SPECS[name].x)), kind)
@@ -283,6 +292,18 @@ def test_images_of_real_numbers_are_scaled_by_the_data():
     axes = blank(1, 1).subplots()
     look.paths(axes, torch.tensor([-2.0, 2.0, 6.0, 9.0]).view(1, 1, 1, 2, 2), [])
     np.testing.assert_allclose(axes.images[0].get_array()[..., 0], [[0, 0.5], [1, 1]])
+
+
+def test_volumes_are_drawn_by_their_middle_slice_and_channels_without_colours_by_their_mean():
+    x, axes = torch.rand(1, 1, 2, 5, 3, 4), blank(1, 1).subplots()
+    Images((0.0, 1.0)).paths(axes, x, [])
+    np.testing.assert_allclose(axes.images[0].get_array()[..., 0], x[0, 0, :, 2].mean(0), atol=1e-6)
+
+
+def test_points_of_a_table_have_the_names_of_its_columns():
+    axes = blank(1, 1).subplots()
+    look_of(Spec((2,), Support.REAL, columns=("age", "income")), torch.rand(5, 2)).paths(axes, torch.rand(1, 3, 2), [])
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("age", "income")
 
 
 def test_tiles_are_in_reading_order():

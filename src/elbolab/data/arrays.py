@@ -4,7 +4,8 @@ Shapes: n = data, F = factors.
 """
 
 import logging
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, final
@@ -16,23 +17,20 @@ from elbolab.batch import Spec, Support
 from elbolab.data import seeded
 from elbolab.data.binarize import binarized, binarized_spec, check_binarize
 from elbolab.data.module import DataModule
-from elbolab.data.options import check_number, check_whole
-from elbolab.data.own_files import read_named
-from elbolab.data.own_given import store_conditions
-from elbolab.data.own_labels import is_one_hot, number_factors, number_labels
+from elbolab.data.options import check_names, check_number, check_whole
+from elbolab.data.own_contents import Contents, read_contents
+from elbolab.data.own_shapes import check_channels
+from elbolab.data.own_tables import Columns
 from elbolab.data.splits import Arrays, Splits
 from elbolab.data.standardise import choose_scaling, standardise_splits
 from elbolab.data.values import measure, support_of
 
-NAMES = ("train", "val", "test")
-CHANNELS = (1, 3, 4)
 INSTEAD = {
     Support.BINARY: "these are binary already: leave data.binarize out",
     Support.UNIT: "these are floats from 0 to 1: give numpy.rint(255 * x) as uint8, or leave data.binarize out",
     Support.REAL: "these are real numbers: leave data.binarize out",
 }
 """Why data are not binarised, and what to do."""
-say = rank_zero_only(logging.getLogger(__name__).info)
 warn = rank_zero_only(logging.getLogger(__name__).warning)
 
 
@@ -65,6 +63,11 @@ class OwnArrays(DataModule):
         binarize_seed: seed of data that are binarised once.
         standardise: subtract from each column of real-valued vectors (each channel of images) the mean of the training
             data, and divide by their standard deviation; the spec keeps both. Nats stay in the units of the file.
+        channels: where images have their channels, ``first``, ``last``, or ``auto`` to tell by the sizes of the axes.
+        labels: of a table, the column of class labels; ``none`` where a column that is called so is data.
+        factors: of a table, columns of ground-truth factors.
+        conditions: of a table, columns of conditions for ``given=own``, numbers as they are, text as one-hot vectors.
+        ignore: arrays of a file, or columns of a table, that are left out.
         base: arguments of `DataModule`.
 
     Raises:
@@ -80,10 +83,18 @@ class OwnArrays(DataModule):
         binarize: str = "none",
         binarize_seed: int = 777,
         standardise: bool = False,
+        channels: str = "auto",
+        labels: str | None = None,
+        factors: Sequence[str] | None = None,
+        conditions: Sequence[str] | None = None,
+        ignore: Sequence[str] | None = None,
         **base: Any,
     ) -> None:
         super().__init__(**base)
         check_binarize(binarize)
+        check_channels(channels)
+        if conditions and base.get("given") != "own":
+            raise ValueError(f"data.conditions={list(conditions)} without effect: set data.given=own too")
         check_whole(0, split_seed=split_seed, binarize_seed=binarize_seed)
         check_number(0, 1, val_fraction=val_fraction, test_fraction=test_fraction)
         if min(val_fraction, test_fraction) == 0 or val_fraction + test_fraction >= 1:
@@ -98,6 +109,13 @@ class OwnArrays(DataModule):
         self.binarize = binarize
         self.binarize_seed = binarize_seed
         self.standardise = standardise
+        self.channels = channels
+        self.columns = Columns(
+            None if labels is None else str(labels),
+            check_names("factors", factors),
+            check_names("conditions", conditions),
+            check_names("ignore", ignore),
+        )
 
     def header(self) -> Spec:
         """Shape, support and levels as the values show them; this reads the file once."""
@@ -105,14 +123,14 @@ class OwnArrays(DataModule):
         support, levels = self._range
         given = () if first.given is None else (first.given.shape[1:],)
         spec = Spec(first.event, support, levels, given, self._contents.classes, self._contents.factors)
+        spec = spec._replace(columns=self._contents.columns)
         if self.binarize != "none" and levels != 256:
             raise ValueError(
                 f"data.binarize={self.binarize}: only integers from 0 to 255 are binarised, {INSTEAD[support]}"
             )
         if self.standardise:
-            spec = spec._replace(
-                scaling=choose_scaling(self._unscaled.train.select(slice(self.train_limit)), f"data.path={self.path}")
-            )
+            train = self._unscaled.train.select(slice(self.train_limit))
+            spec = spec._replace(scaling=choose_scaling(train, f"data.path={self.path}", spec.columns))
         return binarized_spec(self.binarize, spec)
 
     def load(self) -> Splits:
@@ -125,24 +143,27 @@ class OwnArrays(DataModule):
     def _unscaled(self) -> Splits:
         """The splits in the units of the file."""
         _, levels = self._range
-        return self._split({name: _stored(arrays, levels) for name, arrays in self._contents.arrays.items()})
+        return self._split({split: _stored(arrays, levels) for split, arrays in self._contents.arrays.items()})
 
     @cached_property
-    def _contents(self) -> "Contents":
-        return read_contents(self.path)
+    def _contents(self) -> Contents:
+        return read_contents(self.path, self.columns, self.channels)
 
     @cached_property
     def _range(self) -> tuple[Support, int | None]:
         """Support and levels. Looks at every value before the data are split, so that messages name the file's rows."""
         where = f"data.path={self.path}"
-        values = [measure(name, arrays, where) for name, arrays in self._contents.arrays.items()]
+        names = self._contents.names
+        values = [
+            measure(names[split], arrays, where, self.standardise) for split, arrays in self._contents.arrays.items()
+        ]
         return support_of(values, where, standardise=self.standardise)
 
     def _split(self, raw: dict[str, Arrays]) -> Splits:
-        if "x" in raw:
-            num = len(raw["x"])
+        if "" in raw:
+            num = len(raw[""])
             val_size, test_size = round(num * self.val_fraction), round(num * self.test_fraction)
-            return seeded.split(raw["x"], val_size, test_size, self.split_seed)
+            return seeded.split(raw[""], val_size, test_size, self.split_seed)
         if "test" not in raw:  # cut from train rather than refused: validation data have been chosen on, test data not
             test_size = round(len(raw["train"]) * self.test_fraction)
             train, _, test = seeded.split(raw["train"], 0, test_size, self.split_seed)
@@ -153,85 +174,6 @@ class OwnArrays(DataModule):
         val_size = round(len(raw["train"]) * self.val_fraction)
         train, val, _ = seeded.split(raw["train"], val_size, 0, self.split_seed)
         return Splits(train, val, raw["test"])
-
-
-@final
-@dataclass(frozen=True)
-class Contents:
-    """What a user's file holds.
-
-    Attributes:
-        arrays: the data by their names in the file, ``x``, or ``train``, ``val`` and ``test``.
-        classes: names of the classes, none without labels.
-        factors: sizes of the ground-truth factors, none without factors.
-    """
-
-    arrays: dict[str, Arrays]
-    classes: tuple[str, ...] = ()
-    factors: tuple[int, ...] = ()
-
-
-def read_contents(path: Path) -> Contents:
-    """Data with the labels, factors and conditions that belong to them.
-
-    Raises:
-        ValueError: a file, name, shape or value that is no data.
-    """
-    named, where = read_named(path), f"data.path={path}"
-    names = ["x"] if "x" in named else [name for name in NAMES if name in named]
-    if names not in (["x"], ["train", "test"], ["train", "val"], list(NAMES)):
-        raise ValueError(f"{where} has the arrays {', '.join(named)}: name the data x, or train, val and test")
-    data = {name: _images(named[name], path) for name in names}
-    labels, factors, given = (_beside(kind, data, named, where) for kind in ("y", "factors", "given"))
-    for name in [name for name, y in labels.items() if is_one_hot(y)]:
-        say("%s: %s are one-hot vectors, read as class labels", where, name)
-    classes, labels = number_labels(labels, where) if labels else ((), {})
-    sizes, factors = number_factors(factors, where) if factors else ((), {})
-    conditions = {_key("given", name): given.get(_key("given", name)) for name in names}
-    conditions = {key: None if part is None else _images(part, path) for key, part in conditions.items()}
-    stored = store_conditions(conditions, where)
-    arrays = {
-        name: Arrays(
-            x, labels.get(_key("y", name)), factors.get(_key("factors", name)), given=stored[_key("given", name)]
-        )
-        for name, x in data.items()
-    }
-    return Contents(arrays, classes, sizes)
-
-
-def _beside(kind: str, data: dict[str, np.ndarray], named: dict[str, np.ndarray], where: str) -> dict[str, np.ndarray]:
-    """The arrays of one kind, labels say, by their names in the file, each as long as the data that it belongs to.
-
-    Raises:
-        ValueError: one is of another length.
-    """
-    found = {name: named[_key(kind, name)] for name in data if _key(kind, name) in named}
-    for name, array in found.items():
-        if array.ndim == 0 or len(array) != len(data[name]):
-            num = len(array) if array.ndim else "one"
-            raise ValueError(f"{where}: {len(data[name])} data, but {num} {_key(kind, name)}")
-    return {_key(kind, name): array for name, array in found.items()}
-
-
-def _key(kind: str, name: str) -> str:
-    """What the array of labels, factors or conditions of the data ``name`` is called."""
-    return kind if name == "x" else f"{kind}_{name}"
-
-
-def _images(x: np.ndarray, path: Path) -> np.ndarray:
-    """Vectors (n, D) as they are, images as (n, C, H, W)."""
-    if x.ndim == 2:
-        return x
-    if x.ndim == 3:
-        return x[:, None]
-    if x.ndim == 4 and x.shape[1] in CHANNELS:
-        return x
-    if x.ndim == 4 and x.shape[3] in CHANNELS:
-        return np.moveaxis(x, 3, 1)
-    raise ValueError(
-        f"data.path={path} has an array of shape {x.shape}: vectors are (n, D), images (n, H, W), (n, H, W, C) or "
-        "(n, C, H, W) with C = 1, 3 or 4"
-    )
 
 
 def _stored(arrays: Arrays, levels: int | None) -> Arrays:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from elbolab.batch import MOST_NAMES, Batch, Pace, Spec, numbered
+from elbolab.batch import Batch, Pace, Spec, numbered, shorten
 from elbolab.common.rng import generator
 from elbolab.data.blocks import BlockLoader, Loader, Order, Ordering
 from elbolab.data.fetch import Finish, Rows
@@ -229,7 +229,8 @@ class DataModule(L.LightningDataModule, ABC):
         few = "" if self.num_labelled is None else f", {self.num_labelled:,} labelled"
         scaled = "" if self.spec.scaling is None else ", standardised"
         what = f"{self.spec.support}{scaled}{levels}{self._describe_classes()}{few}{given}"
-        line = f"{type(self).__name__}: {sizes} data of shape {self.spec.x}, {what}"
+        columns = f" ({shorten(self.spec.columns)})" if self.spec.columns else ""
+        line = f"{type(self).__name__}: {sizes} data of shape {self.spec.x}{columns}, {what}"
         return "\n".join([line, *self._describe_absent()])
 
     def _describe_classes(self) -> str:
@@ -237,10 +238,8 @@ class DataModule(L.LightningDataModule, ABC):
         classes = self.spec.classes
         if not classes:
             return ""
-        names = [f"{index}={name}" for index, name in enumerate(classes[:MOST_NAMES])]
-        named = (
-            "" if classes == numbered(len(classes)) else f" ({', '.join(names)}{', ...' * (len(classes) > len(names))})"
-        )
+        names = shorten([f"{index}={name}" for index, name in enumerate(classes)])
+        named = "" if classes == numbered(len(classes)) else f" ({names})"
         return f", {len(classes)} class{'es' * (len(classes) > 1)}{named}"
 
     def _describe_absent(self) -> list[str]:
@@ -249,8 +248,7 @@ class DataModule(L.LightningDataModule, ABC):
         if y is None:
             return []
         absent = [classes[k] for k in np.flatnonzero(np.bincount(y, minlength=len(classes)) == 0)]
-        names = ", ".join(absent[:MOST_NAMES]) + ", ..." * (len(absent) > MOST_NAMES)
-        return [f"no training datum is of class {names}"] if absent else []
+        return [f"no training datum is of class {shorten(absent)}"] if absent else []
 
     @final
     def finish(self, split: str, device: torch.device, noise: torch.Generator | None = None) -> Finish:

@@ -1,5 +1,6 @@
 """What the options of data sets may be."""
 
+from collections.abc import Sequence
 from math import isfinite
 
 
@@ -16,3 +17,14 @@ def check_number(low: float, high: float, **options: float) -> None:
         is_number = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
         if not is_number or not low <= value <= high:
             raise ValueError(f"data.{name}={value}: a number from {low:g} {f'to {high:g}' if isfinite(high) else 'up'}")
+
+
+def check_names(option: str, names: Sequence[str] | None) -> list[str]:
+    """The names that a list holds; None is an empty one.
+
+    Raises:
+        ValueError: it is no list.
+    """
+    if isinstance(names, str | int | float):
+        raise ValueError(f"data.{option}={names}: give a list, data.{option}=[{names}]")
+    return [str(name) for name in names or ()]

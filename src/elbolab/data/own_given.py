@@ -10,22 +10,18 @@ from elbolab.data.splits import check_finite
 MEND = "give one-hot vectors, floats, or grey levels 0 to 255 as uint8"
 
 
-def store_conditions(named: dict[str, np.ndarray | None], where: str) -> dict[str, np.ndarray | None]:
+def store_conditions(arrays: dict[str, np.ndarray], where: str) -> dict[str, np.ndarray]:
     """The conditions of all splits in one type: floats; booleans where all are 0 or 1; or bytes that stand for k / 255.
 
     Args:
-        named: for each split's array of conditions its name and the array, (n, *shape), or None.
+        arrays: each split's conditions, (n, *shape), by their names.
         where: the file, for messages.
 
     Raises:
-        ValueError: some splits have conditions and some have not, they differ in shape or type, or are no numbers.
+        ValueError: they differ in shape or type, or are no finite numbers.
     """
-    arrays = {name: array for name, array in named.items() if array is not None}
     if not arrays:
-        return named
-    if len(arrays) < len(named):
-        missing = ", ".join(name for name in named if name not in arrays)
-        raise ValueError(f"{where}: there is {', '.join(arrays)}, but no {missing}: give conditions to all splits")
+        return {}
     _check_alike(arrays, where)
     for name, array in arrays.items():
         _check_numbers(name, array, where)

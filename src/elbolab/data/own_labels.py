@@ -175,7 +175,7 @@ def _check_repeated(names: list[str], columns: dict[str, np.ndarray], where: str
     if 2 * len(names) > num and (len(names) > FEW or not whole):
         raise ValueError(
             f"{where}: {what} has {len(names)} different values in {num} data, which are identifiers or measurements, "
-            f"no classes: leave it out by data.ignore=[{what}], or give fewer values"
+            "no classes: leave it out by data.ignore, or give fewer values"
         )
 
 

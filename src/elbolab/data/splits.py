@@ -209,23 +209,24 @@ def _check_given(name: str, arrays: Arrays, spec: Spec) -> None:
         raise ValueError(f"the {name} split has {len(arrays)} data, but {len(arrays.given)} conditions")
 
 
-def check_finite(chunks: Iterable[np.ndarray], what: str) -> None:
+def check_finite(chunks: Iterable[np.ndarray], what: str, as_they_are: bool = True) -> None:
     """Makes sure that all data are finite numbers, also as models see them.
 
     Args:
         chunks: consecutive pieces of an array, data first.
         what: the array, for messages.
+        as_they_are: whether models see these numbers, and not numbers that are standardised.
 
     Raises:
         ValueError: some are not; names the first row.
     """
     largest = torch.finfo(torch.get_default_dtype()).max
     rows = [np.abs(np.asarray(chunk)).reshape(len(chunk), -1).max(1, initial=0) for chunk in chunks]
-    most = np.concatenate(rows)
+    most = np.concatenate(rows).astype(np.float64)  # float16 does not hold the largest number
     unknown, beyond = ~np.isfinite(most), most > largest
     if unknown.any():
         raise ValueError(f"NaN or infinite values in {_rows(unknown, what)}: remove or fix them")
-    if beyond.any():
+    if as_they_are and beyond.any():
         raise ValueError(
             f"values beyond float32, whose largest is {largest:.1e}, in {_rows(beyond, what)}: remove or fix them, or "
             "choose trainer.precision=64-true"

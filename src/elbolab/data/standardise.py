@@ -10,7 +10,7 @@ from typing import NamedTuple, final
 import numpy as np
 import torch
 
-from elbolab.batch import Scaling
+from elbolab.batch import Scaling, shorten
 from elbolab.data.splits import Arrays, Selection, Splits
 
 WIDE = 100
@@ -50,12 +50,13 @@ def _columns(chunk: np.ndarray) -> np.ndarray:
     return np.moveaxis(np.asarray(chunk, np.float64), 1, -1).reshape(-1, chunk.shape[1])
 
 
-def choose_scaling(train: Arrays, where: str) -> Scaling:
+def choose_scaling(train: Arrays, where: str, names: tuple[str, ...] = ()) -> Scaling:
     """Mean and standard deviation of every column of the training data.
 
     Args:
         train: the training data.
         where: the file, for messages.
+        names: of the columns, where they have any.
 
     Raises:
         ValueError: a column is constant, or its numbers are too large for a variance.
@@ -66,11 +67,11 @@ def choose_scaling(train: Arrays, where: str) -> Scaling:
         (~np.isfinite(deviation), "too large"),
     ):
         if wrong.any():
-            columns = np.flatnonzero(wrong)
-            first = ", ".join(map(str, columns[:10])) + (", ..." if len(columns) > 10 else "")
+            first = shorten([names[i] if names else str(i) for i in np.flatnonzero(wrong)])
+            counted = "" if names else " (counted from 0)"
             raise ValueError(
-                f"{where}: data.standardise=true divides by standard deviations, and the numbers of column {first} "
-                f"(counted from 0) are {what}: leave that column out"
+                f"{where}: data.standardise=true divides by standard deviations, and the numbers of column {first}"
+                f"{counted} are {what}: leave that column out"
             )
     return Scaling(tuple(mean.tolist()), tuple(deviation.tolist()))
 

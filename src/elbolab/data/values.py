@@ -52,13 +52,14 @@ class Values:
         return f"{self.name} has {self.kind} from {self.low:g} to {self.high:g}"
 
 
-def measure(name: str, arrays: Arrays, where: str) -> Values:
+def measure(name: str, arrays: Arrays, where: str, standardise: bool = False) -> Values:
     """Looks at every value of a split.
 
     Args:
         name: the split's name in its file.
         arrays: the split, in RAM or memory-mapped.
         where: the file, for messages.
+        standardise: whether they are to be standardised, and so may be beyond the numbers that models see.
 
     Raises:
         ValueError: no values, or such that are no finite numbers.
@@ -68,7 +69,7 @@ def measure(name: str, arrays: Arrays, where: str) -> Values:
         raise ValueError(f"{where}: the array {name} is empty or not of numbers")
     chunks = list(arrays.chunks())
     if kind == "f":
-        check_finite(chunks, f"{name} in {where}")
+        check_finite(chunks, f"{name} in {where}", as_they_are=not standardise)
     low, high = min(chunk.min() for chunk in chunks), max(chunk.max() for chunk in chunks)
     whole = kind != "f" or all((chunk == np.floor(chunk)).all() for chunk in chunks)
     return Values(name, KINDS[kind], float(low), float(high), whole, pictures=len(arrays.event) == 3)

@@ -98,7 +98,9 @@ class Cells(Look, ABC):
 
 @final
 class Images(Cells):
-    """Images (channels, height, width) with 1 or 3 channels.
+    """Images (channels, height, width), and volumes (channels, depth, height, width), by their middle slice.
+
+    Channels that are no colours are shown by their mean.
 
     Args:
         limits: the values shown as black and as white, in the units of the data.
@@ -110,6 +112,10 @@ class Images(Cells):
 
     def cells(self, axes: Axes, rows: Tensor) -> NDArray:
         """One picture of all tiles: a hundred axes would take seconds."""
+        if rows.dim() == 6:
+            rows = rows[:, :, :, rows.shape[3] // 2]
+        if rows.shape[2] not in (1, 3):
+            rows = rows.mean(2, keepdim=True)
         num_rows, num_columns, channels, height, width = rows.shape
         gap = max(1, height // 14)
         low, high = self.limits
@@ -145,7 +151,7 @@ class Points(Look):
     """Points of the plane, in the units of the data.
 
     Args:
-        spec: how data are standardised.
+        spec: how data are standardised, and what the axes are called.
     """
 
     num_samples = 2_000
@@ -184,7 +190,8 @@ class Points(Look):
 
     def _plane(self, axes: Axes, *, legend: bool) -> None:
         """Axes of one scale, unless the data have two."""
-        plain(axes).set(aspect="equal" if self.spec.scaling is None else "auto", xlabel="$x_1$", ylabel="$x_2$")
+        xlabel, ylabel = self.spec.columns or ("$x_1$", "$x_2$")
+        plain(axes).set(aspect="equal" if self.spec.scaling is None else "auto", xlabel=xlabel, ylabel=ylabel)
         if legend:
             axes.legend(fontsize=8, frameon=False, markerscale=2)
 
@@ -192,7 +199,7 @@ class Points(Look):
 def look_of(spec: Spec, data: Tensor) -> Look:
     """How data of ``spec``, of which ``data`` (N, *event) are examples, are drawn; parts of an image as images."""
     event = spec.x if spec.canvas is None else spec.canvas.image
-    if len(event) == 3 and event[0] in (1, 3):
+    if len(event) in (3, 4):
         return Images((0.0, 1.0) if spec.support is not Support.REAL else _range(spec.restore(data)), spec)
     return Points(spec) if spec.x == (2,) else Vectors()
 

@@ -1,0 +1,236 @@
+"""A user's own tables: which columns are data, labels, factors and conditions.
+
+Shapes: n = rows of a split, D = columns that are data. A dictionary holds the tables of all splits, by split.
+"""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
+
+from elbolab.data.own_labels import number_values
+from elbolab.data.own_names import VOCABULARY, Part, Role, check_there, glue
+from elbolab.data.text_tables import MISSING, SUFFIXES, Table, read_text_table
+
+ARROW = (".parquet", ".feather")
+FEW = 10
+"""A column with at most so many whole numbers is said to be one of categories."""
+warn = rank_zero_only(logging.getLogger(__name__).warning)
+
+
+@final
+@dataclass(frozen=True)
+class Columns:
+    """What the columns of a table are, by their names; those that are not named here are the data.
+
+    Attributes:
+        labels: the column of class labels, ``none`` for no such column, None where nothing was said.
+        factors: columns of ground-truth factors.
+        conditions: columns of conditions, numbers as they are and text as one-hot vectors.
+        ignore: columns that are left out.
+    """
+
+    labels: str | None = None
+    factors: list[str] = field(default_factory=list)
+    conditions: list[str] = field(default_factory=list)
+    ignore: list[str] = field(default_factory=list)
+
+    def options(self) -> Iterator[tuple[str, list[str]]]:
+        """Each option that names columns, and the names."""
+        yield "labels", [] if self.labels in (None, "none") else [str(self.labels)]
+        yield from (("factors", self.factors), ("conditions", self.conditions), ("ignore", self.ignore))
+
+
+def is_table(path: Path) -> bool:
+    """Whether this is the name of a table."""
+    return path.suffix.lower() in (*SUFFIXES, *ARROW)
+
+
+def read_table(path: Path) -> Table:
+    """The columns of a table by their names.
+
+    Raises:
+        ValueError: it cannot be read.
+    """
+    return _read_arrow(path) if path.suffix.lower() in ARROW else read_text_table(path)
+
+
+def arrays_of(tables: dict[str, Table], columns: Columns, where: str) -> tuple[dict[Role, Part], tuple[str, ...]]:
+    """Data, labels, factors and conditions of all splits, and the names of the columns that are data.
+
+    Raises:
+        ValueError: a column that was named is not there, one was not named and is not of numbers, or has gaps.
+    """
+    names = _shared_names(tables, where)
+    _check_named(names, columns, where)
+    chosen = {name for _, named in columns.options() for name in named}
+    data = tuple(name for name in names if name not in chosen and not _is_index(name, tables, where))
+    _check_labels_are_named(data, columns, where)
+    for split, table in tables.items():
+        _check_numbers(table, data, split, where)
+    if not data:
+        raise ValueError(f"{where}: no column is left as data of {', '.join(names)}: name fewer in the options")
+    found = {Role("x", split): Part(split or "the table", x) for split, x in _data(tables, data).items()}
+    for split, table in tables.items():
+        of = f" of {split}" if split else ""
+        for name in dict(columns.options())["labels"]:
+            found[Role("y", split)] = Part(f"{name}{of}", table[name])
+        if columns.factors:
+            values = np.stack([table[name].astype(object) for name in columns.factors], axis=1)
+            found[Role("factors", split)] = Part(f"factors{of}", values)
+    conditions = [_condition(tables, name, where) for name in columns.conditions]
+    for split in tables if conditions else ():
+        values = np.concatenate([condition[split] for condition in conditions], axis=1)
+        found[Role("given", split)] = Part(f"conditions of {split}" if split else "conditions", values)
+    return found, data
+
+
+def _shared_names(tables: dict[str, Table], where: str) -> list[str]:
+    first = "train" if "train" in tables else ""
+    table = tables[first]
+    for split, other in tables.items():
+        if set(other) != set(table):
+            odd = sorted(set(other) ^ set(table))
+            raise ValueError(
+                f"{where}: {first} and {split} have different columns, {', '.join(odd)} in one of them alone"
+            )
+    return list(table)
+
+
+def _check_named(names: list[str], columns: Columns, where: str) -> None:
+    uses: dict[str, str] = {}
+    for option, named in columns.options():
+        for name in named:
+            if name in uses:
+                raise ValueError(f"{where}: data.{uses[name]} and data.{option} both name the column {name}")
+            uses[name] = option
+        check_there(option, named, names, where)
+
+
+def _is_index(name: str, tables: dict[str, Table], where: str) -> bool:
+    """Whether a column without a name counts the rows, as the first one that pandas writes."""
+    if name and not name.startswith(("Unnamed:", "__index_level_")):
+        return False
+    for table in tables.values():
+        if not np.array_equal(table[name], np.arange(len(table[name]))):
+            return False
+    warn("%s: the first column %r counts the rows and is left out", where, name)
+    return True
+
+
+def _check_labels_are_named(data: tuple[str, ...], columns: Columns, where: str) -> None:
+    for name in data if columns.labels is None else ():
+        if (role := VOCABULARY.get(glue(name))) is not None and role.kind == "y":
+            raise ValueError(
+                f"{where}: the column {name} may be labels or data: set data.labels={name}, or data.labels=none "
+                f"where it is data, or leave it out by data.ignore=[{name}]"
+            )
+
+
+def _check_numbers(table: Table, data: tuple[str, ...], split: str, where: str) -> None:
+    for name in data:
+        column, place = table[name], f"{where}: the column {name}{f' of {split}' * bool(split)}"
+        if column.dtype.kind not in "biuf":
+            _refuse_text(column, name, place)
+        missing = np.isnan(column) if column.dtype.kind == "f" else np.zeros(len(column), bool)
+        if np.isinf(column).any():
+            raise ValueError(
+                f"{place} has an infinite value in row {np.isinf(column).argmax()}: fix or leave out this row"
+            )
+        if missing.any():
+            raise ValueError(
+                f"{place} has no value in {missing.sum()} of {len(missing)} rows, the first in row {missing.argmax()} "
+                "(counted from 0, without the line of names): fill in the values, or leave out these rows, or the "
+                f"column by data.ignore=[{name}]"
+            )
+
+
+def _refuse_text(column: np.ndarray, name: str, place: str) -> None:
+    odd = np.array([not _is_number(cell) for cell in column])
+    values = list(dict.fromkeys(str(cell) for cell in column[odd] if cell != ""))
+    if odd.sum() <= len(column) / 2:
+        raise ValueError(f"{place} has {values[0]!r} in row {odd.argmax()}, and numbers in others: fix these cells")
+    shown = ", ".join(values[:3]) + ", ..." * (len(values) > 3)
+    raise ValueError(
+        f"{place} is text ({shown}), and data are numbers: set data.labels={name}, data.factors=[{name}] or "
+        f"data.conditions=[{name}], leave it out by data.ignore=[{name}], or number it yourself"
+    )
+
+
+def _is_number(cell: object) -> bool:
+    try:
+        float(str(cell))
+    except ValueError:
+        return str(cell).lower() in MISSING
+    return True
+
+
+def _data(tables: dict[str, Table], names: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """The data (n, D) of each split: bits, or bytes where they look like pixels, else floats."""
+    parts = {split: [table[name] for name in names] for split, table in tables.items()}
+    columns = [np.concatenate([part[i] for part in parts.values()]) for i in range(len(names))]
+    for name, column in zip(names, columns, strict=True):
+        if len(np.unique(column)) == 1:
+            warn(
+                "the column %s is %g in all rows: a likelihood with a scale of its own has no bound there",
+                name,
+                column[0],
+            )
+    low, high = min(column.min() for column in columns), max(column.max() for column in columns)
+    is_whole = all(column.dtype.kind != "f" for column in columns)
+    if is_whole and low >= 0 and high in (1, 255):
+        return {split: np.stack(part, axis=1).astype(np.uint8) for split, part in parts.items()}
+    few = [name for name, column in zip(names, columns, strict=True) if _is_categorical(column)]
+    if few:
+        warn("the columns %s have few whole numbers each, and are read as real numbers like the others", ", ".join(few))
+    return {split: np.stack(part, axis=1).astype(np.float64) for split, part in parts.items()}
+
+
+def _is_categorical(column: np.ndarray) -> bool:
+    return column.dtype.kind != "f" and 1 < len(np.unique(column)) <= FEW < len(column)
+
+
+def _condition(tables: dict[str, Table], name: str, where: str) -> dict[str, np.ndarray]:
+    """A column as a condition of each split: numbers as a column (n, 1), text as one-hot vectors."""
+    parts = {split: table[name] for split, table in tables.items()}
+    if all(column.dtype.kind in "biuf" for column in parts.values()):
+        return {split: column[:, None].astype(np.float64) for split, column in parts.items()}
+    values, indices = number_values(
+        {f"{name} of {split}" if split else name: part for split, part in parts.items()}, where
+    )
+    warn("%s: the condition %s is a one-hot vector of %s", where, name, ", ".join(values))
+    return {split: np.eye(len(values))[column] for split, column in zip(parts, indices.values(), strict=True)}
+
+
+def _read_arrow(path: Path) -> Table:
+    try:
+        from pyarrow import feather, parquet
+    except ImportError as error:
+        raise ValueError(
+            f"data.path={path}: tables of type {path.suffix} need pyarrow: pip install 'elbolab[tables]', or write CSV"
+        ) from error
+    try:
+        table = (feather.read_table if path.suffix.lower() == ".feather" else parquet.read_table)(path)
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"data.path={path} cannot be read as {path.suffix} ({error}): write it anew, or numpy.savez('x.npz', x=x)"
+        ) from error
+    return {name: _of_arrow(name, table.column(name), f"data.path={path}") for name in table.column_names}
+
+
+def _of_arrow(name: str, column: Any, where: str) -> np.ndarray:
+    """A column of pyarrow as booleans, numbers or text."""
+    from pyarrow import types
+
+    if types.is_nested(column.type):
+        raise ValueError(f"{where}: the column {name} holds {column.type}: give each of its numbers a column")
+    if types.is_decimal(column.type):
+        column = column.cast("float64")
+    if types.is_integer(column.type) or types.is_floating(column.type) or types.is_boolean(column.type):
+        values = column.to_numpy()
+        return values if values.dtype.kind != "O" else np.array(["" if v is None else str(v) for v in values])
+    return np.array(["" if value is None else str(value) for value in column.to_pylist()])

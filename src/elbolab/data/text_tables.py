@@ -1,0 +1,191 @@
+"""Reading tables of text: comma, semicolon, tab or blank between the cells, with or without a line of names.
+
+Shapes: n = rows, a column is (n,).
+"""
+
+import codecs
+import csv
+import io
+import logging
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
+
+warn = rank_zero_only(logging.getLogger(__name__).warning)
+Table = dict[str, np.ndarray]
+"""Columns by name: booleans, whole numbers or floats, NaN where one is missing; or text, empty where it is missing."""
+SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".dat", ".data")
+MISSING = ("", "na", "n/a", "nan", "null", "none", "<na>", "?")
+WRITE = "write one as numpy.savetxt(path, x, delimiter=',', header='a,b') does, in UTF-8"
+BLANKS = " "
+DELIMITERS = ("\t", ";", "|", ",")
+"""In this order: commas may be those of decimals, too."""
+HEAD = 64
+"""Lines by which the layout is told."""
+
+
+class Layout(NamedTuple):
+    """How a table is written.
+
+    Attributes:
+        delimiter: between cells; ``BLANKS`` for any number of blanks.
+        names: of the columns.
+        skipped: lines before the first row, of comments and names.
+        encoding: of the file.
+    """
+
+    delimiter: str
+    names: list[str]
+    skipped: int
+    encoding: str
+
+
+def read_text_table(path: Path) -> Table:
+    """The columns of a file, by the names in its first line, or numbered from 0 where there are none.
+
+    Raises:
+        ValueError: no rows, rows of different lengths, or no text.
+    """
+    where = f"data.path={path}"
+    try:
+        layout = _find_layout(path, where)
+        columns = _read_columns(path, layout, where)
+    except csv.Error as error:
+        raise ValueError(f"{where} is no table ({error}): {WRITE}") from error
+    _check_columns(columns, layout, where)
+    table = dict(zip(layout.names, columns, strict=True))
+    if table.get("", np.array(["x"]))[0] == "" and not any(table[""]):  # behind a delimiter that ends each line
+        del table[""]
+    return table
+
+
+def _read_columns(path: Path, layout: Layout, where: str) -> list[np.ndarray]:
+    try:  # many times faster, and numbers are all that most tables hold
+        delimiter = None if layout.delimiter == BLANKS else layout.delimiter
+        numbers = np.loadtxt(
+            path, delimiter=delimiter, skiprows=layout.skipped, encoding=layout.encoding, ndmin=2, quotechar='"'
+        )
+    except ValueError:
+        return _read_cells(path, layout, where)
+    return [_whole_where_possible(column) for column in numbers.T]
+
+
+def _find_layout(path: Path, where: str) -> Layout:
+    with path.open("rb") as file:
+        encoding = "utf-16" if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
+    try:
+        with path.open(encoding=encoding, newline="") as file:
+            lines = [line for _, line in zip(range(HEAD), file, strict=False)]
+    except UnicodeError as error:
+        raise ValueError(f"{where} is no text in UTF-8 ({error}): {WRITE}") from error
+    comments = next((i for i, line in enumerate(lines) if line.strip() and not line.startswith("#")), len(lines))
+    if comments == len(lines):
+        raise ValueError(f"{where} has no rows, one for each datum: {WRITE}")
+    delimiter = _find_delimiter(path, lines[comments:])
+    rows = list(_cells(lines[comments:], delimiter))
+    named = _is_header(rows)
+    names = rows[0] if named else _names_in_comment(lines[:comments], delimiter, len(rows[0]))
+    if named and len(rows) < 2:
+        raise ValueError(f"{where} has one line, {', '.join(names[:5])}, ..., and no rows, one for each datum: {WRITE}")
+    return Layout(delimiter, names, comments + named, encoding)
+
+
+def _find_delimiter(path: Path, lines: list[str]) -> str:
+    """The first delimiter that makes several cells, equally many in every line."""
+    if path.suffix.lower() in (".tsv", ".tab"):
+        return "\t"
+    for delimiter in DELIMITERS if path.suffix.lower() == ".csv" else (*DELIMITERS, BLANKS):
+        counts = {len(row) for row in _cells(lines, delimiter)}
+        if len(counts) == 1 and max(counts) > 1:
+            return delimiter
+    return ","
+
+
+def _cells(lines: Iterable[str], delimiter: str) -> Iterable[list[str]]:
+    """Stripped cells of each line that is not empty."""
+    if delimiter == BLANKS:
+        rows: Iterable[list[str]] = (line.split() for line in lines)
+    else:
+        rows = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
+    return ([cell.strip() for cell in row] for row in rows if any(map(str.strip, row)))
+
+
+def _is_header(rows: list[list[str]]) -> bool:
+    """Whether the first row names the columns: words above numbers, only words, or 0, 1, 2, ... as pandas writes."""
+    first, others = rows[0], rows[1:]
+    if [cell for cell in first if cell] == [str(i) for i in range(sum(map(bool, first)))] and len(first) > 2:
+        warn("the first line of the table, 0, 1, 2, ..., is read as the names of its columns")
+        return True
+    words = [bool(cell) and _number(cell) is None and cell.lower() not in MISSING for cell in first]
+    columns = zip(words, *others, strict=False)
+    if any(word and below and all(_number(cell) is not None for cell in below) for word, *below in columns):
+        return True
+    return all(word or not cell for word, cell in zip(words, first, strict=True)) and len(set(first)) == len(first)
+
+
+def _names_in_comment(comments: list[str], delimiter: str, num: int) -> list[str]:
+    """Names in the last line of comments, as `numpy.savetxt` writes them, else numbers."""
+    for line in reversed(comments):
+        names = next(iter(_cells([line.lstrip("# ")], delimiter)), [])
+        if len(names) == num and all(_number(name) is None for name in names):
+            return names
+    return [str(i) for i in range(num)]
+
+
+def _read_cells(path: Path, layout: Layout, where: str) -> list[np.ndarray]:
+    try:
+        text = path.read_bytes().decode(layout.encoding)
+    except UnicodeError as error:
+        raise ValueError(f"{where} is no text in UTF-8 ({error}): {WRITE}") from error
+    if "\0" in text:
+        raise ValueError(f"{where} has zero bytes, which no text has: {WRITE}")
+    lines = io.StringIO(text, newline="").readlines()[layout.skipped :]
+    rows = list(_cells(lines, layout.delimiter))
+    for number, row in enumerate(rows):
+        if len(row) != len(layout.names):
+            raise ValueError(
+                f"{where}: row {number} (counted from 0) has {len(row)} cells, where {len(layout.names)} belong: fix "
+                "the row, or quote cells that hold the delimiter"
+            )
+    return [_typed(column, layout.delimiter) for column in zip(*rows, strict=True)]
+
+
+def _typed(cells: tuple[str, ...], delimiter: str) -> np.ndarray:
+    """Numbers where all cells that are there are, booleans likewise, else text."""
+    known = [cell.lower() for cell in cells if cell.lower() not in MISSING]
+    if len(known) == len(cells) and set(known) <= {"true", "false"}:
+        return np.array([cell.lower() == "true" for cell in cells])
+    if delimiter != ",":
+        cells = tuple(re.sub(r"^([+-]?\d+),(\d+)$", r"\1.\2", cell) for cell in cells)
+    numbers = [float("nan") if cell.lower() in MISSING else _number(cell) for cell in cells]
+    if known and None not in numbers:
+        return _whole_where_possible(np.array(numbers, dtype=np.float64))
+    return np.array(["" if cell.lower() in MISSING else cell for cell in cells])
+
+
+def _number(cell: str) -> float | None:
+    try:
+        return float(cell) if "_" not in cell else None
+    except ValueError:
+        return None
+
+
+def _whole_where_possible(column: np.ndarray) -> np.ndarray:
+    is_whole = np.isfinite(column).all() and (column == np.floor(column)).all() and (np.abs(column) < 2**53).all()
+    return column.astype(np.int64) if is_whole else column
+
+
+def _check_columns(columns: list[np.ndarray], layout: Layout, where: str) -> None:
+    if len(columns) != len(layout.names):
+        raise ValueError(
+            f"{where}: the first line has {len(layout.names)} names, and a row {len(columns)} cells: give as many"
+        )
+    if not len(columns[0]):
+        raise ValueError(f"{where} has no rows, one for each datum: {WRITE}")
+    for name in layout.names:
+        if layout.names.count(name) > 1:
+            raise ValueError(f"{where} has two columns called {name!r}: call one of them differently")

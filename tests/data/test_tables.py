@@ -1,0 +1,296 @@
+"""A user's own tables."""
+
+import numpy as np
+import pytest
+
+from elbolab.batch import Spec, Support
+from elbolab.data.arrays import OwnArrays
+from elbolab.data.own_tables import read_table
+
+NUM = 30
+RNG = np.random.default_rng(0)
+AGE = RNG.integers(20, 70, NUM)
+INCOME = RNG.normal(3e4, 1e4, NUM).round(2)
+CITY = np.array(["Rome", "Oslo", "Bern"])[np.arange(NUM) % 3]
+COLUMNS = {"age": AGE, "income": INCOME, "city": CITY}
+
+
+def text(columns: dict[str, np.ndarray], delimiter: str = ",", header: bool = True) -> str:
+    lines = [delimiter.join(map(str, row)) for row in zip(*columns.values(), strict=True)]
+    return "\n".join([*([delimiter.join(columns)] if header else []), *lines]) + "\n"
+
+
+def write(folder, content: str, name: str = "x.csv"):
+    (folder / name).write_text(content, encoding="utf-8")
+    return folder / name
+
+
+def own(path, **options) -> OwnArrays:
+    return OwnArrays(path, **({"batch_size": 4} | options))
+
+
+def rows(data: OwnArrays) -> np.ndarray:
+    return np.concatenate([np.asarray(arrays.x) for arrays in data.splits])
+
+
+NUMBERS = {"age": AGE, "income": INCOME}
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("x.csv", text(NUMBERS)),
+        ("x.CSV", text(NUMBERS).replace("\n", "\r\n")),
+        ("x.csv", "\ufeff" + text(NUMBERS)),
+        ("x.csv", text(NUMBERS, ";")),
+        ("x.csv", text(NUMBERS, ";").replace(".", ",")),
+        ("x.csv", text(NUMBERS, ", ")),
+        ("x.csv", text(NUMBERS, ",,")[:0] + text({f'"{name}"': column for name, column in NUMBERS.items()})),
+        ("x.csv", text(NUMBERS).replace("\n", ",\n")),
+        ("x.csv", "# made by hand\n\n" + text(NUMBERS)),
+        ("x.csv", "# " + text(NUMBERS)),
+        ("x.csv", text({"": np.arange(NUM), **NUMBERS})),
+        ("x.csv", text({"Unnamed: 0": np.arange(NUM), **NUMBERS})),
+        ("x.tsv", text(NUMBERS, "\t")),
+        ("x.txt", text(NUMBERS, "\t")),
+        ("x.txt", text(NUMBERS, "   ")),
+        ("x.dat", "# age income\n" + text(NUMBERS, " ", header=False)),
+    ],
+)
+def test_columns_and_their_names(tmp_path, name, content, agrees):
+    data = own(write(tmp_path, content, name))
+    agrees(data)
+    assert data.spec == Spec((2,), Support.REAL, columns=("age", "income"))
+    assert sorted(rows(data).tolist()) == sorted(np.stack([AGE, INCOME], 1).tolist())
+    assert "data of shape (2,) (age, income), real" in data.describe()
+
+
+def test_a_table_in_utf_16_as_spreadsheets_write_it(tmp_path):
+    (tmp_path / "x.txt").write_bytes(text(NUMBERS, "\t").encode("utf-16"))
+    assert own(tmp_path / "x.txt").spec.columns == ("age", "income")
+
+
+@pytest.mark.parametrize(
+    ("content", "names"),
+    [
+        ("1,2\n3,4\n", ["0", "1"]),
+        ("0,1,2\n3.5,4,5\n", ["0", "1", "2"]),
+        ("1,2,x\n3,4,y\n", ["0", "1", "2"]),
+        ("a,b\nx,y\nx,z\n", ["a", "b"]),
+        ("x,x\nx,y\n", ["0", "1"]),
+        ("label,0,1\n7,0,255\n", ["label", "0", "1"]),
+    ],
+)
+def test_the_first_line_is_names_or_a_row(tmp_path, content, names):
+    table = read_table(write(tmp_path, content))
+    assert list(table) == names
+    num = len(content.splitlines()) - (content.split("\n")[0].split(",") == names)
+    assert {len(column) for column in table.values()} == {num}
+
+
+def test_names_that_are_numbers_are_said(tmp_path, caplog):
+    read_table(write(tmp_path, "0,1,2\n3.5,4,5\n"))
+    assert "the first line of the table, 0, 1, 2, ..., is read as the names" in caplog.text
+
+
+def test_labels_factors_and_conditions_are_named(tmp_path, agrees):
+    sex, grade = np.array(["m", "f"])[np.arange(NUM) % 2], np.arange(NUM) % 5 / 2
+    path = write(tmp_path, text({**COLUMNS, "sex": sex, "grade": grade, "id": np.arange(NUM)}))
+    data = own(path, labels="city", factors=["sex", "grade"], conditions=["age"], ignore=["id"], given="own")
+    agrees(data)
+    assert data.spec.columns == ("income",)
+    assert data.spec.classes == ("Bern", "Oslo", "Rome")
+    assert (data.spec.factors, data.spec.given) == ((2, 5), ((1,),))
+    place = {income: i for i, income in enumerate(INCOME)}
+    for arrays in data.splits:
+        where = [place[income] for income in arrays.x[:, 0]]
+        assert [data.spec.classes[k] for k in arrays.y] == CITY[where].tolist()
+        assert np.array_equal(arrays.factors[:, 0] == 0, sex[where] == "f")
+        assert np.array_equal(arrays.factors[:, 1] / 2, grade[where])
+        assert np.array_equal(arrays.given[:, 0], AGE[where])
+
+
+def test_conditions_of_text_are_one_hot_vectors_beside_numbers(tmp_path, caplog):
+    data = own(write(tmp_path, text(COLUMNS)), conditions=["city", "age"], given="own")
+    assert data.spec.given == ((4,),)
+    place = {income: i for i, income in enumerate(INCOME)}
+    for arrays in data.splits:
+        where = [place[income] for income in arrays.x[:, 0]]
+        assert np.array_equal(arrays.given[:, :3], np.stack([CITY[where] == c for c in ("Bern", "Oslo", "Rome")], 1))
+        assert np.array_equal(arrays.given[:, 3], AGE[where])
+    assert "the condition city is a one-hot vector of Bern, Oslo, Rome" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("columns", "support", "levels"),
+    [
+        ({"a": AGE % 2, "b": np.arange(NUM) % 2}, Support.BINARY, 2),
+        ({"a": AGE > 40, "b": np.arange(NUM) > 9}, Support.BINARY, 2),
+        ({"a": np.arange(NUM), "b": np.full(NUM, 255)}, Support.UNIT, 256),
+        ({"a": INCOME / 1e6, "b": AGE / 100}, Support.UNIT, None),
+        ({"a": AGE, "b": AGE % 7}, Support.REAL, None),
+        ({"a": AGE * 1000, "b": -AGE}, Support.REAL, None),
+    ],
+)
+def test_values_say_what_a_table_is(tmp_path, columns, support, levels, agrees):
+    data = own(write(tmp_path, text(columns)))
+    assert (data.spec.support, data.spec.levels) == (support, levels)
+    agrees(data)
+
+
+def test_what_is_odd_in_a_column_is_said(tmp_path, caplog):
+    own(write(tmp_path, text({**NUMBERS, "sex": AGE % 2, "year": AGE * 0 + 2020}))).spec  # noqa: B018
+    assert "the columns sex have few whole numbers each" in caplog.text
+    assert "the column year is 2020 in all rows" in caplog.text
+
+
+def test_columns_on_wild_scales_are_standardised(tmp_path):
+    data = own(write(tmp_path, text(NUMBERS)), standardise=True)
+    np.testing.assert_allclose(data.splits.train.x.std(0), 1, atol=1e-5)
+    path = write(tmp_path, text({**NUMBERS, "year": AGE * 0 + 2020}))
+    with pytest.raises(ValueError, match="the numbers of column year are the same number .*: leave that column out"):
+        own(path, standardise=True).spec  # noqa: B018
+    assert own(path, standardise=True, ignore=["year"]).spec.scaling is not None
+
+
+@pytest.mark.parametrize("files", [("train.csv", "valid.csv", "test.csv"), ("train.tsv", "val.tsv", "Test.tsv")])
+def test_a_folder_of_tables_has_one_for_each_split(tmp_path, files, agrees):
+    delimiter = "\t" if files[0].endswith("tsv") else ","
+    parts = {"train": slice(15), "val": slice(15, 20), "test": slice(20, None)}
+    for name, part in zip(files, parts.values(), strict=True):
+        reordered = {key: COLUMNS[key][part] for key in (COLUMNS if "rain" in name else reversed(COLUMNS))}
+        write(tmp_path, text(reordered, delimiter), name)
+    data = own(tmp_path, labels="city")
+    agrees(data)
+    for name, part in parts.items():
+        assert np.array_equal(data.arrays(name).x, np.stack([AGE, INCOME], 1)[part])
+        assert [data.spec.classes[k] for k in data.arrays(name).y] == CITY[part].tolist()
+
+
+def test_a_folder_of_arrays_is_as_a_file_of_them(tmp_path, agrees):
+    for name, part in {"train": slice(20), "test": slice(20, None)}.items():
+        np.save(tmp_path / f"X_{name}.npy", np.stack([AGE, INCOME], 1)[part])
+        np.save(tmp_path / f"y_{name}.npy", CITY[part])
+    data = own(tmp_path)
+    agrees(data)
+    assert data.spec.classes == ("Bern", "Oslo", "Rome")
+    assert np.array_equal(data.arrays("test").x[:, 1], INCOME[20:])
+
+
+def test_records_are_a_table(tmp_path, agrees):
+    records = np.zeros(NUM, [("age", int), ("income", float), ("city", "U9")])
+    for name, column in COLUMNS.items():
+        records[name] = column
+    np.save(tmp_path / "x.npy", records)
+    data = own(tmp_path / "x.npy", labels="city")
+    agrees(data)
+    assert (data.spec.columns, data.spec.num_classes) == (("age", "income"), 3)
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".feather"])
+def test_tables_of_arrow(tmp_path, suffix, agrees):
+    pyarrow = pytest.importorskip("pyarrow", reason="reading these tables is an extra")
+    from pyarrow import feather, parquet
+
+    write_table = parquet.write_table if suffix == ".parquet" else feather.write_feather
+    columns = {**COLUMNS, "city": pyarrow.array(CITY).dictionary_encode(), "young": AGE < 40}
+    write_table(pyarrow.table(columns), tmp_path / f"x{suffix}")
+    data = own(tmp_path / f"x{suffix}", labels="city")
+    agrees(data)
+    assert (data.spec.columns, data.spec.classes) == (("age", "income", "young"), ("Bern", "Oslo", "Rome"))
+    write_table(pyarrow.table({"a": [1, None, 3], "b": [1.0, 2.0, 3.0]}), tmp_path / f"x{suffix}")
+    with pytest.raises(ValueError, match="the column a has no value in 1 of 3 rows, the first in row 1"):
+        own(tmp_path / f"x{suffix}").spec  # noqa: B018
+    write_table(pyarrow.table({"a": [[1, 2], [3, 4]]}), tmp_path / f"x{suffix}")
+    with pytest.raises(ValueError, match="the column a holds list<.*: give each of its numbers a column"):
+        own(tmp_path / f"x{suffix}").spec  # noqa: B018
+    (tmp_path / f"x{suffix}").write_bytes(b"?" * 99)
+    with pytest.raises(ValueError, match=rf"x{suffix} cannot be read as {suffix} \(.*numpy.savez"):
+        own(tmp_path / f"x{suffix}").spec  # noqa: B018
+
+
+def test_tables_of_arrow_name_their_extra_where_it_is_absent(tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
+    (tmp_path / "x.parquet").write_bytes(b"PAR1")
+    with pytest.raises(ValueError, match=r"need pyarrow: pip install 'elbolab\[tables\]', or write CSV"):
+        own(tmp_path / "x.parquet").spec  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "message"),
+    [
+        (
+            text(COLUMNS),
+            {},
+            r"the column city is text \(Rome, Oslo, Bern\), and data are numbers: set data.labels=city,",
+        ),
+        (text(COLUMNS), {"labels": "town"}, "data.labels names town, which is not there: there are age, income, city"),
+        (text(COLUMNS), {"ignore": ["cities"]}, "data.ignore names cities, .*: the nearest name is city"),
+        (
+            text(COLUMNS),
+            {"labels": "city", "factors": ["city"]},
+            "data.labels and data.factors both name the column city",
+        ),
+        (
+            text(COLUMNS),
+            {"labels": "city", "ignore": ["age", "income"]},
+            "no column is left as data of age, income, city",
+        ),
+        (
+            text({**NUMBERS, "label": AGE % 3}),
+            {},
+            "column label may be labels or data: set data.labels=label, or .*=none",
+        ),
+        (text({**NUMBERS, "Target": AGE % 3}), {}, "the column Target may be labels or data"),
+        (text(NUMBERS), {"labels": "income"}, "income has 30 different values in 30 data, .*data.ignore"),
+        ("a,b\n1,2\n3,\n", {}, r"the column b has no value in 1 of 2 rows, the first in row 1 .*data.ignore=\[b\]"),
+        ("a,b\n1,2\n3,NA\n5,?\n", {}, "the column b has no value in 2 of 3 rows, the first in row 1"),
+        ("a,b\n1,2\n3,nan\n", {}, "the column b has no value in 1 of 2 rows, the first in row 1"),
+        ("a,b\n1,2\n3,4\n5,x6\n7,8\n", {}, "the column b has 'x6' in row 2, and numbers in others: fix these cells"),
+        ("a,b\n1,2\n3,inf\n", {}, "the column b has an infinite value in row 1"),
+        ("a,b\n1,2\n3\n", {}, r"row 1 \(counted from 0\) has 1 cells, where 2 belong"),
+        ("a,b\n1,2,3\n4,5,6\n", {}, "row 0 .* has 3 cells, where 2 belong|has 2 names, and a row 3 cells"),
+        ("a,a\n1,2\n3,4\n", {}, "has two columns called 'a'"),
+        ("a,b\n", {}, "has one line, a, b, ..., and no rows, .*numpy.savetxt"),
+        ("", {}, "has no rows, one for each datum: .*numpy.savetxt"),
+        ("# only\n", {}, "has no rows"),
+        ('a,b\n"' + "x" * 200_000 + "\n", {}, "is no table .*numpy.savetxt"),
+    ],
+)
+def test_tables_that_cannot_be_used(tmp_path, content, options, message):
+    with pytest.raises(ValueError, match=f"data.path=.*x.csv.*(?:{message})"):
+        own(write(tmp_path, content), **options).spec  # noqa: B018
+
+
+def test_a_column_called_label_may_be_data(tmp_path):
+    data = own(write(tmp_path, text({**NUMBERS, "label": AGE % 3})), labels="none")
+    assert (data.spec.columns, data.spec.num_classes) == (("age", "income", "label"), None)
+
+
+@pytest.mark.parametrize("content", [b"a,b\n1,\xe9\n", b"a,b\n1,2\n" * 99 + b"1,\xe9\n", b"a,b\n1,2\n3,\x00\n"])
+def test_tables_that_are_no_text(tmp_path, content):
+    (tmp_path / "x.csv").write_bytes(content)
+    with pytest.raises(ValueError, match="is no text in UTF-8|has zero bytes|is no table"):
+        own(tmp_path / "x.csv").spec  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["train.csv", "extra.csv"], "extra.csv is none of the splits train, val and test, .*data.path=.*extra.csv"),
+        (["test.csv", "val.csv"], "has test, val, and none to train on"),
+        (["train.csv", "val.csv", "valid.csv"], "val and valid both mean val"),
+    ],
+)
+def test_folders_of_tables_that_cannot_be_used(tmp_path, names, message):
+    for name in names:
+        write(tmp_path, text(NUMBERS), name)
+    with pytest.raises(ValueError, match=message):
+        own(tmp_path).spec  # noqa: B018
+
+
+def test_tables_of_different_columns(tmp_path):
+    write(tmp_path, text(NUMBERS), "train.csv")
+    write(tmp_path, text({"age": AGE, "pay": INCOME}), "test.csv")
+    with pytest.raises(ValueError, match="train and test have different columns, income, pay in one of them alone"):
+        own(tmp_path).spec  # noqa: B018
