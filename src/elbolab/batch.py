@@ -196,13 +196,26 @@ class Semi(NamedTuple):
     Attributes:
         labelled: data with labels.
         unlabelled: data drawn from all of the training set, the labelled ones included; no labels.
-        share: labelled data per training datum, N_lab / N, once for every labelled datum, (L,), so that a batch may be
-            split into parts. ``mean(unlabelled) + mean(share * labelled)`` is the whole objective divided by N.
+        share: labelled data per training datum, N_lab / N, once for every labelled datum, (L,).
+            ``mean(unlabelled) + labelled_mean(share * labelled)`` is the whole objective divided by N.
+        weight: of each labelled datum in a mean over labelled data, (L,): 1, and in a part of a batch what makes the
+            parts' means, weighted by the sizes of the parts, add up to that of the batch.
     """
 
     labelled: Batch
     unlabelled: Batch
     share: Tensor
+    weight: Tensor
+
+    @classmethod
+    def of(cls, labelled: Batch, unlabelled: Batch, share: float) -> Self:
+        """A whole batch, ``share`` being N_lab / N."""
+        weight = labelled.x.new_ones(len(labelled.x))
+        return cls(labelled, unlabelled, share * weight, weight)
+
+    def labelled_mean(self, cost: Tensor) -> Tensor:
+        """The mean of a cost of the labelled data, (L,) -> ()."""
+        return (self.weight * cost).mean()
 
     @property
     def x(self) -> NoReturn:

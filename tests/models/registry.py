@@ -201,4 +201,4 @@ def training_batch_for(model, num=8):
     batch = batch_for(model, num)
     if not isinstance(model.densities, Classifying):
         return batch
-    return Semi(batch, Batch(batch.x), torch.full((num,), 0.1))
+    return Semi.of(batch, Batch(batch.x), 0.1)

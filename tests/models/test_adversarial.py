@@ -196,7 +196,7 @@ def test_the_critic_sees_the_encoder_that_has_reconstructed():
 def test_a_label_names_the_part_of_the_prior_and_unknown_ones_are_told_apart():
     model = aae(partial(adversarial, spec=CLASSES, prior=RING), label_informed=True)
     x, y = torch.zeros(600, 6), torch.arange(600) % 3
-    batch = Semi(Batch(x, y=y), Batch(x), torch.full((600,), 0.1))
+    batch = Semi.of(Batch(x, y=y), Batch(x), 0.1)
     (z, told), directions = model.prior_points(batch), model.densities.prior.directions
     assert torch.equal(told.argmax(1), torch.cat([y, torch.full((600,), 3)]))
     nearest = (z @ directions.T).argmax(1)
@@ -226,11 +226,12 @@ def test_the_critic_of_a_supervised_code_is_not_told_the_label():
 
 def test_a_classifier_learns_from_the_labelled_part_alone():
     model = make("aae, semi-supervised").eval()
-    labelled, unlabelled, share = training_batch_for(model)
+    batch = training_batch_for(model)
+    labelled = batch.labelled
     expected = -model.densities.log_class_probs(labelled.x).gather(1, labelled.y[:, None]).mean()
-    other = Semi(labelled, Batch(1 - unlabelled.x), share)
+    other = batch._replace(unlabelled=Batch(1 - batch.unlabelled.x))
     torch.testing.assert_close(model.classify(other).value, expected)
-    first, other_first = (model.loss(batch).value for batch in (Semi(labelled, unlabelled, share), other))
+    first, other_first = (model.loss(batch).value for batch in (batch, other))
     assert first != other_first
 
 

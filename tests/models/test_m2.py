@@ -30,7 +30,7 @@ def seeded(function, *args):
 
 def semi(num=8, share=0.1):
     batch = batch_for(make("m2"), num)
-    return Semi(batch, Batch(batch.x.flip(0)), torch.full((num,), share))
+    return Semi.of(batch, Batch(batch.x.flip(0)), share)
 
 
 def test_the_loss_is_equation_9_divided_by_n():

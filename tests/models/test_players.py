@@ -105,7 +105,7 @@ def test_a_code_is_told_with_the_label_of_its_own_datum():
     model = informed()
     labelled = Batch(torch.eye(6)[:4], y=torch.tensor([2, 0, 1, 2]))
     unlabelled = Batch(torch.ones(3, 6))
-    batch = Semi(labelled, unlabelled, torch.full((4,), 0.1))
+    batch = Semi.of(labelled, unlabelled, 0.1)
     z, told = model.code_points(batch)
     torch.testing.assert_close(z[:4], model.densities.encode(labelled.x))
     torch.testing.assert_close(z[4:], model.densities.encode(unlabelled.x))
@@ -116,6 +116,6 @@ def test_unknown_labels_stand_for_the_whole_prior():
     """Equally often every part, by the angle of the draw."""
     model = informed()
     few = Batch(torch.zeros(1, 6), y=torch.zeros(1, dtype=torch.long))
-    z, _ = model.prior_points(Semi(few, Batch(torch.zeros(6_000, 6)), torch.full((1,), 0.1)))
+    z, _ = model.prior_points(Semi.of(few, Batch(torch.zeros(6_000, 6)), 0.1))
     nearest = (z[1:] @ model.densities.prior.directions.T).argmax(1).bincount(minlength=3)
     assert ((nearest / 6_000 - 1 / 3).abs() < 0.03).all()

@@ -37,8 +37,8 @@ MISTAKES = [
     ),
     Mistake(
         "models/adversarial.py",
-        "return Loss(torch.stack(losses).sum(), {})",
-        "return Loss(torch.stack(losses).mean(), {})",
+        "return Loss(torch.stack(losses).sum(), {},",
+        "return Loss(torch.stack(losses).mean(), {},",
         PLAYERS,
     ),
     Mistake(
@@ -135,4 +135,30 @@ MISTAKES = [
         "tests/training/test_scales.py",
     ),
     Mistake("models/base.py", "buffer.div_(world)", "pass", "tests/training/test_scales.py"),
+    Mistake("models/m2.py", "-batch.labelled_mean(l.log_q)", "-l.log_q.mean()", "tests/training/test_accumulate.py"),
+    Mistake(
+        "models/m2.py",
+        "batch.labelled_mean(share * l.elbo) +",
+        "(share * l.elbo).mean() +",
+        "tests/training/test_accumulate.py",
+    ),
+    Mistake(
+        "models/classifier.py",
+        "Loss(batch.labelled_mean(cost)",
+        "Loss(cost.mean()",
+        "tests/training/test_accumulate.py",
+    ),
+    Mistake(
+        "models/categorical_aae.py", "batch.labelled_mean(cost)", "cost.mean()", "tests/training/test_accumulate.py"
+    ),
+    Mistake("models/beta_vae.py", "self.free_bits == 0 and ", "", "tests/training/test_accumulate.py"),
+    Mistake(
+        "models/beta_vae.py", "self.capacity is None and self.free", "self.free", "tests/training/test_accumulate.py"
+    ),
+    Mistake(
+        "models/adversarial.py",
+        "return Loss(value, {}, additive)",
+        "return Loss(value, {})",
+        "tests/training/test_accumulate.py",
+    ),
 ]

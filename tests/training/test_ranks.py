@@ -8,7 +8,7 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 from tests.helpers import weights
 from tests.models.registry import VARIANTS, make, training_batch_for
-from torch.utils._python_dispatch import TorchDispatchMode
+from tests.noise import SameNoise
 
 from elbolab.training.engine import Eager
 from elbolab.training.guard import Guard
@@ -31,20 +31,6 @@ class Weights(NamedTuple):
 
     own: torch.Tensor
     same: torch.Tensor
-
-
-class SameNoise(TorchDispatchMode):
-    """Whatever is drawn is the same for every datum: two ranks then draw what one process draws for all."""
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        drawn = func(*args, **(kwargs or {}))
-        if torch.Tag.nondeterministic_seeded not in func.tags:
-            return drawn
-        if "bernoulli" in func.name():
-            return drawn.copy_(args[0] > 0.5)
-        if "multinomial" in func.name():
-            return drawn.copy_(args[0].argmax(-1, keepdim=True).expand_as(drawn))
-        return drawn.fill_(1 if not drawn.is_floating_point() else 0.3)
 
 
 def stepped(model, batch, world):

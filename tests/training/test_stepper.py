@@ -162,7 +162,7 @@ def test_accumulation_gives_the_gradient_of_the_whole_batch():
 
 def test_split_batches_keep_what_belongs_together():
     labelled = Batch(torch.arange(5.0), (torch.arange(5),), y=torch.arange(5))
-    batch = Semi(labelled, Batch(torch.arange(10.0)), torch.full((5,), 0.1))
+    batch = Semi.of(labelled, Batch(torch.arange(10.0)), 0.1)
     first, second = split_batch(batch, 2)
     assert first.labelled.y.tolist() == [0, 1, 2]
     assert second.labelled.given[0].tolist() == [3, 4]
@@ -175,10 +175,9 @@ def test_split_batches_keep_what_belongs_together():
 @pytest.mark.parametrize(("num_labelled", "num", "parts"), [(6, 12, 3), (5, 7, 3), (100, 7, 4), (2, 9, 5)])
 def test_the_objective_of_parts_is_that_of_the_semi_supervised_batch(num_labelled, num, parts):
     def objective(batch):
-        return batch.unlabelled.x.mean() + (batch.share * batch.labelled.x).mean()
+        return batch.unlabelled.x.mean() + batch.labelled_mean(batch.share * batch.labelled.x)
 
-    x, other, share = torch.randn(num_labelled), torch.randn(num), torch.full((num_labelled,), 0.3)
-    batch = Semi(Batch(x), Batch(other), share)
+    batch = Semi.of(Batch(torch.randn(num_labelled)), Batch(torch.randn(num)), 0.3)
     split = split_batch(batch, parts)
     total = sum(objective(part) * size_of(part) for part in split) / size_of(batch)
     torch.testing.assert_close(total, objective(batch))

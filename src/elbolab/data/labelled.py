@@ -145,4 +145,4 @@ class FinishPair:
         assert not given
         factors = None if factors is None else factors[-self.size :]
         labelled = Batch(x[-self.size :], y=y[-self.size :], factors=factors)
-        return Semi(labelled, Batch(x[: -self.size]), x.new_full((self.size,), self.share))
+        return Semi.of(labelled, Batch(x[: -self.size]), self.share)

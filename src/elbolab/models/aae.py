@@ -49,7 +49,7 @@ class AAE(AdversarialModule):
         """The distortion, nats per datum."""
         rows = batch.unlabelled if isinstance(batch, Semi) else batch
         terms = self.densities.terms(rows.x, *rows.given)
-        return Loss(terms.distortion.mean(), summary(terms))
+        return Loss(terms.distortion.mean(), summary(terms), additive=not terms.fitted)
 
     def adversaries(self) -> list[Player]:
         """The critic, then the encoder."""

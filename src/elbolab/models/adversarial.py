@@ -16,6 +16,7 @@ from torch.optim import Optimizer
 from elbolab.batch import Net, Shape
 from elbolab.models.base import ElboModule, Loss, Player
 from elbolab.nets.precision import run
+from elbolab.training.trees import size_of
 
 MakeOptimizer = Callable[[list[nn.Parameter]], Optimizer]
 Points = tuple[Tensor, ...]
@@ -126,11 +127,11 @@ class AdversarialModule(ElboModule, ABC):
         def loss(batch: Any) -> Loss:
             with torch.no_grad():
                 found, drawn = real(batch), fake(batch)
-            value = critic_loss(critic, found, drawn, self.label_smoothing)
+            value, additive = critic_loss(critic, found, drawn, self.label_smoothing), _one_a_datum(batch, found, drawn)
             if self.gradient_penalty == 0:
-                return Loss(value, {})
+                return Loss(value, {}, additive)
             penalty = gradient_penalty(critic, found)
-            return Loss(value + self.gradient_penalty * penalty, {"penalty": penalty})
+            return Loss(value + self.gradient_penalty * penalty, {"penalty": penalty}, additive)
 
         return Player(loss, trainable(critic), self.critic_optimizer, name)
 
@@ -139,10 +140,16 @@ class AdversarialModule(ElboModule, ABC):
         """What deceives critics: ``fake(batch)`` says which critic sees which points of ``generator``."""
 
         def loss(batch: Any) -> Loss:
-            losses = [generator_loss(critic, points) for critic, points in fake(batch)]
-            return Loss(torch.stack(losses).sum(), {})
+            seen = fake(batch)
+            losses = [generator_loss(critic, points) for critic, points in seen]
+            return Loss(torch.stack(losses).sum(), {}, _one_a_datum(batch, *(points for _, points in seen)))
 
         return Player(loss, trainable(generator), self.generator_optimizer, "generator")
+
+
+def _one_a_datum(batch: Any, *points: Points) -> bool:
+    """Whether means over points are means over the data by which parts of a batch are weighted."""
+    return all(len(point) == size_of(batch) for point, *_ in points)
 
 
 def trainable(module: nn.Module) -> list[nn.Parameter]:

@@ -20,7 +20,7 @@ class AE(ElboModule):
     def loss(self, batch: Batch) -> Loss:
         """The distortion, nats per datum."""
         terms = self.densities.terms(batch.x, *batch.given)
-        return Loss(terms.distortion.mean(), summary(terms))
+        return Loss(terms.distortion.mean(), summary(terms), additive=not terms.fitted)
 
     def report(self, batch: Batch) -> dict[str, Tensor]:
         """distortion, and the squared error per element of the mean reconstruction."""

@@ -51,7 +51,8 @@ class BetaVAE(ElboModule):
         """Distortion + beta * cost(rate), nats per datum."""
         terms = self.densities.terms(batch.x, *batch.given)
         beta = self.beta(self.step)
-        return Loss((terms.distortion + beta * self.cost(terms)).mean(), summary(terms) | {"beta": beta})
+        additive = self.capacity is None and self.free_bits == 0 and not terms.fitted
+        return Loss((terms.distortion + beta * self.cost(terms)).mean(), summary(terms) | {"beta": beta}, additive)
 
     def cost(self, terms: Terms) -> Tensor:
         """The rate, or what stands in its place; (B,) or a scalar."""

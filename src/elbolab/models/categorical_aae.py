@@ -69,7 +69,7 @@ def unlabelled(batch: Batch | Semi) -> Batch:
 def reconstruction(densities: Categorical, batch: Batch | Semi) -> Loss:
     """The distortion of the unlabelled data, nats per datum."""
     terms = densities.terms(unlabelled(batch).x)
-    return Loss(terms.distortion.mean(), summary(terms))
+    return Loss(terms.distortion.mean(), summary(terms), additive=not terms.fitted)
 
 
 @final
@@ -109,8 +109,9 @@ class SemiAAE(AdversarialModule):
         Raises:
             ValueError: the data are not split into labelled and unlabelled ones.
         """
-        labelled, _, _ = check_semi(batch)
-        return Loss(F.nll_loss(self.densities.log_class_probs(labelled.x), labels_of(labelled)), {})
+        labelled = check_semi(batch).labelled
+        cost = F.nll_loss(self.densities.log_class_probs(labelled.x), labels_of(labelled), reduction="none")
+        return Loss(batch.labelled_mean(cost), {})
 
     def report(self, batch: Batch) -> dict[str, Tensor]:
         """distortion, mmd2 of the style, and error: the share of data whose most probable class is wrong."""

@@ -32,7 +32,10 @@ class Classifier(ElboModule):
         """
         x, y = labelled_part(batch)
         log_q = classifying(self.densities).log_class_probs(x)
-        return Loss(-log_q.gather(1, y[:, None]).mean(), {"error": wrong(log_q, y).mean()})
+        cost, error = -log_q.gather(1, y[:, None]).squeeze(1), wrong(log_q, y)
+        if isinstance(batch, Semi):
+            return Loss(batch.labelled_mean(cost), {"error": batch.labelled_mean(error)})
+        return Loss(cost.mean(), {"error": error.mean()})
 
     def report(self, batch: Batch) -> dict[str, Tensor]:
         """The classification error, and the cost."""

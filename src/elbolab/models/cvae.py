@@ -54,7 +54,7 @@ class CVAE(ElboModule):
         terms = self._terms(batch)
         cvae = negative_elbo(terms)
         if self.alpha == 1:
-            return Loss(cvae, summary(terms))
+            return Loss(cvae, summary(terms), additive=not terms.fitted)
         gsnn = self._gsnn_bound(batch, terms)
         return Loss(self.alpha * cvae - (1 - self.alpha) * gsnn, summary(terms) | {"gsnn_bound": gsnn})
 

@@ -42,7 +42,7 @@ class DVAE(ElboModule):
         with torch.no_grad():
             clean = summary(self.densities.terms(batch.x, *batch.given))
         terms = self._corrupted(batch)
-        return Loss(negative_elbo(terms), clean | _bound(terms))
+        return Loss(negative_elbo(terms), clean | _bound(terms), additive=not terms.fitted)
 
     def report(self, batch: Batch) -> dict[str, Tensor]:
         """elbo, rate and distortion of the clean input, and dvae_bound."""

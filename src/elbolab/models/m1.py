@@ -23,7 +23,7 @@ class M1(ElboModule):
         """-ELBO, nats per datum."""
         data = batch.unlabelled if isinstance(batch, Semi) else batch
         terms = self.densities.terms(data.x, *data.given)
-        return Loss(negative_elbo(terms), summary(terms))
+        return Loss(negative_elbo(terms), summary(terms), additive=not terms.fitted)
 
     def report(self, batch: Batch) -> dict[str, Tensor]:
         """elbo, rate and distortion."""

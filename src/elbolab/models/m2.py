@@ -49,14 +49,15 @@ class M2(ElboModule):
         Raises:
             ValueError: the batch is not semi-supervised.
         """
-        labelled, unlabelled, share = check_semi(batch)
+        labelled, unlabelled, share, _ = check_semi(batch)
         assert labelled.y is not None, "labelled data have labels"
         densities = enumerating(self.densities)
         u = sum_over_classes(densities.class_terms(unlabelled.x))
         l = densities.labelled_terms(labelled.x, labelled.y)
-        alpha, classification = self.alpha(self.step), -l.log_q.mean()
-        value = -u.elbo.mean() - (share * l.elbo).mean() + alpha * classification
-        supervised = {"labelled_elbo": l.elbo.mean(), "classification": classification, "alpha": alpha}
+        alpha, classification = self.alpha(self.step), -batch.labelled_mean(l.log_q)
+        value = -u.elbo.mean() - batch.labelled_mean(share * l.elbo) + alpha * classification
+        labelled_elbo = batch.labelled_mean(l.elbo)
+        supervised = {"labelled_elbo": labelled_elbo, "classification": classification, "alpha": alpha}
         return Loss(value, u.means() | supervised)
 
     def report(self, batch: Batch) -> dict[str, Tensor]:

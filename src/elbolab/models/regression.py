@@ -16,7 +16,7 @@ class Regression(ElboModule):
     def loss(self, batch: Batch) -> Loss:
         """-log p(x | c), nats per datum."""
         terms = self.densities.terms(batch.x, *batch.given)
-        return Loss(negative_elbo(terms), summary(terms))
+        return Loss(negative_elbo(terms), summary(terms), additive=not terms.fitted)
 
     def report(self, batch: Batch) -> dict[str, Tensor]:
         """elbo, which is the log-likelihood, rate and distortion."""

@@ -30,7 +30,7 @@ class VAE(ElboModule):
     def loss(self, batch: Batch) -> Loss:
         """-ELBO, nats per datum."""
         terms = self.densities.terms(batch.x, *batch.given, sample_shape=self.sample_shape)
-        return Loss(negative_elbo(terms), summary(terms))
+        return Loss(negative_elbo(terms), summary(terms), additive=not terms.fitted)
 
     def report(self, batch: Batch) -> dict[str, Tensor]:
         """elbo, rate and distortion."""

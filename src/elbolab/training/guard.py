@@ -61,8 +61,8 @@ class Guard(NamedTuple):
         skip_patience: after so many skips in a row the step is taken (with a finite gradient), so that a run whose
             norms have grown for good does not stand still.
         accumulate: parts that a batch is processed in (at most one a datum), to save memory; the gradient is that of
-            the whole batch for every loss that is a mean over data. Free bits and optimal scales, which clamp or fit a
-            mean, see parts, as they see the batch of each rank.
+            the whole batch. A loss that is no mean over data (`Loss.additive`: a capacity, free bits, an optimal scale,
+            a critic that is told some labels) refuses it; on several ranks it sees the batch of each.
     """
 
     clip_norm: float | None = None

@@ -22,6 +22,12 @@ from elbolab.training.schedules import Schedule
 from elbolab.training.tally import Tally
 from elbolab.training.trees import size_of, split_batch
 
+NO_PARTS = (
+    "model.accumulate={} processes a batch in parts, and this loss is no mean over the data of a batch: set "
+    "model.accumulate=1; or choose model.capacity=null, model.free_bits=0, likelihood=gaussian_learned, or "
+    "model.label_informed=false, where one of them is what makes it none"
+)
+
 
 class Loss(NamedTuple):
     """What a player minimises.
@@ -29,10 +35,13 @@ class Loss(NamedTuple):
     Attributes:
         value: the scalar that is differentiated.
         metrics: scalars to log beside it.
+        additive: whether both are means over the data of the batch, so that those of parts add up; where they are not,
+            a batch is not processed in parts (`Guard.accumulate`).
     """
 
     value: Tensor
     metrics: dict[str, Tensor]
+    additive: bool = True
 
 
 class Player(NamedTuple):
@@ -115,7 +124,11 @@ class Stepper:
         self.tally.add(metrics, size_of(batch))
 
     def _backward(self, player: Player, batch: Any) -> dict[str, Tensor]:
-        """Gradients of the batch's mean loss, in parts when asked; the parts' metrics weighted by their data."""
+        """Gradients of the batch's mean loss, in parts when asked; the parts' metrics weighted by their data.
+
+        Raises:
+            ValueError: parts are asked of a loss that is no mean over data.
+        """
         if self.guard.accumulate == 1:
             return self._backward_part(player, batch, 1.0)
         parts = split_batch(batch, self.guard.accumulate)
@@ -126,6 +139,8 @@ class Stepper:
     def _backward_part(self, player: Player, batch: Any, share: float) -> dict[str, Tensor]:
         with autocast_nets(self.autocast):
             loss = player.loss(batch)
+        if self.guard.accumulate > 1 and not loss.additive:
+            raise ValueError(NO_PARTS.format(self.guard.accumulate))
         (loss.value if share == 1.0 else loss.value * share).backward(inputs=player.parameters)
         return {"loss": loss.value.detach()} | {name: metric.detach() for name, metric in loss.metrics.items()}
 

@@ -42,8 +42,8 @@ def size_of(batch: Any) -> int:
 def split_batch(batch: Any, parts: int) -> list[Any]:
     """A batch in ``parts`` parts along the first dimension of its tensors; in fewer where it has not so many rows.
 
-    The shares of semi-supervised parts are such that the objectives of the parts, weighted by their sizes, add up to
-    that of the batch.
+    The labelled data of semi-supervised parts are weighted so that the objectives of the parts, weighted by the sizes
+    of the parts, add up to that of the batch.
     """
     parts = min(parts, *(len(leaf) for leaf in leaves(batch)))
 
@@ -56,11 +56,11 @@ def split_batch(batch: Any, parts: int) -> list[Any]:
 def _weighted(part: Any, whole: Any) -> Any:
     """A semi-supervised part whose labelled data weigh, in the mean over parts of unequal size, what they did before.
 
-    With b of B unlabelled and l of L labelled data in a part: b / B * mean(share' * cost) = l / L * mean(share * cost).
+    With b of B unlabelled and l of L labelled data in a part: b / B * mean(weight * cost) = l / L * mean(cost).
     """
     match part:
         case Semi():
-            labelled = len(part.share) / len(whole.share)
-            return part._replace(share=part.share * (labelled * size_of(whole) / size_of(part)))
+            labelled = len(part.weight) / len(whole.weight)
+            return part._replace(weight=part.weight * (labelled * size_of(whole) / size_of(part)))
         case _:
             return part
