@@ -1,11 +1,14 @@
 """What every test has: checked distributions, a fixed seed, its own files, no account."""
 
 import os
+import signal
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # small tensors gain nothing, and processes that share cores spin
 os.environ.update(WANDB_MODE="offline", WANDB_SILENT="true", MPLBACKEND="agg")
 if "ELBOLAB_TEST_CUDA" not in os.environ:  # tests/cuda says how to run what needs a device
     os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs begin with it ignored
 
 import pytest
 import torch
