@@ -62,6 +62,7 @@ class Spec(NamedTuple):
         factors: sizes of the ground-truth factors, empty without factors.
         canvas: the image that a datum and its condition are parts of; None where a datum is whole.
         given_is_label: whether the one condition is the class label as a one-hot vector.
+        given_levels: number of equally spaced values that the condition takes, as ``levels``; None otherwise.
         scaling: how real-valued data were standardised; None where models see the numbers that the user gave.
         columns: names of the elements of a datum that is a row of a table, else none.
     """
@@ -74,6 +75,7 @@ class Spec(NamedTuple):
     factors: tuple[int, ...] = ()
     canvas: Canvas | None = None
     given_is_label: bool = False
+    given_levels: int | None = None
     scaling: Scaling | None = None
     columns: tuple[str, ...] = ()
 

@@ -35,8 +35,8 @@ def test_data_of_any_type_are_cast_to_that_of_the_weights(run, x):
     ("x", "message"),
     [
         (X[0], r"shape \(1, 8, 8\) of one datum: give a batch of it, x\[None\]"),
-        (X[:, 0], r"x has shape \(3, 8, 8\); this run's data have \(B, 1, 8, 8\)"),
-        (np.ones((3, 64)), r"x has shape \(3, 64\)"),
+        (np.ones((3, 64)), r"x has shape \(3, 64\); this run's data have \(B, 1, 8, 8\)"),
+        (X[0, 0], r"x has shape \(8, 8\)"),
     ],
 )
 def test_data_of_another_shape_are_refused(run, x, message):
@@ -51,7 +51,7 @@ def test_conditions_are_asked_for_and_taken(conditional):
     assert conditional.reconstruct(X, given.numpy()).shape == X.shape
     assert conditional.sample(4, given, seed=0).shape == (4, 3, 1, 8, 8)
     for ask in (lambda: conditional.encode(X), lambda: conditional.sample(3), lambda: conditional.reconstruct(X)):
-        with pytest.raises(ValueError, match=r"data.given=labels, and 0 .* \(B, 10\).*one_hot\(y, 10\)"):
+        with pytest.raises(ValueError, match=r"data.given=labels, and 0 .* \(B, 10\).*names of the classes"):
             ask()
 
 
@@ -98,3 +98,30 @@ def test_conditions_that_the_run_does_not_have_are_refused(run):
 
 def test_a_run_shows_what_it_is(run, finished):
     assert repr(run) == f"Run('{finished[0]}': VAE of Digits, x (1, 8, 8), codes (2,), on cpu)"
+
+
+def test_the_codes_of_a_split_are_in_its_order_with_its_labels(run, conditional):
+    for each in (run, conditional):
+        data = each.data()
+        found = each.codes("val")
+        batches = list(data.batches("val"))
+        with torch.no_grad():
+            z = torch.cat([each.densities.encode(batch.x, *batch.given) for batch in batches])
+        assert torch.equal(found.z, z)
+        np.testing.assert_array_equal(found.y, data.arrays("val").y)
+    with pytest.raises(ValueError, match="no split 'tset'"):
+        run.codes("tset")
+
+
+def test_a_run_takes_what_its_training_took(run, conditional):
+    grey = np.random.default_rng(0).integers(0, 256, (5, 8, 8)).astype(np.uint8)
+    seen = run.batch(grey).x  # binarised, as its training data were
+    assert set(seen.unique().tolist()) == {0.0, 1.0}
+    assert torch.equal(run.encode(grey), run.encode(seen))
+    assert torch.equal(run.reconstruct(grey[..., None]), run.reconstruct(seen))
+    with pytest.raises(ValueError, match="zeros and ones"):
+        run.encode(grey / 255)
+    vectors = torch.eye(10)[[3, 4, 5, 3, 3]]
+    for labels in (np.array([3, 4, 5, 3, 3]), np.array(list("34533"))):
+        assert torch.equal(conditional.encode(seen, labels), conditional.encode(seen, vectors))
+        assert torch.equal(conditional.sample(2, labels, seed=0), conditional.sample(2, vectors, seed=0))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from omegaconf import DictConfig
 from torch import Tensor
 
-from elbolab.batch import Shape, Spec
+from elbolab.batch import Batch, Spec
 from elbolab.cli.arguments import existing
 from elbolab.cli.build import build_data, build_densities
 from elbolab.cli.run_dir import RunDir, load_weights, read_config, read_spec
@@ -18,11 +18,16 @@ from elbolab.cli.same_data import WAYS_OUT, accept_changes, check_choice, check_
 from elbolab.cli.stages import blanks, kept
 from elbolab.common.rng import isolated_rng, seed_of
 from elbolab.data.module import DataModule
+from elbolab.data.new_data import Intake, as_array
 from elbolab.densities.base import Densities
 from elbolab.evaluation.outputs import output_of
+from elbolab.evaluation.representation import Codes, codes
 
 Values = Tensor | NDArray
-"""Data or conditions as a notebook has them; they are cast to the dtype of the weights and moved to their device."""
+"""Data or conditions as a notebook has them."""
+
+TAKEN = ("given", "binarize", "binarize_seed", "channels")
+"""Options of data sets that say how data are taken."""
 
 
 @final
@@ -44,22 +49,36 @@ class Run:
         sizes = f"x {self.spec.x}, codes {self.densities.latent_shape}"
         return f"Run({str(self.dir.path)!r}: {parts['model']} of {parts['data']}, {sizes}, on {self.device})"
 
-    @torch.no_grad()
-    def encode(self, x: Values, *given: Values) -> Tensor:
-        """The codes (B, D) of x (B, *event).
+    def batch(self, x: Values, *given: Values) -> Batch:
+        """Data and conditions as the model sees them, on its device.
+
+        What training accepted is accepted: images in any of the layouts that files may have, grey levels as integers,
+        real numbers in the units of the file where they were standardised, grey levels that were binarised (as the test
+        data are), class labels by the names of their classes. Data of `data` are in the model's scale already, which is
+        another where ``data.standardise=true``: `codes` has their codes.
 
         Raises:
-            ValueError: another shape, of x or of a condition, or conditions that are missing; so do the other methods.
+            ValueError: another shape, another scale, no numbers, or conditions that are missing.
         """
-        return self.densities.encode(*self._rows(x, given))
+        with numbers_of(self.cfg):
+            arrays = self.intake.take(as_array(x), [as_array(condition) for condition in given])
+            return self.intake.batch(arrays, self.device)
+
+    @torch.no_grad()
+    def encode(self, x: Values, *given: Values) -> Tensor:
+        """The codes (B, D) of x (B, *event); see `batch`."""
+        x, conditions, *_ = self.batch(x, *given)
+        return self.densities.encode(x, *conditions)
 
     @torch.no_grad()
     def sample(self, num: int, *given: Values, seed: int | None = None, what: str = "mean") -> Tensor:
         """Data at draws from the prior: (num, *event), or (num, B, *event) with conditions (B, *shape).
 
+        Standardised data are given in the units of the file.
+
         Args:
             num: draws.
-            given: conditions.
+            given: conditions, as those of `batch`.
             seed: of the draws; None: of the generator as it is.
             what: ``mean`` for the mean of p(x | z, c), ``sample`` for a draw of x itself.
 
@@ -68,50 +87,32 @@ class Run:
             Undefined: the model has no prior.
         """
         show = output_of(what)
-        with isolated_rng(self.device, None if seed is None else seed_of("samples", seed)):
-            return self.spec.restore(show(self.densities.generate(num, *self._conditions(given))))
+        with numbers_of(self.cfg), isolated_rng(self.device, None if seed is None else seed_of("samples", seed)):
+            conditions = self.intake.conditions([as_array(condition) for condition in given])
+            tensors = [torch.tensor(c, dtype=torch.get_default_dtype(), device=self.device) for c in conditions]
+            return self.spec.restore(show(self.densities.generate(num, *tensors)))
 
     @torch.no_grad()
     def reconstruct(self, x: Values, *given: Values) -> Tensor:
-        """Means p(x | z = code of x), (B, *event)."""
-        x, *conditions = self._rows(x, given)
+        """Means p(x | z = code of x), (B, *event), standardised data in the units of the file; see `batch`."""
+        x, conditions, *_ = self.batch(x, *given)
         return self.spec.restore(self.densities.decode(self.densities.encode(x, *conditions), *conditions).mean)
 
-    def _rows(self, x: Values, given: tuple[Values, ...]) -> list[Tensor]:
-        x, conditions = self._data(x), self._conditions(given)
-        for count in {len(condition) for condition in conditions} - {len(x)}:
-            raise ValueError(f"{len(x)} data and {count} conditions: give one for each datum")
-        return [x, *conditions]
+    def codes(self, split: str = "test", changed: str = "refuse") -> Codes:
+        """The codes of all data of a split with their labels and factors, in order, on the CPU.
 
-    def _data(self, x: Values) -> Tensor:
-        x = self._cast(x)
-        if x.shape == self.spec.x:
-            raise ValueError(f"x has the shape {tuple(x.shape)} of one datum: give a batch of it, x[None]")
-        if x.shape[1:] != self.spec.x:
-            raise ValueError(f"x has shape {tuple(x.shape)}; this run's data have (B, {_listed(self.spec.x)})")
-        return x
+        Args:
+            split: ``train``, ``val`` or ``test``.
+            changed: as that of `data`.
+        """
+        with numbers_of(self.cfg):
+            return codes(self.densities, self.data(changed).batches(split, self.device))
 
-    def _conditions(self, given: tuple[Values, ...]) -> list[Tensor]:
-        if len(given) != len(self.spec.given):
-            wanted = ", ".join(f"(B, {_listed(shape)})" for shape in self.spec.given)
-            mend = f"give them after the first argument, {wanted}" if wanted else "leave them out"
-            raise ValueError(
-                f"this run has data.given={self.cfg.data.given}, and {len(given)} conditions were given: {mend}"
-                + (f"; for class labels y: torch.nn.functional.one_hot(y, {self.spec.num_classes})" if wanted else "")
-            )
-        return [self._condition(*pair) for pair in enumerate(given)]
-
-    def _condition(self, index: int, values: Values) -> Tensor:
-        condition, shape = self._cast(values), self.spec.given[index]
-        if condition.shape[1:] != shape or condition.dim() == len(shape):
-            raise ValueError(
-                f"condition {index + 1} has shape {tuple(condition.shape)}; with data.given={self.cfg.data.given} this "
-                f"run's have (B, {_listed(shape)})"
-            )
-        return condition
-
-    def _cast(self, values: Values) -> Tensor:
-        return torch.as_tensor(values, dtype=next(self.densities.parameters()).dtype, device=self.device)
+    @property
+    def intake(self) -> Intake:
+        """What it accepts."""
+        options = {name: self.cfg.data[name] for name in TAKEN if name in self.cfg.data}
+        return Intake(self.spec, **options)
 
     def data(self, changed: str = "refuse") -> DataModule:
         """The data that it was trained on, read again.
@@ -135,10 +136,6 @@ class Run:
     def device(self) -> torch.device:
         """Where the weights are."""
         return next(self.densities.parameters()).device
-
-
-def _listed(shape: Shape) -> str:
-    return ", ".join(map(str, shape))
 
 
 @contextmanager

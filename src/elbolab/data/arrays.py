@@ -23,7 +23,7 @@ from elbolab.data.own_shapes import check_channels
 from elbolab.data.own_tables import Columns
 from elbolab.data.splits import Arrays, Splits
 from elbolab.data.standardise import choose_scaling, standardise_splits
-from elbolab.data.values import measure, support_of
+from elbolab.data.values import WHITE, measure, support_of
 
 INSTEAD = {
     Support.BINARY: "these are binary already: leave data.binarize out",
@@ -128,6 +128,8 @@ class OwnArrays(DataModule):
             raise ValueError(
                 f"data.binarize={self.binarize}: only integers from 0 to 255 are binarised, {INSTEAD[support]}"
             )
+        if first.given is not None and first.given.dtype == np.uint8:
+            spec = spec._replace(given_levels=WHITE + 1)
         if self.standardise:
             train = self._unscaled.train.select(slice(self.train_limit))
             spec = spec._replace(scaling=choose_scaling(train, f"data.path={self.path}", spec.columns))

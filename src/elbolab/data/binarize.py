@@ -36,6 +36,11 @@ def binarized(name: str, splits: Splits, seed: int) -> Splits:
     return Splits(*(_WAYS[name](arrays, rng, i == 0) for i, (arrays, rng) in enumerate(zip(splits, rngs, strict=True))))
 
 
+def binarized_as_test(name: str, grey: Arrays, seed: int) -> Arrays:
+    """Grey data after binarisation ``name``, as the test data are; what is drawn comes from their stream."""
+    return _WAYS[name](grey, np.random.default_rng((seed, 2)), False)
+
+
 def _dynamic(grey: Arrays, rng: np.random.Generator, is_train: bool) -> Arrays:
     return replace(grey, draws=True) if is_train else _fixed(grey, rng, is_train)
 

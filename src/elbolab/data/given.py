@@ -43,7 +43,7 @@ class Nothing(Given):
 
     def spec(self, header: Spec, name: str) -> Spec:
         """The data as they are."""
-        return header._replace(given=())
+        return header._replace(given=(), given_levels=None)
 
     def on(self, header: Spec, device: torch.device | str) -> Condition:
         """Adds none."""
@@ -58,7 +58,7 @@ class Labels(Given):
         """One condition, (C,)."""
         if header.num_classes is None:
             raise ValueError(f"data.given=labels, but {name} has no labels: choose data.given=none, or labelled data")
-        return header._replace(given=((header.num_classes,),), given_is_label=True)
+        return header._replace(given=((header.num_classes,),), given_levels=None, given_is_label=True)
 
     def on(self, header: Spec, device: torch.device | str) -> Condition:
         """Compares with all classes."""
@@ -82,7 +82,7 @@ class Factors(Given):
                 f"data.given=factors, but {name} has no factors: choose data.given=none, or data with factors, "
                 "data=dsprites say"
             )
-        return header._replace(given=((sum(header.factors),),))
+        return header._replace(given=((sum(header.factors),),), given_levels=None)
 
     def on(self, header: Spec, device: torch.device | str) -> Condition:
         """Compares each factor with all its values."""
@@ -153,7 +153,7 @@ class Quadrants(Given):
             )
         canvas = self._canvas(header)
         predicted, seen = pixel_indices(canvas)
-        return header._replace(x=(len(predicted),), given=((len(seen),),), canvas=canvas)
+        return header._replace(x=(len(predicted),), given=((len(seen),),), given_levels=None, canvas=canvas)
 
     def on(self, header: Spec, device: torch.device | str) -> Condition:
         """Takes images apart, binary draws made."""

@@ -1,0 +1,206 @@
+"""Data that a model was not trained on, taken as its training took its own: layout, scale, binarisation, conditions.
+
+Shapes: B = data, C = classes, ``*event`` = one datum's shape.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from elbolab.batch import Batch, Shape, Spec, Support
+from elbolab.data.binarize import binarized_as_test
+from elbolab.data.fetch import Finish, Rows
+from elbolab.data.given import Own, Quadrants, unconditional
+from elbolab.data.splits import Arrays
+from elbolab.data.values import WHITE, Values, measure
+
+
+@final
+@dataclass(frozen=True)
+class Intake:
+    """What a trained model accepts.
+
+    Attributes:
+        spec: its data.
+        given: what ``data.given`` was, for messages.
+        binarize: what grey levels become, ``data.binarize``.
+        binarize_seed: seed of data that are binarised once.
+        channels: where images have their channels, ``first``, ``last`` or ``auto``, as their training was told.
+    """
+
+    spec: Spec
+    given: str = "none"
+    binarize: str = "none"
+    binarize_seed: int = 777
+    channels: str = "auto"
+
+    def take(self, x: np.ndarray, given: Sequence[np.ndarray] = (), where: str = "x") -> Arrays:
+        """Data with their conditions, checked, as a split is stored.
+
+        Args:
+            x: the data, (B, *event), or as a file of them might hold images.
+            given: the conditions, (B, *shape) each; class labels also as the names of their classes, (B,).
+            where: what is called so in messages.
+
+        Raises:
+            ValueError: another shape, or values that are not of the kind that the model was trained on.
+        """
+        is_whole = self.spec.canvas is not None and not given and self._image(x) is not None
+        data = self._whole(x) if is_whole else self._data(x)
+        arrays = self._stored(data, where)
+        if is_whole:
+            return arrays
+        conditions = self.conditions(given)
+        for count in {len(condition) for condition in conditions} - {len(x)}:
+            raise ValueError(f"{len(x)} data and {count} conditions: give one for each datum")
+        return replace(arrays, given=conditions[0] if conditions else None)
+
+    def finish(self, arrays: Arrays, device: torch.device) -> Finish:
+        """What makes batches of rows of such data."""
+        canvas = self.spec.canvas
+        if canvas is not None and arrays.given is None:
+            condition = Quadrants(canvas.quadrants).on(self.spec._replace(x=canvas.image), device)
+        else:
+            condition = unconditional if arrays.given is None else Own().on(self.spec, device)
+        return Finish(arrays, condition, device)
+
+    def batch(self, arrays: Arrays, device: torch.device) -> Batch:
+        """All of such data as one batch."""
+        return self.finish(arrays, device)(Rows.of(arrays))
+
+    def conditions(self, given: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Conditions in the scale that the model sees, (B, *shape) each.
+
+        Raises:
+            ValueError: another number of them, another shape, or other values.
+        """
+        if len(given) != len(self.spec.given):
+            wanted = ", ".join(f"(B, {listed(shape)})" for shape in self.spec.given)
+            what_to_do = f"give them after the first argument, {wanted}" if wanted else "leave them out"
+            labels = "; or class labels as the names of the classes" if self.spec.given_is_label else ""
+            raise ValueError(
+                f"this run has data.given={self.given}, and {len(given)} conditions were given: {what_to_do}{labels}"
+            )
+        return [self._condition(number, values) for number, values in enumerate(given)]
+
+    def _data(self, x: np.ndarray) -> np.ndarray:
+        event = self.spec.x
+        if x.shape == event:
+            raise ValueError(f"x has the shape {x.shape} of one datum: give a batch of it, x[None]")
+        found = arranged(x, event, self.channels)
+        if found is None:
+            raise ValueError(f"x has shape {x.shape}; this run's data have (B, {listed(event)})")
+        return found
+
+    def _whole(self, x: np.ndarray) -> np.ndarray:
+        found = self._image(x)
+        assert found is not None
+        return found
+
+    def _image(self, x: np.ndarray) -> np.ndarray | None:
+        """Whole images, channels first, of which the data are parts; None where these are none."""
+        return None if self.spec.canvas is None else arranged(x, self.spec.canvas.image, self.channels)
+
+    def _stored(self, x: np.ndarray, where: str) -> Arrays:
+        spec = self.spec
+        if len(x) == 0:
+            return Arrays(x.astype(np.float64))
+        values = measure(where, Arrays(x), "these data")
+        if spec.support is Support.REAL:
+            return Arrays(_real(x, spec, where))
+        if self.binarize != "none" and values.kind == "integers" and not values.binary and values.within(WHITE):
+            return binarized_as_test(self.binarize, Arrays(x.astype(np.uint8), levels=WHITE + 1), self.binarize_seed)
+        _check_values(values, spec)
+        if values.kind == "floats" or values.kind == "booleans":
+            return Arrays(x)
+        assert spec.levels is not None
+        return Arrays(x.astype(np.uint8), levels=spec.levels)
+
+    def _condition(self, number: int, values: np.ndarray) -> np.ndarray:
+        spec, shape = self.spec, self.spec.given[number]
+        if spec.given_is_label and values.ndim == 1 and values.dtype.kind in "iuUOb":
+            return _one_hot(values, spec)
+        arrangement = arranged(values, shape, self.channels)
+        if arrangement is None:
+            raise ValueError(
+                f"condition {number + 1} has shape {values.shape}; with data.given={self.given} this run's have "
+                f"(B, {listed(shape)})"
+            )
+        values = arrangement
+        if len(values) == 0:
+            return values.astype(np.float64)
+        found = measure(f"condition {number + 1}", Arrays(values), "these data")
+        if found.kind == "floats" or found.binary and spec.given_levels is None:
+            return values.astype(np.float64)
+        if found.kind == "integers" and spec.given_levels is not None and found.within(spec.given_levels - 1):
+            return values.astype(np.float64) / (spec.given_levels - 1)
+        raise ValueError(
+            f"{found}, and this run was trained with "
+            + ("levels from 0 to 255" if spec.given_levels else "zeros and ones, or floats: give these")
+        )
+
+
+def arranged(x: np.ndarray, event: Shape, channels: str) -> np.ndarray | None:
+    """Data with rows of shape ``event``, whose channels may have come last or, where there is one, not at all.
+
+    Args:
+        x: the data.
+        event: shape of one datum.
+        channels: ``first``, ``last``, or ``auto``, which takes what fits, first where both do.
+    """
+    last = np.moveaxis(x, -1, 1) if x.ndim > 3 else x
+    ways = {"first": [x], "last": [last, x], "auto": [x, last]}[channels]
+    if x.ndim == len(event) and event[0] == 1 and len(event) > 2:
+        ways.append(x[:, None])
+    return next((way for way in ways if way.shape[1:] == event and way.ndim > len(event)), None)
+
+
+def _real(x: np.ndarray, spec: Spec, where: str) -> np.ndarray:
+    """Real numbers in the type that models see, standardised where the training data were.
+
+    Raises:
+        ValueError: one is too large for that type.
+    """
+    numbers = spec.standardise(torch.from_numpy(x.astype(np.float64))).to(torch.get_default_dtype()).numpy()
+    wrong = ~np.isfinite(numbers).reshape(len(x), -1).all(1)
+    if wrong.any():
+        raise ValueError(f"{where} has numbers beyond {numbers.dtype} in row {wrong.argmax()} (counted from 0)")
+    return numbers
+
+
+def _check_values(values: Values, spec: Spec) -> None:
+    """Raises ValueError unless values are of the kind, and on the scale, of the data of ``spec``."""
+    if spec.support is Support.BINARY:
+        is_right, wanted = values.binary, "zeros and ones"
+    elif spec.levels is None:
+        is_right, wanted = values.within(1) and values.kind != "integers", "floats from 0 to 1: give x / 255 of pixels"
+    else:
+        top = spec.levels - 1
+        is_right = values.within(top if values.kind == "integers" else 1)
+        wanted = f"{spec.levels} levels: give integers from 0 to {top}, or floats from 0 to 1, which x / {top} are"
+    if not is_right:
+        raise ValueError(f"{values}, and this run's data are {wanted}")
+
+
+def _one_hot(labels: np.ndarray, spec: Spec) -> np.ndarray:
+    """Labels (B,), as the classes are called -> one-hot vectors (B, C)."""
+    names, index = np.unique(labels.astype(str) if labels.dtype.kind == "O" else labels, return_inverse=True)
+    classes = np.array([spec.class_index(name.item()) for name in names], dtype=np.int64)
+    return np.eye(len(spec.classes))[classes[index.reshape(-1)]]
+
+
+def as_array(values: Tensor | np.ndarray | Sequence) -> np.ndarray:
+    """Numbers of a notebook as an array, on the CPU."""
+    if not isinstance(values, Tensor):
+        return np.asarray(values)
+    values = values.detach().cpu()
+    return (values.float() if values.dtype is torch.bfloat16 else values).numpy()
+
+
+def listed(shape: Shape) -> str:
+    """``1, 28, 28``."""
+    return ", ".join(map(str, shape))
