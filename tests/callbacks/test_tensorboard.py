@@ -25,7 +25,7 @@ def test_everything_of_a_run_is_there(run, board, tmp_path):
     board.log_hyperparams({"model": {"beta": 4.0, "name": "vae"}, "seed": 1, "none": None})
     run.fit(InStep(), loggers=[board], max_epochs=1)
     Image.new("RGB", (3, 2), (255, 0, 0)).save(tmp_path / "samples.png")
-    board.heat("val/kl_per_dim", np.array([0.5, 2.0]), 9)
+    board.heat("val/kl_per_dim", np.array([0.5, 2.0, 1.0]), 9)
     board.conclude(Results(9, {"test/nll": 95.5, "test/nll_stderr": 0.25}, [tmp_path / "samples.png"], {}))
     assert board.close(failed=False) == [f"TensorBoard: tensorboard --logdir {tmp_path / 'tensorboard'}"]
     found = events(tmp_path)
@@ -34,7 +34,10 @@ def test_everything_of_a_run_is_there(run, board, tmp_path):
     (image,) = found.Images("figures/samples")
     assert (image.step, image.width, image.height) == (9, 3, 2)
     (heat,) = found.Histograms("val/kl_per_dim")
-    assert heat.histogram_value.bucket == [0.5, 2.0]
+    assert heat.histogram_value.bucket == [0.5, 2.0, 1.0]
+    assert heat.histogram_value.bucket_limit == [1.0, 2.0, 3.0]
+    assert (heat.histogram_value.num, heat.histogram_value.sum) == (3.5, 4.0)  # of the indices, each as often as its KL
+    assert heat.histogram_value.sum_squares == 2 * 1**2 + 1 * 2**2
     assert hyperparameters(found) == {"model.beta": 4.0, "model.name": "vae", "seed": 1.0, "none": "None"}
 
 

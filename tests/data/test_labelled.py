@@ -111,6 +111,13 @@ def test_every_labelled_datum_is_used_equally_often():
     assert set(used.values()) == {5, 6}  # 3 * 10 * 7 = 5.25 * 40
 
 
+def test_every_pass_over_the_labelled_data_has_an_order_of_its_own():
+    used = [row for batch in steps(Few(labelled_batch_size=8), 2) for row in numbers(batch.labelled)]
+    passes = [tuple(used[start : start + 40]) for start in range(0, len(used) - 39, 40)]
+    assert len(set(passes)) == len(passes) == 4
+    assert len({tuple(sorted(one)) for one in passes}) == 1
+
+
 def test_the_subset_is_balanced_and_grows():
     y = Few().splits.train.y
     small, large = (choose_labelled(y, numbered(CLASSES), num, seed=5) for num in (12, 60))

@@ -44,3 +44,10 @@ def test_free_memory_is_some_and_no_more_than_the_machine_has(monkeypatch, tmp_p
     assert 0 < free_memory(CPU) <= whole
     monkeypatch.setattr(residence, "MEMINFO", tmp_path / "absent")
     assert free_memory(CPU) == whole
+
+
+def test_a_systems_free_memory_is_in_units_of_1024_bytes(tmp_path, monkeypatch):
+    """As Linux writes it (man 5 proc), under the name of kB."""
+    (tmp_path / "meminfo").write_text("MemTotal:  9000 kB\nMemFree:  10 kB\nMemAvailable:  3000 kB\n")
+    monkeypatch.setattr(residence, "MEMINFO", tmp_path / "meminfo")
+    assert free_memory(CPU) == 3000 * 1024

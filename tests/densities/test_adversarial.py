@@ -112,6 +112,17 @@ def test_a_generated_category_is_whole():
     assert (seen[0].sum(0) > 20).all()
 
 
+def test_groups_are_drawn_at_the_same_styles_each_of_its_own():
+    """A row a group: what differs between rows is the group alone."""
+    densities, seen = group_autoencoder(), []
+    densities.likelihood.register_forward_hook(lambda module, inputs, output: seen.append(inputs))
+    densities.generate_groups(5)
+    ((z, y),) = seen
+    assert torch.equal(z, z[:1].expand(4, 5, 2))
+    assert len(z[0].unique(dim=0)) == 5
+    assert torch.equal(y, torch.eye(4)[:, None].expand(4, 5, 4))
+
+
 BITS_POSTERIOR = partial(
     Head, net=mlp(5), family=partial(RelaxedBernoulliLatent, temperature=0.5, straight_through=False)
 )

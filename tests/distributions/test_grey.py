@@ -12,6 +12,15 @@ def test_256_levels_start_from_the_mean_of_real_images():
         assert torch.allclose(family(family.raw_for(mean)).mean, mean.clamp_min(0.001), atol=1e-6)
 
 
+@pytest.mark.parametrize("levels", [2, 17, 256])
+def test_a_scale_can_be_so_small_that_all_mass_is_on_one_level(levels):
+    """And no smaller: however sure a network is, its likelihood stays finite and has a gradient in the location."""
+    family = DiscretisedLogistic((1,), levels)
+    p = family(torch.tensor([1 / (levels - 1), -1e4]))
+    assert p.log_prob(torch.tensor([1 / (levels - 1)])).exp().item() == pytest.approx(1, abs=1e-10)
+    assert -1e4 < p.log_prob(torch.tensor([0.0])) < -10
+
+
 def test_no_scale_is_so_small_that_a_level_has_no_probability():
     scale = logistic_scale(torch.tensor(-1000.0), 256)
     assert scale > 0

@@ -167,6 +167,9 @@ def test_the_picture_has_codes_above_and_the_prior_beneath():
     assert top.get_xlim() == bottom.get_xlim()
     assert len(top.collections[0].get_offsets()) == len(bottom.collections[0].get_offsets()) == 60
     assert len(np.unique(bottom.collections[0].get_facecolors(), axis=0)) == 3
+    for axes in figure.axes:  # a square around 0 that holds the points of both
+        assert axes.get_xlim() == axes.get_ylim() == (-axes.get_xlim()[1], axes.get_xlim()[1])
+        assert np.abs(axes.collections[0].get_offsets()).max() <= axes.get_xlim()[1]
 
 
 def test_walks_go_to_three_deviations_of_a_matched_normal():

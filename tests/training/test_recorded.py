@@ -159,6 +159,16 @@ def test_a_record_leaves_out_what_has_no_effect():
     assert kept.item() == 2
 
 
+def test_what_is_no_number_is_the_same_in_step_and_record():
+    """A metric that is NaN for a while is no reason to stay eager."""
+    total = torch.tensor([float("nan"), 0.0])
+    replay = Recorder(torch.nn.Module()).capture(lambda: total.add_(1))
+    replay()
+    replay()
+    assert total.isnan().tolist() == [True, False]
+    assert total[1] == 3
+
+
 def test_a_step_that_reads_is_done_once_all_the_same():
     count = torch.zeros(1)
     with pytest.raises(Unrepeatable, match="reads the values"):
