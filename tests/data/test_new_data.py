@@ -41,7 +41,7 @@ def test_new_rows_become_what_training_made_of_the_same_rows(tmp_path):
     for x, options in (
         (GREY, {}),
         (GREY / 255, {}),
-        (GREY[..., None].repeat(3, -1), {}),
+        (GREY[..., None].repeat(3, -1), {"channels": "last"}),
         (GREY > 100, {}),
         (GREY.astype(float) * 3e4 - 7, {"standardise": True}),
         (GREY, {"given": "quadrants", "quadrants": 2}),
@@ -55,7 +55,7 @@ def test_new_rows_become_what_training_made_of_the_same_rows(tmp_path):
         )
         data = own(tmp_path, **options)
         batch = next(iter(data.batches("test")))
-        kept = {name: options[name] for name in ("given", "binarize") if name in options}
+        kept = {name: options[name] for name in ("given", "binarize", "channels") if name in options}
         conditions = {"own": (given,), "labels": (labels,)}.get(options.get("given"), ())
         new = taken(Intake(data.spec, **kept), x, *conditions)
         assert torch.equal(new.x, batch.x), options
