@@ -8,11 +8,11 @@ os.environ.update(WANDB_MODE="offline", WANDB_SILENT="true", MPLBACKEND="agg")
 if "ELBOLAB_TEST_CUDA" not in os.environ:  # tests/cuda says how to run what needs a device
     os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs begin with it ignored
-
 import pytest
 import torch
 from torch.distributions import Distribution
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs begin with it ignored
 
 # Autograd counts the devices at its first backward and starts a thread for each, and then nothing may fork. A fake
 # device (tests/fake_cuda.py, torch.compile) would count.
