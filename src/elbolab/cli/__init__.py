@@ -8,6 +8,7 @@ COMMANDS = {
     "train": "train, evaluate and picture a model: elbolab train model=beta_vae model.beta=4",
     "evaluate": "measure a run again: elbolab evaluate run=DIR evaluation.num_samples=5000",
     "sample": "draw from a run: elbolab sample run=DIR",
+    "encode": "codes of new data, or of a split: elbolab encode run=DIR data.path=new.npz nll=true",
     "benchmark": "speed and memory on this machine: elbolab benchmark quick=true",
     "runs": "runs as a table, also while they train: elbolab runs SWEEP_DIR model=vae sort=test.nll mean=true",
     "report": "one HTML page of runs, to keep or to send: elbolab report SWEEP_DIR out=report.html",

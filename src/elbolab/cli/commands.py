@@ -1,7 +1,7 @@
 """Sub-commands by name.
 
-`train`, `evaluate`, `sample`, `benchmark` and `dashboard` compose `conf/NAME.yaml`; the module of that name holds the
-task of that name.
+`train`, `evaluate`, `sample`, `encode`, `benchmark` and `dashboard` compose `conf/NAME.yaml`; the module of that name
+holds the task of that name.
 """
 
 import logging

@@ -152,9 +152,9 @@ def _unknown_key(error: BaseException, dirs: Sequence[Path], argv: Sequence[str]
         return str(error)
     key, groups = found[1].partition("@")[0], groups_of(argv[0], dirs)
     group = key.partition(".")[0]
-    if group not in groups and group in read_choices(dirs):
-        return _another_group(group, dirs, argv)
     keys = composed_keys(dirs, argv, without=found[1], hydra=key.startswith("hydra."))
+    if group not in (*groups, *keys) and group in read_choices(dirs):
+        return _another_group(group, dirs, argv)
     near = nearest_keys(key, [*groups, *keys])
     owners = _owners(key, dirs)
     if owners and not any(last_part(other) == last_part(key) for other in near):

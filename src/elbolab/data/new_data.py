@@ -3,7 +3,7 @@
 Shapes: B = data, C = classes, ``*event`` = one datum's shape.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import final
 
@@ -71,6 +71,12 @@ class Intake:
     def batch(self, arrays: Arrays, device: torch.device) -> Batch:
         """All of such data as one batch."""
         return self.finish(arrays, device)(Rows.of(arrays))
+
+    def batches(self, arrays: Arrays, size: int, device: torch.device) -> Iterator[Batch]:
+        """Batches of at most ``size`` of such data, in order."""
+        finish = self.finish(arrays, device)
+        for start in range(0, len(arrays), size):
+            yield finish(Rows.of(arrays.rows(slice(start, start + size))))
 
     def conditions(self, given: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Conditions in the scale that the model sees, (B, *shape) each.

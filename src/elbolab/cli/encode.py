@@ -1,0 +1,116 @@
+"""`elbolab encode run=DIR data.path=new.npz`: the codes of new data, or of a split of a run's own."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+from omegaconf import DictConfig, OmegaConf
+
+from elbolab.batch import Batch
+from elbolab.cli.checks import check_seed
+from elbolab.cli.evaluate import choose_device
+from elbolab.cli.load import Run, load_run, numbers_of
+from elbolab.data.new_files import class_values, read_new
+from elbolab.data.own_tables import Columns
+from elbolab.data.splits import Splits
+from elbolab.densities.terms import Undefined
+from elbolab.evaluation.likelihood import importance_log_likelihood
+from elbolab.evaluation.proposals import sampling_of
+from elbolab.evaluation.representation import codes
+
+Batches = Callable[[], Iterable[Batch]]
+"""All batches, the same at every call."""
+
+
+def encode(cfg: DictConfig) -> None:
+    """The task that Hydra calls.
+
+    Raises:
+        ValueError: an option out of range, or data that the run does not take.
+    """
+    _check_options(cfg)
+    run = load_run(cfg.run, choose_device(cfg.device))
+    with numbers_of(run.cfg):
+        batches, beside = _of_file(run, cfg) if cfg.data.path is not None else _of_split(run, cfg)
+        found = codes(run.densities, batches())
+        arrays = {"z": found.z.numpy(), **beside}
+        if cfg.nll:
+            name = "conditional_nll" if run.spec.given else "nll"
+            arrays[name] = _nll(run, batches(), cfg)
+    path = _write(_path(run, cfg), arrays)
+    print(f"{path}  {', '.join(f'{name} {array.shape}' for name, array in arrays.items())}")
+
+
+def _check_options(cfg: DictConfig) -> None:
+    if cfg.split is not None and cfg.split not in Splits._fields:
+        raise ValueError(f"split={cfg.split}: choose {', '.join(Splits._fields)}")
+    if not cfg.nll and (cfg.num_samples, cfg.seed) != (None, None):
+        raise ValueError("num_samples and seed are of the NLL: set nll=true, or leave them out")
+    if cfg.num_samples is not None and cfg.num_samples < 1:
+        raise ValueError(f"num_samples={cfg.num_samples}: must be at least 1")
+    if cfg.seed is not None:
+        check_seed(cfg.seed)
+    if cfg.out is not None and Path(cfg.out).suffix != ".npz":
+        raise ValueError(f"out={cfg.out}: codes are written as an .npz file")
+    if None not in (cfg.out, cfg.data.path) and Path(cfg.out).resolve() == Path(cfg.data.path).resolve():
+        raise ValueError(f"out={cfg.out} is the file of the data: choose another")
+
+
+def _of_split(run: Run, cfg: DictConfig) -> tuple[Batches, dict[str, np.ndarray]]:
+    """Batches of a split of the run's own data, and what is known of the rows."""
+    split = cfg.split or "test"
+    data = run.data(cfg.data.changed)
+    arrays, beside = data.arrays(split), {}
+    if arrays.y is not None:
+        beside["y"] = class_values(data.spec.classes, arrays.y)
+    if arrays.factors is not None:
+        beside["factors"] = np.asarray(arrays.factors)
+    return lambda: data.batches(split, run.device), beside
+
+
+def _of_file(run: Run, cfg: DictConfig) -> tuple[Batches, dict[str, np.ndarray]]:
+    """Batches of new data in the order of their file, and their labels."""
+    if cfg.data.changed != "refuse":
+        raise ValueError("data.changed is of the run's own data, and data.path names others: leave one of them out")
+    options = {name: list(run.cfg.data.get(name) or []) for name in ("factors", "conditions", "ignore")}
+    columns = Columns(run.cfg.data.get("labels"), **options)
+    found = read_new(Path(str(cfg.data.path)).expanduser(), cfg.split, run.intake, columns)
+    size = run.cfg.data.get("eval_batch_size", 1000)
+    beside = {} if found.y is None else {"y": found.y}
+    return lambda: run.intake.batches(found.arrays, size, run.device), beside
+
+
+def _nll(run: Run, batches: Iterable[Batch], cfg: DictConfig) -> np.ndarray:
+    """-log p(x), or -log p(x given c), of each datum, (N,), by importance sampling as the run was measured."""
+    kept = {name: OmegaConf.select(run.cfg, f"evaluation.{name}") for name in ("num_samples", "seed", "memory")}
+    kept |= {name: cfg[name] for name in ("num_samples", "seed") if cfg[name] is not None}
+    for name in ("num_samples", "seed"):
+        if kept[name] is None:
+            raise ValueError(f"this run's evaluation has no {name}: set {name}=")
+    num_corruptions = OmegaConf.select(run.cfg, "evaluation.num_corruptions", default=1)
+    proposal, kept["num_samples"] = sampling_of(run.densities, kept["num_samples"], num_corruptions)
+    try:
+        return -importance_log_likelihood(run.densities, batches, proposal=proposal, **kept).log_px.cpu().numpy()
+    except Undefined as error:
+        raise ValueError(f"nll=true: {error}; leave nll out") from error
+
+
+def _path(run: Run, cfg: DictConfig) -> Path:
+    if cfg.out is not None:
+        return Path(cfg.out)
+    name = cfg.split or "test"
+    if cfg.data.path is not None:
+        name = Path(str(cfg.data.path)).stem + (f"_{cfg.split}" if cfg.split else "")
+    return run.dir.path / "codes" / f"{name}.npz"
+
+
+def _write(path: Path, arrays: dict[str, np.ndarray]) -> Path:
+    """The whole file, or the one that was there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.stem}.tmp.npz")
+    try:
+        np.savez(beside, **arrays)  # type: ignore[arg-type]
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+    return path
