@@ -126,5 +126,5 @@ def sync(parts, url, env):
     told = env | {"WANDB_BASE_URL": url, "WANDB_API_KEY": "ab12" * 10, "WANDB_MODE": "online"}
     command = [sys.executable, "-m", "wandb", "sync", *map(str, parts)]
     here = {"cwd": parts[0].parent, "env": told}  # it writes a log into the current folder
-    done = subprocess.run(command, **here, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, **here, capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 0, done.stderr + done.stdout

@@ -1,4 +1,5 @@
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -139,12 +140,14 @@ def nobody(tmp_path, monkeypatch):
     for name in ("NETRC", "WANDB_CONFIG_DIR", "WANDB_CACHE_DIR"):
         monkeypatch.setenv(name, str(tmp_path / name))
     monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
+    monkeypatch.setattr(ours, "reach", partial(ours.reach, seconds=60.0))  # a busy machine answers itself late
     ours.forget()
     yield
     ours.forget()
 
 
 def board_of(folder, **options):
+    options = {"init_timeout": 60.0, "finish_timeout": 60.0} | options  # of a busy machine too
     board = WandbBoard("elbolab", folder, group="sweep", job_type="train", tags=["a"], name="first", **options)
     board.begin({"val/mse": "min"})
     return board

@@ -112,7 +112,7 @@ def test_a_refused_key_is_recorded_offline_under_the_same_id(nobody, tmp_path, m
     with listening(Refuses) as url:
         monkeypatch.setenv("WANDB_BASE_URL", url)
         monkeypatch.setenv("WANDB_API_KEY", "ab12" * 10)
-        board = board_of(tmp_path, init_timeout=5)
+        board = board_of(tmp_path)
         assert board.experiment.offline
         assert board.experiment.id == (tmp_path / "wandb_id.txt").read_text().strip()
         board.close(failed=True)

@@ -279,9 +279,20 @@ def test_networks_are_compiled_on_request(shell, monkeypatch):
 
     compiled = []
     monkeypatch.setattr(train, "compile_networks", compiled.append)
+    monkeypatch.setenv("CXX", sys.executable)
     shell("train", *QUICK, "debug=steps", "compile=true")
     assert [type(model).__name__ for model in compiled] == ["VAE"]
     assert "compile=maybe: give true or false" in shell("train", *QUICK, "debug=steps", "compile=maybe", fails=True)
+
+
+@pytest.mark.parametrize("compiler", ["g++", "no-compiler"])
+def test_networks_are_not_compiled_without_a_compiler(shell, monkeypatch, tmp_path, compiler):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("CXX", compiler)
+    (line,) = shell("train", *QUICK, "compile=true", "hydra.run.dir=run", fails=True).splitlines()
+    assert "compile=true" in line
+    assert compiler in line
+    assert not (shell.folder / "run").exists()
 
 
 def test_an_unknown_engine_leaves_nothing(shell):

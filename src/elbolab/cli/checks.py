@@ -1,6 +1,9 @@
 """What can be known to be wrong before training, and would otherwise show late or never."""
 
 import logging
+import os
+import shutil
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -29,6 +32,16 @@ def check_seed(seed: int) -> int:
     if not 0 <= seed < 2**32:
         raise ValueError(f"seed={seed}: a seed is a whole number from 0 to {2**32 - 1}")
     return seed
+
+
+def check_compiler() -> None:
+    """Raises ValueError where `torch.compile` would find no compiler: it says so at length, in the first step."""
+    compiler = os.environ.get("CXX", {"darwin": "clang++", "win32": "cl"}.get(sys.platform, "g++"))
+    if shutil.which(compiler) is None:
+        raise ValueError(
+            f"compile=true needs a C++ compiler, and there is no {compiler} here: install one, name yours with "
+            "CXX=..., or leave compile=false"
+        )
 
 
 def check_net(cfg: DictConfig, spec: Spec) -> None:

@@ -212,6 +212,7 @@ def quiet_libraries() -> None:
         logger.handlers.clear()
         logger.propagate = True
         logger.setLevel(logging.WARNING)
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.WARNING)  # it tells when it lists a machine's fonts
     for advice in (".*does not have many workers.*", ".*The number of training batches.*", ".*Checkpoint directory.*"):
         warnings.filterwarnings("ignore", advice)
     warnings.filterwarnings("ignore", ".*The `srun` command is available.*")  # who trains on a login node means to

@@ -19,7 +19,7 @@ from elbolab.cli.advice import advise
 from elbolab.cli.begin import Begin
 from elbolab.cli.boards import conclude, title_of, watched
 from elbolab.cli.build import build_data, build_densities, build_evaluation, build_model, build_trainer
-from elbolab.cli.checks import check_labels, check_monitors, check_net, check_seed, warn_of_scales
+from elbolab.cli.checks import check_compiler, check_labels, check_monitors, check_net, check_seed, warn_of_scales
 from elbolab.cli.evaluate import measure
 from elbolab.cli.load import load_run, numbers_of
 from elbolab.cli.planning import located, planned
@@ -121,6 +121,8 @@ def _how(error: BaseException, cfg: DictConfig, run: RunDir) -> tuple[str, str |
 
 def _train(cfg: DictConfig, run: RunDir) -> tuple[str, float, list[str]]:
     """Trains, and measures what was not pruned; the state that the run ends in, its value, and what there is to say."""
+    if cfg.compile:
+        check_compiler()
     L.seed_everything(check_seed(cfg.seed), workers=True, verbose=False)
     data = build_data(cfg)
     if cfg.resume:
