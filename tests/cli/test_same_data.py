@@ -7,6 +7,8 @@ import pytest
 from tests.cli.conftest import Shell
 
 import elbolab
+from elbolab.cli.run_dir import RunDir
+from elbolab.cli.same_data import WAYS_OUT, accept_changes, check_unchanged
 from elbolab.data.digits import Digits
 
 
@@ -97,3 +99,18 @@ def test_a_stage_whose_data_have_changed_is_refused(moved):
     assert "other values" in said
     assert "pretrained.m1" in said
     assert not (shell.folder / "second").exists()
+
+
+@pytest.mark.parametrize("name", ["classes", "scaling"])
+def test_data_that_mean_something_else_are_refused_also_where_changes_are_accepted(moved, name):
+    """The rows that a model sees are the same, but their classes have other names, or the units other sizes."""
+    _, path, _ = moved
+    spec = json.loads((path.parent / "spec.json").read_text())
+    spec["classes"] = ["one", *spec["classes"][1:]] if name == "classes" else spec["classes"]
+    spec["scaling"] = {"shift": [0.0], "scale": [2.0]} if name == "scaling" else None
+    (path.parent / "spec.json").write_text(json.dumps(spec))
+    run, data = RunDir(path.parent), Digits(binarize="dynamic")
+    with pytest.raises(ValueError, match={"classes": "names of classes", "scaling": "means and deviations"}[name]):
+        check_unchanged(run, data, WAYS_OUT)
+    with pytest.raises(ValueError, match="cannot take data"):
+        accept_changes(run, data)

@@ -15,6 +15,14 @@ from elbolab.data.module import DataModule
 CHOICES = ("refuse", "accept")
 """What ``data.changed`` may be."""
 
+MEANING = {
+    "scaling": "means and deviations, by which the data are standardised",
+    "classes": "names of classes",
+    "factors": "values of factors",
+    "columns": "names of columns",
+}
+"""What the rows that a model sees do not show: data are hashed after they were standardised and numbered."""
+
 WAYS_OUT = "Put them back, or take them as they are now with data.changed=accept"
 """What can be done where a run is only looked at."""
 
@@ -51,10 +59,16 @@ def accept_changes(run: RunDir, data: DataModule) -> None:
         ValueError: its model cannot be given them.
     """
     there, here = read_spec(run), data.spec
-    for name in ("x", "support", "levels", "given"):
+    meaning = ("classes", "factors") if run.data.is_file() else ()  # runs of before do not say what classes are called
+    for name in ("x", "support", "levels", "given", *meaning):
         one, other = getattr(there, name), getattr(here, name)
         if one != other:
             raise ValueError(f"the model of {run.path} cannot take data of {name} {other}: it was trained on {one}")
+    if there.scaling != here.scaling:
+        raise ValueError(
+            f"the model of {run.path} cannot take data that are standardised by other means and deviations than its "
+            f"own: elbolab encode run={run.path} data.path=FILE nll=true measures a file by those of the run"
+        )
     if (changes := changes_of(run, data)) is not None:
         log.warning("the data of %s are not those that it was trained on: %s", run.path, changes)
 
@@ -65,6 +79,8 @@ def changes_of(run: RunDir, data: DataModule) -> str | None:
         log.warning("%s keeps no fingerprint of its data: whether they have changed is not checked", run.path)
         return None
     found = differences(json.loads(run.data.read_text(encoding="utf-8"))["trained_on"], data.fingerprint)
+    there, here = read_spec(run), data.spec
+    found += [f"other {what}" for name, what in MEANING.items() if getattr(there, name) != getattr(here, name)]
     return "; ".join(found) or None
 
 

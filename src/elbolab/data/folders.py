@@ -101,9 +101,7 @@ def say_what_is_left_out(root: Folder) -> None:
     """Counts what is not read, so that nothing is passed over in silence."""
     others = [path for folder in (root, *root.all_folders()) for path in folder.others]
     if others:
-        kinds = Counter(
-            "hidden" if path.name.startswith(".") else path.suffix.lower() or "without a suffix" for path in others
-        )
+        kinds = Counter(map(_name_kind, others))
         counted = name_some([f"{num} {kind}" for kind, num in kinds.most_common()])
         labels = "; labels are given as class folders, or as y in an .npz" if _may_hold_labels(others) else ""
         first = others[0].relative_to(root.path)

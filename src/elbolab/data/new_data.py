@@ -183,7 +183,8 @@ def _check_values(values: Values, spec: Spec) -> None:
     if spec.support is Support.BINARY:
         is_right, wanted = values.binary, "zeros and ones"
     elif spec.levels is None:
-        is_right, wanted = values.within(1) and values.kind != "integers", "floats from 0 to 1: give x / 255 of pixels"
+        is_right = values.within(1) and values.kind != "integers"
+        wanted = "floats from 0 to 1: give x / 255 of pixels of 8 bits, x / 65535 of 16"
     else:
         top = spec.levels - 1
         is_right = values.within(top if values.kind == "integers" else 1)

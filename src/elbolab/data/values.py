@@ -132,7 +132,10 @@ def _check_pixels(values: Values, where: str) -> None:
     """Grey levels are bytes. As floats they would be real numbers; a vector that ends at white is an image too."""
     if values.kind != "floats":
         if not values.within(WHITE):
-            raise ValueError(f"{where}: {values}, which are no grey levels; give 0 to 255, or floats")
+            raise ValueError(
+                f"{where}: {values}, which are no 256 grey levels: give 0 to 255, or "
+                "floats (x / 65535 of pixels of 16 bits)"
+            )
     elif values.whole and not values.binary and values.within(WHITE) and (values.pictures or values.high == WHITE):
         raise ValueError(
             f"{where}: {values}, all of them whole numbers: give pixels as uint8, or divide them by 255 (by the value "

@@ -10,6 +10,7 @@ from elbolab.densities.base import Corrupting
 from elbolab.densities.denoising import corrupted_terms
 from elbolab.densities.terms import Terms, negative_elbo, summary
 from elbolab.models.base import ElboModule, Loss
+from elbolab.training.scales import check_one_likelihood
 
 
 @final
@@ -24,7 +25,8 @@ class DVAE(ElboModule):
         **base: see `ElboModule`.
 
     Raises:
-        ValueError: num_corruptions or num_samples below 1, or densities that corrupt nothing.
+        ValueError: num_corruptions or num_samples below 1, densities that corrupt nothing, or a likelihood with a
+            fitted scale.
     """
 
     def __init__(self, num_corruptions: int = 1, num_samples: int = 1, **base: Any) -> None:
@@ -34,6 +36,7 @@ class DVAE(ElboModule):
                 raise ValueError(f"model.{name}={number}: the bound needs at least one")
         if not isinstance(self.densities, Corrupting):
             raise ValueError("a denoising VAE needs a model that corrupts its data: choose densities=denoising")
+        check_one_likelihood(self.densities, "a denoising VAE, which has one of clean and one of corrupted inputs,")
         self.corruption_shape = () if num_corruptions == 1 else (num_corruptions,)
         self.sample_shape = () if num_samples == 1 else (num_samples,)
 
