@@ -133,6 +133,17 @@ def test_a_prior_without_distribution_functions_is_compared_by_a_large_draw(monk
     assert found["ks"].value == pytest.approx([2 * NormalDist().cdf(0.5) - 1] * 2, abs=0.03)
 
 
+def test_draws_of_a_prior_are_under_the_conditions_of_their_data(monkeypatch):
+    """In every group of data; classes are far apart."""
+    monkeypatch.setattr(aggregate, "GROUP", 7)
+    densities, held = small_densities(LABELLED, prior=partial(ClassCentres, spread=100.0)), batches(60, LABELLED)
+    with torch.no_grad():
+        match = matched(densities, held)
+        centres = torch.cat([batch.given[0] for batch in held]) @ densities.prior.centres
+    assert match.p is None
+    assert (match.drawn - centres).abs().max() < 5
+
+
 def test_codes_are_compared_with_as_many_draws_where_the_prior_depends_on_conditions():
     z, drawn = torch.randn(2_000, 2) + 1, torch.randn(2_000, 2)
     found = aggregate._ks(Match(z, drawn, None, None))

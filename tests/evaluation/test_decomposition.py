@@ -225,7 +225,7 @@ def test_the_model_and_the_random_state_are_given_back():
 
 def test_a_condition_leaves_out_what_compares_with_one_prior():
     densities = linear_gaussian(given=((1,),))
-    batch = Batch(torch.randn(20, 2), given=(torch.randn(20, 1),))
+    batch = Batch(torch.randn(400, 2), given=(torch.randn(400, 1),))  # enough for an unconditional model
     assert rate_decomposition(densities, [batch], seed=0).keys() == {"posterior_entropy", "cross_entropy"}
 
 

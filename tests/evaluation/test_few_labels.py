@@ -53,6 +53,32 @@ def test_dimensions_that_do_not_vary_are_not_looked_at(data, monkeypatch):
     assert z.shape == (20, 1)
 
 
+@pytest.mark.parametrize(("deviation", "seen_by_classifiers"), [(0.09, 1), (0.11, 2), (0.3, 2)])
+def test_dimensions_are_looked_at_by_their_deviation(deviation, seen_by_classifiers, monkeypatch):
+    """0.11 is above 0.1, and its square is not."""
+    seen = []
+    monkeypatch.setattr(few_labels, "few_label_errors", lambda draws, *_: seen.append(draws) or {})
+    densities = autoencoder()
+    densities.encode = lambda x: x[:, :2] * torch.tensor([5.0, 2 * deviation])
+    held = [Batch((torch.arange(6)[:, None] % 2).expand(6, 6).float(), y=torch.arange(6) % 3)]
+    few_label_quantities(densities, held, held, seed=0)
+    assert [draws.shape[-1] for draws in seen] == [seen_by_classifiers]
+
+
+def test_classifiers_see_the_labelled_data_alone(data, monkeypatch):
+    seen = []
+    monkeypatch.setattr(few_labels, "few_label_errors", lambda *arrays: seen.append(arrays) or {})
+    densities = autoencoder()
+    densities.encode = lambda x: 3 * x
+    quantities(densities, data)
+    ((draws, y, z, labels),) = seen
+    known, test = (list(data.batches(split)) for split in ("labelled", "test"))
+    assert torch.equal(torch.from_numpy(draws[0]), torch.cat([3 * batch.x for batch in known]))
+    assert y.tolist() == torch.cat([batch.y for batch in known]).tolist()
+    assert torch.equal(torch.from_numpy(z), torch.cat([3 * batch.x for batch in test]))
+    assert labels.tolist() == torch.cat([batch.y for batch in test]).tolist()
+
+
 def test_codes_are_drawn_where_there_is_a_posterior(data, monkeypatch):
     seen = []
     monkeypatch.setattr(few_labels, "few_label_errors", lambda draws, *_: seen.append(draws) or {})

@@ -331,6 +331,14 @@ def test_bits_per_dim_only_for_probabilities_of_several_levels(levels, expected)
         assert quantities["bits_per_dim"].unit == "bits/dim"
 
 
+def test_bits_are_per_dimension_and_not_per_channel():
+    densities = bernoulli_vae(spec=BINARY._replace(x=(3, 2, 2)))
+    densities.spec = densities.spec._replace(support=Support.UNIT, levels=4)
+    densities.likelihood, densities.posterior = Grid((), (3, 2, 2)), Prior()
+    quantities = likelihood_quantities(densities, [Batch(torch.rand(8, 3, 2, 2).round())], num_samples=2, seed=0)
+    assert quantities["bits_per_dim"].value == pytest.approx(2.0)
+
+
 class Prior(Conditional):
     def forward(self, x):
         return Independent(Normal(torch.zeros(len(x), 3), torch.ones(len(x), 3)), 1)

@@ -58,3 +58,5 @@ def test_every_group_has_its_own_noise(monkeypatch):
     densities, x = small_densities(), torch.ones(2, *BITS.x)
     elbo = bound(densities, [Batch(x)], seed=3)["elbo"]
     assert elbo[0] != elbo[1]
+    log_px = importance_log_likelihood(densities, [Batch(x)], num_samples=2, seed=3).log_px
+    assert log_px[0] != log_px[1]

@@ -78,6 +78,15 @@ def test_draws_of_one_datum_are_not_split_over_folds(rng, monkeypatch):
         assert np.bincount(np.tile(y, 3)[test]).min() >= 3
 
 
+@pytest.mark.parametrize(("num", "searches"), [(3, 0), (5, 0), (6, 3), (9, 3)])
+def test_options_are_chosen_where_something_can_be_held_out(rng, monkeypatch, num, searches):
+    (draws, y), (codes, labels) = blobs(rng, num, num_draws=2), blobs(rng, 3)
+    folds, search = [], few_labels.GridSearchCV
+    monkeypatch.setattr(few_labels, "GridSearchCV", lambda *a, cv: folds.append(len(cv)) or search(*a, cv=cv))
+    few_label_errors(draws, y, codes[0], labels)
+    assert folds == [num // 3] * searches
+
+
 def test_one_label_a_class_is_enough_to_fit(rng):
     (draws, y), (codes, labels) = blobs(rng, 3), blobs(rng, 30)
     errors = few_label_errors(draws, y, codes[0], labels)

@@ -35,6 +35,24 @@ def test_half_the_bits_give_half_the_gap(factors):
     assert mig(codes, v[:, None]) == pytest.approx(0.5)
 
 
+def test_it_is_a_mean_of_ratios():
+    """Of 2 and of 16 values, the second alone in the code: 0 and 1, and not log 16 / (log 2 + log 16)."""
+    small, large = np.arange(320) % 2, np.arange(320) // 2 % 16
+    assert mig(large[:, None].astype(float), np.stack([small, large], axis=1)) == pytest.approx(0.5, abs=1e-6)
+
+
+def test_a_gap_is_within_a_factor_over_dimensions(factors, perfect):
+    """Two dimensions of one factor, none of the others."""
+    codes = np.stack([perfect[:, 0], perfect[:, 0] // 2], axis=1)
+    assert mig(codes, factors[:, :1]) == pytest.approx(0.5, abs=1e-6)
+
+
+def test_a_factor_of_unequal_values_has_its_entropy():
+    """A perfect code of a factor that is nearly always 0 has a gap of one too."""
+    v = (np.arange(400) % 20 == 0).astype(int)[:, None]
+    assert mig(v.astype(float), v) == pytest.approx(1.0)
+
+
 def test_information_is_scikit_learns(rng):
     a, b = rng.integers(6, size=500), rng.integers(3, size=500)
     b[:250] = a[:250] // 2

@@ -51,6 +51,19 @@ def test_a_rotated_code_is_punished_by_factor_vae_score_alone(rotated, factors):
     assert beta(rotated, factors) > 0.9
 
 
+@pytest.mark.parametrize("score", [beta_vae_score, factor_vae_score])
+def test_a_score_is_of_other_votes_than_those_it_was_learned_from(score, factors, rng):
+    """Eight votes on 30 dimensions of noise can be learned by heart."""
+    noise = rng.normal(size=(len(factors), 30))
+    assert score(noise, factors, seed=0, num_train=8, num_eval=300) == pytest.approx(CHANCE, abs=0.09)
+
+
+def test_a_dimension_is_collapsed_by_its_deviation(factors, perfect, rng):
+    """A deviation of 0.06 is above 0.05, and its square is not; beside a dimension of noise."""
+    small = 0.06 * perfect / perfect.std(0)
+    assert factor(small, factors) > 0.95
+
+
 @pytest.mark.parametrize("score", [beta, factor])
 def test_one_factor_is_refused(score, perfect, factors):
     with pytest.raises(ValueError, match="at least two factors"):

@@ -1,0 +1,232 @@
+"""Mistakes in evaluation/, its figures apart."""
+
+from tests.planting import Mistake
+
+NAMES = ("aggregate", "batches", "conditional", "decomposition", "denoising", "editing", "evaluate", "few_labels")
+NAMES += ("likelihood", "parzen", "quantity", "ranks", "report", "representation", "roles", "seeded", "strata")
+(
+    AGGREGATE,
+    BATCHES,
+    CONDITIONAL,
+    DECOMPOSITION,
+    DENOISING,
+    EDITING,
+    EVALUATE,
+    FEW,
+    LIKELIHOOD,
+    PARZEN,
+    QUANTITY,
+    RANKS,
+    REPORT,
+    REPRESENTATION,
+    ROLES,
+    SEEDED,
+    STRATA,
+) = (f"tests/evaluation/test_{name}.py" for name in NAMES)
+RNG = "tests/common/test_rng.py"
+
+
+def of(file: str, tests: str, *changes: tuple[str, str]) -> list[Mistake]:
+    """Mistakes in one file that the same tests must see."""
+    return [Mistake(file, old, new, tests) for old, new in changes]
+
+
+MISTAKES = [
+    *of(
+        "evaluation/aggregate.py",
+        AGGREGATE,
+        ("mmd2(match.z, match.drawn).mean()", "mmd2(match.z, match.drawn).amax()"),
+        ("mmd2(_draw(p, num), _draw(p, num)).mean()", "mmd2(_draw(p, num), _draw(p, num)).amax()"),
+        ("return p.sample(() if", "return 1.05 * p.sample(() if"),
+        ("ks_between(match.z.cpu().numpy(), match.drawn", "ks_between(match.drawn.cpu().numpy(), match.drawn"),
+        ("ks_between(match.z.cpu().numpy(), _draw", "ks_between(match.drawn.cpu().numpy(), _draw"),
+        ("match.z.double())", "match.drawn.double())"),
+        ("quantile(0.99)", "quantile(0.9)"),
+        ("drawn = torch.cat([_draw(latent.p", "drawn = torch.cat([_draw(latents[0].p"),
+        ("% p.num_labels", "* 0"),
+    ),
+    *of(
+        "evaluation/batches.py",
+        BATCHES,
+        ("order[:limit].sort().values", "order[:limit]"),
+        (
+            "(rows >= start) & (rows < start + len(batch.x))] - start",
+            "(rows >= start) & (rows < start + len(batch.x))]",
+        ),
+    ),
+    *of(
+        "evaluation/clusters.py",
+        f"{AGGREGATE} {ROLES}",
+        (
+            "_group_probs(densities, naming), _group_probs(densities, batches)",
+            "_group_probs(densities, batches), _group_probs(densities, batches)",
+        ),
+        ("names = named[1][named[0].argmax(0)]", "names = named[1][named[0].argmin(0)]"),
+        ("names[measured[0].argmax(1)] != measured[1]", "measured[0].argmax(1) != measured[1]"),
+    ),
+    *of(
+        "evaluation/conditional.py",
+        CONDITIONAL,
+        ("- log(log_px.shape[1])", ""),
+        ("log_px.argmax(1) != by_class.y", "log_px.argmin(1) != by_class.y"),
+        ("- _log_marginal(log_px)\n\n\ndef", "+ _log_marginal(log_px)\n\n\ndef"),
+        ("limited = first(batches, class_limit)", "limited = batches"),
+        ("proposal=from_prior, **options", "**options"),
+        ("(densities, (x, c.expand_as(label))", "(densities, (x, label)"),
+    ),
+    *of(
+        "evaluation/decomposition.py",
+        DECOMPOSITION,
+        ("pairs.diagonal(first).fill_(-inf)", "pairs.diagonal(0).fill_(-inf)"),
+        ("<= BRACKET", "<= inf"),
+        ("middle = (log_q.with_own + log_q.without_own) / 2", "middle = log_q.with_own"),
+        ("log(max(1, n - 1))", "log(n)"),
+        ('"posterior_entropy": -log_posterior', '"posterior_entropy": log_posterior'),
+        ('"marginal_kl": middle - log_prior', '"marginal_kl": log_prior - middle'),
+        ("conditional=bool(densities.spec.given)", "conditional=False"),
+    ),
+    *of(
+        "evaluation/denoising.py",
+        DENOISING,
+        ('"restoration": -p.log_prob(x)', '"restoration": -p.log_prob(corrupted)'),
+        (
+            "densities.encode(corrupted, *given), *given)\n        errors",
+            "densities.encode(x, *given), *given)\n        errors",
+        ),
+        ("mse(corrupted, x)}", "mse(p.mean, corrupted)}"),
+        ("- mixture_log_prob(q, z)", "- q.log_prob(z)"),
+    ),
+    *of(
+        "evaluation/editing.py",
+        f"{EDITING} {ROLES}",
+        ("reader(p.mean)", "reader(p.sample())"),
+        ("chosen(train, num_train, seed)", "chosen(test, num_train, seed)"),
+        (
+            "_prior_mean(densities, x, wanted) - _prior_mean(densities, x, given)",
+            "_prior_mean(densities, x, given) - _prior_mean(densities, x, wanted)",
+        ),
+        ("torch.randint(1, max(2, size)", "torch.randint(0, max(2, size)"),
+        ("[:, factor] == new)", "[:, factor] == values[:, factor])"),
+        ("+ shift, *wanted)", "+ shift, *given)"),
+    ),
+    *of(
+        "evaluation/evaluate.py",
+        ROLES,
+        ("parzen_quantities(densities, val, batches", "parzen_quantities(densities, batches, batches"),
+        ("cluster_quantities(densities, val, batches", "cluster_quantities(densities, batches, batches"),
+        ('data.batches("labelled", device), batches', "train, batches"),
+        (
+            "representation_quantities(densities, train, batches",
+            "representation_quantities(densities, batches, batches",
+        ),
+        ("edit_quantities(densities, train, batches", "edit_quantities(densities, batches, batches"),
+        ('val = data.batches("val", device)', 'val = data.batches("test", device)'),
+        ('train = data.batches("train", device)', 'train = First(data.batches("train", device), limit)'),
+    ),
+    *of(
+        "evaluation/few_labels.py",
+        FEW,
+        ("known.z.std(0, correction=0) > ACTIVE", "known.z.var(0, correction=0) > ACTIVE"),
+        ("return q.sample((num,))", "return q.mean.expand(num, *q.mean.shape)"),
+        (
+            "known, test = codes(densities, labelled), codes(densities, batches)",
+            "known, test = codes(densities, labelled), codes(densities, labelled)",
+        ),
+    ),
+    *of(
+        "evaluation/likelihood.py",
+        LIKELIHOOD,
+        ("per_dim = prod(densities.spec.x) * log(2)", "per_dim = densities.spec.x[0] * log(2)"),
+        ("prod(densities.spec.x) * log(2)", "prod(densities.spec.x)"),
+        ("(log_sum - log(num_samples))", "(log_sum)"),
+        ("(2 * log_sum - (2 * log_w).logsumexp(0)).exp()", "(log_sum - (2 * log_w).logsumexp(0)).exp()"),
+        ("(marginal.ess < 2)", "(marginal.ess > 2)"),
+        ("min(chunk, LEAST) if drawn is None else chunk", "chunk"),
+        ("proposal = None if drawn is None else drawn.part(samples, data)", "proposal = None"),
+        ("getattr(terms, name).mean(0)", "getattr(terms, name).amax(0)"),
+        ("levels is None or densities.spec.levels <= 2", "levels is None"),
+        ("share.value <= 0.1", "share.value <= 0.01"),
+    ),
+    *of("evaluation/likelihood.py", EVALUATE, ("k >= ENOUGH", "k > 1")),
+    *of(
+        "evaluation/likelihood.py",
+        RANKS,
+        ('seed_of("bound", seed, number)', 'seed_of("bound", seed)'),
+        ('seed_of("importance sampling", seed, number)', 'seed_of("importance sampling", seed)'),
+    ),
+    *of(
+        "evaluation/parzen.py",
+        f"{PARZEN} {ROLES}",
+        ("_rows(first(choosing, NUM_CHOOSING))", "_rows(batches)"),
+        ("on_validation.argmax()", "on_validation.argmin()"),
+        (".mean.flatten(1)", ".sample().flatten(1)"),
+    ),
+    *of(
+        "evaluation/proposals.py",
+        f"{STRATA} {CONDITIONAL} {LIKELIHOOD} tests/densities/test_denoising.py",
+        ("torch.arange(samples.start, samples.stop,", "torch.arange(samples.stop - samples.start,"),
+        ("/ num_samples\n    return Drawn", "/ len(start)\n    return Drawn"),
+        ("return lambda samples: _drawn(p, samples", "return lambda samples: _drawn(q, samples"),
+        ("return Drawn(z, q.log_prob(z))", "return Drawn(z, q.log_prob(z.roll(1, 0)))"),
+        ("- log(q.batch_shape[0])", ""),
+        ("samples.start % num_corruptions, ", "0, "),
+    ),
+    *of(
+        "evaluation/quantity.py",
+        f"{QUANTITY} {LIKELIHOOD}",
+        ("values.std(0) / n**0.5", "values.std(0) / n"),
+        ("values.std(0) / n**0.5", "values.std(0)"),
+    ),
+    *of(
+        "evaluation/ranks.py",
+        RANKS,
+        ("if i % world == rank}", "if i % world >= rank}"),
+        ("found = _gathered(found, world)", "pass"),
+    ),
+    *of(
+        "evaluation/readers.py",
+        f"{EDITING} {ROLES}",
+        ("part.argmax(1) for part", "part.argmin(1) for part"),
+        ("costs = [F.cross_entropy", "costs = [-F.cross_entropy"),
+    ),
+    *of(
+        "evaluation/report.py",
+        f"{REPORT} {EVALUATE}",
+        ("if path.exists() else {}) | report", "if path.exists() else {}) and report"),
+        ("1 - floor(log10(stderr))", "2 - floor(log10(stderr))"),
+        ("if _finite(quantity.value)}", "}"),
+        ('if _finite(entry["stderr"]) else entry', 'if entry["stderr"] else entry'),
+    ),
+    *of(
+        "evaluation/representation.py",
+        f"{REPRESENTATION} {ROLES} tests/evaluation/test_class_in_code.py",
+        ("train = codes(densities, chosen(train_batches, probe_limit, seed))", "train = test"),
+        ("active_units(test.z[:, : densities.code_dim])", "active_units(test.z)"),
+        ("torch.cat(kl_per_dim, dim=1)", "torch.cat(kl_per_dim[:1], dim=1)"),
+        (
+            "torch.stack([latent.kl for latent in classes]).sum(0)",
+            "torch.stack([latent.kl for latent in classes]).mean(0) * 0",
+        ),
+        ("min(densities.spec.x[1:]) >= SSIM_WINDOW", "min(densities.spec.x[1:]) > SSIM_WINDOW"),
+        ("num_varying > 1 else", "num_varying > 0 else"),
+        ("*batch.given).mean\n", "*batch.given).sample()\n"),
+    ),
+    *of(
+        "evaluation/seeded.py",
+        SEEDED,
+        ("            module.eval()\n", ""),
+        ("torch.no_grad(), full_float32()", "full_float32()"),
+        ('torch.set_float32_matmul_precision("highest")', 'torch.set_float32_matmul_precision("medium")'),
+        ("part.training = training", "part.training = True"),
+        ("seed_of(purpose, *numbers)", "seed_of(purpose)"),
+    ),
+    *of("evaluation/seeded.py", DECOMPOSITION, ("seed_of(purpose, *numbers)", "numbers[0]")),
+    *of(
+        "common/rng.py",
+        RNG,
+        ("[purpose, *(str(int(number)) for number in numbers)]", "[purpose, str(sum(numbers))]"),
+        ("return int.from_bytes(blake2b(name.encode(), digest_size=8).digest()) >> 1", "return abs(hash(name))"),
+        ("return seed_of(purpose, *numbers) >> 31", "return seed_of(purpose, *numbers) % 7"),
+        ("        restore_rng(state, device)\n", "        pass\n"),
+    ),
+]
