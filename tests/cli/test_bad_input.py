@@ -30,7 +30,7 @@ BAD = {
         ["train", *QUICK, "data=arrays", "data.path=x.npy", "~data.binarize", "data.given=labels"],
         "data.given=none",
     ),
-    "too few images": (["train", *QUICK, "data.train_limit=5"], "batch_size"),
+    "no images": (["train", *QUICK, "data.train_limit=0"], "data.train_limit=0"),
     "NaN in the data": (
         ["train", *QUICK, "data=arrays", "data.path=nan.npy", "~data.binarize", "likelihood=gaussian"],
         "NaN|not finite",

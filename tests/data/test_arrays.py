@@ -191,13 +191,17 @@ def test_grey_levels_may_be_made_binary(tmp_path, binarize, agrees):
         ({"x": np.full((9, 2), 256)}, "integers from 256 to 256.*give 0 to 255, or floats .x / 65535"),
         ({"x": np.full((9, 2), -1)}, "integers from -1 to -1"),
         ({"x": pixels(4), "y": np.zeros(9, int)}, "60 data, but 9 y"),
-        ({"x": pixels(4)[:8]}, "too few data: the train split has 6, needs at least 10"),
-        ({"x": pixels(4)[:4]}, "too few data: the train split"),
+        ({"x": pixels(4)[:2]}, "too few data: 2, of which 1 validate and 1 test, and at least 1 must be left"),
     ],
 )
 def test_arrays_that_are_no_data(tmp_path, arrays, message):
     with pytest.raises(ValueError, match=message):
         own(saved(tmp_path, **arrays)).splits  # noqa: B018
+
+
+@pytest.mark.parametrize(("num", "sizes"), [(3, (1, 1, 1)), (10, (8, 1, 1)), (14, (12, 1, 1)), (15, (11, 2, 2))])
+def test_few_data_are_split_into_three(tmp_path, num, sizes):
+    assert tuple(map(len, own(saved(tmp_path, x=pixels(4)[:num])).splits)) == sizes
 
 
 @pytest.mark.parametrize("kind", ["y", "factors"])

@@ -221,9 +221,9 @@ def test_unknown_split():
 @pytest.mark.parametrize(
     ("splits", "message"),
     [
-        ((_real(9), _real(1), _real(1)), r"too few data: the train split has 9, needs at least 10 \(lower data.batch"),
-        ((_real(10), _real(0), _real(1)), "the val split has 0, needs at least 1"),
-        ((_real(10), _real(1), _real(0)), "the test split has 0, needs at least 1"),
+        ((_real(0), _real(1), _real(1)), "too few data: the train split has none"),
+        ((_real(10), _real(0), _real(1)), "the val split has none"),
+        ((_real(10), _real(1), _real(0)), "the test split has none"),
         (
             (_real(10), _real(8, r3=np.nan, r6=np.inf), _real(1)),
             "in 2 of the 8 rows of the val split, the first in row 3",
@@ -246,3 +246,10 @@ def test_data_that_cannot_be_used(splits, message):
     spec = REAL._replace(classes=numbered(3))
     with pytest.raises(ValueError, match=message):
         Small(spec, Splits(*splits), batch_size=10).splits  # noqa: B018
+
+
+def test_a_batch_holds_no_more_than_all_training_data():
+    data = Small(REAL, Splits(_real(7), _real(1), _real(1)), batch_size=10)
+    assert "data.batch_size=10 is more than the 7 training data: every step sees all" in data.describe()
+    assert (data.steps_per_epoch, data.batch_size) == (1, 7)
+    assert "data.batch_size" not in Small(REAL, Splits(_real(10), _real(1), _real(1)), batch_size=10).describe()

@@ -97,3 +97,9 @@ def test_constant_codes_tell_nothing():
     y = np.arange(12) % 2
     for wrong in few_label_errors(np.ones((2, 12, 3)), y, np.ones((6, 3)), y[:6]).values():
         assert wrong.mean() == 0.5
+
+
+def test_no_more_neighbours_are_tried_than_a_fold_leaves(rng):
+    """Two data of each of three classes leave three in each fold, and no fit of more voters fails with a warning."""
+    (draws, y), (codes, labels) = blobs(rng, 6, num_draws=2), blobs(rng, 9)
+    assert few_label_errors(draws, y, codes[0], labels)["knn"].shape == (9,)

@@ -78,7 +78,7 @@ def check_labels(model: ElboModule, data: DataModule) -> None:
 
 
 def check_monitors(cfg: DictConfig, model: ElboModule, data: DataModule) -> None:
-    """Lets the model report on two data of the validation set, as it is, and looks at the names.
+    """Lets the model report on up to two data of the validation set, as it is, and looks at the names.
 
     Raises:
         ValueError: a callback or a schedule monitors what the model does not report; names what it does.
@@ -100,7 +100,9 @@ def _monitors(cfg: DictConfig) -> Iterator[tuple[str, Any]]:
 
 def _two(data: DataModule) -> Batch:
     cpu = torch.device("cpu")
-    return data.finish("val", cpu, generator("check of monitors"))(Rows.of(data.arrays("val").rows(np.arange(2))))
+    val = data.arrays("val")
+    rows = np.arange(min(2, len(val)))
+    return data.finish("val", cpu, generator("check of monitors"))(Rows.of(val.rows(rows)))
 
 
 def goals(cfg: DictConfig) -> dict[str, str]:

@@ -164,18 +164,23 @@ class OwnArrays(DataModule):
     def _split(self, raw: dict[str, Arrays]) -> Splits:
         if "" in raw:
             num = len(raw[""])
-            val_size, test_size = round(num * self.val_fraction), round(num * self.test_fraction)
+            val_size, test_size = part_of(num, self.val_fraction), part_of(num, self.test_fraction)
             return seeded.split(raw[""], val_size, test_size, self.split_seed)
         if "test" not in raw:  # cut from train rather than refused: validation data have been chosen on, test data not
-            test_size = round(len(raw["train"]) * self.test_fraction)
+            test_size = part_of(len(raw["train"]), self.test_fraction)
             train, _, test = seeded.split(raw["train"], 0, test_size, self.split_seed)
             warn("data.path=%s has no test data: %d of train are held out to test", self.path, test_size)
             return Splits(train, raw["val"], test)
         if "val" in raw:
             return Splits(**raw)
-        val_size = round(len(raw["train"]) * self.val_fraction)
+        val_size = part_of(len(raw["train"]), self.val_fraction)
         train, val, _ = seeded.split(raw["train"], val_size, 0, self.split_seed)
         return Splits(train, val, raw["test"])
+
+
+def part_of(num: int, fraction: float) -> int:
+    """How many of ``num`` data a fraction is, at least one."""
+    return max(1, round(num * fraction))
 
 
 def _stored(arrays: Arrays, levels: int | None) -> Arrays:

@@ -91,7 +91,7 @@ class DataModule(L.LightningDataModule, ABC):
         check_whole(0, seed=seed, num_workers=num_workers, label_seed=label_seed)
         if resident != "auto" and not isinstance(resident, bool):
             raise ValueError(f"data.resident={resident}: choose auto, true or false")
-        self.batch_size = batch_size
+        self.batch_size = self.batch_size_asked = batch_size
         self.eval_batch_size = eval_batch_size
         self.seed = seed
         self.given = choose_given(given, quadrants)
@@ -136,11 +136,12 @@ class DataModule(L.LightningDataModule, ABC):
     @final
     @cached_property
     def splits(self) -> Splits:
-        """The arrays, read and checked once."""
+        """The arrays, read and checked once; a batch holds no more than all training data."""
         splits = self.load()
         if self.train_limit is not None:
             splits = splits._replace(train=splits.train.select(slice(self.train_limit)))
-        check(splits, self._stored, self.batch_size)
+        check(splits, self._stored)
+        self.batch_size = min(self.batch_size, len(splits.train))
         return splits
 
     @final
@@ -231,7 +232,13 @@ class DataModule(L.LightningDataModule, ABC):
         what = f"{self.spec.support}{scaled}{levels}{self._describe_classes()}{few}{given}"
         columns = f" ({shorten(self.spec.columns)})" if self.spec.columns else ""
         line = f"{type(self).__name__}: {sizes} data of shape {self.spec.x}{columns}, {what}"
-        return "\n".join([line, *self._describe_absent()])
+        return "\n".join([line, *self._describe_batches(), *self._describe_absent()])
+
+    def _describe_batches(self) -> Iterator[str]:
+        """A line where there are fewer training data than a batch was to hold."""
+        asked, num = self.batch_size_asked, len(self.splits.train)
+        if asked > num:
+            yield f"data.batch_size={asked} is more than the {num} training data: every step sees all of them"
 
     def _describe_classes(self) -> str:
         """How many classes there are; their names where these are others than 0, 1, ..."""

@@ -24,7 +24,8 @@ def split(arrays: Arrays, val_size: int, test_size: int, seed: int, train_size: 
     held_out = val_size + test_size
     if len(arrays) < held_out + (train_size or 1):
         raise ValueError(
-            f"too few data: {len(arrays)}, of which {val_size} validate, {test_size} test, {train_size} train"
+            f"too few data: {len(arrays)}, of which {val_size} validate and {test_size} test, and "
+            f"{train_size or 'at least 1'} must be left to train on"
         )
     order = np.random.default_rng(seed).permutation(len(arrays))
     train = np.sort(order[held_out:][:train_size])

@@ -135,19 +135,19 @@ class Splits(NamedTuple):
     test: Arrays
 
 
-def check(splits: Splits, header: Spec, batch_size: int) -> None:
+def check(splits: Splits, header: Spec) -> None:
     """Makes sure that every split can be trained and evaluated on.
 
     Args:
         splits: the arrays.
         header: what they are to be, as they are stored: before a model's conditions are taken from them.
-        batch_size: training data that are needed.
 
     Raises:
-        ValueError: too few data, another shape than the spec's, values that are not finite, or labels out of range.
+        ValueError: an empty split, another shape than the spec's, values that are not finite, or labels out of range.
     """
     for name, arrays in splits._asdict().items():
-        _check_size(name, len(arrays), batch_size if name == "train" else 1)
+        if len(arrays) == 0:
+            raise ValueError(f"too few data: the {name} split has none; give more data, or make that split larger")
         _check_shape(name, arrays, header)
         _check_complete(name, arrays, splits.train)
         _check_labels(name, arrays, header)
@@ -155,14 +155,6 @@ def check(splits: Splits, header: Spec, batch_size: int) -> None:
         _check_given(name, arrays, header)
         if arrays.levels is None:
             check_finite(arrays.chunks(), f"the {name} split")
-
-
-def _check_size(name: str, num: int, least: int) -> None:
-    if num < least:
-        raise ValueError(
-            f"too few data: the {name} split has {num}, needs at least {least} "
-            "(lower data.batch_size, or change the sizes of the splits)"
-        )
 
 
 def _check_shape(name: str, arrays: Arrays, spec: Spec) -> None:

@@ -18,6 +18,7 @@ from elbolab.evaluation.decomposition import rate_decomposition
 from elbolab.evaluation.denoising import denoising_quantities, restoration_quantities
 from elbolab.evaluation.editing import edit_quantities
 from elbolab.evaluation.few_labels import few_label_quantities
+from elbolab.evaluation.fitting import warnings_explained
 from elbolab.evaluation.likelihood import degeneracy, likelihood_quantities
 from elbolab.evaluation.parzen import parzen_quantities
 from elbolab.evaluation.quantity import Quantity
@@ -129,15 +130,16 @@ def evaluate(
     report: Report = {}
     for split, batches in measured.items():
         found = likelihoods[split] | rate_decomposition(densities, batches, seed=seed, limit=decomposition_limit)
-        found |= representation_quantities(densities, train, batches, seed=seed, protocol=scores, **probes)
         found |= aggregate_quantities(densities, batches, seed=seed, limit=aggregate_limit, null=null_pairs)
         val = data.batches("val", device)
         found |= cluster_quantities(densities, val, batches, seed=seed)
         found |= parzen_quantities(densities, val, batches, seed=seed, num_samples=parzen_samples)
         found |= classification_quantities(densities, batches, seed=seed)
-        if data.num_labelled is not None:
-            found |= few_label_quantities(densities, data.batches("labelled", device), batches, seed=seed)
-        found |= edit_quantities(densities, train, batches, seed=seed, **counts)
+        with warnings_explained(split):
+            found |= representation_quantities(densities, train, batches, seed=seed, protocol=scores, **probes)
+            if data.num_labelled is not None:
+                found |= few_label_quantities(densities, data.batches("labelled", device), batches, seed=seed)
+            found |= edit_quantities(densities, train, batches, seed=seed, **counts)
         _tell(split, found)
         report[split] = entries(found)
     check(report)
@@ -172,5 +174,11 @@ def _tell(split: str, quantities: dict[str, Quantity]) -> None:
     """Says what a reader of the numbers must know."""
     if (warning := degeneracy(quantities)) is not None:
         log.warning("%s: %s", split, warning)
+    if any(quantity.n == 1 for quantity in quantities.values()):
+        log.warning(
+            "%s: one datum has no spread: standard errors, active units, distances to the prior and disentanglement "
+            "scores are left out",
+            split,
+        )
     for name in quantities.keys() - entries(quantities).keys():
         log.warning("%s: %s is %s, which is no number: left out", split, name, quantities[name].value)

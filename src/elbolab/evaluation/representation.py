@@ -3,6 +3,7 @@
 Shapes: N = data, D = latent dimensions, F = factors.
 """
 
+import logging
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
@@ -26,6 +27,11 @@ from elbolab.metrics.disentanglement.sap import ScoreMatrix, r_squared, sap
 from elbolab.metrics.disentanglement.voting import beta_vae_score, factor_vae_score
 from elbolab.metrics.images import SSIM_WINDOW, mse, psnr, ssim
 from elbolab.metrics.probes import knn_accuracy, linear_probe_accuracy
+
+LEAST = 40
+"""Data that disentanglement scores are taken of: a leaf of DCI's trees has 20, so fewer are never told apart."""
+
+log = logging.getLogger(__name__)
 
 
 class Codes(NamedTuple):
@@ -89,13 +95,13 @@ def representation_quantities(
         active_units, kl_per_dim (a list, nats), class_kl, mse, psnr, ssim; with labels of at least two classes
         probe_accuracy and knn_accuracy; with factors mig, dci_disentanglement, dci_completeness, dci_informativeness,
         sap, beta_vae_score, factor_vae_score. A model without latents has mse, psnr and ssim alone; a class in the code
-        is no dimension that could be active.
+        is no dimension that could be active, and one datum has no active units.
     """
     quantities = reconstruction_quantities(densities, test_batches, seed=seed)
     if prod(densities.latent_shape) == 0:
         return quantities
     test = codes(densities, test_batches)
-    if densities.code_dim > 0:
+    if densities.code_dim > 0 and len(test.z) > 1:
         active = active_units(test.z[:, : densities.code_dim])
         quantities["active_units"] = _number(active, test.z, seed, "dimensions")
     quantities |= kl_quantities(densities, test_batches, seed=seed)
@@ -157,6 +163,7 @@ def probe_quantities(train: Codes, test: Codes, *, seed: int, num_neighbours: in
     if train.y is None or test.y is None:
         raise ValueError("probes need labels in the training and in the test data")
     if len(train.y.unique()) < 2:
+        log.warning("the training data are of one class: probe_accuracy and knn_accuracy are left out")
         return {}
     arrays = (train.z.numpy(), train.y.numpy(), test.z.numpy(), test.y.numpy())
     correct = {
@@ -169,9 +176,13 @@ def probe_quantities(train: Codes, test: Codes, *, seed: int, num_neighbours: in
 
 
 def disentanglement_quantities(test: Codes, *, seed: int, protocol: Protocol = PROTOCOL) -> dict[str, Quantity]:
-    """The five scores, absent without factors; those that compare factors need two that vary."""
-    num_varying = 0 if test.factors is None else int((test.factors != test.factors[0]).any(0).sum())
-    if test.factors is None or num_varying == 0:
+    """The five scores, absent without factors, of too few data, and where none varies; some need two that vary."""
+    if test.factors is None or len(test.z) < 2:
+        return {}
+    num_varying = int((test.factors != test.factors[0]).any(0).sum())
+    if num_varying == 0 or len(test.z) < LEAST:
+        why = "no factor varies" if num_varying == 0 else f"they need {LEAST} data"
+        log.warning("disentanglement scores of %d data are left out: %s", len(test.z), why)
         return {}
     z, factors = test.z.double().numpy(), test.factors.numpy()
     scores = _scores(z, factors, seed, protocol) | (_votes(z, factors, seed, protocol) if num_varying > 1 else {})

@@ -55,13 +55,20 @@ def few_label_errors(draws: NDArray, y: NDArray, codes: NDArray, labels: NDArray
     found = {}
     for name, (classifier, options) in _searches(rows, num_draws).items():
         if folds > 1:
-            parts = StratifiedGroupKFold(folds).split(rows, targets, np.tile(np.arange(num), num_draws))
-            fitted = GridSearchCV(classifier, options, cv=list(parts)).fit(rows, targets)
+            parts = list(StratifiedGroupKFold(folds).split(rows, targets, np.tile(np.arange(num), num_draws)))
+            fitted = GridSearchCV(classifier, _possible(options, parts), cv=parts).fit(rows, targets)
         else:
             fitted = classifier.set_params(**{option: values[0] for option, values in options.items()})
             fitted.fit(rows, targets)
         found[name] = (fitted.predict(codes) != labels).astype(np.float64)
     return found
+
+
+def _possible(options: dict[str, list[Any]], parts: list[tuple[NDArray, NDArray]]) -> dict[str, list[Any]]:
+    """The options with no more neighbours than every fold leaves; one, where it leaves too few for any."""
+    most = min(len(others) for others, _ in parts)
+    possible = [num for num in options.get("n_neighbors", []) if num <= most] or [1]
+    return options | ({"n_neighbors": possible} if "n_neighbors" in options else {})
 
 
 def _few(draws: NDArray, y: NDArray) -> tuple[NDArray, NDArray]:

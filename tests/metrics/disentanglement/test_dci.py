@@ -5,6 +5,7 @@ import pytest
 from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
 
 from elbolab.metrics.disentanglement.dci import boosted_trees, concentration, dci, random_forest
+from elbolab.metrics.disentanglement.factors import split
 
 
 def few_trees(seed):
@@ -79,3 +80,14 @@ def test_the_recipes_make_fresh_classifiers():
     assert isinstance(boosted_trees(1), GradientBoostingClassifier)
     assert isinstance(random_forest(1), RandomForestClassifier)
     assert random_forest(1) is not random_forest(1)
+
+
+@pytest.mark.parametrize("trees", [few_trees, boosted_trees])
+def test_a_factor_of_one_value_among_the_training_data_has_no_importance(trees):
+    """One datum of fifty has another value."""
+    factors = np.stack([np.arange(50) % 2, np.arange(50) == 7], axis=1).astype(int)
+    codes = np.random.default_rng(0).normal(size=(50, 2))
+    seed = next(
+        s for s in range(9) if not split(codes, factors, seed=s, num_train=25, num_test=25).train_factors[:, 1].any()
+    )
+    assert np.isfinite(dci(codes, factors, seed=seed, num_train=25, num_test=25, trees=trees)).all()

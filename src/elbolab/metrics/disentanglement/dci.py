@@ -88,6 +88,10 @@ def _fit(parts: Split, seed: int, trees: MakeTrees) -> tuple[NDArray, float]:
     """The importances (D, F) and the mean accuracy on the test part."""
     importances, accuracies = [], []
     for train_v, test_v in zip(parts.train_factors.T, parts.test_factors.T, strict=True):
+        if (train_v == train_v[0]).all():  # few data may all have one value of a factor that varies
+            importances.append(np.zeros(parts.train_codes.shape[1]))
+            accuracies.append(np.mean(test_v == train_v[0]))
+            continue
         model = trees(seed).fit(parts.train_codes, train_v)
         importances.append(model.feature_importances_)
         accuracies.append(np.mean(model.predict(parts.test_codes) == test_v))

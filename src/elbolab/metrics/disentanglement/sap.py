@@ -74,6 +74,9 @@ def svm_accuracy(parts: Split) -> NDArray:
 def _svm_accuracies(train_z: NDArray, test_z: NDArray, parts: Split) -> list[float]:
     accuracies = []
     for train_v, test_v in zip(parts.train_factors.T, parts.test_factors.T, strict=True):
+        if (train_v == train_v[0]).all():  # few data may all have one value of a factor that varies
+            accuracies.append(float(np.mean(test_v == train_v[0])))
+            continue
         svm = LinearSVC(C=0.01, class_weight="balanced", random_state=sklearn_seed("SAP")).fit(train_z, train_v)
         accuracies.append(float(np.mean(svm.predict(test_z) == test_v)))
     return accuracies

@@ -1,0 +1,31 @@
+"""What scikit-learn warns of while its classifiers are fitted, for somebody who has not written the fit."""
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sklearn.exceptions import ConvergenceWarning
+
+ADVICE = "The number of unique classes is greater than 50%"
+"""Said where most classes occur once: they might be the values of a regression. Ours are classes."""
+
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def warnings_explained(split: str) -> Iterator[None]:
+    """Keeps advice to programmers back, and says once in our words what a reader of the numbers must know.
+
+    Args:
+        split: what is measured.
+    """
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    unconverged = [warning for warning in caught if issubclass(warning.category, ConvergenceWarning)]
+    if unconverged:
+        log.warning("%s: %d fits of classifiers have not converged; theirs are lower bounds", split, len(unconverged))
+    for warning in caught:
+        if warning not in unconverged and not str(warning.message).startswith(ADVICE):
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
