@@ -1,16 +1,18 @@
 from dataclasses import asdict
 from functools import partial
 from itertools import product
+from math import log
 
 import pytest
 import torch
 from sklearn.datasets import load_digits
 from torch import nn
+from torch.distributions import Independent, Normal, OneHotCategorical
 
 from elbolab.batch import Batch, Spec, Support
 from elbolab.densities.base import Densities
 from elbolab.densities.single_layer import SingleLayer
-from elbolab.densities.terms import Terms
+from elbolab.densities.terms import Sampled, Terms
 from elbolab.distributions.conditional import Head, Ignore, StandardNormal
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
 from elbolab.evaluation.batches import choose_rows
@@ -107,6 +109,30 @@ def test_kl_per_dim_sums_to_the_rate():
     assert len(quantity.value) == len(quantity.stderr) == 3
     assert sum(quantity.value) == pytest.approx(densities.terms(x).rate.mean().item(), rel=1e-5)
     assert (quantity.n, quantity.k, quantity.unit) == (20, None, "nats")
+
+
+class Layers(Identity):
+    """Two layers of latents and two classes."""
+
+    def terms(self, x, *given, sample_shape=(), proposal=None):
+        def layer(mean):
+            q, p = (Independent(Normal(loc.expand(len(x), -1), 1.0), 1) for loc in (mean, torch.zeros_like(mean)))
+            return Sampled(q.sample(), q, p)
+
+        def of_class(probs):
+            q = OneHotCategorical(probs.expand(len(x), -1))
+            return Sampled(q.sample(), q, OneHotCategorical(torch.ones_like(probs)))
+
+        classes = of_class(torch.tensor([1.0, 0.0])), of_class(torch.tensor([0.0, 0.0, 1.0]))
+        return Terms(torch.zeros(len(x)), (*classes, layer(torch.tensor([1.0, 2.0])), layer(torch.tensor([4.0]))))
+
+
+def test_layers_stand_behind_each_other_and_classes_are_added():
+    """KL(N(m, 1) || N(0, 1)) = m^2 / 2, and of a class that is sure from C equal ones log C."""
+    found = kl_quantities(Layers(Spec((2,), Support.REAL)), [Batch(torch.zeros(5, 2))] * 2, seed=0)
+    assert found["kl_per_dim"].value == pytest.approx([0.5, 2.0, 8.0])
+    assert found["class_kl"].value == pytest.approx(log(2) + log(3))
+    assert (found["kl_per_dim"].n, found["kl_per_dim"].k) == (10, 1)
 
 
 def test_a_model_without_latents_has_no_kl():

@@ -205,7 +205,7 @@ MISTAKES = [
         ("torch.cat(kl_per_dim, dim=1)", "torch.cat(kl_per_dim[:1], dim=1)"),
         (
             "torch.stack([latent.kl for latent in classes]).sum(0)",
-            "torch.stack([latent.kl for latent in classes]).mean(0) * 0",
+            "torch.stack([latent.kl for latent in classes]).mean(0)",
         ),
         ("min(densities.spec.x[1:]) >= SSIM_WINDOW", "min(densities.spec.x[1:]) > SSIM_WINDOW"),
         ("num_varying > 1 else", "num_varying > 0 else"),
