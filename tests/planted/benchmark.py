@@ -21,4 +21,22 @@ MISTAKES = [
         "return max(1, min(most, round(pilot.amount * seconds)))",
         "tests/benchmark/test_measure.py",
     ),
+    Mistake(
+        "benchmark/scaling.py",
+        "[1e6 / m.rate for m in rounds]",
+        "[1e3 / m.rate for m in rounds]",
+        "tests/benchmark/test_scaling.py",
+    ),
+    Mistake(
+        "benchmark/bound.py",
+        "rate = -0.5 * (1 + log_variance - loc.square() - log_variance.exp()).sum()",
+        "rate = -0.5 * (1 + log_variance - loc.square() - log_variance).sum()",
+        "tests/benchmark/test_bound.py",
+    ),
+    Mistake(
+        "benchmark/memory.py",
+        'return int(fields["VmHWM"].split()[0]) * 1024 / MEGABYTE',
+        'return int(fields["VmHWM"].split()[0]) / MEGABYTE',
+        "tests/benchmark/test_measure.py",
+    ),
 ]

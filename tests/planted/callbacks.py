@@ -27,4 +27,28 @@ MISTAKES = [
         "row, step = self._row(pl_module.densities, [batch]), trainer.global_step",
         "tests/callbacks/test_kl_map.py",
     ),
+    Mistake(
+        "callbacks/figures.py",
+        "self.seen % (self.every or 1) == 0",
+        "(self.seen + 1) % (self.every or 1) == 0",
+        "tests/callbacks/test_figures.py",
+    ),
+    Mistake(
+        "callbacks/first_batch.py",
+        "batch, self._batch = self._batch, None",
+        "batch = self._batch",
+        "tests/callbacks/test_figures.py",
+    ),
+    Mistake(
+        "callbacks/prune.py",
+        'self.validations = state_dict["validations"]',
+        'self.validations = state_dict["validations"] + 1',
+        "tests/callbacks/test_prune.py",
+    ),
+    Mistake(
+        "callbacks/tensorboard.py",
+        "total, squares = float(row @ indices), float(row @ indices**2)",
+        "total, squares = float(row @ indices), float(row @ indices)",
+        "tests/callbacks/test_tensorboard.py",
+    ),
 ]

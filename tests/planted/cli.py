@@ -46,4 +46,55 @@ MISTAKES = [
         "steps = [int(float(step)) for step",
         "tests/cli/test_report.py",
     ),
+    Mistake(
+        "cli/search/end.py", 'sign = -1 if objective.mode == "max" else 1', "sign = 1", "tests/cli/test_search_found.py"
+    ),
+    Mistake(
+        "cli/search/space.py",
+        "num = math.ceil((stop - start) / step - 1e-9)",
+        "num = math.floor((stop - start) / step + 1e-9) + 1",
+        "tests/cli/test_search_parts.py",
+    ),
+    Mistake(
+        "cli/search/samplers.py",
+        "derived(self.seed, trial.number, *more)",
+        "derived(self.seed, *more)",
+        "tests/cli/test_search_parts.py",
+    ),
+    Mistake(
+        "cli/cluster/resources.py",
+        "units = (3600, 60, 1) if days or len(parts) == 3 else (60, 1)",
+        "units = (3600, 60, 1) if len(parts) == 3 else (60, 1)",
+        "tests/cli/test_doctests.py",
+    ),
+    Mistake(
+        "cli/search/trials.py",
+        "-len(trials) % self.batch if left",
+        "len(trials) % self.batch if left",
+        "tests/cli/test_search_parts.py",
+    ),
+    Mistake(
+        "cli/state.py",
+        'return status["before"] + max(0.0, (last - start).total_seconds())',
+        "return max(0.0, (last - start).total_seconds())",
+        "tests/cli/test_state.py",
+    ),
+    Mistake(
+        "cli/gather.py",
+        'return [(0, float(part), "") if i % 2 else (1, 0.0, part) for i, part in enumerate(parts)]',
+        "return [(1, 0.0, part) for i, part in enumerate(parts)]",
+        "tests/cli/test_runs.py",
+    ),
+    Mistake(
+        "cli/sweep/watching.py",
+        'return f"{minutes}:{rest:02}" if minutes < 60',
+        'return f"{minutes}:{rest}" if minutes < 60',
+        "tests/cli/test_watching.py",
+    ),
+    Mistake(
+        "cli/reached.py",
+        '    paths = run.timing, *run.pretrained.rglob("timing.json")',
+        "    paths = (run.timing,)",
+        "tests/cli/test_published.py",
+    ),
 ]

@@ -69,4 +69,48 @@ MISTAKES = [
         "values / 256 if rows.given.dtype is torch.uint8",
         "tests/data/test_given.py",
     ),
+    Mistake(
+        "data/blocks.py",
+        "self._start, self._last, self._done = start, block, self._done + 1",
+        "self._start, self._last, self._done = start, block, self._done",
+        "tests/data/test_blocks.py",
+    ),
+    Mistake(
+        "data/labelled.py",
+        "generator(self.order.seed, k, STREAM)",
+        "generator(self.order.seed, 0, STREAM)",
+        "tests/data/test_labelled.py",
+    ),
+    Mistake("data/stream.py", "while self.number < number:", "if self.number < number:", "tests/data/test_stream.py"),
+    Mistake(
+        "data/residence.py",
+        'int(fields["MemAvailable"].split()[0]) * 1024',
+        'int(fields["MemAvailable"].split()[0]) * 1000',
+        "tests/data/test_residence.py",
+    ),
+    Mistake("data/idx.py", "offset=4 + 4 * raw[3])", "offset=4 * raw[3])", "tests/data/test_array_folders.py"),
+    Mistake(
+        "data/mnist_like.py",
+        "train.rows(slice(val_start, None))",
+        "train.rows(slice(val_start - 1, None))",
+        "tests/data/test_mnist.py",
+    ),
+    Mistake(
+        "data/vision.py",
+        "return Splits(train.rows(slice(end)), train.rows(slice(end, None)), test)",
+        "return Splits(train.rows(slice(end)), test, train.rows(slice(end, None)))",
+        "tests/data/test_vision.py",
+    ),
+    Mistake(
+        "data/binarize.py",
+        "rngs = [np.random.default_rng((seed, stream)) for stream in range(3)]",
+        "rngs = [np.random.default_rng((seed, 0)) for stream in range(3)]",
+        "tests/data/test_binarize.py",
+    ),
+    Mistake(
+        "data/quadrants.py",
+        "torch.cat(pixel_indices(canvas, x.device)).argsort()",
+        "torch.cat(pixel_indices(canvas, x.device))",
+        "tests/data/test_given.py",
+    ),
 ]

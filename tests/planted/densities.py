@@ -79,4 +79,40 @@ MISTAKES = [
         "return self.decode(self.prior(*given).sample((1,)).expand(num, *(-1,) * (2 if given else 1)), *given)",
         "tests/evaluation/test_conditional_figures.py",
     ),
+    Mistake(
+        "densities/stochastic.py",
+        "return self.prior(*given).mean",
+        "return self.prior(*given).sample()",
+        "tests/densities/test_conditional.py",
+    ),
+    Mistake(
+        "densities/base.py",
+        "return prod(self.latent_shape) - self.class_dim",
+        "return prod(self.latent_shape) - max(self.class_dim - 1, 0)",
+        "tests/evaluation/test_class_in_code.py",
+    ),
+    Mistake(
+        "densities/adversarial.py",
+        "return z, logits.log_softmax(-1)",
+        "return z, logits.log_softmax(0)",
+        "tests/densities/test_adversarial.py",
+    ),
+    Mistake(
+        "densities/adversarial.py",
+        "return self.likelihood(z.expand(len(groups), *z.shape), groups[:, None].expand(-1, num, -1))",
+        "return self.likelihood(z[:1].expand(len(groups), *z.shape), groups[:, None].expand(-1, num, -1))",
+        "tests/densities/test_adversarial.py",
+    ),
+    Mistake(
+        "densities/checks.py",
+        "if isinstance(module, Head) and any(weight.requires_grad for weight in module.parameters()):",
+        "if isinstance(module, Head):",
+        "tests/densities/test_frozen.py",
+    ),
+    Mistake(
+        "densities/class_terms.py",
+        "return self.log_lik + self.log_p - self.kl",
+        "return self.log_lik - self.log_p - self.kl",
+        "tests/densities/test_stacked.py",
+    ),
 ]

@@ -83,4 +83,49 @@ MISTAKES = [
         "torch.cat([half, half])",
         "tests/distributions/test_planar.py",
     ),
+    Mistake(
+        "distributions/inversion.py", "for _ in range(32):", "for _ in range(8):", "tests/distributions/test_family.py"
+    ),
+    Mistake(
+        "distributions/grid.py",
+        "(index < self.levels - 1 + TOLERANCE)",
+        "(index < self.levels + TOLERANCE)",
+        "tests/distributions/test_family.py",
+    ),
+    Mistake(
+        "distributions/unit_normal.py",
+        "return -0.5 * value.square() - HALF_LOG_TWO_PI",
+        "return -0.5 * value.square() + HALF_LOG_TWO_PI",
+        "tests/distributions/test_conditional.py",
+    ),
+    Mistake(
+        "distributions/unit_normal.py",
+        "return 0.5 * (q.loc.square() + q.scale.square() - 1) - q.scale.log()",
+        "return 0.5 * (q.loc.square() + q.scale - 1) - q.scale.log()",
+        "tests/distributions/test_unit_normal.py",
+    ),
+    Mistake(
+        "distributions/family.py",
+        "return raw.chunk(count, dim=raw.dim() - len(event))",
+        "return raw.chunk(count, dim=-1)",
+        "tests/distributions/test_family.py",
+    ),
+    Mistake(
+        "distributions/corruption.py",
+        "return self.posterior(self.corruption(x) if self.training else x, *given)",
+        "return self.posterior(x if self.training else self.corruption(x), *given)",
+        "tests/distributions/test_conditional.py",
+    ),
+    Mistake(
+        "distributions/relaxed.py",
+        "return (soft > 0.5).to(soft.dtype) + (soft - soft.detach())",
+        "return (soft > 0.5).to(soft.dtype)",
+        "tests/distributions/test_relaxed.py",
+    ),
+    Mistake(
+        "distributions/grey.py",
+        "return (raw + log(INITIAL_SCALE)).exp() + SMALLEST_SCALE / (levels - 1)",
+        "return (raw + log(INITIAL_SCALE)).exp() + SMALLEST_SCALE",
+        "tests/distributions/test_grey.py",
+    ),
 ]

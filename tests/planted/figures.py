@@ -27,4 +27,34 @@ MISTAKES = [
         "classes = torch.where(steps > 0.5, first, last)",
         "tests/evaluation/test_class_in_code.py",
     ),
+    Mistake(
+        "evaluation/figures/looks.py",
+        "padded.permute(0, 3, 1, 4, 2)",
+        "padded.permute(0, 4, 1, 3, 2)",
+        "tests/evaluation/test_conditional_figures.py",
+    ),
+    Mistake(
+        "evaluation/figures/semi.py",
+        "rows = torch.cat([x[:, None], means], dim=1).cpu()",
+        "rows = torch.cat([means, x[:, None]], dim=1).cpu()",
+        "tests/evaluation/test_semi_figures.py",
+    ),
+    Mistake(
+        "evaluation/figures/denoising.py",
+        "restored = densities.decode(densities.encode(corrupted, *given), *given).mean",
+        "restored = densities.decode(densities.encode(x, *given), *given).mean",
+        "tests/evaluation/test_denoising.py",
+    ),
+    Mistake(
+        "evaluation/figures/aggregate.py",
+        "widest = max(abs(end) for end in ends)",
+        "widest = min(abs(end) for end in ends)",
+        "tests/evaluation/test_aggregate.py",
+    ),
+    Mistake(
+        "evaluation/figures/latent.py",
+        "index / (len(classes) - 1)",
+        "index / len(classes)",
+        "tests/evaluation/test_latent_figures.py",
+    ),
 ]

@@ -161,4 +161,35 @@ MISTAKES = [
         "return Loss(value, {})",
         "tests/training/test_accumulate.py",
     ),
+    Mistake(
+        "models/categorical_aae.py",
+        "labelled, _, _ = check_semi(batch)",
+        "labelled = check_semi(batch).labelled; labelled = labelled._replace(x=labelled.x.flip(0))",
+        "tests/models/test_adversarial.py",
+    ),
+    Mistake(
+        "models/ae.py",
+        '"mse": (p.mean - batch.x).square().mean()',
+        '"mse": (p.mean - batch.x).abs().mean()',
+        "tests/models/test_variants.py",
+    ),
+    Mistake(
+        "models/base.py",
+        "row = {name: mean.double() * size for name, mean in report.items()}",
+        "row = {name: mean.double() for name, mean in report.items()}",
+        "tests/training/test_fit.py",
+    ),
+    Mistake(
+        "models/base.py",
+        "        if self._restored is None:\n            self._run = None",
+        "        self._run = None",
+        "tests/training/test_fit.py",
+    ),
+    Mistake("models/aae.py", "if len(latent.z) < 2:", "if len(latent.z) < 1:", "tests/models/test_adversarial.py"),
+    Mistake(
+        "models/classifier.py",
+        '{"error": wrong(log_q, y).mean(), "classification": -log_q.gather(1, y[:, None]).mean()}',
+        '{"error": wrong(log_q, y).mean(), "classification": log_q.gather(1, y[:, None]).mean()}',
+        "tests/models/test_m2.py",
+    ),
 ]

@@ -16,4 +16,12 @@ MISTAKES = [
         "return self.value(h) * self.gate(h).tanh()",
         "tests/nets/test_gated.py",
     ),
+    Mistake("nets/conv.py", "padding=(kernel - 1) // 2)", "padding=kernel // 2)", "tests/nets/test_nets.py"),
+    Mistake(
+        "nets/layers.py",
+        "return nn.Sequential(*layers[:-1])",
+        "return nn.Sequential(*layers)",
+        "tests/nets/test_layers.py",
+    ),
+    Mistake("nets/precision.py", "return raw.to(inputs[0].dtype)", "return raw", "tests/nets/test_nets.py"),
 ]

@@ -103,4 +103,53 @@ MISTAKES = [
         "return max(1, length.total - delay)",
         SCHEDULES,
     ),
+    Mistake(
+        "training/stepper.py",
+        "            optimizer.zero_grad(set_to_none=True)\n",
+        "            pass\n",
+        "tests/training/test_conditional.py",
+    ),
+    Mistake(
+        "training/ema.py",
+        "self.register_buffer(str(i), weight.detach().clone())",
+        "self.register_buffer(str(i), weight.detach())",
+        "tests/training/test_fit.py",
+    ),
+    Mistake(
+        "training/guard.py",
+        "tensor.copy_(torch.where(when, old, tensor))",
+        "tensor.copy_(torch.where(when, tensor, old))",
+        "tests/training/test_stepper.py",
+    ),
+    Mistake(
+        "training/progress.py",
+        "loop._batches_that_stepped += num - 1",
+        "loop._batches_that_stepped += num",
+        "tests/training/test_fit.py",
+    ),
+    Mistake(
+        "training/recorded.py",
+        "            state.write(before)\n",
+        "            pass\n",
+        "tests/training/test_engine.py",
+    ),
+    Mistake(
+        "training/recorded.py",
+        "return all(bool(((a == b) | ((a != a) & (b != b))).all()) for a, b in zip(one, other, strict=True))",
+        "return all(bool((a == b).all()) for a, b in zip(one, other, strict=True))",
+        "tests/training/test_recorded.py",
+    ),
+    Mistake(
+        "training/saving.py",
+        '    beside = path.with_name(f".{path.name}.tmp")\n    try:',
+        "    beside = path\n    try:",
+        "tests/training/test_newest.py",
+    ),
+    Mistake(
+        "training/newest.py",
+        "return every is not None and (batch_idx + 1) % every == 0",
+        "return every is not None and batch_idx % every == 0",
+        "tests/training/test_newest.py",
+    ),
+    Mistake("training/schedules.py", "(3 ** (i + 1) - 1) // 2", "(3**i - 1) // 2", "tests/training/test_schedules.py"),
 ]

@@ -1,0 +1,13 @@
+"""Mistakes in common/."""
+
+from tests.planting import Mistake
+
+MISTAKES = [
+    Mistake(
+        "common/rng.py",
+        'name = "/".join([purpose, *(str(int(number)) for number in numbers)])',
+        'name = "/".join([purpose, *sorted(str(int(number)) for number in numbers)])',
+        "tests/common/test_rng.py",
+    ),
+    Mistake("common/rng.py", "        restore_rng(state, device)\n", "        pass\n", "tests/common/test_rng.py"),
+]
