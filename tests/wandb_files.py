@@ -17,6 +17,11 @@ def _inspect(piece, *flags):
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
+def _records(piece):
+    """All of its records, once it is whole: `Run.finish` returns before the service has closed the file."""
+    return [json.loads(line) for line in _inspect(piece, "--follow", "--idle-timeout=60s").splitlines()]
+
+
 def pieces(folder):
     """The offline W&B runs in a run directory, oldest first."""
     return sorted(folder.glob("wandb/offline-run-*"))
@@ -24,13 +29,13 @@ def pieces(folder):
 
 def digest(piece):
     """Its config, summary, name, tags, project, id and state."""
+    _records(piece)
     return json.loads(_inspect(piece, "--summary"))
 
 
 def records(piece, kind):
     """All of its records of a kind: ``run``, ``history``, ``metric``, ``artifact``, ..."""
-    found = [json.loads(line) for line in _inspect(piece).splitlines()]
-    return [record[kind] for record in found if record["type"] == kind]
+    return [record[kind] for record in _records(piece) if record["type"] == kind]
 
 
 def history(piece):

@@ -147,7 +147,8 @@ def test_what_an_agent_runs(shell, monkeypatch, no_pictures, tmp_path):
     monkeypatch.setenv("WANDB_SWEEP_ID", "sweep1")
     monkeypatch.setenv("WANDB_DIR", str(tmp_path))
     for name in ("WANDB_RUN_ID", "WANDB_SWEEP_PARAM_PATH"):
-        monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv(name, "")  # the agent sets it in this process: it is taken away again at the end
+        monkeypatch.delenv(name)
     shell("wandb-sweep", *QUICK, "model=beta_vae,vae", "optimizer.lr=interval(1e-4,1e-2)", "--out", "sweep.yaml")
     found = yaml.safe_load((tmp_path / "sweep.yaml").read_text())
     agent = SimpleNamespace(_in_jupyter=False, _function=None, _forward_signals=False, _run_processes={})
