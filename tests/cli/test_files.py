@@ -17,8 +17,8 @@ def test_a_text_is_there_whole(tmp_path):
 def test_a_full_disk_leaves_the_old_text_and_nothing_beside_it(tmp_path, monkeypatch):
     write_atomically(tmp_path / "a.txt", "old")
 
-    def half(path, text):
-        with path.open("w") as file:
+    def half(path, text, encoding):
+        with path.open("w", encoding=encoding) as file:
             file.write(text[:1])
         raise OSError(28, "No space left on device")
 

@@ -24,12 +24,6 @@ MISTAKES = [
         PLAYERS,
     ),
     Mistake(
-        "models/aae.py",
-        "torch.where(unknown, torch.randint_like(labels, p.num_labels), labels)",
-        "torch.where(unknown, torch.zeros_like(labels), labels)",
-        "tests/models/test_adversarial.py",
-    ),
-    Mistake(
         "models/adversarial.py",
         "penalty = gradient_penalty(critic, found)",
         "penalty = gradient_penalty(critic, drawn)",
@@ -163,7 +157,7 @@ MISTAKES = [
     ),
     Mistake(
         "models/categorical_aae.py",
-        "labelled, _, _ = check_semi(batch)",
+        "labelled = check_semi(batch).labelled",
         "labelled = check_semi(batch).labelled; labelled = labelled._replace(x=labelled.x.flip(0))",
         "tests/models/test_adversarial.py",
     ),
