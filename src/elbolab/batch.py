@@ -14,6 +14,8 @@ from torch import Tensor, nn
 Shape = tuple[int, ...]
 MOST_NAMES = 10
 """Names that a line lists."""
+LONGEST = 40
+"""Characters of a name that a line shows."""
 Net = Callable[[tuple[Shape, ...], Shape], nn.Module]
 """A recipe for a network: (shapes of its inputs, shape of its output) -> module; every YAML of ``conf/net`` is one."""
 
@@ -165,8 +167,10 @@ def numbered(num: int) -> tuple[str, ...]:
 
 
 def shorten(names: Sequence[str]) -> str:
-    """At most ten names for people."""
-    return ", ".join(names[:MOST_NAMES]) + (f", ... ({len(names)} in all)" if len(names) > MOST_NAMES else "")
+    """At most ten names for people, on one line."""
+    lines = [" ".join(name.split()) for name in names[:MOST_NAMES]]
+    short = [line if len(line) <= LONGEST else f"{line[:LONGEST]}..." for line in lines]
+    return ", ".join(short) + (f", ... ({len(names)} in all)" if len(names) > MOST_NAMES else "")
 
 
 class Batch(NamedTuple):

@@ -304,7 +304,7 @@ def test_a_file_that_is_none_is_named(tmp_path, name):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("x.npz", r"x.npz: the array arr_0 cannot be read \(.*\): save numbers, or text by arr_0.astype\(str\)"),
+        ("x.npz", r"x.npz: the array arr_0 cannot be read \(.*\): write the file anew, objects by arr_0.astype\(str\)"),
         ("x.npy", r"x.npy cannot be read .*\(.*\): write arrays of numbers"),
     ],
 )

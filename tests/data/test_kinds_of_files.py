@@ -62,6 +62,18 @@ def test_other_files_are_told_how_to_become_one(tmp_path, name, line):
         rows(tmp_path / name)
 
 
+@pytest.mark.parametrize("name", ["x.npz", "x.npy", "x.csv"])
+def test_pointers_of_git_lfs_are_not_the_data(tmp_path, name):
+    (tmp_path / name).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
+    with pytest.raises(ValueError, match=f"{name} is a pointer of Git LFS, not the data: run git lfs pull"):
+        rows(tmp_path / name)
+
+
+def test_addresses_are_not_read():
+    with pytest.raises(ValueError, match="addresses are not read, download it"):
+        rows("https://example.org/x.npz")
+
+
 def test_a_folder_that_is_a_file_of_zarr(tmp_path):
     (tmp_path / "x.zarr").mkdir()
     with pytest.raises(ValueError, match="from .zarr by .*zarr.open"):

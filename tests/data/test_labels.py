@@ -43,6 +43,7 @@ def number(y: np.ndarray) -> tuple[tuple[str, ...], np.ndarray]:
         (WORDS.astype("S")[INDEX], "Cat b2 b10 cow"),
         (WORDS[INDEX].astype(object), "Cat b2 b10 cow"),
         (INDEX.astype(object), "0 1 2 3"),
+        (np.array(["cat", " cat", "cat ", "dog"])[INDEX], "cat dog"),
         (np.array(["10", "9", "-2", "1.5"])[INDEX], "-2 1.5 9 10"),
         (np.array(["10", "9", "-2", "x"])[INDEX], "9 10 -2 x"),
     ],
@@ -53,6 +54,7 @@ def test_classes_are_the_values_that_occur_in_order(y, classes):
     assert sorted(set(indices.tolist())) == list(range(len(found))), "no class is without data"
     values = y.argmax(1) if y.ndim == 2 and y.shape[1] > 1 else y.reshape(NUM)
     plain = [value.decode() if isinstance(value, bytes) else value for value in values.tolist()]
+    plain = [value.strip() if isinstance(value, str) else value for value in plain]
     names = [found[k] for k in indices]
     assert names == [f"{value:g}" if isinstance(value, float) else str(value) for value in plain]
 
@@ -180,6 +182,7 @@ def test_a_label_is_the_name_of_a_class():
         (numbered(1), "0"),
         (numbered(30), "0 to 29"),
         (("1", "2"), "1, 2"),
+        (("a\nb", "c" * 50), f"a b, {'c' * 40}..."),
         (tuple("abcdefghijkl"), "a, b, c, d, e, f, g, h, i, j, ... (12 in all)"),
     ],
 )

@@ -11,8 +11,8 @@ NUM = 20
 RNG = np.random.default_rng(0)
 
 
-def own(folder, x: np.ndarray, **options) -> OwnArrays:
-    np.savez(folder / "x.npz", x=x)
+def own(folder, x: np.ndarray, y: np.ndarray | None = None, **options) -> OwnArrays:
+    np.savez(folder / "x.npz", x=x, **({} if y is None else {"y": y}))
     return OwnArrays(folder / "x.npz", **({"batch_size": 4} | options))
 
 
@@ -134,12 +134,13 @@ def test_integers_of_every_size_and_byte_order(tmp_path, dtype, agrees):
         (np.full((9, 2), "a"), r"x is of type <U1, no numbers: give x.astype\('float32'\)"),
         (np.zeros((9, 2), "datetime64[D]"), r"x is of type datetime64\[D\], no numbers"),
         (np.zeros((9, 2), "V2"), r"x is of type \|V2, no numbers"),
+        (np.zeros(9, "f8,f8"), r"x has records of f0, f1: give numpy.lib.recfunctions.structured_to_unstructured\(x\)"),
         (np.ones((9, 2), complex), r"x has complex numbers: give real ones, numpy.stack\("),
     ],
 )
 def test_arrays_that_are_no_numbers(tmp_path, x, message):
     with pytest.raises(ValueError, match=f"data.path=.*x.npz: {message}"):
-        own(tmp_path, x).spec  # noqa: B018
+        own(tmp_path, x, y=np.zeros(9)).spec  # noqa: B018
 
 
 def test_a_value_beyond_the_floats_of_models_is_found_in_its_row(tmp_path):

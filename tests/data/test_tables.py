@@ -51,6 +51,9 @@ NUMBERS = {"age": AGE, "income": INCOME}
         ("x.csv", "# " + text(NUMBERS)),
         ("x.csv", text({"": np.arange(NUM), **NUMBERS})),
         ("x.csv", text({"Unnamed: 0": np.arange(NUM), **NUMBERS})),
+        ("x.csv", text({"": [f"row {i}" for i in range(NUM)], **NUMBERS})),
+        ("x.csv", text({"": np.arange(1, NUM + 1), **NUMBERS})),
+        ("x.txt", '"age" "income"\n' + text({"": [f'"row {i}"' for i in range(NUM)], **NUMBERS}, " ", header=False)),
         ("x.tsv", text(NUMBERS, "\t")),
         ("x.txt", text(NUMBERS, "\t")),
         ("x.txt", text(NUMBERS, "   ")),
@@ -142,6 +145,13 @@ def test_what_is_odd_in_a_column_is_said(tmp_path, caplog):
     own(write(tmp_path, text({**NUMBERS, "sex": AGE % 2, "year": AGE * 0 + 2020}))).spec  # noqa: B018
     assert "the columns sex have few whole numbers each" in caplog.text
     assert "the column year is 2020 in all rows" in caplog.text
+    own(write(tmp_path, text({**NUMBERS, "id": np.arange(1, NUM + 1)}))).spec  # noqa: B018
+    assert "the column id counts the rows; data.ignore=[id] leaves it out" in caplog.text
+
+
+def test_conditions_that_networks_would_see_as_large_numbers_are_said(tmp_path, caplog):
+    own(write(tmp_path, text(COLUMNS)), conditions=["city", "age"], given="own").spec  # noqa: B018
+    assert f"conditions reach {AGE.max()}, and networks see them as they are" in caplog.text
 
 
 def test_columns_on_wild_scales_are_standardised(tmp_path):
@@ -244,12 +254,15 @@ def test_tables_of_arrow_name_their_extra_where_it_is_absent(tmp_path, monkeypat
         (text({**NUMBERS, "Target": AGE % 3}), {}, "the column Target may be labels or data"),
         (text(NUMBERS), {"labels": "income"}, "income has 30 different values in 30 data, .*data.ignore"),
         ("a,b\n1,2\n3,\n", {}, r"the column b has no value in 1 of 2 rows, the first in row 1 .*data.ignore=\[b\]"),
+        ("a,b,c\n1,2,\n3,4,\n", {}, r"the column c has no value in any row: leave it out by data.ignore=\[c\]"),
+        ("a,b\n1_0,2\n3_0,4\n", {}, r"the column a is text \(1_0, 3_0\)"),
         ("a,b\n1,2\n3,NA\n5,?\n", {}, "the column b has no value in 2 of 3 rows, the first in row 1"),
         ("a,b\n1,2\n3,nan\n", {}, "the column b has no value in 1 of 2 rows, the first in row 1"),
         ("a,b\n1,2\n3,4\n5,x6\n7,8\n", {}, "the column b has 'x6' in row 2, and numbers in others: fix these cells"),
         ("a,b\n1,2\n3,inf\n", {}, "the column b has an infinite value in row 1"),
         ("a,b\n1,2\n3\n", {}, r"row 1 \(counted from 0\) has 1 cells, where 2 belong"),
-        ("a,b\n1,2,3\n4,5,6\n", {}, "row 0 .* has 3 cells, where 2 belong|has 2 names, and a row 3 cells"),
+        ("a,b\n1,2,3\n4,5,6\n", {}, "a column has no name, and does not count the rows"),
+        ("a,b\n1,2,3,4\n4,5,6,7\n", {}, "has 2 names, and a row 4 cells"),
         ("a,a\n1,2\n3,4\n", {}, "has two columns called 'a'"),
         ("a,b\n", {}, "has one line, a, b, ..., and no rows, .*numpy.savetxt"),
         ("", {}, "has no rows, one for each datum: .*numpy.savetxt"),
@@ -289,8 +302,25 @@ def test_folders_of_tables_that_cannot_be_used(tmp_path, names, message):
         own(tmp_path).spec  # noqa: B018
 
 
-def test_tables_of_different_columns(tmp_path):
-    write(tmp_path, text(NUMBERS), "train.csv")
-    write(tmp_path, text({"age": AGE, "pay": INCOME}), "test.csv")
-    with pytest.raises(ValueError, match="train and test have different columns, income, pay in one of them alone"):
-        own(tmp_path).spec  # noqa: B018
+def test_a_column_of_some_splits_only_is_refused_or_left_out(tmp_path):
+    write(tmp_path, text({**NUMBERS, "target": AGE % 2}), "train.csv")
+    write(tmp_path, text(NUMBERS), "test.csv")
+    with pytest.raises(ValueError, match=r"target is in one of train and test alone: .* by data.ignore=\[target\]"):
+        own(tmp_path, labels="target").spec  # noqa: B018
+    assert own(tmp_path, ignore=["target"]).spec.columns == ("age", "income")
+    with pytest.raises(ValueError, match="data.ignore names goal, which is not there"):
+        own(tmp_path, ignore=["target", "goal"]).spec  # noqa: B018
+
+
+def test_text_beside_tables_is_left_out_and_named(tmp_path, caplog):
+    for name in ("train.csv", "test.csv"):
+        write(tmp_path, text(NUMBERS), name)
+    write(tmp_path, "how this was measured", "README.txt")
+    assert own(tmp_path).spec.columns == ("age", "income")
+    assert "left out README.txt" in caplog.text
+
+
+def test_columns_of_several_numbers(tmp_path):
+    np.save(tmp_path / "x.npy", np.zeros(NUM, [("a", float, 3), ("b", float)]))
+    with pytest.raises(ValueError, match=r"the column a has shape \(30, 3\): give each of its numbers a column"):
+        own(tmp_path / "x.npy").spec  # noqa: B018

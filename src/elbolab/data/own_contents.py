@@ -19,6 +19,7 @@ from elbolab.data.own_names import Part, Role
 from elbolab.data.own_shapes import channels_first, check_numbers, is_unusual
 from elbolab.data.own_tables import Columns
 from elbolab.data.splits import Arrays
+from elbolab.data.values import FAR
 
 warn = rank_zero_only(logging.getLogger(__name__).warning)
 
@@ -65,6 +66,7 @@ def read_contents(path: Path, columns: Columns, channels: str) -> Contents:
         warn("%s: %s are one-hot vectors, read as class labels", where, name)
     classes, y = number_labels(_by_name(beside["y"]), where) if beside["y"] else ((), {})
     sizes, factors = number_factors(_by_name(beside["factors"]), where) if beside["factors"] else ((), {})
+    _warn_of_large(beside["given"], where)
     given = store_conditions(_by_name(_conditions(beside["given"], channels, where)), where)
     named = {kind: {split: part.name for split, part in found.items()} for kind, found in beside.items()}
     arrays = {
@@ -120,6 +122,14 @@ def _conditions(given: dict[str, Part], channels: str, where: str) -> dict[str, 
     """Conditions as numbers, images among them channels first."""
     numbers = {split: (name, check_numbers(name, array, where)) for split, (name, array) in given.items()}
     return {split: Part(name, channels_first(name, array, channels, where)) for split, (name, array) in numbers.items()}
+
+
+def _warn_of_large(given: dict[str, Part], where: str) -> None:
+    """Says where conditions are far from 1: nothing scales them."""
+    for name, array in given.values():
+        largest = np.abs(array).max(initial=0) if array.dtype.kind == "f" else 0
+        if largest > FAR:
+            warn("%s: %s reach %.3g, and networks see them as they are: divide them to be near 1", where, name, largest)
 
 
 def _by_name(parts: dict[str, Part]) -> dict[str, np.ndarray]:

@@ -39,6 +39,7 @@ CONVERTERS = {
     ".gz": "gunzip -k '{path}'",
 }
 """A line that makes what can be read."""
+POINTER = b"version https://git-lfs"
 ROLES = {"labels": "y", "factors": "factors", "conditions": "given"}
 warn = rank_zero_only(logging.getLogger(__name__).warning)
 
@@ -69,7 +70,8 @@ def read_parts(path: Path, columns: Columns) -> Found:
     """
     where = f"data.path={path}"
     if not path.exists():
-        raise ValueError(f"{where}: there is no such file or folder")
+        what = "addresses are not read, download it" if ":/" in str(path) else "there is no such file or folder"
+        raise ValueError(f"{where}: {what}")
     if path.is_dir() and path.suffix.lower() not in CONVERTERS:
         return _read_folder(path, columns, where)
     kind = _kind_of(path)
@@ -117,8 +119,11 @@ def _kind_of(path: Path) -> str:
     if path.is_dir():
         return path.suffix.lower()
     with path.open("rb") as file:
-        if file.read(6) == b"\x93NUMPY":
-            return ".npy"
+        start = file.read(len(POINTER))
+    if start == POINTER:
+        raise ValueError(f"data.path={path} is a pointer of Git LFS, not the data: run git lfs pull")
+    if start.startswith(b"\x93NUMPY"):
+        return ".npy"
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             if archive.namelist() and all(name.endswith(".npy") for name in archive.namelist()):
@@ -141,8 +146,8 @@ def _open(path: Path, kind: str) -> tuple[list[str], Callable[[str], np.ndarray]
             return held[name] if kind != ".npz" else read_member(path, name)
         except ValueError as error:
             raise ValueError(
-                f"{where}: the array {name} cannot be read ({error}): save numbers, or text by {name}.astype(str), or "
-                f"leave it out by data.ignore=[{name}]"
+                f"{where}: the array {name} cannot be read ({error}): write the file anew, objects by "
+                f"{name}.astype(str), or leave it out by data.ignore=[{name}]"
             ) from error
 
     try:
@@ -172,8 +177,12 @@ def _assign(names: list[str], read: Callable[[str], np.ndarray], columns: Column
 
 
 def _read_folder_of_tables(files: list[Path], columns: Columns, where: str) -> tuple[dict[Role, Part], tuple[str, ...]]:
-    """The tables of a folder, each a split."""
+    """The tables of a folder, each a split; other text is no table."""
     roles = {path: VOCABULARY.get(glue(path.stem)) for path in files}
+    notes = [path.name for path, role in roles.items() if role is None and path.suffix.lower() == ".txt"]
+    if notes:
+        warn("%s: left out %s", where, ", ".join(notes))
+    roles = {path: role for path, role in roles.items() if path.name not in notes}
     for path, role in roles.items():
         if role is None or role.kind != "x":
             raise ValueError(
@@ -181,5 +190,5 @@ def _read_folder_of_tables(files: list[Path], columns: Columns, where: str) -> t
                 f"each: rename or move it, or choose data.path={path}"
             )
     splits = [role.split for role in roles.values() if role is not None]
-    assign_roles([path.stem for path in files], [], where)
-    return arrays_of({split: read_table(path) for split, path in zip(splits, files, strict=True)}, columns, where)
+    assign_roles([path.stem for path in roles], [], where)
+    return arrays_of({split: read_table(path) for split, path in zip(splits, roles, strict=True)}, columns, where)

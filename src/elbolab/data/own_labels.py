@@ -109,13 +109,15 @@ def is_one_hot(array: np.ndarray) -> bool:
 
 
 def _plain(name: str, column: np.ndarray, where: str) -> np.ndarray:
-    """A column (n,) as numbers, booleans or text, of which none is missing."""
+    """A column (n,) as numbers, booleans or text without blanks around it, of which none is missing."""
     if column.dtype.kind == "O":
         column = _without_objects(name, column, where)
     if column.dtype.kind == "S":
         column = np.char.decode(column, "utf-8")
     if column.dtype.kind not in "biufU":
         raise ValueError(f"{where}: {name} has values of type {column.dtype}: give numbers or text, {name}.astype(str)")
+    if column.dtype.kind == "U":
+        column = np.char.strip(column)
     missing = ~np.isfinite(column) if column.dtype.kind == "f" else np.isin(column, MISSING)
     _check_missing(name, missing, where)
     return column
@@ -174,8 +176,8 @@ def _check_repeated(names: list[str], columns: dict[str, np.ndarray], where: str
     whole = all(isinstance(_number(name), int | None) for name in names)
     if 2 * len(names) > num and (len(names) > FEW or not whole):
         raise ValueError(
-            f"{where}: {what} has {len(names)} different values in {num} data, which are identifiers or measurements, "
-            "no classes: leave it out by data.ignore, or give fewer values"
+            f"{where}: {what} has {len(names)} different values in {num} data, which are identifiers or measurements "
+            "and no classes or factors: leave it out by data.ignore, or give fewer values"
         )
 
 

@@ -25,6 +25,11 @@ def check_numbers(name: str, x: np.ndarray, where: str) -> np.ndarray:
     """
     if x.dtype.kind == "c":
         raise ValueError(f"{where}: {name} has complex numbers: give real ones, numpy.stack([x.real, x.imag], 1)")
+    if x.dtype.names:
+        raise ValueError(
+            f"{where}: {name} has records of {', '.join(x.dtype.names)}: give "
+            f"numpy.lib.recfunctions.structured_to_unstructured({name}), or numpy.save('x.npy', {name}) as a table"
+        )
     if x.dtype.kind not in "biuf":
         raise ValueError(f"{where}: {name} is of type {x.dtype}, no numbers: give {name}.astype('float32')")
     if not x.size:
@@ -48,7 +53,7 @@ def channels_first(name: str, x: np.ndarray, channels: str, where: str) -> np.nd
     """
     if x.ndim < 2:
         raise ValueError(
-            f"{where}: {name} has shape {x.shape}, where (n, D) belongs: give one number a datum as x[:, None]"
+            f"{where}: {name} has shape {x.shape}, where (n, D) belongs: give one number a datum as {name}[:, None]"
         )
     if x.ndim > 5:
         raise ValueError(

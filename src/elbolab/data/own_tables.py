@@ -12,9 +12,10 @@ from typing import Any, final
 import numpy as np
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
+from elbolab.batch import shorten
 from elbolab.data.own_labels import number_values
 from elbolab.data.own_names import VOCABULARY, Part, Role, check_there, glue
-from elbolab.data.text_tables import MISSING, SUFFIXES, Table, read_text_table
+from elbolab.data.text_tables import MISSING, SUFFIXES, Table, number, read_text_table
 
 ARROW = (".parquet", ".feather")
 FEW = 10
@@ -65,7 +66,10 @@ def arrays_of(tables: dict[str, Table], columns: Columns, where: str) -> tuple[d
     Raises:
         ValueError: a column that was named is not there, one was not named and is not of numbers, or has gaps.
     """
-    names = _shared_names(tables, where)
+    names = _shared_names(tables, columns, where)
+    for name, column in ((name, table[name]) for table in tables.values() for name in table):
+        if column.ndim != 1:
+            raise ValueError(f"{where}: the column {name} has shape {column.shape}: give each of its numbers a column")
     _check_named(names, columns, where)
     chosen = {name for _, named in columns.options() for name in named}
     data = tuple(name for name in names if name not in chosen and not _is_index(name, tables, where))
@@ -89,16 +93,18 @@ def arrays_of(tables: dict[str, Table], columns: Columns, where: str) -> tuple[d
     return found, data
 
 
-def _shared_names(tables: dict[str, Table], where: str) -> list[str]:
+def _shared_names(tables: dict[str, Table], columns: Columns, where: str) -> list[str]:
+    """The columns of all splits; of those that are left out, also where they are in some splits only."""
     first = "train" if "train" in tables else ""
-    table = tables[first]
     for split, other in tables.items():
-        if set(other) != set(table):
-            odd = sorted(set(other) ^ set(table))
+        odd = sorted((set(other) ^ set(tables[first])) - set(columns.ignore))
+        if odd:
             raise ValueError(
-                f"{where}: {first} and {split} have different columns, {', '.join(odd)} in one of them alone"
+                f"{where}: {', '.join(odd)} is in one of {first} and {split} alone: give all splits the same columns, "
+                f"or leave it out by data.ignore=[{','.join(odd)}]"
             )
-    return list(table)
+    elsewhere = {name for table in tables.values() for name in table if name not in tables[first]}
+    return [*tables[first], *elsewhere]
 
 
 def _check_named(names: list[str], columns: Columns, where: str) -> None:
@@ -112,14 +118,26 @@ def _check_named(names: list[str], columns: Columns, where: str) -> None:
 
 
 def _is_index(name: str, tables: dict[str, Table], where: str) -> bool:
-    """Whether a column without a name counts the rows, as the first one that pandas writes."""
+    """Whether a column without a name counts or names the rows, as the first one that pandas or R writes."""
+    counts = all(column[0] in (0, 1) and _is_counting(column) for column in (table[name] for table in tables.values()))
+    names = all(
+        column.dtype.kind == "U" and len(set(column)) == len(column) for column in (t[name] for t in tables.values())
+    )
     if name and not name.startswith(("Unnamed:", "__index_level_")):
+        if counts:
+            warn("%s: the column %s counts the rows; data.ignore=[%s] leaves it out", where, name, name)
         return False
-    for table in tables.values():
-        if not np.array_equal(table[name], np.arange(len(table[name]))):
-            return False
-    warn("%s: the first column %r counts the rows and is left out", where, name)
-    return True
+    if counts or names:
+        warn("%s: the first column, which has no name and counts or names the rows, is left out", where)
+    elif not name:
+        raise ValueError(
+            f"{where}: a column has no name, and does not count the rows: name every column in the first line"
+        )
+    return counts or names
+
+
+def _is_counting(column: np.ndarray) -> bool:
+    return column.dtype.kind in "iu" and len(column) > 2 and bool((np.diff(column) == 1).all())
 
 
 def _check_labels_are_named(data: tuple[str, ...], columns: Columns, where: str) -> None:
@@ -150,23 +168,17 @@ def _check_numbers(table: Table, data: tuple[str, ...], split: str, where: str) 
 
 
 def _refuse_text(column: np.ndarray, name: str, place: str) -> None:
-    odd = np.array([not _is_number(cell) for cell in column])
-    values = list(dict.fromkeys(str(cell) for cell in column[odd] if cell != ""))
-    if odd.sum() <= len(column) / 2:
-        raise ValueError(f"{place} has {values[0]!r} in row {odd.argmax()}, and numbers in others: fix these cells")
-    shown = ", ".join(values[:3]) + ", ..." * (len(values) > 3)
+    cells = [str(cell) for cell in column]
+    odd = [i for i, cell in enumerate(cells) if cell.lower() not in MISSING and number(cell) is None]
+    if not odd:
+        raise ValueError(f"{place} has no value in any row: leave it out by data.ignore=[{name}]")
+    if len(odd) <= len(cells) / 2:
+        raise ValueError(f"{place} has {cells[odd[0]]!r} in row {odd[0]}, and numbers in others: fix these cells")
+    values = shorten(list(dict.fromkeys(cells[i] for i in odd)))
     raise ValueError(
-        f"{place} is text ({shown}), and data are numbers: set data.labels={name}, data.factors=[{name}] or "
+        f"{place} is text ({values}), and data are numbers: set data.labels={name}, data.factors=[{name}] or "
         f"data.conditions=[{name}], leave it out by data.ignore=[{name}], or number it yourself"
     )
-
-
-def _is_number(cell: object) -> bool:
-    try:
-        float(str(cell))
-    except ValueError:
-        return str(cell).lower() in MISSING
-    return True
 
 
 def _data(tables: dict[str, Table], names: tuple[str, ...]) -> dict[str, np.ndarray]:

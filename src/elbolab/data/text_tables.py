@@ -88,6 +88,8 @@ def _find_layout(path: Path, where: str) -> Layout:
     delimiter = _find_delimiter(path, lines[comments:])
     rows = list(_cells(lines[comments:], delimiter))
     named = _is_header(rows)
+    if named and len(rows) > 1 and len(rows[1]) == len(rows[0]) + 1:
+        rows[0] = ["", *rows[0]]
     names = rows[0] if named else _names_in_comment(lines[:comments], delimiter, len(rows[0]))
     if named and len(rows) < 2:
         raise ValueError(f"{where} has one line, {', '.join(names[:5])}, ..., and no rows, one for each datum: {WRITE}")
@@ -95,12 +97,13 @@ def _find_layout(path: Path, where: str) -> Layout:
 
 
 def _find_delimiter(path: Path, lines: list[str]) -> str:
-    """The first delimiter that makes several cells, equally many in every line."""
+    """The first delimiter that makes several cells, equally many in every line; R names one column less."""
     if path.suffix.lower() in (".tsv", ".tab"):
         return "\t"
     for delimiter in DELIMITERS if path.suffix.lower() == ".csv" else (*DELIMITERS, BLANKS):
-        counts = {len(row) for row in _cells(lines, delimiter)}
-        if len(counts) == 1 and max(counts) > 1:
+        first, *others = map(len, _cells(lines, delimiter))
+        counts = set(others or [first])
+        if len(counts) == 1 and max(counts) > 1 and max(counts) - first in (0, 1):
             return delimiter
     return ","
 
@@ -108,9 +111,8 @@ def _find_delimiter(path: Path, lines: list[str]) -> str:
 def _cells(lines: Iterable[str], delimiter: str) -> Iterable[list[str]]:
     """Stripped cells of each line that is not empty."""
     if delimiter == BLANKS:
-        rows: Iterable[list[str]] = (line.split() for line in lines)
-    else:
-        rows = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
+        lines = (line.strip().replace("\t", " ") for line in lines)
+    rows = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
     return ([cell.strip() for cell in row] for row in rows if any(map(str.strip, row)))
 
 
@@ -120,9 +122,9 @@ def _is_header(rows: list[list[str]]) -> bool:
     if [cell for cell in first if cell] == [str(i) for i in range(sum(map(bool, first)))] and len(first) > 2:
         warn("the first line of the table, 0, 1, 2, ..., is read as the names of its columns")
         return True
-    words = [bool(cell) and _number(cell) is None and cell.lower() not in MISSING for cell in first]
+    words = [bool(cell) and number(cell) is None and cell.lower() not in MISSING for cell in first]
     columns = zip(words, *others, strict=False)
-    if any(word and below and all(_number(cell) is not None for cell in below) for word, *below in columns):
+    if any(word and below and all(number(cell) is not None for cell in below) for word, *below in columns):
         return True
     return all(word or not cell for word, cell in zip(words, first, strict=True)) and len(set(first)) == len(first)
 
@@ -131,7 +133,7 @@ def _names_in_comment(comments: list[str], delimiter: str, num: int) -> list[str
     """Names in the last line of comments, as `numpy.savetxt` writes them, else numbers."""
     for line in reversed(comments):
         names = next(iter(_cells([line.lstrip("# ")], delimiter)), [])
-        if len(names) == num and all(_number(name) is None for name in names):
+        if len(names) == num and all(number(name) is None for name in names):
             return names
     return [str(i) for i in range(num)]
 
@@ -145,10 +147,10 @@ def _read_cells(path: Path, layout: Layout, where: str) -> list[np.ndarray]:
         raise ValueError(f"{where} has zero bytes, which no text has: {WRITE}")
     lines = io.StringIO(text, newline="").readlines()[layout.skipped :]
     rows = list(_cells(lines, layout.delimiter))
-    for number, row in enumerate(rows):
+    for index, row in enumerate(rows):
         if len(row) != len(layout.names):
             raise ValueError(
-                f"{where}: row {number} (counted from 0) has {len(row)} cells, where {len(layout.names)} belong: fix "
+                f"{where}: row {index} (counted from 0) has {len(row)} cells, where {len(layout.names)} belong: fix "
                 "the row, or quote cells that hold the delimiter"
             )
     return [_typed(column, layout.delimiter) for column in zip(*rows, strict=True)]
@@ -161,13 +163,14 @@ def _typed(cells: tuple[str, ...], delimiter: str) -> np.ndarray:
         return np.array([cell.lower() == "true" for cell in cells])
     if delimiter != ",":
         cells = tuple(re.sub(r"^([+-]?\d+),(\d+)$", r"\1.\2", cell) for cell in cells)
-    numbers = [float("nan") if cell.lower() in MISSING else _number(cell) for cell in cells]
+    numbers = [float("nan") if cell.lower() in MISSING else number(cell) for cell in cells]
     if known and None not in numbers:
         return _whole_where_possible(np.array(numbers, dtype=np.float64))
     return np.array(["" if cell.lower() in MISSING else cell for cell in cells])
 
 
-def _number(cell: str) -> float | None:
+def number(cell: str) -> float | None:
+    """The number that a cell holds, None where it holds none."""
     try:
         return float(cell) if "_" not in cell else None
     except ValueError:
