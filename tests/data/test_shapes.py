@@ -41,7 +41,9 @@ def test_channels_are_told_by_the_sizes_of_the_axes(shape, place):
     assert np.array_equal(found, x if place == "first" else np.moveaxis(x, -1, 1))
 
 
-@pytest.mark.parametrize("shape", [(3, 8, 3), (4, 4, 4), (3, 28, 1), (8, 8, 8), (8, 5, 9), (16, 3, 64, 64)])
+@pytest.mark.parametrize(
+    "shape", [(3, 8, 3), (4, 4, 4), (3, 28, 1), (8, 8, 8), (8, 5, 9), (16, 3, 64, 64), (512, 4, 4), (3, 3, 32)]
+)
 def test_channels_that_may_be_either_are_asked_for(shape):
     x = RNG.random((2, *shape))
     with pytest.raises(ValueError, match=r"file: x has shape .* set data.channels=first or .*last; .*x.reshape\(len"):

@@ -141,6 +141,11 @@ def test_values_say_what_a_table_is(tmp_path, columns, support, levels, agrees):
     agrees(data)
 
 
+def test_whole_numbers_that_no_integer_holds(tmp_path):
+    data = own(write(tmp_path, text({"a": np.linspace(1e20, 2e20, NUM), "b": INCOME})))
+    assert sorted(rows(data)[:, 0].tolist()) == np.linspace(1e20, 2e20, NUM).tolist()
+
+
 def test_what_is_odd_in_a_column_is_said(tmp_path, caplog):
     own(write(tmp_path, text({**NUMBERS, "sex": AGE % 2, "year": AGE * 0 + 2020}))).spec  # noqa: B018
     assert "the columns sex have few whole numbers each" in caplog.text

@@ -77,7 +77,7 @@ def number_values(columns: dict[str, np.ndarray], where: str) -> tuple[tuple[str
     _check_types({name: column.dtype.kind for name, column in plain.items()}, is_numeric, where)
     names = sorted(occurring, key=_natural)
     if is_numeric:
-        names.sort(key=float)
+        names.sort(key=lambda name: _number(name) or 0)
     _check_repeated(names, columns, where)
     position = {name: index for index, name in enumerate(names)}
     indices = {
@@ -113,7 +113,7 @@ def _plain(name: str, column: np.ndarray, where: str) -> np.ndarray:
     if column.dtype.kind == "O":
         column = _without_objects(name, column, where)
     if column.dtype.kind == "S":
-        column = np.char.decode(column, "utf-8")
+        column = _decoded(name, column, where)
     if column.dtype.kind not in "biufU":
         raise ValueError(f"{where}: {name} has values of type {column.dtype}: give numbers or text, {name}.astype(str)")
     if column.dtype.kind == "U":
@@ -121,6 +121,15 @@ def _plain(name: str, column: np.ndarray, where: str) -> np.ndarray:
     missing = ~np.isfinite(column) if column.dtype.kind == "f" else np.isin(column, MISSING)
     _check_missing(name, missing, where)
     return column
+
+
+def _decoded(name: str, column: np.ndarray, where: str) -> np.ndarray:
+    """Bytes as text."""
+    try:
+        return np.char.decode(column, "utf-8")
+    except UnicodeDecodeError as error:
+        fix = f"give text, numpy.char.decode({name}, 'latin-1')"
+        raise ValueError(f"{where}: {name} holds bytes that are no text in UTF-8 ({error}): {fix}") from error
 
 
 def _without_objects(name: str, column: np.ndarray, where: str) -> np.ndarray:
@@ -165,7 +174,7 @@ def _natural(name: str) -> list:
 def _check_types(kinds: dict[str, str], is_numeric: bool, where: str) -> None:
     """Numbers may be text in another split; but True is not 1, and classes are either numbers or words."""
     types = {name: TYPES.get(kind, "numbers") for name, kind in kinds.items()}
-    if len(set(types.values())) > 1 and ("booleans" in types.values() or not is_numeric):
+    if len(set(types.values())) > 1 and not is_numeric:
         found = ", ".join(f"{name} has {type_}" for name, type_ in types.items())
         raise ValueError(f"{where}: {found}: give all splits values of one type")
 

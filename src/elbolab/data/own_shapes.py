@@ -71,16 +71,19 @@ def is_unusual(shape: tuple[int, ...], event: tuple[int, ...]) -> bool:
 
 
 def _place(name: str, shape: tuple[int, ...], where: str) -> str:
-    """Where the channels are: in a place that fits 1, 3 or 4, beside equal axes, or in the least axis."""
+    """Where the channels are: in a place that fits 1, 3 or 4, beside equal axes, or in the least axis.
+
+    Raises:
+        ValueError: both places fit, or they are 1, 3 or 4 in one place and beside equal axes in the other.
+    """
     event = shape[1:]
     usual = {"first": event[0] in CHANNELS, "last": event[-1] in CHANNELS}
     alike = {"first": len(set(event[1:])) == 1, "last": len(set(event[:-1])) == 1}
     least = {"first": event[0] < min(event[1:]), "last": event[-1] < min(event[:-1])}
-    for clue in (usual, alike, least):
-        if sum(clue.values()) == 1:
-            return max(clue, key=lambda place: clue[place])
-        if clue is usual and all(clue.values()):
-            break
+    places = [[place for place, fits in clue.items() if fits] for clue in (usual, alike, least)]
+    clear = [found[0] for found in places if len(found) == 1]
+    if clear and len(places[0]) < 2 and not (places[0] and places[1] and places[0] != places[1]):
+        return clear[0]
     raise ValueError(
         f"{where}: {name} has shape {shape}, whose channels may come first or last: set data.channels=first or "
         f"data.channels=last; volumes (n, D, H, W) are given as x[:, None]; or {VECTORS}"

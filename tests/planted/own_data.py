@@ -1,0 +1,51 @@
+"""Mistakes in the reading of a user's own arrays and tables, data/."""
+
+from tests.planting import Mistake
+
+LABELS, NAMES, SHAPES, TABLES, FILES = (
+    f"tests/data/test_{name}.py" for name in ("labels", "names", "shapes", "tables", "kinds_of_files")
+)
+
+MISTAKES = [
+    Mistake("data/own_labels.py", "names.sort(key=lambda name: _number(name) or 0)", "pass", LABELS),
+    Mistake("data/own_labels.py", "int(part) if place % 2 else part", "part", LABELS),
+    Mistake("data/own_labels.py", "min(others) < 0", "min(others) > 0", LABELS),
+    Mistake("data/own_labels.py", "or len(others) < 2 or", "or len(others) < 1 or", LABELS),
+    Mistake("data/own_labels.py", "(array.sum(1) == 1).all()", "(array.sum(1) <= 2).all()", LABELS),
+    Mistake("data/own_labels.py", "column = np.char.strip(column)", "pass", LABELS),
+    Mistake("data/own_labels.py", "str(int(value))", "str(float(value))", LABELS),
+    Mistake("data/own_labels.py", "> 1 and not is_numeric", "> 1", LABELS),
+    Mistake("data/own_labels.py", "2 * len(names) > num", "len(names) > num", LABELS),
+    Mistake("data/own_labels.py", "np.asarray(array).argmax(1)", "np.asarray(array).argmin(1)", LABELS),
+    Mistake("data/own_labels.py", "table[:, factor] for name", "table[:, 0] for name", LABELS),
+    Mistake("batch.py", "if isinstance(label, bool) else (str(label),)", "if True else (str(label),)", LABELS),
+    Mistake("batch.py", "else numbered(num_classes or 0)", "else ()", LABELS),
+    Mistake("data/own_names.py", 'if splits == ["train"]:', "if False:", NAMES),
+    Mistake(
+        "data/own_names.py", "name in (word + split_name, split_name + word)", "name in (word + split_name,)", NAMES
+    ),
+    Mistake("data/own_names.py", "if len(split_word) > 2:", "if len(split_word) > 1:", NAMES),
+    Mistake("data/own_names.py", 'if "" in splits and parts:', 'if "" in splits and len(parts) > 1:', NAMES),
+    Mistake("data/own_names.py", 'if parts and "train" not in splits', 'if parts and "test" not in splits', NAMES),
+    Mistake("data/own_names.py", "if role._replace(split=split) not in roles:", "if False:", NAMES),
+    Mistake("data/own_names.py", "glue(names[0]) not in VOCABULARY:", "True:", NAMES),
+    Mistake("data/own_shapes.py", "for clue in (usual, alike, least)]", "for clue in (usual, least)]", SHAPES),
+    Mistake("data/own_shapes.py", "len(places[0]) < 2 and", "", SHAPES),
+    Mistake("data/own_shapes.py", "and not (places[0] and places[1] and places[0] != places[1])", "", SHAPES),
+    Mistake("data/own_shapes.py", "np.moveaxis(x, -1, 1)", "np.moveaxis(x, -1, 2)", SHAPES),
+    Mistake("data/own_shapes.py", "x.dtype.isnative and x.dtype.itemsize <= 8", "x.dtype.itemsize <= 8", SHAPES),
+    Mistake("data/own_contents.py", 'y.get(named["y"].get(split, ""))', 'y.get(named["y"].get("train", ""))', NAMES),
+    Mistake("data/own_contents.py", 'channels if known == "auto" else known', "channels", SHAPES),
+    Mistake("data/own_contents.py", "if largest > FAR:", "if largest > FAR**9:", TABLES),
+    Mistake("data/own_files.py", 'if start.startswith(b"\\x93NUMPY"):', "if False:", FILES),
+    Mistake("data/own_tables.py", "high in (1, 255)", "high <= 255", TABLES),
+    Mistake("data/own_tables.py", "column[0] in (0, 1) and", "column[0] == 0 and", TABLES),
+    Mistake("data/own_tables.py", "np.eye(len(values))[column]", "np.eye(len(values))[::-1][column]", TABLES),
+    Mistake("data/own_tables.py", "if len(odd) <= len(cells) / 2:", "if False:", TABLES),
+    Mistake("data/own_tables.py", "- set(columns.ignore)", "", TABLES),
+    Mistake("data/text_tables.py", "max(counts) - first in (0, 1)", "max(counts) == first", TABLES),
+    Mistake("data/text_tables.py", "if any(word and below and", "if all(word and below and", TABLES),
+    Mistake("data/text_tables.py", "comments + named, encoding", "comments, encoding", TABLES),
+    Mistake("data/text_tables.py", "(np.abs(column) < 2**53).all()", "True", TABLES),
+    Mistake("data/standardise.py", "names[i] if names else str(i)", "str(i)", TABLES),
+]
