@@ -12,6 +12,7 @@ from tests.pretend_device import DEVICE, MixedDevices, fit_there, pretend_device
 from tests.test_configs import CONF, Little, composed, densities_of, model_of, options
 
 from elbolab.cli import build
+from elbolab.data.splits import Splits
 from elbolab.evaluation.evaluate import evaluate
 from elbolab.evaluation.figures import drawing
 from elbolab.evaluation.report import HEADLINES
@@ -86,13 +87,20 @@ def test_every_variant_is_measured_and_drawn(name):
     assert {what for what, where in WHERE.items() if where == name} <= found
 
 
+class Enough(Little):
+    """As many as the scores of disentanglement need."""
+
+    def load(self):
+        return Splits(*(self.part(seed, num) for seed, num in enumerate((40, 20, 40))))
+
+
 @pytest.mark.parametrize("words", sorted(set(WHERE.values()) - VARIANTS.keys()))
 def test_what_asks_for_data_of_its_own(words, hydra):
     cfg = composed(*words.split())
     with open_dict(cfg):
-        cfg.evaluation.update({name: 2 for name in cfg.evaluation if name.endswith("samples")}, limit=10)
+        cfg.evaluation.update({name: 2 for name in cfg.evaluation if name.endswith("samples")}, limit=40)
         cfg.evaluation.scores.update(num_train=20, num_eval=10)
-    data = Little(cfg)
+    data = Enough(cfg)
     model = build.build_model(cfg, densities_of(cfg, data.spec))
     with pretend_device():
         fit_there(model, data, max_steps=1)
