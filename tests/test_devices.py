@@ -15,6 +15,7 @@ from elbolab.cli import build
 from elbolab.evaluation.evaluate import evaluate
 from elbolab.evaluation.figures import drawing
 from elbolab.evaluation.report import HEADLINES
+from elbolab.evaluation.representation import LEAST
 from elbolab.training.trees import leaves
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*its last value is never reached")  # of a schedule: runs are short
@@ -90,7 +91,7 @@ def test_every_variant_is_measured_and_drawn(name):
 def test_what_asks_for_data_of_its_own(words, hydra):
     cfg = composed(*words.split())
     with open_dict(cfg):
-        cfg.evaluation.update({name: 2 for name in cfg.evaluation if name.endswith("samples")}, limit=10)
+        cfg.evaluation.update({name: 2 for name in cfg.evaluation if name.endswith("samples")}, limit=LEAST)
         cfg.evaluation.scores.update(num_train=20, num_eval=10)
     data = Little(cfg)
     model = build.build_model(cfg, densities_of(cfg, data.spec))
