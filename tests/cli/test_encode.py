@@ -178,7 +178,9 @@ def test_a_changed_file_is_refused_as_it_is_by_evaluate(shell):
     try:
         np.savez(path, x=-table(300), y=labels(300))
         assert "data.changed=accept" in shell("encode", "run=run", fails=True)
-        assert encoded(shell, "run=run", "data.changed=accept")["z"].shape == (30, 2)
+        said = shell("encode", "run=run", "data.changed=accept", fails=True)
+        assert "other means and deviations" in said
+        assert encoded(shell, "run=run", f"data.path={path}")["z"].shape == (300, 2)
     finally:
         path.write_bytes(kept)
 
