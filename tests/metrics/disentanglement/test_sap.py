@@ -57,3 +57,9 @@ def test_a_factor_without_an_order_is_found_by_an_svm_and_not_by_r_squared(rng):
 def test_the_predictor_can_be_chosen(rng):
     v = rng.integers(2, size=(400, 2))
     assert sap(2.0 * v - 1, v, seed=0, score=svm_accuracy) == pytest.approx(0.5, abs=0.12)
+
+
+def test_a_factor_of_one_value_among_the_training_data_is_guessed():
+    """Nothing can be fitted to it; the only value that was seen is right as often as it occurs."""
+    parts = Split(np.zeros((4, 1)), np.zeros((4, 1), int), np.zeros((4, 1)), np.array([[0], [0], [0], [1]]))
+    assert svm_accuracy(parts) == pytest.approx(0.75)
