@@ -71,6 +71,7 @@ def test_new_rows_become_what_training_made_of_the_same_rows(tmp_path):
         (LEVELS, GREY.astype(int) - 1, "integers from -1"),
         (LEVELS, GREY.astype(int) + 1, "integers from 1 to 256"),
         (UNIT, GREY, "integers.*floats from 0 to 1.*x / 255"),
+        (UNIT, np.minimum(GREY, 1), "integers.*floats from 0 to 1.*x / 255"),  # dark pixels, or white ones
         (UNIT, GREY / 128, "floats from 0 to 1.99"),
         (UNIT, GREY / -255, "floats from -1"),
         (BITS, GREY, "integers.*zeros and ones"),

@@ -1,0 +1,79 @@
+"""Mistakes in what a run knows of its data: fingerprints, scaling, and how new data are taken."""
+
+from tests.planting import Mistake
+
+FINGERPRINT, STANDARDISE, UNITS = (
+    "tests/data/test_fingerprint.py",
+    "tests/data/test_standardise.py",
+    "tests/densities/test_data_units.py",
+)
+NEW, FILES, SAME, ENCODE = (
+    "tests/data/test_new_data.py",
+    "tests/data/test_new_files.py",
+    "tests/cli/test_same_data.py",
+    "tests/cli/test_encode.py",
+)
+
+MISTAKES = [
+    Mistake("data/fingerprint.py", "ordered.update(rows)", "ordered.update(rows[:1])", FINGERPRINT),
+    Mistake(
+        "data/fingerprint.py",
+        "np.arange(1, 2 * len(columns), 2, dtype=np.uint64) * WEIGHT",
+        "np.zeros(len(columns), dtype=np.uint64)",
+        FINGERPRINT,
+    ),
+    Mistake(
+        "data/fingerprint.py",
+        "np.linspace(0, num - rows, max(2, at_most))",
+        "np.linspace(0, num // 2, max(2, at_most))",
+        FINGERPRINT,
+    ),
+    Mistake("data/fingerprint.py", "_in_order(there) != _in_order(here) and", "", FINGERPRINT),
+    Mistake("data/fingerprint.py", 'return floats if dtype.kind == "f" else dtype', "return dtype", FINGERPRINT),
+    Mistake(
+        "cli/train.py",
+        'check_unchanged(run, data, "Put them back, or start a new run")',
+        "pass",
+        SAME,
+    ),
+    Mistake("cli/planning.py", "if stage.run.weights.is_file():\n", "if False:\n", SAME),
+    Mistake("cli/same_data.py", "if getattr(there, name) != getattr(here, name)]", "if False]", SAME),
+    Mistake("cli/same_data.py", 'if found != kept["trained_on"][split]', "", SAME),
+    Mistake("data/standardise.py", "mean = total / count", "mean = total / len(arrays)", STANDARDISE),
+    Mistake("data/standardise.py", "np.square(_columns(chunk) - mean)", "np.square(_columns(chunk))", STANDARDISE),
+    Mistake("data/standardise.py", "np.asarray(rows, np.float64) - shift", "rows.astype('f4') - shift", STANDARDISE),
+    Mistake(
+        "data/arrays.py", "self._unscaled.train.select(slice(self.train_limit))", "self._unscaled.train", STANDARDISE
+    ),
+    Mistake("batch.py", "return prod(self.x[1:]) * sum(", "return sum(", UNITS),
+    Mistake("batch.py", "return x.double() * scale + shift", "return x.double() * scale - shift", UNITS),
+    Mistake(
+        "distributions/data_units.py", "log_prob(value) - self.log_scale", "log_prob(value) + self.log_scale", UNITS
+    ),
+    Mistake("distributions/data_units.py", "log_prob(value) - self.log_scale", "log_prob(value)", UNITS),
+    Mistake("densities/checks.py", "if spec.scaling is None else InDataUnits(conditional, spec.log_scale)", "", UNITS),
+    Mistake("evaluation/parzen.py", " - densities.spec.log_scale", "", UNITS),
+    Mistake("cli/load.py", "return self.spec.restore(show(", "return (show(", ENCODE),
+    Mistake("evaluation/figures/drawing.py", "restore = densities.spec.restore", "restore = lambda x: x", ENCODE),
+    Mistake("data/new_data.py", "Arrays(x.astype(np.uint8), levels=spec.levels)", "Arrays(x.astype(np.float64))", NEW),
+    Mistake("data/new_data.py", 'values.kind == "integers" and not values.binary and', "not values.binary and", NEW),
+    Mistake("data/new_data.py", "is_right, wanted = values.binary,", "is_right, wanted = values.within(1),", NEW),
+    Mistake("data/new_data.py", 'values.within(1) and values.kind != "integers"', "values.within(1)", NEW),
+    Mistake(
+        "data/new_data.py", "values.astype(np.float64) / (spec.given_levels - 1)", "values.astype(np.float64)", NEW
+    ),
+    Mistake("data/new_data.py", '"last": [last, x]', '"last": [x, last]', NEW),
+    Mistake("data/new_data.py", "slice(start, start + size)", "slice(start, start + size - 1)", ENCODE),
+    Mistake(
+        "data/binarize.py",
+        "grey, np.random.default_rng((seed, 2)), False",
+        "grey, np.random.default_rng(seed), False",
+        NEW,
+    ),
+    Mistake("data/new_files.py", "[columns.index(name) for name in spec.columns]", "list(range(len(columns)))", FILES),
+    Mistake("data/new_files.py", "found = y if spec.given_is_label else arrays.given", "found = arrays.given", ENCODE),
+    Mistake("data/arrays.py", "spec = spec._replace(given_levels=WHITE + 1)", "pass", NEW),
+    Mistake("cli/encode.py", 'cfg.split or "test"\n    data', 'cfg.split or "val"\n    data', ENCODE),
+    Mistake("cli/encode.py", "return -importance", "return importance", ENCODE),
+    Mistake("cli/encode.py", "cfg.seed) != (None, None)", "cfg.seed) == (1, 1)", ENCODE),
+]
