@@ -38,6 +38,12 @@ def sprites(root: Path, **options) -> DSprites:
     return DSprites(root=str(root), val_size=20, test_size=30, **({"batch_size": 10} | options))
 
 
+def test_the_factors_are_those_of_the_published_file():
+    """In its order: shape, scale, orientation, x and y (Matthey et al. 2017), all combinations once."""
+    assert dsprites.FACTORS == (3, 6, 40, 32, 32)
+    assert np.prod(dsprites.FACTORS) == dsprites.NUM
+
+
 def test_pictures_keep_their_factors(root, images):
     data = sprites(root)
     number = 0

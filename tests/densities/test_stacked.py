@@ -64,6 +64,19 @@ def test_codes_samples_and_classes_are_those_of_the_upper_model():
     assert densities.style_prior(z[:, 2:]).batch_shape == (4,)
 
 
+@torch.no_grad()
+def test_samples_are_decoded_at_draws_of_z1_and_not_at_its_mean():
+    densities, uppers, codes = stacked(), [], []
+    densities.m2.conditional.likelihood.register_forward_hook(lambda module, inputs, output: uppers.append(output))
+    densities.m1.likelihood.register_forward_hook(lambda module, inputs, output: codes.append(inputs[0]))
+    densities.generate_of(torch.eye(3)[torch.arange(3_000) % 3])
+    densities.generate(3_000)
+    for p, z in zip(uppers, codes, strict=True):
+        off = (z - p.mean) / p.stddev
+        assert off.mean().abs() < 0.06
+        assert off.std() == pytest.approx(1, abs=0.05)
+
+
 def test_nothing_of_training_reaches_m1():
     densities, (x, y) = stacked().train(), data()
     before, modes = weights(densities.m1), set()

@@ -84,3 +84,16 @@ def test_a_bound_of_several_latents_pays_for_all_of_them():
     torch.testing.assert_close(terms.log_weight, torch.tensor([-1.5, -4.0]))  # log p(0) / q(0) = 1/2 under a mean of 1
     assert summary(terms)["distortion"] == 1.5
     assert negative_elbo(terms) == 3.25
+
+
+@pytest.mark.parametrize("lead", [(4,), (2, 4)])
+@pytest.mark.parametrize("event", [(3,), (1, 2, 2)])
+def test_a_kl_of_dimensions_has_the_batch_of_q_and_one_number_a_dimension(lead, event):
+    """Also where q has several batch dimensions, as that of several corruptions, or a draw is an image."""
+    loc, scale = torch.randn(*lead, *event), torch.rand(*lead, *event) + 0.5
+    q = Independent(Normal(loc, scale), len(event))
+    p = Independent(Normal(torch.zeros(event), torch.ones(event)), len(event))
+    latent = Sampled(q.rsample((5,)), q, p)
+    expected = 0.5 * (loc.square() + scale.square() - 1) - scale.log()
+    torch.testing.assert_close(latent.kl_per_dim, expected.flatten(len(lead)))
+    torch.testing.assert_close(latent.kl, expected.flatten(len(lead)).sum(-1))

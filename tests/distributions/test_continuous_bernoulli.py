@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch.distributions import ContinuousBernoulli as TorchContinuousBernoulli
 
-from elbolab.distributions.continuous_bernoulli import ContinuousBernoulli
+from elbolab.distributions.continuous_bernoulli import ContinuousBernoulli, inverse_cdf
 
 LOGITS = [0.0, 1e-9, -1e-4, 0.0999, 0.1001, -0.5, 3.0, -20.0, 60.0, 700.0]
 
@@ -45,6 +45,14 @@ def test_float32_keeps_its_digits_at_large_logits():
     x = torch.tensor(0.99)
     exact, single = ContinuousBernoulli(logits).log_prob(x), ContinuousBernoulli(logits.float()).log_prob(x.float())
     assert torch.allclose(single.double(), exact, atol=1e-4)
+
+
+@pytest.mark.parametrize("logit", [-30.0, -3.0, -0.05, -1e-3, 1e-3, 0.05, 3.0, 30.0])
+def test_draws_invert_the_distribution_function(logit):
+    """P(X <= x) = (exp(l x) - 1) / (exp(l) - 1), close to logit 0 too, where the draws are nearly uniform."""
+    u = torch.linspace(0.001, 0.999, 99)
+    x = inverse_cdf(torch.tensor(logit).expand(99), u)
+    assert torch.allclose(torch.expm1(logit * x) / np.expm1(logit), u, rtol=0, atol=1e-9)
 
 
 def test_draws_stay_finite_at_every_logit(logits):

@@ -23,6 +23,7 @@ from torch.nn import functional as F
 
 from elbolab.batch import Batch, Semi
 from elbolab.distributions.planar import SwissRoll
+from elbolab.metrics.match import mmd2
 from elbolab.models.adversarial import Critic, critic_loss, generator_loss, gradient_penalty
 from elbolab.training.engine import Eager
 from elbolab.training.guard import Guard
@@ -241,6 +242,17 @@ def test_the_reported_error_is_the_share_of_wrong_classes():
     best = model.densities.log_class_probs(x).argmax(1)
     assert model.report(Batch(x, y=best))["error"] == 0
     assert model.report(Batch(x, y=torch.where(torch.arange(50) < 10, (best + 1) % 3, best)))["error"] == 0.2
+
+
+def test_the_reported_discrepancy_is_that_of_codes_and_as_many_draws_in_the_mean_over_bandwidths():
+    model = aae()
+    x = torch.randint(2, (40, 6)).float()
+    torch.manual_seed(3)
+    found = model.report(Batch(x))["mmd2"]
+    torch.manual_seed(3)
+    expected = mmd2(model.densities.encode(x), model.densities.prior().rsample((40,)))
+    assert expected.max() > 1.1 * expected.mean() > 0
+    torch.testing.assert_close(found, expected.mean())
 
 
 def test_one_datum_has_no_discrepancy():

@@ -115,4 +115,53 @@ MISTAKES = [
         "return self.log_lik - self.log_p - self.kl",
         "tests/densities/test_stacked.py",
     ),
+    Mistake(
+        "densities/recurrent.py",
+        "return self.inner.generate(num, *given, self.first_guess(*given))",
+        "return self.inner.generate(num, *given, torch.zeros_like(self.first_guess(*given)))",
+        "tests/densities/test_conditional.py",
+    ),
+    Mistake(
+        "densities/frozen.py", "    return densities.eval()", "    return densities", "tests/densities/test_frozen.py"
+    ),
+    Mistake(
+        "densities/frozen.py", "    densities.requires_grad_(False)\n", "    pass\n", "tests/densities/test_frozen.py"
+    ),
+    Mistake(
+        "densities/stacked.py",
+        "return ClassTerms(upper.log_q, upper.log_p, log_lik, upper.kl + lower.log_q - upper.log_lik)",
+        "return ClassTerms(upper.log_q, upper.log_p, log_lik, upper.kl + lower.log_q)",
+        "tests/densities/test_stacked.py",
+    ),
+    Mistake(
+        "densities/stacked.py",
+        "return self.m1.decode(self.m2.generate_of(y).sample())",
+        "return self.m1.decode(self.m2.generate_of(y).mean)",
+        "tests/densities/test_stacked.py",
+    ),
+    Mistake(
+        "densities/checks.py",
+        "        module.initialise_to_mean(mean)",
+        "        module.initialise_to_mean(mean / 2)",
+        "tests/densities/test_conditional.py",
+    ),
+    Mistake(
+        "densities/checks.py",
+        'if isinstance(q, PointMass):\n        raise ValueError(\n            "the posterior is a point mass',
+        'if False:\n        raise ValueError(\n            "the posterior is a point mass',
+        "tests/densities/test_contracts.py",
+    ),
+    Mistake(
+        "densities/terms.py",
+        "return kl_divergence(q, p).flatten(len(self.q.batch_shape))",
+        "return kl_divergence(q, p).flatten(1)",
+        "tests/densities/test_terms.py",
+    ),
+    Mistake("densities/terms.py", "return not self.is_relaxed", "return True", "tests/densities/test_contracts.py"),
+    Mistake(
+        "densities/adversarial.py",
+        "z, y = code.expand(*sample_shape, *code.shape).tensor_split([self.latent_dim], dim=-1)",
+        "z, y = code.expand(*sample_shape, *code.shape).tensor_split([self.class_dim], dim=-1)",
+        "tests/densities/test_adversarial.py",
+    ),
 ]

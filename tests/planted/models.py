@@ -186,4 +186,56 @@ MISTAKES = [
         '{"error": wrong(log_q, y).mean(), "classification": log_q.gather(1, y[:, None]).mean()}',
         "tests/models/test_m2.py",
     ),
+    Mistake(
+        "models/adversarial.py",
+        "return [Player(self.loss, trainable(self.densities), self.optimizer), *self.adversaries()]",
+        "return [*self.adversaries(), Player(self.loss, trainable(self.densities), self.optimizer)]",
+        "tests/models/test_adversarial.py",
+    ),
+    Mistake(
+        "models/adversarial.py",
+        "return F.softplus(-critic(*fake)).mean()",
+        "return -F.softplus(critic(*fake)).mean()",
+        "tests/models/test_adversarial.py",
+    ),
+    Mistake(
+        "models/adversarial.py",
+        "torch.full_like(logits, 1 - smoothing)",
+        "torch.full_like(logits, 1 - smoothing / 2)",
+        "tests/models/test_adversarial.py",
+    ),
+    Mistake(
+        "models/classifier.py",
+        "part = batch.labelled if isinstance(batch, Semi) else batch",
+        "part = batch.labelled._replace(y=batch.labelled.y.flip(0)) if isinstance(batch, Semi) else batch",
+        "tests/models/test_m2.py",
+    ),
+    Mistake(
+        "models/m2.py", "batch.labelled_mean(share * l.elbo)", "batch.labelled_mean(l.elbo)", "tests/models/test_m2.py"
+    ),
+    Mistake(
+        "models/m2.py",
+        "wrong(terms.log_q.T, batch.y).mean()",
+        "wrong(-terms.log_q.T, batch.y).mean()",
+        "tests/models/test_m2.py",
+    ),
+    Mistake("models/base.py", "self.global_rank).initial_seed())", "0).initial_seed())", "tests/training/test_ddp.py"),
+    Mistake(
+        "models/base.py",
+        "block.truncate(self.trainer.max_steps - first)",
+        "block.truncate(self.trainer.max_steps - first + 1)",
+        "tests/training/test_fit.py",
+    ),
+    Mistake(
+        "models/beta_vae.py",
+        "_ = terms.rate, [latent.kl_per_dim for latent in terms.latents]",
+        "_ = terms.distortion",
+        "tests/models/test_variants.py",
+    ),
+    Mistake(
+        "models/aae.py",
+        "mmd2(latent.z.flatten(1), drawn.flatten(1)).mean()",
+        "mmd2(latent.z.flatten(1), drawn.flatten(1)).amax()",
+        "tests/models/test_adversarial.py",
+    ),
 ]

@@ -152,4 +152,53 @@ MISTAKES = [
         "tests/training/test_newest.py",
     ),
     Mistake("training/schedules.py", "(3 ** (i + 1) - 1) // 2", "(3**i - 1) // 2", "tests/training/test_schedules.py"),
+    Mistake("training/ema.py", "1 - self.decay)", "self.decay)", "tests/training/test_stepper.py"),
+    Mistake(
+        "training/stepper.py",
+        "        self.counter.add_(1)\n",
+        "        self.counter.add_(len(self.players))\n",
+        "tests/training/test_stepper.py",
+    ),
+    Mistake("training/stepper.py", "flat.div_(world)", "flat.div_(max(world - 1, 1))", "tests/training/test_ddp.py"),
+    Mistake(
+        "training/schedules.py",
+        "(self.factor * self.decay).clamp(min=self.min_factor)",
+        "(self.factor * self.decay).clamp(max=1)",
+        "tests/training/test_schedules.py",
+    ),
+    Mistake(
+        "training/schedules.py",
+        "tired = self.waited > self.patience",
+        "tired = self.waited >= self.patience",
+        "tests/training/test_schedules.py",
+    ),
+    Mistake(
+        "training/schedules.py",
+        "self.waited.copy_(torch.where(tired, 0, self.waited))",
+        "self.waited.copy_(self.waited)",
+        "tests/training/test_schedules.py",
+    ),
+    Mistake("training/newest.py", "due = due or self._ends(trainer)", "due = due", "tests/training/test_newest.py"),
+    Mistake("training/newest.py", "        if not all(finite):", "        if False:", "tests/training/test_newest.py"),
+    Mistake(
+        "training/trees.py",
+        "parts = min(parts, *(len(leaf) for leaf in leaves(batch)))",
+        "parts = min(parts, len(next(leaves(batch))))",
+        "tests/training/test_stepper.py",
+    ),
+    Mistake(
+        "training/engine.py",
+        "self.calm = 0 if reasons else self.calm + 1",
+        "self.calm = self.calm + 1",
+        "tests/training/test_engine.py",
+    ),
+    Mistake(
+        "training/engine.py", "        self.replays.clear()\n", "        pass\n", "tests/training/test_recorded.py"
+    ),
+    Mistake(
+        "training/notice.py",
+        "            self._signals, self.given, self._leaving = (), None, False",
+        "            self._signals, self._leaving = (), False",
+        "tests/training/test_notice.py",
+    ),
 ]

@@ -284,6 +284,17 @@ def test_a_batch_has_at_most_one_part_a_datum():
     stepper(net, guard=Guard(accumulate=4)).run([*batches(1, size=8), *batches(1, size=1)])  # an epoch's last batch
 
 
+@pytest.mark.parametrize(("num_labelled", "num"), [(5, 2), (2, 5)])
+def test_no_part_of_a_batch_is_without_labelled_or_unlabelled_data(num_labelled, num):
+    labelled = Batch(torch.arange(float(num_labelled)), y=torch.arange(num_labelled))
+    whole = Semi(labelled, Batch(torch.arange(float(num))), *[torch.ones(num_labelled)] * (len(Semi._fields) - 2))
+    parts = split_batch(whole, 4)
+    assert [(len(part.labelled.x), len(part.unlabelled.x)) for part in parts] == [
+        (-(-num_labelled // 2), -(-num // 2)),
+        (num_labelled // 2, num // 2),
+    ]
+
+
 def test_a_loss_that_is_not_finite_stops_the_run():
     with pytest.raises(NotFinite, match="at step 1, in loss"):
         stepper(regression(), loss=lambda net, b: Loss(net(b.x).mean() * float("nan"), {})).run(batches(1))
