@@ -100,11 +100,13 @@ def test_a_full_disk_ends_no_work(printing):
         print("a line", file=stream)
 
 
-def test_a_terminal_that_hangs_up_ends_no_work():
-    before = signal.getsignal(signal.SIGHUP)
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTTOU])
+def test_a_terminal_that_hangs_up_or_wants_to_be_left_alone_ends_no_work(number):
+    before = signal.getsignal(number)
     with unattended():
-        os.kill(os.getpid(), signal.SIGHUP)
-    assert signal.getsignal(signal.SIGHUP) is before
+        assert signal.getsignal(number) is signal.SIG_IGN  # or the next line would stop the tests
+        os.kill(os.getpid(), number)
+    assert signal.getsignal(number) is before
 
 
 def test_a_slow_reader_gets_all_that_is_printed(pipe):

@@ -8,6 +8,8 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
 from tqdm import tqdm
 
+from elbolab.common.screen import redraws
+
 SHOWN = {"train/elbo": "elbo", "train/rate": "rate", "val/elbo": "val elbo"}
 SHOWN_WITHOUT_BOUND = {"train/loss": "loss", "train/rate": "rate", "val/loss": "val loss", "val/elbo": "val elbo"}
 WITH_END = "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]"
@@ -79,23 +81,35 @@ def epoch_of(trainer: Trainer) -> str:
 
 @final
 class Progress(ProgressBar):
-    """A bar over optimiser steps, or, where nobody watches, a line at each validation.
+    """A bar over optimiser steps, or, where nothing can be drawn over, plain lines.
 
-    A redraw reads metrics from the device and so waits for it; between redraws nothing is read.
+    A line comes at validations, the first and the end of the run always among them, and once in a while without one.
+    A redraw and a line read metrics from the device and so wait for it; between them nothing is read.
 
     Args:
-        show: draw the bar; None draws it when stderr is a terminal.
+        show: draw the bar; None draws it when stderr is a terminal that redraws.
         refresh_seconds: least time between two redraws.
+        line_seconds: least time between two lines.
+        silent_seconds: time without a line after which one comes without a validation.
     """
 
-    def __init__(self, show: bool | None = None, refresh_seconds: float = 0.2) -> None:
+    def __init__(
+        self,
+        show: bool | None = None,
+        refresh_seconds: float = 0.2,
+        line_seconds: float = 5.0,
+        silent_seconds: float = 60.0,
+    ) -> None:
         super().__init__()
-        self.show = sys.stderr.isatty() if show is None else show
+        self.show = redraws(sys.stderr) if show is None else show
         self.refresh_seconds = refresh_seconds
+        self.line_seconds, self.silent_seconds = line_seconds, silent_seconds
         self.enabled = True
         self.bar: tqdm | None = None
         self.clock = Clock()
         self.drawn = 0.0
+        self.told_step, self.told_time = 0, 0.0
+        self.is_first = True
 
     def disable(self) -> None:
         """Falls silent; Lightning asks for it on every rank but the first."""
@@ -112,6 +126,7 @@ class Progress(ProgressBar):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Opens the bar at the step from which the run goes on."""
         self.clock = Clock()
+        self.told_step, self.told_time, self.is_first = trainer.global_step, time.monotonic(), True
         if self.enabled and self.show:
             self.bar = tqdm(
                 desc=epoch_of(trainer),
@@ -133,15 +148,18 @@ class Progress(ProgressBar):
     ) -> None:
         """Advances by the steps of the block."""
         self.clock.lap(trainer.global_step)
-        if self.bar is not None and time.monotonic() - self.drawn >= self.refresh_seconds:
+        now = time.monotonic()
+        if self.bar is not None and now - self.drawn >= self.refresh_seconds:
             self._draw(trainer)
+        elif self.bar is None and now - self.told_time >= self.silent_seconds:
+            self._tell(trainer)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Stops the clock: images/s are those of training."""
         self.clock.stop()
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Draws the new validation ELBO, or prints a line."""
+        """Draws the new validation ELBO, or prints a line if the last is not of just now."""
         if not trainer.sanity_checking:
             self._report(trainer)
 
@@ -151,9 +169,11 @@ class Progress(ProgressBar):
             self._report(trainer)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Leaves the full bar behind."""
+        """Leaves the full bar behind, or the line of the last step."""
         if self.bar is not None:
             self._draw(trainer)
+        elif self.told_step != trainer.global_step:
+            self._tell(trainer)
         self._close()
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
@@ -163,24 +183,32 @@ class Progress(ProgressBar):
     def _report(self, trainer: Trainer) -> None:
         if self.bar is not None:
             self._draw(trainer)
-        elif self.enabled:
+        elif self.is_first or time.monotonic() - self.told_time >= self.line_seconds:
+            self.is_first = False
+            self._tell(trainer)
+
+    def _tell(self, trainer: Trainer) -> None:
+        """A line; none on other ranks than the first."""
+        self.told_step, self.told_time = trainer.global_step, time.monotonic()
+        if self.enabled:
             total = total_steps(trainer)
             steps = f"step {trainer.global_step}" + (f"/{total}" if total else "")
-            print(f"{epoch_of(trainer)}, {steps}, {self._numbers(trainer)}", file=sys.stderr, flush=True)
+            told = ", ".join([epoch_of(trainer), steps, *self._numbers(trainer)])
+            print(told, file=sys.stderr, flush=True)
 
     def _draw(self, trainer: Trainer) -> None:
         assert self.bar is not None
         self.bar.n = trainer.global_step
         self.bar.set_description_str(epoch_of(trainer), refresh=False)
-        self.bar.set_postfix_str(self._numbers(trainer), refresh=False)
+        self.bar.set_postfix_str(", ".join(self._numbers(trainer)), refresh=False)
         self.bar.refresh()
         self.drawn = time.monotonic()
 
-    def _numbers(self, trainer: Trainer) -> str:
+    def _numbers(self, trainer: Trainer) -> list[str]:
         metrics = trainer.callback_metrics
         names = SHOWN if "train/elbo" in metrics else SHOWN_WITHOUT_BOUND
         numbers = [f"{label} {float(metrics[name]):.2f}" for name, label in names.items() if name in metrics]
-        return ", ".join([*numbers, *self._images_per_second(trainer)])
+        return [*numbers, *self._images_per_second(trainer)]
 
     def _images_per_second(self, trainer: Trainer) -> list[str]:
         rate, data = self.clock.steps_per_second(), data_of(trainer)

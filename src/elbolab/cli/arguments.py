@@ -30,6 +30,21 @@ def quote_paths(args: list[str]) -> list[str]:
     return [_quote(arg) for arg in args]
 
 
+def quote_letters(args: list[str]) -> list[str]:
+    """``args`` with values quoted in which there are letters that Hydra's grammar has not, all but those of ASCII.
+
+    Commas part values, as in a sweep. What is quoted or has brackets stays as it is.
+    """
+    return [_quote_letters(arg) for arg in args]
+
+
+def _quote_letters(arg: str) -> str:
+    key, equals, value = arg.partition("=")
+    if value.isascii() or arg.startswith("-") or any(character in value for character in "'\"[]{}()"):
+        return arg
+    return f"{key}={','.join(part if part.isascii() else quoted(part) for part in value.split(','))}"
+
+
 def _quote(arg: str) -> str:
     key, equals, value = arg.partition("=")
     is_path = key in PATHS or key.lstrip("+").startswith(STAGES)

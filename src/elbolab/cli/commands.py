@@ -16,7 +16,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from elbolab.cli import COMMANDS, OPTIONS
-from elbolab.cli.arguments import directory_overrides, flags_first, is_multirun, quote_paths, stages_added
+from elbolab.cli.arguments import (
+    directory_overrides,
+    flags_first,
+    is_multirun,
+    quote_letters,
+    quote_paths,
+    stages_added,
+)
+from elbolab.cli.drawing_folder import settle_drawing_folder
 from elbolab.cli.listing import split_args
 from elbolab.cli.paths import config_dir
 from elbolab.cli.stopping import Stopped, stop_of
@@ -39,6 +47,9 @@ PLAIN = {
 }
 """Commands that compose no configuration of their own: the function that takes their arguments, by module."""
 
+WITHOUT_FIGURES = {"list", "runs", "report", "wandb-sweep", "sbatch", "completion", "_complete"}
+"""Commands that draw nothing, and import no matplotlib."""
+
 SHOW = {"-h", "--help", "--hydra-help", "-c", "--cfg", "-i", "--info", "--version", "-sc", "--shell-completion"}
 """Flags with which Hydra prints something and runs nothing."""
 
@@ -52,6 +63,8 @@ def run_command(command: str, args: list[str]) -> None:
     """
     warnings.filterwarnings("ignore", "(?s).*is validated against ConfigStore schema")  # of a plugin: so it should be
     _import_from_here(args)
+    if command not in WITHOUT_FIGURES:
+        settle_drawing_folder()
     if command in (*PLAIN, "sbatch") and {"-h", "--help"} & set(args):
         print(f"elbolab {command}: {COMMANDS[command]}{OPTIONS.get(command, '')}")
     elif command in PLAIN:
@@ -82,7 +95,7 @@ def _run_hydra_command(command: str, args: list[str]) -> None:
     only_shows = bool(SHOW & {arg.partition("=")[0] for arg in args})
     os.environ["HYDRA_FULL_ERROR"] = "1"
     added = directory_overrides(command, args)
-    sys.argv = [sys.argv[0], *(args if is_multirun(args) else quote_paths(args)), *added]
+    sys.argv = [sys.argv[0], *quote_letters(args if is_multirun(args) else quote_paths(args)), *added]
     failures: list[Exception] = []
     try:
         with nullcontext() if only_shows else unattended(), running() as now:
@@ -181,13 +194,14 @@ def _stopped(error: BaseException, folder: Path | None) -> BaseException:
 
 
 def _abandon(folder: Path) -> None:
-    """Removes the directory of a run that failed before it began: it holds nothing but a log."""
-    if {path.name for path in folder.iterdir()} <= {"log.txt"}:
-        shutil.rmtree(folder)
-        for parent in folder.parents:
-            if parent == Path.cwd() or any(parent.iterdir()):
-                break
-            parent.rmdir()
+    """Removes the directory of a run that failed before it began: it holds nothing but a log. The error tells more."""
+    with suppress(OSError):  # it is gone, or of a disk that nobody can write to, or where a disk is mounted
+        if {path.name for path in folder.iterdir()} <= {"log.txt"}:
+            shutil.rmtree(folder)
+            for parent in folder.parents:
+                if parent == Path.cwd() or any(parent.iterdir()):
+                    break
+                parent.rmdir()
 
 
 def _import_from_here(args: list[str]) -> None:

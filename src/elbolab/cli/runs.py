@@ -17,6 +17,7 @@ from elbolab.cli.gather import Entry
 from elbolab.cli.nearest import did_you_mean, nearest
 from elbolab.cli.rows import SHOWN, Cell, Column, Row, best, columns_of, configurations, rows_of
 from elbolab.cli.terminal import terminal_width
+from elbolab.common.screen import is_dumb
 from elbolab.evaluation.report import rounded
 
 OPTIONS = ("sort", "columns", "mean")
@@ -86,10 +87,12 @@ def table_of(
         asked: show all of the quantities, whatever the width.
         compared: all have been measured, and this is no answer of `elbolab runs`.
     """
-    console = Console(width=width or WIDE, highlight=False, force_terminal=width is not None)
+    console = Console(width=width or WIDE, highlight=False, force_terminal=width is not None and not is_dumb())
     with console.capture() as shown:
         rows = configurations(entries) if mean else rows_of(entries)
-        console.print(_fitted(rows, columns, console, mean=mean, asked=asked, compared=compared))
+        table, least = _fitted(rows, columns, console, mean=mean, asked=asked, compared=compared)
+        console.width = max(console.width, least)  # a terminal folds lines, and cuts no numbers
+        console.print(table)
     return "\n".join(line.rstrip() for line in shown.get().splitlines())
 
 
@@ -138,8 +141,11 @@ def _asked(word: str, by_key: dict[str, Column], names: dict[str, Column]) -> Co
 
 def _fitted(
     rows: Sequence[Row], columns: Sequence[Column], console: Console, *, mean: bool, asked: bool, compared: bool
-) -> Table:
-    """Without the last quantities, then without facts, as far as the width wants it; long names are folded first."""
+) -> tuple[Table, int]:
+    """Without the last quantities, then without facts, as far as the width wants it; long names are folded first.
+
+    Also gives the columns that the table takes when they are.
+    """
     unbounded = console.options.update(width=WIDE)
     folded = max(0, max(len(row.name) for row in rows) - NAME)
     fewest, few = (len(columns) if asked else min(n, len(columns)) for n in (FEWEST, COMPARED if compared else FEWEST))
@@ -150,9 +156,10 @@ def _fitted(
     for num, spared in tries:
         caption = f"{len(columns) - num} more: {where}" if num < len(columns) else None
         table = _table(rows, columns[:num], mean, (*(KNOWN if compared else ()), *spared), caption)
-        if Measurement.get(console, unbounded, table).maximum - folded <= console.width:
+        least = Measurement.get(console, unbounded, table).maximum - folded
+        if least <= console.width:
             break
-    return table
+    return table, least
 
 
 def _table(

@@ -160,8 +160,8 @@ def _raw(stream: TextIO) -> Any:
 
 @contextmanager
 def unattended() -> Iterator[None]:
-    """Within, neither a reader that goes away nor a terminal that hangs up ends a command: its work is in its files."""
-    with _unneeded(sys.stdout), _deaf_to_hangups():
+    """Within, neither a reader that goes away nor a terminal ends or stops a command: its work is in its files."""
+    with _unneeded(sys.stdout), _deaf_to_terminal():
         yield
 
 
@@ -179,13 +179,18 @@ def _unneeded(stream: TextIO) -> Iterator[None]:
         output.is_needed = before
 
 
+OF_TERMINAL = (signal.SIGHUP, signal.SIGTTOU)
+"""What a terminal sends when it is closed, and (``stty tostop``) to a job in the background that writes to it."""
+
+
 @contextmanager
-def _deaf_to_hangups() -> Iterator[None]:
+def _deaf_to_terminal() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():  # which alone may set handlers
         yield
         return
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in OF_TERMINAL}
     try:
         yield
     finally:
-        signal.signal(signal.SIGHUP, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

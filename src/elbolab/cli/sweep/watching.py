@@ -14,6 +14,7 @@ from elbolab.cli.labels import short
 from elbolab.cli.nearest import last_parts
 from elbolab.cli.state import DONE, State
 from elbolab.cli.sweep.directory import Job, Sweep, name_of, swept
+from elbolab.common.screen import redraws
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -32,13 +33,13 @@ def watching(sweep: Sweep, *, live: bool) -> Iterator[None]:
 
     Args:
         sweep: the sweep.
-        live: draw a table if stderr is a terminal.
+        live: draw a table if stderr is a terminal that redraws.
     """
     stop = threading.Event()
     watcher = Watcher(sweep)
     if done := sum(state in DONE for state in watcher.told.values()):
         print(f"{done} of {len(watcher.told)} jobs are finished already, in {sweep.folder}", file=sys.stderr)
-    display, show = _table(watcher) if live and sys.stderr.isatty() else (nullcontext(), watcher.tell)
+    display, show = _table(watcher) if live and redraws(sys.stderr) else (nullcontext(), watcher.tell)
     thread = threading.Thread(target=_watch, args=(watcher, show, stop), daemon=True)
     with display:
         thread.start()
