@@ -16,6 +16,25 @@ MISTAKES = [
         "tests/callbacks/test_csv_logger.py",
     ),
     Mistake(
+        "callbacks/table.py",
+        "if file.write(line) < len(line):",
+        "if file.write(line) < 0:",
+        "tests/cli/test_full_disk.py",
+    ),
+    Mistake("callbacks/table.py", "                file.write(there)\n", "", "tests/cli/test_full_disk.py"),
+    Mistake(
+        "callbacks/progress.py",
+        "elif self.told_step != trainer.global_step:",
+        "elif False:",
+        "tests/callbacks/test_lines.py",
+    ),
+    Mistake(
+        "callbacks/progress.py",
+        "elif self.is_first or time.monotonic() - self.told_time >= self.line_seconds:",
+        "elif True:",
+        "tests/callbacks/test_lines.py",
+    ),
+    Mistake(
         "callbacks/progress.py",
         "kept = 0.0 if self.laps == 1 else self.memory",
         "kept = 0.0 if self.laps == 0 else self.memory",

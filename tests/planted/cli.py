@@ -97,4 +97,41 @@ MISTAKES = [
         "    paths = (run.timing,)",
         "tests/cli/test_published.py",
     ),
+    Mistake(
+        "cli/log_file.py",
+        "            self.is_told = True\n",
+        "",
+        "tests/cli/test_full_disk.py",
+    ),
+    Mistake(
+        "cli/log_file.py",
+        "stream, self.stream = self.stream, None ",
+        "stream = None ",
+        "tests/cli/test_full_disk.py",
+    ),
+    Mistake(
+        "cli/runs.py",
+        "console.width = max(console.width, least)",
+        "console.width = min(console.width, least)",
+        "tests/cli/test_dumb_terminal.py",
+    ),
+    Mistake(
+        "cli/runs.py",
+        "force_terminal=width is not None and not is_dumb()",
+        "force_terminal=width is not None",
+        "tests/cli/test_dumb_terminal.py",
+    ),
+    Mistake(
+        "cli/arguments.py",
+        "','.join(part if part.isascii() else quoted(part) for part in value.split(','))",
+        "quoted(value)",
+        "tests/cli/test_dumb_terminal.py",
+    ),
+    Mistake(
+        "cli/drawing_folder.py",
+        "if all(map(_is_writable, _folders())):",
+        "if any(map(_is_writable, _folders())):",
+        "tests/cli/test_drawing_folder.py",
+    ),
+    Mistake("cli/terminal.py", "(signal.SIGHUP, signal.SIGTTOU)", "(signal.SIGHUP,)", "tests/cli/test_terminal.py"),
 ]

@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+from errno import ENOSPC
 from pathlib import Path
 from typing import final
 
@@ -13,7 +14,8 @@ Row = dict[str, str]
 class Table:
     """A wide table in a CSV file that SIGKILL cannot tear.
 
-    A row is one `write`; a change of columns and a rewind go to a second file that takes the first one's place.
+    A row is one `write`, or an OSError and none of it; a change of columns and a rewind go to a second file that takes
+    the first one's place.
     Opening drops an incomplete last line.
 
     Args:
@@ -52,7 +54,7 @@ class Table:
             self.columns += unseen
             self._replace([*(kept[:-1] if joins else kept), new])
         else:
-            self._write(new, self._start if joins else self._end)
+            self._write(new, self._start if joins else self._end, self._line(old) if joins else b"")
 
     def rewind(self, step: int) -> None:
         """Drops the rows at and beyond ``step``."""
@@ -66,17 +68,26 @@ class Table:
         csv.writer(out, lineterminator="\n").writerow(row.get(name, "") for name in self.columns)
         return out.getvalue().encode()
 
-    def _write(self, row: Row, start: int) -> None:
+    def _write(self, row: Row, start: int, there: bytes) -> None:
+        """Puts ``row`` at ``start``, in the place of what is ``there``."""
         line = self._line(row)
         with self.path.open("r+b", buffering=0) as file:
             file.seek(start)
-            file.write(line)
+            if file.write(line) < len(line):  # the first to see a disk that gets full writes what there is room for
+                file.seek(start)
+                file.truncate()
+                file.write(there)
+                raise OSError(ENOSPC, os.strerror(ENOSPC), str(self.path))
         self._last, self._start, self._end = row, start, start + len(line)
 
     def _replace(self, rows: list[Row]) -> None:
         lines = [self._line({name: name for name in self.columns}), *map(self._line, rows)]
         beside = self.path.with_suffix(".csv.tmp")
-        beside.write_bytes(b"".join(lines))
+        try:
+            beside.write_bytes(b"".join(lines))
+        except OSError as error:
+            beside.unlink(missing_ok=True)
+            raise OSError(error.errno, error.strerror, str(self.path)) from error
         os.replace(beside, self.path)
         self._last = rows[-1] if rows else {}
         self._end = sum(map(len, lines))

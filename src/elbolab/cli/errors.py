@@ -4,7 +4,7 @@ import re
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
-from errno import EDQUOT, ENOSPC
+from errno import EDQUOT, ENAMETOOLONG, ENOSPC, EROFS
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,9 @@ from elbolab.cli.stopping import Stopped, stop_of
 
 FULL = (ENOSPC, EDQUOT)
 """How a system says that a disk, or what a user may have of it, is full."""
+
+REFUSING = (EROFS, ENAMETOOLONG)
+"""How a system says that a place will never take a file."""
 
 PLUGINS = {"hydra_joblib_launcher": "joblib", "hydra_ray_launcher": "ray"}
 """Plugins of Hydra's, and the extra of elbolab that installs each."""
@@ -81,7 +84,9 @@ def explain(error: BaseException, dirs: Sequence[Path], argv: Sequence[str]) -> 
         case RuntimeError() if plugin := re.search(r"Unknown plugin class : 'hydra_plugins\.(\w+)", str(error)):
             return _no_plugin(plugin[1])
         case OSError() if error.errno in FULL:
-            return f"{error}. Make room; then the same sweep goes on, and a single run with elbolab train resume=DIR"
+            return f"{error}. Make room; then a sweep goes on as it began, and a run by elbolab train resume=DIR"
+        case OSError() if error.errno in REFUSING and error.filename is not None:
+            return f"{error.filename} cannot be written: {error.strerror}. Choose another place, or a shorter name"
         case ValueError() | OSError() | NotImplementedError():
             return str(error)
     if type(error).__name__ == "OutOfMemoryError":  # torch's, named without importing torch

@@ -16,10 +16,10 @@ def write_atomically(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.tmp")
     try:
-        beside.write_text(text, encoding="utf-8")
-    except OSError:
+        beside.write_text(text, encoding="utf-8", errors="surrogateescape")  # a path may have bytes that are no text
+    except OSError as error:
         beside.unlink(missing_ok=True)
-        raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
     os.replace(beside, path)
 
 
