@@ -11,11 +11,12 @@ import pytest
 import yaml
 
 from elbolab.callbacks.table import Table
-from elbolab.cli import commands, run_dir
+from elbolab.cli import commands, run_dir, state
 from elbolab.cli.errors import explain
 from elbolab.cli.log_file import LogFile
 from elbolab.cli.paths import config_dir
 from elbolab.cli.run_dir import RunDir
+from elbolab.cli.state import begun, ended, read_status
 
 
 @pytest.fixture
@@ -34,6 +35,10 @@ def logger():
     yield made
     for handler in made.handlers:
         handler.close()
+
+
+def full(path, content, number=ENOSPC):
+    raise OSError(number, os.strerror(number), str(path))
 
 
 def test_a_row_that_does_not_fit_is_left_out_whole(tmp_path, room):
@@ -66,6 +71,25 @@ def test_a_table_that_cannot_take_a_column_leaves_nothing_beside_it(tmp_path, ro
         table.put({"step": "7", "a": "1"})
     assert caught.value.errno == EFBIG
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("metrics.csv", whole)]
+
+
+def test_a_run_that_a_full_disk_ends_says_so(tmp_path, monkeypatch):
+    begun(tmp_path, monitor="val/elbo", mode="max", epochs=3, overrides=[])
+    monkeypatch.setattr(state, "write_json", full)
+    ended(tmp_path, "failed", "no room")
+    status = read_status(tmp_path)
+    assert (status["state"], status["error"], status["epochs"]) == ("failed", "no room", 3)
+
+
+@pytest.mark.parametrize("number", [ENOSPC, EROFS])
+def test_a_status_that_cannot_be_written_at_all_stays_whole(tmp_path, monkeypatch, room, number):
+    begun(tmp_path, monitor="val/elbo", mode="max", epochs=3, overrides=[])
+    whole = (tmp_path / "status.json").read_bytes()
+    monkeypatch.setattr(state, "write_json", lambda *args: full(*args, number=number))
+    room(len(whole))
+    with pytest.raises(OSError, match=os.strerror(number)):
+        ended(tmp_path, "failed", "no room" * 100)
+    assert (tmp_path / "status.json").read_bytes() == whole
 
 
 @pytest.mark.parametrize("place", ["/dev/full", "nowhere/log.txt"])

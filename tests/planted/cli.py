@@ -134,4 +134,11 @@ MISTAKES = [
         "tests/cli/test_drawing_folder.py",
     ),
     Mistake("cli/terminal.py", "(signal.SIGHUP, signal.SIGTTOU)", "(signal.SIGHUP,)", "tests/cli/test_terminal.py"),
+    Mistake(
+        "cli/state.py",
+        "        if full.errno not in FULL:\n            raise\n",
+        "",
+        "tests/cli/test_full_disk.py",
+    ),
+    Mistake("cli/files.py", "        file.write(before)\n", "", "tests/cli/test_full_disk.py"),
 ]

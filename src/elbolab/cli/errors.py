@@ -4,17 +4,15 @@ import re
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
-from errno import EDQUOT, ENAMETOOLONG, ENOSPC, EROFS
+from errno import ENAMETOOLONG, EROFS
 from pathlib import Path
 from typing import Any
 
+from elbolab.cli.files import FULL
 from elbolab.cli.keys import composed_keys
 from elbolab.cli.listing import groups_of, read_choices, split_args
 from elbolab.cli.nearest import did_you_mean, last_part, nearest, nearest_keys
 from elbolab.cli.stopping import Stopped, stop_of
-
-FULL = (ENOSPC, EDQUOT)
-"""How a system says that a disk, or what a user may have of it, is full."""
 
 REFUSING = (EROFS, ENAMETOOLONG)
 """How a system says that a place will never take a file."""

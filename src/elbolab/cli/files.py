@@ -3,8 +3,12 @@
 import json
 import os
 from collections.abc import Mapping
+from errno import EDQUOT, ENOSPC
 from pathlib import Path
 from typing import Any
+
+FULL = (ENOSPC, EDQUOT)
+"""How a system says that a disk, or what a user may have of it, is full."""
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -26,3 +30,22 @@ def write_atomically(path: Path, text: str) -> None:
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Readable JSON, atomically."""
     write_atomically(path, json.dumps(content, indent=2) + "\n")
+
+
+def overwrite_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Compact JSON in the place of what a file holds, whose blocks it has already: a full disk takes that, too.
+
+    Raises:
+        OSError: it does not; the file is as it was.
+    """
+    text = json.dumps(content).encode()
+    with path.open("r+b", buffering=0) as file:
+        before = file.read()
+        file.seek(0)
+        if file.write(text) == len(text):
+            file.truncate()
+            return
+        file.seek(0)
+        file.write(before)
+        file.truncate()
+    raise OSError(ENOSPC, os.strerror(ENOSPC), str(path))

@@ -22,7 +22,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from elbolab.cli.files import write_json
+from elbolab.cli.files import FULL, overwrite_json, write_json
 
 STATUS = "status.json"
 
@@ -148,12 +148,17 @@ def attempt() -> str | None:
 
 
 def ended(folder: Path, state: str, error: str | None = None, value: float | None = None) -> None:
-    """Writes how a run has ended that `begun` has begun."""
+    """Writes how a run has ended that `begun` has begun, on a full disk in the place of that."""
     status = read_status(folder)
     assert status is not None, folder
     finite = value if value is not None and isfinite(value) else None
     end = {"state": state, "error": error, "value": finite, "ended": _now().isoformat()}
-    write_json(folder / STATUS, status | end)
+    try:
+        write_json(folder / STATUS, status | end)
+    except OSError as full:
+        if full.errno not in FULL:
+            raise
+        overwrite_json(folder / STATUS, status | end)
 
 
 def rewritten(folder: Path, status: Status) -> None:
