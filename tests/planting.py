@@ -122,6 +122,7 @@ class Planter:
             (self.folder / folder.name).symlink_to(folder)
         subprocess.run([sys.executable, "-m", "compileall", "-q", copy], check=True)  # not at every fork
         environment = os.environ | {"PYTHONPATH": str(copy), "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+        environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # each would import them all
         self.server = subprocess.Popen(
             [sys.executable, __file__, *self.preload],
             stdin=subprocess.PIPE,
@@ -209,7 +210,8 @@ def _run(tests: Sequence[str], log: Path) -> Outcome:
 
     seen = _Seen()
     ignored = "ignore::pytest.PytestAssertRewriteWarning"  # of the server's modules
-    options = ["-x", "-q", "-n", "0", "-p", "no:cacheprovider", "-W", ignored, "-k", RECORDED, "--tb=short"]
+    plugins = ["-p", "xdist.plugin", "-p", "pytest_timeout", "-p", "no:cacheprovider"]
+    options = ["-x", "-q", "-n", "0", *plugins, "-W", ignored, "-k", RECORDED, "--tb=short"]
     code = pytest.main([*options, *tests], plugins=[seen])
     if code == pytest.ExitCode.OK:
         return Outcome("survived", "", "")

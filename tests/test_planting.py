@@ -1,6 +1,7 @@
 """The planting of mistakes, on a small package; and that its lists are in step with the source."""
 
 import ast
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 
@@ -11,15 +12,40 @@ LISTS = sorted(path.stem for path in (ROOT / "tests" / "planted").glob("*.py"))
 PLANTED = [mistake for name in LISTS for mistake in import_module(f"tests.planted.{name}").MISTAKES]
 
 
+@cache
+def text_of(path):
+    return (ROOT / path).read_text()
+
+
+@cache
+def statements_of(path):
+    """Where the outermost statements of a file begin and end, decorators included: lines counted from 0."""
+    body = ast.parse(text_of(path)).body
+    return [(min(n.lineno for n in (node, *getattr(node, "decorator_list", ()))) - 1, node.end_lineno) for node in body]
+
+
+def touched_by(mistake, right, path):
+    """The outermost statements of a file that a mistake changes, right and wrong: to parse them all takes a minute."""
+    place = right.index(mistake.old)
+    first, last = (right.count("\n", 0, position) for position in (place, place + len(mistake.old) - 1))
+    touched = [(begin, end) for begin, end in statements_of(path) if begin <= last and first < end]
+    begin, end = touched[0][0], touched[-1][1]
+    lines, rest = right.splitlines(keepends=True), len(right.splitlines()) - end
+    wrong = mistake.planted_in(right).splitlines(keepends=True)
+    return "".join(lines[begin:end]), "".join(wrong[begin : len(wrong) - rest])
+
+
 @pytest.mark.parametrize("name", LISTS)
 def test_every_entry_is_in_step_with_the_source(name):
     """What is changed occurs once, what comes of it is another program, and its tests are there."""
     for mistake in import_module(f"tests.planted.{name}").MISTAKES:
-        right = (ROOT / "src" / "elbolab" / mistake.file).read_text()
-        assert ast.dump(ast.parse(mistake.planted_in(right))) != ast.dump(ast.parse(right)), mistake
+        path = f"src/elbolab/{mistake.file}"
+        mistake.planted_in(text_of(path))
+        right, wrong = touched_by(mistake, text_of(path), path)
+        assert ast.dump(ast.parse(wrong)) != ast.dump(ast.parse(right)), mistake
         for test in mistake.tests.split():
             path, _, function = test.partition("::")
-            assert f"def {function.partition('[')[0]}" in (ROOT / path).read_text(), mistake
+            assert f"def {function.partition('[')[0]}" in text_of(path), mistake
 
 
 def test_no_mistake_is_planted_twice():
