@@ -1,5 +1,6 @@
 """What every test has: checked distributions, a fixed seed, its own files, no account."""
 
+import gc
 import os
 import signal
 
@@ -9,18 +10,39 @@ if "ELBOLAB_TEST_CUDA" not in os.environ:  # tests/cuda says how to run what nee
     os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 import pytest
-import torch
-from torch.distributions import Distribution
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs begin with it ignored
 
-# Autograd counts the devices at its first backward and starts a thread for each, and then nothing may fork. A fake
-# device (tests/fake_cuda.py, torch.compile) would count.
-torch.ones(1, requires_grad=True).sum().backward()
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pycollect_makemodule():
+    """Imports torch before the first module of tests, and not where xdist hands tests out and runs none.
+
+    Autograd counts the devices at its first backward and starts a thread for each, and then nothing may fork. A fake
+    device (tests/fake_cuda.py, torch.compile) would count.
+    """
+    import torch
+
+    torch.ones(1, requires_grad=True).sum().backward()
+
+
+def pytest_collection_finish(session):
+    """What is imported stays: to look through it for what is free took a fifth of all time."""
+    if not session.items:  # of xdist's workers
+        return
+    from tests.composed_once import compose_once
+
+    compose_once()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
 
 
 @pytest.fixture(autouse=True)
 def _checked_and_seeded():
+    import torch
+    from torch.distributions import Distribution
+
     Distribution.set_default_validate_args(True)
     torch.manual_seed(0)
 
@@ -28,6 +50,8 @@ def _checked_and_seeded():
 @pytest.fixture
 def float64():
     """Exactness is the point of the test."""
+    import torch
+
     torch.set_default_dtype(torch.float64)
     yield
     torch.set_default_dtype(torch.float32)
@@ -41,6 +65,7 @@ def pytest_addoption(parser):
 def rehearsed(monkeypatch):
     """Fits run captured from here on, almost from their first step; the list of their graphs."""
     from tests.rehearsal import Rehearsal
+    from torch.distributions import Distribution
 
     from elbolab.models import base
     from elbolab.training.engine import Captured
