@@ -1,5 +1,6 @@
 import io
 import logging
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -40,6 +41,12 @@ class Shell:
         return subprocess.Popen(
             command, cwd=self.folder, env=self.env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
+
+    def fork(self, *args: str) -> multiprocessing.Process:
+        """In a process that begins as this one is: one that begins anew takes seconds to import torch."""
+        process = multiprocessing.get_context("fork").Process(target=self, args=args)
+        process.start()
+        return process
 
     def __call__(self, *args: str, fails: bool = False) -> str:
         """In this process, because starting one costs seconds; what the command changes is put back.
