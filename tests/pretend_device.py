@@ -11,7 +11,6 @@ import torch
 from lightning.pytorch.accelerators import CPUAccelerator
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves, tree_map_only
 
 from elbolab.training.trainer import make_trainer
 
@@ -84,7 +83,8 @@ class Constructing(TorchFunctionMode):
 
 def perform(func, args, kwargs):
     """The operation on the numbers, and its results where they belong."""
-    tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
+    tensors: list = []
+    here, named = (changed(tree, lambda t: tensors.append(t) or getattr(t, "here", t)) for tree in (args, kwargs))
     is_there = any(isinstance(tensor, There) for tensor in tensors)
     if is_there and func.name() not in COPIES:
         check(func, [tensor for tensor in tensors if not isinstance(tensor, There)])
@@ -94,13 +94,21 @@ def perform(func, args, kwargs):
         goes_there = isinstance(args[0], There)
     check_generator(func, kwargs.get("generator"), goes_there)
     if goes_there and wanted is not None:
-        kwargs = {**kwargs, "device": torch.device("cpu")}
-    here = tree_map_only(There, lambda tensor: tensor.here, (args, kwargs))
-    out = func(*here[0], **here[1])
+        named["device"] = torch.device("cpu")
+    out = func(*here, **named)
     if not goes_there:
         return out
     given = {id(tensor.here): tensor for tensor in tensors if isinstance(tensor, There)}  # an operation in place
-    return tree_map_only(torch.Tensor, lambda tensor: given[id(tensor)] if id(tensor) in given else There(tensor), out)
+    return changed(out, lambda tensor: given[id(tensor)] if id(tensor) in given else There(tensor))
+
+
+def changed(tree, change):
+    """Arguments or results with ``change`` of every tensor: torch's own `tree_map` took a third of all time here."""
+    if isinstance(tree, torch.Tensor):
+        return change(tree)
+    if isinstance(tree, dict):
+        return {name: changed(part, change) for name, part in tree.items()}
+    return type(tree)([changed(part, change) for part in tree]) if isinstance(tree, tuple | list) else tree
 
 
 def check(func, strangers):

@@ -77,7 +77,9 @@ DIFFERENT = {repr(make(name).densities): name for name in reversed(VARIANTS)}.va
 
 
 @pytest.mark.parametrize("name", DIFFERENT)
-def test_every_variant_is_measured_and_drawn(name):
+def test_every_variant_is_measured_and_drawn(name, monkeypatch):
+    monkeypatch.setattr("elbolab.metrics.few_labels.FOLDS", 2)  # classifiers of codes, on the CPU wherever the model is
+    monkeypatch.setattr("elbolab.evaluation.few_labels.DRAWS", 2)
     model = make(name)
     data = data_for(model)
     with pretend_device():

@@ -239,10 +239,10 @@ def dropping(module, x):
     return module.factor + module.dropout(x).mean()
 
 
-def meddled(change, always, **options):
+def meddled(change, always, max_steps=60, **options):
     ours = started(dropping)
     ours.factor, ours.dropout = 1.0, torch.nn.Dropout()
-    fit(ours, max_steps=100, max_epochs=-1, callbacks=[Meddling(change, always)], **options)
+    fit(ours, max_steps=max_steps, max_epochs=-1, callbacks=[Meddling(change, always)], **options)
     return weights(ours)
 
 
@@ -257,7 +257,7 @@ def test_a_record_ends_where_a_callback_changes_the_step(change, always, monkeyp
 def test_a_step_that_changes_all_the_time_stays_eager_and_says_why(monkeypatch, caplog):
     monkeypatch.setattr(engine, "RECORDED_AFTER", 3)
     with caplog.at_level(logging.INFO, logger="elbolab.training.engine"):
-        meddled(slow_down, always=True)
+        meddled(slow_down, always=True, max_steps=100)
     told = [record.getMessage() for record in caplog.records if record.name == "elbolab.training.engine"]
     assert [message for message in told if "change between blocks" in message] == told != []
 
