@@ -38,6 +38,14 @@ def pytest_collection_finish(session):
     gc.set_threshold(10_000, 20, 20)
 
 
+@pytest.fixture(scope="module")
+def refrozen():
+    """A benchmark gives back all that is frozen, and not only what it froze itself."""
+    yield
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def _checked_and_seeded():
     import torch

@@ -16,6 +16,11 @@ from elbolab.training.recorded import Recorder
 SPEC = Spec((1, 4, 4), Support.BINARY, levels=2)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _imports_stay_frozen(refrozen):
+    pass
+
+
 @pytest.fixture(autouse=True)
 def _as_in_training():
     """Checks of arguments read values, so that no step could be captured; the command switches them off too."""

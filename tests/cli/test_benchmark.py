@@ -5,6 +5,8 @@ import torch
 
 from elbolab.cli.benchmark import threads
 
+pytestmark = pytest.mark.usefixtures("refrozen")
+
 TINY = ["quick=true", "seconds=0.01", "repeats=2", "nll.num_samples=20", "nll.images=2"]
 KEYS = {"task", "model", "batch", "implementation", "images_per_s", "min", "max", "peak_mb"}
 
