@@ -145,11 +145,11 @@ def own(folder, **arrays) -> OwnArrays:
 def test_the_classes_are_said_at_the_start(tmp_path):
     x = np.arange(NUM)[:, None] + 0.5
     names = np.array(["dog", "cat", "Ape", "cow"])
-    assert ", 4 classes (0=Ape, 1=cat, 2=cow, 3=dog)" in own(tmp_path, x=x, y=names[INDEX]).describe()
+    assert ", 4 classes (Ape, cat, cow, dog, in this order)" in own(tmp_path, x=x, y=names[INDEX]).describe()
     assert own(tmp_path, x=x, y=INDEX).describe().endswith(", 4 classes")
     assert own(tmp_path, x=x, y=INDEX * 0).describe().endswith(", 1 class")
     many = own(tmp_path, x=x, y=np.arange(NUM) % 12 + 1).describe()
-    assert many.endswith(", 12 classes (0=1, 1=2, 2=3, 3=4, 4=5, 5=6, 6=7, 7=8, 8=9, 9=10, ... (12 in all))")
+    assert many.endswith(", 12 classes (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, ... (12 in all), in this order)")
 
 
 def test_one_hot_vectors_are_said_to_be_read_as_labels(tmp_path, caplog):

@@ -1,14 +1,16 @@
 """Ranges of options."""
 
+import shlex
 from functools import partial
 
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from elbolab.data.arrays import OwnArrays
 from elbolab.data.digits import Digits
 from elbolab.data.dsprites import DSprites
 from elbolab.data.mnist import MNIST
-from elbolab.data.options import check_number, check_whole
+from elbolab.data.options import check_number, check_whole, typed
 from elbolab.data.toy import Toy
 from elbolab.data.vision import CIFAR10
 
@@ -57,3 +59,30 @@ def test_every_data_set_checks_its_own(build, least, name):
     for value in (least - 1, "x"):
         with pytest.raises(ValueError, match=f"data.{name}={value}: a whole number, at least {least}"):
             build(**{name: value})
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "age",
+        "patient_id",
+        "0",
+        "01",
+        "1e3",
+        "null",
+        "True",
+        "sepal length (cm)",
+        "a,b",
+        "it's",
+        'a "b"',
+        "Größe",
+        "x.1",
+    ],
+)
+def test_options_are_typed_so_that_a_shell_and_hydra_read_the_names(name):
+    for option, names in (("labels", name), ("ignore", [name, "other"])):
+        (word,) = shlex.split(typed(option, names))
+        override = OverridesParser.create().parse_override(word)
+        assert override.key_or_group == f"data.{option}"
+        value = override.value()
+        assert (list(map(str, value)) if isinstance(value, list) else str(value)) == names

@@ -101,8 +101,8 @@ def test_whole_numbers_up_to_255_are_numbers_where_they_are_to_be_standardised(t
         (np.eye(20), "0 to 1.*leave it out"),
         (np.random.default_rng(0).random((30, 4)), "floats from 0.*leave it out"),
         (np.random.default_rng(0).integers(0, 256, (30, 4)).astype("u1"), "integers.*floats"),
-        (np.c_[table(30), np.full(30, 0.1)], r"column 6 .*same.*leave that column out"),
-        (np.c_[table(30), np.geomspace(1, 1e200, 30)], r"column 6 .*too large"),
+        (np.c_[table(30), np.full(30, 0.1)], r"x\[:, 6\] .*same.*numpy.delete\(x, \[6\], axis=1\)"),
+        (np.c_[table(30), np.geomspace(1, 1e200, 30)], r"x\[:, 6\] .*too large"),
     ],
 )
 def test_data_that_have_no_spread_of_their_own_are_refused(tmp_path, x, words):

@@ -1,10 +1,15 @@
 """A user's own tables."""
 
+import gzip
+import shlex
+
 import numpy as np
 import pytest
 
 from elbolab.batch import Spec, Support
 from elbolab.data.arrays import OwnArrays
+from elbolab.data.cells import advise_on_text
+from elbolab.data.column_names import IDENTIFIERS, LABELS, SPLITS, meaning_of
 from elbolab.data.own_tables import read_table
 
 NUM = 30
@@ -148,10 +153,16 @@ def test_whole_numbers_that_no_integer_holds(tmp_path):
 
 def test_what_is_odd_in_a_column_is_said(tmp_path, caplog):
     own(write(tmp_path, text({**NUMBERS, "sex": AGE % 2, "year": AGE * 0 + 2020}))).spec  # noqa: B018
-    assert "the columns sex have few whole numbers each" in caplog.text
+    assert "sex: whole numbers, at most 10 different ones a column, are data like the others" in caplog.text
+    assert "data.factors=[sex], or by data.conditions=[sex] and data.given=own" in caplog.text
     assert "the column year is 2020 in all rows" in caplog.text
-    own(write(tmp_path, text({**NUMBERS, "id": np.arange(1, NUM + 1)}))).spec  # noqa: B018
-    assert "the column id counts the rows; data.ignore=[id] leaves it out" in caplog.text
+    assert "data.ignore=[year] leaves it out" in caplog.text
+    own(write(tmp_path, text({**NUMBERS, "nr": np.arange(1, NUM + 1)}))).spec  # noqa: B018
+    assert "the column nr counts the rows; data.ignore=[nr] leaves it out" in caplog.text
+    own(write(tmp_path, text(NUMBERS, header=False))).spec  # noqa: B018
+    assert "has no line of names: its columns are called 0 to 1, from the left" in caplog.text
+    own(write(tmp_path, text({"age": AGE, "": np.arange(NUM), "pay": INCOME}))).spec  # noqa: B018
+    assert "column 2 from the left, which has no name and counts or names the rows, is left out" in caplog.text
 
 
 def test_conditions_that_networks_would_see_as_large_numbers_are_said(tmp_path, caplog):
@@ -163,7 +174,7 @@ def test_columns_on_wild_scales_are_standardised(tmp_path):
     data = own(write(tmp_path, text(NUMBERS)), standardise=True)
     np.testing.assert_allclose(data.splits.train.x.std(0), 1, atol=1e-5)
     path = write(tmp_path, text({**NUMBERS, "year": AGE * 0 + 2020}))
-    with pytest.raises(ValueError, match="the numbers of column year are the same number .*: leave that column out"):
+    with pytest.raises(ValueError, match=r"numbers of column year are the same number .* by data.ignore=\[year\]"):
         own(path, standardise=True).spec  # noqa: B018
     assert own(path, standardise=True, ignore=["year"]).spec.scaling is not None
 
@@ -254,21 +265,32 @@ def test_tables_of_arrow_name_their_extra_where_it_is_absent(tmp_path, monkeypat
         (
             text({**NUMBERS, "label": AGE % 3}),
             {},
-            "column label may be labels or data: set data.labels=label, or .*=none",
+            r"column label may be class labels: set data.labels=label, leave out by data.ignore=\[label\], or keep as "
+            r"data by data.keep=\[label\]",
         ),
-        (text({**NUMBERS, "Target": AGE % 3}), {}, "the column Target may be labels or data"),
+        (text({**NUMBERS, "Target": AGE % 3}), {}, "the column Target may be class labels"),
+        (
+            text({**NUMBERS, "Id": AGE * 7, "fold": AGE % 3, "class": AGE % 2}),
+            {},
+            "the column Id may be an identifier, the column fold may be a split or a group, the column class may be "
+            r"class labels: set data.labels=class, leave out by data.ignore=\[Id,fold,class\], or .*data.keep=",
+        ),
+        (text({**NUMBERS, "class": AGE % 3, "label": AGE % 2}), {"labels": "label"}, "the column class may be class"),
+        (text({**NUMBERS, "id": AGE % 3}), {"labels": "none"}, "the column id may be an identifier"),
+        (text({**NUMBERS, "subject id": AGE % 3}), {}, r"""'data.ignore=\["subject id"\]'"""),
         (text(NUMBERS), {"labels": "income"}, "income has 30 different values in 30 data, .*data.ignore"),
         ("a,b\n1,2\n3,\n", {}, r"the column b has no value in 1 of 2 rows, the first in row 1 .*data.ignore=\[b\]"),
         ("a,b,c\n1,2,\n3,4,\n", {}, r"the column c has no value in any row: leave it out by data.ignore=\[c\]"),
         ("a,b\n1_0,2\n3_0,4\n", {}, r"the column a is text \(1_0, 3_0\)"),
         ("a,b\n1,2\n3,NA\n5,?\n", {}, "the column b has no value in 2 of 3 rows, the first in row 1"),
         ("a,b\n1,2\n3,nan\n", {}, "the column b has no value in 1 of 2 rows, the first in row 1"),
-        ("a,b\n1,2\n3,4\n5,x6\n7,8\n", {}, "the column b has 'x6' in row 2, and numbers in others: fix these cells"),
+        ("a,b\n1,2\n3,4\n5,x6\n7,8\n", {}, "the column b has 'x6' in row 2 .*, and numbers in others: fix these cells"),
         ("a,b\n1,2\n3,inf\n", {}, "the column b has an infinite value in row 1"),
         ("a,b\n1,2\n3\n", {}, r"row 1 \(counted from 0\) has 1 cells, where 2 belong"),
-        ("a,b\n1,2,3\n4,5,6\n", {}, "a column has no name, and does not count the rows"),
+        ("a,b\n1,2,3\n4,5,6\n", {}, "column 1 from the left has no name, and does not count the rows"),
+        ("a,,b,\n1,5,3,4\n4,5,6,7\n", {}, "has 2 columns without a name, 2, 4 from the left"),
         ("a,b\n1,2,3,4\n4,5,6,7\n", {}, "has 2 names, and a row 4 cells"),
-        ("a,a\n1,2\n3,4\n", {}, "has two columns called 'a'"),
+        ("a,a\n1,2\n3,4\n", {}, "has 2 columns called a, 1, 2 from the left"),
         ("a,b\n", {}, "has one line, a, b, ..., and no rows, .*numpy.savetxt"),
         ("", {}, "has no rows, one for each datum: .*numpy.savetxt"),
         ("# only\n", {}, "has no rows"),
@@ -283,6 +305,113 @@ def test_tables_that_cannot_be_used(tmp_path, content, options, message):
 def test_a_column_called_label_may_be_data(tmp_path):
     data = own(write(tmp_path, text({**NUMBERS, "label": AGE % 3})), labels="none")
     assert (data.spec.columns, data.spec.num_classes) == (("age", "income", "label"), None)
+    path = write(tmp_path, text({**NUMBERS, "id": AGE * 3, "group": AGE % 3, "type": AGE % 2}))
+    data = own(path, labels="type", keep=["id", "group"])
+    assert (data.spec.columns, data.spec.num_classes) == (("age", "income", "id", "group"), 2)
+    with pytest.raises(ValueError, match="data.keep names idd, which is not there: the nearest name is id"):
+        own(path, labels="type", keep=["idd", "group"]).spec  # noqa: B018
+    with pytest.raises(ValueError, match="data.ignore and data.keep both name the column id"):
+        own(path, ignore=["id"], keep=["id"]).spec  # noqa: B018
+    np.savez(tmp_path / "x.npz", x=AGE[:, None])
+    with pytest.raises(ValueError, match="data.keep names columns of a table, and these are arrays"):
+        own(tmp_path / "x.npz", keep=["x"]).spec  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("names", "meaning"),
+    [
+        ("class Class classes species category diagnosis outcome type wine_class cls label Y target_class", LABELS),
+        ("id ID Id ids uuid PatientId patient_id userid id_ref 'Sample ID' row.id index idx row_index", IDENTIFIERS),
+        ("split fold folds kfold group set partition is_train", SPLITS),
+        (
+            "age acid solid humid refractive_index body_mass_index class_size groupsize classification targeting "
+            "identity video idle fixed_acidity x typed splitting",
+            None,
+        ),
+    ],
+)
+def test_names_say_what_is_no_data(names, meaning):
+    for name in shlex.split(names):
+        assert meaning_of(name) == meaning, name
+
+
+@pytest.mark.parametrize(
+    ("cells", "words"),
+    [
+        (["2020-01-05", "2020-02-17"], r"dates .*t\['b'\] = .*to_datetime"),
+        (["05.01.2020", "17/2/20"], "dates"),
+        (["2020-01-05 10:30:00", "2020-02-17T10:30"], "dates"),
+        (["10:30", "7:05"], "times of day .*to_timedelta"),
+        (["5%", "12.5 %"], r"percentages .*rstrip\('% '\).*/ 100"),
+        (['"1,000.5"', '"12,345"'], "commas between the thousands .*replace"),
+        (['"1.234,5"', '"12.000,25"'], "points between the thousands .*replace"),
+        (["1 234.5", "12 000"], "gaps between the thousands"),
+        (['"0,5"', '"17,25"'], "a decimal comma"),
+        (["$5", "$1.50"], "signs or units .*extract"),
+        (["5 kg", "7.5kg"], "signs or units"),
+        (["a1", "b2"], "is text .*data.factors"),
+        (["5%", "half"], "is text .*data.factors"),
+        (["1a", "2b"], "is text .*data.factors"),
+    ],
+)
+def test_numbers_that_are_written_otherwise_are_told_how_to_become_numbers(tmp_path, cells, words):
+    content = "a,b\n" + "".join(f"{i + 0.5},{cells[i % 2]}\n" for i in range(NUM))
+    with pytest.raises(ValueError, match=rf"the column b .*{words}.*data.ignore=\[b\]"):
+        own(write(tmp_path, content)).spec  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("cells", "line"),
+    [
+        (["2020-01-05", "2020-01-08"], [0, 3]),
+        (["10:30", "7:15"], [10.5, 7.25]),
+        (["5%", "12.5 %"], [0.05, 0.125]),
+        (["1,000.5", "12,345"], [1000.5, 12345]),
+        (["1.234,5", "12.000,25"], [1234.5, 12000.25]),
+        (["1 234,5", "12 000"], [1234.5, 12000]),
+        (["0,5", "17,25"], [0.5, 17.25]),
+        (["5 kg", "-7.5kg"], [5, -7.5]),
+    ],
+)
+def test_the_code_that_makes_numbers_of_cells_does(cells, line):
+    pandas = pytest.importorskip("pandas", reason="the advice is for those who have it")
+    advice = advise_on_text("b", np.array(cells), is_wanted=True)
+    code = advice.partition(", and data are plain numbers: ")[2]
+    t = pandas.DataFrame({"b": cells})
+    exec(code[code.index("t['b'] =") :], {"pandas": pandas, "t": t})
+    assert t["b"].tolist() == line
+
+
+def test_commas_that_may_be_of_decimals_or_of_thousands_are_asked_for(tmp_path):
+    for content, words in (
+        ("a;b\n1,250;3\n2,500;4\n", "1,250 in the column a may be 1.250 or 1250"),
+        ("a;b\n1,5;1.250\n2,5;2.500\n", "1.250 in the column b may be 1.250 or 1250"),
+        ("a;b\n1,250;0.5\n2,500;4\n", "1,250 in the column a may be 1.250 or 1250"),
+    ):
+        with pytest.raises(ValueError, match=f"{words}: write decimals with a point"):
+            read_table(write(tmp_path, content))
+    table = read_table(write(tmp_path, "a;b\n1,250;0,5\n2,500;4\n"))
+    assert table["a"].tolist() == [1.25, 2.5]
+
+
+@pytest.mark.parametrize("name", ["x.csv.gz", "x.TSV.GZ", "x.csv"])
+def test_gzipped_tables(tmp_path, name, agrees):
+    content = text(COLUMNS, "\t" if "TSV" in name else ",")
+    (tmp_path / name).write_bytes(gzip.compress(content.encode()))
+    data = own(tmp_path / name, labels="city")
+    agrees(data)
+    assert (data.spec.columns, data.spec.num_classes) == (("age", "income"), 3)
+    (tmp_path / name).write_bytes(gzip.compress(text(NUMBERS).replace(",", "\t" if "TSV" in name else ",").encode()))
+    assert own(tmp_path / name).spec.columns == ("age", "income")
+    (tmp_path / name).write_bytes(gzip.compress(RNG.bytes(9999))[:5000])
+    with pytest.raises(ValueError, match="damaged or cut off|no text in UTF-8"):
+        own(tmp_path / name).spec  # noqa: B018
+
+
+def test_a_folder_of_gzipped_tables(tmp_path):
+    for name in ("train.csv.gz", "test.csv.gz"):
+        (tmp_path / name).write_bytes(gzip.compress(text(NUMBERS).encode()))
+    assert len(own(tmp_path).splits.test) == NUM
 
 
 @pytest.mark.parametrize("content", [b"a,b\n1,\xe9\n", b"a,b\n1,2\n" * 99 + b"1,\xe9\n", b"a,b\n1,2\n3,\x00\n"])

@@ -41,11 +41,19 @@ MISTAKES = [
     Mistake("data/own_tables.py", "high in (1, 255)", "high <= 255", TABLES),
     Mistake("data/own_tables.py", "column[0] in (0, 1) and", "column[0] == 0 and", TABLES),
     Mistake("data/own_tables.py", "np.eye(len(values))[column]", "np.eye(len(values))[::-1][column]", TABLES),
-    Mistake("data/own_tables.py", "if len(odd) <= len(cells) / 2:", "if False:", TABLES),
+    Mistake("data/cells.py", "if len(odd) <= len(cells) / 2:", "if False:", TABLES),
+    Mistake("data/cells.py", "> 0.9 * len(cells)", "> 0", TABLES),
+    Mistake("data/column_names.py", "if meaning != LABELS}", "}", TABLES),
+    Mistake("data/column_names.py", "or set(words) & set(ID_WORDS)", "", TABLES),
+    Mistake("data/own_tables.py", "for name in data if name not in columns.keep]", "for name in data]", TABLES),
+    Mistake("data/text_tables.py", '("." in cell) == is_clear', '"," in cell', TABLES),
+    Mistake(
+        "data/text_tables.py", "is_packed = file.read(len(GZIP)) == GZIP", "is_packed = path.suffix == '.gz'", TABLES
+    ),
     Mistake("data/own_tables.py", "- set(columns.ignore)", "", TABLES),
     Mistake("data/text_tables.py", "max(counts) - first in (0, 1)", "max(counts) == first", TABLES),
     Mistake("data/text_tables.py", "if any(word and below and", "if all(word and below and", TABLES),
     Mistake("data/text_tables.py", "comments + named, encoding", "comments, encoding", TABLES),
     Mistake("data/text_tables.py", "(np.abs(column) < 2**53).all()", "True", TABLES),
-    Mistake("data/standardise.py", "names[i] if names else str(i)", "str(i)", TABLES),
+    Mistake("data/standardise.py", "if wrong.any():", "if wrong.all():", TABLES),
 ]

@@ -73,7 +73,7 @@ def _of_file(run: Run, cfg: DictConfig) -> tuple[Batches, dict[str, np.ndarray]]
     if cfg.data.changed != "refuse":
         raise ValueError("data.changed is of the run's own data, and data.path names others: leave one of them out")
     options = {name: list(run.cfg.data.get(name) or []) for name in ("factors", "conditions", "ignore")}
-    columns = Columns(run.cfg.data.get("labels"), **options)
+    columns = Columns(run.cfg.data.get("labels"), options["factors"], options["conditions"], options["ignore"])
     found = read_new(Path(str(cfg.data.path)).expanduser(), cfg.split, run.intake, columns)
     size = run.cfg.data.get("eval_batch_size", 1000)
     beside = {} if found.y is None else {"y": found.y}

@@ -68,6 +68,7 @@ class OwnArrays(DataModule):
         factors: of a table, columns of ground-truth factors.
         conditions: of a table, columns of conditions for ``given=own``, numbers as they are, text as one-hot vectors.
         ignore: arrays of a file, or columns of a table, that are left out.
+        keep: of a table, columns that are data though they are called ``class``, ``id`` or ``fold``, say.
         base: arguments of `DataModule`.
 
     Raises:
@@ -88,6 +89,7 @@ class OwnArrays(DataModule):
         factors: Sequence[str] | None = None,
         conditions: Sequence[str] | None = None,
         ignore: Sequence[str] | None = None,
+        keep: Sequence[str] | None = None,
         **base: Any,
     ) -> None:
         super().__init__(**base)
@@ -115,6 +117,7 @@ class OwnArrays(DataModule):
             check_names("factors", factors),
             check_names("conditions", conditions),
             check_names("ignore", ignore),
+            check_names("keep", keep),
         )
 
     def header(self) -> Spec:

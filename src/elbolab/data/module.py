@@ -245,8 +245,7 @@ class DataModule(L.LightningDataModule, ABC):
         classes = self.spec.classes
         if not classes:
             return ""
-        names = shorten([f"{index}={name}" for index, name in enumerate(classes)])
-        named = "" if classes == numbered(len(classes)) else f" ({names})"
+        named = "" if classes == numbered(len(classes)) else f" ({shorten(classes)}, in this order)"
         return f", {len(classes)} class{'es' * (len(classes) > 1)}{named}"
 
     def _describe_absent(self) -> list[str]:

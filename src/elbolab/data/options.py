@@ -1,7 +1,12 @@
-"""What the options of data sets may be."""
+"""What the options of data sets may be, and how they are typed."""
 
+import re
+import shlex
 from collections.abc import Sequence
 from math import isfinite
+
+PLAIN = re.compile(r"(?!(?i:true|false|null|nan|inf)$)[A-Za-z_][\w.-]*|0|[1-9]\d*", re.ASCII)
+"""Names that Hydra reads as they are."""
 
 
 def check_whole(least: int, **options: int | None) -> None:
@@ -28,3 +33,20 @@ def check_names(option: str, names: Sequence[str] | None) -> list[str]:
     if isinstance(names, str | int | float):
         raise ValueError(f"data.{option}={names}: give a list, data.{option}=[{names}]")
     return [str(name) for name in names or ()]
+
+
+def typed(option: str, names: str | Sequence[str]) -> str:
+    """``data.OPTION=NAME``, or ``data.OPTION=[NAMES]``, as a shell and Hydra read it: odd names are quoted."""
+    if isinstance(names, str):
+        word = f"data.{option}={_quoted(names)}"
+    else:
+        word = f"data.{option}=[{','.join(map(_quoted, names))}]"
+    plain = [names] if isinstance(names, str) else names
+    return word if all(map(PLAIN.fullmatch, plain)) else shlex.quote(word)
+
+
+def _quoted(name: str) -> str:
+    """A name as Hydra reads it."""
+    if PLAIN.fullmatch(name):
+        return name
+    return '"' + name.replace('"', '\\"') + '"'

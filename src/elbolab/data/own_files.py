@@ -16,7 +16,7 @@ from elbolab.data.folders import scan
 from elbolab.data.layouts import arrange
 from elbolab.data.npz import list_npz, read_member
 from elbolab.data.own_names import VOCABULARY, Part, Role, assign_roles, glue
-from elbolab.data.own_tables import Columns, arrays_of, is_table, read_table
+from elbolab.data.own_tables import Columns, arrays_of, is_table, read_table, stem_of
 from elbolab.data.pictures import read_pictures
 
 WRITERS = {".npz": "numpy.savez(path, x=x)", ".npy": "numpy.save(path, x)", ".safetensors": "numpy.savez('x.npz', x=x)"}
@@ -75,7 +75,7 @@ def read_parts(path: Path, columns: Columns) -> Found:
     if path.is_dir() and path.suffix.lower() not in CONVERTERS:
         return _read_folder(path, columns, where)
     kind = _kind_of(path)
-    if is_table(path) and kind == path.suffix.lower():
+    if is_table(path) and kind == path.suffix.lower():  # and not an array that is called so
         return Found(*arrays_of({"": read_table(path)}, columns, where))
     names, read = _open(path, kind)
     if names == ["x"] and (fields := read("x").dtype.names):
@@ -164,6 +164,8 @@ def _open(path: Path, kind: str) -> tuple[list[str], Callable[[str], np.ndarray]
 def _assign(names: list[str], read: Callable[[str], np.ndarray], columns: Columns, where: str) -> dict[Role, Part]:
     """The arrays that are used, by what they are."""
     for option, named in columns.options():
+        if named and option == "keep":
+            raise ValueError(f"{where}: data.keep names columns of a table, and these are arrays: leave it out")
         if named and option != "ignore":
             raise ValueError(
                 f"{where}: data.{option} names columns of a table, and arrays are told by their names: call it "
@@ -178,7 +180,7 @@ def _assign(names: list[str], read: Callable[[str], np.ndarray], columns: Column
 
 def _read_folder_of_tables(files: list[Path], columns: Columns, where: str) -> tuple[dict[Role, Part], tuple[str, ...]]:
     """The tables of a folder, each a split; other text is no table."""
-    roles = {path: VOCABULARY.get(glue(path.stem)) for path in files}
+    roles = {path: VOCABULARY.get(glue(stem_of(path))) for path in files}
     notes = [path.name for path, role in roles.items() if role is None and path.suffix.lower() == ".txt"]
     if notes:
         warn("%s: left out %s", where, ", ".join(notes))
@@ -190,5 +192,5 @@ def _read_folder_of_tables(files: list[Path], columns: Columns, where: str) -> t
                 f"each: rename or move it, or choose data.path={path}"
             )
     splits = [role.split for role in roles.values() if role is not None]
-    assign_roles([path.stem for path in roles], [], where)
+    assign_roles([stem_of(path) for path in roles], [], where)
     return arrays_of({split: read_table(path) for split, path in zip(splits, roles, strict=True)}, columns, where)

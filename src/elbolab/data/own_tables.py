@@ -12,14 +12,18 @@ from typing import Any, final
 import numpy as np
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
-from elbolab.batch import shorten
+from elbolab.data.cells import advise_on_text
+from elbolab.data.column_names import check_names_of_data
+from elbolab.data.options import typed
 from elbolab.data.own_labels import number_values
-from elbolab.data.own_names import VOCABULARY, Part, Role, check_there, glue
-from elbolab.data.text_tables import MISSING, SUFFIXES, Table, number, read_text_table
+from elbolab.data.own_names import Part, Role, check_there
+from elbolab.data.text_tables import Table, read_text_table, text_suffix
 
 ARROW = (".parquet", ".feather")
 FEW = 10
 """A column with at most so many whole numbers is said to be one of categories."""
+COUNTED = "(counted from 0, without the line of names)"
+"""What the number of a row means."""
 warn = rank_zero_only(logging.getLogger(__name__).warning)
 
 
@@ -33,22 +37,33 @@ class Columns:
         factors: columns of ground-truth factors.
         conditions: columns of conditions, numbers as they are and text as one-hot vectors.
         ignore: columns that are left out.
+        keep: columns that are data whatever their names say.
+        wanted: of a table of new data, the columns that are data; None where all others are.
     """
 
     labels: str | None = None
     factors: list[str] = field(default_factory=list)
     conditions: list[str] = field(default_factory=list)
     ignore: list[str] = field(default_factory=list)
+    keep: list[str] = field(default_factory=list)
+    wanted: tuple[str, ...] | None = None
 
     def options(self) -> Iterator[tuple[str, list[str]]]:
         """Each option that names columns, and the names."""
         yield "labels", [] if self.labels in (None, "none") else [str(self.labels)]
         yield from (("factors", self.factors), ("conditions", self.conditions), ("ignore", self.ignore))
+        yield "keep", self.keep
 
 
 def is_table(path: Path) -> bool:
     """Whether this is the name of a table."""
-    return path.suffix.lower() in (*SUFFIXES, *ARROW)
+    return bool(text_suffix(path)) or path.suffix.lower() in ARROW
+
+
+def stem_of(path: Path) -> str:
+    """The name of a table without its suffixes, ``train`` of ``train.csv.gz``."""
+    stem = path.name.removesuffix(path.suffix)
+    return stem if path.suffix.lower() != ".gz" else Path(stem).stem
 
 
 def read_table(path: Path) -> Table:
@@ -57,7 +72,7 @@ def read_table(path: Path) -> Table:
     Raises:
         ValueError: it cannot be read.
     """
-    return _read_arrow(path) if path.suffix.lower() in ARROW else read_text_table(path)
+    return read_text_table(path) if text_suffix(path) else _read_arrow(path)
 
 
 def arrays_of(tables: dict[str, Table], columns: Columns, where: str) -> tuple[dict[Role, Part], tuple[str, ...]]:
@@ -71,11 +86,14 @@ def arrays_of(tables: dict[str, Table], columns: Columns, where: str) -> tuple[d
         if column.ndim != 1:
             raise ValueError(f"{where}: the column {name} has shape {column.shape}: give each of its numbers a column")
     _check_named(names, columns, where)
-    chosen = {name for _, named in columns.options() for name in named}
-    data = tuple(name for name in names if name not in chosen and not _is_index(name, tables, where))
-    _check_labels_are_named(data, columns, where)
+    chosen = {name for option, named in columns.options() for name in named if option != "keep"}
+    data = tuple(name for name in names if name not in chosen and not _is_index(name, tables, columns, where))
+    if columns.wanted is None:
+        check_names_of_data([name for name in data if name not in columns.keep], columns.labels == "none", where)
+    else:
+        _check_wanted(data, columns.wanted, where)
     for split, table in tables.items():
-        _check_numbers(table, data, split, where)
+        _check_numbers(table, data, split, columns, where)
     if not data:
         raise ValueError(f"{where}: no column is left as data of {', '.join(names)}: name fewer in the options")
     found = {Role("x", split): Part(split or "the table", x) for split, x in _data(tables, data).items()}
@@ -101,7 +119,7 @@ def _shared_names(tables: dict[str, Table], columns: Columns, where: str) -> lis
         if odd:
             raise ValueError(
                 f"{where}: {', '.join(odd)} is in one of {first} and {split} alone: give all splits the same columns, "
-                f"or leave it out by data.ignore=[{','.join(odd)}]"
+                f"or leave it out by {typed('ignore', odd)}"
             )
     elsewhere = {name for table in tables.values() for name in table if name not in tables[first]}
     return [*tables[first], *elsewhere]
@@ -117,68 +135,66 @@ def _check_named(names: list[str], columns: Columns, where: str) -> None:
         check_there(option, named, names, where)
 
 
-def _is_index(name: str, tables: dict[str, Table], where: str) -> bool:
+def _is_index(name: str, tables: dict[str, Table], columns: Columns, where: str) -> bool:
     """Whether a column without a name counts or names the rows, as the first one that pandas or R writes."""
+    if name in (columns.wanted or ()) or name in columns.keep:
+        return False
     counts = all(column[0] in (0, 1) and _is_counting(column) for column in (table[name] for table in tables.values()))
     names = all(
         column.dtype.kind == "U" and len(set(column)) == len(column) for column in (t[name] for t in tables.values())
     )
     if name and not name.startswith(("Unnamed:", "__index_level_")):
         if counts:
-            warn("%s: the column %s counts the rows; data.ignore=[%s] leaves it out", where, name, name)
+            warn("%s: the column %s counts the rows; %s leaves it out", where, name, typed("ignore", [name]))
         return False
+    place = list(next(iter(tables.values()))).index(name) + 1
     if counts or names:
-        warn("%s: the first column, which has no name and counts or names the rows, is left out", where)
+        warn("%s: column %d from the left, which has no name and counts or names the rows, is left out", where, place)
     elif not name:
         raise ValueError(
-            f"{where}: a column has no name, and does not count the rows: name every column in the first line"
+            f"{where}: column {place} from the left has no name, and does not count the rows: name every column in the "
+            "first line"
         )
     return counts or names
+
+
+def _check_wanted(data: tuple[str, ...], wanted: tuple[str, ...], where: str) -> None:
+    """Refuses a table of new data that has other columns than a model was trained on."""
+    missing, others = ([name for name in one if name not in other] for one, other in ((wanted, data), (data, wanted)))
+    known = f"this run's data have the columns {', '.join(wanted)}"
+    if missing:
+        extra = f" and has {', '.join(others)}" if others else ""
+        raise ValueError(f"{where} has no {', '.join(missing)}{extra}: {known}")
+    if others:
+        raise ValueError(f"{where} has {', '.join(others)}: {known}; leave out others by {typed('ignore', others)}")
 
 
 def _is_counting(column: np.ndarray) -> bool:
     return column.dtype.kind in "iu" and len(column) > 2 and bool((np.diff(column) == 1).all())
 
 
-def _check_labels_are_named(data: tuple[str, ...], columns: Columns, where: str) -> None:
-    for name in data if columns.labels is None else ():
-        if (role := VOCABULARY.get(glue(name))) is not None and role.kind == "y":
-            raise ValueError(
-                f"{where}: the column {name} may be labels or data: set data.labels={name}, or data.labels=none "
-                f"where it is data, or leave it out by data.ignore=[{name}]"
-            )
-
-
-def _check_numbers(table: Table, data: tuple[str, ...], split: str, where: str) -> None:
+def _check_numbers(table: Table, data: tuple[str, ...], split: str, columns: Columns, where: str) -> None:
+    of = f" of {split}" * bool(split)
+    texts = {name: table[name] for name in data if table[name].dtype.kind not in "biuf"}
+    if texts:
+        name, column = next(iter(texts.items()))
+        advice = advise_on_text(name, column, is_wanted=columns.wanted is not None)
+        others = [other for other in texts if other != name]
+        likewise = f"; text are {', '.join(others)}, too" if others and columns.wanted is None else ""
+        raise ValueError(f"{where}: the column {name}{of} {advice}{likewise}")
     for name in data:
-        column, place = table[name], f"{where}: the column {name}{f' of {split}' * bool(split)}"
-        if column.dtype.kind not in "biuf":
-            _refuse_text(column, name, place)
+        column, place = table[name], f"{where}: the column {name}{of}"
         missing = np.isnan(column) if column.dtype.kind == "f" else np.zeros(len(column), bool)
         if np.isinf(column).any():
             raise ValueError(
-                f"{place} has an infinite value in row {np.isinf(column).argmax()}: fix or leave out this row"
+                f"{place} has an infinite value in row {np.isinf(column).argmax()} {COUNTED}: fix or leave out this row"
             )
         if missing.any():
+            or_column = "" if columns.wanted else f", or the column by {typed('ignore', [name])}"
             raise ValueError(
                 f"{place} has no value in {missing.sum()} of {len(missing)} rows, the first in row {missing.argmax()} "
-                "(counted from 0, without the line of names): fill in the values, or leave out these rows, or the "
-                f"column by data.ignore=[{name}]"
+                f"{COUNTED}: fill in the values, or leave out these rows{or_column}"
             )
-
-
-def _refuse_text(column: np.ndarray, name: str, place: str) -> None:
-    cells = [str(cell) for cell in column]
-    odd = [i for i, cell in enumerate(cells) if cell.lower() not in MISSING and number(cell) is None]
-    if not odd:
-        raise ValueError(f"{place} has no value in any row: leave it out by data.ignore=[{name}]")
-    if len(odd) <= len(cells) / 2:
-        raise ValueError(f"{place} has {cells[odd[0]]!r} in row {odd[0]}, and numbers in others: fix these cells")
-    values = shorten(list(dict.fromkeys(cells[i] for i in odd)))
-    raise ValueError(
-        f"{place} is text ({values}), and data are numbers: set data.labels={name}, data.factors=[{name}] or "
-        f"data.conditions=[{name}], leave it out by data.ignore=[{name}], or number it yourself"
-    )
 
 
 def _data(tables: dict[str, Table], names: tuple[str, ...]) -> dict[str, np.ndarray]:
@@ -188,9 +204,10 @@ def _data(tables: dict[str, Table], names: tuple[str, ...]) -> dict[str, np.ndar
     for name, column in zip(names, columns, strict=True):
         if len(np.unique(column)) == 1:
             warn(
-                "the column %s is %g in all rows: a likelihood with a scale of its own has no bound there",
+                "the column %s is %g in all rows, where a fitted scale has no bound: %s leaves it out",
                 name,
                 column[0],
+                typed("ignore", [name]),
             )
     low, high = min(column.min() for column in columns), max(column.max() for column in columns)
     is_whole = all(column.dtype.kind != "f" for column in columns)
@@ -198,7 +215,14 @@ def _data(tables: dict[str, Table], names: tuple[str, ...]) -> dict[str, np.ndar
         return {split: np.stack(part, axis=1).astype(np.uint8) for split, part in parts.items()}
     few = [name for name, column in zip(names, columns, strict=True) if _is_categorical(column)]
     if few:
-        warn("the columns %s have few whole numbers each, and are read as real numbers like the others", ", ".join(few))
+        warn(
+            "%s: whole numbers, at most %d different ones a column, are data like the others; where they are "
+            "categories, name them by %s, or by %s and data.given=own",
+            ", ".join(few),
+            FEW,
+            typed("factors", few),
+            typed("conditions", few),
+        )
     return {split: np.stack(part, axis=1).astype(np.float64) for split, part in parts.items()}
 
 

@@ -10,7 +10,8 @@ from typing import NamedTuple, final
 import numpy as np
 import torch
 
-from elbolab.batch import Scaling, shorten
+from elbolab.batch import MOST_NAMES, Scaling, shorten
+from elbolab.data.options import typed
 from elbolab.data.splits import Arrays, Selection, Splits
 
 WIDE = 100
@@ -67,11 +68,16 @@ def choose_scaling(train: Arrays, where: str, names: tuple[str, ...] = ()) -> Sc
         (~np.isfinite(deviation), "too large"),
     ):
         if wrong.any():
-            first = shorten([names[i] if names else str(i) for i in np.flatnonzero(wrong)])
-            counted = "" if names else " (counted from 0)"
+            places = np.flatnonzero(wrong).tolist()
+            if names:
+                which = f"column {shorten([names[i] for i in places])}"
+                way_out = typed("ignore", [names[i] for i in places])
+            else:
+                which = f"x[:, {shorten([str(i) for i in places])}]"
+                way_out = f"numpy.delete(x, {places[:MOST_NAMES]}, axis=1)"
             raise ValueError(
-                f"{where}: data.standardise=true divides by standard deviations, and the numbers of column {first}"
-                f"{counted} are {what}: leave that column out"
+                f"{where}: data.standardise=true divides by standard deviations, and the numbers of {which} are "
+                f"{what}: leave out by {way_out}"
             )
     return Scaling(tuple(mean.tolist()), tuple(deviation.tolist()))
 

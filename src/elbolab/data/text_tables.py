@@ -1,19 +1,23 @@
-"""Reading tables of text: comma, semicolon, tab or blank between the cells, with or without a line of names.
+"""Reading tables of text, also gzipped: comma, semicolon, tab or blank between the cells, with names or without.
 
 Shapes: n = rows, a column is (n,).
 """
 
 import codecs
 import csv
+import gzip
 import io
 import logging
 import re
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 import numpy as np
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
+
+from elbolab.batch import shorten
 
 warn = rank_zero_only(logging.getLogger(__name__).warning)
 Table = dict[str, np.ndarray]
@@ -26,6 +30,12 @@ DELIMITERS = ("\t", ";", "|", ",")
 """In this order: commas may be those of decimals, too."""
 HEAD = 64
 """Lines by which the layout is told."""
+GZIP = b"\x1f\x8b"
+"""How a gzipped file begins."""
+SIGNED = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?")
+"""A number with a comma, of decimals or of thousands."""
+GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}[.,]\d{3}")
+"""1,250 or 1.250: a number with decimals, or one of thousands."""
 
 
 class Layout(NamedTuple):
@@ -44,6 +54,13 @@ class Layout(NamedTuple):
     encoding: str
 
 
+def text_suffix(path: Path) -> str:
+    """The suffix of a table of text in small letters, ``.csv`` of ``x.CSV.gz``; empty for other files."""
+    first, last = ("", *path.suffixes)[-2:] if path.suffixes else ("", "")
+    suffix = (first if last.lower() == ".gz" else last).lower()
+    return suffix if suffix in SUFFIXES else ""
+
+
 def read_text_table(path: Path) -> Table:
     """The columns of a file, by the names in its first line, or numbered from 0 where there are none.
 
@@ -56,6 +73,8 @@ def read_text_table(path: Path) -> Table:
         columns = _read_columns(path, layout, where)
     except csv.Error as error:
         raise ValueError(f"{where} is no table ({error}): {WRITE}") from error
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise ValueError(f"{where} is damaged or cut off ({error}): compress it anew, or give it unpacked") from error
     _check_columns(columns, layout, where)
     table = dict(zip(layout.names, columns, strict=True))
     if table.get("", np.array(["x"]))[0] == "" and not any(table[""]):  # behind a delimiter that ends each line
@@ -66,20 +85,26 @@ def read_text_table(path: Path) -> Table:
 def _read_columns(path: Path, layout: Layout, where: str) -> list[np.ndarray]:
     try:  # many times faster, and numbers are all that most tables hold
         delimiter = None if layout.delimiter == BLANKS else layout.delimiter
-        numbers = np.loadtxt(
-            path, delimiter=delimiter, skiprows=layout.skipped, encoding=layout.encoding, ndmin=2, quotechar='"'
-        )
+        with _unpacked(path) as file, io.TextIOWrapper(file, layout.encoding) as text:
+            numbers = np.loadtxt(text, delimiter=delimiter, skiprows=layout.skipped, ndmin=2, quotechar='"')
     except ValueError:
         return _read_cells(path, layout, where)
     return [_whole_where_possible(column) for column in numbers.T]
 
 
-def _find_layout(path: Path, where: str) -> Layout:
+def _unpacked(path: Path) -> IO[bytes]:
+    """The file, unpacked where it is gzipped, whatever it is called."""
     with path.open("rb") as file:
+        is_packed = file.read(len(GZIP)) == GZIP
+    return gzip.open(path) if is_packed else path.open("rb")  # type: ignore[return-value]
+
+
+def _find_layout(path: Path, where: str) -> Layout:
+    with _unpacked(path) as file:
         encoding = "utf-16" if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
     try:
-        with path.open(encoding=encoding, newline="") as file:
-            lines = [line for _, line in zip(range(HEAD), file, strict=False)]
+        with _unpacked(path) as file, io.TextIOWrapper(file, encoding, newline="") as text:
+            lines = [line for _, line in zip(range(HEAD), text, strict=False)]
     except UnicodeError as error:
         raise ValueError(f"{where} is no text in UTF-8 ({error}): {WRITE}") from error
     comments = next((i for i, line in enumerate(lines) if line.strip() and not line.startswith("#")), len(lines))
@@ -91,6 +116,8 @@ def _find_layout(path: Path, where: str) -> Layout:
     if named and len(rows) > 1 and len(rows[1]) == len(rows[0]) + 1:
         rows[0] = ["", *rows[0]]
     names = rows[0] if named else _names_in_comment(lines[:comments], delimiter, len(rows[0]))
+    if not named and names == [str(i) for i in range(len(names))]:
+        warn("%s has no line of names: its columns are called 0 to %d, from the left", where, len(names) - 1)
     if named and len(rows) < 2:
         raise ValueError(f"{where} has one line, {', '.join(names[:5])}, ..., and no rows, one for each datum: {WRITE}")
     return Layout(delimiter, names, comments + named, encoding)
@@ -98,9 +125,9 @@ def _find_layout(path: Path, where: str) -> Layout:
 
 def _find_delimiter(path: Path, lines: list[str]) -> str:
     """The first delimiter that makes several cells, equally many in every line; R names one column less."""
-    if path.suffix.lower() in (".tsv", ".tab"):
+    if text_suffix(path) in (".tsv", ".tab"):
         return "\t"
-    for delimiter in DELIMITERS if path.suffix.lower() == ".csv" else (*DELIMITERS, BLANKS):
+    for delimiter in DELIMITERS if text_suffix(path) == ".csv" else (*DELIMITERS, BLANKS):
         first, *others = map(len, _cells(lines, delimiter))
         counts = set(others or [first])
         if len(counts) == 1 and max(counts) > 1 and max(counts) - first in (0, 1):
@@ -140,7 +167,8 @@ def _names_in_comment(comments: list[str], delimiter: str, num: int) -> list[str
 
 def _read_cells(path: Path, layout: Layout, where: str) -> list[np.ndarray]:
     try:
-        text = path.read_bytes().decode(layout.encoding)
+        with _unpacked(path) as file:
+            text = file.read().decode(layout.encoding)
     except UnicodeError as error:
         raise ValueError(f"{where} is no text in UTF-8 ({error}): {WRITE}") from error
     if "\0" in text:
@@ -153,17 +181,40 @@ def _read_cells(path: Path, layout: Layout, where: str) -> list[np.ndarray]:
                 f"{where}: row {index} (counted from 0) has {len(row)} cells, where {len(layout.names)} belong: fix "
                 "the row, or quote cells that hold the delimiter"
             )
-    return [_typed(column, layout.delimiter) for column in zip(*rows, strict=True)]
+    cells = list(zip(*rows, strict=True))
+    has_commas = layout.delimiter != "," and _has_decimal_commas(cells, layout.names, where)
+    return [_typed(column, has_commas) for column in cells]
 
 
-def _typed(cells: tuple[str, ...], delimiter: str) -> np.ndarray:
+def _has_decimal_commas(columns: list[tuple[str, ...]], names: list[str], where: str) -> bool:
+    """Whether commas are those of decimals, as some cell shows.
+
+    Raises:
+        ValueError: a column may be of decimals or of thousands.
+    """
+    with_comma = [cell for cells in columns for cell in cells if SIGNED.fullmatch(cell)]
+    if not with_comma:
+        return False
+    is_clear = any(not GROUPED.fullmatch(cell) for cell in with_comma)
+    for name, cells in zip(names, columns, strict=True):
+        odd = [cell for cell in cells if cell.lower() not in MISSING and not cell.lstrip("+-").isdigit()]
+        doubtful = [cell for cell in odd if GROUPED.fullmatch(cell) and ("." in cell) == is_clear]
+        if doubtful and len(doubtful) == len(odd):
+            plain = doubtful[0].replace(",", "").replace(".", "")
+            raise ValueError(
+                f"{where}: {doubtful[0]} in the column {name} may be {doubtful[0].replace(',', '.')} or {plain}: write "
+                "decimals with a point, and thousands without a sign between them"
+            )
+    return True
+
+
+def _typed(cells: tuple[str, ...], has_commas: bool) -> np.ndarray:
     """Numbers where all cells that are there are, booleans likewise, else text."""
     known = [cell.lower() for cell in cells if cell.lower() not in MISSING]
     if len(known) == len(cells) and set(known) <= {"true", "false"}:
         return np.array([cell.lower() == "true" for cell in cells])
-    if delimiter != ",":
-        cells = tuple(re.sub(r"^([+-]?\d+),(\d+)$", r"\1.\2", cell) for cell in cells)
-    numbers = [float("nan") if cell.lower() in MISSING else number(cell) for cell in cells]
+    plain = [cell.replace(",", ".") if has_commas and SIGNED.fullmatch(cell) else cell for cell in cells]
+    numbers = [float("nan") if cell.lower() in MISSING else number(cell) for cell in plain]
     if known and None not in numbers:
         return _whole_where_possible(np.array(numbers, dtype=np.float64))
     return np.array(["" if cell.lower() in MISSING else cell for cell in cells])
@@ -190,5 +241,9 @@ def _check_columns(columns: list[np.ndarray], layout: Layout, where: str) -> Non
     if not len(columns[0]):
         raise ValueError(f"{where} has no rows, one for each datum: {WRITE}")
     for name in layout.names:
-        if layout.names.count(name) > 1:
-            raise ValueError(f"{where} has two columns called {name!r}: call one of them differently")
+        places = [str(place) for place, other in enumerate(layout.names, 1) if other == name]
+        if len(places) > 1:
+            called = f"called {name}" if name else "without a name"
+            raise ValueError(
+                f"{where} has {len(places)} columns {called}, {shorten(places)} from the left: give each its own name"
+            )
