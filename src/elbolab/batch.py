@@ -67,6 +67,10 @@ class Spec(NamedTuple):
         given_levels: number of equally spaced values that the condition takes, as ``levels``; None otherwise.
         scaling: how real-valued data were standardised; None where models see the numbers that the user gave.
         columns: names of the elements of a datum that is a row of a table, else none.
+        factor_values: names of the values that each factor numbers from 0, as many as ``factors`` says; none without
+            factors, and in runs of before they were kept.
+        factor_names: names of the factors, none where they have no names.
+        white: the whole number that stands for 1 where pixels of 16 bits were given, 65,535; None for other data.
     """
 
     x: Shape
@@ -80,6 +84,9 @@ class Spec(NamedTuple):
     given_levels: int | None = None
     scaling: Scaling | None = None
     columns: tuple[str, ...] = ()
+    factor_values: tuple[tuple[str, ...], ...] = ()
+    factor_names: tuple[str, ...] = ()
+    white: int | None = None
 
     @property
     def log_scale(self) -> float:
@@ -147,7 +154,9 @@ class Spec(NamedTuple):
         """The inverse of `to_json`."""
         given = tuple(tuple(shape) for shape in values["given"])
         tuples = {"x": tuple(values["x"]), "given": given, "factors": tuple(values["factors"])}
-        tuples["columns"] = tuple(values.get("columns", ()))  # specs of before there were tables have none
+        for name in ("columns", "factor_names"):  # specs of before there were tables have none
+            tuples[name] = tuple(values.get(name, ()))
+        tuples["factor_values"] = tuple(map(tuple, values.get("factor_values", ())))
         canvas = values.get("canvas")  # specs of before there were conditional parts have none
         parts = None if canvas is None else Canvas(tuple(canvas["image"]), canvas["quadrants"])
         scaling = values.get("scaling")

@@ -63,6 +63,41 @@ def test_the_codes_of_a_split_are_those_of_the_run_in_order_with_their_labels(sh
     assert (shell.folder / "run" / "codes" / "test.npz").is_file()
 
 
+def test_labels_and_factors_are_written_in_the_values_of_the_file(shell):
+    """Of a split and of new data, and by name; a table of a notebook has the codes of the same file."""
+    num, rng = 90, np.random.default_rng(0)
+    age, pay = rng.normal(40, 9, num), rng.normal(0, 5, num)
+    sex, grade, kind = np.array(["m", "f"])[np.arange(num) % 2], np.arange(num) % 3 * 10, np.arange(num) % 2 + 0.5
+    lines = [f"{age[i]},{sex[i]},{pay[i]},{grade[i]},{kind[i]}" for i in range(num)]
+    text = "\n".join(["age,sex,pay,grade,kind", *lines]) + "\n"
+    (shell.folder / "x.csv").write_text(text)
+    shell("train", *OPTIONS, "data.path=x.csv", "data.factors=[sex,grade]", "data.labels=kind", "trainer.max_epochs=1",
+          "data.standardise=true", "likelihood=gaussian_learned", "hydra.run.dir=table")  # fmt: skip
+    spec = json.loads((shell.folder / "table" / "spec.json").read_text())
+    assert (spec["factor_names"], spec["factor_values"]) == (["sex", "grade"], [["f", "m"], ["0", "10", "20"]])
+    (shell.folder / "new.csv").write_text(text)
+    new, run = encoded(shell, "run=table", "data.path=new.csv"), elbolab.load_run(shell.folder / "table")
+    np.testing.assert_array_equal(new["factors"], np.stack([sex, grade.astype(str)], axis=1))
+    np.testing.assert_array_equal(new["factor_names"], ["sex", "grade"])
+    np.testing.assert_array_equal(new["y"], kind)
+    np.testing.assert_allclose(run.encode({"pay": pay, "age": age}).numpy(), new["z"], atol=1e-6)
+    with pytest.raises(ValueError, match="x has no pay: .* columns age, pay alone"):
+        run.encode({"age": age})
+    split, codes = encoded(shell, "run=table", "split=train"), run.codes("train")
+    known = run.known(codes)
+    assert sorted(split) == sorted(["z", *known])
+    for name, values in known.items():
+        np.testing.assert_array_equal(split[name], values)
+    place = [np.abs(new["z"] - z).sum(1).argmin() for z in split["z"]]
+    np.testing.assert_array_equal(split["factors"], new["factors"][place])
+    assert codes.factors.dtype == torch.int64  # indices, as metrics take them
+    path = shell.folder / "table" / "spec.json"
+    path.write_text(json.dumps({name: part for name, part in spec.items() if not name.startswith("factor_")}))
+    before = elbolab.load_run(shell.folder / "table")
+    assert sorted(before.known(codes)) == ["factor_indices", "y"]
+    assert "factors" in encoded(shell, "run=table", "split=train")  # its data are read again
+
+
 def test_the_likelihoods_of_a_split_are_those_that_were_measured(shell):
     for name, quantity in (("run", "nll"), ("given", "conditional_nll")):
         found = encoded(shell, f"run={name}", "nll=true")[quantity]
@@ -152,10 +187,11 @@ WRONG = {
     "too few samples": (["nll=true", "num_samples=0"], "at least 1"),
     "another format": (["out=codes.csv"], ".npz"),
     "its own file": (["data.path=good.npz", "out=./good.npz"], "choose another"),
+    "columns of its own data left out": (["data.ignore=[x]"], "set data.path too"),
     "two data": (["data.path=good.npy", "data.changed=accept"], "leave one of them out"),
     "a key of training": (
         ["data.batch_size=3"],
-        "the keys there are path, changed",
+        "the keys there are path, ignore, changed",
     ),
 }
 

@@ -63,7 +63,7 @@ def test_the_seed_of_samples_is_not_the_users_own_stream(run):
     assert not torch.allclose(run.sample(3, seed=1), run.sample(3, seed=2))
 
 
-@pytest.mark.parametrize("shape", [(3, 9), (10,), (3, 1, 10)])
+@pytest.mark.parametrize("shape", [(3, 9), (3, 1, 10)])
 def test_conditions_of_another_size_are_refused(conditional, shape):
     given = torch.ones(shape)
     for ask in (lambda: conditional.sample(4, given), lambda: conditional.encode(X, given)):

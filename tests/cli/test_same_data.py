@@ -8,7 +8,7 @@ from tests.cli.conftest import Shell
 
 import elbolab
 from elbolab.cli.run_dir import RunDir
-from elbolab.cli.same_data import WAYS_OUT, accept_changes, check_unchanged
+from elbolab.cli.same_data import WAYS_OUT, accept_changes, changes_of, check_unchanged
 from elbolab.data.digits import Digits
 
 
@@ -99,6 +99,25 @@ def test_a_stage_whose_data_have_changed_is_refused(moved):
     assert "other values" in said
     assert "pretrained.m1" in said
     assert not (shell.folder / "second").exists()
+
+
+def test_values_of_factors_are_compared_where_they_are_kept(moved):
+    _, path, _ = moved
+    data, run = Digits(binarize="dynamic"), RunDir(path.parent)
+    data.__dict__["spec"] = data.spec._replace(factors=(2,), factor_values=(("f", "m"),))
+    spec = json.loads((path.parent / "spec.json").read_text()) | {"factors": [2]}
+    for values, found in (([], None), ([["f", "m"]], None), ([["a", "b"]], "other values of factors")):
+        (path.parent / "spec.json").write_text(json.dumps(spec | {"factor_values": values}))
+        assert changes_of(run, data) == found
+
+
+def test_means_that_follow_from_other_rows_are_not_said(moved):
+    _, path, change = moved
+    change()
+    spec = json.loads((path.parent / "spec.json").read_text()) | {"scaling": {"shift": [0.0], "scale": [2.0]}}
+    (path.parent / "spec.json").write_text(json.dumps(spec))
+    said = changes_of(RunDir(path.parent), Digits(binarize="dynamic"))
+    assert said == "train, val, test: data have other values"
 
 
 @pytest.mark.parametrize("name", ["classes", "scaling"])

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from elbolab.data.deep_pixels import scale_deep_pixels
 from elbolab.data.own_files import read_named
 
 RNG = np.random.default_rng(0)
@@ -84,7 +85,8 @@ def read(folder: Path) -> np.ndarray:
     """Pictures (n, H, W) or (n, H, W, C) of a folder without classes and splits."""
     named = read_named(folder)
     assert list(named) == ["x"]
-    return named["x"] if named["x"].ndim == 3 else np.moveaxis(named["x"], 1, 3)
+    x = np.asarray(scale_deep_pixels(named["x"])) if named["x"].dtype == np.uint16 else named["x"]
+    return x if x.ndim == 3 else np.moveaxis(x, 1, 3)
 
 
 def save(folder: Path, **images: Image.Image) -> Path:

@@ -188,7 +188,7 @@ def test_grey_levels_may_be_made_binary(tmp_path, binarize, agrees):
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"x": np.full((9, 2), 256)}, "integers from 256 to 256.*give 0 to 255, or floats .x / 65535"),
+        ({"x": np.full((9, 2), 256)}, "integers from 256 to 256.*give 0 to 255, floats .x / 65535"),
         ({"x": np.full((9, 2), -1)}, "integers from -1 to -1"),
         ({"x": pixels(4), "y": np.zeros(9, int)}, "60 data, but 9 y"),
         ({"x": pixels(4)[:2]}, "too few data: 2, of which 1 validate and 1 test, and at least 1 must be left"),

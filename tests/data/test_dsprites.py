@@ -57,7 +57,10 @@ def test_pictures_keep_their_factors(root, images):
 
 def test_batches_agree_with_the_spec(root, agrees):
     agrees(sprites(root))
-    assert sprites(root).spec == Spec((1, 64, 64), Support.BINARY, levels=2, factors=SIZES)
+    spec = sprites(root).spec
+    assert spec._replace(factor_values=(), factor_names=()) == Spec((1, 64, 64), Support.BINARY, 2, factors=SIZES)
+    assert spec.factor_names == ("shape", "scale", "orientation", "x", "y")
+    assert tuple(map(len, spec.factor_values)) == SIZES
 
 
 @pytest.mark.parametrize("resident", [True, False])

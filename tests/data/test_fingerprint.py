@@ -87,6 +87,24 @@ def test_rows_in_another_order_are_told_from_other_rows():
     assert "other values" in _changes(twice)[0]
 
 
+@pytest.mark.parametrize("name", ["x.npy", "x.npz"])
+def test_rows_in_another_order_are_told_of_standardised_data_too(tmp_path, name):
+    x = np.random.default_rng(0).normal(size=(60, 2)) * [1e3, 1] + [1e6, 0]
+
+    def of(rows: np.ndarray) -> dict:
+        np.save(tmp_path / "x.npy", rows)
+        np.savez(tmp_path / "x.npz", x=rows)
+        return OwnArrays(tmp_path / name, standardise=True, batch_size=10).fingerprint
+
+    there, same, reordered, changed = of(x), of(x.copy()), of(x[::-1]), of(np.abs(x))
+    assert differences(there, same) == []
+    assert differences(there, reordered) == ["the same rows are in another order"]
+    assert differences(there, changed) == ["train, val, test: data have other values"]
+    before = {split: {part: of for part, of in parts.items() if part != "unscaled"} for split, parts in there.items()}
+    assert differences(before, there) == []  # runs of before keep the scaled rows alone
+    assert differences(before, reordered) == ["train, val, test: data have other values"]
+
+
 def test_rows_on_disk_have_the_fingerprint_of_those_in_memory(tmp_path):
     x = np.random.default_rng(1).normal(size=(30, 4)).astype(np.float32)
     np.save(tmp_path / "x.npy", x)

@@ -111,14 +111,14 @@ def test_few_data_may_have_a_class_each():
 
 def test_factors_are_the_values_that_occur_in_each_column():
     factors = np.stack([INDEX * 10, np.array([0.5, 1.5, 0.5, 1.5])[INDEX], np.full(NUM, 3)], axis=1)
-    sizes, indices = number_factors({"factors": factors}, "x")
-    assert sizes == (4, 2, 1)
+    values, indices = number_factors({"factors": factors}, "x")
+    assert values == (("0", "10", "20", "30"), ("0.5", "1.5"), ("3",))
     assert np.array_equal(indices["factors"], np.stack([INDEX, INDEX % 2, INDEX * 0], axis=1))
 
 
 def test_one_factor_may_be_a_vector():
-    sizes, indices = number_factors({"factors_train": INDEX + 3, "factors_test": np.array(["9", "3"])}, "x")
-    assert sizes == (5,)
+    values, indices = number_factors({"factors_train": INDEX + 3, "factors_test": np.array(["9", "3"])}, "x")
+    assert values == (("3", "4", "5", "6", "9"),)
     assert indices["factors_test"].tolist() == [[4], [0]]
 
 

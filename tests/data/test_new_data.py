@@ -151,6 +151,13 @@ def test_labels_are_given_by_the_names_of_their_classes():
     for labels in (np.array(["2", "cat", "1"]), np.array(["2", "cat", "1"], dtype=object), np.eye(3)[[1, 2, 0]]):
         assert torch.equal(taken(Intake(CLASSES), x, labels).given[0], torch.eye(3)[[1, 2, 0]])
     assert torch.equal(taken(Intake(CLASSES), x, np.array([1, 2, 1])).given[0], torch.eye(3)[[0, 1, 0]])
+    numbers = Intake(CLASSES._replace(classes=("1", "2", "2.5")))
+    for labels in ([1.0, 2.0, 2.5], [[1.0], [2.0], [2.5]], np.float32([1, 2, 2.5]), np.array([b"1", b" 2", b"2.5"])):
+        assert torch.equal(taken(numbers, x, np.asarray(labels)).given[0], torch.eye(3))
+    with pytest.raises(ValueError, match=r"condition 1 has the shape \(3,\) of one datum: give a batch"):
+        numbers.take(x, [np.array([0.0, 1.0, 0.0])])
+    with pytest.raises(ValueError, match="label has no value in 1 of 3 rows"):
+        numbers.take(x, [np.array([1, np.nan, 2])])
     with pytest.raises(ValueError, match="label=0: this run has the classes 1, 2, cat"):
         Intake(CLASSES).take(x, [np.array([0, 1, 2])])
     digits = Intake(CLASSES._replace(classes=numbered(3)))

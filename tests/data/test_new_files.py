@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from elbolab.batch import Canvas, Spec, Support
+from elbolab.data.arrays import OwnArrays
 from elbolab.data.new_data import Intake
-from elbolab.data.new_files import class_values, read_new
+from elbolab.data.new_files import read_new
+from elbolab.data.own_labels import as_values
 from elbolab.data.own_tables import Columns
 
 TABLE = Spec((2,), Support.REAL, columns=("age", "pay"))
@@ -21,13 +23,13 @@ def test_columns_of_a_table_are_found_by_their_names(tmp_path):
     path = write(tmp_path, "pay,kind,age\n10.5,a,1.5\n20.5,b,2.5\n30.5,a,3.5\n")
     found = read_new(path, None, Intake(TABLE), Columns("kind"))
     np.testing.assert_array_equal(found.arrays.x, [[1.5, 10.5], [2.5, 20.5], [3.5, 30.5]])
-    np.testing.assert_array_equal(found.y, ["a", "b", "a"])
+    np.testing.assert_array_equal(found.known["y"], ["a", "b", "a"])
 
 
 def test_labels_and_factors_may_be_absent_of_new_tables(tmp_path):
     path = write(tmp_path, "age,pay\n1.5,10.5\n2.5,20.5\n")
     found = read_new(path, None, Intake(TABLE), Columns("kind", factors=["town"], ignore=["id"]))
-    assert found.y is None
+    assert found.known == {}
     assert found.arrays.x.shape == (2, 2)
 
 
@@ -48,8 +50,66 @@ def test_conditions_of_a_file_are_taken_with_its_data(tmp_path):
     np.savez(tmp_path / "x.npz", x=np.ones((4, 2)) / 3 * [5, 7])
     with pytest.raises(ValueError, match="no conditions, given"):
         read_new(tmp_path / "x.npz", None, Intake(spec, "own"), Columns())
-    with pytest.raises(ValueError, match="data.given=factors.*split="):
-        read_new(tmp_path / "x.npz", None, Intake(spec, "factors"), Columns())
+
+
+def test_factors_are_conditions_by_their_values(tmp_path):
+    path = write(tmp_path, "age,pay,sex,grade\n1.5,10.5,f,3\n2.5,20.5,m,7\n")
+    columns = Columns(factors=["sex", "grade"])
+    spec = TABLE._replace(factors=(2, 3), given=((5,),), factor_values=(("f", "m"), ("1", "3", "7")))
+    found = read_new(path, None, Intake(spec, "factors"), columns)
+    np.testing.assert_array_equal(found.arrays.given, [[1, 0, 0, 1, 0], [0, 1, 0, 0, 1]])
+    np.testing.assert_array_equal(found.known["factors"], [["f", "3"], ["m", "7"]])
+    np.testing.assert_array_equal(found.known["factor_names"], ["sex", "grade"])
+    with pytest.raises(ValueError, match="factor 2=3: this run has the values 1, 7"):
+        read_new(path, None, Intake(spec._replace(factor_values=(("f", "m"), ("1", "7"))), "factors"), columns)
+    with pytest.raises(ValueError, match="did not keep the values of factors: give one-hot vectors of 5 .* by split="):
+        read_new(path, None, Intake(spec._replace(factor_values=()), "factors"), columns)
+    path = write(tmp_path, "age,pay\n1.5,10.5\n2.5,20.5\n")
+    with pytest.raises(ValueError, match="has no factors: this run has data.given=factors"):
+        read_new(path, None, Intake(spec, "factors"), columns)
+
+
+def test_few_new_data_may_have_a_value_each(tmp_path):
+    path = write(tmp_path, "age,pay,kind,size\n1.5,10.5,0.5,1.25\n2.5,20.5,1.5,2.25\n")
+    found = read_new(path, None, Intake(TABLE), Columns("kind", factors=["size"]))
+    np.testing.assert_array_equal(found.known["y"], [0.5, 1.5])
+    np.testing.assert_array_equal(found.known["factors"], [[1.25], [2.25]])
+
+
+def test_what_is_left_out_of_new_data_is_said_for_them_and_not_for_training(tmp_path):
+    path = write(tmp_path, "age,pay,class,note\n1.5,10.5,1,a\n2.5,20.5,2,b\n")
+    with pytest.raises(ValueError, match=r"has class, note: .* leave out others by data.ignore=\[class,note\]"):
+        read_new(path, None, Intake(TABLE), Columns())
+    found = read_new(path, None, Intake(TABLE), Columns(), ["class", "note"])
+    assert found.arrays.x.shape == (2, 2)
+    assert read_new(path, None, Intake(TABLE), Columns("class"), ["class", "note"]).known == {}
+    with pytest.raises(ValueError, match="data.ignore names town, which is not there"):
+        read_new(path, None, Intake(TABLE), Columns(), ["town"])
+    path = write(tmp_path, "age,pay\n1.5,10.5\n,20.5\n")
+    with pytest.raises(ValueError, match="the column age has no value in 1 of 2 rows.*leave out these rows$"):
+        read_new(path, None, Intake(TABLE), Columns())
+    path = write(tmp_path, "age,pay\n1.5,10.5\nold,20.5\nnew,3\n")
+    with pytest.raises(ValueError, match=r"the column age is text \(old, new\), and this run was trained on numbers"):
+        read_new(path, None, Intake(TABLE), Columns())
+    path = write(tmp_path, "id,size\n1,10.5\n5,20.5\n")
+    found = read_new(path, None, Intake(TABLE._replace(columns=())), Columns())  # trained on arrays
+    np.testing.assert_array_equal(found.arrays.x, [[1, 10.5], [5, 20.5]])
+
+
+def test_pixels_of_16_bits_are_scaled_as_in_training(tmp_path):
+    x = np.random.default_rng(0).integers(0, 65536, (20, 4, 5), dtype=np.uint16)
+    np.save(tmp_path / "x.npy", x)
+    np.savez(tmp_path / "x.npz", x=x)
+    data = OwnArrays(tmp_path / "x.npy", batch_size=4)
+    assert (data.spec.support, data.spec.levels, data.spec.white) == (Support.UNIT, None, 65535)
+    intake, expected = Intake(data.spec), (x / np.float32(65535))[:, None]
+    for name in ("x.npy", "x.npz"):
+        np.testing.assert_array_equal(read_new(tmp_path / name, None, intake, Columns()).arrays.x, expected)
+    for given in (x, x[:, None], x.astype(">u2"), expected):
+        np.testing.assert_array_equal(intake.take(given).x, expected)
+    np.testing.assert_array_equal(intake.take(np.minimum(x, 9)).x * np.float32(65535), np.minimum(x, 9)[:, None])
+    with pytest.raises(ValueError, match="uint16 pixels of 16 bits or floats from 0 to 1"):
+        intake.take(x.astype(np.uint8))
 
 
 def test_whole_images_need_no_conditions(tmp_path):
@@ -64,5 +124,5 @@ def test_whole_images_need_no_conditions(tmp_path):
     [(("1", "2", "10"), [10, 1]), (("-1", "0", "3"), [3, -1]), (("01", "2", "3"), ["3", "01"])],
 )
 def test_labels_are_numbers_where_the_classes_are_called_by_whole_ones(classes, values):
-    found = class_values(classes, np.array([2, 0]))
+    found = as_values(classes, np.array([2, 0]))
     assert found.tolist() == values

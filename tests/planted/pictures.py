@@ -34,7 +34,7 @@ MISTAKES = [
     Mistake("data/pictures.py", "self.all_stored_in_colour &= ", "self.all_stored_in_colour |= ", PICTURES),
     Mistake("data/pictures.py", "WHITE[str(dtype)] // WHITE[str(pixels.dtype)]", "1", PICTURES),
     Mistake("data/pictures.py", "np.moveaxis(x, 3, 1)", "np.moveaxis(x, 3, 2)", PICTURES),
-    Mistake("data/pictures.py", "x / np.float32(65535)", "x / np.float32(65536)", FILES),
+    Mistake("data/deep_pixels.py", "x / np.float32(WHITE)", "x / np.float32(WHITE + 1)", FILES),
     Mistake(
         "data/pictures.py",
         "if pixels.shape[:2] != self.x.shape[1:3]",

@@ -10,7 +10,8 @@ from elbolab.batch import Batch
 from elbolab.cli.checks import check_seed
 from elbolab.cli.evaluate import choose_device
 from elbolab.cli.load import Run, load_run, numbers_of
-from elbolab.data.new_files import class_values, read_new
+from elbolab.data.new_files import known_of, read_new
+from elbolab.data.options import check_names
 from elbolab.data.own_tables import Columns
 from elbolab.data.splits import Splits
 from elbolab.densities.terms import Undefined
@@ -42,6 +43,8 @@ def encode(cfg: DictConfig) -> None:
 
 
 def _check_options(cfg: DictConfig) -> None:
+    if cfg.data.ignore and cfg.data.path is None:
+        raise ValueError("data.ignore is of new data: set data.path too, or leave it out")
     if cfg.split is not None and cfg.split not in Splits._fields:
         raise ValueError(f"split={cfg.split}: choose {', '.join(Splits._fields)}")
     if not cfg.nll and (cfg.num_samples, cfg.seed) != (None, None):
@@ -60,24 +63,21 @@ def _of_split(run: Run, cfg: DictConfig) -> tuple[Batches, dict[str, np.ndarray]
     """Batches of a split of the run's own data, and what is known of the rows."""
     split = cfg.split or "test"
     data = run.data(cfg.data.changed)
-    arrays, beside = data.arrays(split), {}
-    if arrays.y is not None:
-        beside["y"] = class_values(data.spec.classes, arrays.y)
-    if arrays.factors is not None:
-        beside["factors"] = np.asarray(arrays.factors)
-    return lambda: data.batches(split, run.device), beside
+    arrays, spec = data.arrays(split), data.spec
+    known = known_of(arrays.y, arrays.factors, spec.classes, spec.factor_values, spec.factor_names)
+    return lambda: data.batches(split, run.device), known
 
 
 def _of_file(run: Run, cfg: DictConfig) -> tuple[Batches, dict[str, np.ndarray]]:
-    """Batches of new data in the order of their file, and their labels."""
+    """Batches of new data in the order of their file, and what is known of them."""
     if cfg.data.changed != "refuse":
         raise ValueError("data.changed is of the run's own data, and data.path names others: leave one of them out")
     options = {name: list(run.cfg.data.get(name) or []) for name in ("factors", "conditions", "ignore")}
     columns = Columns(run.cfg.data.get("labels"), options["factors"], options["conditions"], options["ignore"])
-    found = read_new(Path(str(cfg.data.path)).expanduser(), cfg.split, run.intake, columns)
+    ignore = check_names("ignore", cfg.data.ignore)
+    found = read_new(Path(str(cfg.data.path)).expanduser(), cfg.split, run.intake, columns, ignore)
     size = run.cfg.data.get("eval_batch_size", 1000)
-    beside = {} if found.y is None else {"y": found.y}
-    return lambda: run.intake.batches(found.arrays, size, run.device), beside
+    return lambda: run.intake.batches(found.arrays, size, run.device), found.known
 
 
 def _nll(run: Run, batches: Iterable[Batch], cfg: DictConfig) -> np.ndarray:

@@ -19,12 +19,14 @@ from elbolab.cli.stages import blanks, kept
 from elbolab.common.rng import isolated_rng, seed_of
 from elbolab.data.module import DataModule
 from elbolab.data.new_data import Intake, as_array
+from elbolab.data.new_files import known_of
+from elbolab.data.notebook_tables import columns_of, rows_of
 from elbolab.densities.base import Densities
 from elbolab.evaluation.outputs import output_of
 from elbolab.evaluation.representation import Codes, codes
 
 Values = Tensor | NDArray
-"""Data or conditions as a notebook has them."""
+"""Data or conditions as a notebook has them; data may be a table of pandas, polars or pyarrow, or a dict of columns."""
 
 TAKEN = ("given", "binarize", "binarize_seed", "channels")
 """Options of data sets that say how data are taken."""
@@ -54,14 +56,16 @@ class Run:
 
         What training accepted is accepted: images in any of the layouts that files may have, grey levels as integers,
         real numbers in the units of the file where they were standardised, grey levels that were binarised (as the test
-        data are), class labels by the names of their classes. Data of `data` are in the model's scale already, which is
-        another where ``data.standardise=true``: `codes` has their codes.
+        data are), class labels and factors by their values, tables by the names of their columns. Data of `data` are in
+        the model's scale already, which is another where ``data.standardise=true``: `codes` has their codes.
 
         Raises:
             ValueError: another shape, another scale, no numbers, or conditions that are missing.
         """
         with numbers_of(self.cfg):
-            arrays = self.intake.take(as_array(x), [as_array(condition) for condition in given])
+            columns = columns_of(x)
+            rows = as_array(x) if columns is None else rows_of(columns, self.spec)
+            arrays = self.intake.take(rows, [as_array(condition) for condition in given])
             return self.intake.batch(arrays, self.device)
 
     @torch.no_grad()
@@ -101,12 +105,24 @@ class Run:
     def codes(self, split: str = "test", changed: str = "refuse") -> Codes:
         """The codes of all data of a split with their labels and factors, in order, on the CPU.
 
+        Labels and factors are indices, as metrics take them; `known` has the values of the file that they stand for.
+
         Args:
             split: ``train``, ``val`` or ``test``.
             changed: as that of `data`.
         """
         with numbers_of(self.cfg):
             return codes(self.densities, self.data(changed).batches(split, self.device))
+
+    def known(self, codes: Codes) -> dict[str, NDArray]:
+        """What is known of the data of `codes`, in the values of their file: the arrays that `elbolab encode` writes.
+
+        Returns:
+            ``y``, ``factors`` and ``factor_names``, those that there are; ``factor_indices`` instead of ``factors`` in
+            runs of before the values of factors were kept.
+        """
+        y, factors = (None if part is None else part.numpy() for part in (codes.y, codes.factors))
+        return known_of(y, factors, self.spec.classes, self.spec.factor_values, self.spec.factor_names)
 
     @property
     def intake(self) -> Intake:

@@ -8,6 +8,7 @@ import json
 import logging
 from collections.abc import Iterable
 
+from elbolab.batch import Spec
 from elbolab.cli.run_dir import RunDir, read_spec, write_json
 from elbolab.data.fingerprint import differences
 from elbolab.data.module import DataModule
@@ -18,7 +19,8 @@ CHOICES = ("refuse", "accept")
 MEANING = {
     "scaling": "means and deviations, by which the data are standardised",
     "classes": "names of classes",
-    "factors": "values of factors",
+    "factors": "numbers of values of factors",
+    "factor_values": "values of factors",
     "columns": "names of columns",
 }
 """What the rows that a model sees do not show: data are hashed after they were standardised and numbered."""
@@ -59,10 +61,11 @@ def accept_changes(run: RunDir, data: DataModule) -> None:
         ValueError: its model cannot be given them.
     """
     there, here = read_spec(run), data.spec
-    meaning = ("classes", "factors") if run.data.is_file() else ()  # runs of before do not say what classes are called
+    # runs of before do not say what classes are called
+    meaning = ("classes", "factors", "factor_values") if run.data.is_file() else ()
     for name in ("x", "support", "levels", "given", *meaning):
         one, other = getattr(there, name), getattr(here, name)
-        if one != other:
+        if _differ(name, there, here):
             raise ValueError(f"the model of {run.path} cannot take data of {name} {other}: it was trained on {one}")
     if there.scaling != here.scaling:
         raise ValueError(
@@ -80,8 +83,16 @@ def changes_of(run: RunDir, data: DataModule) -> str | None:
         return None
     found = differences(json.loads(run.data.read_text(encoding="utf-8"))["trained_on"], data.fingerprint)
     there, here = read_spec(run), data.spec
-    found += [f"other {what}" for name, what in MEANING.items() if getattr(there, name) != getattr(here, name)]
+    if found and there.scaling != here.scaling:  # means and deviations follow from the data
+        here = here._replace(scaling=there.scaling)
+    found += [f"other {what}" for name, what in MEANING.items() if _differ(name, there, here)]
     return "; ".join(found) or None
+
+
+def _differ(name: str, there: Spec, here: Spec) -> bool:
+    """Whether a field differs; the values of factors are not kept in runs of before."""
+    is_unknown = name == "factor_values" and not there.factor_values
+    return getattr(there, name) != getattr(here, name) and not is_unknown
 
 
 def note_measured(run: RunDir, data: DataModule, splits: Iterable[str]) -> None:

@@ -125,17 +125,18 @@ class OwnArrays(DataModule):
         first = next(iter(self._contents.arrays.values()))
         support, levels = self._range
         given = () if first.given is None else (first.given.shape[1:],)
-        spec = Spec(first.event, support, levels, given, self._contents.classes, self._contents.factors)
-        spec = spec._replace(columns=self._contents.columns)
+        values = self._contents.factors
+        spec = Spec(first.event, support, levels, given, self._contents.classes, tuple(map(len, values)))
+        spec = spec._replace(factor_values=values, factor_names=self._contents.factor_names)
+        spec = spec._replace(columns=self._contents.columns, white=self._contents.white)
         if self.binarize != "none" and levels != 256:
             raise ValueError(
                 f"data.binarize={self.binarize}: only integers from 0 to 255 are binarised, {INSTEAD[support]}"
             )
         if first.given is not None and first.given.dtype == np.uint8:
             spec = spec._replace(given_levels=WHITE + 1)
-        if self.standardise:
-            train = self._unscaled.train.select(slice(self.train_limit))
-            spec = spec._replace(scaling=choose_scaling(train, f"data.path={self.path}", spec.columns))
+        if (unscaled := self.unscaled()) is not None:
+            spec = spec._replace(scaling=choose_scaling(unscaled.train, f"data.path={self.path}", spec.columns))
         return binarized_spec(self.binarize, spec)
 
     def load(self) -> Splits:
@@ -143,6 +144,12 @@ class OwnArrays(DataModule):
         scaling = self._stored.scaling
         splits = self._unscaled if scaling is None else standardise_splits(self._unscaled, scaling)
         return binarized(self.binarize, splits, self.binarize_seed)
+
+    def unscaled(self) -> Splits | None:
+        """The splits in the units of the file, where they are standardised."""
+        if not self.standardise:
+            return None
+        return self._unscaled._replace(train=self._unscaled.train.select(slice(self.train_limit)))
 
     @cached_property
     def _unscaled(self) -> Splits:

@@ -11,7 +11,7 @@ from typing import IO, Any, final
 import numpy as np
 from filelock import FileLock
 
-from elbolab.batch import Spec, Support
+from elbolab.batch import Spec, Support, numbered
 from elbolab.data import seeded
 from elbolab.data.files import cache_dir, data_root
 from elbolab.data.module import DataModule
@@ -22,6 +22,7 @@ NAME = "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz"
 MD5 = "7da33b31b13a06f4b04a70402ce90c2e"
 FACTORS = (3, 6, 40, 32, 32)
 """Sizes of shape, scale, orientation, x and y; colour is constant."""
+FACTOR_NAMES = ("shape", "scale", "orientation", "x", "y")
 NUM = 737_280
 CHUNK = 8192
 
@@ -60,7 +61,9 @@ class DSprites(DataModule):
 
     def header(self) -> Spec:
         """One channel, 64 x 64, binary, with five factors."""
-        return Spec((1, 64, 64), Support.BINARY, levels=2, factors=FACTORS)
+        values = tuple(map(numbered, FACTORS))
+        spec = Spec((1, 64, 64), Support.BINARY, levels=2, factors=FACTORS)
+        return spec._replace(factor_values=values, factor_names=FACTOR_NAMES)
 
     def load(self) -> Splits:
         """Maps the packed pictures and splits them.

@@ -29,17 +29,25 @@ PARTS = {"x": "data", "y": "labels", "factors": "factors", "given": "conditions"
 """What the arrays of a split are called."""
 
 Fingerprint = dict[str, dict[str, Any]]
-"""Split -> "rows", and array -> {"shape", "kind", "hash", "sum"}, as plain JSON types."""
+"""Split -> "rows", and array -> {"shape", "kind", "hash", "sum"}, as plain JSON types.
+
+Standardised data are hashed as models see them, ``x``, and as their file has them, ``unscaled``: rows in another order
+have other means in their last digits.
+"""
 
 
-def fingerprint(splits: Splits, floats: np.dtype) -> Fingerprint:
+def fingerprint(splits: Splits, floats: np.dtype, unscaled: Splits | None = None) -> Fingerprint:
     """The fingerprint of all splits.
 
     Args:
         splits: the data.
         floats: the type in which models see real numbers: two files that round to the same numbers are the same data.
+        unscaled: the data before they were standardised, where they were.
     """
-    return {name: _of_split(arrays, floats) for name, arrays in splits._asdict().items()}
+    found = {name: _of_split(arrays, floats) for name, arrays in splits._asdict().items()}
+    for name, arrays in (unscaled._asdict() if unscaled is not None else {}).items():
+        found[name]["unscaled"] = _of_array(arrays.x, "x", np.dtype(np.float64))
+    return found
 
 
 def _of_split(arrays: Arrays, floats: np.dtype) -> dict[str, Any]:
@@ -92,8 +100,10 @@ def differences(there: Fingerprint, here: Fingerprint) -> list[str]:
         there: the fingerprint that was kept.
         here: that of the data as they are now.
     """
-    if there == here:
+    if _seen(there) == _seen(here):
         return []
+    if any("unscaled" not in parts for found in (there, here) for parts in found.values()):  # in runs of before
+        there, here = _seen(there), _seen(here)
     if _in_order(there) != _in_order(here) and _in_any_order(there) == _in_any_order(here):
         return ["the same rows are in another order"]
     found: dict[str, list[str]] = {}
@@ -124,14 +134,25 @@ def _differences(there: dict[str, Any], here: dict[str, Any]) -> Iterator[str]:
 
 def _in_order(found: Fingerprint) -> dict[str, Any]:
     """The data of each split, their order included."""
-    return {split: parts["x"]["hash"] for split, parts in found.items()}
+    return {split: _stored(parts)["hash"] for split, parts in found.items()}
+
+
+def _stored(parts: dict[str, Any]) -> dict[str, Any]:
+    """The data of a split as their file has them."""
+    return parts["unscaled" if "unscaled" in parts else "x"]
+
+
+def _seen(found: Fingerprint) -> Fingerprint:
+    """What models see."""
+    return {split: {name: part for name, part in parts.items() if name != "unscaled"} for split, parts in found.items()}
 
 
 def _in_any_order(found: Fingerprint) -> dict[str, Any]:
     """What another order of the same rows leaves as it is: sizes, and of every array the sum over all splits."""
     unchanged: dict[str, Any] = {split: parts["rows"] for split, parts in found.items()}
     for name in PARTS:
-        arrays = [parts[name] for parts in found.values() if name in parts]
+        kept = [parts | {"x": _stored(parts)} for parts in found.values()]
+        arrays = [parts[name] for parts in kept if name in parts]
         total = sum(int(array["sum"], 16) for array in arrays) % 2**64
         unchanged[name] = ([(array["shape"], array["kind"]) for array in arrays], total)
     return unchanged

@@ -219,7 +219,11 @@ class DataModule(L.LightningDataModule, ABC):
     @cached_property
     def fingerprint(self) -> Fingerprint:
         """What tells these data from others; reads them, 0.1 s for MNIST."""
-        return fingerprint(self.splits, torch.empty(0).numpy().dtype)
+        return fingerprint(self.splits, torch.empty(0).numpy().dtype, self.unscaled())
+
+    def unscaled(self) -> Splits | None:
+        """The splits as their file has them, before `load` standardises them; None where it does not."""
+        return None
 
     @final
     def describe(self) -> str:

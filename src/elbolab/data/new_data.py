@@ -13,8 +13,10 @@ from torch import Tensor
 
 from elbolab.batch import Batch, Shape, Spec, Support
 from elbolab.data.binarize import binarized_as_test
+from elbolab.data.deep_pixels import scale_deep_pixels
 from elbolab.data.fetch import Finish, Rows
 from elbolab.data.given import Own, Quadrants, unconditional
+from elbolab.data.own_labels import is_one_hot, place_values
 from elbolab.data.splits import Arrays
 from elbolab.data.values import WHITE, Values, measure
 
@@ -115,6 +117,8 @@ class Intake:
         spec = self.spec
         if len(x) == 0:
             return Arrays(x.astype(np.float64))
+        if spec.white is not None and x.dtype.kind == "u" and x.dtype.itemsize == 2:
+            x = np.asarray(scale_deep_pixels(x))
         values = measure(where, Arrays(x), "these data")
         if spec.support is Support.REAL:
             return Arrays(_real(x, spec, where))
@@ -128,8 +132,13 @@ class Intake:
 
     def _condition(self, number: int, values: np.ndarray) -> np.ndarray:
         spec, shape = self.spec, self.spec.given[number]
-        if spec.given_is_label and values.ndim == 1 and values.dtype.kind in "iuUOb":
-            return _one_hot(values, spec)
+        if spec.given_is_label and (values.ndim == 1 or values.shape[1:] == (1,) != shape):
+            if values.dtype.kind == "f" and values.shape == shape != (2,) and is_one_hot(values[None]):
+                one = f"condition {number + 1} has the shape {shape} of one datum"
+                raise ValueError(f"{one}: give a batch of them, (B, {listed(shape)})")
+            return np.eye(len(spec.classes))[place_values("label", values.reshape(-1), spec.classes, "classes")]
+        if self.given == "factors" and values.ndim == 2 and values.shape[1] == len(spec.factors) != sum(spec.factors):
+            return self._factors(values)
         arrangement = arranged(values, shape, self.channels)
         if arrangement is None:
             raise ValueError(
@@ -148,6 +157,23 @@ class Intake:
             f"{found}, and this run was trained with "
             + ("levels from 0 to 255" if spec.given_levels else "zeros and ones, or floats: give these")
         )
+
+    def _factors(self, values: np.ndarray) -> np.ndarray:
+        """Values of factors (B, F), as `elbolab encode` writes them -> one-hot vectors (B, sum of their sizes).
+
+        Raises:
+            ValueError: a value that did not occur in training, or the run does not know which did.
+        """
+        spec = self.spec
+        if not spec.factor_values:
+            raise ValueError(
+                "this run was trained by an elbolab that did not keep the values of factors: give one-hot vectors of "
+                f"{sum(spec.factors)} in a notebook, run.encode(x, given), or encode a split of its own data by split="
+            )
+        called = spec.factor_names or [f"factor {number}" for number in range(1, len(spec.factors) + 1)]
+        columns = zip(called, values.T, spec.factor_values, strict=True)
+        vectors = [np.eye(len(names))[place_values(name, column, names)] for name, column, names in columns]
+        return np.concatenate(vectors, axis=1)
 
 
 def arranged(x: np.ndarray, event: Shape, channels: str) -> np.ndarray | None:
@@ -184,20 +210,14 @@ def _check_values(values: Values, spec: Spec) -> None:
         is_right, wanted = values.binary, "zeros and ones"
     elif spec.levels is None:
         is_right = values.within(1) and values.kind != "integers"
-        wanted = "floats from 0 to 1: give x / 255 of pixels of 8 bits, x / 65535 of 16"
+        deep = "uint16 pixels of 16 bits or " * (spec.white is not None)
+        wanted = f"{deep}floats from 0 to 1: give x / 255 of pixels of 8 bits, x / 65535 of 16"
     else:
         top = spec.levels - 1
         is_right = values.within(top if values.kind == "integers" else 1)
         wanted = f"{spec.levels} levels: give integers from 0 to {top}, or floats from 0 to 1, which x / {top} are"
     if not is_right:
         raise ValueError(f"{values}, and this run's data are {wanted}")
-
-
-def _one_hot(labels: np.ndarray, spec: Spec) -> np.ndarray:
-    """Labels (B,), as the classes are called -> one-hot vectors (B, C)."""
-    names, index = np.unique(labels.astype(str) if labels.dtype.kind == "O" else labels, return_inverse=True)
-    classes = np.array([spec.class_index(name.item()) for name in names], dtype=np.int64)
-    return np.eye(len(spec.classes))[classes[index.reshape(-1)]]
 
 
 def as_array(values: Tensor | np.ndarray | Sequence) -> np.ndarray:

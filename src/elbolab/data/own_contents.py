@@ -12,11 +12,12 @@ from typing import final
 import numpy as np
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
+from elbolab.data.deep_pixels import WHITE, has_deep_pixels, say_what_is_scaled, scale_deep_pixels
 from elbolab.data.own_files import read_parts
 from elbolab.data.own_given import store_conditions
 from elbolab.data.own_labels import is_one_hot, number_factors, number_labels
 from elbolab.data.own_names import Part, Role
-from elbolab.data.own_shapes import channels_first, check_numbers, is_unusual
+from elbolab.data.own_shapes import advise_last, channels_first, check_numbers, is_unusual
 from elbolab.data.own_tables import Columns
 from elbolab.data.splits import Arrays
 from elbolab.data.values import FAR
@@ -33,24 +34,29 @@ class Contents:
         arrays: the data, under ``train``, ``val`` and ``test``, or under an empty name where there are no splits.
         names: what they are called in the file.
         classes: names of the classes, none without labels.
-        factors: sizes of the ground-truth factors, none without factors.
+        factors: names of the values of each ground-truth factor, none without factors.
+        factor_names: names of the factors, none where they have no names.
         columns: names of the elements of a datum, none where they have no names.
+        white: the whole number that stands for 1 where pixels were of 16 bits, else None.
     """
 
     arrays: dict[str, Arrays]
     names: dict[str, str]
     classes: tuple[str, ...]
-    factors: tuple[int, ...]
+    factors: tuple[tuple[str, ...], ...]
+    factor_names: tuple[str, ...]
     columns: tuple[str, ...]
+    white: int | None
 
 
-def read_contents(path: Path, columns: Columns, channels: str) -> Contents:
+def read_contents(path: Path, columns: Columns, channels: str, *, are_new: bool = False) -> Contents:
     """Data with the labels, factors and conditions that belong to them.
 
     Args:
         path: a file or folder.
         columns: what the columns of tables are.
         channels: where images have their channels, ``first``, ``last`` or ``auto``.
+        are_new: whether they are new data for a trained model, few of which may have as many labels and factors.
 
     Raises:
         ValueError: a file, name, shape or value that is no data.
@@ -60,12 +66,17 @@ def read_contents(path: Path, columns: Columns, channels: str) -> Contents:
         raise ValueError(f"data.channels={channels} without effect: these data have no channels, or are pictures")
     channels = channels if known == "auto" else known
     data = {role.split: part for role, part in parts.items() if role.kind == "x"}
-    x = _arranged(data, channels, where)
-    beside = {kind: _beside(kind, parts, x, where) for kind in ("y", "factors", "given")}
+    whole = _arranged(data, channels, where)
+    is_deep = has_deep_pixels(whole, are_pictures=known != "auto")
+    if is_deep and known == "auto":
+        say_what_is_scaled(whole, where)
+    x = {split: scale_deep_pixels(part) if is_deep else part for split, part in whole.items()}
+    beside = {kind: _beside(kind, parts, where) for kind in ("y", "factors", "given")}
     for name in [part.name for part in beside["y"].values() if is_one_hot(part.array)]:
         warn("%s: %s are one-hot vectors, read as class labels", where, name)
-    classes, y = number_labels(_by_name(beside["y"]), where) if beside["y"] else ((), {})
-    sizes, factors = number_factors(_by_name(beside["factors"]), where) if beside["factors"] else ((), {})
+    named_y, named_factors = _by_name(beside["y"]), _by_name(beside["factors"])
+    classes, y = number_labels(named_y, where, are_new=are_new) if named_y else ((), {})
+    values, factors = number_factors(named_factors, where, are_new=are_new) if named_factors else ((), {})
     _warn_of_large(beside["given"], where)
     given = store_conditions(_by_name(_conditions(beside["given"], channels, where)), where)
     named = {kind: {split: part.name for split, part in found.items()} for kind, found in beside.items()}
@@ -78,7 +89,9 @@ def read_contents(path: Path, columns: Columns, channels: str) -> Contents:
         )
         for split in data
     }
-    return Contents(arrays, {split: part.name for split, part in data.items()}, classes, sizes, elements)
+    names = {split: part.name for split, part in data.items()}
+    factor_names = tuple(columns.factors) if values else ()
+    return Contents(arrays, names, classes, values, factor_names, elements, WHITE if is_deep else None)
 
 
 def _arranged(data: dict[str, Part], channels: str, where: str) -> dict[str, np.ndarray]:
@@ -104,7 +117,7 @@ def _arranged(data: dict[str, Part], channels: str, where: str) -> dict[str, np.
     return found
 
 
-def _beside(kind: str, parts: dict[Role, Part], x: dict[str, np.ndarray], where: str) -> dict[str, Part]:
+def _beside(kind: str, parts: dict[Role, Part], where: str) -> dict[str, Part]:
     """The arrays of one kind, labels say, by split, each as long as the data that it belongs to.
 
     Raises:
@@ -112,9 +125,12 @@ def _beside(kind: str, parts: dict[Role, Part], x: dict[str, np.ndarray], where:
     """
     found = {role.split: part for role, part in parts.items() if role.kind == kind}
     for split, (name, array) in found.items():
-        if array.ndim == 0 or len(array) != len(x[split]):
+        x = parts[Role("x", split)]
+        if array.ndim == 0 or len(array) != len(x.array):
             num = f"{len(array):,}" if array.ndim else "one"
-            raise ValueError(f"{where}: {len(x[split]):,} data, but {num} {name}")
+            is_last = array.ndim > 0 and len(array) == x.array.shape[-1]
+            hint = f": the last axis of {x.name} counts the data, give {advise_last(x.name)}" if is_last else ""
+            raise ValueError(f"{where}: {len(x.array):,} data, but {num} {name}{hint}")
     return found
 
 

@@ -12,33 +12,16 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from elbolab.data.array_folders import ARRAYS, read_array_folder
+from elbolab.data.converters import KNOWN, advise, advise_on_picture
 from elbolab.data.folders import scan
 from elbolab.data.layouts import arrange
 from elbolab.data.npz import list_npz, read_member
 from elbolab.data.own_names import VOCABULARY, Part, Role, assign_roles, glue
 from elbolab.data.own_tables import Columns, arrays_of, is_table, read_table, stem_of
+from elbolab.data.picture_files import picture_suffixes
 from elbolab.data.pictures import read_pictures
 
 WRITERS = {".npz": "numpy.savez(path, x=x)", ".npy": "numpy.save(path, x)", ".safetensors": "numpy.savez('x.npz', x=x)"}
-CONVERTERS = {
-    ".mat": "numpy.savez('x.npz', x=scipy.io.loadmat('{path}')['x']), its first axis the data",
-    ".pt": "numpy.savez('x.npz', x=torch.load('{path}'))",
-    ".pth": "numpy.savez('x.npz', x=torch.load('{path}'))",
-    ".pkl": "numpy.savez('x.npz', x=numpy.load('{path}', allow_pickle=True))",
-    ".pickle": "numpy.savez('x.npz', x=numpy.load('{path}', allow_pickle=True))",
-    ".h5": "numpy.savez('x.npz', x=h5py.File('{path}')['x'][:])",
-    ".hdf5": "numpy.savez('x.npz', x=h5py.File('{path}')['x'][:])",
-    ".zarr": "numpy.savez('x.npz', x=zarr.open('{path}')['x'][:])",
-    ".xlsx": "pandas.read_excel('{path}').to_csv('x.csv', index=False)",
-    ".xls": "pandas.read_excel('{path}').to_csv('x.csv', index=False)",
-    ".json": "pandas.read_json('{path}').to_csv('x.csv', index=False)",
-    ".jsonl": "pandas.read_json('{path}', lines=True).to_csv('x.csv', index=False)",
-    ".arff": "pandas.DataFrame(scipy.io.arff.loadarff('{path}')[0]).to_csv('x.csv', index=False)",
-    ".zip": "python -m zipfile -e '{path}' FOLDER",
-    ".tar": "tar -xf '{path}'",
-    ".gz": "gunzip -k '{path}'",
-}
-"""A line that makes what can be read."""
 POINTER = b"version https://git-lfs"
 ROLES = {"labels": "y", "factors": "factors", "conditions": "given"}
 warn = rank_zero_only(logging.getLogger(__name__).warning)
@@ -72,7 +55,7 @@ def read_parts(path: Path, columns: Columns) -> Found:
     if not path.exists():
         what = "addresses are not read, download it" if ":/" in str(path) else "there is no such file or folder"
         raise ValueError(f"{where}: {what}")
-    if path.is_dir() and path.suffix.lower() not in CONVERTERS:
+    if path.is_dir() and path.suffix.lower() not in KNOWN:
         return _read_folder(path, columns, where)
     kind = _kind_of(path)
     if is_table(path) and kind == path.suffix.lower():  # and not an array that is called so
@@ -135,10 +118,11 @@ def _open(path: Path, kind: str) -> tuple[list[str], Callable[[str], np.ndarray]
     """Names of the arrays of a file, and what reads one of them."""
     where = f"data.path={path}"
     if kind not in WRITERS:
-        line = CONVERTERS.get(kind, "numpy.savez('x.npz', x=x)").format(path=path)
+        if kind in picture_suffixes():
+            raise ValueError(f"{where} is one picture: {advise_on_picture(path)}")
         raise ValueError(
             f"{where}: give an .npz or .npy file, a table (.csv, .tsv, .txt, .parquet), or a folder of pictures; from "
-            f"{kind or 'this'} by {line}"
+            f"{kind or 'this'} by {advise(path, kind)}"
         )
 
     def read(name: str) -> np.ndarray:

@@ -4,8 +4,11 @@ Shapes: n = data, C = classes, F = factors. A dictionary holds the arrays of all
 """
 
 import re
+from collections.abc import Sequence
 
 import numpy as np
+
+from elbolab.batch import shorten
 
 MISSING = ("", "nan", "NaN", "None", "<NA>", "NaT")
 """What stands for a label that is not there, as text."""
@@ -14,7 +17,9 @@ FEW = 20
 """So many different values are no identifiers or measurements, however few the data."""
 
 
-def number_labels(arrays: dict[str, np.ndarray], where: str) -> tuple[tuple[str, ...], dict[str, np.ndarray]]:
+def number_labels(
+    arrays: dict[str, np.ndarray], where: str, *, are_new: bool = False
+) -> tuple[tuple[str, ...], dict[str, np.ndarray]]:
     """Names of all classes, and for each array its labels as indices of these names.
 
     Numbers are in numeric order, also where they are written as text, and other text is in natural order ("b2" before
@@ -23,22 +28,26 @@ def number_labels(arrays: dict[str, np.ndarray], where: str) -> tuple[tuple[str,
     Args:
         arrays: labels of each split, by name.
         where: the file, for messages.
+        are_new: whether they are of new data for a trained model, few of which may have as many values.
 
     Raises:
         ValueError: some labels are missing, or these are no labels.
     """
     columns = {name: _one_column(name, array, where) for name, array in arrays.items()}
-    classes, indices = number_values(columns, where)
+    classes, indices = number_values(columns, where, are_new=are_new)
     _check_unlabelled(classes, indices, where)
     return classes, indices
 
 
-def number_factors(arrays: dict[str, np.ndarray], where: str) -> tuple[tuple[int, ...], dict[str, np.ndarray]]:
-    """How many values each factor takes, and for each array its factors (n, F) as indices of these values.
+def number_factors(
+    arrays: dict[str, np.ndarray], where: str, *, are_new: bool = False
+) -> tuple[tuple[tuple[str, ...], ...], dict[str, np.ndarray]]:
+    """Names of the values that each factor takes, and for each array its factors (n, F) as indices of these values.
 
     Args:
         arrays: factors of each split, (n, F), or (n,) where there is one.
         where: the file, for messages.
+        are_new: as that of `number_labels`.
 
     Raises:
         ValueError: some values are missing, or splits have different numbers of factors.
@@ -52,19 +61,61 @@ def number_factors(arrays: dict[str, np.ndarray], where: str) -> tuple[tuple[int
         if tables[name].shape[1] != tables[first].shape[1]:
             raise ValueError(f"{where}: {first} has {tables[first].shape[1]} columns, {name} {tables[name].shape[1]}")
     numbered = [
-        number_values({name: table[:, factor] for name, table in tables.items()}, where)
+        number_values({name: table[:, factor] for name, table in tables.items()}, where, are_new=are_new)
         for factor in range(tables[first].shape[1])
     ]
     indices = {name: np.stack([columns[name] for _, columns in numbered], axis=1) for name in tables}
-    return tuple(len(values) for values, _ in numbered), indices
+    return tuple(values for values, _ in numbered), indices
 
 
-def number_values(columns: dict[str, np.ndarray], where: str) -> tuple[tuple[str, ...], dict[str, np.ndarray]]:
+def as_values(names: Sequence[str], indices: np.ndarray) -> np.ndarray:
+    """Values (n,) that indices of their names stand for: whole numbers where all are, or floats, else text."""
+    if all(re.fullmatch(r"0|-?[1-9]\d*", name) for name in names):
+        return np.array(list(map(int, names)))[indices]
+    numbers = [_number(name) for name in names]
+    if all(isinstance(number, float) or str(number) == name for number, name in zip(numbers, names, strict=True)):
+        return np.array(numbers, dtype=np.float64)[indices]
+    return np.array(names)[indices]
+
+
+def as_table(names: Sequence[Sequence[str]], indices: np.ndarray) -> np.ndarray:
+    """Values (n, F) of factors that indices (n, F) of their names stand for: numbers where all are, else text."""
+    columns = [as_values(column, indices[:, factor]) for factor, column in enumerate(names)]
+    if any(column.dtype.kind == "U" for column in columns):
+        columns = [np.array(column)[indices[:, factor]] for factor, column in enumerate(names)]
+    return np.stack(columns, axis=1)
+
+
+def place_values(name: str, values: np.ndarray, names: Sequence[str], what: str = "values") -> np.ndarray:
+    """Values (n,), numbers or text, as indices (n,) of the names that number them in training.
+
+    Args:
+        name: of the values, for messages.
+        values: whatever `number_values` takes.
+        names: of the values of training.
+        what: what these are, for messages.
+
+    Raises:
+        ValueError: a value that did not occur in training, or none.
+    """
+    found, inverse = np.unique(_plain(name, values, "these data"), return_inverse=True)
+    known = {value: index for index, value in enumerate(names)}
+    called = [_name(value) for value in found]
+    for value in called:
+        if value not in known:
+            raise ValueError(f"{name}={value}: this run has the {what} {shorten(names)}")
+    return np.array([known[value] for value in called], dtype=np.int64)[inverse.reshape(-1)]
+
+
+def number_values(
+    columns: dict[str, np.ndarray], where: str, *, are_new: bool = False
+) -> tuple[tuple[str, ...], dict[str, np.ndarray]]:
     """Names of all values that occur, in order, and for each column (n,) the indices of its values among them.
 
     Args:
         columns: values of each split, by name.
         where: the file, for messages.
+        are_new: as that of `number_labels`.
 
     Raises:
         ValueError: values are missing, of different types, or nearly all different.
@@ -78,7 +129,8 @@ def number_values(columns: dict[str, np.ndarray], where: str) -> tuple[tuple[str
     names = sorted(occurring, key=_natural)
     if is_numeric:
         names.sort(key=lambda name: _number(name) or 0)
-    _check_repeated(names, columns, where)
+    if not are_new:
+        _check_repeated(names, columns, where)
     position = {name: index for index, name in enumerate(names)}
     indices = {
         name: np.array([position[value] for value in values], dtype=np.int64)[found[name][1].reshape(-1)]

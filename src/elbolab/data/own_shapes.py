@@ -3,12 +3,21 @@
 Shapes: n = data, C = channels, D = depth or elements of a vector, H, W = height and width.
 """
 
-import numpy as np
+import logging
 
+import numpy as np
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
+
+warn = rank_zero_only(logging.getLogger(__name__).warning)
 CHANNELS = (1, 3, 4)
 """Numbers of channels that pictures have; others are told by the axes beside them."""
 CHOICES = ("auto", "first", "last")
 VECTORS = "give vectors by x.reshape(len(x), -1)"
+
+
+def advise_last(name: str) -> str:
+    """Code that makes the first axis of the last one, along which Matlab counts data."""
+    return f"numpy.moveaxis({name}, -1, 0)"
 
 
 def check_channels(channels: str) -> None:
@@ -59,6 +68,11 @@ def channels_first(name: str, x: np.ndarray, channels: str, where: str) -> np.nd
         raise ValueError(
             f"{where}: {name} has shape {x.shape}, where images are (n, C, H, W) and volumes (n, C, D, H, W): {VECTORS}"
         )
+    if x.ndim == 3 and x.shape[0] == x.shape[1] < x.shape[2]:
+        warn(
+            "%s: %s has shape %s, read as %d images of %d x %d; where the last axis counts the data, give %s",
+            *(where, name, x.shape, *x.shape, advise_last(name)),
+        )
     if x.ndim < 4:
         return x if x.ndim == 2 else x[:, None]
     place = _place(name, x.shape, where) if channels == "auto" else channels
@@ -84,7 +98,9 @@ def _place(name: str, shape: tuple[int, ...], where: str) -> str:
     clear = [found[0] for found in places if len(found) == 1]
     if clear and len(places[0]) < 2 and not (places[0] and places[1] and places[0] != places[1]):
         return clear[0]
+    may_be_last = len(shape) == 4 and shape[2] in CHANNELS and shape[3] > max(shape[:2])
+    last = f"; where the last axis counts the data, give {advise_last(name)}" * may_be_last
     raise ValueError(
         f"{where}: {name} has shape {shape}, whose channels may come first or last: set data.channels=first or "
-        f"data.channels=last; volumes (n, D, H, W) are given as x[:, None]; or {VECTORS}"
+        f"data.channels=last; volumes (n, D, H, W) are given as x[:, None]; or {VECTORS}{last}"
     )

@@ -25,8 +25,8 @@ warn = rank_zero_only(logging.getLogger(__name__).warning)
 def read_pictures(paths: list[Path]) -> np.ndarray:
     """Grey pictures (n, H, W), or coloured ones (n, 3, H, W) where any has colour or all are stored in colour.
 
-    They are of type bool where all are of 1 bit, uint8 up to 8 bits, and float32 beyond: levels from 0 to 1, or values
-    as they are where the files have floats.
+    They are of type bool where all are of 1 bit, uint8 up to 8 bits, uint16 beyond, and float32 where the files have
+    floats.
 
     Raises:
         ValueError: a picture cannot be read, or they differ in size.
@@ -104,7 +104,6 @@ class Stack:
         """All pictures, with channels first where they have three."""
         assert self.x is not None
         x = _widen(self.x, 4, self.x.dtype, self.all_stored_in_colour)
-        x = x / np.float32(65535) if x.dtype == np.uint16 else x
         return np.moveaxis(x, 3, 1) if x.ndim == 4 else x
 
     def say_what_was_changed(self) -> None:

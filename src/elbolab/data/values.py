@@ -133,8 +133,8 @@ def _check_pixels(values: Values, where: str) -> None:
     if values.kind != "floats":
         if not values.within(WHITE):
             raise ValueError(
-                f"{where}: {values}, which are no 256 grey levels: give 0 to 255, or "
-                "floats (x / 65535 of pixels of 16 bits)"
+                f"{where}: {values}, which are no 256 grey levels: give 0 to 255, floats (x / 65535 of pixels of 16 "
+                "bits, x.astype('float32') of counts or other numbers), or images of 16 bits as uint16"
             )
     elif values.whole and not values.binary and values.within(WHITE) and (values.pictures or values.high == WHITE):
         raise ValueError(
