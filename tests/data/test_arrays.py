@@ -248,7 +248,7 @@ def test_large_numbers_are_data_of_a_run_in_float64(tmp_path, float64):
         ),
         ("x.npy", b"", r"x.npy cannot be read as .npy \(.*\): write arrays of numbers with numpy.save"),
         ("x.npy", b"no arrays", "the magic string is not correct"),
-        ("x.png", b"", "give an .npz or .npy file"),
+        ("x.png", b"", "is one picture: give the folder"),
         (".", None, "no pictures there"),
     ],
 )
