@@ -165,6 +165,25 @@ def test_what_is_odd_in_a_column_is_said(tmp_path, caplog):
     assert "column 2 from the left, which has no name and counts or names the rows, is left out" in caplog.text
 
 
+def test_numbers_that_stand_for_no_value_are_said(tmp_path, caplog):
+    own(write(tmp_path, text({"age": np.where(AGE % 5, AGE, -999), "pay": INCOME, "far": AGE * 100 - 999}))).spec  # noqa: B018
+    num = (AGE % 5 == 0).sum()
+    assert f"the column age is -999 in {num} rows, far from its other numbers" in caplog.text
+    assert "the column pay is" not in caplog.text
+    assert "the column far is" not in caplog.text
+
+
+def test_the_line_that_tells_excel_the_delimiter_is_no_row(tmp_path):
+    table = read_table(write(tmp_path, "sep=;\n" + text(NUMBERS, ";").replace(".", ",")))
+    assert list(table) == ["age", "income"]
+    assert table["income"].tolist() == INCOME.tolist()
+
+
+def test_a_title_above_the_names_is_no_row(tmp_path):
+    with pytest.raises(ValueError, match="first line, Report of 2024, is none of a table with 2 columns: remove it"):
+        read_table(write(tmp_path, "Report of 2024\n\n" + text(NUMBERS)))
+
+
 def test_conditions_that_networks_would_see_as_large_numbers_are_said(tmp_path, caplog):
     own(write(tmp_path, text(COLUMNS)), conditions=["city", "age"], given="own").spec  # noqa: B018
     assert f"conditions reach {AGE.max()}, and networks see them as they are" in caplog.text
@@ -417,7 +436,7 @@ def test_a_folder_of_gzipped_tables(tmp_path):
 @pytest.mark.parametrize("content", [b"a,b\n1,\xe9\n", b"a,b\n1,2\n" * 99 + b"1,\xe9\n", b"a,b\n1,2\n3,\x00\n"])
 def test_tables_that_are_no_text(tmp_path, content):
     (tmp_path / "x.csv").write_bytes(content)
-    with pytest.raises(ValueError, match="is no text in UTF-8|has zero bytes|is no table"):
+    with pytest.raises(ValueError, match="is no text in UTF-8.*iconv|has zero bytes|is no table"):
         own(tmp_path / "x.csv").spec  # noqa: B018
 
 

@@ -50,6 +50,8 @@ MISTAKES = [
     Mistake(
         "data/text_tables.py", "is_packed = file.read(len(GZIP)) == GZIP", "is_packed = path.suffix == '.gz'", TABLES
     ),
+    Mistake("data/own_tables.py", "> np.ptp(others)", "> 0", TABLES),
+    Mistake("data/text_tables.py", "== 1 < len(rows[1]) and _is_header(rows[1:])", "== 1 < len(rows[1])", TABLES),
     Mistake("data/own_tables.py", "- set(columns.ignore)", "", TABLES),
     Mistake("data/text_tables.py", "max(counts) - first in (0, 1)", "max(counts) == first", TABLES),
     Mistake("data/text_tables.py", "if any(word and below and", "if all(word and below and", TABLES),

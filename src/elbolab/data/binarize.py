@@ -27,6 +27,9 @@ def binarized_spec(name: str, spec: Spec) -> Spec:
 def binarized(name: str, splits: Splits, seed: int) -> Splits:
     """Grey data after binarisation ``name``.
 
+    The streams have the seed and the number of the split in their names and no purpose: every published likelihood of
+    binarised test data and every recorded curve is of these draws.
+
     Args:
         name: ``dynamic``, ``fixed`` (all three splits drawn once), ``threshold`` (above one half) or ``none``.
         splits: grey data with levels.

@@ -13,13 +13,15 @@ import numpy as np
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from elbolab.data.cells import advise_on_text
-from elbolab.data.column_names import check_names_of_data
+from elbolab.data.column_names import check_names_of_data, meaning_of
 from elbolab.data.options import typed
 from elbolab.data.own_labels import number_values
 from elbolab.data.own_names import Part, Role, check_there
 from elbolab.data.text_tables import Table, read_text_table, text_suffix
 
 ARROW = (".parquet", ".feather")
+GAPS = (-99, -999, -9999, -99999, 999, 9999, 99999)
+"""Numbers that stand for no value in many tables."""
 FEW = 10
 """A column with at most so many whole numbers is said to be one of categories."""
 COUNTED = "(counted from 0, without the line of names)"
@@ -144,7 +146,7 @@ def _is_index(name: str, tables: dict[str, Table], columns: Columns, where: str)
         column.dtype.kind == "U" and len(set(column)) == len(column) for column in (t[name] for t in tables.values())
     )
     if name and not name.startswith(("Unnamed:", "__index_level_")):
-        if counts:
+        if counts and meaning_of(name) is None:
             warn("%s: the column %s counts the rows; %s leaves it out", where, name, typed("ignore", [name]))
         return False
     place = list(next(iter(tables.values()))).index(name) + 1
@@ -209,6 +211,12 @@ def _data(tables: dict[str, Table], names: tuple[str, ...]) -> dict[str, np.ndar
                 column[0],
                 typed("ignore", [name]),
             )
+        if (gap := _gap_of(column)) is not None:
+            warn(
+                "the column %s is %g in %d rows, far from its other numbers: where that stands for no value, fill it "
+                "in or leave out these rows",
+                *(name, gap, (column == gap).sum()),
+            )
     low, high = min(column.min() for column in columns), max(column.max() for column in columns)
     is_whole = all(column.dtype.kind != "f" for column in columns)
     if is_whole and low >= 0 and high in (1, 255):
@@ -224,6 +232,16 @@ def _data(tables: dict[str, Table], names: tuple[str, ...]) -> dict[str, np.ndar
             typed("conditions", few),
         )
     return {split: np.stack(part, axis=1).astype(np.float64) for split, part in parts.items()}
+
+
+def _gap_of(column: np.ndarray) -> float | None:
+    """A number such as -999 that occurs several times, further from the others than these from each other."""
+    for gap in GAPS:
+        is_gap = column == gap
+        others = column[~is_gap]
+        if is_gap.sum() > 1 and len(others) and np.abs(others - gap).min() > np.ptp(others):
+            return gap
+    return None
 
 
 def _is_categorical(column: np.ndarray) -> bool:

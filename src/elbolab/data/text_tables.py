@@ -25,7 +25,10 @@ Table = dict[str, np.ndarray]
 SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".dat", ".data")
 MISSING = ("", "na", "n/a", "nan", "null", "none", "<na>", "?")
 WRITE = "write one as numpy.savetxt(path, x, delimiter=',', header='a,b') does, in UTF-8"
+LATIN = "or bring it to UTF-8 by iconv -f latin1 -t utf-8 {path} > utf8.csv"
 BLANKS = " "
+SEPARATOR = re.compile(r'"?sep=(.)"?\s*')
+"""The line by which Excel is told the delimiter."""
 DELIMITERS = ("\t", ";", "|", ",")
 """In this order: commas may be those of decimals, too."""
 HEAD = 64
@@ -106,12 +109,20 @@ def _find_layout(path: Path, where: str) -> Layout:
         with _unpacked(path) as file, io.TextIOWrapper(file, encoding, newline="") as text:
             lines = [line for _, line in zip(range(HEAD), text, strict=False)]
     except UnicodeError as error:
-        raise ValueError(f"{where} is no text in UTF-8 ({error}): {WRITE}") from error
+        raise ValueError(f"{where} is no text in UTF-8 ({error}): {WRITE}, {LATIN.format(path=path)}") from error
     comments = next((i for i, line in enumerate(lines) if line.strip() and not line.startswith("#")), len(lines))
     if comments == len(lines):
         raise ValueError(f"{where} has no rows, one for each datum: {WRITE}")
-    delimiter = _find_delimiter(path, lines[comments:])
+    separator = SEPARATOR.fullmatch(lines[comments])
+    if separator and len(lines) > comments + 1:
+        comments += 1
+    delimiter = separator[1] if separator else _find_delimiter(path, lines[comments:])
     rows = list(_cells(lines[comments:], delimiter))
+    if len(rows) > 2 and len(rows[0]) == 1 < len(rows[1]) and _is_header(rows[1:]):
+        raise ValueError(
+            f"{where}: its first line, {shorten(rows[0])}, is none of a table with {len(rows[1])} columns: remove it, "
+            "or begin it with #"
+        )
     named = _is_header(rows)
     if named and len(rows) > 1 and len(rows[1]) == len(rows[0]) + 1:
         rows[0] = ["", *rows[0]]
@@ -170,7 +181,7 @@ def _read_cells(path: Path, layout: Layout, where: str) -> list[np.ndarray]:
         with _unpacked(path) as file:
             text = file.read().decode(layout.encoding)
     except UnicodeError as error:
-        raise ValueError(f"{where} is no text in UTF-8 ({error}): {WRITE}") from error
+        raise ValueError(f"{where} is no text in UTF-8 ({error}): {WRITE}, {LATIN.format(path=path)}") from error
     if "\0" in text:
         raise ValueError(f"{where} has zero bytes, which no text has: {WRITE}")
     lines = io.StringIO(text, newline="").readlines()[layout.skipped :]

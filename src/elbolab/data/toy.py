@@ -59,7 +59,7 @@ class Toy(DataModule):
         return Spec((2,), Support.REAL, classes=numbered(self.num_parts))
 
     def load(self) -> Splits:
-        """Draws each split from a stream of its own."""
+        """Draws each split from a stream of its own, named by the seed and the split: recorded curves are of these."""
         return Splits(*(self._split(size, stream) for stream, size in enumerate(self.sizes)))
 
     def _split(self, size: int, stream: int) -> Arrays:
