@@ -27,7 +27,7 @@ def own(tmp_path, *, name="x.npz", **options):
     return OwnArrays(tmp_path / name, **({"batch_size": 5} | options))
 
 
-@pytest.mark.parametrize("dtype", ["u1", "i8", "i2", "<u4"])
+@pytest.mark.parametrize("dtype", ["u1", "u2", "i8", "i2", "<u4"])
 def test_levels_are_scaled_whatever_integers_they_are(dtype):
     expected = torch.from_numpy(GREY / 255).float()[:, None]
     assert torch.equal(taken(Intake(LEVELS), GREY.astype(dtype)).x, expected)

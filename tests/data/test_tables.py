@@ -166,7 +166,8 @@ def test_what_is_odd_in_a_column_is_said(tmp_path, caplog):
 
 
 def test_numbers_that_stand_for_no_value_are_said(tmp_path, caplog):
-    own(write(tmp_path, text({"age": np.where(AGE % 5, AGE, -999), "pay": INCOME, "far": AGE * 100 - 999}))).spec  # noqa: B018
+    columns = {"age": np.where(AGE % 5, AGE, -999), "pay": INCOME, "far": np.where(AGE % 5, -20 * AGE, -999)}
+    own(write(tmp_path, text(columns))).spec  # noqa: B018
     num = (AGE % 5 == 0).sum()
     assert f"the column age is -999 in {num} rows, far from its other numbers" in caplog.text
     assert "the column pay is" not in caplog.text
@@ -182,6 +183,13 @@ def test_the_line_that_tells_excel_the_delimiter_is_no_row(tmp_path):
 def test_a_title_above_the_names_is_no_row(tmp_path):
     with pytest.raises(ValueError, match="first line, Report of 2024, is none of a table with 2 columns: remove it"):
         read_table(write(tmp_path, "Report of 2024\n\n" + text(NUMBERS)))
+
+
+def test_one_name_above_names_of_rows_and_a_column_is_no_title(tmp_path):
+    table = read_table(
+        write(tmp_path, '"age"\n' + text({"": [f'"r{i}"' for i in range(NUM)], "age": AGE}, header=False))
+    )
+    assert table["age"].tolist() == AGE.tolist()
 
 
 def test_conditions_that_networks_would_see_as_large_numbers_are_said(tmp_path, caplog):

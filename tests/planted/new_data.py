@@ -44,7 +44,7 @@ MISTAKES = [
     Mistake("data/fingerprint.py", '"unscaled" if "unscaled" in parts else "x"', '"x"', FINGERPRINT),
     Mistake("data/new_files.py", "[*ignored, *ignore], wanted", "ignored, wanted", FILES),
     Mistake("data/new_files.py", "intake.channels, are_new=True", "intake.channels", FILES),
-    Mistake("data/new_data.py", 'spec.white is not None and x.dtype.kind == "u"', 'x.dtype.kind == "u"', FILES),
+    Mistake("data/new_data.py", 'spec.white is not None and x.dtype.kind == "u"', 'x.dtype.kind == "u"', NEW),
     Mistake("data/deep_pixels.py", "part.ndim < 4", "part.ndim < 5", FILES),
     Mistake("data/notebook_tables.py", "for name in wanted], axis=1", "for name in columns], axis=1", NOTEBOOK),
     Mistake("data/own_labels.py", "[_name(value) for value in found]", "[str(value) for value in found]", NEW),
