@@ -8,7 +8,7 @@ from tests.helpers import Linear
 from torch.distributions import Independent, MultivariateNormal, Normal
 
 from elbolab.batch import Batch, Spec, Support, numbered
-from elbolab.densities.single_layer import SingleLayer
+from elbolab.densities.layer import single_layer
 from elbolab.distributions.conditional import Conditional, Ignore
 from elbolab.distributions.priors import ClassCentres
 
@@ -39,7 +39,7 @@ def conditional_gaussian(num=12, wider=None, seed=0):
     torch.manual_seed(seed)
     likelihood = partial(Ignore, conditional=lambda *_: Linear(None, None, w, b, torch.tensor(SCALE)))
     prior = ClassCentres(SPEC.given, (2,), spread=1.0)
-    densities = SingleLayer(
+    densities = single_layer(
         SPEC, 2, lambda *_: prior, lambda *_: Posterior(prior, w.clone(), b.clone(), wider), likelihood
     )
     y = torch.arange(num) % 3

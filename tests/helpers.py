@@ -9,13 +9,12 @@ from lightning.pytorch.callbacks import Checkpoint
 from torch import nn
 from torch.distributions import Independent, MultivariateNormal, Normal
 
-from elbolab.batch import Spec, Support, numbered
+from elbolab.batch import Batch, Spec, Support, numbered
 from elbolab.data.module import DataModule
 from elbolab.data.splits import Arrays, Splits
 from elbolab.densities.base import Classifying
-from elbolab.densities.regression import Regression
-from elbolab.densities.single_layer import SingleLayer
-from elbolab.densities.stochastic import StochasticNetwork
+from elbolab.densities.layer import regression as regression_layer
+from elbolab.densities.layer import single_layer, stochastic_network
 from elbolab.distributions.conditional import Conditional, Head, StandardNormal
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
 from elbolab.models.vae import VAE
@@ -34,7 +33,7 @@ def mlp(*hidden):
 def small_densities(spec=BITS, latent_dim=2, posterior=None, prior=StandardNormal, family=Bernoulli):
     """A VAE of 6 bits with 5 hidden units."""
     posterior = posterior or partial(Head, net=mlp(5), family=DiagonalNormal)
-    return SingleLayer(spec, latent_dim, prior, posterior, partial(Head, net=mlp(5), family=family))
+    return single_layer(spec, latent_dim, prior, posterior, partial(Head, net=mlp(5), family=family))
 
 
 class Linear(Conditional):
@@ -64,7 +63,7 @@ def linear_gaussian(num=5, dim=4, latent_dim=2, scale=0.5, seed=0):
     likelihood = partial(Linear, weight=w, bias=b, scale=torch.tensor(scale))
 
     def densities(posterior):
-        return SingleLayer(
+        return single_layer(
             Spec((dim,), Support.REAL),
             latent_dim,
             StandardNormal,
@@ -86,11 +85,21 @@ def small_gsnn(spec=LABELLED, **options):
     head = partial(Head, net=mlp(5), family=DiagonalNormal)
     likelihood = partial(Head, net=mlp(5), family=Bernoulli)
     parts = {"prior": head, "posterior": None, "likelihood": likelihood} | options
-    return StochasticNetwork(spec, 2, **parts)
+    return stochastic_network(spec, 2, **parts)
 
 
 def regression(spec=LABELLED, family=Bernoulli):
-    return Regression(spec, None, None, partial(Head, net=mlp(5), family=family))
+    return regression_layer(spec, None, None, partial(Head, net=mlp(5), family=family))
+
+
+def predict(densities, *given):
+    """p(x | c) of a model without latents."""
+    return densities.likelihood_of(densities.imagine((), *given), *given)
+
+
+def start(densities, mean):
+    """Starts from data with this mean, one datum of which is the mean."""
+    densities.initialise(Batch(mean[None]), mean)
 
 
 class Bits(DataModule):

@@ -16,7 +16,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import ConfigCompositionException
 from omegaconf import OmegaConf, open_dict
-from tests.helpers import fit
+from tests.helpers import fit, start
 
 from elbolab.batch import Spec, Support, numbered
 from elbolab.cli.build import build_data, build_densities, build_model, make
@@ -289,7 +289,7 @@ def test_every_likelihood_fits_some_data(likelihood):
     grey = likelihood != "bernoulli"
     cfg = composed(f"likelihood={likelihood}", f"data.binarize={'none' if grey else 'dynamic'}")
     densities = build_densities(cfg, build_data(cfg).spec._replace(x=(1, 8, 8)))
-    densities.initialise_to_mean(torch.full((1, 8, 8), 0.3))
+    start(densities, torch.full((1, 8, 8), 0.3))
     x = (torch.rand(3, 1, 8, 8) * 255).round() / 255 if grey else torch.ones(3, 1, 8, 8)
     assert densities.terms(x).log_lik.shape == (3,)
 

@@ -27,12 +27,10 @@ from elbolab.benchmark.cases import Held
 from elbolab.data.given import Given, choose_given
 from elbolab.data.module import DataModule
 from elbolab.densities.base import Densities
-from elbolab.densities.terms import Latent
 from elbolab.distributions.conditional import Conditional
 from elbolab.distributions.corruption import Corruption
 from elbolab.distributions.family import Family
 from elbolab.evaluation import evaluate
-from elbolab.evaluation.proposals import Drawn
 from elbolab.models.base import ElboModule
 from elbolab.training.schedules import Schedule
 
@@ -92,21 +90,14 @@ def kinds_of(p):
     return {type(p)} | (kinds_of(p.base_dist) if isinstance(p, torch.distributions.Independent) else set())
 
 
-def latents():
-    for build in DENSITIES.values():
-        densities = build()
-        x, given = torch.zeros(2, 6), [torch.eye(*shape)[:2] for shape in densities.spec.given]
-        if densities.class_dim < densities.latent_shape[0] or densities.class_dim == 0:  # a classifier has no latents
-            yield from densities.terms(x, *given).latents
-
-
 COMPLETE = {
     Densities: lambda: {type(build()) for build in DENSITIES.values()},
-    Latent: lambda: set(map(type, latents())),
     Family: lambda: parts(families()),
-    Conditional: lambda: parts([*priors(), *built(POSTERIORS.values(), (4,))]),
+    Conditional: lambda: parts(
+        [*priors(), *built(POSTERIORS.values(), (4,)), *(build() for build in DENSITIES.values())]
+    ),
     Corruption: lambda: {type(recipe()) for recipe in CORRUPTIONS.values()},
-    Distribution: lambda: {Drawn}.union(*map(kinds_of, distributions())),  # Drawn: tests/evaluation/test_likelihood.py
+    Distribution: lambda: set().union(*map(kinds_of, distributions())),
     ElboModule: lambda: {type(make(name)) for name in VARIANTS},
     Schedule: lambda: {type(build()) for build in SCHEDULES.values()},
     Given: lambda: {type(choose_given(name, 1 if name == "quadrants" else None)) for name in given_names()},

@@ -3,7 +3,7 @@ import pytest
 from tests.callbacks.conftest import Shown
 
 from elbolab.callbacks.kl_map import KlMap
-from elbolab.densities.terms import Undefined
+from elbolab.densities.latents import Undefined
 from elbolab.evaluation.figures.kl_map import kl_map, read_kl
 from elbolab.evaluation.quantity import Quantity
 

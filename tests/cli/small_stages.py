@@ -5,9 +5,8 @@ from tests.cli.small_conf import write
 DENSITIES = '''
     from elbolab.densities.base import Densities
     from elbolab.densities.checks import initialise_heads
-    from elbolab.densities.frozen import needed
-    from elbolab.densities.single_layer import SingleLayer
-    from elbolab.densities.terms import Sampled, Terms
+    from elbolab.densities.latents import Undefined
+    from elbolab.distributions.drawing import sample
 
 
     class NewDecoder(Densities):
@@ -15,35 +14,24 @@ DENSITIES = '''
 
         def __init__(self, spec, below: Densities, prior, posterior, likelihood):
             super().__init__()
-            if not isinstance(below, NewDecoder):
-                needed(below, SingleLayer, "pretrained.below", "name e.g. toy/below")
+            try:
+                below.imagine((1,))
+            except Undefined as error:
+                raise ValueError("pretrained.below has no prior: name e.g. toy/below") from error
             self.below = below
-            self.spec, self.latent_shape = spec, below.latent_shape
+            self.spec, self.code_shapes = spec, below.code_shapes
             self.likelihood = likelihood((self.latent_shape,), spec.x)
 
-        @property
-        def prior(self):
-            return self.below.prior
+        def infer(self, x, *given, shape=(), draw=sample):
+            return self.below.infer(x, shape=shape, draw=draw)
 
-        @property
-        def posterior(self):
-            return self.below.posterior
+        def imagine(self, shape, *given, top=(), draw=sample):
+            return self.below.imagine(shape, top=top, draw=draw)
 
-        def terms(self, x, *given, sample_shape=(), proposal=None):
-            q = self.posterior(x)
-            z = q.rsample(sample_shape)
-            return Terms(self.likelihood(z).log_prob(x), (Sampled(z, q, self.prior()),))
+        def likelihood_of(self, latents, *given):
+            return self.likelihood(latents[-1].z)
 
-        def generate(self, num, *given):
-            return self.decode(self.prior().sample((num,)))
-
-        def encode(self, x, *given):
-            return self.below.encode(x)
-
-        def decode(self, z, *given):
-            return self.likelihood(z)
-
-        def initialise_to_mean(self, mean):
+        def initialise(self, data, mean):
             for part in (self.below.likelihood, self.likelihood):
                 initialise_heads(part, mean)
     '''

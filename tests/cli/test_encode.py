@@ -8,7 +8,7 @@ import torch
 from tests.cli.conftest import Shell
 
 import elbolab
-from elbolab.densities.terms import Undefined
+from elbolab.densities.latents import Undefined
 
 OPTIONS = [
     "data=arrays",

@@ -296,7 +296,7 @@ NAMED = {
     "a sweep": ({"below": "toy/sweep"}, "that experiment is a sweep; name one of its runs"),
     "another variant": (
         {"below": "toy/below model=ae"},
-        "pretrained.below is a run of Autoencoder, and this model needs SingleLayer: name e.g. toy/below",
+        "pretrained.below has no prior: name e.g. toy/below",
     ),
     "another shape": ({"below": "other"}, r"below was trained on other data: shape \(2,\) there, \(1, 8, 8\) here"),
     "other values": (

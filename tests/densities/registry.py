@@ -9,15 +9,16 @@ from tests.helpers import BITS, CLASSES, LABELLED, mlp, regression, small_densit
 from torch.distributions import Normal
 
 from elbolab.batch import Scaling, Spec, Support
-from elbolab.densities.adversarial import AdversarialAutoencoder, ClassAutoencoder, GroupAutoencoder
 from elbolab.densities.attributes import attribute_layer
-from elbolab.densities.autoencoder import Autoencoder, TiedAutoencoder
+from elbolab.densities.categorical import ClassAutoencoder, GroupAutoencoder
 from elbolab.densities.classifier import Classifier
 from elbolab.densities.denoising import DenoisingLayer
-from elbolab.densities.labelled import Labelled
+from elbolab.densities.labelled import labelled as labelled_layers
+from elbolab.densities.layer import adversarial_layer, single_layer
+from elbolab.densities.layer import autoencoder as autoencoder_layer
 from elbolab.densities.recurrent import Recurrent
-from elbolab.densities.single_layer import SingleLayer
-from elbolab.densities.stacked import Stacked
+from elbolab.densities.stacked import stacked as stacked_layers
+from elbolab.densities.tied import tied_autoencoder
 from elbolab.distributions.conditional import Head, Ignore, StandardNormal
 from elbolab.distributions.corruption import Masking
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
@@ -44,15 +45,15 @@ WIDE = partial(ScaledNormal, scale=3.0)
 
 def autoencoder(spec=BITS, **changes):
     parts = {"prior": None, "posterior": POINT, "likelihood": BITS_HEAD} | changes
-    return Autoencoder(spec, 2, **parts)
+    return autoencoder_layer(spec, 2, **parts)
 
 
 def tied():
-    return TiedAutoencoder(REALS, 2, None, None, head(FixedScale, base=Normal, scale=1.0))
+    return tied_autoencoder(REALS, 2, None, None, head(FixedScale, base=Normal, scale=1.0))
 
 
 def adversarial(posterior=POINT):
-    return AdversarialAutoencoder(BITS, 2, WIDE, posterior, BITS_HEAD)
+    return adversarial_layer(BITS, 2, WIDE, posterior, BITS_HEAD)
 
 
 def recurrent(posterior=NORMAL):
@@ -61,7 +62,7 @@ def recurrent(posterior=NORMAL):
 
 def stacked():
     parts = (StandardNormal, partial(Ignore, conditional=NORMAL), NORMAL, CLASS)
-    return Stacked(CLASSES, 2, *parts, m1=small_densities())
+    return stacked_layers(CLASSES, 2, *parts, m1=small_densities())
 
 
 def categorical(cls, **options):
@@ -83,7 +84,7 @@ DENSITIES = {
     "given": lambda: small_densities(LABELLED),
     "learned prior": lambda: small_densities(LABELLED, prior=NORMAL),
     "class centres": lambda: small_densities(LABELLED, prior=partial(ClassCentres, spread=1.0)),
-    "ignored condition": lambda: SingleLayer(
+    "ignored condition": lambda: single_layer(
         LABELLED, 2, StandardNormal, NORMAL, partial(Ignore, conditional=BITS_HEAD)
     ),
     "attributes": lambda: attribute_layer(LABELLED, 2, NORMAL, NORMAL, BITS_HEAD),
@@ -91,7 +92,7 @@ DENSITIES = {
     "recurrent": recurrent,
     "recurrent stochastic network": lambda: recurrent(posterior=None),
     "denoising": lambda: DenoisingLayer(BITS, 2, StandardNormal, NORMAL, BITS_HEAD, partial(Masking, probability=0.5)),
-    "labelled": lambda: Labelled(CLASSES, 2, StandardNormal, NORMAL, BITS_HEAD, CLASS, learn_class_prior=True),
+    "labelled": lambda: labelled_layers(CLASSES, 2, StandardNormal, NORMAL, BITS_HEAD, CLASS, learn_class_prior=True),
     "stacked": stacked,
     "regression": regression,
     "autoencoder": autoencoder,

@@ -7,7 +7,7 @@ import torch
 from tests.helpers import BITS, mlp
 
 from elbolab.densities.attributes import attribute_layer
-from elbolab.densities.single_layer import SingleLayer
+from elbolab.densities.layer import single_layer
 from elbolab.distributions.conditional import Head, StandardNormal
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
 from elbolab.distributions.priors import ClassCentres, FixedBernoulli, Mixture
@@ -70,7 +70,7 @@ def test_with_every_attribute_ignored_it_is_the_vae_bit_for_bit(rows):
     x, y, _ = rows
     model = cmma()
     posterior, likelihood = model.posterior.conditional, model.likelihood.conditional
-    vae = SingleLayer(BITS, 2, StandardNormal, lambda *_: posterior, lambda *_: likelihood)
+    vae = single_layer(BITS, 2, StandardNormal, lambda *_: posterior, lambda *_: likelihood)
     distortions = []
     for densities, given in ((model, (y,)), (vae, ())):
         torch.manual_seed(1)

@@ -4,14 +4,14 @@ from functools import partial
 
 import pytest
 import torch
-from tests.helpers import BITS, LABELLED, mlp, regression, small_cvae
+from tests.helpers import BITS, LABELLED, mlp, predict, regression, small_cvae, start
 from tests.models.registry import recurrent
 from torch import nn
 
 from elbolab.batch import Canvas
+from elbolab.densities.layer import regression as regression_layer
+from elbolab.densities.layer import single_layer
 from elbolab.densities.recurrent import Recurrent
-from elbolab.densities.regression import Regression
-from elbolab.densities.single_layer import SingleLayer
 from elbolab.distributions.conditional import Head, StandardNormal
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
 
@@ -21,31 +21,31 @@ X, C = torch.ones(4, 6), torch.eye(3)[[0, 1, 2, 0]]
 
 def test_a_regression_has_no_latent_and_generates_what_it_predicts():
     densities = regression()
-    terms = densities.terms(X, C, sample_shape=(5,))
+    terms = densities.terms(X, C, shape=(5,))
     assert torch.equal(terms.elbo, terms.log_weight)
-    assert torch.equal(terms.elbo, densities.predict(C).log_prob(X).expand(5, 4))
+    assert torch.equal(terms.elbo, predict(densities, C).log_prob(X).expand(5, 4))
     assert densities.encode(X, C).shape == (4, 0)
     assert densities.generate(7, C).mean.shape == (7, 4, 6)
-    torch.testing.assert_close(densities.generate(7, C).mean[3], densities.predict(C).mean)
-    torch.testing.assert_close(densities.decode(torch.empty(2, 4, 0), C).mean[1], densities.predict(C).mean)
+    torch.testing.assert_close(densities.generate(7, C).mean[3], predict(densities, C).mean)
+    torch.testing.assert_close(densities.decode(torch.empty(2, 4, 0), C).mean[1], predict(densities, C).mean)
 
 
 def test_a_regression_starts_from_the_mean_of_the_data():
     mean = torch.tensor([0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
-    densities = Regression(LABELLED, None, None, partial(BERNOULLI, init_to_mean=True))
+    densities = regression_layer(LABELLED, None, None, partial(BERNOULLI, init_to_mean=True))
     nn.init.zeros_(densities.likelihood.net.layers[-1].weight)
-    densities.initialise_to_mean(mean)
-    torch.testing.assert_close(densities.predict(C).mean[0], mean)
+    start(densities, mean)
+    torch.testing.assert_close(predict(densities, C).mean[0], mean)
 
 
 def test_the_guess_is_one_more_condition_of_prior_and_likelihood():
     densities = recurrent().eval()
-    guess = densities.baseline.predict(C).mean
+    guess = predict(densities.baseline, C).mean
     assert torch.equal(densities.first_guess(C), guess)
     torch.manual_seed(3)
-    terms = densities.terms(X, C, sample_shape=(3,))
+    terms = densities.terms(X, C, shape=(3,))
     torch.manual_seed(3)
-    inner = densities.inner.terms(X, C, guess, sample_shape=(3,))
+    inner = densities.inner.terms(X, C, guess, shape=(3,))
     assert torch.equal(terms.log_weight, inner.log_weight)
     before = densities.inner.prior(C, guess).mean, densities.decode(terms.latents[0].z, C).mean
     densities.baseline.likelihood.net.layers[-1].bias.data += 1
@@ -84,16 +84,19 @@ def test_z_may_be_independent_of_what_is_seen():
 
 BAD = {
     "latents of a regression": (
-        lambda: Regression(LABELLED, StandardNormal, None, BERNOULLI),
+        lambda: regression_layer(LABELLED, StandardNormal, None, BERNOULLI),
         "choose prior=none and posterior=none, or model=cvae",
     ),
     "posterior of a regression": (
-        lambda: Regression(LABELLED, None, NORMAL, BERNOULLI),
+        lambda: regression_layer(LABELLED, None, NORMAL, BERNOULLI),
         "choose prior=none and posterior=none",
     ),
-    "regression on nothing": (lambda: Regression(BITS, None, None, BERNOULLI), "a regression needs.*data.given=labels"),
+    "regression on nothing": (
+        lambda: regression_layer(BITS, None, None, BERNOULLI),
+        "a regression needs.*data.given=labels",
+    ),
     "likelihood of other data": (
-        lambda: Regression(LABELLED._replace(levels=256, support="unit"), None, None, BERNOULLI),
+        lambda: regression_layer(LABELLED._replace(levels=256, support="unit"), None, None, BERNOULLI),
         "binarise",
     ),
     "a guess of nothing": (
@@ -102,7 +105,7 @@ BAD = {
     ),
     "a baseline with latents": (
         lambda: Recurrent(LABELLED, 2, NORMAL, NORMAL, BERNOULLI, baseline=small_cvae()),
-        "pretrained.baseline is a run of SingleLayer.*needs Regression.*model=regression",
+        "pretrained.baseline is a model with latents.*model=regression",
     ),
     "a baseline of other conditions": (
         lambda: Recurrent(LABELLED._replace(given=((4,),)), 2, NORMAL, NORMAL, BERNOULLI, baseline=regression()),
@@ -143,7 +146,7 @@ def test_impossible_combinations_name_the_mend(name):
 def test_images_condition_too():
     """Any condition: here an image, beside a label."""
     spec = LABELLED._replace(given=((3,), (1, 4, 4)))
-    densities = SingleLayer(spec, 2, NORMAL, NORMAL, BERNOULLI)
+    densities = single_layer(spec, 2, NORMAL, NORMAL, BERNOULLI)
     image = torch.rand(4, 1, 4, 4)
-    assert densities.terms(X, C, image, sample_shape=(3,)).elbo.shape == (3, 4)
+    assert densities.terms(X, C, image, shape=(3,)).elbo.shape == (3, 4)
     assert densities.generate(5, C, image).batch_shape == (5, 4)

@@ -15,16 +15,18 @@ from tests.densities.registry import (
     head,
     tied,
 )
-from tests.helpers import BITS, LABELLED, mlp, small_densities
+from tests.helpers import BITS, LABELLED, mlp, small_densities, start
 from torch.distributions import Independent, Normal
 
 from elbolab.batch import Spec, Support
-from elbolab.densities.autoencoder import TiedAutoencoder
 from elbolab.densities.checks import example_terms
-from elbolab.densities.single_layer import SingleLayer
-from elbolab.densities.terms import Sampled, Undefined, summary
+from elbolab.densities.latents import Latent, Undefined
+from elbolab.densities.layer import single_layer
+from elbolab.densities.terms import summary
+from elbolab.densities.tied import tied_autoencoder
 from elbolab.distributions.conditional import StandardNormal
 from elbolab.distributions.corruption import Denoising, Masking
+from elbolab.distributions.drawing import centre
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
 from elbolab.distributions.grey import Categorical, DiscretisedLogistic, LogisticMixture
 from elbolab.distributions.point_mass import Deterministic, PointMass
@@ -51,7 +53,7 @@ def over(*without):
 @over(WITHOUT_DENSITY)
 def test_quantities_have_one_number_a_draw_and_datum(name, sample_shape, training):
     densities = DENSITIES[name]().train(training)
-    terms = densities.terms(*data(densities), sample_shape=sample_shape)
+    terms = densities.terms(*data(densities), shape=sample_shape)
     assert terms.log_lik.shape == terms.distortion.shape == (*sample_shape, 4)
     assert all(latent.z.shape[:-1] == (*sample_shape, 4) for latent in terms.latents)
 
@@ -61,13 +63,13 @@ def test_quantities_have_one_number_a_draw_and_datum(name, sample_shape, trainin
 @over(WITHOUT_DENSITY, WITHOUT_BOUND)
 def test_a_rate_has_one_number_a_draw_and_datum(name, sample_shape, training):
     densities = DENSITIES[name]().train(training)
-    assert densities.terms(*data(densities), sample_shape=sample_shape).rate.shape == (*sample_shape, 4)
+    assert densities.terms(*data(densities), shape=sample_shape).rate.shape == (*sample_shape, 4)
 
 
 @over(WITHOUT_DENSITY, WITHOUT_BOUND)
 def test_evaluation_knows_bound_and_weight_of_every_model_with_a_rate(name):
     densities = DENSITIES[name]().eval()
-    terms = densities.terms(*data(densities), sample_shape=(3,))
+    terms = densities.terms(*data(densities), shape=(3,))
     assert terms.elbo.shape == terms.log_weight.shape == (3, 4)
     assert set(summary(terms)) == {"elbo", "rate", "distortion"}
 
@@ -107,7 +109,7 @@ def test_codes_and_reconstructions_have_the_shapes_of_latents_and_data(name):
 @over(WITHOUT_DENSITY, WITHOUT_NOISE, {"binary"})
 def test_every_row_draws_its_own_latents(name, training):
     densities = DENSITIES[name]().train(training)
-    z = densities.terms(*one_datum(densities, 8), sample_shape=(2,)).latents[-1].z
+    z = densities.terms(*one_datum(densities, 8), shape=(2,)).latents[-1].z
     assert len(z.flatten(0, 1).unique(dim=0)) == 16
 
 
@@ -121,7 +123,7 @@ def test_every_row_draws_its_own_bits():
 @pytest.mark.parametrize("name", sorted(WITHOUT_NOISE))
 def test_a_datum_has_one_distortion_where_a_code_has_no_noise(name):
     densities = DENSITIES[name]().eval()
-    terms = densities.terms(*one_datum(densities, 4), sample_shape=(3,))
+    terms = densities.terms(*one_datum(densities, 4), shape=(3,))
     torch.testing.assert_close(terms.log_lik, terms.log_lik[:1, :1].expand(3, 4))
 
 
@@ -178,33 +180,50 @@ def test_kl_per_dim_does_not_exist_where_q_or_p_does_not_factorise():
             _ = DENSITIES[name]().terms(torch.ones(4, 6)).latents[0].kl_per_dim
 
 
-def test_a_proposal_takes_the_place_of_q():
-    densities = small_densities()
-    r = densities.posterior(torch.zeros(4, 6))
-    terms = densities.terms(torch.ones(4, 6), sample_shape=(7,), proposal=r)
-    assert terms.latents[0].q is r
-    torch.testing.assert_close(
-        terms.latents[0].log_ratio, densities.prior().log_prob(terms.latents[0].z) - r.log_prob(terms.latents[0].z)
-    )
+@over(WITHOUT_DENSITY)
+def test_terms_are_the_scores_of_what_is_inferred(name):
+    densities = DENSITIES[name]().eval()
+    x, *given = data(densities)
+    torch.manual_seed(3)
+    terms = densities.terms(x, *given, shape=(5,))
+    torch.manual_seed(3)
+    scored = densities.score(x, densities.infer(x, *given, shape=(5,)), *given)
+    assert torch.equal(terms.log_lik, scored.log_lik)
+
+
+@over(WITHOUT_DENSITY, WITHOUT_PRIOR)
+def test_what_is_known_from_the_top_is_not_drawn_again(name):
+    """Codes are decoded, and classes held, by handing in the uppermost latents."""
+    densities = DENSITIES[name]().eval()
+    _, *given = data(densities)
+    latents = densities.imagine((), *given)
+    for num in range(len(latents) + 1):
+        top = tuple(latent.z for latent in latents[:num])
+        again = densities.imagine((), *given, top=top)
+        assert all(map(torch.equal, top, (latent.z for latent in again)))
+        assert [latent.z.shape for latent in again] == [latent.z.shape for latent in latents]
+
+
+@over(WITHOUT_DENSITY)
+def test_the_centre_of_every_latent_is_drawn_without_noise(name):
+    densities = DENSITIES[name]().eval()
+    x, *given = data(densities)
+    before = torch.get_rng_state()
+    first, second = (densities.infer(x, *given, draw=centre) for _ in range(2))
+    densities.decode(densities.encode(x, *given), *given)
+    assert all(torch.equal(a.z, b.z) for a, b in zip(first, second, strict=True))
+    assert torch.equal(before, torch.get_rng_state())
 
 
 def test_tied_weights_are_one_matrix_in_both_directions():
     densities = tied()
-    densities.initialise_to_mean(torch.arange(6.0))
-    x, w = torch.randn(4, 6), densities.tied.weight
-    assert [name for name, _ in densities.named_parameters()] == ["tied.bias", "tied.weight"]
+    start(densities, torch.arange(6.0))
+    x, w = torch.randn(4, 6), densities.posterior.tied.weight
+    assert [name for name, _ in densities.named_parameters()] == ["posterior.tied.bias", "posterior.tied.weight"]
     torch.testing.assert_close(w @ w.T, torch.eye(2))
     z = (x - torch.arange(6.0)) @ w.T
     torch.testing.assert_close(densities.encode(x), z)
     torch.testing.assert_close(densities.decode(z).mean, z @ w + torch.arange(6.0))
-
-
-def test_a_tied_autoencoder_decodes_every_draw_of_a_proposal():
-    densities, x = tied(), torch.randn(4, 6)
-    proposal = Independent(Normal(torch.zeros(4, 2), torch.ones(4, 2)), 1)
-    log_lik = densities.terms(x, sample_shape=(5,), proposal=proposal).log_lik
-    assert len(log_lik[:, 0].unique()) == 5
-    assert densities.terms(x, sample_shape=(5,)).log_lik.shape == (5, 4)
 
 
 def test_building_a_model_leaves_the_generator_to_its_weights():
@@ -220,7 +239,7 @@ def test_building_a_model_leaves_the_generator_to_its_weights():
 BAD = {
     "latent_dim=0": (lambda: small_densities(latent_dim=0), "latent_dim=0.*at least one"),
     "no likelihood": (
-        lambda: SingleLayer(BITS, 2, StandardNormal, StandardNormal, None),
+        lambda: single_layer(BITS, 2, StandardNormal, StandardNormal, None),
         "needs a likelihood.*likelihood=bernoulli",
     ),
     "no prior": (lambda: small_densities(prior=None), "needs a prior.*prior=standard_normal"),
@@ -255,10 +274,10 @@ BAD = {
         "choose posterior=deterministic or denoising_deterministic",
     ),
     "tied with a posterior": (
-        lambda: TiedAutoencoder(BITS, 2, None, head(Deterministic), head(Bernoulli)),
+        lambda: tied_autoencoder(BITS, 2, None, head(Deterministic), head(Bernoulli)),
         "choose posterior=none",
     ),
-    "tied with conditions": (lambda: TiedAutoencoder(LABELLED, 2, None, None, head(Bernoulli)), "data.given=none"),
+    "tied with conditions": (lambda: tied_autoencoder(LABELLED, 2, None, None, head(Bernoulli)), "data.given=none"),
 }
 
 
@@ -312,7 +331,7 @@ def test_what_has_no_density_has_no_importance_weight():
     relaxed = DENSITIES["binary"]().train().terms(torch.ones(4, 6))
     with pytest.raises(Undefined, match="no importance weight.*relaxed"):
         _ = relaxed.log_weight
-    point = Sampled(torch.zeros(4, 2), PointMass(torch.zeros(4, 2), 1), Independent(Normal(torch.zeros(2), 1.0), 1))
+    point = Latent(torch.zeros(4, 2), PointMass(torch.zeros(4, 2), 1), Independent(Normal(torch.zeros(2), 1.0), 1))
     for quantity in ("log_ratio", "kl"):
         with pytest.raises(Undefined, match="no importance weight.*point mass"):
             getattr(point, quantity)
@@ -349,7 +368,7 @@ def test_binary_latents_agree_with_enumeration(float64):
     log_lik = densities.decode(z[:, None].expand(16, 3, 4)).log_prob(x)
     kl = (log_q.exp() * (log_q - log_p)).sum(0)
     elbo = (log_q.exp() * (log_lik + log_p - log_q)).sum(0)
-    terms = densities.terms(x, sample_shape=(20_000,))
+    terms = densities.terms(x, shape=(20_000,))
     torch.testing.assert_close(terms.rate[0], kl, rtol=0, atol=1e-9)
     error = (terms.elbo.mean(0) - elbo) / (terms.elbo.std(0) / 20_000**0.5)
     assert error.abs().max() < 5

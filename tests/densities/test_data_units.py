@@ -11,7 +11,7 @@ from torch.distributions import Laplace, MultivariateNormal, Normal
 
 from elbolab.batch import Batch, Scaling, Spec, Support
 from elbolab.densities.checks import build_likelihood
-from elbolab.densities.single_layer import SingleLayer
+from elbolab.densities.layer import Layer, single_layer
 from elbolab.distributions.location_scale import FixedScale, OptimalNormal
 from elbolab.evaluation.likelihood import likelihood_quantities
 from elbolab.evaluation.parzen import parzen_quantities
@@ -22,11 +22,11 @@ REAL = Spec((4,), Support.REAL)
 SCALED = REAL._replace(scaling=Scaling(tuple(SHIFT.tolist()), tuple(SCALE.tolist())))
 
 
-def exact(spec: Spec) -> SingleLayer:
+def exact(spec: Spec) -> Layer:
     """The linear Gaussian model with its true posterior, of data of ``spec``."""
     parts = linear_gaussian().exact
     kept = [lambda *_, part=part: part for part in (parts.prior, parts.posterior, parts.likelihood)]
-    return SingleLayer(spec, 2, *kept)
+    return single_layer(spec, 2, *kept)
 
 
 def test_the_evidence_is_that_of_the_data_in_their_own_units():
@@ -34,7 +34,7 @@ def test_the_evidence_is_that_of_the_data_in_their_own_units():
     x = SHIFT + SCALE * model.x.double()  # what the user has
     covariance = SCALE[:, None] * model.evidence.covariance_matrix.double() * SCALE
     evidence = MultivariateNormal(SHIFT + SCALE * model.evidence.mean.double(), covariance).log_prob(x)
-    terms = exact(SCALED).terms(SCALED.standardise(x), sample_shape=(3,))
+    terms = exact(SCALED).terms(SCALED.standardise(x), shape=(3,))
     torch.testing.assert_close(terms.log_weight, evidence.float().expand(3, -1), atol=2e-3, rtol=0)
     torch.testing.assert_close(terms.elbo, -(terms.rate + terms.distortion))
 

@@ -11,7 +11,7 @@ from torch.distributions import MultivariateNormal, Normal
 
 from elbolab.batch import Batch, Spec, Support
 from elbolab.densities.denoising import DenoisingLayer, corrupted_terms
-from elbolab.densities.single_layer import SingleLayer
+from elbolab.densities.layer import single_layer
 from elbolab.distributions.conditional import StandardNormal
 from elbolab.distributions.corruption import ANY, BitFlip, Corruption, GaussianNoise
 from elbolab.evaluation import proposals
@@ -90,7 +90,7 @@ def close(sampled, exact):
 
 
 def test_terms_at_corruptions_estimate_l_dvae(model):
-    terms = corrupted_terms(model.densities, model.x, corruption_shape=(20_000,), sample_shape=(2,))
+    terms = corrupted_terms(model.densities, model.x, corruption_shape=(20_000,), shape=(2,))
     assert terms.elbo.shape == (2, 20_000, 3)
     close(terms.elbo.mean(0), model.dvae)
     close(terms.log_weight.mean(0), model.dvae)
@@ -141,19 +141,19 @@ def test_sample_k_comes_from_component_k_mod_m_and_is_weighed_by_the_equal_mixtu
     densities.layer.posterior.scale = torch.full((2,), 1e-3)
     draw = from_corruptions(3, densities, (model.x,), 6)
     parts = [draw(slice(0, 4)), draw(slice(4, 6))]
-    z, log_q = (torch.cat([getattr(part, name) for part in parts]) for name in ("z", "log_q"))
-    components = [densities.proposal(model.x + m) for m in range(3)]
+    z, log_q = (torch.cat([getattr(part.only(), name) for part in parts]) for name in ("z", "log_q"))
+    components = [densities.layer.posterior(model.x + m) for m in range(3)]
     for k in range(6):
         torch.testing.assert_close(z[k], components[k % 3].mean, rtol=0, atol=0.01)
         torch.testing.assert_close(log_q[k], components[k % 3].log_prob(z[k]) - log(3))  # no overlap
     densities.layer.posterior.scale = torch.ones(2)  # they do
-    q = densities.proposal(torch.stack([model.x + m for m in range(3)]))
-    by_hand = sum(densities.proposal(model.x + m).log_prob(z).exp() for m in range(3)) / 3
+    q = densities.layer.posterior(torch.stack([model.x + m for m in range(3)]))
+    by_hand = sum(densities.layer.posterior(model.x + m).log_prob(z).exp() for m in range(3)) / 3
     torch.testing.assert_close(mixture_log_prob(q, z), by_hand.log())
 
 
 def test_the_mixture_is_the_same_whatever_fits_into_memory(model, monkeypatch):
-    q = model.densities.proposal(model.densities.corrupt(model.x.expand(3, 3, 4)))
+    q = model.densities.layer.posterior(model.densities.corrupt(model.x.expand(3, 3, 4)))
     z = q.sample((5,))[:, 0]
     whole = mixture_log_prob(q, z)
     monkeypatch.setattr(proposals, "DRAWN", 1)
@@ -174,7 +174,7 @@ def test_more_corruptions_need_fewer_samples(model):
 
 def test_without_corruption_the_estimate_is_the_clean_one_bit_for_bit(model):
     layer = model.densities.layer
-    clean = small(partial(Untouched, lambda x: layer.terms(x[0])), layer).eval()
+    clean = small(Untouched, layer).eval()
     estimates = [
         importance_log_likelihood(clean, [Batch(model.x)], num_samples=20, seed=3, proposal=proposal).log_px
         for proposal in (partial(from_corruptions, 1), from_posterior)
@@ -212,7 +212,7 @@ def test_the_loss_averages_over_all_corruptions_and_samples():
     loss = model.loss(bits())
     torch.manual_seed(3)
     model.densities.terms(bits().x)
-    elbo = corrupted_terms(model.densities, bits().x, corruption_shape=(4,), sample_shape=(3,)).elbo
+    elbo = corrupted_terms(model.densities, bits().x, corruption_shape=(4,), shape=(3,)).elbo
     assert elbo.shape == (3, 4, 8)
     torch.testing.assert_close(loss.value, -elbo.mean())
     torch.testing.assert_close(loss.metrics["dvae_bound"], elbo.mean())
@@ -243,7 +243,7 @@ def test_conditions_go_with_corruptions():
     spec = BITS._replace(given=((3,),))
     layer = small_densities(spec)
     terms = corrupted_terms(
-        small(partial(BitFlip, 0.2), layer), bits().x, torch.rand(8, 3), corruption_shape=(5,), sample_shape=(2,)
+        small(partial(BitFlip, 0.2), layer), bits().x, torch.rand(8, 3), corruption_shape=(5,), shape=(2,)
     )
     assert terms.elbo.shape == (2, 5, 8)
 
@@ -270,4 +270,4 @@ def test_a_layer_of_real_data():
     likelihood = lambda *_: Linear(None, None, torch.zeros(4, 2), torch.zeros(4), torch.ones(4))  # noqa: E731
     made = DenoisingLayer(spec, 2, *parts, likelihood, partial(GaussianNoise, 0.1))
     assert made.spec is spec
-    assert made.latent_shape == SingleLayer(spec, 2, *parts, likelihood).latent_shape
+    assert made.latent_shape == single_layer(spec, 2, *parts, likelihood).latent_shape

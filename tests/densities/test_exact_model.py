@@ -13,18 +13,18 @@ def model(float64):
 
 
 def test_with_the_true_posterior_every_weight_is_the_evidence(model):
-    log_weight = model.exact.terms(model.x, sample_shape=(2, 3)).log_weight
+    log_weight = model.exact.terms(model.x, shape=(2, 3)).log_weight
     torch.testing.assert_close(log_weight, model.evidence.log_prob(model.x).expand(2, 3, -1), rtol=0, atol=1e-9)
 
 
 def test_with_the_true_posterior_the_elbo_is_the_evidence_in_mean(model):
-    elbo = model.exact.terms(model.x, sample_shape=(20_000,)).elbo
+    elbo = model.exact.terms(model.x, shape=(20_000,)).elbo
     error = (elbo.mean(0) - model.evidence.log_prob(model.x)) / (elbo.std(0) / 20_000**0.5)
     assert error.abs().max() < 5
 
 
 def test_bounds_are_ordered_and_reach_the_evidence(model):
-    log_weight = model.rough.terms(model.x, sample_shape=(40, 2_000)).log_weight
+    log_weight = model.rough.terms(model.x, shape=(40, 2_000)).log_weight
     bounds = [log_weight.mean((0, 1))]
     for k in (10, 2_000):
         groups = log_weight.unflatten(1, (-1, k))

@@ -6,11 +6,10 @@ import pytest
 import torch
 from tests.helpers import BITS, adam, fit, mlp, small_densities
 
-from elbolab.densities.autoencoder import Autoencoder
 from elbolab.densities.base import Densities
 from elbolab.densities.checks import initialise_heads
-from elbolab.densities.frozen import freeze, needed
-from elbolab.densities.single_layer import SingleLayer
+from elbolab.densities.frozen import freeze
+from elbolab.densities.layer import single_layer
 from elbolab.distributions.conditional import Head, StandardNormal
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
 from elbolab.models.vae import VAE
@@ -22,29 +21,26 @@ class OnTop(Densities):
     def __init__(self, below):
         super().__init__()
         self.below = below
-        self.spec, self.latent_shape = below.spec, below.latent_shape
+        self.spec, self.code_shapes = below.spec, below.code_shapes
         self.inner = small_densities()
 
-    def terms(self, x, *given, **options):
-        return self.inner.terms((self.below.decode(self.below.encode(x)).mean > 0.5).float(), **options)
+    def infer(self, x, *given, **options):
+        return self.inner.infer((self.below.decode(self.below.encode(x)).mean > 0.5).float(), **options)
 
-    def generate(self, num, *given):
-        return self.inner.generate(num)
+    def imagine(self, shape, *given, **options):
+        return self.inner.imagine(shape, **options)
 
-    def encode(self, x, *given):
-        return self.inner.encode(x)
+    def likelihood_of(self, latents, *given):
+        return self.inner.likelihood_of(latents)
 
-    def decode(self, z, *given):
-        return self.inner.decode(z)
-
-    def initialise_to_mean(self, mean):
+    def initialise(self, data, mean):
         for part in (self.below.likelihood, self.inner.likelihood):
             initialise_heads(part, mean)
 
 
 def below():
     likelihood = partial(Head, net=mlp(5), family=Bernoulli, init_to_mean=True)
-    vae = SingleLayer(BITS, 2, StandardNormal, partial(Head, net=mlp(5), family=DiagonalNormal), likelihood)
+    vae = single_layer(BITS, 2, StandardNormal, partial(Head, net=mlp(5), family=DiagonalNormal), likelihood)
     vae.posterior.net = torch.nn.Sequential(vae.posterior.net, torch.nn.BatchNorm1d(4))
     return freeze(vae)
 
@@ -79,10 +75,3 @@ def test_what_is_not_frozen_has_both_modes():
     densities = small_densities()
     assert densities.train().posterior.training
     assert not densities.eval().posterior.training
-
-
-def test_a_part_of_another_kind_is_refused():
-    part = small_densities()
-    assert needed(part, SingleLayer, "pretrained.m1", "name a VAE") is part
-    with pytest.raises(ValueError, match="pretrained.m1 is a run of SingleLayer, .* needs Autoencoder: name an AE"):
-        needed(part, Autoencoder, "pretrained.m1", "name an AE")

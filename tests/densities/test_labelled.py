@@ -5,22 +5,22 @@ from itertools import product
 
 import pytest
 import torch
-from tests.helpers import BITS, mlp
+from tests.helpers import BITS, mlp, start
 from torch.distributions import Bernoulli as Coins
 from torch.distributions import Independent, kl_divergence
 
 from elbolab.batch import Spec, Support, numbered
-from elbolab.densities.class_terms import class_at, spread_class_probs, sum_over_classes
+from elbolab.densities.class_terms import sum_over_classes
 from elbolab.densities.classifier import Classifier
-from elbolab.densities.labelled import Labelled
-from elbolab.densities.terms import Undefined
+from elbolab.densities.labelled import labelled as labelled_layers
+from elbolab.densities.latents import Undefined
 from elbolab.distributions.conditional import Conditional, Head, Ignore, StandardNormal
 from elbolab.distributions.corruption import Denoising, Masking
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
 from elbolab.distributions.one_hot import OneHot
 from elbolab.distributions.priors import FixedBernoulli, Mixture
 from elbolab.distributions.relaxed import RelaxedBernoulliLatent
-from elbolab.evaluation.proposals import Drawn
+from elbolab.evaluation.proposals import class_at, from_posterior, spread_class_probs
 
 CLASSES = BITS._replace(classes=numbered(3))
 HEAD = partial(Head, net=mlp(5))
@@ -29,7 +29,7 @@ NORMAL, CLASS, BIT = (partial(HEAD, family=family) for family in (DiagonalNormal
 
 def labelled(spec=CLASSES, **changes):
     parts = {"prior": StandardNormal, "posterior": NORMAL, "likelihood": BIT, "classifier": CLASS}
-    return Labelled(spec, 2, **(parts | changes))
+    return labelled_layers(spec, 2, **(parts | changes))
 
 
 DENSITIES = {
@@ -56,7 +56,7 @@ def data(num=4):
 
 @pytest.mark.parametrize("sample_shape", [(), (3,), (2, 3)])
 def test_quantities_have_one_number_a_draw_and_datum(densities, sample_shape):
-    terms = densities.terms(data()[0], sample_shape=sample_shape)
+    terms = densities.terms(data()[0], shape=sample_shape)
     y, z = terms.latents
     assert y.z.shape == (*sample_shape, 4, 3)
     assert z.z.shape == (*sample_shape, 4, 2)
@@ -88,8 +88,8 @@ def test_a_code_is_what_the_likelihood_reads(densities):
     one_hot = z[:, 2:]
     assert torch.equal(one_hot.sort(1).values, torch.tensor([0.0, 0.0, 1.0]).expand(4, -1))
     assert torch.equal(one_hot.argmax(1), densities.log_class_probs(x).argmax(1))
-    torch.testing.assert_close(z[:, :2], densities.conditional.posterior(x, one_hot).mean)
-    torch.testing.assert_close(densities.decode(z).mean, densities.conditional.likelihood(z[:, :2], one_hot).mean)
+    torch.testing.assert_close(z[:, :2], densities.posterior(x, one_hot).mean)
+    torch.testing.assert_close(densities.decode(z).mean, densities.likelihood(z[:, :2], one_hot).mean)
     assert densities.generate(7).mean.shape == (7, 6)
 
 
@@ -117,9 +117,9 @@ class TestEnumerable:
         joint, bound = [], 0.0
         for k, bits in product(range(3), product((0.0, 1.0), repeat=2)):
             y, z = model.classes[k].expand(len(x), -1), torch.tensor(bits).expand(len(x), -1)
-            log_p = model.class_prior.log_prob(y) + model.style_prior(y).log_prob(z)
-            log_joint = log_p + model.restyle(z, y).log_prob(x)
-            log_q = model.log_class_probs(x)[:, k] + model.conditional.posterior(x, y).log_prob(z)
+            log_p = model.class_prior.log_prob(y) + model.prior(y).log_prob(z)
+            log_joint = log_p + model.likelihood(z, y).log_prob(x)
+            log_q = model.log_class_probs(x)[:, k] + model.posterior(x, y).log_prob(z)
             joint.append(log_joint)
             bound = bound + log_q.exp() * (log_joint - log_q)
         return torch.stack(joint).logsumexp(0), bound
@@ -136,10 +136,10 @@ class TestEnumerable:
         """z-scores beyond 5 come once in 1.7 million."""
         x, _ = data()
         evidence, bound = self.exact(model, x)
-        terms = model.terms(x, sample_shape=(20_000,))
+        terms = model.terms(x, shape=(20_000,))
         error = (terms.elbo.mean(0) - bound) / (terms.elbo.std(0) / 20_000**0.5)
         assert error.abs().max() < 5
-        drawn = model.terms(x, sample_shape=(20_000,), proposal=Drawn(*model.draw(x, torch.rand(20_000, 4))))
+        drawn = model.score(x, from_posterior(model, (x,), 20_000)(slice(0, 20_000)))
         for log_weight in (terms.log_weight, drawn.log_weight):
             weights = (log_weight - evidence).exp()
             assert ((weights.mean(0) - 1) / (weights.std(0) / 20_000**0.5)).abs().max() < 5
@@ -152,11 +152,11 @@ def test_the_sum_over_classes_is_equation_7():
     found = sum_over_classes(densities.class_terms(x))
     y = torch.eye(3)[:, None].expand(3, 4, 3)
     torch.manual_seed(3)
-    q_z = densities.conditional.posterior(x, y)
+    q_z = densities.posterior(x, y)
     z = q_z.rsample()
     q_y = densities.classifier(x).probs.T
-    kl = kl_divergence(q_z, densities.conditional.prior(y))
-    minus_l = densities.restyle(z, y).log_prob(x) + densities.class_prior.log_prob(y) - kl
+    kl = kl_divergence(q_z, densities.prior(y))
+    minus_l = densities.likelihood(z, y).log_prob(x) + densities.class_prior.log_prob(y) - kl
     entropy = -(q_y * q_y.log()).sum(0)
     torch.testing.assert_close(found.elbo, (q_y * minus_l).sum(0) + entropy)
     torch.testing.assert_close(found.elbo, -found.rate - found.distortion)
@@ -222,22 +222,23 @@ def test_a_classifier_has_classes_and_no_density():
     for use in (lambda: densities.terms(x), lambda: densities.generate(3), lambda: densities.decode(x)):
         with pytest.raises(Undefined, match="no density of x"):
             use()
-    densities.initialise_to_mean(torch.zeros(6))
+    start(densities, torch.zeros(6))
 
 
 def test_a_proposal_draws_the_class_and_the_style(densities):
-    """Log w = log p(x | y, z) + log p(y) + log p(z | y) - log q, with the density that the proposal says."""
+    """Log w = log p(x | y, z) + log p(y) + log p(z | y) - log q, with the density that the draw of the class says."""
     x, _ = data()
-    code, log_q = densities.draw(x, torch.rand(7, 4))
-    assert code.shape == (7, 4, 5)
-    assert len(code[..., :2].flatten(0, 1).unique(dim=0)) == 28
-    found = densities.terms(x, sample_shape=(7,), proposal=Drawn(code, log_q)).log_weight
-    z, y = code[..., :2], code[..., 2:]
-    log_p = densities.class_prior.log_prob(y) + densities.style_prior(y).log_prob(z)
-    torch.testing.assert_close(found, densities.restyle(z, y).log_prob(x) + log_p - log_q)
+    latents = from_posterior(densities, (x,), 7)(slice(0, 7))
+    y, z = (latent.z for latent in latents)
+    assert y.shape == (7, 4, 3)
+    assert len(z.flatten(0, 1).unique(dim=0)) == 28
+    log_q = latents[0].log_q + latents[1].log_q
+    found = densities.score(x, latents).log_weight
+    log_p = densities.class_prior.log_prob(y) + densities.prior(y).log_prob(z)
+    torch.testing.assert_close(found, densities.likelihood(z, y).log_prob(x) + log_p - log_q)
     of_class = (densities.log_class_probs(x).exp() * 0.9 + 0.1 / 3).log().expand(7, -1, -1)
     of_class = of_class.gather(-1, y.argmax(-1, keepdim=True))[..., 0]
-    torch.testing.assert_close(log_q, of_class + densities.conditional.posterior(x, y).log_prob(z))
+    torch.testing.assert_close(log_q, of_class + densities.posterior(x, y).log_prob(z))
 
 
 def test_classes_come_in_proportion_and_none_is_left_out():

@@ -4,22 +4,22 @@ from functools import partial
 
 import pytest
 import torch
-from tests.helpers import BITS, linear_gaussian, mlp, small_densities, weights
+from tests.helpers import BITS, linear_gaussian, mlp, small_densities, start, weights
 from torch import nn
 from torch.distributions import Categorical, Independent, MixtureSameFamily, MultivariateNormal, Normal
 
 from elbolab.batch import Spec, Support, numbered
-from elbolab.densities.autoencoder import Autoencoder
 from elbolab.densities.class_terms import sum_over_classes
-from elbolab.densities.stacked import Stacked
-from elbolab.densities.terms import Undefined
+from elbolab.densities.latents import Undefined
+from elbolab.densities.layer import autoencoder as autoencoder_layer
+from elbolab.densities.stacked import stacked as stacked_layers
 from elbolab.distributions.conditional import Conditional, Head, Ignore, StandardNormal
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
 from elbolab.distributions.one_hot import OneHot
 from elbolab.distributions.point_mass import Deterministic
 from elbolab.distributions.priors import FixedBernoulli
 from elbolab.distributions.relaxed import RelaxedBernoulliLatent
-from elbolab.evaluation.proposals import Drawn
+from elbolab.evaluation.proposals import from_posterior
 
 CLASSES = BITS._replace(classes=numbered(3))
 HEAD = partial(Head, net=mlp(5))
@@ -33,7 +33,7 @@ def stacked(spec=CLASSES, m1=small_densities, **changes):
         "likelihood": NORMAL,
         "classifier": partial(HEAD, family=OneHot),
     }
-    return Stacked(spec, 2, **(parts | changes), m1=m1())
+    return stacked_layers(spec, 2, **(parts | changes), m1=m1())
 
 
 def data(num=4):
@@ -42,10 +42,10 @@ def data(num=4):
 
 @pytest.mark.parametrize("sample_shape", [(), (3,), (2, 3)])
 def test_quantities_have_one_number_a_draw_and_datum(sample_shape):
-    terms = stacked().terms(data()[0], sample_shape=sample_shape)
+    terms = stacked().terms(data()[0], shape=sample_shape)
     assert [latent.z.shape for latent in terms.latents] == [(*sample_shape, 4, d) for d in (3, 2, 2)]
     for latent in terms.latents:
-        assert latent.is_bound
+        assert not latent.is_relaxed
     for quantity in (terms.elbo, terms.log_weight, terms.rate):
         assert quantity.shape == (*sample_shape, 4)
     with pytest.raises(Undefined, match="no KL per dimension"):
@@ -59,17 +59,17 @@ def test_codes_samples_and_classes_are_those_of_the_upper_model():
     assert densities.decode(z).mean.shape == x.shape
     assert densities.generate(7).mean.shape == (7, 6)
     torch.testing.assert_close(densities.log_class_probs(x), densities.m2.log_class_probs(densities.m1.encode(x)))
-    torch.testing.assert_close(densities.style(x), z[:, :2])
-    assert densities.restyle(z[:, :2], z[:, 2:]).mean.shape == x.shape
-    assert densities.style_prior(z[:, 2:]).batch_shape == (4,)
+    torch.testing.assert_close(z, densities.m2.encode(densities.m1.encode(x)))
+    torch.testing.assert_close(densities.decode(z).mean, densities.m1.decode(densities.m2.decode(z).mean).mean)
+    assert densities.imagine((), top=(z[:, 2:],))[1].p.batch_shape == (4,)
 
 
 @torch.no_grad()
 def test_samples_are_decoded_at_draws_of_z1_and_not_at_its_mean():
     densities, uppers, codes = stacked(), [], []
-    densities.m2.conditional.likelihood.register_forward_hook(lambda module, inputs, output: uppers.append(output))
+    densities.m2.likelihood.register_forward_hook(lambda module, inputs, output: uppers.append(output))
     densities.m1.likelihood.register_forward_hook(lambda module, inputs, output: codes.append(inputs[0]))
-    densities.generate_of(torch.eye(3)[torch.arange(3_000) % 3])
+    densities.likelihood_of(densities.imagine((), top=(torch.eye(3)[torch.arange(3_000) % 3],)))
     densities.generate(3_000)
     for p, z in zip(uppers, codes, strict=True):
         off = (z - p.mean) / p.stddev
@@ -83,7 +83,7 @@ def test_nothing_of_training_reaches_m1():
     densities.m1.posterior.net.register_forward_hook(lambda module, *_: modes.add(module.training))
     densities.log_class_probs(x)
     (sum_over_classes(densities.class_terms(x)).elbo.sum() + densities.labelled_terms(x, y).elbo.sum()).backward()
-    densities.initialise_to_mean(torch.full((6,), 0.9))
+    start(densities, torch.full((6,), 0.9))
     assert modes == {False}
     for name, parameter in densities.named_parameters():
         assert (parameter.grad is not None) == name.startswith("m2."), name
@@ -137,18 +137,18 @@ class TestChain:
     def test_draws_of_y_agree_with_the_sum_in_mean(self, chain):
         densities, x, _ = chain
         summed = sum_over_classes(densities.class_terms(x.repeat(10_000, 1))).elbo.view(10_000, -1)
-        drawn = densities.terms(x, sample_shape=(10_000,)).elbo
+        drawn = densities.terms(x, shape=(10_000,)).elbo
         spread = (summed.var(0) + drawn.var(0)) / 10_000
         assert ((summed.mean(0) - drawn.mean(0)) / spread.sqrt()).abs().max() < 5
 
     def test_importance_weights_average_to_the_evidence(self, chain):
         densities, x, evidence = chain
-        proposal = Drawn(*densities.draw(x, torch.rand(20_000, 5)))
-        for drawn in (None, proposal):
-            log_weight = densities.terms(x, sample_shape=(20_000,), proposal=drawn).log_weight
+        in_strata = from_posterior(densities, (x,), 20_000)(slice(0, 20_000))
+        for latents in (densities.infer(x, shape=(20_000,)), in_strata):
+            log_weight = densities.score(x, latents).log_weight
             estimate = log_weight.logsumexp(0) - torch.tensor(20_000.0).log()
             torch.testing.assert_close(estimate, evidence, rtol=0, atol=0.2)
-        assert len(proposal.z[..., :2].flatten(0, 1).unique(dim=0)) == 100_000
+        assert len(in_strata[-1].z.flatten(0, 1).unique(dim=0)) == 100_000
 
     def test_the_labelled_bound_is_below_the_joint_evidence(self, chain):
         densities, x, evidence = chain
@@ -158,7 +158,7 @@ class TestChain:
 
 
 def autoencoder():
-    return Autoencoder(BITS, 2, None, partial(HEAD, family=Deterministic), partial(HEAD, family=Bernoulli))
+    return autoencoder_layer(BITS, 2, None, partial(HEAD, family=Deterministic), partial(HEAD, family=Bernoulli))
 
 
 def binary():
@@ -170,7 +170,7 @@ BAD = {
     "no M1": (lambda: stacked(m1=lambda: None), "stands on a trained M1: set pretrained.m1"),
     "other data": (lambda: stacked(m1=lambda: small_densities(BITS._replace(x=(7,)))), "pretrained.m1.*other data"),
     "conditional M1": (lambda: stacked(m1=lambda: small_densities(BITS._replace(given=((3,),)))), "other data"),
-    "autoencoder": (lambda: stacked(m1=autoencoder), r"pretrained.m1 \(Autoencoder\).*model=m1 or model=vae"),
+    "autoencoder": (lambda: stacked(m1=autoencoder), r"pretrained.m1 \(Layer\).*model=m1 or model=vae"),
     "binary latents": (lambda: stacked(m1=binary), "continuous latents"),
     "an M1+M2 below": (lambda: stacked(m1=stacked), "single layer"),
     "no classes": (lambda: stacked(BITS), "data with classes"),

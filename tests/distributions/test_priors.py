@@ -5,7 +5,7 @@ import torch
 from tests.distributions.registry import NEED_PARENTS, PRIORS, PRIORS_WITHOUT_DENSITY
 from torch.distributions import Bernoulli, Independent, Normal, kl_divergence
 
-from elbolab.densities.terms import Sampled
+from elbolab.densities.latents import Latent
 from elbolab.distributions.priors import ClassCentres, FixedBernoulli, Mixture
 
 
@@ -106,7 +106,7 @@ def test_a_mixture_integrates_to_one():
 def test_every_parameter_of_a_mixture_learns_through_its_one_sample_kl():
     prior = Mixture((), (4,), num_components=3, spread=1.0)
     q = Independent(Normal(torch.randn(6, 4), 1.0), 1)
-    Sampled(q.rsample((2,)), q, prior()).kl.sum().backward()
+    Latent(q.rsample((2,)), q, prior()).kl.sum().backward()
     for name, parameter in prior.named_parameters():
         assert (parameter.grad != 0).all(), name
 

@@ -4,7 +4,9 @@ import pytest
 import torch
 from torch.distributions import Bernoulli, Independent, kl_divergence
 
-from elbolab.densities.terms import Sampled, Terms, Undefined
+from elbolab.densities.latents import Latent, Latents, Undefined
+from elbolab.densities.terms import Terms
+from elbolab.distributions.drawing import sample
 from elbolab.distributions.relaxed import Relaxed, RelaxedBernoulliLatent
 
 
@@ -52,11 +54,11 @@ def test_evaluation_is_hard():
 
 def test_terms_call_a_relaxed_draw_no_bound_but_know_its_kl():
     q = latent()(torch.randn(3, 4))
-    drawn = Sampled(q.rsample(), q, coins())
-    assert not drawn.is_bound
+    drawn = Latent.drawn(sample, (), q, coins())
+    assert drawn.is_relaxed
     assert torch.allclose(drawn.kl_per_dim.sum(-1), drawn.kl)
     with pytest.raises(Undefined):
-        Terms(torch.zeros(3), (drawn,)).elbo  # noqa: B018
+        Terms(torch.zeros(3), Latents([drawn])).elbo  # noqa: B018
     with pytest.raises(NotImplementedError, match="hard"):
         q.log_prob(drawn.z)
 

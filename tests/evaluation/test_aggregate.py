@@ -12,8 +12,8 @@ from torch.distributions import Normal
 
 from elbolab.batch import Batch, Spec, Support
 from elbolab.common.rng import isolated_rng, seed_of
-from elbolab.densities.adversarial import AdversarialAutoencoder
-from elbolab.densities.terms import Undefined
+from elbolab.densities.latents import Undefined
+from elbolab.densities.layer import adversarial_layer
 from elbolab.distributions.conditional import Head, StandardNormal
 from elbolab.distributions.location_scale import FixedScale
 from elbolab.distributions.priors import ClassCentres, FixedBernoulli, Mixture
@@ -35,7 +35,7 @@ def shifted(shift, prior=StandardNormal):
     """z | x ~ N(x + shift, 0.6^2 I): with x ~ N(0, 0.8^2 I), q(z) = N(shift, I)."""
     encoder = partial(Linear, weight=torch.eye(2), bias=torch.full((2,), shift), scale=torch.tensor(0.6))
     likelihood = partial(Head, net=mlp(3), family=partial(FixedScale, base=Normal, scale=1.0))
-    return AdversarialAutoencoder(POINTS, 2, prior, lambda p, e: encoder(p, e), likelihood)
+    return adversarial_layer(POINTS, 2, prior, lambda p, e: encoder(p, e), likelihood)
 
 
 def batches(num, spec=POINTS, scale=0.8):
@@ -192,10 +192,11 @@ def test_groups_are_rows_of_one_choice_of_styles():
     densities = group_autoencoder(num_groups=4)
     seen = []
     densities.likelihood.register_forward_hook(lambda module, inputs, output: seen.append(inputs))
-    assert densities.generate_groups(5).batch_shape == (4, 5)
-    (z, y), *_ = seen
-    assert torch.equal(z[0], z[3])
-    assert torch.equal(y[:, 2], torch.eye(4))
-    assert groups(densities, batches(20, CLASSES)[0], seed=0).axes
+    assert groups(densities, batches(20, CLASSES)[0], seed=0, num=5).axes
+    ((z, y),) = seen
+    assert z.shape == (4, 5, 2)
+    assert (z == z[0]).all()
+    assert len(z[0].unique(dim=0)) == 5
+    assert torch.equal(y, torch.eye(4)[:, None].expand(4, 5, 4))
     with pytest.raises(Undefined, match="finds no groups"):
         groups(class_autoencoder(), batches(20, CLASSES)[0], seed=0)

@@ -8,7 +8,7 @@ from tests.helpers import CLASSES
 from tests.models.registry import NORMAL, VARIANTS, batch_for, class_autoencoder, labelled, make, stacked
 
 from elbolab.batch import Batch
-from elbolab.densities.terms import Undefined
+from elbolab.densities.latents import Undefined
 from elbolab.distributions.conditional import Ignore
 from elbolab.evaluation.evaluate import evaluate
 from elbolab.evaluation.figures.generative import ends_of, importance_of, interpolations, traversals
@@ -86,7 +86,7 @@ class Source:
 def test_a_class_is_not_active(model, batch):
     """Classes that differ from datum to datum vary by far more than 0.01."""
     with torch.no_grad():
-        for parameter in model.conditional.posterior.parameters():
+        for parameter in model.posterior.parameters():
             parameter.mul_(1e-3)
         for parameter in model.classifier.parameters():
             parameter.mul_(10)

@@ -1,6 +1,5 @@
 """Likelihoods of conditional models against what is known of them."""
 
-from dataclasses import replace
 from functools import partial
 from math import log
 
@@ -8,11 +7,12 @@ import pytest
 import torch
 from tests.conditional_gaussian import conditional_gaussian
 from tests.helpers import BITS, LABELLED, mlp, regression, small_cvae, small_densities
+from tests.models.registry import autoencoder
 
 from elbolab.batch import Batch
 from elbolab.common.rng import seed_device, seed_of
 from elbolab.densities.denoising import DenoisingLayer
-from elbolab.densities.terms import Undefined
+from elbolab.densities.latents import Undefined
 from elbolab.distributions.conditional import Head, StandardNormal
 from elbolab.distributions.corruption import BitFlip
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
@@ -27,7 +27,6 @@ from elbolab.evaluation.conditional import (
 )
 from elbolab.evaluation.evaluate import evaluate
 from elbolab.evaluation.likelihood import importance_log_likelihood, likelihood_quantities
-from elbolab.evaluation.proposals import from_prior
 from elbolab.evaluation.report import table
 
 pytestmark = pytest.mark.usefixtures("float64")
@@ -59,7 +58,6 @@ def test_draws_from_the_prior_are_averaged_as_probabilities():
     x, c = model.batch.x, model.batch.given[0]
     with torch.random.fork_rng():
         seed_device(x.device, seed_of("importance sampling", 4, 0))  # the first group of seed 4
-        model.densities.terms(x, c)
         z = model.densities.prior(c).sample((25,))
     expected = model.densities.decode(z, c).log_prob(x).exp().mean(0).log()
     found = monte_carlo_log_likelihood(model.densities, [model.batch], num_samples=25, seed=4)
@@ -166,7 +164,8 @@ def first_rows(batch, num):
 def test_a_regression_is_exact_with_one_sample():
     densities, y = regression(), torch.arange(9) % 3
     batch = Batch(torch.rand(9, 6).round(), (torch.eye(3)[y],), y)
-    exact = -densities.predict(*batch.given).log_prob(batch.x).mean().item()
+    predicted = densities.likelihood_of(densities.imagine((), *batch.given), *batch.given)
+    exact = -predicted.log_prob(batch.x).mean().item()
     found = likelihood_quantities(densities, [batch], num_samples=1, seed=0)
     found |= conditional_quantities(densities, [batch], num_samples=7, seed=0)
     assert found["rate"].value == 0
@@ -201,14 +200,11 @@ def test_conditions_that_are_no_labels_have_their_own_likelihoods_alone():
     assert found.keys() == {"conditional_nll_mc"}
 
 
-def test_several_layers_have_no_draws_from_one_prior():
-    class Layers:
-        def terms(self, *rows):
-            terms = small_cvae().terms(*rows)
-            return replace(terms, latents=terms.latents * 2)
-
-    with pytest.raises(Undefined, match="several layers"):
-        from_prior(Layers(), (torch.ones(2, 6), torch.eye(3)[:2]), 3)
+def test_without_a_prior_there_are_no_draws_from_one():
+    batch = Batch(torch.rand(9, 6).round(), (torch.rand(9, 3),))
+    with pytest.raises(Undefined, match="no prior"):
+        monte_carlo_log_likelihood(autoencoder(LABELLED), [batch], num_samples=2, seed=0)
+    assert conditional_quantities(autoencoder(LABELLED), [batch], num_samples=2, seed=0) == {}
 
 
 class Source:

@@ -12,11 +12,10 @@ from tests.models.registry import labelled as latent_class
 from elbolab.batch import Batch, Canvas, Spec, Support, numbered
 from elbolab.common.rng import isolated_rng, seed_of
 from elbolab.data.quadrants import assemble, seen_mask
-from elbolab.densities.autoencoder import Autoencoder
+from elbolab.densities.latents import Undefined
+from elbolab.densities.layer import autoencoder, regression, single_layer
 from elbolab.densities.recurrent import Recurrent
-from elbolab.densities.regression import Regression
-from elbolab.densities.single_layer import SingleLayer
-from elbolab.densities.terms import Undefined
+from elbolab.densities.stacked import Stacked
 from elbolab.distributions.conditional import Head, StandardNormal
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
 from elbolab.distributions.point_mass import Deterministic
@@ -40,11 +39,11 @@ def data(spec, num=60):
 
 
 def labelled(prior=StandardNormal, spec=LABELS):
-    return SingleLayer(spec, 2, prior, NORMAL, BERNOULLI)
+    return single_layer(spec, 2, prior, NORMAL, BERNOULLI)
 
 
 def recurrent():
-    return Recurrent(PARTS, 2, NORMAL, NORMAL, BERNOULLI, baseline=Regression(PARTS, None, None, BERNOULLI))
+    return Recurrent(PARTS, 2, NORMAL, NORMAL, BERNOULLI, baseline=regression(PARTS, None, None, BERNOULLI))
 
 
 def tiles(figure, rows, columns, height, width):
@@ -67,10 +66,10 @@ def test_models_of_parts_have_theirs_and_show_whole_images():
 
 
 def test_a_regression_shows_what_it_predicts_and_no_latents():
-    figures = draw_all(Regression(PARTS, None, None, BERNOULLI), [data(PARTS)], seed=0)
+    figures = draw_all(regression(PARTS, None, None, BERNOULLI), [data(PARTS)], seed=0)
     assert list(figures) == ["samples", "reconstructions"]
     assert figures["samples"].axes[0].get_title() == "p(x | c)"
-    assert list(draw_all(Regression(LABELS, None, None, BERNOULLI), [data(LABELS)], seed=0)) == [
+    assert list(draw_all(regression(LABELS, None, None, BERNOULLI), [data(LABELS)], seed=0)) == [
         "samples",
         "reconstructions",
         "samples_by_label",
@@ -78,7 +77,7 @@ def test_a_regression_shows_what_it_predicts_and_no_latents():
 
 
 def test_a_conditional_autoencoder_transfers_styles_and_draws_nothing():
-    model = Autoencoder(LABELS, 2, None, partial(Head, net=mlp(5), family=Deterministic), BERNOULLI)
+    model = autoencoder(LABELS, 2, None, partial(Head, net=mlp(5), family=Deterministic), BERNOULLI)
     figures = draw_all(model, [data(LABELS)], seed=0)
     assert "style_transfer" in figures
     assert "samples_by_label" not in figures
@@ -148,7 +147,7 @@ def test_completions_show_the_image_what_is_seen_the_guess_and_eight_draws():
     for i in range(8):
         np.testing.assert_allclose(drawn[:, 3 + i], whole(means[i]), atol=1e-6)
     assert "the baseline's guess, and 8 completions" in figure.get_suptitle()
-    alone = SingleLayer(PARTS, 2, NORMAL, NORMAL, BERNOULLI)
+    alone = single_layer(PARTS, 2, NORMAL, NORMAL, BERNOULLI)
     assert "guess" not in completions(alone, batch, seed=5).get_suptitle()
 
 
@@ -234,8 +233,7 @@ def test_a_label_that_the_model_does_not_know_is_refused(model, spec, label, mes
 def test_a_model_with_the_class_in_its_latents_draws_by_it(build):
     """All draws of the likelihood's parents are of that class, with a style each from the prior."""
     model, seen = build().eval(), []
-    likelihood = {"Stacked": lambda: model.m2.conditional, "Labelled": lambda: model.conditional}
-    owner = likelihood.get(type(model).__name__, lambda: model)()
+    owner = model.m2 if isinstance(model, Stacked) else model
     owner.likelihood.register_forward_hook(lambda _, parents, __: seen.append(parents))
     arrays = sample_arrays(model, [Batch(torch.eye(6))], num=50, seed=3, label=2)
     ((z, y),) = seen
@@ -250,9 +248,9 @@ def test_m1_m2_draws_the_codes_of_a_class_and_not_their_mean_alone():
     model, y = stacked().eval(), torch.eye(3)[1].expand(2000, 3)
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        drawn = model.generate_of(y)
+        drawn = model.likelihood_of(model.imagine((), top=(y,)))
         torch.manual_seed(0)
-        z1 = model.m2.generate_of(y)
+        z1 = model.m2.likelihood_of(model.m2.imagine((), top=(y,)))
         expected = model.m1.decode(z1.sample())
     torch.testing.assert_close(drawn.mean, expected.mean)
     assert not torch.allclose(drawn.mean, model.m1.decode(z1.mean).mean)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from elbolab.densities.terms import Undefined
+from elbolab.densities.latents import Undefined
 from elbolab.evaluation.figures.curves import Point, loss_curves, rate_distortion, read_metrics
 
 METRICS = """epoch,step,train/elbo,train/loss,val/elbo,lr

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from functools import partial
 from math import exp, log, pi
 
@@ -10,11 +11,11 @@ from torch.distributions import Independent, Normal
 from elbolab.batch import Batch, Spec, Support
 from elbolab.common.rng import isolated_rng, seed_of
 from elbolab.densities.base import Densities
-from elbolab.densities.single_layer import SingleLayer
-from elbolab.densities.terms import Sampled, Terms
+from elbolab.densities.latents import Latent, Latents
+from elbolab.densities.layer import single_layer
 from elbolab.distributions.conditional import Conditional, Head, Ignore, StandardNormal
+from elbolab.distributions.drawing import sample
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
-from elbolab.distributions.relaxed import Relaxed
 from elbolab.evaluation.batches import first
 from elbolab.evaluation.decomposition import log_aggregate, rate_decomposition
 from elbolab.nets.mlp import MLP
@@ -35,7 +36,7 @@ def linear_gaussian(dim=2, scale=0.5, given=()):
     """q(z | x) = N(x, scale^2 I), p(z) = N(0, I), p(x | z) = N(z, I)."""
     spec = Spec((dim,), Support.REAL, given=given)
     parts = StandardNormal, normal, partial(Ignore, conditional=normal)
-    densities = SingleLayer(spec, dim, *parts)
+    densities = single_layer(spec, dim, *parts)
     for head, std in ((densities.posterior, scale), (densities.likelihood.conditional, 1.0)):
         layer = head.net.layers[0]
         nn.init.zeros_(layer.weight)
@@ -176,7 +177,7 @@ def test_the_posterior_entropy_of_binary_codes_is_its_sum():
             lead = parents[0].shape[:-1] if parents else ()
             return Independent(TorchBernoulli(torch.full((*lead, 3), 0.5)), 1)
 
-    densities = SingleLayer(Spec((4,), Support.BINARY), 3, Coin, Coin, partial(Head, net=linear, family=Bernoulli))
+    densities = single_layer(Spec((4,), Support.BINARY), 3, Coin, Coin, partial(Head, net=linear, family=Bernoulli))
     parts = values(rate_decomposition(densities, [Batch(torch.ones(30, 4))], seed=0))
     assert parts["posterior_entropy"] == pytest.approx(3 * log(2))
     assert parts["mutual_information"] == pytest.approx(0.0, abs=1e-12)
@@ -230,48 +231,32 @@ def test_a_condition_leaves_out_what_compares_with_one_prior():
 
 
 class WithLatents(Densities):
-    """Terms of which only the latents matter."""
+    """Only the latents matter."""
 
     def __init__(self, make):
         super().__init__()
-        self.spec, self.latent_shape, self.make = Spec((2,), Support.REAL), (2,), make
+        self.spec, self.code_shapes, self.make = Spec((2,), Support.REAL), ((2,),), make
 
-    def terms(self, x, *given, sample_shape=(), proposal=None):
-        return Terms(torch.zeros(len(x)), self.make(x))
+    def infer(self, x, *given, shape=(), draw=sample):
+        return Latents(self.make(x))
 
-    def generate(self, num, *given):
+    def imagine(self, shape, *given, top=(), draw=sample):
         raise NotImplementedError
 
-    def encode(self, x, *given):
+    def likelihood_of(self, latents, *given):
         raise NotImplementedError
 
-    def decode(self, z, *given):
-        raise NotImplementedError
-
-    def initialise_to_mean(self, mean):
+    def initialise(self, data, mean):
         raise NotImplementedError
 
 
 def _sampled(x):
     q = Independent(Normal(x, 1.0), 1)
-    return Sampled(q.sample(), q, q)
-
-
-class Soft(Relaxed):
-    """A relaxation as far as its type says."""
-
-    arg_constraints = {}
-
-    def __init__(self, loc):
-        super().__init__(loc.shape[:1], loc.shape[1:])
-        self.normal = Independent(Normal(loc, 1.0), 1)
-
-    def log_prob(self, value):
-        return self.normal.log_prob(value)
+    return Latent(q.sample(), q, q)
 
 
 def _relaxed(x):
-    return Sampled(x, Soft(x), Independent(Normal(x, 1.0), 1))
+    return replace(_sampled(x), is_relaxed=True)
 
 
 @pytest.mark.parametrize(

@@ -6,15 +6,14 @@ import numpy as np
 import pytest
 import torch
 from tests.helpers import BITS, mlp, small_densities
+from tests.models.registry import autoencoder
 
 from elbolab.batch import Batch, Spec, Support
-from elbolab.densities.autoencoder import Autoencoder
 from elbolab.densities.denoising import DenoisingLayer
-from elbolab.densities.terms import Undefined
+from elbolab.densities.latents import Undefined
 from elbolab.distributions.conditional import Head, StandardNormal
 from elbolab.distributions.corruption import BitFlip, GaussianNoise, Masking, SaltAndPepper
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
-from elbolab.distributions.point_mass import Deterministic
 from elbolab.evaluation.denoising import denoising_quantities, restoration_quantities
 from elbolab.evaluation.evaluate import check_options, evaluate
 from elbolab.evaluation.figures.denoising import restorations
@@ -29,10 +28,6 @@ FLIPS = partial(BitFlip, 0.3)
 def denoising(spec=BITS, corruption=FLIPS):
     parts = [partial(HEAD, family=family) for family in (DiagonalNormal, Bernoulli)]
     return DenoisingLayer(spec, 2, StandardNormal, *parts, corruption)
-
-
-def autoencoder():
-    return Autoencoder(BITS, 2, None, *(partial(HEAD, family=family) for family in (Deterministic, Bernoulli)))
 
 
 def data(num=40):

@@ -7,8 +7,8 @@ from tests.helpers import small_densities
 from torch.distributions import Independent, Normal
 
 from elbolab.batch import Batch, Spec, Support
-from elbolab.densities.single_layer import SingleLayer
-from elbolab.densities.terms import Undefined
+from elbolab.densities.latents import Undefined
+from elbolab.densities.layer import single_layer
 from elbolab.distributions.conditional import Conditional, StandardNormal
 from elbolab.evaluation.editing import edit_quantities, edited, sizes_of, values_of, with_value
 from elbolab.evaluation.figures.editing import edits
@@ -32,7 +32,7 @@ class Around(Conditional):
 def model(prior=lambda y: y, likelihood=lambda z, y: z):
     """z ~ N(y, 1), x ~ N(z, 0.1^2), the code of x is x: data are their attributes with an individual offset."""
     parts = (prior, 1.0), (lambda x, y: x, 0.1), (likelihood, 0.1)
-    return SingleLayer(SPEC, 5, *(lambda *_, part=part: Around(*part) for part in parts))
+    return single_layer(SPEC, 5, *(lambda *_, part=part: Around(*part) for part in parts))
 
 
 def data(num, seed=0):
@@ -120,6 +120,6 @@ def test_an_unknown_mean_of_the_prior_leaves_edits_out():
         def forward(self, y):
             return Independent(Meanless(y, torch.ones_like(y)), 1)
 
-    densities = SingleLayer(SPEC, 5, StandardNormal, *(lambda *_: Around(lambda x, y: x, 0.1),) * 2)
+    densities = single_layer(SPEC, 5, StandardNormal, *(lambda *_: Around(lambda x, y: x, 0.1),) * 2)
     densities.prior = Prior()
     assert measured(densities, 4) == {}

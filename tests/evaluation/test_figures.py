@@ -12,11 +12,11 @@ from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal
 
 from elbolab.batch import Batch, Spec, Support
-from elbolab.densities.base import Densities
-from elbolab.densities.single_layer import SingleLayer
-from elbolab.densities.terms import Terms, Undefined
-from elbolab.distributions.conditional import Head, StandardNormal
+from elbolab.densities.latents import Undefined
+from elbolab.densities.layer import Layer, autoencoder, single_layer
+from elbolab.distributions.conditional import Conditional, Head, StandardNormal
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
+from elbolab.distributions.point_mass import Deterministic
 from elbolab.evaluation.figures.drawing import draw_all, gather, sample_arrays, write_figures
 from elbolab.evaluation.figures.generative import ends_of, importance_of, manifold, samples, traversals
 from elbolab.evaluation.figures.latent import NEIGHBOURS, kl_bars, latent_space
@@ -38,12 +38,20 @@ SPECS = {
 }
 
 
-def build(spec: Spec, latent_dim=2) -> SingleLayer:
-    family = Bernoulli if spec.support is Support.BINARY else DiagonalNormal
-    head = partial(Head, net=NET)
-    return SingleLayer(
-        spec, latent_dim, StandardNormal, partial(head, family=DiagonalNormal), partial(head, family=family)
-    )
+HEAD = partial(Head, net=NET)
+
+
+def likelihood_for(spec: Spec):
+    return partial(HEAD, family=Bernoulli if spec.support is Support.BINARY else DiagonalNormal)
+
+
+def build(spec: Spec, latent_dim=2) -> Layer:
+    return single_layer(spec, latent_dim, StandardNormal, partial(HEAD, family=DiagonalNormal), likelihood_for(spec))
+
+
+def code_alone(spec: Spec, latent_dim=2) -> Layer:
+    """A code without a prior."""
+    return autoencoder(spec, latent_dim, None, partial(HEAD, family=Deterministic), likelihood_for(spec))
 
 
 def data(spec: Spec, num=60) -> list[Batch]:
@@ -53,29 +61,6 @@ def data(spec: Spec, num=60) -> list[Batch]:
     y = torch.arange(num) % 3
     whole = Batch(x, given, y)
     return [Batch(x[s], tuple(g[s] for g in whole.given), y[s]) for s in (slice(0, 40), slice(40, num))]
-
-
-class Autoencoder(Densities):
-    """A code without a prior."""
-
-    def __init__(self, inner: SingleLayer):
-        super().__init__()
-        self.inner, self.spec, self.latent_shape = inner, inner.spec, inner.latent_shape
-
-    def terms(self, x, *given, sample_shape=(), proposal=None):
-        return Terms(self.decode(self.encode(x)).log_prob(x), ())
-
-    def generate(self, num, *given):
-        raise Undefined("no prior")
-
-    def encode(self, x, *given):
-        return self.inner.encode(x, *given)
-
-    def decode(self, z, *given):
-        return self.inner.decode(z, *given)
-
-    def initialise_to_mean(self, mean):
-        self.inner.initialise_to_mean(mean)
 
 
 @pytest.fixture(autouse=True)
@@ -125,19 +110,21 @@ def test_every_figure_exists_for_data_of_every_kind(spec, tmp_path):
 
 
 def test_figures_that_do_not_exist_are_left_out(tmp_path):
-    model = Autoencoder(build(SPECS["grey"], latent_dim=3))
+    model = code_alone(SPECS["grey"], latent_dim=3)
     figures = draw_all(model, data(model.spec), tmp_path / "metrics.csv", seed=SEED)
     assert list(figures) == ["samples", "reconstructions", "interpolations", "traversals", "latent_space"]
     assert "Gaussian fitted to the codes" in figures["samples"].axes[0].get_title()
 
 
 def test_errors_of_a_model_are_not_swallowed():
-    class Broken(Autoencoder):
-        def generate(self, num, *given):
+    class Broken(Conditional):
+        def forward(self, *parents):
             raise NotImplementedError("a bug, not an undefined quantity")
 
+    model = build(SPECS["grey"])
+    model.prior = Broken()
     with pytest.raises(NotImplementedError, match="a bug"):
-        draw_all(Broken(build(SPECS["grey"])), data(SPECS["grey"]), seed=SEED)
+        draw_all(model, data(SPECS["grey"]), seed=SEED)
 
 
 def test_few_data_are_enough():
@@ -146,11 +133,11 @@ def test_few_data_are_enough():
 
 
 @pytest.mark.parametrize("latent_dim", [2, 3])
-@pytest.mark.parametrize("make", [lambda inner: inner, Autoencoder], ids=["vae", "autoencoder"])
+@pytest.mark.parametrize("make", [build, code_alone])
 def test_one_datum_has_the_figures_that_need_no_other(make, latent_dim):
     spec = SPECS["grey"]
     batches = [batch for batch in data(spec, 1) if len(batch.x) > 0]
-    figures = draw_all(make(build(spec, latent_dim)), batches, seed=SEED)
+    figures = draw_all(make(spec, latent_dim), batches, seed=SEED)
     assert {"samples", "reconstructions", "traversals"} <= figures.keys()
     assert not figures.keys() & {"interpolations", "latent_space"}
 
@@ -175,40 +162,32 @@ def test_reconstructions_show_data_above_what_the_model_makes_of_them():
         np.testing.assert_allclose(shown[7:13, place], mean[column, 0], atol=1e-6)
 
 
-class TwoDims(Densities):
-    """x = (z_0, 10 z_1 + ...), with rates 1 and 3."""
+VOLUME = Spec((3,), Support.REAL)
 
-    spec = Spec((3,), Support.REAL)
-    latent_shape = (3,)
 
-    def __init__(self):
-        super().__init__()
-        self.inner = build(self.spec, 3)
-        self.inner.posterior.family.forward = self.posterior
+class Around(Conditional):
+    """N(z, 1)."""
 
-    @staticmethod
-    def posterior(raw: Tensor):
-        loc = torch.tensor([0.0, 3.0, 1.0]).expand(len(raw), 3)
-        return Independent(Normal(loc, torch.ones_like(loc)), 1)
-
-    def terms(self, x, *given, sample_shape=(), proposal=None):
-        return self.inner.terms(x)
-
-    def generate(self, num, *given):
-        return self.inner.generate(num)
-
-    def encode(self, x, *given):
-        return self.inner.encode(x)
-
-    def decode(self, z, *given):
+    def forward(self, *parents: Tensor) -> Distribution:
+        (z,) = parents
         return Independent(Normal(z, torch.ones_like(z)), 1)
 
-    def initialise_to_mean(self, mean):
-        self.inner.initialise_to_mean(mean)
+
+class Elsewhere(Conditional):
+    """N((0, 3, 1), 1), whatever x."""
+
+    def forward(self, *parents: Tensor) -> Distribution:
+        loc = torch.tensor([0.0, 3.0, 1.0]).expand_as(parents[0])
+        return Independent(Normal(loc, torch.ones_like(loc)), 1)
+
+
+def three_rates() -> Layer:
+    """Dimensions with rates 0, 4.5 and 0.5."""
+    return single_layer(VOLUME, 3, StandardNormal, lambda *_: Elsewhere(), lambda *_: Around())
 
 
 def test_traversals_order_dimensions_by_kl_and_walk_the_prior():
-    model, batch = TwoDims(), gather(data(TwoDims.spec), 20)
+    model, batch = three_rates(), gather(data(VOLUME), 20)
     importance, measure = importance_of(model, batch)
     torch.testing.assert_close(importance.detach(), torch.tensor([0.0, 4.5, 0.5]))
     assert measure == "mean KL (nats)"
@@ -224,7 +203,7 @@ def test_a_traversal_changes_one_dimension_at_a_time(monkeypatch):
     monkeypatch.setattr("elbolab.evaluation.figures.generative.walk", lambda model, z, batch: seen.setdefault("z", z))
     ends = torch.tensor([[-1.0, -2.0, -3.0], [1.0, 2.0, 3.0]])
     monkeypatch.setattr("elbolab.evaluation.figures.generative.ends_of", lambda model, batch: (*ends, ""))
-    traversals(TwoDims(), gather(data(TwoDims.spec), 20), seed=SEED)
+    traversals(three_rates(), gather(data(VOLUME), 20), seed=SEED)
     for row, dim in zip(seen["z"], (1, 2, 0), strict=True):
         torch.testing.assert_close(row[:, dim], torch.linspace(-dim - 1, dim + 1, 11))
         others = [d for d in range(3) if d != dim]
@@ -252,7 +231,7 @@ def test_only_planes_have_a_manifold():
 
 def test_models_stand_side_by_side():
     spec = SPECS["grey"]
-    models = {"AE": Autoencoder(build(spec)), "VAE": build(spec)}
+    models = {"AE": code_alone(spec), "VAE": build(spec)}
     spaces = latent_space(models, data(spec), seed=SEED)
     assert [axes.get_title() for axes in spaces.axes] == ["AE", "VAE"]
     decodes = samples(models, gather(data(spec), 30), seed=SEED)
@@ -287,7 +266,7 @@ def test_unlabelled_and_many_classes_have_no_legend():
 
 
 def test_kl_bars_fall_and_sum_to_the_rate():
-    axes = kl_bars(TwoDims(), data(TwoDims.spec), seed=SEED).axes[0]
+    axes = kl_bars(three_rates(), data(VOLUME), seed=SEED).axes[0]
     assert [bar.get_height() for bar in axes.patches] == pytest.approx([4.5, 0.5, 0.0])
     assert axes.get_title() == "rate 5.00 nats on 60 data"
 
@@ -334,9 +313,9 @@ def test_tiles_are_in_reading_order():
 
 
 @pytest.mark.parametrize("name", ["grey", "conditional"])
-@pytest.mark.parametrize("wrap", [Autoencoder, lambda model: model])
-def test_sample_arrays_have_the_shape_of_the_data(name, wrap):
-    model = wrap(build(SPECS[name]))
+@pytest.mark.parametrize("make", [build, code_alone])
+def test_sample_arrays_have_the_shape_of_the_data(name, make):
+    model = make(SPECS[name])
     arrays = sample_arrays(model, data(model.spec), num=70, seed=SEED)
     assert {key: value.shape for key, value in arrays.items()} == dict.fromkeys(("samples", "means"), (70, 1, 6, 5))
     assert set(np.unique(arrays["samples"])) == {0.0, 1.0}

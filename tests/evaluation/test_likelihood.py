@@ -5,20 +5,23 @@ from math import log
 
 import pytest
 import torch
+from tests.models.registry import ROLL
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, MultivariateNormal, Normal
 
 from elbolab.batch import Batch, Spec, Support
 from elbolab.common.rng import seed_device, seed_of
 from elbolab.densities.base import Densities
-from elbolab.densities.single_layer import SingleLayer
-from elbolab.densities.terms import Sampled, Terms, Undefined
+from elbolab.densities.latents import Latent, Latents, Undefined
+from elbolab.densities.layer import Layer, adversarial_layer, autoencoder, single_layer
 from elbolab.distributions.conditional import Conditional, Head, StandardNormal
+from elbolab.distributions.drawing import sample
 from elbolab.distributions.family import Bernoulli, DiagonalNormal, Family
+from elbolab.distributions.point_mass import Deterministic as PointCode
+from elbolab.distributions.universal import Universal
 from elbolab.evaluation import likelihood
 from elbolab.evaluation.likelihood import (
     LIVE,
-    Drawn,
     bound,
     default_memory,
     degeneracy,
@@ -26,6 +29,7 @@ from elbolab.evaluation.likelihood import (
     in_groups,
     likelihood_quantities,
 )
+from elbolab.evaluation.proposals import SCORED, from_posterior, from_prior
 from elbolab.evaluation.quantity import mean_of
 from elbolab.nets.mlp import MLP
 
@@ -61,11 +65,11 @@ class TruePosterior(Conditional):
         return MultivariateNormal((x - b) @ W @ covariance / NOISE**2, self.factor * covariance)
 
 
-def linear_gaussian(factor=1.0, num=12) -> tuple[SingleLayer, list[Batch], Tensor]:
+def linear_gaussian(factor=1.0, num=12) -> tuple[Layer, list[Batch], Tensor]:
     """The model with the (widened) true posterior, data, and the exact log p(x) of each datum."""
     likelihood = partial(Head, net=LINEAR, family=FixedScale)
     posterior = TruePosterior(factor)
-    densities = SingleLayer(
+    densities = single_layer(
         Spec((5,), Support.REAL), 2, StandardNormal, partial(Head, net=LINEAR, family=DiagonalNormal), likelihood
     )
     posterior.decoder = densities.likelihood.net.layers[0]
@@ -77,43 +81,39 @@ def linear_gaussian(factor=1.0, num=12) -> tuple[SingleLayer, list[Batch], Tenso
 
 
 class TwoLatents(Densities):
-    """z = (z1, z2) as two latents: a model that cannot take one proposal."""
+    """The linear-Gaussian model with its z taken apart: z2 on top, drawn by itself, and z1 under it."""
 
-    def __init__(self, inner: SingleLayer):
+    def __init__(self, inner: Layer):
         super().__init__()
-        self.inner, self.spec, self.latent_shape = inner, inner.spec, inner.latent_shape
+        self.inner, self.spec, self.code_shapes = inner, inner.spec, ((1,), (1,))
 
-    def terms(self, x, *given, sample_shape=(), proposal=None):
-        assert proposal is None
-        q = self.inner.posterior(x)
-        z = q.rsample(sample_shape)
-        p = Independent(Normal(torch.zeros(2), torch.ones(2)), 1)
-        free = Independent(Normal(torch.zeros(len(x), 1), torch.ones(len(x), 1)), 1)
-        return Terms(
-            self.inner.decode(z).log_prob(x), (Sampled(z, q, p), Sampled(free.sample(sample_shape), free, free))
-        )
+    def infer(self, x, *given, shape=(), draw=sample):
+        q, p = self.inner.posterior(x), Independent(Normal(torch.zeros(1), torch.ones(1)), 1)
+        mean, covariance = q.mean, q.covariance_matrix[0]
+        gain = covariance[0, 1] / covariance[1, 1]
+        upper = Independent(Normal(mean[:, 1:], covariance[1, 1].sqrt()), 1)
+        z2 = Latent.drawn(draw, shape, upper, p)
+        loc = mean[:, :1] + gain * (z2.z - mean[:, 1:])
+        lower = Independent(Normal(loc, (covariance[0, 0] - gain * covariance[0, 1]).sqrt()), 1)
+        return Latents([z2, Latent.drawn(draw, (), lower, p)])
 
-    def generate(self, num, *given):
-        return self.inner.generate(num)
+    def imagine(self, shape, *given, top=(), draw=sample):
+        assert not top
+        p = Independent(Normal(torch.zeros(1), torch.ones(1)), 1)
+        return Latents([Latent(draw(p, shape).z, p=p) for _ in range(2)])
 
-    def encode(self, x, *given):
-        return self.inner.encode(x)
+    def likelihood_of(self, latents, *given):
+        z2, z1 = latents
+        return self.inner.likelihood(torch.cat([z1.z, z2.z], dim=-1))
 
-    def decode(self, z, *given):
-        return self.inner.decode(z)
-
-    def initialise_to_mean(self, mean):
-        self.inner.initialise_to_mean(mean)
+    def initialise(self, data, mean):
+        self.inner.initialise(data, mean)
 
 
-class Deterministic(TwoLatents):
+def deterministic() -> Layer:
     """An autoencoder: no prior, no latent with a density."""
-
-    def terms(self, x, *given, sample_shape=(), proposal=None):
-        return Terms(self.decode(self.encode(x).expand(*sample_shape, -1, -1)).log_prob(x), ())
-
-    def generate(self, num, *given):
-        raise Undefined("no prior")
+    encoder = partial(Head, net=LINEAR, family=PointCode)
+    return autoencoder(Spec((5,), Support.REAL), 2, None, encoder, partial(Head, net=LINEAR, family=FixedScale))
 
 
 @pytest.fixture(autouse=True)
@@ -124,8 +124,8 @@ def _float64():
     torch.set_default_dtype(torch.float32)
 
 
-def bernoulli_vae(latent_dim=3, spec=BINARY) -> SingleLayer:
-    return SingleLayer(
+def bernoulli_vae(latent_dim=3, spec=BINARY) -> Layer:
+    return single_layer(
         spec,
         latent_dim,
         StandardNormal,
@@ -168,7 +168,6 @@ def test_estimator_is_the_logarithm_of_the_mean_weight():
     x, q = batches[0].x, densities.posterior(batches[0].x)
     with torch.random.fork_rng():
         seed_device(x.device, seed_of("importance sampling", 5, 0))  # the first group of seed 5
-        densities.terms(x)
         z = q.sample((30,))
     w = (densities.decode(z).log_prob(x) + densities.prior().log_prob(z) - q.log_prob(z)).exp()
     marginal = importance_log_likelihood(densities, batches, num_samples=30, seed=5)
@@ -195,30 +194,42 @@ def test_many_small_groups_and_blocks_of_draws_agree_with_the_evidence(monkeypat
 
 def test_float32_is_within_a_thousandth_of_a_nat():
     densities, batches = bernoulli_vae(spec=Spec((784,), Support.BINARY, 2)), binary_batches(8, 784)
-    q = densities.posterior(batches[0].x)
-    z = q.sample((1000,))
-    exact = Drawn(z, q.log_prob(z))
-    log_w = densities.terms(batches[0].x, sample_shape=(1000,), proposal=exact).log_weight
-    single = Drawn(z.float(), exact.log_q.float())
-    log_w32 = densities.float().terms(batches[0].x.float(), sample_shape=(1000,), proposal=single).log_weight
+    x = batches[0].x
+    latent = densities.infer(x, shape=(1000,)).only()
+    log_w = densities.score(x, Latents([latent])).log_weight
+    densities.float()
+    single = Latent(latent.z.float(), p=densities.prior(), drawn_log_q=latent.log_q.float())
+    log_w32 = densities.score(x.float(), Latents([single])).log_weight
     torch.testing.assert_close(log_w32.double().logsumexp(0), log_w.logsumexp(0), atol=1e-3, rtol=0)
 
 
-def test_models_without_a_single_proposal_are_estimated_too():
+def test_every_sample_of_two_latents_has_the_evidence_under_their_true_posterior():
     inner, batches, exact = linear_gaussian()
     marginal = importance_log_likelihood(TwoLatents(inner), batches, num_samples=9, seed=0, memory=300)
     torch.testing.assert_close(marginal.log_px, exact, atol=1e-9, rtol=0)
+    torch.testing.assert_close(marginal.ess, torch.full_like(exact, 9), atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("proposal", [from_posterior, from_prior])
+def test_two_latents_are_estimated_without_bias(proposal):
+    """One wrong factor of the weight, or a pair of latents of which only one is the sample's own, is a bias."""
+    inner, batches, exact = linear_gaussian(factor=2.0, num=8)
+    model = TwoLatents(inner)
+    options = {"num_samples": 200, "memory": 5_000, "proposal": proposal}
+    found = [importance_log_likelihood(model, batches, seed=s, **options).log_px for s in range(150)]
+    ratios = (torch.stack(found) - exact).exp()
+    assert ((ratios.mean(0) - 1).abs() < 4.5 * ratios.std(0) / 150**0.5).all()
 
 
 @pytest.mark.parametrize("threads", [2, 100])
-def test_a_model_that_draws_its_latents_itself_draws_the_same_on_any_number_of_threads(threads, monkeypatch):
+def test_two_latents_are_the_same_draws_on_any_number_of_threads(threads, monkeypatch):
     model, x = TwoLatents(linear_gaussian(factor=2.0)[0]), torch.randn(40, 5)
     pair = LIVE * 5 * 8
     found = []
     for num_threads in (1, threads):
         monkeypatch.setattr(likelihood, "default_memory", lambda _, num=num_threads: num * 100 * pair)
         found.append(importance_log_likelihood(model, [Batch(x)], num_samples=100, seed=0).log_px)
-    assert torch.equal(*found)
+    torch.testing.assert_close(*found, atol=1e-10, rtol=0)
 
 
 def test_conditions_travel_with_their_data():
@@ -271,14 +282,64 @@ def test_bound_holds_what_exists():
     parts = bound(densities, batches, seed=0)
     assert {name: value.shape for name, value in parts.items()} == dict.fromkeys(("elbo", "rate", "distortion"), (12,))
     torch.testing.assert_close(parts["elbo"], -parts["rate"] - parts["distortion"])
-    assert list(bound(Deterministic(densities), batches, seed=0)) == ["distortion"]
+    assert list(bound(deterministic(), batches, seed=0)) == ["distortion"]
 
 
 def test_a_model_without_weights_has_no_nll():
-    densities, batches, _ = linear_gaussian()
+    _, batches, _ = linear_gaussian()
     with pytest.raises(Undefined, match="no importance weight"):
-        importance_log_likelihood(Deterministic(densities), batches, num_samples=2, seed=0)
-    assert set(likelihood_quantities(Deterministic(densities), batches, num_samples=2, seed=0)) == {"distortion"}
+        importance_log_likelihood(deterministic(), batches, num_samples=2, seed=0)
+    assert set(likelihood_quantities(deterministic(), batches, num_samples=2, seed=0)) == {"distortion"}
+
+
+def test_an_adversarial_autoencoder_has_numbers_where_its_posterior_has_a_density():
+    """They are true of the model, though it is not trained by them."""
+    own, batches, exact = linear_gaussian(num=200)
+    parts = (lambda *_, part=part: part for part in (own.posterior, own.likelihood))
+    model = adversarial_layer(own.spec, 2, StandardNormal, *parts)
+    found = likelihood_quantities(model, batches, num_samples=3, seed=0)
+    assert found["nll"].value == pytest.approx(-exact.mean().item(), abs=1e-9)
+    assert found["elbo"].value == pytest.approx(exact.mean().item(), abs=4.5 * found["elbo"].stderr)
+
+
+@pytest.mark.parametrize(
+    ("posterior", "prior"),
+    [
+        (partial(Head, net=LINEAR, family=PointCode), StandardNormal),
+        (partial(Universal, net=LINEAR, num_noise=2), StandardNormal),
+        (partial(Head, net=LINEAR, family=DiagonalNormal), ROLL),
+    ],
+    ids=["point mass", "universal", "swiss roll"],
+)
+def test_an_adversarial_autoencoder_without_a_density_has_a_distortion_alone(posterior, prior):
+    likelihood = partial(Head, net=LINEAR, family=FixedScale)
+    model = adversarial_layer(Spec((5,), Support.REAL), 2, prior, posterior, likelihood)
+    assert set(likelihood_quantities(model, [Batch(torch.randn(9, 5))], num_samples=2, seed=0)) == {"distortion"}
+
+
+class Counting(Conditional):
+    """N(0, I), which notes of how many numbers its density is asked for at once."""
+
+    def __init__(self, seen):
+        super().__init__()
+        self.seen = seen
+
+    def forward(self, *parents):
+        p = Independent(Normal(torch.zeros(3), torch.ones(3)), 1)
+        log_prob = p.log_prob
+        p.log_prob = lambda value: self.seen.append(value.numel()) or log_prob(value)
+        return p
+
+
+def test_densities_of_the_draws_are_computed_in_parts():
+    """A mixture of 500 components has 500 numbers for each of a draw: of 8 data with K=1000 all at once took 1.2 GiB."""
+    densities, batches = bernoulli_vae(), binary_batches()
+    whole = importance_log_likelihood(densities, batches, num_samples=1_000, seed=0)
+    densities.prior = Counting(seen := [])
+    parts = importance_log_likelihood(densities, batches, num_samples=1_000, seed=0)
+    assert sum(seen) == 1_000 * 20 * 3
+    assert max(seen) <= SCORED
+    torch.testing.assert_close(parts, whole, atol=1e-10, rtol=0)
 
 
 def test_quantities_name_their_units_and_samples():

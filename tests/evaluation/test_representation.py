@@ -11,9 +11,10 @@ from torch.distributions import Independent, Normal, OneHotCategorical
 
 from elbolab.batch import Batch, Spec, Support
 from elbolab.densities.base import Densities
-from elbolab.densities.single_layer import SingleLayer
-from elbolab.densities.terms import Sampled, Terms
+from elbolab.densities.latents import Latent, Latents
+from elbolab.densities.layer import single_layer
 from elbolab.distributions.conditional import Head, Ignore, StandardNormal
+from elbolab.distributions.drawing import sample
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
 from elbolab.evaluation.batches import choose_rows
 from elbolab.evaluation.representation import (
@@ -52,27 +53,25 @@ class Identity(Densities):
 
     def __init__(self, spec):
         super().__init__()
-        self.spec, self.latent_shape = spec, spec.x
+        self.spec, self.code_shapes = spec, (spec.x,)
         self.gain = nn.Dropout(0.5)
 
-    def terms(self, x, *given, sample_shape=(), proposal=None):
-        return Terms(torch.zeros(len(x)), ())
+    def infer(self, x, *given, shape=(), draw=sample):
+        return Latents([Latent(self.gain(x).expand(*shape, *x.shape))])
 
-    def generate(self, num, *given):
-        raise NotImplementedError
+    def imagine(self, shape, *given, top=(), draw=sample):
+        (z,) = top
+        return Latents([Latent(z)])
 
-    def encode(self, x, *given):
-        return self.gain(x)
+    def likelihood_of(self, latents, *given):
+        return Independent(Normal(latents.only().z + 0.5, 1.0), len(self.spec.x))
 
-    def decode(self, z, *given):
-        return torch.distributions.Independent(torch.distributions.Normal(z + 0.5, 1.0), len(self.spec.x))
-
-    def initialise_to_mean(self, mean):
+    def initialise(self, data, mean):
         raise NotImplementedError
 
 
 def vae(spec, latent_dim=3, likelihood=bernoulli):
-    return SingleLayer(spec, latent_dim, StandardNormal, normal, likelihood)
+    return single_layer(spec, latent_dim, StandardNormal, normal, likelihood)
 
 
 def test_codes_are_those_of_evaluation_mode_with_labels_and_factors():
@@ -96,7 +95,7 @@ def test_codes_are_flat():
 
 def test_codes_see_the_conditions():
     spec = Spec((2,), Support.REAL, given=((1,),))
-    densities = SingleLayer(spec, 2, StandardNormal, normal, partial(Ignore, conditional=normal))
+    densities = single_layer(spec, 2, StandardNormal, normal, partial(Ignore, conditional=normal))
     x = torch.randn(5, 2)
     one, other = (codes(densities, [Batch(x, (torch.full((5, 1), c),))]).z for c in (0.0, 1.0))
     assert not torch.equal(one, other)
@@ -111,31 +110,42 @@ def test_kl_per_dim_sums_to_the_rate():
     assert (quantity.n, quantity.k, quantity.unit) == (20, None, "nats")
 
 
-class Layers(Identity):
-    """Two layers of latents and two classes."""
+class Layers(Densities):
+    """Two classes and two layers of latents."""
 
-    def terms(self, x, *given, sample_shape=(), proposal=None):
+    spec, code_shapes = Spec((2,), Support.REAL), ((2,), (3,), (2,), (1,))
+
+    def infer(self, x, *given, shape=(), draw=sample):
         def layer(mean):
             q, p = (Independent(Normal(loc.expand(len(x), -1), 1.0), 1) for loc in (mean, torch.zeros_like(mean)))
-            return Sampled(q.sample(), q, p)
+            return Latent.drawn(draw, shape, q, p)
 
         def of_class(probs):
             q = OneHotCategorical(probs.expand(len(x), -1))
-            return Sampled(q.sample(), q, OneHotCategorical(torch.ones_like(probs)))
+            return Latent.drawn(draw, shape, q, OneHotCategorical(torch.ones_like(probs)), is_class=True)
 
         classes = of_class(torch.tensor([1.0, 0.0])), of_class(torch.tensor([0.0, 0.0, 1.0]))
-        return Terms(torch.zeros(len(x)), (*classes, layer(torch.tensor([1.0, 2.0])), layer(torch.tensor([4.0]))))
+        return Latents([*classes, layer(torch.tensor([1.0, 2.0])), layer(torch.tensor([4.0]))])
+
+    def imagine(self, shape, *given, top=(), draw=sample):
+        raise NotImplementedError
+
+    def likelihood_of(self, latents, *given):
+        raise NotImplementedError
+
+    def initialise(self, data, mean):
+        raise NotImplementedError
 
 
 def test_layers_stand_behind_each_other_and_classes_are_added():
     """KL(N(m, 1) || N(0, 1)) = m^2 / 2, and of a class that is sure from C equal ones log C."""
-    found = kl_quantities(Layers(Spec((2,), Support.REAL)), [Batch(torch.zeros(5, 2))] * 2, seed=0)
+    found = kl_quantities(Layers(), [Batch(torch.zeros(5, 2))] * 2, seed=0)
     assert found["kl_per_dim"].value == pytest.approx([0.5, 2.0, 8.0])
     assert found["class_kl"].value == pytest.approx(log(2) + log(3))
     assert (found["kl_per_dim"].n, found["kl_per_dim"].k) == (10, 1)
 
 
-def test_a_model_without_latents_has_no_kl():
+def test_a_code_without_a_prior_has_no_kl():
     assert kl_quantities(Identity(Spec((2,), Support.REAL)), [Batch(torch.randn(5, 2))], seed=0) == {}
 
 

@@ -1,5 +1,7 @@
 """Pictures of a class held and a style changed, and the other way round."""
 
+from functools import partial
+
 import pytest
 import torch
 from tests.helpers import small_densities
@@ -7,7 +9,8 @@ from tests.models.registry import labelled, stacked
 from torch.distributions import Normal
 
 from elbolab.batch import Batch
-from elbolab.densities.terms import Undefined
+from elbolab.densities.latents import Undefined
+from elbolab.distributions.priors import Mixture
 from elbolab.evaluation.figures import semi
 from elbolab.evaluation.figures.drawing import draw_all
 from elbolab.evaluation.figures.semi import analogies, class_manifolds
@@ -34,7 +37,8 @@ def test_a_manifold_holds_the_class_and_walks_the_style_in_steps_of_probability(
     for k, rows in enumerate(drawn):
         assert rows.shape == (3, 3, 6)
         for i, j in ((0, 0), (0, 2), (2, 1)):  # the second dimension grows upwards
-            expected = densities.restyle(torch.stack([z[j], z[2 - i]])[None], torch.eye(3)[k][None]).mean[0]
+            code = torch.cat([torch.stack([z[j], z[2 - i]]), torch.eye(3)[k]])
+            expected = densities.decode(code[None]).mean[0]
             torch.testing.assert_close(rows[i, j], expected)
 
 
@@ -45,9 +49,10 @@ def test_an_analogy_is_the_style_of_a_datum_in_every_class(build, drawn):
     (rows,) = drawn
     assert rows.shape == (4, 4, 6)
     assert torch.equal(rows[:, 0], BATCH.x[:4])
-    z = densities.style(BATCH.x[:4])
+    z = densities.encode(BATCH.x[:4])[:, :2]
     for k in range(3):
-        torch.testing.assert_close(rows[:, 1 + k], densities.restyle(z, torch.eye(3)[k].expand(4, -1)).mean)
+        codes = torch.cat([z, torch.eye(3)[k].expand(4, -1)], dim=1)
+        torch.testing.assert_close(rows[:, 1 + k], densities.decode(codes).mean)
     own = densities.log_class_probs(BATCH.x[:4]).argmax(1)
     reconstructions = densities.decode(densities.encode(BATCH.x[:4])).mean
     torch.testing.assert_close(rows[torch.arange(4), 1 + own], reconstructions)
@@ -60,10 +65,9 @@ def test_models_without_class_and_style_have_neither():
 
 
 def test_manifolds_need_a_plane_of_normal_styles():
-    wide = labelled()
-    wide.style_prior = lambda y: wide.class_prior
+    mixed = labelled(prior=partial(Mixture, num_components=2, spread=1.0))
     with pytest.raises(Undefined, match="no normal"):
-        class_manifolds(wide, BATCH, seed=0)
+        class_manifolds(mixed, BATCH, seed=0)
 
 
 def test_both_are_among_all_pictures():

@@ -5,12 +5,11 @@ from math import log
 import pytest
 import torch
 from tests.conditional_gaussian import SPEC, conditional_gaussian
-from tests.densities.test_labelled import CLASS, labelled
-from tests.densities.test_stacked import stacked
+from tests.models.registry import CLASS, labelled, stacked
 from torch.distributions import MultivariateNormal, OneHotCategorical
 
 from elbolab.batch import Batch
-from elbolab.densities.labelled import Labelled
+from elbolab.densities.labelled import labelled as labelled_layers
 from elbolab.distributions.conditional import Conditional
 from elbolab.evaluation import likelihood
 from elbolab.evaluation.likelihood import importance_log_likelihood
@@ -35,7 +34,7 @@ def mixture(power, misled=False, wider=None):
     model = conditional_gaussian(num=12, wider=wider)
     parts = model.densities
     spec = SPEC._replace(given=(), given_is_label=False)
-    densities = Labelled(
+    densities = labelled_layers(
         spec, 2, lambda *_: parts.prior, lambda *_: parts.posterior, lambda *_: parts.likelihood, CLASS
     )
     means = parts.prior.centres.detach() @ model.w.T + model.b

@@ -6,15 +6,16 @@ import torch
 from tests.helpers import BITS, CLASSES, LABELLED, adam, mlp, regression, small_cvae, small_densities, small_gsnn
 
 from elbolab.batch import Batch, Semi
-from elbolab.densities.adversarial import AdversarialAutoencoder, ClassAutoencoder, GroupAutoencoder
 from elbolab.densities.attributes import attribute_layer
-from elbolab.densities.autoencoder import Autoencoder
 from elbolab.densities.base import Classifying
+from elbolab.densities.categorical import ClassAutoencoder, GroupAutoencoder
 from elbolab.densities.classifier import Classifier as ClassifierDensity
 from elbolab.densities.denoising import DenoisingLayer
-from elbolab.densities.labelled import Labelled
+from elbolab.densities.labelled import labelled as labelled_layers
+from elbolab.densities.layer import adversarial_layer
+from elbolab.densities.layer import autoencoder as autoencoder_layer
 from elbolab.densities.recurrent import Recurrent
-from elbolab.densities.stacked import Stacked
+from elbolab.densities.stacked import stacked as stacked_layers
 from elbolab.distributions.conditional import Head, Ignore, StandardNormal
 from elbolab.distributions.corruption import BitFlip, Denoising, GaussianNoise
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
@@ -54,7 +55,7 @@ def optimal_scale():
 
 def autoencoder(spec=BITS):
     head = partial(Head, net=mlp(5))
-    return Autoencoder(spec, 2, None, partial(head, family=Deterministic), partial(head, family=Bernoulli))
+    return autoencoder_layer(spec, 2, None, partial(head, family=Deterministic), partial(head, family=Bernoulli))
 
 
 def recurrent():
@@ -70,7 +71,7 @@ ROLL = partial(SwissRoll, turns=2.0, outer_radius=5.0, num_labels=3)
 
 
 def adversarial(spec=BITS, posterior=CODE_HEAD, prior=WIDE):
-    return AdversarialAutoencoder(spec, 2, prior, posterior, BITS_HEAD)
+    return adversarial_layer(spec, 2, prior, posterior, BITS_HEAD)
 
 
 def class_autoencoder(posterior=CODE_HEAD, spec=CLASSES):
@@ -113,12 +114,12 @@ ERROR = {"optimizer": adam(), "monitor": "val/error", "mode": "min"}
 
 def labelled(**changes):
     parts = {"prior": StandardNormal, "posterior": NORMAL, "likelihood": partial(SMALL, family=Bernoulli)}
-    return Labelled(CLASSES, 2, **(parts | {"classifier": CLASS} | changes))
+    return labelled_layers(CLASSES, 2, **(parts | {"classifier": CLASS} | changes))
 
 
 def stacked(likelihood=NORMAL, m1=None):
     posterior = partial(Ignore, conditional=NORMAL)
-    return Stacked(CLASSES, 2, StandardNormal, posterior, likelihood, CLASS, m1=m1 or small_densities())
+    return stacked_layers(CLASSES, 2, StandardNormal, posterior, likelihood, CLASS, m1=m1 or small_densities())
 
 
 def denoising():

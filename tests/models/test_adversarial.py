@@ -294,7 +294,7 @@ def few_labels_for_nobody():
         (lambda: aae(gradient_penalty=-1.0), "model.gradient_penalty=-1.0"),
         (
             lambda: aae(class_autoencoder),
-            "AdversarialAutoencoder densities, not ClassAutoencoder: choose densities=adversarial",
+            "Layer densities, not ClassAutoencoder: choose densities=adversarial",
         ),
         (lambda: semi_aae(adversarial), "choose densities=class_autoencoder"),
         (lambda: clustering_aae(class_autoencoder), "choose densities=group_autoencoder"),

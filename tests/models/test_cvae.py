@@ -11,6 +11,7 @@ from tests.helpers import (
     adam,
     fit,
     mlp,
+    predict,
     regression,
     small_cvae,
     small_densities,
@@ -20,7 +21,7 @@ from tests.helpers import (
 from tests.models.registry import autoencoder, batch_for, recurrent
 
 from elbolab.batch import Batch
-from elbolab.densities.single_layer import SingleLayer
+from elbolab.densities.layer import single_layer
 from elbolab.distributions.conditional import Conditional, Head, Ignore, StandardNormal
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
 from elbolab.distributions.priors import ClassCentres, FixedBernoulli, Mixture
@@ -35,7 +36,7 @@ NORMAL, BERNOULLI = (partial(Head, net=mlp(5), family=family) for family in (Dia
 def blind():
     """A conditional model that does not look at its condition."""
     ignoring = [partial(Ignore, conditional=conditional) for conditional in (NORMAL, BERNOULLI)]
-    return SingleLayer(LABELLED, 2, StandardNormal, *ignoring)
+    return single_layer(LABELLED, 2, StandardNormal, *ignoring)
 
 
 def seeded(function, *args, seed=3, **options):
@@ -68,7 +69,7 @@ class OfCondition(Conditional):
 
 def test_where_recognition_is_the_prior_network_the_kl_is_0_and_the_cost_the_gsnns():
     prior = NORMAL(LABELLED.given, (2,))
-    densities = SingleLayer(LABELLED, 2, lambda *_: prior, lambda *_: OfCondition(prior), BERNOULLI)
+    densities = single_layer(LABELLED, 2, lambda *_: prior, lambda *_: OfCondition(prior), BERNOULLI)
     cvae = CVAE(densities=densities, optimizer=adam())
     assert torch.equal(densities.terms(*_rows(cvae)).rate, torch.zeros(8))
     cost = seeded(cvae.loss, batch_for(cvae)).value
@@ -131,7 +132,7 @@ def test_the_hybrids_part_is_the_stochastic_network():
     model = CVAE(alpha=0.5, num_samples=50_000, densities=densities, optimizer=adam())
     both = seeded(model.loss, batch_for(model)).metrics["gsnn_bound"]
     x, c = _rows(model)
-    ours = alone.terms(x, c, sample_shape=(50_000,)).elbo.mean()
+    ours = alone.terms(x, c, shape=(50_000,)).elbo.mean()
     assert both.item() == pytest.approx(ours.item(), abs=0.02)
 
 
@@ -153,7 +154,7 @@ def test_a_regression_minimises_minus_its_log_likelihood():
     model = Regression(densities=regression(), optimizer=adam())
     x, c = _rows(model)
     loss = model.loss(Batch(x, (c,)))
-    torch.testing.assert_close(loss.value, -model.densities.predict(c).log_prob(x).mean())
+    torch.testing.assert_close(loss.value, -predict(model.densities, c).log_prob(x).mean())
     torch.testing.assert_close(loss.metrics["elbo"], -loss.value.detach())
 
 

@@ -28,7 +28,7 @@ def test_the_denoising_bound_is_that_of_the_corrupted_encoder_and_the_clean_datu
     torch.manual_seed(3)
     clean = densities.terms(batch.x).elbo.mean()
     torch.rand_like(batch.x)  # that of the corruption
-    q = densities.proposal(1 - batch.x)
+    q = densities.layer.posterior(1 - batch.x)
     log_lik = densities.decode(q.rsample((5,))).log_prob(batch.x)
     bound = log_lik.mean() - kl_divergence(q, densities.layer.prior()).mean()
     torch.testing.assert_close(report["elbo"], clean)

@@ -15,7 +15,8 @@ import elbolab
 from elbolab.batch import Spec, Support
 from elbolab.data.module import DataModule
 from elbolab.data.splits import Arrays, Splits
-from elbolab.densities.autoencoder import Autoencoder, TiedAutoencoder
+from elbolab.densities.layer import autoencoder as autoencoder_layer
+from elbolab.densities.tied import tied_autoencoder
 from elbolab.distributions.conditional import Head
 from elbolab.distributions.location_scale import FixedScale
 from elbolab.distributions.point_mass import Deterministic
@@ -84,7 +85,7 @@ def fitted(densities):
 @pytest.mark.parametrize("k", [1, 3])
 def test_a_linear_autoencoder_is_pca(k):
     encoder = partial(Head, net=mlp(), family=Deterministic)
-    densities = Autoencoder(Spec((DIM,), Support.REAL), k, None, encoder, LIKELIHOOD)
+    densities = autoencoder_layer(Spec((DIM,), Support.REAL), k, None, encoder, LIKELIHOOD)
     data = fitted(densities)
     pca, test = PCA(rows(data, "train"), k), rows(data, "test")
     assert mse(densities, test) == pytest.approx(pca.mse(test), rel=3e-3)
@@ -92,12 +93,12 @@ def test_a_linear_autoencoder_is_pca(k):
 
 
 def test_a_tied_one_of_one_dimension_is_the_first_component():
-    densities = TiedAutoencoder(Spec((DIM,), Support.REAL), 1, None, None, LIKELIHOOD)
+    densities = tied_autoencoder(Spec((DIM,), Support.REAL), 1, None, None, LIKELIHOOD)
     data = fitted(densities)
     pca, test = PCA(rows(data, "train"), 1), rows(data, "test")
-    w, (v,) = densities.tied.weight[0].double(), pca.axes.T
+    w, (v,) = densities.posterior.tied.weight[0].double(), pca.axes.T
     torch.testing.assert_close(w * (w @ v).sign(), v, atol=0.01, rtol=0)
-    torch.testing.assert_close(densities.encode(densities.tied.bias[None]), torch.zeros(1, 1))
+    torch.testing.assert_close(densities.encode(densities.posterior.tied.bias[None]), torch.zeros(1, 1))
     assert mse(densities, test) == pytest.approx(pca.mse(test), rel=3e-3)
 
 

@@ -52,8 +52,8 @@ def test_the_loss_is_equation_9_divided_by_n():
 def test_all_labelled_it_is_a_conditional_vae_with_a_prior_and_a_classifier():
     """Same weights, same noise: L(x, y) = -ELBO(x | y) - log p(y), beside the classification term."""
     m2 = labelled().double()
-    cvae = small_cvae(prior=type(m2.conditional.prior)).double()
-    cvae.load_state_dict(m2.conditional.state_dict())
+    cvae = small_cvae(prior=type(m2.prior)).double()
+    cvae.load_state_dict({name: m2.state_dict()[name] for name in cvae.state_dict()})
     batch = semi(share=1.0)
     one_hot = torch.eye(3)[batch.labelled.y]
     theirs = seeded(CVAE(densities=cvae, optimizer=adam()).loss, Batch(batch.labelled.x, (one_hot,))).value

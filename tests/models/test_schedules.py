@@ -128,6 +128,6 @@ def test_a_loss_is_a_mean_over_samples_and_data():
     torch.manual_seed(11)
     model = VAE(num_samples=3, densities=small_densities(), optimizer=adam())
     batch = batch_for(model, 5)
-    terms = seeded(lambda: model.densities.terms(batch.x, sample_shape=(3,)))
+    terms = seeded(lambda: model.densities.terms(batch.x, shape=(3,)))
     expected = sum(-terms.elbo[s, b] for s in range(3) for b in range(5)) / 15
     torch.testing.assert_close(seeded(model.loss, batch).value, expected)

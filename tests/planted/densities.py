@@ -4,9 +4,53 @@ from tests.planting import Mistake
 
 CONTRACTS, LABELLED, TERMS = (f"tests/densities/test_{name}.py" for name in ("contracts", "labelled", "terms"))
 
+LATENTS = "densities/latents.py"
+
 MISTAKES = [
-    Mistake("densities/terms.py", "return -self.log_ratio", "return self.log_ratio", TERMS),
-    Mistake("densities/terms.py", "return self.log_q - self.log_p", "return self.log_p - self.log_q", TERMS),
+    Mistake(
+        LATENTS,
+        "if pair is None:\n            return -self.log_ratio",
+        "if pair is None:\n            return self.log_ratio",
+        TERMS,
+    ),
+    Mistake(
+        LATENTS,
+        "except NotImplementedError:\n            return -self.log_ratio",
+        "except NotImplementedError:\n            return self.log_ratio",
+        TERMS,
+    ),
+    Mistake(LATENTS, "return self.log_p - log_q", "return log_q - self.log_p", TERMS),
+    Mistake(LATENTS, "or handed_in or not self.closed_form:", "or not self.closed_form:", TERMS),
+    Mistake(LATENTS, "or handed_in or not self.closed_form:", "or handed_in:", TERMS),
+    Mistake(LATENTS, "drawn_log_q=latent.log_q[samples, data],", "drawn_log_q=latent.log_q[data, samples],", TERMS),
+    Mistake(LATENTS, "self.state[samples, data])", "self.state[samples])", TERMS),
+    Mistake(
+        LATENTS,
+        "[replace(latent, z=z, q=latent.p, drawn_log_q=log_p, drawn_log_p=log_p)]",
+        "[replace(latent, q=latent.p, drawn_log_q=log_p, drawn_log_p=log_p)]",
+        "tests/models/test_cvae.py",
+    ),
+    Mistake("densities/terms.py", "cost if terms.penalty is None else cost + terms.penalty", "cost", TERMS),
+    Mistake(
+        "densities/terms.py",
+        "return torch.zeros_like(self.log_lik)",
+        "return torch.ones_like(self.log_lik)",
+        TERMS,
+    ),
+    Mistake(
+        "densities/base.py",
+        "[part.flatten(1) for part in reversed(parts)]",
+        "[part.flatten(1) for part in parts]",
+        LABELLED,
+    ),
+    Mistake("densities/base.py", "top=top, draw=centre)", "top=top)", CONTRACTS),
+    Mistake("densities/base.py", "self.infer(x, *given, draw=centre)", "self.infer(x, *given)", CONTRACTS),
+    Mistake(
+        "densities/layer.py",
+        "q = p if self.posterior is None else self.posterior(x, *given)",
+        "q = self.posterior(x, *given) if p is None else p",
+        CONTRACTS,
+    ),
     Mistake(
         "densities/terms.py",
         "return reduce(add, (latent.kl for latent in self.latents)).expand_as(self.log_lik)",
@@ -15,20 +59,20 @@ MISTAKES = [
     ),
     Mistake(
         "densities/terms.py",
-        "return self.log_lik + reduce(add, (latent.log_ratio for latent in self.latents))",
-        "return self.log_lik - reduce(add, (latent.log_ratio for latent in self.latents))",
+        "return reduce(add, (latent.log_ratio for latent in self.latents), self.log_lik)",
+        "return reduce(add, (latent.kl for latent in self.latents), self.log_lik)",
         TERMS,
     ),
     Mistake(
         "densities/terms.py",
-        "return (terms.rate - terms.log_lik).mean()",
-        "return (terms.rate.detach() - terms.log_lik).mean()",
+        "return add_penalty(terms.rate - terms.log_lik, terms).mean()",
+        "return add_penalty(terms.rate.detach() - terms.log_lik, terms).mean()",
         "tests/models/test_gradients.py",
     ),
     Mistake(
         "densities/labelled.py",
-        "return self.generate_of(self.class_prior.sample((num,)))",
-        "return self.generate_of(self.classes[:1].expand(num, -1))",
+        "top[0] if top else draw(self.class_prior, shape).z",
+        "top[0] if top else self.classes[0].expand(*shape, -1)",
         LABELLED,
     ),
     Mistake(
@@ -44,7 +88,7 @@ MISTAKES = [
         "tests/densities/test_attributes.py",
     ),
     Mistake(
-        "densities/autoencoder.py",
+        "densities/tied.py",
         "F.linear(x.flatten(1) - self.tied.bias.flatten(), self.tied.weight)",
         "F.linear(x.flatten(1) + self.tied.bias.flatten(), self.tied.weight)",
         "tests/densities/test_contracts.py",
@@ -57,8 +101,8 @@ MISTAKES = [
     ),
     Mistake(
         "densities/stacked.py",
-        "return self.m1.encode(x)",
-        "return self.m1.terms(x).latents[0].z",
+        "self.m2.log_class_probs(self._lower(x, (), centre).z)",
+        "self.m2.log_class_probs(self._lower(x, (), sample).z)",
         "tests/densities/test_stacked.py",
     ),
     Mistake(
@@ -74,15 +118,15 @@ MISTAKES = [
         "densities/frozen.py", "densities.frozen = True", "densities.frozen = False", "tests/densities/test_frozen.py"
     ),
     Mistake(
-        "densities/single_layer.py",
-        "return self.decode(self.prior(*given).sample((num,)), *given)",
-        "return self.decode(self.prior(*given).sample((1,)).expand(num, *(-1,) * (2 if given else 1)), *given)",
+        "densities/layer.py",
+        "return Latents([Latent(draw(p, shape).z, p=p)])",
+        "return Latents([Latent(draw(p, ()).z.expand(*shape, *p.batch_shape, *p.event_shape), p=p)])",
         "tests/evaluation/test_conditional_figures.py",
     ),
     Mistake(
-        "densities/stochastic.py",
-        "return self.prior(*given).mean",
-        "return self.prior(*given).sample()",
+        "densities/layer.py",
+        "self._without_latents(shape, *given) if q is None else",
+        "self._without_latents((), *given) if q is None else",
         "tests/densities/test_conditional.py",
     ),
     Mistake(
@@ -92,21 +136,21 @@ MISTAKES = [
         "tests/evaluation/test_class_in_code.py",
     ),
     Mistake(
-        "densities/adversarial.py",
+        "densities/categorical.py",
         "return z, logits.log_softmax(-1)",
         "return z, logits.log_softmax(0)",
         "tests/densities/test_adversarial.py",
     ),
     Mistake(
-        "densities/adversarial.py",
-        "return self.likelihood(z.expand(len(groups), *z.shape), groups[:, None].expand(-1, num, -1))",
-        "return self.likelihood(z[:1].expand(len(groups), *z.shape), groups[:, None].expand(-1, num, -1))",
-        "tests/densities/test_adversarial.py",
+        "densities/categorical.py",
+        "p = self.prior().expand(y.shape[:-1])",
+        "p = self.prior()",
+        CONTRACTS,
     ),
     Mistake(
         "densities/checks.py",
-        "if isinstance(module, Head) and any(weight.requires_grad for weight in module.parameters()):",
-        "if isinstance(module, Head):",
+        "if isinstance(module, StartsAtMean) and any(weight.requires_grad for weight in module.parameters()):",
+        "if isinstance(module, StartsAtMean):",
         "tests/densities/test_frozen.py",
     ),
     Mistake(
@@ -117,8 +161,8 @@ MISTAKES = [
     ),
     Mistake(
         "densities/recurrent.py",
-        "return self.inner.generate(num, *given, self.first_guess(*given))",
-        "return self.inner.generate(num, *given, torch.zeros_like(self.first_guess(*given)))",
+        "return Latents(latents, guess.expand(*lead, *self.spec.x))",
+        "return Latents(latents, torch.zeros_like(guess).expand(*lead, *self.spec.x))",
         "tests/densities/test_conditional.py",
     ),
     Mistake(
@@ -129,14 +173,14 @@ MISTAKES = [
     ),
     Mistake(
         "densities/stacked.py",
-        "return ClassTerms(upper.log_q, upper.log_p, log_lik, upper.kl + lower.log_q - upper.log_lik)",
-        "return ClassTerms(upper.log_q, upper.log_p, log_lik, upper.kl + lower.log_q)",
+        "upper.kl + log_q - upper.log_lik)",
+        "upper.kl + log_q)",
         "tests/densities/test_stacked.py",
     ),
     Mistake(
         "densities/stacked.py",
-        "return self.m1.decode(self.m2.generate_of(y).sample())",
-        "return self.m1.decode(self.m2.generate_of(y).mean)",
+        "top[2] if len(top) > 2 else draw(p, ()).z",
+        "top[2] if len(top) > 2 else p.mean",
         "tests/densities/test_stacked.py",
     ),
     Mistake(
@@ -152,16 +196,22 @@ MISTAKES = [
         "tests/densities/test_contracts.py",
     ),
     Mistake(
-        "densities/terms.py",
-        "return kl_divergence(q, p).flatten(len(self.q.batch_shape))",
+        LATENTS,
+        "return kl_divergence(q, p).flatten(len(joint.batch_shape))",
         "return kl_divergence(q, p).flatten(1)",
         "tests/densities/test_terms.py",
     ),
-    Mistake("densities/terms.py", "return not self.is_relaxed", "return True", "tests/densities/test_contracts.py"),
+    Mistake(LATENTS, "is_relaxed=isinstance(q, Relaxed)", "is_relaxed=False", "tests/densities/test_contracts.py"),
     Mistake(
-        "densities/adversarial.py",
-        "z, y = code.expand(*sample_shape, *code.shape).tensor_split([self.latent_dim], dim=-1)",
-        "z, y = code.expand(*sample_shape, *code.shape).tensor_split([self.class_dim], dim=-1)",
+        "densities/stacked.py",
+        "p=self.m2.likelihood_of(upper), closed_form=False",
+        "p=self.m2.likelihood_of(upper)",
+        "tests/densities/test_stacked.py",
+    ),
+    Mistake(
+        "densities/categorical.py",
+        "return self.likelihood(style.z, category.z)",
+        "return self.likelihood(style.z, category.z.roll(1, -1))",
         "tests/densities/test_adversarial.py",
     ),
 ]

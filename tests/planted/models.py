@@ -88,8 +88,8 @@ MISTAKES = [
     ),
     Mistake(
         "models/vae.py",
-        "self.sample_shape = () if num_samples == 1 else (num_samples,)",
-        "self.sample_shape = () if num_samples == 1 else (1,)",
+        "self.shape = () if num_samples == 1 else (num_samples,)",
+        "self.shape = () if num_samples == 1 else (1,)",
         "tests/models/test_schedules.py",
     ),
     Mistake(

@@ -157,7 +157,7 @@ def test_a_plateau_of_what_is_not_reported_is_refused():
 def test_a_second_fit_starts_its_own_stepper_and_keeps_its_start():
     model = small_vae()
     starts = []
-    model.densities.initialise_to_mean = lambda mean: starts.append(mean)
+    model.densities.initialise = lambda data, mean: starts.append(mean)
     fit(model, max_epochs=1)
     assert model._stepper is None
     model.guard = Guard(clip_norm=1e-9)
@@ -199,7 +199,7 @@ def test_an_error_within_validation_gives_the_weights_back():
 
 def test_the_average_starts_from_the_initialised_weights():
     model = small_vae(ema=0.999)
-    model.densities.initialise_to_mean = lambda mean: next(model.densities.parameters()).data.add_(1)
+    model.densities.initialise = lambda data, mean: next(model.densities.parameters()).data.add_(1)
     model.optimizer = adam(lr=0.0)
     fit(model, max_steps=2)
     torch.testing.assert_close(model.ema.shadow(), [p.detach() for p in model.densities.parameters()])

@@ -18,7 +18,7 @@ from elbolab.data.fetch import Rows, draw
 from elbolab.data.mnist import MNIST
 from elbolab.data.module import DataModule
 from elbolab.data.splits import Arrays, Splits
-from elbolab.densities.single_layer import SingleLayer
+from elbolab.densities.layer import Layer, single_layer
 from elbolab.distributions.conditional import Head, StandardNormal
 from elbolab.distributions.family import Bernoulli, DiagonalNormal, per_element
 from elbolab.nets.conv import Conv
@@ -94,12 +94,12 @@ class Case:
         """A fresh copy on the device."""
         return deepcopy(self.original).to(self.device)
 
-    def densities(self) -> SingleLayer:
+    def densities(self) -> Layer:
         """The densities of elbolab around a fresh copy."""
         nets = self.nets()
         posterior = partial(Head, net=lambda *_: nets.encoder, family=DiagonalNormal)
         likelihood = partial(Head, net=lambda *_: nets.decoder, family=Bernoulli)
-        return SingleLayer(self.spec, nets.latent_dim, StandardNormal, posterior, likelihood).to(self.device)
+        return single_layer(self.spec, nets.latent_dim, StandardNormal, posterior, likelihood).to(self.device)
 
     def data(self, batch: int) -> Held:
         """The data module of elbolab."""

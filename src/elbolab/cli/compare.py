@@ -14,7 +14,7 @@ from elbolab.cli.rows import SHOWN, columns_of
 from elbolab.cli.runs import table_of
 from elbolab.cli.terminal import terminal_width
 from elbolab.densities.base import Densities
-from elbolab.densities.terms import Undefined
+from elbolab.densities.latents import Undefined
 from elbolab.evaluation.figures.aggregate import codes_and_prior
 from elbolab.evaluation.figures.curves import Point, rate_distortion
 from elbolab.evaluation.figures.drawing import NUM_DATA, gather, write_figures

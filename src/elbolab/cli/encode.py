@@ -14,7 +14,7 @@ from elbolab.data.new_files import known_of, read_new
 from elbolab.data.options import check_names
 from elbolab.data.own_tables import Columns
 from elbolab.data.splits import Splits
-from elbolab.densities.terms import Undefined
+from elbolab.densities.latents import Undefined
 from elbolab.evaluation.likelihood import importance_log_likelihood
 from elbolab.evaluation.proposals import sampling_of
 from elbolab.evaluation.representation import codes

@@ -211,8 +211,10 @@ def read_spec(run: RunDir) -> Spec:
 
 
 def save_weights(path: Path, module: nn.Module) -> None:
-    """Parameters and buffers as safetensors, atomically: no pickle."""
-    write_whole(path, save({name: t.detach().cpu().contiguous() for name, t in module.state_dict().items()}))
+    """Parameters and buffers as safetensors, atomically: no pickle. Of what has two names the first is kept."""
+    named = module.state_dict()
+    kept = {first: named[first] for first in dict.fromkeys(first_names(module).values())}
+    write_whole(path, save({name: tensor.detach().cpu().contiguous() for name, tensor in kept.items()}))
 
 
 def load_weights(path: Path, module: nn.Module) -> None:
@@ -223,4 +225,12 @@ def load_weights(path: Path, module: nn.Module) -> None:
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path.parent} has no weights yet: finish it with elbolab train resume={path.parent}")
-    module.load_state_dict(load_file(path))
+    saved = load_file(path)
+    aliases = {name: saved[first] for name, first in first_names(module).items() if first in saved}
+    module.load_state_dict(saved | aliases)
+
+
+def first_names(module: nn.Module) -> dict[str, str]:
+    """For every name of a parameter or buffer the first one of that tensor: a module that two others share has two."""
+    first: dict[int, str] = {}
+    return {name: first.setdefault(id(tensor), name) for name, tensor in module.state_dict(keep_vars=True).items()}

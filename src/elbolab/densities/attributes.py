@@ -5,7 +5,7 @@ from functools import partial
 import torch
 
 from elbolab.batch import Spec
-from elbolab.densities.single_layer import SingleLayer
+from elbolab.densities.layer import Layer, single_layer
 from elbolab.distributions.conditional import Conditional, Ignore, MakeConditional
 
 
@@ -14,9 +14,9 @@ def attribute_layer(
     latent_dim: int,
     prior: MakeConditional | None,
     posterior: MakeConditional | None,
-    likelihood: MakeConditional,
+    likelihood: MakeConditional | None,
     posterior_sees_attributes: bool = False,
-) -> SingleLayer:
+) -> Layer:
     """p(z | y) p(x | z) with q(z | x), or q(z | x, y): attributes y reach the data through the latent alone.
 
     Args:
@@ -28,13 +28,15 @@ def attribute_layer(
         posterior_sees_attributes: whether q reads y too.
 
     Raises:
-        ValueError: no attributes, a prior that does not read them, or what `SingleLayer` refuses.
+        ValueError: no attributes, a prior that does not read them, or what `single_layer` refuses.
     """
     if not spec.given:
         raise ValueError("this model's latent is determined by attributes: choose data.given=labels, factors or own")
     if posterior is not None and not posterior_sees_attributes:
         posterior = partial(Ignore, conditional=posterior)
-    layer = SingleLayer(spec, latent_dim, prior, posterior, partial(Ignore, conditional=likelihood))
+    of_latent = None if likelihood is None else partial(Ignore, conditional=likelihood)
+    layer = single_layer(spec, latent_dim, prior, posterior, of_latent)
+    assert layer.prior is not None, "`single_layer` has refused it"
     if not _reads(layer.prior, spec):
         raise ValueError(
             "the prior of this model must read the attributes: choose prior=conditional_normal, or class_centres for "

@@ -1,34 +1,131 @@
-"""What every model's density answers."""
+"""What every model's density answers: q(z | x, c), p(z | c) and p(x | z, c), and what follows from the three.
+
+Shapes: *S = sample dimensions, B = data in a batch, C = classes; ``given`` are the conditions, (B, *shape) each.
+"""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from math import prod
 from typing import Self, final
 
+import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from elbolab.batch import Shape, Spec
-from elbolab.densities.terms import Terms
+from elbolab.batch import Batch, Shape, Spec
+from elbolab.densities.latents import Latents
+from elbolab.densities.terms import Terms, score
+from elbolab.distributions.drawing import Draw, centre, sample
 
 
 class Densities(nn.Module, ABC):
     """A joint density p(x, z | c) with its approximate posterior q(z | x, c).
 
-    Shapes: B data, S sample dimensions; ``given`` are the conditions, (B, *shape) each.
-
     Attributes:
         spec: what is known of the data.
-        latent_shape: shape of one latent draw, or code.
+        code_shapes: shapes of the latents that make up a code, the first ones, top first; they stand in it the other
+            way round, so that a class, which is on top, comes last.
         class_dim: how many numbers at the end of a code are a class, one-hot or its probabilities; the others are
             dimensions, each with a meaning of its own.
         frozen: whether it is part of another model and no longer trained; see `freeze`.
     """
 
     spec: Spec
-    latent_shape: Shape
+    code_shapes: tuple[Shape, ...]
     class_dim: int = 0
     frozen: bool = False
+
+    # -- what a model is ----------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def infer(self, x: Tensor, *given: Tensor, shape: Shape = (), draw: Draw = sample) -> Latents:
+        """Draws z ~ q(z | x, c), ``shape`` for each of x (B, *event), each latent with its q and p.
+
+        Args:
+            x: data; what is scored may be others, where the posterior is shown corrupted ones.
+            *given: their conditions.
+            shape: *S.
+            draw: how every latent is drawn, from the top down; the centres make up the code.
+        """
+
+    @abstractmethod
+    def imagine(self, shape: Shape, *given: Tensor, top: tuple[Tensor, ...] = (), draw: Draw = sample) -> Latents:
+        """Draws z ~ p(z | c), (*shape,) of them, or (*shape, B) with conditions.
+
+        Args:
+            shape: of the draws; () where ``top`` is given, whose shape they have.
+            *given: conditions.
+            top: the uppermost latents, where they are known: what is below is drawn under them.
+            draw: how the others are drawn.
+
+        Raises:
+            Undefined: a latent that is to be drawn has no prior.
+        """
+
+    @abstractmethod
+    def likelihood_of(self, latents: Latents, *given: Tensor) -> Distribution:
+        """p(x | z, c), batch shape (*S, B)."""
+
+    @abstractmethod
+    def initialise(self, data: Batch, mean: Tensor) -> None:
+        """Starts from training data what does so by definition, or because its configuration asks.
+
+        Args:
+            data: some of them.
+            mean: the mean of all, (*event).
+        """
+
+    # -- what follows -------------------------------------------------------------------------------------------------
+
+    @final
+    def score(self, x: Tensor, latents: Latents, *given: Tensor) -> Terms:
+        """Log p(x | z, c) with what the latents cost."""
+        return score(self.likelihood_of(latents, *given), x, latents)
+
+    @final
+    def terms(self, x: Tensor, *given: Tensor, shape: Shape = ()) -> Terms:
+        """The pieces of the bound at ``shape`` draws z ~ q(z | x, c) for each of x, quantities (*S, B)."""
+        return self.score(x, self.infer(x, *given, shape=shape), *given)
+
+    @final
+    def generate(self, num: int, *given: Tensor) -> Distribution:
+        """p(x | z, c) at ``num`` draws z ~ p(z | c): batch shape (num,), or (num, B) with conditions.
+
+        Raises:
+            Undefined: there is no prior to draw from.
+        """
+        return self.likelihood_of(self.imagine((num,), *given), *given)
+
+    @final
+    def encode(self, x: Tensor, *given: Tensor) -> Tensor:
+        """The code of x, (B, *latent_shape): the centres of its latents."""
+        parts = [latent.z for latent in self.infer(x, *given, draw=centre)[: len(self.code_shapes)]]
+        match parts:
+            case []:
+                return x.new_empty(len(x), 0)
+            case [part]:
+                return part
+        return torch.cat([part.flatten(1) for part in reversed(parts)], dim=1)
+
+    @final
+    def decode(self, z: Tensor, *given: Tensor) -> Distribution:
+        """p(x | z, c) at codes (*S, B, *latent_shape), what is below them at its centre."""
+        match self.code_shapes:
+            case ():  # the shape of z is all that it says
+                latents = self.imagine(z.shape[:-2], *given)
+            case (_,):
+                latents = self.imagine((), *given, top=(z,), draw=centre)
+            case shapes:
+                parts = z.split([prod(shape) for shape in reversed(shapes)], dim=-1)
+                top = tuple(part.unflatten(-1, shape) for part, shape in zip(reversed(parts), shapes, strict=True))
+                latents = self.imagine((), *given, top=top, draw=centre)
+        return self.likelihood_of(latents, *given)
+
+    @final
+    @property
+    def latent_shape(self) -> Shape:
+        """Shape of a code."""
+        return self.code_shapes[0] if len(self.code_shapes) == 1 else (sum(map(prod, self.code_shapes)),)
 
     @final
     @property
@@ -41,89 +138,36 @@ class Densities(nn.Module, ABC):
         """As torch's, but what is frozen stays in evaluation mode whatever the model around it does."""
         return super().train(mode and not self.frozen)
 
-    @abstractmethod
-    def terms(
-        self, x: Tensor, *given: Tensor, sample_shape: tuple[int, ...] = (), proposal: Distribution | None = None
-    ) -> Terms:
-        """The pieces of the bound for x (B, *event), quantities (*sample_shape, B); z from ``proposal`` if given."""
-
-    @abstractmethod
-    def generate(self, num: int, *given: Tensor) -> Distribution:
-        """p(x | z, c) at ``num`` draws z ~ p(z | c): batch shape (num,), or (num, B) with conditions.
-
-        Raises:
-            Undefined: there is no prior to draw from.
-        """
-
-    @abstractmethod
-    def encode(self, x: Tensor, *given: Tensor) -> Tensor:
-        """The code of x, (B, *latent_shape): the posterior mean where there is a posterior."""
-
-    @abstractmethod
-    def decode(self, z: Tensor, *given: Tensor) -> Distribution:
-        """p(x | z, c) at z (*S, B, *latent_shape)."""
-
-    @abstractmethod
-    def initialise_to_mean(self, mean: Tensor) -> None:
-        """Starts from the training mean (*event) what does so by definition, or because its configuration asks."""
-
 
 class Classifying(Densities, ABC):
-    """What a model that names classes answers beside its densities; evaluation then reports its error.
-
-    Shapes: B data, C classes.
-    """
+    """What a model that names classes answers beside its densities; evaluation then reports its error."""
 
     @abstractmethod
     def log_class_probs(self, x: Tensor) -> Tensor:
         """Log q(y | x), (B, C)."""
 
 
-class Corrupting(Densities, ABC):
-    """What a denoising model answers beside its densities; evaluation then reports its own bound and restorations.
+class Grouping(Densities, ABC):
+    """What a model that sorts data into groups without names answers; evaluation names them by labelled data.
 
-    Shapes: B data, M corruptions of each (any shape).
+    Its latents are a group on top, as a one-hot vector, and what is below.
     """
+
+    @abstractmethod
+    def log_group_probs(self, x: Tensor) -> Tensor:
+        """Log q(y | x), (B, C)."""
+
+
+class Corrupting(Densities, ABC):
+    """What a denoising model answers beside its densities; evaluation then reports its own bound and restorations."""
 
     @abstractmethod
     def corrupt(self, x: Tensor) -> Tensor:
         """A draw of x~ given x, (*M, B, *event) both."""
 
-    @abstractmethod
-    def proposal(self, x: Tensor, *given: Tensor) -> Distribution:
-        """q(z | x, c) exactly at x, corrupted or not, in training mode too."""
-
-
-class Styled(Densities, ABC):
-    """What a model that tells class from style answers beside its densities; figures hold one and change the other.
-
-    It draws by class too.
-
-    Classes are one-hot vectors (*S, C), styles z (*S, D).
-    """
-
-    @abstractmethod
-    def style(self, x: Tensor) -> Tensor:
-        """The mean of q(z | x, y) at the most probable class, (B, D)."""
-
-    @abstractmethod
-    def style_prior(self, y: Tensor) -> Distribution:
-        """p(z | y)."""
-
-    @abstractmethod
-    def restyle(self, z: Tensor, y: Tensor) -> Distribution:
-        """p(x | y, z)."""
-
-    @abstractmethod
-    def generate_of(self, y: Tensor) -> Distribution:
-        """p(x | y, z) at a draw of z ~ p(z | y), and of what lies below it, for each of y: batch shape (*S,)."""
-
 
 class Guessing(Densities, ABC):
-    """What a model that starts from a guess without latents answers beside its densities; pictures then show it.
-
-    Shapes: B data.
-    """
+    """What a model that starts from a guess without latents answers beside its densities; pictures then show it."""
 
     @abstractmethod
     def first_guess(self, *given: Tensor) -> Tensor:

@@ -12,17 +12,30 @@ from torch.distributions import Distribution, Independent, OneHotCategorical, co
 from elbolab.batch import Shape, Spec, Support
 from elbolab.densities.base import Densities
 from elbolab.densities.terms import Terms
-from elbolab.distributions.conditional import Conditional, Head, MakeConditional
+from elbolab.distributions.conditional import Conditional, MakeConditional, StartsAtMean
 from elbolab.distributions.corruption import check_corruptions
 from elbolab.distributions.data_units import InDataUnits, Rescaled
 from elbolab.distributions.grid import Grid, grid_values
 from elbolab.distributions.point_mass import PointMass
 
 
-def check_latent_dim(latent_dim: int) -> None:
-    """Raises ValueError unless it is a whole number from 1 on."""
+def check_latent_dim(latent_dim: int) -> Shape:
+    """The shape of a latent with so many dimensions; raises ValueError unless these are a whole number from 1 on."""
     if not isinstance(latent_dim, int) or latent_dim < 1:
         raise ValueError(f"densities.latent_dim={latent_dim}: a model needs at least one latent dimension")
+    return (latent_dim,)
+
+
+def required(recipe: MakeConditional | None, part: str, *options: str) -> MakeConditional:
+    """The recipe of a part that a model cannot be without.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if recipe is None:
+        choices = " or ".join([", ".join(options[:-1]), options[-1]] if len(options) > 1 else options)
+        raise ValueError(f"this model needs a {part}: choose {part}={choices}")
+    return recipe
 
 
 def check_given(spec: Spec, what: str) -> None:
@@ -48,9 +61,7 @@ def build_likelihood(
     Raises:
         ValueError: there is no recipe, as for a model without a density of the data.
     """
-    if likelihood is None:
-        raise ValueError("this model needs a likelihood: choose e.g. likelihood=bernoulli")
-    conditional = likelihood(parents, spec.x, **options)
+    conditional = required(likelihood, "likelihood", "bernoulli", "gaussian_learned")(parents, spec.x, **options)
     return conditional if spec.scaling is None else InDataUnits(conditional, spec.log_scale)
 
 
@@ -182,9 +193,9 @@ def example_terms(densities: Densities) -> Terms:
 
 
 def initialise_heads(conditional: Conditional, mean: Tensor) -> None:
-    """Starts every head of ``conditional`` that asks for it from ``mean`` (*event); what is frozen stays as it is."""
+    """Starts from ``mean`` (*event) whatever in ``conditional`` asks for it; what is frozen stays as it is."""
     for module in conditional.modules():
-        if isinstance(module, Head) and any(weight.requires_grad for weight in module.parameters()):
+        if isinstance(module, StartsAtMean) and any(weight.requires_grad for weight in module.parameters()):
             module.initialise_to_mean(mean)
 
 

@@ -67,41 +67,11 @@ def sum_over_classes(terms: ClassTerms) -> Summed:
     return Summed(-(q * terms.log_lik).sum(0), rate.sum(0))
 
 
-DEFENSIVE = 0.1
-"""Share of draws that go to all classes alike: a classifier can be sure of a class that p(y | x) is not of."""
-
-
-def spread_class_probs(log_q: Tensor) -> Tensor:
-    """Log of 0.9 q(y | x) + 0.1 / C, (..., C): no weight p(y) / q(y | x) has no bound (Hesterberg 1995)."""
-    return (log_q.exp() * (1 - DEFENSIVE) + DEFENSIVE / log_q.shape[-1]).log()
-
-
-def class_at(log_probs: Tensor, levels: Tensor) -> Tensor:
-    """The inverse distribution function of classes (..., B, C) at levels (S, B) in [0, 1]: (S, B) int64."""
-    ends = log_probs.exp().cumsum(-1)[..., :-1]
-    return (levels[..., None] >= ends).sum(-1)
-
-
 class Enumerating(Classifying, ABC):
     """What a model with a latent class answers beside its densities: the bound at given classes.
 
     Semi-supervised training sums it over classes where the label is not known.
     """
-
-    @abstractmethod
-    def draw(self, x: Tensor, levels: Tensor) -> tuple[Tensor, Tensor]:
-        """Draws of all latents, side by side, that `terms` takes as its proposal, and their log-density.
-
-        A class is the inverse distribution function of `spread_class_probs` at a level, so that the levels of one datum
-        may be spread evenly over [0, 1]; the other latents are drawn from their posteriors.
-
-        Args:
-            x: data, (B, *event).
-            levels: uniform in [0, 1], (S, B).
-
-        Returns:
-            (S, B, E) and (S, B).
-        """
 
     @abstractmethod
     def class_terms(self, x: Tensor) -> ClassTerms:

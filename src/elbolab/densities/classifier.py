@@ -1,16 +1,17 @@
 """q(y | x) alone: what a semi-supervised model is compared with. It says nothing of x, so it has no bound."""
 
-from typing import NoReturn, final
+from typing import final
 
 from torch import Tensor
 from torch.distributions import Distribution
 
-from elbolab.batch import Spec
+from elbolab.batch import Batch, Shape, Spec
 from elbolab.densities.base import Classifying
 from elbolab.densities.checks import check_classifier
 from elbolab.densities.labelled import check_classes
-from elbolab.densities.terms import Terms, Undefined
+from elbolab.densities.latents import Latent, Latents, Undefined
 from elbolab.distributions.conditional import MakeConditional
+from elbolab.distributions.drawing import Draw, sample
 
 
 @final
@@ -42,35 +43,26 @@ class Classifier(Classifying):
                 raise ValueError(f"a classifier has no {name}: choose {name}=none, or model=m2")
         self.spec = spec
         self.class_dim = check_classes(spec)
-        self.latent_shape = (self.class_dim,)
-        self.classifier = classifier((spec.x,), self.latent_shape)
+        self.code_shapes = ((self.class_dim,),)
+        self.classifier = classifier((spec.x,), (self.class_dim,))
         check_classifier(self.classifier, spec)
 
-    def terms(
-        self, x: Tensor, *given: Tensor, sample_shape: tuple[int, ...] = (), proposal: Distribution | None = None
-    ) -> Terms:
-        """Raises Undefined."""
-        return _no_density()
+    def infer(self, x: Tensor, *given: Tensor, shape: Shape = (), draw: Draw = sample) -> Latents:
+        """The probabilities of the classes, which are the code."""
+        probs = self.log_class_probs(x).exp()
+        return Latents([Latent(probs.expand(*shape, *probs.shape), is_class=True)])
 
-    def generate(self, num: int, *given: Tensor) -> Distribution:
+    def imagine(self, shape: Shape, *given: Tensor, top: tuple[Tensor, ...] = (), draw: Draw = sample) -> Latents:
         """Raises Undefined."""
-        return _no_density()
+        raise Undefined("a classifier has no density of x, and nothing to draw from")
 
-    def encode(self, x: Tensor, *given: Tensor) -> Tensor:
-        """q(y | x), (B, C)."""
-        return self.log_class_probs(x).exp()
-
-    def decode(self, z: Tensor, *given: Tensor) -> Distribution:
+    def likelihood_of(self, latents: Latents, *given: Tensor) -> Distribution:
         """Raises Undefined."""
-        return _no_density()
+        raise Undefined("a classifier has no density of x")
 
     def log_class_probs(self, x: Tensor) -> Tensor:
         """Log q(y | x), (B, C)."""
         return self.classifier(x).logits
 
-    def initialise_to_mean(self, mean: Tensor) -> None:
+    def initialise(self, data: Batch, mean: Tensor) -> None:
         """Nothing: no part of it has the mean of the data."""
-
-
-def _no_density() -> NoReturn:
-    raise Undefined("a classifier has no density of x")

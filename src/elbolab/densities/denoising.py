@@ -8,12 +8,15 @@ from typing import final
 from torch import Tensor
 from torch.distributions import Distribution
 
-from elbolab.batch import Spec
+from elbolab.batch import Batch, Shape, Spec
 from elbolab.densities.base import Corrupting, Densities
-from elbolab.densities.single_layer import SingleLayer
+from elbolab.densities.latents import Latents
+from elbolab.densities.layer import single_layer
 from elbolab.densities.terms import Terms
 from elbolab.distributions.conditional import MakeConditional
-from elbolab.distributions.corruption import MakeCorruption, check_corruptions, required
+from elbolab.distributions.corruption import MakeCorruption, check_corruptions
+from elbolab.distributions.corruption import required as required_corruption
+from elbolab.distributions.drawing import Draw, sample
 
 
 @final
@@ -31,7 +34,7 @@ class DenoisingLayer(Corrupting):
         corruption: recipe of p(x~ | x).
 
     Raises:
-        ValueError: no corruption, one that is none of this data, or what `SingleLayer` refuses.
+        ValueError: no corruption, one that is none of this data, or what `single_layer` refuses.
     """
 
     def __init__(
@@ -40,52 +43,38 @@ class DenoisingLayer(Corrupting):
         latent_dim: int,
         prior: MakeConditional | None,
         posterior: MakeConditional | None,
-        likelihood: MakeConditional,
+        likelihood: MakeConditional | None,
         corruption: MakeCorruption | None,
     ) -> None:
         super().__init__()
-        self.corruption = required(corruption)()
+        self.corruption = required_corruption(corruption)()
         check_corruptions(self.corruption, spec)
-        self.layer = SingleLayer(spec, latent_dim, prior, posterior, likelihood)
-        self.spec, self.latent_shape = self.layer.spec, self.layer.latent_shape
+        self.layer = single_layer(spec, latent_dim, prior, posterior, likelihood)
+        self.spec, self.code_shapes = self.layer.spec, self.layer.code_shapes
 
-    def terms(
-        self, x: Tensor, *given: Tensor, sample_shape: tuple[int, ...] = (), proposal: Distribution | None = None
-    ) -> Terms:
-        """The layer's, its encoder at x itself: the ELBO is the clean-input bound."""
-        return self.layer.terms(x, *given, sample_shape=sample_shape, proposal=proposal)
+    def infer(self, x: Tensor, *given: Tensor, shape: Shape = (), draw: Draw = sample) -> Latents:
+        """The layer's at x, corrupted or not, (*M, B, *event): of clean data the ELBO is the clean-input bound."""
+        return self.layer.infer(x, *given, shape=shape, draw=draw)
 
-    def generate(self, num: int, *given: Tensor) -> Distribution:
-        """p(x | z, c) at draws from the prior."""
-        return self.layer.generate(num, *given)
+    def imagine(self, shape: Shape, *given: Tensor, top: tuple[Tensor, ...] = (), draw: Draw = sample) -> Latents:
+        """The layer's."""
+        return self.layer.imagine(shape, *given, top=top, draw=draw)
 
-    def encode(self, x: Tensor, *given: Tensor) -> Tensor:
-        """The posterior mean at x itself."""
-        return self.layer.encode(x, *given)
+    def likelihood_of(self, latents: Latents, *given: Tensor) -> Distribution:
+        """The layer's."""
+        return self.layer.likelihood_of(latents, *given)
 
-    def decode(self, z: Tensor, *given: Tensor) -> Distribution:
-        """p(x | z, c)."""
-        return self.layer.decode(z, *given)
-
-    def initialise_to_mean(self, mean: Tensor) -> None:
-        """Hands the mean to the layer."""
-        self.layer.initialise_to_mean(mean)
+    def initialise(self, data: Batch, mean: Tensor) -> None:
+        """The layer's start."""
+        self.layer.initialise(data, mean)
 
     def corrupt(self, x: Tensor) -> Tensor:
         """x~ ~ p(x~ | x), (*M, B, *event) for x of that shape."""
         return self.corruption(x)
 
-    def proposal(self, x: Tensor, *given: Tensor) -> Distribution:
-        """q(z | x, c) at x, which may be corrupted, (*M, B, *event)."""
-        return self.layer.posterior(x, *given)
-
 
 def corrupted_terms(
-    densities: Densities,
-    x: Tensor,
-    *given: Tensor,
-    corruption_shape: tuple[int, ...] = (),
-    sample_shape: tuple[int, ...] = (),
+    densities: Densities, x: Tensor, *given: Tensor, corruption_shape: Shape = (), shape: Shape = ()
 ) -> Terms:
     """The pieces of L_dvae = E_{x~ | x} E_{q(z | x~)} log p(x, z) / q(z | x~), (*K, *M, B); its ELBO is L_dvae.
 
@@ -97,9 +86,8 @@ def corrupted_terms(
         x: clean data, (B, *event).
         given: their conditions.
         corruption_shape: M, corruptions of each datum.
-        sample_shape: K, draws of z for each of them.
+        shape: K, draws of z for each of them.
     """
     assert isinstance(densities, Corrupting), "DVAE and evaluation have asked for it"
     corrupted = densities.corrupt(x.expand(*corruption_shape, *x.shape))
-    q = densities.proposal(corrupted, *given)
-    return densities.terms(x, *given, sample_shape=sample_shape, proposal=q)
+    return densities.score(x, densities.infer(corrupted, *given, shape=shape), *given)

@@ -15,20 +15,3 @@ def freeze(densities: D) -> D:
     densities.requires_grad_(False)
     densities.frozen = True
     return densities.eval()
-
-
-def needed(part: Densities, kind: type[D], key: str, mend: str) -> D:
-    """``part`` where it is of the kind that a model is built on.
-
-    Args:
-        part: the stage.
-        kind: what it must be, or a base class of it.
-        key: its key in the configuration, ``pretrained.m1``.
-        mend: what to name instead.
-
-    Raises:
-        ValueError: it is of another kind.
-    """
-    if not isinstance(part, kind):
-        raise ValueError(f"{key} is a run of {type(part).__name__}, and this model needs {kind.__name__}: {mend}")
-    return part

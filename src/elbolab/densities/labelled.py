@@ -4,7 +4,6 @@ Shapes: S = samples, B = data, C = classes, D = latent dimensions. A class is a 
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TypeVar, final
 
 import torch
@@ -12,19 +11,19 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, OneHotCategorical
 from torch.utils.checkpoint import checkpoint
 
-from elbolab.batch import Spec
-from elbolab.densities.base import Styled
-from elbolab.densities.checks import check_classifier, check_noiseless
-from elbolab.densities.class_terms import ClassTerms, Enumerating, class_at, spread_class_probs
-from elbolab.densities.single_layer import SingleLayer
-from elbolab.densities.terms import AtDraw, Sampled, Terms
-from elbolab.distributions.conditional import MakeConditional
+from elbolab.batch import Batch, Shape, Spec
+from elbolab.densities.checks import check_classifier, check_noiseless, initialise_heads
+from elbolab.densities.class_terms import ClassTerms, Enumerating
+from elbolab.densities.latents import Latent, Latents
+from elbolab.densities.layer import single_layer
+from elbolab.distributions.conditional import Conditional, MakeConditional
+from elbolab.distributions.drawing import Draw, sample
 
 T = TypeVar("T")
 
 
 @final
-class Labelled(Enumerating, Styled):
+class Labelled(Enumerating):
     """A conditional VAE whose condition, the class, is a latent variable.
 
     The code of a datum is the mean of q(z | x, y) at its most probable class, followed by that class, one-hot: what
@@ -33,17 +32,13 @@ class Labelled(Enumerating, Styled):
     Args:
         spec: what is known of the data; they have classes.
         latent_dim: D, dimensions of z.
-        prior: recipe of p(z | y).
-        posterior: recipe of q(z | x, y); `Ignore` makes it q(z | x), whose draws all classes share.
-        likelihood: recipe of p(x | y, z).
-        classifier: recipe of q(y | x), a `Head` of the family `OneHot`.
+        prior: p(z | y).
+        posterior: q(z | x, y); one that does not read y draws the same z for all classes.
+        likelihood: p(x | y, z).
+        classifier: q(y | x).
         learn_class_prior: whether p(y) is learned; else it is uniform.
         class_chunk: classes whose likelihoods are in memory at once, and computed anew for their gradient; None for
             all, and nothing computed twice.
-
-    Raises:
-        ValueError: data without classes or with conditions, a missing classifier, class_chunk below 1 or networks
-            that cannot be computed anew; see also `SingleLayer`.
     """
 
     classes: Tensor
@@ -52,92 +47,79 @@ class Labelled(Enumerating, Styled):
         self,
         spec: Spec,
         latent_dim: int,
-        prior: MakeConditional | None,
-        posterior: MakeConditional | None,
-        likelihood: MakeConditional,
-        classifier: MakeConditional,
+        prior: Conditional,
+        posterior: Conditional,
+        likelihood: Conditional,
+        classifier: Conditional,
         learn_class_prior: bool = False,
         class_chunk: int | None = None,
     ) -> None:
         super().__init__()
-        self.num_classes = check_classes(spec)
-        classes = (self.num_classes,)
-        self.spec = spec
-        of_class = spec._replace(given=(classes,), given_is_label=True)
-        self.conditional = SingleLayer(of_class, latent_dim, prior, posterior, likelihood)
-        self.latent_shape = (latent_dim + self.num_classes,)
-        self.latent_dim, self.class_dim = latent_dim, self.num_classes
-        self.classifier = classifier((spec.x,), classes)
-        check_classifier(self.classifier, spec)
+        self.spec, self.num_classes = spec, check_classes(spec)
+        self.code_shapes, self.class_dim = ((self.num_classes,), (latent_dim,)), self.num_classes
+        self.prior, self.posterior, self.likelihood, self.classifier = prior, posterior, likelihood, classifier
         self.register_buffer("classes", torch.eye(self.num_classes), persistent=False)
-        logits = torch.zeros(classes)
+        logits = torch.zeros(self.num_classes)
         self.class_logits = nn.Parameter(logits) if learn_class_prior else nn.Buffer(logits, persistent=False)
         self.class_chunk = class_chunk
-        if class_chunk is not None:
-            check_chunk(class_chunk, self.conditional)
 
-    # -- the bound ----------------------------------------------------------------------------------------------------
+    def infer(self, x: Tensor, *given: Tensor, shape: Shape = (), draw: Draw = sample) -> Latents:
+        """Draws y ~ q(y | x) and z ~ q(z | x, y); the mean over y of the bound there is `sum_over_classes`."""
+        y = Latent.drawn(draw, shape, self.classifier(x), self.class_prior, is_class=True)
+        return Latents([y, self._infer_style(x, y.z, draw)])
 
-    def terms(
-        self, x: Tensor, *given: Tensor, sample_shape: tuple[int, ...] = (), proposal: Distribution | None = None
-    ) -> Terms:
-        """The bound on log p(x) at draws y ~ q(y | x) and z ~ q(z | x, y); its mean over y is `sum_over_classes`.
+    def imagine(self, shape: Shape, *given: Tensor, top: tuple[Tensor, ...] = (), draw: Draw = sample) -> Latents:
+        """Draws y ~ p(y) and z ~ p(z | y)."""
+        y = Latent(top[0] if top else draw(self.class_prior, shape).z, p=self.class_prior, is_class=True)
+        p = self.prior(y.z)
+        return Latents([y, Latent(top[1] if len(top) > 1 else draw(p, ()).z, p=p)])
 
-        A proposal draws both, z and the class side by side (D + C,), as a code has them.
-        """
-        if proposal is not None:
-            code = proposal.sample(sample_shape)
-            latent = AtDraw(code, proposal.log_prob(code), self.log_prior(code))
-            return Terms(self.decode(code).log_prob(x), (latent,))
-        q = self.classifier(x)
-        y = q.sample(sample_shape)
-        below = self._at(x, y)
-        return replace(below, latents=(Sampled(y, q, self.class_prior), *below.latents))
+    def likelihood_of(self, latents: Latents, *given: Tensor) -> Distribution:
+        """p(x | y, z)."""
+        y, style = latents
+        return self.likelihood(style.z, y.z)
 
-    def draw(self, x: Tensor, levels: Tensor) -> tuple[Tensor, Tensor]:
-        """Codes of a class at each level and z ~ q(z | x, y), (S, B, D + C), and their log-density, (S, B)."""
-        log_probs = spread_class_probs(self.log_class_probs(x))
-        y = self.classes[class_at(log_probs, levels)]
-        q = self.conditional.posterior(x, y).expand(y.shape[:-1])
-        z = q.rsample() if q.has_rsample else q.sample()
-        return torch.cat([z, y], dim=-1), q.log_prob(z) + (y * log_probs).sum(-1)
+    def initialise(self, data: Batch, mean: Tensor) -> None:
+        """Hands the mean to the likelihood."""
+        initialise_heads(self.likelihood, mean)
 
-    def log_prior(self, code: Tensor) -> Tensor:
-        """Log p(y) p(z | y) at codes (*S, B, D + C)."""
-        z, y = code.split([self.latent_dim, self.num_classes], dim=-1)
-        return self.class_prior.log_prob(y) + self.conditional.prior(y).log_prob(z)
-
-    def class_terms(self, x: Tensor) -> ClassTerms:
-        """The bound at every class, one draw of z each; the draw is one for all classes where q(z | x) ignores y."""
-        y = self.classes[:, None].expand(-1, len(x), -1)
-        q = self._kept(self.conditional.posterior, x, y)
-        z = (q.rsample() if q.has_rsample else q.sample()).expand(*y.shape[:2], -1)
-        latent = Sampled(z, q.expand(y.shape[:2]), self.conditional.prior(y))
-        log_q, log_p = self.log_class_probs(x).T, self.class_prior.logits[:, None]
-        return ClassTerms(log_q, log_p, self._log_lik(x, z, y), latent.kl)
-
-    def labelled_terms(self, x: Tensor, y: Tensor) -> ClassTerms:
-        """The bound at the labels: that of a conditional VAE, and log p(y)."""
-        one_hot = self.classes[y]
-        terms = self.conditional.terms(x, one_hot)
-        log_q, log_p = (p.log_prob(one_hot) for p in (self.classifier(x), self.class_prior))
-        return ClassTerms(log_q, log_p, terms.log_lik, terms.rate)
+    def _infer_style(self, x: Tensor, y: Tensor, draw: Draw = sample) -> Latent:
+        """Z ~ q(z | x, y), one for each of y (*S, B, C), also where q does not read y."""
+        return Latent.drawn(draw, (), self.posterior(x, y).expand(y.shape[:-1]), self.prior(y))
 
     @property
     def class_prior(self) -> OneHotCategorical:
         """p(y)."""
         return OneHotCategorical(logits=self.class_logits)
 
-    def _at(self, x: Tensor, y: Tensor) -> Terms:
-        """The terms of log p(x | y), with a draw of z for each of y (*S, B, C)."""
-        q = self.conditional.posterior(x, y).expand(y.shape[:-1])  # q(z | x) knows nothing of the draws of y
-        return self.conditional.terms(x, y, proposal=q)
+    def log_class_probs(self, x: Tensor) -> Tensor:
+        """Log q(y | x), (B, C)."""
+        return self.classifier(x).logits
+
+    # -- the bound at given classes -----------------------------------------------------------------------------------
+
+    def class_terms(self, x: Tensor) -> ClassTerms:
+        """The bound at every class, one draw of z each; the draw is one for all classes where q(z | x) ignores y."""
+        y = self.classes[:, None].expand(-1, len(x), -1)
+        q = self._kept(self.posterior, x, y)
+        z = sample(q).z.expand(*y.shape[:2], -1)
+        style = Latent(z, q.expand(y.shape[:2]), self.prior(y))
+        log_q, log_p = self.log_class_probs(x).T, self.class_prior.logits[:, None]
+        return ClassTerms(log_q, log_p, self._log_lik(x, z, y), style.kl)
+
+    def labelled_terms(self, x: Tensor, y: Tensor) -> ClassTerms:
+        """The bound at the labels: that of a conditional VAE, and log p(y)."""
+        one_hot = self.classes[y]
+        style = self._infer_style(x, one_hot)
+        log_lik = self.likelihood(style.z, one_hot).log_prob(x)
+        log_q, log_p = (p.log_prob(one_hot) for p in (self.classifier(x), self.class_prior))
+        return ClassTerms(log_q, log_p, log_lik, style.kl)
 
     def _log_lik(self, x: Tensor, z: Tensor, y: Tensor) -> Tensor:
         """Log p(x | y, z), (C, B), in chunks of classes."""
         size = self.class_chunk or self.num_classes
         parts = zip(z.split(size), y.split(size), strict=True)
-        return torch.cat([self._kept(lambda z, y: self.restyle(z, y).log_prob(x), *part) for part in parts])
+        return torch.cat([self._kept(lambda z, y: self.likelihood(z, y).log_prob(x), *part) for part in parts])
 
     def _kept(self, function: Callable[..., T], *inputs: Tensor) -> T:
         """``function(*inputs)``; with chunks, its activations are not kept for the gradient but computed anew.
@@ -148,45 +130,44 @@ class Labelled(Enumerating, Styled):
             return function(*inputs)
         return checkpoint(function, *inputs, use_reentrant=False, preserve_rng_state=False)  # type: ignore[return-value]
 
-    # -- codes and pictures -------------------------------------------------------------------------------------------
 
-    def generate(self, num: int, *given: Tensor) -> Distribution:
-        """p(x | y, z) at draws of y and z from their priors."""
-        return self.generate_of(self.class_prior.sample((num,)))
+def labelled(
+    spec: Spec,
+    latent_dim: int,
+    prior: MakeConditional | None,
+    posterior: MakeConditional | None,
+    likelihood: MakeConditional | None,
+    classifier: MakeConditional,
+    learn_class_prior: bool = False,
+    class_chunk: int | None = None,
+) -> Labelled:
+    """A class and a style of data with classes.
 
-    def encode(self, x: Tensor, *given: Tensor) -> Tensor:
-        """The style and the most probable class, one-hot: (B, D + C)."""
-        y = self.classes[self.log_class_probs(x).argmax(-1)]
-        return torch.cat([self.conditional.encode(x, y), y], dim=-1)
+    Args:
+        spec: what is known of the data.
+        latent_dim: D, dimensions of z.
+        prior: recipe of p(z | y).
+        posterior: recipe of q(z | x, y); `Ignore` makes it q(z | x), whose draws all classes share.
+        likelihood: recipe of p(x | y, z).
+        classifier: recipe of q(y | x), a `Head` of the family `OneHot`.
+        learn_class_prior: see `Labelled`.
+        class_chunk: see `Labelled`.
 
-    def decode(self, z: Tensor, *given: Tensor) -> Distribution:
-        """p(x | y, z) at codes (*S, B, D + C)."""
-        style, y = z.split([self.latent_dim, self.num_classes], dim=-1)
-        return self.restyle(style, y)
-
-    def log_class_probs(self, x: Tensor) -> Tensor:
-        """Log q(y | x), (B, C)."""
-        return self.classifier(x).logits
-
-    def style(self, x: Tensor) -> Tensor:
-        """The mean of q(z | x, y) at the most probable class."""
-        return self.encode(x)[..., : self.latent_dim]
-
-    def style_prior(self, y: Tensor) -> Distribution:
-        """p(z | y)."""
-        return self.conditional.prior(y)
-
-    def restyle(self, z: Tensor, y: Tensor) -> Distribution:
-        """p(x | y, z)."""
-        return self.conditional.likelihood(z, y)
-
-    def generate_of(self, y: Tensor) -> Distribution:
-        """p(x | y, z) at draws from p(z | y)."""
-        return self.restyle(self.style_prior(y).sample(), y)
-
-    def initialise_to_mean(self, mean: Tensor) -> None:
-        """Hands the mean to the likelihood's heads."""
-        self.conditional.initialise_to_mean(mean)
+    Raises:
+        ValueError: data without classes or with conditions, a missing classifier, class_chunk below 1 or networks
+            that cannot be computed anew; see also `single_layer`.
+    """
+    of_class = spec._replace(given=((check_classes(spec),),), given_is_label=True)
+    layer = single_layer(of_class, latent_dim, prior, posterior, likelihood)
+    assert layer.prior is not None, "`single_layer` has refused it"
+    assert layer.posterior is not None, "`single_layer` has refused it"
+    q = classifier((spec.x,), of_class.given[0])
+    check_classifier(q, spec)
+    parts = (layer.prior, layer.posterior, layer.likelihood, q)
+    density = Labelled(spec, latent_dim, *parts, learn_class_prior=learn_class_prior, class_chunk=class_chunk)
+    if class_chunk is not None:
+        check_chunk(density, class_chunk)
+    return density
 
 
 def check_classes(spec: Spec) -> int:
@@ -202,12 +183,10 @@ def check_classes(spec: Spec) -> int:
     return spec.num_classes
 
 
-def check_chunk(class_chunk: int, conditional: SingleLayer) -> None:
+def check_chunk(densities: Labelled, class_chunk: int) -> None:
     """Raises ValueError where the classes cannot be taken in chunks of that size."""
     if not isinstance(class_chunk, int) or class_chunk < 1:
         raise ValueError(f"densities.class_chunk={class_chunk}: at least one class, or null for all at once")
-    for part, parents in (
-        (conditional.posterior, (conditional.spec.x,)),
-        (conditional.likelihood, ((conditional.latent_shape),)),
-    ):
-        check_noiseless(part, (*parents, *conditional.spec.given), "densities.class_chunk=null")
+    classes, style = densities.code_shapes
+    for part, parent in ((densities.posterior, densities.spec.x), (densities.likelihood, style)):
+        check_noiseless(part, (parent, classes), "densities.class_chunk=null")

@@ -7,15 +7,14 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from elbolab.batch import Spec
+from elbolab.batch import Batch, Shape, Spec
 from elbolab.densities.base import Densities, Guessing
 from elbolab.densities.checks import check_given
-from elbolab.densities.frozen import freeze, needed
-from elbolab.densities.regression import Regression
-from elbolab.densities.single_layer import SingleLayer
-from elbolab.densities.stochastic import StochasticNetwork
-from elbolab.densities.terms import Terms
+from elbolab.densities.frozen import freeze
+from elbolab.densities.latents import Latents
+from elbolab.densities.layer import single_layer, stochastic_network
 from elbolab.distributions.conditional import Ignore, MakeConditional
+from elbolab.distributions.drawing import Draw, sample
 
 MEND = "name a run or an experiment of model=regression (sohn2015/quadrant1_nn, say)"
 
@@ -31,12 +30,12 @@ class Recurrent(Guessing):
         latent_dim: D, dimensions of z.
         prior: recipe of p(z | c, g); one that looks at nothing makes z independent of c.
         posterior: recipe of q(z | x, c): the guess would tell it nothing that c does not. None: that of the prior, see
-            `StochasticNetwork`.
+            `stochastic_network`.
         likelihood: recipe of p(x | z, c, g).
         baseline: a trained p(x | c) of the same data.
 
     Raises:
-        ValueError: no conditions, or a baseline of another kind or of other data; see also `SingleLayer`.
+        ValueError: no conditions, or a baseline of another kind or of other data; see also `single_layer`.
     """
 
     def __init__(
@@ -45,7 +44,7 @@ class Recurrent(Guessing):
         latent_dim: int,
         prior: MakeConditional | None,
         posterior: MakeConditional | None,
-        likelihood: MakeConditional,
+        likelihood: MakeConditional | None,
         baseline: Densities,
     ) -> None:
         super().__init__()
@@ -54,47 +53,50 @@ class Recurrent(Guessing):
         self.baseline = freeze(_checked(baseline, spec))
         inner = spec._replace(given=(*spec.given, spec.x), given_is_label=False)
         if posterior is None:
-            self.inner: Densities = StochasticNetwork(inner, latent_dim, prior, None, likelihood)
+            self.inner = stochastic_network(inner, latent_dim, prior, None, likelihood)
         else:
             blind = partial(Ignore, conditional=posterior, keep=1 + len(spec.given))
-            self.inner = SingleLayer(inner, latent_dim, prior, blind, likelihood)
-        self.latent_shape = self.inner.latent_shape
+            self.inner = single_layer(inner, latent_dim, prior, blind, likelihood)
+        self.code_shapes = self.inner.code_shapes
 
     def first_guess(self, *given: Tensor) -> Tensor:
         """E[x | c] of the baseline, (*S, B, *event)."""
         with torch.no_grad():
-            return self.baseline.predict(*given).mean
+            return self.baseline.likelihood_of(self.baseline.imagine((), *given), *given).mean
 
-    def terms(
-        self, x: Tensor, *given: Tensor, sample_shape: tuple[int, ...] = (), proposal: Distribution | None = None
-    ) -> Terms:
+    def infer(self, x: Tensor, *given: Tensor, shape: Shape = (), draw: Draw = sample) -> Latents:
         """Those of the inner model, which is given the guess too."""
-        return self.inner.terms(x, *given, self.first_guess(*given), sample_shape=sample_shape, proposal=proposal)
+        guess = self.first_guess(*given)
+        return self._beside(self.inner.infer(x, *given, guess, shape=shape, draw=draw), guess)
 
-    def generate(self, num: int, *given: Tensor) -> Distribution:
-        """p(x | z, c, g) at draws z ~ p(z | c, g)."""
-        return self.inner.generate(num, *given, self.first_guess(*given))
+    def imagine(self, shape: Shape, *given: Tensor, top: tuple[Tensor, ...] = (), draw: Draw = sample) -> Latents:
+        """Those of the inner model; as many guesses as draws."""
+        guess = self.first_guess(*given)
+        return self._beside(self.inner.imagine(shape, *given, guess, top=top, draw=draw), guess)
 
-    def encode(self, x: Tensor, *given: Tensor) -> Tensor:
-        """The mean of q(z | x, c)."""
-        return self.inner.encode(x, *given, self.first_guess(*given))
-
-    def decode(self, z: Tensor, *given: Tensor) -> Distribution:
+    def likelihood_of(self, latents: Latents, *given: Tensor) -> Distribution:
         """p(x | z, c, g)."""
-        return self.inner.decode(z, *given, self.first_guess(*given))
+        assert latents.state is not None, "`infer` and `imagine` have put the guess there"
+        return self.inner.likelihood_of(latents, *given, latents.state)
 
-    def initialise_to_mean(self, mean: Tensor) -> None:
-        """Hands the mean to the inner model; the baseline stays as it was trained."""
-        self.inner.initialise_to_mean(mean)
+    def initialise(self, data: Batch, mean: Tensor) -> None:
+        """The start of the inner model; the baseline stays as it was trained."""
+        self.inner.initialise(data, mean)
+
+    def _beside(self, latents: Latents, guess: Tensor) -> Latents:
+        """The latents (*S, B, ...) with the guess, which is the same for every draw, as what the likelihood reads."""
+        lead = latents[0].z.shape[: -len(self.latent_shape)]
+        return Latents(latents, guess.expand(*lead, *self.spec.x))
 
 
-def _checked(baseline: Densities, spec: Spec) -> Regression:
+def _checked(baseline: Densities, spec: Spec) -> Densities:
     """The baseline itself."""
-    regression = needed(baseline, Regression, "pretrained.baseline", MEND)
-    there, here = ((s.x, s.given, s.canvas) for s in (regression.spec, spec))
+    if baseline.code_shapes:
+        raise ValueError(f"pretrained.baseline is a model with latents, and a guess is made without: {MEND}")
+    there, here = ((s.x, s.given, s.canvas) for s in (baseline.spec, spec))
     if there != here:
         raise ValueError(
             f"the baseline was trained on data of shape {there[0]} with conditions {there[1]}, and these have "
             f"{here[0]} and {here[1]}: take the same data, data.given and data.quadrants for both"
         )
-    return regression
+    return baseline

@@ -3,38 +3,26 @@
 Shapes: S = samples, B = data, C = classes, D1 and D = dimensions of z1 and z2.
 """
 
-from typing import NamedTuple, final
+from dataclasses import replace
+from typing import final
 
 import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from elbolab.batch import Spec, Support
-from elbolab.densities.base import Densities, Styled
+from elbolab.batch import Batch, Shape, Spec, Support
+from elbolab.densities.base import Densities
 from elbolab.densities.checks import example_terms, is_discrete
 from elbolab.densities.class_terms import ClassTerms, Enumerating
 from elbolab.densities.frozen import freeze
-from elbolab.densities.labelled import Labelled, check_classes
-from elbolab.densities.terms import AtDraw, Sampled, Terms, Undefined
+from elbolab.densities.labelled import Labelled, check_classes, labelled
+from elbolab.densities.latents import Latent, Latents, Undefined
 from elbolab.distributions.conditional import MakeConditional
-
-
-class Lower(NamedTuple):
-    """A draw of z1 and what the lower model says of it.
-
-    Attributes:
-        z: z1 ~ q(z1 | x), (*S, B, D1).
-        log_q: log q(z1 | x), (*S, B).
-        log_lik: log p(x | z1), (*S, B).
-    """
-
-    z: Tensor
-    log_q: Tensor
-    log_lik: Tensor
+from elbolab.distributions.drawing import Draw, centre, sample
 
 
 @final
-class Stacked(Enumerating, Styled):
+class Stacked(Enumerating):
     """A class and a style above the codes of a frozen VAE.
 
     Every use draws z1 ~ q(z1 | x) anew, so training sees new codes in every minibatch. The lower model stays as it was
@@ -45,6 +33,77 @@ class Stacked(Enumerating, Styled):
     The code of a datum is that of the upper model at the mean of q(z1 | x).
 
     Args:
+        spec: what is known of the data.
+        m1: the lower model, with one layer of continuous latents.
+        m2: the upper model, whose data are z1.
+    """
+
+    def __init__(self, spec: Spec, m1: Densities, m2: Labelled) -> None:
+        super().__init__()
+        self.spec, self.m1, self.m2 = spec, freeze(m1), m2
+        self.code_shapes, self.class_dim = m2.code_shapes, m2.class_dim
+
+    def infer(self, x: Tensor, *given: Tensor, shape: Shape = (), draw: Draw = sample) -> Latents:
+        """Draws z1 ~ q(z1 | x), and y and z2 from the upper model's posterior at z1."""
+        z1 = self._lower(x, shape, draw)
+        upper = self.m2.infer(z1.z, draw=draw)
+        return Latents([*upper, replace(z1, p=self.m2.likelihood_of(upper), closed_form=False)])
+
+    def imagine(self, shape: Shape, *given: Tensor, top: tuple[Tensor, ...] = (), draw: Draw = sample) -> Latents:
+        """Draws y, z2 and z1 from their priors."""
+        upper = self.m2.imagine(shape, top=top[:2], draw=draw)
+        p = self.m2.likelihood_of(upper)
+        return Latents([*upper, Latent(top[2] if len(top) > 2 else draw(p, ()).z, p=p)])
+
+    def likelihood_of(self, latents: Latents, *given: Tensor) -> Distribution:
+        """p(x | z1)."""
+        return self.m1.likelihood_of(Latents(latents[2:]))
+
+    def initialise(self, data: Batch, mean: Tensor) -> None:
+        """Nothing: what reads x is trained, and codes have a mean near 0."""
+
+    def log_class_probs(self, x: Tensor) -> Tensor:
+        """Log q(y | z1) at the mean of q(z1 | x), (B, C)."""
+        return self.m2.log_class_probs(self._lower(x, (), centre).z)
+
+    # -- the bound at given classes -----------------------------------------------------------------------------------
+
+    def class_terms(self, x: Tensor) -> ClassTerms:
+        """The bound at every class, (C, B), all at one draw of z1."""
+        z1 = self._lower(x, (), sample)
+        return self._above(x, z1, self.m2.class_terms(z1.z))
+
+    def labelled_terms(self, x: Tensor, y: Tensor) -> ClassTerms:
+        """The bound at the labels, (B,)."""
+        z1 = self._lower(x, (), sample)
+        return self._above(x, z1, self.m2.labelled_terms(z1.z, y))
+
+    @torch.no_grad()
+    def _lower(self, x: Tensor, shape: Shape, draw: Draw) -> Latent:
+        """z1 of the frozen model, (*S, B, D1)."""
+        return self.m1.infer(x, shape=shape, draw=draw).only()
+
+    def _above(self, x: Tensor, z1: Latent, upper: ClassTerms) -> ClassTerms:
+        """The terms of log p(x, y) from those of log p(z1, y): z1 costs log q(z1 | x) - log p(z1 | y, z2)."""
+        with torch.no_grad():
+            log_lik, log_q = self.m1.score(x, Latents([z1])).log_lik, z1.log_q
+        return ClassTerms(upper.log_q, upper.log_p, log_lik.expand_as(upper.log_lik), upper.kl + log_q - upper.log_lik)
+
+
+def stacked(
+    spec: Spec,
+    latent_dim: int,
+    prior: MakeConditional | None,
+    posterior: MakeConditional | None,
+    likelihood: MakeConditional | None,
+    classifier: MakeConditional,
+    learn_class_prior: bool = False,
+    class_chunk: int | None = None,
+    m1: Densities | None = None,
+) -> Stacked:
+    """A class and a style above the codes of a model that was trained before.
+
+    Args:
         spec: what is known of the data; they have classes.
         latent_dim: D, dimensions of z2.
         prior: recipe of p(z2 | y).
@@ -53,129 +112,16 @@ class Stacked(Enumerating, Styled):
         classifier: recipe of q(y | z1).
         learn_class_prior: see `Labelled`.
         class_chunk: see `Labelled`.
-        m1: the lower model, with one layer of continuous latents; ``pretrained.m1`` names the run.
+        m1: the lower model; ``pretrained.m1`` names the run.
 
     Raises:
-        ValueError: a missing M1, one of other data or another kind; see also `Labelled`.
+        ValueError: a missing M1, one of other data or another kind; see also `labelled`.
     """
-
-    def __init__(
-        self,
-        spec: Spec,
-        latent_dim: int,
-        prior: MakeConditional | None,
-        posterior: MakeConditional | None,
-        likelihood: MakeConditional,
-        classifier: MakeConditional,
-        learn_class_prior: bool = False,
-        class_chunk: int | None = None,
-        m1: Densities | None = None,
-    ) -> None:
-        super().__init__()
-        self.spec = spec
-        check_classes(spec)
-        self.m1 = freeze(check_lower(m1, spec))
-        codes = Spec(self.m1.latent_shape, Support.REAL, classes=spec.classes)
-        parts = (prior, posterior, likelihood, classifier)
-        self.m2 = Labelled(codes, latent_dim, *parts, learn_class_prior=learn_class_prior, class_chunk=class_chunk)
-        self.latent_shape, self.class_dim = self.m2.latent_shape, self.m2.class_dim
-
-    # -- the bound ----------------------------------------------------------------------------------------------------
-
-    def terms(
-        self, x: Tensor, *given: Tensor, sample_shape: tuple[int, ...] = (), proposal: Distribution | None = None
-    ) -> Terms:
-        """The bound on log p(x) at draws of z1, y and z2.
-
-        A proposal draws all of them: z1 and, side by side with it, the upper model's code.
-        """
-        if proposal is not None:
-            code = proposal.sample(sample_shape)
-            z, above = code.tensor_split([self.m1.latent_shape[0]], dim=-1)
-            log_p = self.m2.decode(above).log_prob(z) + self.m2.log_prior(above)
-            return Terms(self.m1.decode(z).log_prob(x), (AtDraw(code, proposal.log_prob(code), log_p),))
-        lower = self._lower(x, sample_shape)
-        upper = self.m2.terms(lower.z)
-        return Terms(lower.log_lik, (*upper.latents, AtDraw(lower.z, lower.log_q, upper.log_lik)))
-
-    def draw(self, x: Tensor, levels: Tensor) -> tuple[Tensor, Tensor]:
-        """z1 ~ q(z1 | x) beside codes of the upper model that are drawn at it, and their log-density."""
-        z = self._lower(x, levels.shape[:1])
-        above, log_q = self.m2.draw(z.z, levels)
-        return torch.cat([z.z, above], dim=-1), z.log_q + log_q
-
-    def class_terms(self, x: Tensor) -> ClassTerms:
-        """The bound at every class, (C, B), all at one draw of z1."""
-        lower = self._lower(x)
-        return _above(lower, self.m2.class_terms(lower.z))
-
-    def labelled_terms(self, x: Tensor, y: Tensor) -> ClassTerms:
-        """The bound at the labels, (B,)."""
-        lower = self._lower(x)
-        return _above(lower, self.m2.labelled_terms(lower.z, y))
-
-    @torch.no_grad()
-    def _lower(self, x: Tensor, sample_shape: tuple[int, ...] = ()) -> Lower:
-        """A draw from the frozen model."""
-        terms = self.m1.terms(x, sample_shape=sample_shape)
-        latent = _only_latent(terms)
-        return Lower(latent.z, latent.q.log_prob(latent.z), terms.log_lik)
-
-    @torch.no_grad()
-    def _code(self, x: Tensor) -> Tensor:
-        """The mean of q(z1 | x)."""
-        return self.m1.encode(x)
-
-    # -- codes and pictures -------------------------------------------------------------------------------------------
-
-    def generate(self, num: int, *given: Tensor) -> Distribution:
-        """p(x | z1) at draws of y, z2 and z1 from their priors."""
-        return self.m1.decode(self.m2.generate(num).sample())
-
-    def encode(self, x: Tensor, *given: Tensor) -> Tensor:
-        """The style z2 and the most probable class, one-hot: (B, D + C)."""
-        return self.m2.encode(self._code(x))
-
-    def decode(self, z: Tensor, *given: Tensor) -> Distribution:
-        """p(x | z1) at the mean of p(z1 | y, z2)."""
-        return self.m1.decode(self.m2.decode(z).mean)
-
-    def log_class_probs(self, x: Tensor) -> Tensor:
-        """Log q(y | z1) at the mean of q(z1 | x), (B, C)."""
-        return self.m2.log_class_probs(self._code(x))
-
-    def style(self, x: Tensor) -> Tensor:
-        """The mean of q(z2 | z1, y) at the most probable class."""
-        return self.m2.style(self._code(x))
-
-    def style_prior(self, y: Tensor) -> Distribution:
-        """p(z2 | y)."""
-        return self.m2.style_prior(y)
-
-    def restyle(self, z: Tensor, y: Tensor) -> Distribution:
-        """p(x | z1) at the mean of p(z1 | y, z2)."""
-        return self.m1.decode(self.m2.restyle(z, y).mean)
-
-    def generate_of(self, y: Tensor) -> Distribution:
-        """p(x | z1) at draws of z2 and of z1 ~ p(z1 | y, z2)."""
-        return self.m1.decode(self.m2.generate_of(y).sample())
-
-    def initialise_to_mean(self, mean: Tensor) -> None:
-        """Nothing: what reads x is trained, and codes have a mean near 0."""
-
-
-def _above(lower: Lower, upper: ClassTerms) -> ClassTerms:
-    """The terms of log p(x, y) from those of log p(z1, y): z1 costs log q(z1 | x) - log p(z1 | y, z2)."""
-    log_lik = lower.log_lik.expand_as(upper.log_lik)
-    return ClassTerms(upper.log_q, upper.log_p, log_lik, upper.kl + lower.log_q - upper.log_lik)
-
-
-def _only_latent(terms: Terms) -> Sampled:
-    """Raises Undefined unless there is one latent with a density."""
-    match terms.latents:
-        case (Sampled() as latent,):
-            return latent
-    raise Undefined("it needs one layer of latents with a density")
+    check_classes(spec)
+    lower = check_lower(m1, spec)
+    codes = Spec(lower.latent_shape, Support.REAL, classes=spec.classes)
+    parts = (prior, posterior, likelihood, classifier)
+    return Stacked(spec, lower, labelled(codes, latent_dim, *parts, learn_class_prior, class_chunk))
 
 
 def check_lower(m1: Densities | None, spec: Spec) -> Densities:
@@ -193,9 +139,10 @@ def check_lower(m1: Densities | None, spec: Spec) -> Densities:
             "on the same data"
         )
     try:
-        continuous = not is_discrete(_only_latent(example_terms(m1)).q)
+        latent = example_terms(m1).latents.only()
+        fits = latent.q is not None and latent.log_q.isfinite().all() and not is_discrete(latent.q)
     except Undefined:
-        continuous = False
-    if not continuous:
+        fits = False
+    if not fits:
         raise ValueError(f"pretrained.m1 ({type(m1).__name__}) has no single layer of continuous latents: {mend}")
     return m1

@@ -1,9 +1,8 @@
 """The pieces of one bound, per datum.
 
-Shapes: S = samples, B = data in a batch, D = latent dimensions; quantities in nats are (*S, B).
+Shapes: *S = sample dimensions, B = data in a batch; quantities in nats are (*S, B).
 """
 
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property, reduce
 from operator import add
@@ -11,201 +10,15 @@ from typing import final
 
 import torch
 from torch import Tensor
-from torch.distributions import Distribution, Independent, Normal, OneHotCategorical, kl_divergence
+from torch.distributions import Distribution
 
+from elbolab.densities.latents import Latents, Undefined
 from elbolab.distributions.data_units import Rescaled
 from elbolab.distributions.location_scale import Fitted
-from elbolab.distributions.relaxed import Relaxed
-
-
-class Undefined(NotImplementedError):
-    """A quantity that does not exist for this model; evaluation leaves it out instead of inventing a number."""
-
-
-class Latent(ABC):
-    """One latent variable of a bound: a draw, where it came from, and what it costs. Nothing is computed eagerly.
-
-    Attributes:
-        z: the draw, (*S, B, *latent_shape).
-        is_relaxed: whether the draw relaxes a discrete variable, so that the likelihood at it is not the model's.
-    """
-
-    z: Tensor
-    is_relaxed: bool = False
-
-    @property
-    @abstractmethod
-    def kl(self) -> Tensor:
-        """KL(q || p) per datum, nats, (*S, B) or (B,): closed form where there is one, else its one-sample estimate."""
-
-    @property
-    @abstractmethod
-    def log_ratio(self) -> Tensor:
-        """Log p(z) - log q(z), (*S, B).
-
-        Raises:
-            Undefined: p or q has no density.
-        """
-
-    @property
-    @abstractmethod
-    def kl_per_dim(self) -> Tensor:
-        """KL of each latent dimension, (*S, B, D) or (B, D).
-
-        Raises:
-            Undefined: q or p does not factorise.
-        """
-
-    @property
-    @abstractmethod
-    def is_bound(self) -> bool:
-        """Whether the ELBO with this draw is a lower bound on log p(x); false for a relaxed draw."""
-
-    @property
-    @abstractmethod
-    def is_class(self) -> bool:
-        """Whether it is a class, z a one-hot vector or its probabilities: one latent, whatever the length of z."""
 
 
 @final
-class Sampled(Latent):
-    """z ~ q(z | x) with prior p(z).
-
-    Args:
-        z: the draw, (*S, B, *latent_shape).
-        q: the distribution it was drawn from, batch shape (B,).
-        p: the prior, batch shape (B,) or ().
-    """
-
-    def __init__(self, z: Tensor, q: Distribution, p: Distribution) -> None:
-        self.z, self.q, self.p = z, q, p
-        self.is_relaxed = isinstance(q, Relaxed)
-
-    @cached_property
-    def kl(self) -> Tensor:
-        """Closed form where torch has one, else log q(z) - log p(z)."""
-        try:
-            return kl_divergence(self.q, expand_to(self.p, self.q))
-        except NotImplementedError:
-            return -self.log_ratio
-
-    @cached_property
-    def log_ratio(self) -> Tensor:
-        """Log p(z) - log q(z)."""
-        try:
-            log_q = self.q.log_prob(self.z)
-            return self.p.log_prob(self.z) - log_q
-        except NotImplementedError as error:
-            raise Undefined(f"no importance weight: {error}") from error
-
-    @cached_property
-    def kl_per_dim(self) -> Tensor:
-        """KL of the factors of q and p, where both are products over dimensions."""
-        match self.q, expand_to(self.p, self.q):
-            case Independent(base_dist=q), Independent(base_dist=p):
-                try:
-                    return kl_divergence(q, p).flatten(len(self.q.batch_shape))
-                except NotImplementedError as error:
-                    raise Undefined("no KL per dimension: torch has no closed form") from error
-        raise Undefined(f"no KL per dimension: {type(self.q).__name__} or {type(self.p).__name__} does not factorise")
-
-    @property
-    def is_bound(self) -> bool:
-        """False when q is a relaxation."""
-        return not self.is_relaxed
-
-    @property
-    def is_class(self) -> bool:
-        """Whether the prior draws one-hot vectors."""
-        return isinstance(self.p, OneHotCategorical)
-
-
-@final
-class AtDraw(Latent):
-    """A draw z ~ q whose prior depends on latents that were inferred from that very draw: no closed form is its KL.
-
-    Args:
-        z: the draw, (*S, B, *latent_shape).
-        log_q: log q(z), (*S, B).
-        log_p: log p(z | the latents above it), (*S, B).
-    """
-
-    def __init__(self, z: Tensor, log_q: Tensor, log_p: Tensor) -> None:
-        self.z, self.log_q, self.log_p = z, log_q, log_p
-
-    @property
-    def kl(self) -> Tensor:
-        """Log q(z) - log p(z), the one-sample estimate."""
-        return self.log_q - self.log_p
-
-    @property
-    def log_ratio(self) -> Tensor:
-        """Log p(z) - log q(z)."""
-        return self.log_p - self.log_q
-
-    @property
-    def kl_per_dim(self) -> Tensor:
-        """Raises Undefined."""
-        raise Undefined("no KL per dimension: the prior of a draw depends on what was inferred from it")
-
-    @property
-    def is_bound(self) -> bool:
-        """True: the draw is hard."""
-        return True
-
-    @property
-    def is_class(self) -> bool:
-        """False."""
-        return False
-
-
-@final
-class Certain(Latent):
-    """No latent variable at all: p(x | c) is evaluated exactly, at no rate; ELBO and log-likelihood are the same.
-
-    Args:
-        like: a tensor of the batch shape (*S, B) and dtype of the terms.
-    """
-
-    def __init__(self, like: Tensor) -> None:
-        self.z = like.new_empty(*like.shape, 0)
-
-    @property
-    def kl(self) -> Tensor:
-        """0."""
-        return self.z.new_zeros(self.z.shape[:-1])
-
-    @property
-    def log_ratio(self) -> Tensor:
-        """0."""
-        return self.kl
-
-    @property
-    def kl_per_dim(self) -> Tensor:
-        """No dimensions, (*S, B, 0)."""
-        return self.z
-
-    @property
-    def is_bound(self) -> bool:
-        """True, and tight."""
-        return True
-
-    @property
-    def is_class(self) -> bool:
-        """False."""
-        return False
-
-
-def expand_to(p: Distribution, q: Distribution) -> Distribution:
-    """``p`` in q's batch shape: torch's discrete KLs do not broadcast; those of normals do, and expanding costs."""
-    match p:
-        case Independent(base_dist=Normal()):
-            return p
-    return p if p.batch_shape == q.batch_shape else p.expand(q.batch_shape)
-
-
-@final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Terms:
     """The pieces of one bound, per datum, in nats.
 
@@ -217,18 +30,18 @@ class Terms:
     """
 
     log_lik: Tensor
-    latents: tuple[Latent, ...]
+    latents: Latents
     fitted: bool = False
 
     @cached_property
     def rate(self) -> Tensor:
-        """The KL, summed over latents, (*S, B).
+        """The KL, summed over latents, (*S, B); 0 where there are none.
 
         Raises:
-            Undefined: the model has no KL (an autoencoder).
+            Undefined: a latent has no KL to a prior (an autoencoder's code).
         """
         if not self.latents:
-            raise Undefined("no rate: this model has no prior, so no KL")
+            return torch.zeros_like(self.log_lik)
         return reduce(add, (latent.kl for latent in self.latents)).expand_as(self.log_lik)
 
     @property
@@ -246,7 +59,7 @@ class Terms:
         rate = self.rate
         if self.fitted:
             raise Undefined("no ELBO: while training, the scale is fitted to the data at hand")
-        if not all(latent.is_bound for latent in self.latents):
+        if any(latent.is_relaxed for latent in self.latents):
             raise Undefined("no ELBO: the latent is relaxed while training; evaluation draws it hard")
         return self.log_lik - rate
 
@@ -257,27 +70,31 @@ class Terms:
         Raises:
             Undefined: a latent has no density.
         """
-        if not self.latents:
-            raise Undefined("no importance weight: this model has no prior")
-        return self.log_lik + reduce(add, (latent.log_ratio for latent in self.latents))
+        return reduce(add, (latent.log_ratio for latent in self.latents), self.log_lik)
+
+    @property
+    def penalty(self) -> Tensor | None:
+        """What the latents add to a loss beside the bound, (*S, B); None where they add nothing."""
+        penalties = [latent.penalty for latent in self.latents if latent.penalty is not None]
+        return reduce(add, penalties) if penalties else None
 
 
-def scored(p: Distribution, x: Tensor, latents: tuple[Latent, ...]) -> Terms:
+def score(p: Distribution, x: Tensor, latents: Latents) -> Terms:
     """The terms of the likelihood ``p`` at the data, log p(x) (*S, B)."""
     own = p.base if isinstance(p, Rescaled) else p
     return Terms(p.log_prob(x), latents, isinstance(own, Fitted))
 
 
 @torch.no_grad()
-def summary(terms: Terms) -> dict[str, Tensor]:
-    """Every quantity of the bound that exists, averaged over samples and data: elbo, rate, distortion, in nats.
+def summary(terms: Terms, names: tuple[str, ...] = ("elbo", "rate", "distortion")) -> dict[str, Tensor]:
+    """Those quantities of the bound that exist, averaged over samples and data, in nats.
 
     A draw that is relaxed, or a scale that is fitted to the data at hand, as while training, leaves the rate alone: the
     KL is the model's own, and the log-likelihood is not.
     """
     is_of_model = not terms.fitted and not any(latent.is_relaxed for latent in terms.latents)
     means = {}
-    for name in ("elbo", "rate", "distortion") if is_of_model else ("rate",):
+    for name in names if is_of_model else (name for name in names if name == "rate"):
         try:
             means[name] = getattr(terms, name).mean()
         except Undefined:
@@ -286,5 +103,13 @@ def summary(terms: Terms) -> dict[str, Tensor]:
 
 
 def negative_elbo(terms: Terms) -> Tensor:
-    """-ELBO averaged over samples and data; what takes its place where a draw is relaxed or a scale fitted."""
-    return (terms.rate - terms.log_lik).mean()
+    """-ELBO averaged over samples and data, and what the latents add to it.
+
+    Where a draw is relaxed or a scale fitted, what takes the place of the ELBO.
+    """
+    return add_penalty(terms.rate - terms.log_lik, terms).mean()
+
+
+def add_penalty(cost: Tensor, terms: Terms) -> Tensor:
+    """A cost of each datum, (*S, B), with the penalties of its latents: every loss of a bound takes them on."""
+    return cost if terms.penalty is None else cost + terms.penalty

@@ -32,8 +32,16 @@ class Conditional(nn.Module, ABC):
 MakeConditional = Callable[[tuple[Shape, ...], Shape], Conditional]
 
 
+class StartsAtMean(nn.Module, ABC):
+    """A part of a likelihood that may start at the mean of the training data."""
+
+    @abstractmethod
+    def initialise_to_mean(self, mean: Tensor) -> None:
+        """Starts at the mean, (*event), where this is asked for."""
+
+
 @final
-class Head(Conditional):
+class Head(Conditional, StartsAtMean):
     """A network whose output is read by a family.
 
     Args:

@@ -11,10 +11,9 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from elbolab.batch import Batch
-from elbolab.densities.adversarial import Matched
 from elbolab.densities.base import Densities
 from elbolab.densities.checks import is_discrete
-from elbolab.densities.terms import Latent, Sampled, Undefined
+from elbolab.densities.latents import Undefined
 from elbolab.distributions.planar import Partitioned, coordinate_cdf
 from elbolab.evaluation.batches import first
 from elbolab.evaluation.likelihood import GROUP, Rows, in_groups
@@ -81,10 +80,11 @@ def matched(densities: Densities, batches: Iterable[Batch]) -> Match:
         Undefined: no prior, or no single continuous latent variable.
     """
     held = list(batches)
-    latents = [_latent(densities, rows) for rows in in_groups(held, GROUP)]
-    z = torch.cat([latent.z.flatten(1) for latent in latents])
-    drawn = torch.cat([_draw(latent.p, len(latent.z)) for latent in latents])
-    p = None if latents[0].p.batch_shape else latents[0].p
+    pairs = [_latent(densities, rows) for rows in in_groups(held, GROUP)]
+    z = torch.cat([codes for codes, _ in pairs])
+    drawn = torch.cat([_draw(p, len(codes)) for codes, p in pairs])
+    first_prior = pairs[0][1]
+    p = None if first_prior.batch_shape else first_prior
     labels = [batch.y for batch in held if batch.y is not None]
     return Match(z, drawn, p, torch.cat(labels) if len(labels) == len(held) else None)
 
@@ -103,23 +103,16 @@ def labelled_draws(p: Distribution, num: int) -> tuple[Tensor, Tensor | None]:
     return p.sample_of(labels), labels
 
 
-def _latent(densities: Densities, rows: Rows) -> Sampled | Matched:
-    """The one continuous latent variable, drawn hard.
+def _latent(densities: Densities, rows: Rows) -> tuple[Tensor, Distribution]:
+    """The draw of the one continuous latent variable, and its prior.
 
     Raises:
-        Undefined: there is none, or there are several.
+        Undefined: there is none, there are several, or it has no prior.
     """
-    match [latent for latent in densities.terms(*rows).latents if _is_continuous(latent)]:
-        case [Sampled() | Matched() as latent]:
-            return latent
+    match [latent for latent in densities.infer(*rows) if latent.p is None or not is_discrete(latent.p)]:
+        case [latent] if latent.p is not None:
+            return latent.z.flatten(1), latent.p
     raise Undefined("q(z) is compared with the prior of a model with one continuous latent variable")
-
-
-def _is_continuous(latent: Latent) -> bool:
-    match latent:
-        case Sampled(p=p) | Matched(p=p):
-            return not is_discrete(p)
-    return True
 
 
 def _draw(p: Distribution, num: int) -> Tensor:

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from elbolab.batch import Batch
-from elbolab.densities.adversarial import Grouping
-from elbolab.densities.base import Densities
+from elbolab.densities.base import Densities, Grouping
 from elbolab.evaluation.quantity import Quantity, mean_of
 from elbolab.evaluation.seeded import evaluating
 

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from elbolab.batch import Batch, Spec
 from elbolab.densities.base import Densities
-from elbolab.densities.terms import Undefined
+from elbolab.densities.latents import Undefined
 from elbolab.evaluation.batches import first
 from elbolab.evaluation.likelihood import importance_log_likelihood, marginal_of, over_groups
 from elbolab.evaluation.proposals import Proposal, Rows, from_posterior, from_prior, sampling_of
@@ -92,7 +92,7 @@ def monte_carlo_log_likelihood(
     It is importance sampling with the prior as the proposal, and needs many more samples than with q.
 
     Raises:
-        Undefined: the model has no prior, or several layers of latents.
+        Undefined: the model has no prior.
     """
     options: dict[str, Any] = {"num_samples": num_samples, "seed": seed, "memory": memory}
     return importance_log_likelihood(densities, batches, proposal=from_prior, **options).log_px

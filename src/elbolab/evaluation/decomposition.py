@@ -14,7 +14,7 @@ from torch.distributions import Distribution
 
 from elbolab.batch import Batch
 from elbolab.densities.base import Densities
-from elbolab.densities.terms import Sampled, Undefined
+from elbolab.densities.latents import Latent, Undefined
 from elbolab.evaluation.batches import first
 from elbolab.evaluation.likelihood import GROUP, Rows, in_groups
 from elbolab.evaluation.quantity import Quantity, describe, mean_of
@@ -104,31 +104,32 @@ def _log_pairs(z: Tensor, q: Distribution) -> Tensor:
     return q.log_prob(z.unsqueeze(1)).double()
 
 
-def _latent(densities: Densities, rows: Rows) -> Sampled:
+def _latent(densities: Densities, rows: Rows) -> Latent:
     """The one latent of the bound, drawn hard.
 
     Raises:
-        Undefined: there is none, there are several, or it is relaxed or has no density.
+        Undefined: there is none, there are several, or it is relaxed.
     """
-    match densities.terms(*rows).latents:
-        case (Sampled(is_bound=True) as latent,):
-            return latent
-    raise Undefined("the decomposition needs one latent that is drawn from a density")
+    latent = densities.infer(*rows).only()
+    if latent.is_relaxed:
+        raise Undefined("the decomposition needs a latent that is drawn from a density")
+    return latent
 
 
-def _values(latents: list[Sampled], *, conditional: bool) -> dict[str, Tensor]:
+def _values(latents: list[Latent], *, conditional: bool) -> dict[str, Tensor]:
     """Per datum, (n,) in float64."""
-    log_posterior = torch.cat([latent.q.log_prob(latent.z).double() for latent in latents])
-    log_prior = torch.cat([latent.p.log_prob(latent.z).double() for latent in latents])
+    log_posterior = torch.cat([latent.log_q.double() for latent in latents])
+    log_prior = torch.cat([latent.log_p.double() for latent in latents])
     values = {"posterior_entropy": -log_posterior, "cross_entropy": -log_prior}
     if not conditional:
-        log_q = log_aggregate(torch.cat([latent.z for latent in latents]), [latent.q for latent in latents])
+        posteriors = [latent.q for latent in latents if latent.q is not None]
+        log_q = log_aggregate(torch.cat([latent.z for latent in latents]), posteriors)
         if (log_q.with_own - log_q.without_own).mean() <= BRACKET:
             middle = (log_q.with_own + log_q.without_own) / 2
             values |= {"mutual_information": log_posterior - middle, "marginal_kl": middle - log_prior}
     return values
 
 
-def _quantity(value: Tensor, latents: list[Sampled], seed: int) -> Quantity:
+def _quantity(value: Tensor, latents: list[Latent], seed: int) -> Quantity:
     """The mean, with the dtype in which the densities were computed rather than that of the sums."""
     return replace(mean_of(value, k=1, seed=seed), dtype=describe(latents[0].z.dtype))

@@ -4,6 +4,7 @@ Shapes: N = data, G = data in a group, M = corruptions of a datum; nats unless s
 """
 
 from collections.abc import Iterable
+from contextlib import suppress
 
 from torch import Tensor
 
@@ -11,7 +12,7 @@ from elbolab.batch import Batch
 from elbolab.common.rng import seed_device, seed_of
 from elbolab.densities.base import Corrupting, Densities
 from elbolab.densities.denoising import corrupted_terms
-from elbolab.densities.terms import Sampled, Undefined
+from elbolab.densities.latents import Undefined
 from elbolab.distributions.corruption import MakeCorruption, check_corruptions
 from elbolab.evaluation.likelihood import GROUP, in_groups
 from elbolab.evaluation.proposals import Rows, mixture_log_prob
@@ -53,10 +54,11 @@ def _bounds(densities: Densities, rows: Rows, num_corruptions: int) -> dict[str,
     """Both bounds of one group, (G,) each; the second only of one layer of latents."""
     terms = corrupted_terms(densities, *rows, corruption_shape=(num_corruptions,))
     bounds = {"dvae_bound": terms.elbo.mean(0)}
-    match terms.latents:
-        case (Sampled(z=z, q=q),):
-            log_weight = terms.log_weight + q.log_prob(z) - mixture_log_prob(q, z)
-            bounds["mixture_bound"] = log_weight.mean(0)
+    with suppress(Undefined):
+        latent = terms.latents.only()
+        assert latent.q is not None, "a denoising model has a posterior"
+        log_weight = terms.log_weight + latent.log_q - mixture_log_prob(latent.q, latent.z)
+        bounds["mixture_bound"] = log_weight.mean(0)
     return bounds
 
 

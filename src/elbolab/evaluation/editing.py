@@ -13,7 +13,7 @@ from torch.distributions import Distribution
 
 from elbolab.batch import Batch, Shape, Spec
 from elbolab.densities.base import Densities
-from elbolab.densities.terms import Sampled, Undefined
+from elbolab.densities.latents import Undefined
 from elbolab.evaluation.batches import chosen, first
 from elbolab.evaluation.likelihood import in_groups
 from elbolab.evaluation.quantity import Quantity, mean_of
@@ -44,13 +44,13 @@ def edited(densities: Densities, x: Tensor, given: tuple[Tensor, ...], wanted: t
 
 
 def _prior_mean(densities: Densities, x: Tensor, given: tuple[Tensor, ...]) -> Tensor:
-    match densities.terms(x, *given).latents:
-        case (Sampled(p=p),):
-            try:
-                return p.mean
-            except NotImplementedError as error:
-                raise Undefined("no edit: the mean of this prior is not known") from error
-    raise Undefined("no edit: this model has no prior of one layer")
+    p = densities.infer(x, *given).only().p
+    if p is None:
+        raise Undefined("no edit: this model has no prior")
+    try:
+        return p.mean
+    except NotImplementedError as error:
+        raise Undefined("no edit: the mean of this prior is not known") from error
 
 
 def sizes_of(spec: Spec) -> Shape:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from elbolab.batch import Batch
 from elbolab.densities.base import Densities
-from elbolab.densities.terms import Sampled, Undefined
+from elbolab.densities.latents import Undefined
 from elbolab.evaluation.quantity import Quantity, describe, mean_of
 from elbolab.evaluation.representation import codes
 from elbolab.evaluation.seeded import evaluating
@@ -65,10 +65,9 @@ def _draws(densities: Densities, labelled: Iterable[Batch], num: int, seed: int)
 
 def _draw(densities: Densities, batch: Batch, num: int) -> Tensor:
     try:
-        latents = densities.terms(batch.x, *batch.given).latents
+        latent = densities.infer(batch.x, *batch.given).only()
+        _ = latent.log_q
     except Undefined:
-        latents = ()
-    match latents:
-        case (Sampled(q=q),):
-            return q.sample((num,))
-    return densities.encode(batch.x, *batch.given)[None]
+        return densities.encode(batch.x, *batch.given)[None]
+    assert latent.q is not None, "it has a density"
+    return latent.q.sample(torch.Size([num]))

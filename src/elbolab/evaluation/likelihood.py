@@ -3,8 +3,7 @@
 Shapes: N = data, G = data in a group, K = samples per datum, S and B = samples and data in a chunk; nats throughout.
 
 Noise is drawn for groups of data whose size depends on the model and K alone, and is seeded by the group's number. So
-no result depends on how the data were batched, on the number of ranks or threads, or on the memory budget; a model that
-is none of the package's kinds, and draws its latents itself, does so `LEAST` pairs at a time, or fewer that fit.
+no result depends on how the data were batched, on the number of ranks or threads, or on the memory budget.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -18,8 +17,17 @@ from torch import Tensor, nn
 from elbolab.batch import Batch
 from elbolab.common.rng import seed_device, seed_of
 from elbolab.densities.base import Densities
-from elbolab.densities.terms import Terms, Undefined
-from elbolab.evaluation.proposals import DRAWN, Draw, Drawn, Proposal, Rows, from_posterior, sampling_of
+from elbolab.densities.latents import Latents, Undefined
+from elbolab.densities.terms import Terms
+from elbolab.evaluation.proposals import (
+    DRAWN,
+    DrawLatents,
+    Proposal,
+    Rows,
+    from_posterior,
+    sampling_of,
+    with_log_densities,
+)
 from elbolab.evaluation.quantity import Quantity, mean_of
 from elbolab.evaluation.ranks import shared_out
 from elbolab.evaluation.seeded import device_of, evaluating
@@ -60,7 +68,7 @@ def bound(densities: Densities, batches: Iterable[Batch], *, seed: int, num_samp
 
     def measure(number: int, rows: Rows) -> dict[str, Tensor]:
         seed_device(device_of(densities), seed_of("bound", seed, number))
-        return _parts(densities.terms(*rows, sample_shape=(num_samples,)))
+        return _parts(densities.terms(*rows, shape=(num_samples,)))
 
     with evaluating(densities, "bound", seed):
         return shared_out(measure, in_groups(batches, size))
@@ -156,27 +164,24 @@ def marginal_of(densities: Densities, rows: Rows, num_samples: int, chunk: int, 
     return Marginal((log_sum - log(num_samples)).to(rows[0].dtype), ess.to(rows[0].dtype))
 
 
-def _log_weights(densities: Densities, rows: Rows, num_samples: int, chunk: int, draw: Draw) -> Tensor:
+def _log_weights(densities: Densities, rows: Rows, num_samples: int, chunk: int, draw: DrawLatents) -> Tensor:
     """Log-weight of every sample and datum, (K, G) in float64, from draws made `DRAWN` numbers at a time."""
     block = max(1, DRAWN // (len(rows[0]) * _latent_numbers(densities)))
     log_w = torch.empty(num_samples, len(rows[0]), dtype=torch.float64, device=rows[0].device)
     for samples in _slices(num_samples, block):
-        part = log_w[samples]
-        drawn = draw(samples)
-        _fill(part, densities, rows, drawn, min(chunk, LEAST) if drawn is None else chunk)
+        _fill(log_w[samples], densities, rows, with_log_densities(draw(samples)), chunk)
     return log_w
 
 
-def _fill(log_w: Tensor, densities: Densities, rows: Rows, drawn: Drawn | None, chunk: int) -> None:
+def _fill(log_w: Tensor, densities: Densities, rows: Rows, latents: Latents, chunk: int) -> None:
     """Writes log w (S, G) chunk by chunk: many samples of few data, so that what depends on x or c alone is cheap."""
     num, size = log_w.shape
     samples_at_once = min(num, chunk)
     for data in _slices(size, max(1, chunk // samples_at_once)):
-        here = [tensor[data] for tensor in rows]
+        x, *given = (tensor[data] for tensor in rows)
         for samples in _slices(num, samples_at_once):
-            part = log_w[samples, data]
-            proposal = None if drawn is None else drawn.part(samples, data)
-            part.copy_(densities.terms(*here, sample_shape=(len(part),), proposal=proposal).log_weight)
+            terms = densities.score(x, latents.at(samples, data), *given)
+            log_w[samples, data] = terms.log_weight
 
 
 def likelihood_quantities(
@@ -287,7 +292,7 @@ def _largest_activation(densities: Densities, row: list[Tensor]) -> int:
 
     hooks = [module.register_forward_hook(note) for module in densities.modules()]
     try:
-        densities.terms(*row, sample_shape=(1,))
+        densities.terms(*row, shape=(1,))
     finally:
         for hook in hooks:
             hook.remove()

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from elbolab.batch import Batch
 from elbolab.densities.base import Densities
-from elbolab.densities.terms import Undefined
+from elbolab.densities.latents import Undefined
 from elbolab.evaluation.batches import first
 from elbolab.evaluation.quantity import Quantity, mean_of
 from elbolab.evaluation.seeded import evaluating

@@ -4,112 +4,118 @@ Shapes: G = data in a group, K = samples per datum (from each of M corruptions, 
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from math import log, prod
-from typing import final
 
 import torch
 from torch import Tensor
-from torch.distributions import Distribution
+from torch.distributions import Distribution, OneHotCategorical
 
+from elbolab.batch import Shape
 from elbolab.densities.base import Corrupting, Densities
-from elbolab.densities.class_terms import Enumerating
-from elbolab.densities.terms import Certain, Latent, Sampled, Undefined
+from elbolab.densities.latents import Latent, Latents
+from elbolab.distributions.drawing import Drawn, centre, sample
 
 DRAWN = 2**22
 """Latent numbers drawn at once: 16 MiB in float32."""
 
+DEFENSIVE = 0.1
+"""Share of draws that go to all classes alike: a classifier can be sure of a class that p(y | x) is not of."""
+
+SCORED = 2**13
+"""Latent numbers whose log-density is computed at once: a mixture holds as many for each of its components."""
+
 Rows = tuple[Tensor, ...]
 """Data and their conditions, x (G, *event) and (G, *shape) each."""
 
-Size = torch.Size | list[int] | tuple[int, ...]
+DrawLatents = Callable[[slice], Latents]
+"""Some of the K samples of one group, (S, G), with the log-density of what they were drawn from."""
 
-
-@final
-class Drawn(Distribution):
-    """A proposal whose draws were made beforehand: the noise is independent of the chunks, and q is computed once.
-
-    Args:
-        z: the draws, (S, G, *latent_shape).
-        log_q: their log-density, (S, G).
-    """
-
-    def __init__(self, z: Tensor, log_q: Tensor) -> None:
-        super().__init__(log_q.shape[1:], z.shape[log_q.dim() :], validate_args=False)
-        self.z, self.log_q = z, log_q
-
-    def part(self, samples: slice, data: slice) -> "Drawn":
-        """The draws of some samples and data."""
-        return Drawn(self.z[samples, data], self.log_q[samples, data])
-
-    def sample(self, sample_shape: Size = ()) -> Tensor:
-        """The draws; there is one set of them."""
-        assert tuple(sample_shape) == self.log_q.shape[:1]
-        return self.z
-
-    def log_prob(self, value: Tensor) -> Tensor:
-        """Log-density of the draws."""
-        assert value is self.z
-        return self.log_q
-
-
-Draw = Callable[[slice], Drawn | None]
-"""Some of the K samples of one group; None where the model must draw them itself."""
-
-Proposal = Callable[[Densities, Rows, int], Draw]
+Proposal = Callable[[Densities, Rows, int], DrawLatents]
 """(model, group, K) -> what draws the group's samples."""
 
 
-def from_posterior(densities: Densities, rows: Rows, num_samples: int) -> Draw:
-    """Z ~ q(z | x): the proposal of every model that says nothing else; a model's classes by `from_strata`."""
-    if isinstance(densities, Enumerating):
-        return partial(from_strata, densities, rows, num_samples)
-    latents = densities.terms(*rows).latents
-    return lambda samples: _of_one_layer(latents, samples.stop - samples.start)
+def from_posterior(densities: Densities, rows: Rows, num_samples: int) -> DrawLatents:
+    """Z ~ q(z | x), classes among them in strata: the proposal of every model that says nothing else."""
+    x, *given = rows
+
+    def draw(samples: slice) -> Latents:
+        in_strata = partial(draw_in_strata, num_samples, samples)
+        return densities.infer(x, *given, shape=(samples.stop - samples.start,), draw=in_strata)
+
+    return draw
 
 
-def from_strata(densities: Enumerating, rows: Rows, num_samples: int, samples: slice) -> Drawn:
-    """Classes in proportion to their probabilities, the k-th of K by a level in [(k - 1) / K, k / K), and z of each.
-
-    Stratified sampling (Owen 2013, "Monte Carlo theory, methods and examples", section 8.4): the mean weight is p(x)
-    without bias, and varies less than that of independent draws of the class.
-    """
-    (x,) = rows
-    start = torch.arange(samples.start, samples.stop, dtype=x.dtype, device=x.device)[:, None]
-    levels = (start + torch.rand(len(start), len(x), dtype=x.dtype, device=x.device)) / num_samples
-    return Drawn(*densities.draw(x, levels))
-
-
-def _of_one_layer(latents: tuple[Latent, ...], num: int) -> Drawn | None:
-    """``num`` draws where the model has one layer of latents with a density, which then takes them as its proposal."""
-    match latents:
-        case (Sampled(q=q),):
-            return _drawn(q, num)
-    return None
-
-
-def from_prior(densities: Densities, rows: Rows, num_samples: int) -> Draw:
-    """Z ~ p(z | c) of one layer of latents; where there is no latent to be drawn, nothing is.
+def with_log_densities(latents: Latents) -> Latents:
+    """The latents (S, G) with the log-densities of their draws, computed `SCORED` numbers at a time where they can be.
 
     Raises:
-        Undefined: the model has several layers of latents, or none.
+        Undefined: a latent has no density.
     """
-    match densities.terms(*rows).latents:
-        case (Sampled(p=p, q=q),):
-            p = p if p.batch_shape == q.batch_shape else p.expand(q.batch_shape)
-            return lambda samples: _drawn(p, samples.stop - samples.start)
-        case (Certain(),):
-            return lambda samples: None
-    raise Undefined("no draws from the prior: the model has several layers of latents, or none")
+    return Latents((_with_log_densities(latent) for latent in latents), latents.state)
 
 
-def _drawn(q: Distribution, num: int) -> Drawn:
-    z = _draws(q, num)
-    return Drawn(z, q.log_prob(z))
+def _with_log_densities(latent: Latent) -> Latent:
+    own = replace(latent, drawn_log_q=None, drawn_log_p=None)
+    log_q, log_p = latent.drawn_log_q, latent.drawn_log_p
+    return replace(
+        latent,
+        drawn_log_q=torch.cat([part.log_q for part in _parts(own, own.q)]) if log_q is None else log_q,
+        drawn_log_p=torch.cat([part.log_p for part in _parts(own, own.p)]) if log_p is None else log_p,
+    )
 
 
-def _draws(q: Distribution, num: int) -> Tensor:
-    return q.rsample((num,)) if q.has_rsample else q.sample((num,))  # torch's `sample` first looks at every scale
+def _parts(latent: Latent, p: Distribution | None) -> list[Latent]:
+    """Some of its draws each; all at once where ``p`` has other parameters for every draw."""
+    if p is not None and len(p.batch_shape) > 1:
+        return [latent]
+    return [replace(latent, z=z) for z in latent.z.split(max(1, SCORED // latent.z[0].numel()))]
+
+
+def draw_in_strata(num_samples: int, samples: slice, q: Distribution, shape: Shape) -> Drawn:
+    """A draw of q; of classes, the k-th of K by a level in [(k - 1) / K, k / K).
+
+    So classes are drawn in proportion to their probabilities. Stratified sampling (Owen 2013, "Monte Carlo theory,
+    methods and examples", section 8.4): the mean weight is p(x) without bias, and varies less than that of independent
+    draws of the class.
+    """
+    if not isinstance(q, OneHotCategorical):
+        return sample(q, shape)
+    log_probs = spread_class_probs(q.logits)
+    first = torch.arange(samples.start, samples.stop, dtype=log_probs.dtype, device=log_probs.device)
+    noise = torch.rand(*shape, *q.batch_shape, dtype=log_probs.dtype, device=log_probs.device)
+    index = class_at(log_probs, (first.view(-1, *[1] * (noise.dim() - 1)) + noise) / num_samples)
+    y = torch.zeros(*index.shape, log_probs.shape[-1]).to(log_probs).scatter_(-1, index[..., None], 1)
+    return Drawn(y, (y * log_probs).sum(-1))
+
+
+def spread_class_probs(log_q: Tensor) -> Tensor:
+    """Log of 0.9 q(y | x) + 0.1 / C, (..., C): no weight p(y) / q(y | x) has no bound (Hesterberg 1995)."""
+    return (log_q.exp() * (1 - DEFENSIVE) + DEFENSIVE / log_q.shape[-1]).log()
+
+
+def class_at(log_probs: Tensor, levels: Tensor) -> Tensor:
+    """The inverse distribution function of classes (..., B, C) at levels (S, B) in [0, 1]: (S, B) int64."""
+    ends = log_probs.exp().cumsum(-1)[..., :-1]
+    return (levels[..., None] >= ends).sum(-1)
+
+
+def from_prior(densities: Densities, rows: Rows, num_samples: int) -> DrawLatents:
+    """Z ~ p(z | c), all of equal weight beside the likelihood.
+
+    Raises:
+        Undefined: the model has no prior.
+    """
+    x, *given = rows
+
+    def draw(samples: slice) -> Latents:
+        num = samples.stop - samples.start
+        latents = densities.imagine((num,) if given else (num, len(x)), *given)
+        none = x.new_zeros(num, len(x))
+        return Latents([Latent(latent.z, drawn_log_q=none, drawn_log_p=none) for latent in latents], latents.state)
+
+    return draw
 
 
 def sampling_of(densities: Densities, num_samples: int, num_corruptions: int) -> tuple[Proposal, int]:
@@ -122,7 +128,7 @@ def sampling_of(densities: Densities, num_samples: int, num_corruptions: int) ->
     return from_posterior, num_samples
 
 
-def from_corruptions(num_corruptions: int, densities: Densities, rows: Rows, num_samples: int) -> Draw:
+def from_corruptions(num_corruptions: int, densities: Densities, rows: Rows, num_samples: int) -> DrawLatents:
     """Z from M corruptions x~_m of each datum, as many from each q(z | x~_m): what a denoising model's bound is of.
 
     Sample k comes from component k mod M, and every weight is divided by the equal mixture (1/M) sum_m q(z | x~_m) over
@@ -134,16 +140,22 @@ def from_corruptions(num_corruptions: int, densities: Densities, rows: Rows, num
         densities: a denoising model.
         rows: the group.
         num_samples: M K, those of all components together.
+
+    Raises:
+        Undefined: the model has not one latent, or one without a density.
     """
     assert isinstance(densities, Corrupting), "`sampling_of` has asked for it"
     assert num_samples % num_corruptions == 0
     x, *given = rows
-    q = densities.proposal(densities.corrupt(x.expand(num_corruptions, *x.shape)), *given)
+    corrupted = densities.corrupt(x.expand(num_corruptions, *x.shape))
+    of_corrupted = densities.infer(corrupted, *given, draw=centre).only()
+    q = of_corrupted.q
+    assert q is not None, "a denoising model has a posterior"
 
-    def draw(samples: slice) -> Drawn:
+    def draw(samples: slice) -> Latents:
         first, size = samples.start % num_corruptions, samples.stop - samples.start
-        z = _draws(q, -(-(first + size) // num_corruptions)).flatten(0, 1)[first : first + size]
-        return Drawn(z, mixture_log_prob(q, z))
+        z = sample(q, (-(-(first + size) // num_corruptions),)).z.flatten(0, 1)[first : first + size]
+        return Latents([Latent(z, p=of_corrupted.p, drawn_log_q=mixture_log_prob(q, z))])
 
     return draw
 

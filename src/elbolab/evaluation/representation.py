@@ -16,7 +16,7 @@ from torch import Tensor
 
 from elbolab.batch import Batch, Spec, Support
 from elbolab.densities.base import Densities
-from elbolab.densities.terms import Undefined
+from elbolab.densities.latents import Undefined
 from elbolab.evaluation.batches import chosen
 from elbolab.evaluation.quantity import Quantity, describe, mean_of, squared_error_unit
 from elbolab.evaluation.seeded import evaluating
@@ -217,7 +217,7 @@ def _kl(densities: Densities, batch: Batch) -> dict[str, Tensor]:
     """What exists of kl_per_dim (B, D) and class_kl (B,)."""
     found = {}
     with suppress(Undefined):
-        latents = densities.terms(batch.x, *batch.given).latents
+        latents = densities.infer(batch.x, *batch.given)
         classes = [latent for latent in latents if latent.is_class]
         dimensions = [latent for latent in latents if not latent.is_class]
         if classes:

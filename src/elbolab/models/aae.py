@@ -9,11 +9,14 @@ import torch
 from torch import Tensor
 
 from elbolab.batch import LABELS_UNSEEN, Batch, Net, Semi
-from elbolab.densities.adversarial import AdversarialAutoencoder, Matched
-from elbolab.densities.terms import Terms, summary
+from elbolab.densities.checks import check_matched
+from elbolab.densities.layer import Layer
+from elbolab.densities.terms import Terms, add_penalty, summary
+from elbolab.distributions.conditional import Conditional
+from elbolab.distributions.drawing import sample
 from elbolab.distributions.planar import Partitioned
 from elbolab.metrics.match import mmd2
-from elbolab.models.adversarial import AdversarialModule, Critic, Player, Points, draw
+from elbolab.models.adversarial import AdversarialModule, Critic, Player, Points
 from elbolab.models.base import Loss
 
 
@@ -35,11 +38,11 @@ class AAE(AdversarialModule):
         ValueError: other densities, or label_informed with a prior that has not one part a class.
     """
 
-    densities: AdversarialAutoencoder
+    densities: Layer
 
     def __init__(self, critic: Net, label_informed: bool = False, **base: Any) -> None:
         super().__init__(**base)
-        check_densities(self.densities, AdversarialAutoencoder, "densities=adversarial")
+        check_matched(*matched_parts(self.densities), self.densities.spec)
         self.num_told = _check_labelled(self.densities) + 1 if label_informed else 0
         self.takes = (Batch, Semi) if label_informed else (Batch,)
         told = ((self.num_told,),) if label_informed else ()
@@ -48,27 +51,28 @@ class AAE(AdversarialModule):
     def loss(self, batch: Batch | Semi) -> Loss:
         """The distortion, nats per datum."""
         rows = batch.unlabelled if isinstance(batch, Semi) else batch
-        terms = self.densities.terms(rows.x, *rows.given)
-        return Loss(terms.distortion.mean(), summary(terms), additive=not terms.fitted)
+        return reconstruction(self.densities.terms(rows.x, *rows.given))
 
     def adversaries(self) -> list[Player]:
         """The critic, then the encoder."""
+        _, posterior = matched_parts(self.densities)
         return [
             self.critic_player(self.critic, self.prior_points, self.code_points),
-            self.generator_player(lambda batch: [(self.critic, self.code_points(batch))], self.densities.posterior),
+            self.generator_player(lambda batch: [(self.critic, self.code_points(batch))], posterior),
         ]
 
     def code_points(self, batch: Batch | Semi) -> Points:
         """Draws z ~ q(z | x), with what the critic is told of them."""
         rows, labels = self._rows(batch)
-        return draw(self.densities.posterior(rows.x, *rows.given)), *self._told(labels, rows)
+        _, posterior = matched_parts(self.densities)
+        return sample(posterior(rows.x, *rows.given)).z, *self._told(labels, rows)
 
     def prior_points(self, batch: Batch | Semi) -> Points:
         """Draws of the prior, as many as codes; of the part that a label names."""
         rows, labels = self._rows(batch)
-        p = self.densities.prior(*rows.given)
+        p = matched_parts(self.densities)[0](*rows.given)
         if labels is None:
-            return (draw(p, () if p.batch_shape else (len(rows.x),)),)
+            return (sample(p, () if p.batch_shape else (len(rows.x),)).z,)
         assert isinstance(p, Partitioned)
         unknown = labels == self.num_told - 1
         parts = torch.where(unknown, torch.randint_like(labels, p.num_labels), labels)
@@ -119,14 +123,33 @@ def one_hot(labels: Tensor, num: int, like: Tensor) -> Tensor:
     return like.new_zeros(len(labels), num).scatter_(1, labels.unsqueeze(1), 1)
 
 
+def reconstruction(terms: Terms) -> Loss:
+    """The distortion, nats per datum: whatever else is known of the codes, a critic sees to."""
+    return Loss(add_penalty(terms.distortion, terms).mean(), summary(terms, ("distortion",)), not terms.fitted)
+
+
 def matched_report(terms: Terms) -> dict[str, Tensor]:
     """distortion, and mmd2 of the style between its draws and as many of the prior; 0 of one datum, which has none."""
-    latent = terms.latents[-1]
-    assert isinstance(latent, Matched)
+    latent, found = terms.latents[-1], summary(terms, ("distortion",))
+    assert latent.p is not None, "codes are matched to a prior"
     if len(latent.z) < 2:
-        return summary(terms) | {"mmd2": latent.z.new_zeros(())}
-    drawn = draw(latent.p, () if latent.p.batch_shape else (len(latent.z),))
-    return summary(terms) | {"mmd2": mmd2(latent.z.flatten(1), drawn.flatten(1)).mean()}
+        return found | {"mmd2": latent.z.new_zeros(())}
+    drawn = sample(latent.p, () if latent.p.batch_shape else (len(latent.z),)).z
+    return found | {"mmd2": mmd2(latent.z.flatten(1), drawn.flatten(1)).mean()}
+
+
+def matched_parts(densities: Layer) -> tuple[Conditional, Conditional]:
+    """Prior and posterior of a layer that has both.
+
+    Raises:
+        ValueError: one is missing, or the densities are no single layer.
+    """
+    check_densities(densities, Layer, "densities=adversarial")
+    if densities.prior is None or densities.posterior is None:
+        raise ValueError(
+            "a critic matches codes to draws of a prior, and one of the two is missing: choose densities=adversarial"
+        )
+    return densities.prior, densities.posterior
 
 
 def check_densities(densities: object, wanted: type, mend: str) -> None:
@@ -141,7 +164,7 @@ def _unknown(batch: Batch, label: int) -> Tensor:
     return torch.full((len(batch.x),), label, dtype=torch.long, device=batch.x.device)
 
 
-def _check_labelled(densities: AdversarialAutoencoder) -> int:
+def _check_labelled(densities: Layer) -> int:
     """Number of classes; raises ValueError where there are none, or where the prior has not one part for each."""
     num_classes, zeros = densities.spec.num_classes, [torch.zeros(1, *shape) for shape in densities.spec.given]
     if num_classes is None:
@@ -149,7 +172,7 @@ def _check_labelled(densities: AdversarialAutoencoder) -> int:
             "model.label_informed tells the critic classes, and these data have none: choose labelled data "
             "(data=mnist), or model.label_informed=false"
         )
-    p = densities.prior(*zeros)
+    p = matched_parts(densities)[0](*zeros)
     if not isinstance(p, Partitioned) or p.num_labels != num_classes:
         parts = p.num_labels if isinstance(p, Partitioned) else "no"
         raise ValueError(

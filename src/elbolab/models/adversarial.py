@@ -155,8 +155,3 @@ def _one_a_datum(batch: Any, *points: Points) -> bool:
 def trainable(module: nn.Module) -> list[nn.Parameter]:
     """The parameters of ``module`` that are not frozen."""
     return [parameter for parameter in module.parameters() if parameter.requires_grad]
-
-
-def draw(p: torch.distributions.Distribution, sample_shape: Shape = ()) -> Tensor:
-    """A draw, reparameterised where it can be: torch's `Normal.sample` waits for the device."""
-    return p.rsample(sample_shape) if p.has_rsample else p.sample(sample_shape)

@@ -5,7 +5,7 @@ from typing import final
 from torch import Tensor
 
 from elbolab.batch import Batch
-from elbolab.densities.terms import summary
+from elbolab.densities.terms import add_penalty, summary
 from elbolab.models.base import ElboModule, Loss
 
 
@@ -20,7 +20,7 @@ class AE(ElboModule):
     def loss(self, batch: Batch) -> Loss:
         """The distortion, nats per datum."""
         terms = self.densities.terms(batch.x, *batch.given)
-        return Loss(terms.distortion.mean(), summary(terms), additive=not terms.fitted)
+        return Loss(add_penalty(terms.distortion, terms).mean(), summary(terms), additive=not terms.fitted)
 
     def report(self, batch: Batch) -> dict[str, Tensor]:
         """distortion, and the squared error per element of the mean reconstruction."""

@@ -31,6 +31,9 @@ from elbolab.training.trees import size_of
 
 __all__ = ["ElboModule", "Loss", "Player"]
 
+NUM_START = 1_000
+"""Training data, at most, that a model is shown before its first step."""
+
 
 class ElboModule(L.LightningModule, ABC):
     """A model in training.
@@ -134,7 +137,9 @@ class ElboModule(L.LightningModule, ABC):
         # apart from the noise of the initial weights, of other ranks and of neighbouring seeds
         torch.manual_seed(training_generator(self._seed, self.global_rank).initial_seed())
         if int(self.step) == 0:
-            self.densities.initialise_to_mean(self.trainer.datamodule.train_mean().to(self.device))  # type: ignore[attr-defined]
+            data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
+            some = next(iter(data.spread(NUM_START, self.device)))
+            self.densities.initialise(some, data.train_mean().to(self.device))
             if self.ema is not None:
                 self.ema.start(averaged(self.densities))
 

@@ -9,7 +9,8 @@ from torch import Tensor
 from elbolab.batch import Batch
 from elbolab.densities.base import Densities
 from elbolab.densities.checks import example_terms
-from elbolab.densities.terms import Terms, Undefined, summary
+from elbolab.densities.latents import Undefined
+from elbolab.densities.terms import Terms, add_penalty, summary
 from elbolab.models.base import ElboModule, Loss
 from elbolab.training.schedules import Schedule, as_schedule
 
@@ -52,7 +53,8 @@ class BetaVAE(ElboModule):
         terms = self.densities.terms(batch.x, *batch.given)
         beta = self.beta(self.step)
         additive = self.capacity is None and self.free_bits == 0 and not terms.fitted
-        return Loss((terms.distortion + beta * self.cost(terms)).mean(), summary(terms) | {"beta": beta}, additive)
+        cost = add_penalty(terms.distortion + beta * self.cost(terms), terms)
+        return Loss(cost.mean(), summary(terms) | {"beta": beta}, additive)
 
     def cost(self, terms: Terms) -> Tensor:
         """The rate, or what stands in its place; (B,) or a scalar."""

@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from elbolab.batch import Batch, Net, Semi
-from elbolab.densities.adversarial import Categorical, ClassAutoencoder, GroupAutoencoder
-from elbolab.densities.terms import summary
+from elbolab.densities.categorical import Categorical, ClassAutoencoder, GroupAutoencoder
+from elbolab.distributions.drawing import sample
 from elbolab.metrics.classification import wrong
-from elbolab.models.aae import check_densities, labels_of, matched_report, one_hot
-from elbolab.models.adversarial import AdversarialModule, Critic, MakeOptimizer, Player, Points, draw, trainable
+from elbolab.models.aae import check_densities, labels_of, matched_report, one_hot, reconstruction
+from elbolab.models.adversarial import AdversarialModule, Critic, MakeOptimizer, Player, Points, trainable
 from elbolab.models.base import Loss
 from elbolab.models.m2 import check_semi
 
@@ -32,7 +32,7 @@ class Critics(nn.Module):
 
     def codes(self, batch: Batch | Semi) -> list[tuple[Critic, Points]]:
         """Which critic sees which part of the codes."""
-        z, log_y = self.held[0].infer(unlabelled(batch).x)
+        z, log_y = self.held[0].read(unlabelled(batch).x)
         return [(self.style, (z,)), (self.category, (log_y.exp(),))]
 
     def styles(self, batch: Batch | Semi) -> Points:
@@ -45,7 +45,7 @@ class Critics(nn.Module):
 
     def prior_styles(self, batch: Batch | Semi) -> Points:
         """Draws of p(z), as many as data."""
-        return (draw(self.held[0].prior(), (len(unlabelled(batch).x),)),)
+        return (sample(self.held[0].prior(), (len(unlabelled(batch).x),)).z,)
 
     def prior_categories(self, batch: Batch | Semi) -> Points:
         """One-hot vectors of uniform categories, as many as data."""
@@ -64,12 +64,6 @@ class Critics(nn.Module):
 def unlabelled(batch: Batch | Semi) -> Batch:
     """All data of a batch, labels aside."""
     return batch.unlabelled if isinstance(batch, Semi) else batch
-
-
-def reconstruction(densities: Categorical, batch: Batch | Semi) -> Loss:
-    """The distortion of the unlabelled data, nats per datum."""
-    terms = densities.terms(unlabelled(batch).x)
-    return Loss(terms.distortion.mean(), summary(terms), additive=not terms.fitted)
 
 
 @final
@@ -96,7 +90,7 @@ class SemiAAE(AdversarialModule):
 
     def loss(self, batch: Batch | Semi) -> Loss:
         """The distortion, nats per datum."""
-        return reconstruction(self.densities, batch)
+        return reconstruction(self.densities.terms(unlabelled(batch).x))
 
     def adversaries(self) -> list[Player]:
         """Both critics, the encoder, and the encoder again as the classifier."""
@@ -140,7 +134,7 @@ class ClusteringAAE(AdversarialModule):
 
     def loss(self, batch: Batch) -> Loss:
         """The distortion, nats per datum."""
-        return reconstruction(self.densities, batch)
+        return reconstruction(self.densities.terms(unlabelled(batch).x))
 
     def adversaries(self) -> list[Player]:
         """Both critics, then the encoder."""

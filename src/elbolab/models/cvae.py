@@ -7,11 +7,12 @@ what is seen (the paper's x).
 from typing import Any, final
 
 from torch import Tensor
-from torch.distributions import Distribution
 
 from elbolab.batch import Batch
 from elbolab.densities.checks import check_given, check_reparameterised, example_terms
-from elbolab.densities.terms import Latent, Sampled, Terms, negative_elbo, summary
+from elbolab.densities.latents import Latents, Undefined, redrawn_from_prior
+from elbolab.densities.terms import Terms, negative_elbo, summary
+from elbolab.distributions.drawing import sample
 from elbolab.models.base import ElboModule, Loss
 from elbolab.training.scales import check_one_likelihood
 
@@ -44,14 +45,14 @@ class CVAE(ElboModule):
         if num_samples < 1:
             raise ValueError(f"model.num_samples={num_samples}: a bound needs at least one draw of z")
         if alpha < 1:
-            prior_of(example_terms(self.densities).latents)
+            check_prior(example_terms(self.densities).latents)
             check_one_likelihood(self.densities, "model.alpha below 1")
         self.alpha = alpha
-        self.sample_shape = () if num_samples == 1 else (num_samples,)
+        self.shape = () if num_samples == 1 else (num_samples,)
 
     def loss(self, batch: Batch) -> Loss:
         """The hybrid cost, nats per datum."""
-        terms = self._terms(batch)
+        terms = self.densities.terms(batch.x, *batch.given, shape=self.shape)
         cvae = negative_elbo(terms)
         if self.alpha == 1:
             return Loss(cvae, summary(terms), additive=not terms.fitted)
@@ -67,25 +68,21 @@ class CVAE(ElboModule):
         hybrid = self.alpha * terms.elbo.mean() + (1 - self.alpha) * gsnn
         return summary(terms) | {"gsnn_bound": gsnn, "hybrid_bound": hybrid}
 
-    def _terms(self, batch: Batch, proposal: Distribution | None = None) -> Terms:
-        return self.densities.terms(batch.x, *batch.given, sample_shape=self.sample_shape, proposal=proposal)
-
     def _gsnn_bound(self, batch: Batch, terms: Terms) -> Tensor:
         """E_p(z | c)[log p(x | z, c)] by draws from the prior of ``terms``, averaged over data."""
-        return self._terms(batch, proposal=prior_of(terms.latents)).log_lik.mean()
+        latents = redrawn_from_prior(terms.latents, sample, self.shape)
+        return self.densities.score(batch.x, latents, *batch.given).log_lik.mean()
 
 
-def prior_of(latents: tuple[Latent, ...]) -> Distribution:
-    """p(z | c) of a model with one layer of latents.
-
-    Raises:
-        ValueError: it has another number of layers, or none, or no gradient reaches the prior through its draws.
-    """
-    match latents:
-        case (Sampled(p=p),):
-            check_reparameterised(p)
-            return p
-    raise ValueError(
-        f"model.alpha below 1 draws z from p(z | c), and this model has {len(latents)} latents of which not one is "
-        "drawn from it: set model.alpha=1, or choose densities=single_layer or recurrent"
-    )
+def check_prior(latents: Latents) -> None:
+    """Raises ValueError unless there is one layer of latents with a prior whose draws have a gradient."""
+    try:
+        p = latents.only().p
+    except Undefined:
+        p = None
+    if p is None:
+        raise ValueError(
+            f"model.alpha below 1 draws z from p(z | c), and this model has {len(latents)} latents of which not one is "
+            "drawn from it: set model.alpha=1, or choose densities=single_layer or recurrent"
+        )
+    check_reparameterised(p)

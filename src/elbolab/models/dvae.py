@@ -38,7 +38,7 @@ class DVAE(ElboModule):
             raise ValueError("a denoising VAE needs a model that corrupts its data: choose densities=denoising")
         check_one_likelihood(self.densities, "a denoising VAE, which has one of clean and one of corrupted inputs,")
         self.corruption_shape = () if num_corruptions == 1 else (num_corruptions,)
-        self.sample_shape = () if num_samples == 1 else (num_samples,)
+        self.shape = () if num_samples == 1 else (num_samples,)
 
     def loss(self, batch: Batch) -> Loss:
         """-L_dvae, nats per datum; the clean-input bound beside it, without gradient, costs a quarter of a step."""
@@ -52,7 +52,7 @@ class DVAE(ElboModule):
         return summary(self.densities.terms(batch.x, *batch.given)) | _bound(self._corrupted(batch))
 
     def _corrupted(self, batch: Batch) -> Terms:
-        shapes = {"corruption_shape": self.corruption_shape, "sample_shape": self.sample_shape}
+        shapes = {"corruption_shape": self.corruption_shape, "shape": self.shape}
         return corrupted_terms(self.densities, batch.x, *batch.given, **shapes)
 
 

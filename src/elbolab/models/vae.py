@@ -25,11 +25,11 @@ class VAE(ElboModule):
         super().__init__(**base)
         if num_samples < 1:
             raise ValueError(f"model.num_samples={num_samples}: a bound needs at least one draw of z")
-        self.sample_shape = () if num_samples == 1 else (num_samples,)
+        self.shape = () if num_samples == 1 else (num_samples,)
 
     def loss(self, batch: Batch) -> Loss:
         """-ELBO, nats per datum."""
-        terms = self.densities.terms(batch.x, *batch.given, sample_shape=self.sample_shape)
+        terms = self.densities.terms(batch.x, *batch.given, shape=self.shape)
         return Loss(negative_elbo(terms), summary(terms), additive=not terms.fitted)
 
     def report(self, batch: Batch) -> dict[str, Tensor]:

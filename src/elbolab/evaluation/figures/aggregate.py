@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 
+import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from elbolab.batch import Batch
-from elbolab.densities.adversarial import Grouping
-from elbolab.densities.base import Densities
-from elbolab.densities.terms import Undefined
+from elbolab.densities.base import Densities, Grouping
+from elbolab.densities.latents import Undefined
 from elbolab.evaluation.aggregate import labelled_draws, matched
 from elbolab.evaluation.batches import first
 from elbolab.evaluation.figures.generative import paths
@@ -49,7 +49,10 @@ def groups(densities: Densities, batch: Batch, *, seed: int, num: int = 10) -> F
     if not isinstance(densities, Grouping):
         raise Undefined("this model finds no groups")
     with evaluating(densities, "groups", seed):
-        rows = densities.generate_groups(num).mean.cpu()
+        group, style = densities.imagine((num,))
+        every = torch.eye(group.z.shape[1]).to(group.z)
+        z, y = style.z.expand(len(every), *style.z.shape), every[:, None].expand(-1, num, -1)
+        rows = densities.decode(torch.cat([z, y], dim=-1)).mean.cpu()
     return paths(batch, densities, rows, [], "each group over draws of the style")
 
 

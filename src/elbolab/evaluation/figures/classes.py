@@ -7,8 +7,13 @@ import torch
 from torch import Tensor
 
 from elbolab.batch import Batch, Spec
-from elbolab.densities.base import Densities, Styled
-from elbolab.densities.terms import Undefined
+from elbolab.densities.base import Classifying, Densities
+from elbolab.densities.latents import Undefined
+
+
+def has_style(densities: Densities) -> bool:
+    """Whether a code is a style and a class with a name, so that one can be held and the other changed."""
+    return isinstance(densities, Classifying) and densities.code_dim > 0
 
 
 def every_class(spec: Spec, like: Tensor) -> Tensor:
@@ -40,14 +45,14 @@ def under(label: str | int | None, densities: Densities, batch: Batch) -> Batch:
         return batch
     classes = _drawn_by(densities, batch, label)
     index = densities.spec.class_index(label)
-    if isinstance(densities, Styled):
+    if has_style(densities):
         return batch
     return batch._replace(given=(classes[index].expand(len(batch.x), -1),))
 
 
 def _drawn_by(densities: Densities, batch: Batch, label: str | int) -> Tensor:
     """The classes by which a model draws, (C, C)."""
-    if isinstance(densities, Styled):
+    if has_style(densities):
         return every_class(densities.spec, batch.x)
     try:
         return label_vectors(densities.spec, batch)

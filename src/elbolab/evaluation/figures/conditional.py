@@ -12,7 +12,7 @@ from torch.distributions import Independent, Normal
 
 from elbolab.batch import Batch
 from elbolab.densities.base import Densities, Guessing
-from elbolab.densities.terms import Sampled, Undefined
+from elbolab.densities.latents import Latent, Undefined
 from elbolab.evaluation.figures.classes import label_vectors
 from elbolab.evaluation.figures.generative import paths
 from elbolab.evaluation.figures.looks import Points, look_of, whole
@@ -74,8 +74,8 @@ def moved(densities: Densities, x: Tensor, z: Tensor, label: Tensor, other: Tens
 
 def _normal_prior(densities: Densities, x: Tensor, label: Tensor) -> Normal | None:
     """p(z | c) of each datum, batch shape (N, D), where it is a diagonal normal."""
-    match densities.terms(x, label).latents:
-        case (Sampled(p=Independent(base_dist=Normal() as normal)),):
+    match densities.infer(x, label):
+        case (Latent(p=Independent(base_dist=Normal() as normal)),):
             return normal
     return None
 

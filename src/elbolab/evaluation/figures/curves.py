@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from elbolab.densities.terms import Undefined
+from elbolab.densities.latents import Undefined
 from elbolab.evaluation.figures.looks import CATEGORIES, DATA, FAINT, MODEL, blank, plain
 
 

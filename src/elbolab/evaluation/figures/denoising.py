@@ -4,7 +4,7 @@ from matplotlib.figure import Figure
 
 from elbolab.batch import Batch
 from elbolab.densities.base import Corrupting, Densities
-from elbolab.densities.terms import Undefined
+from elbolab.densities.latents import Undefined
 from elbolab.evaluation.figures.looks import blank, look_of
 from elbolab.evaluation.seeded import evaluating
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from elbolab.batch import Batch
 from elbolab.densities.base import Densities
-from elbolab.densities.terms import Undefined
+from elbolab.densities.latents import Undefined
 from elbolab.evaluation.batches import first
 from elbolab.evaluation.figures.aggregate import codes_and_prior, groups
 from elbolab.evaluation.figures.classes import under

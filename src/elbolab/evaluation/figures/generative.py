@@ -13,10 +13,9 @@ from torch import Tensor
 from torch.distributions import Distribution, Independent, MultivariateNormal, Normal
 
 from elbolab.batch import Batch
-from elbolab.densities.adversarial import Matched
-from elbolab.densities.base import Densities, Styled
-from elbolab.densities.terms import Latent, Sampled, Undefined
-from elbolab.evaluation.figures.classes import every_class
+from elbolab.densities.base import Densities
+from elbolab.densities.latents import Latent, Undefined
+from elbolab.evaluation.figures.classes import every_class, has_style
 from elbolab.evaluation.figures.looks import Points, blank, look_of, whole
 from elbolab.evaluation.outputs import output_of
 from elbolab.evaluation.seeded import evaluating
@@ -70,9 +69,10 @@ def generate(densities: Densities, batch: Batch, num: int, label: str | int | No
     Of a model that has the class in its latents, all draws are of the class called ``label``, where one is given.
     """
     given = in_turn(batch, num)
-    if label is not None and isinstance(densities, Styled):
+    if label is not None and has_style(densities):
         y = every_class(densities.spec, batch.x)[densities.spec.class_index(label)].expand(num, -1)
-        return densities.generate_of(y), f"class {label}: decoded z ~ p(z | y)"
+        drawn = densities.imagine((), top=(y,))
+        return densities.likelihood_of(drawn), f"class {label}: decoded z ~ p(z | y)"
     source = "decoded z ~ p(z | c)" if prod(densities.latent_shape) else "p(x | c)"
     try:
         # With conditions the batch shape is (draws, conditions): one draw for each condition.
@@ -210,14 +210,14 @@ def ends_of(densities: Densities, batch: Batch) -> tuple[Tensor, Tensor, str]:
 def _normal_prior(densities: Densities, batch: Batch) -> Normal | None:
     """The prior of the first datum, batch shape (D,), where it is a diagonal normal."""
     match _dimensions(densities, Batch(batch.x[:1], tuple(tensor[:1] for tensor in batch.given))):
-        case (Sampled(p=p) | Matched(p=p),) if isinstance(p, Independent) and isinstance(p.base_dist, Normal):
-            return Normal(p.base_dist.loc.flatten(), p.base_dist.scale.flatten())
+        case (Latent(p=Independent(base_dist=Normal(loc=loc, scale=scale))),):
+            return Normal(loc.flatten(), scale.flatten())
     return None
 
 
 def _dimensions(densities: Densities, batch: Batch) -> tuple[Latent, ...]:
     """The latents whose numbers are dimensions: all but a class."""
-    return tuple(latent for latent in densities.terms(batch.x, *batch.given).latents if not latent.is_class)
+    return tuple(latent for latent in densities.infer(batch.x, *batch.given) if not latent.is_class)
 
 
 def _steps(num: int, like: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ from sklearn.manifold import TSNE
 from elbolab.batch import Batch
 from elbolab.common.rng import numpy_generator, sklearn_seed
 from elbolab.densities.base import Densities
-from elbolab.densities.terms import Undefined
+from elbolab.densities.latents import Undefined
 from elbolab.evaluation.batches import first
 from elbolab.evaluation.figures.looks import CATEGORIES, DATA, MODEL, SEQUENCE, blank, plain
 from elbolab.evaluation.representation import codes, kl_quantities

@@ -11,9 +11,9 @@ from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal
 
 from elbolab.batch import Batch
-from elbolab.densities.base import Densities, Styled
-from elbolab.densities.terms import Undefined
-from elbolab.evaluation.figures.classes import every_class
+from elbolab.densities.base import Densities
+from elbolab.densities.latents import Undefined
+from elbolab.evaluation.figures.classes import every_class, has_style
 from elbolab.evaluation.figures.looks import blank, look_of
 from elbolab.evaluation.seeded import evaluating
 
@@ -27,10 +27,10 @@ def class_manifolds(densities: Densities, batch: Batch, *, seed: int, side: int 
     Raises:
         Undefined: the model does not tell class from style, the style is no plane, or its prior is no normal.
     """
-    model = _styled(densities)
+    _check_style(densities)
     with evaluating(densities, "class manifolds", seed):
         classes = every_class(densities.spec, batch.x)
-        panels = [_manifold(model, y, side) for y in classes[:NUM_PANELS]]
+        panels = [_manifold(densities, y, side) for y in classes[:NUM_PANELS]]
     look = look_of(densities.spec, batch.x.cpu())
     num_columns = min(5, len(panels))
     num_rows = ceil(len(panels) / num_columns)
@@ -45,15 +45,16 @@ def class_manifolds(densities: Densities, batch: Batch, *, seed: int, side: int 
     return figure
 
 
-def _manifold(model: Styled, y: Tensor, side: int) -> Tensor:
+def _manifold(densities: Densities, y: Tensor, side: int) -> Tensor:
     """Means under one class (C,), (T, T, *event) on the CPU: the first dimension to the right, the second up."""
-    prior = _normal(model.style_prior(y[None]))
+    prior = _normal(densities.imagine((), top=(y[None],))[1].p)
     steps = torch.linspace(0.02, 0.98, side, dtype=y.dtype, device=y.device)[:, None]
     grid = prior.icdf(steps)
     if grid.shape[1] != 2:
         raise Undefined("no manifolds: the style is no plane")
     z = torch.stack(torch.meshgrid(grid[:, 0], grid[:, 1].flip(0), indexing="xy"), dim=-1).flatten(0, 1)
-    return model.restyle(z, y.expand(len(z), -1)).mean.unflatten(0, (side, side)).cpu()
+    codes = torch.cat([z, y.expand(len(z), -1)], dim=-1)
+    return densities.decode(codes).mean.unflatten(0, (side, side)).cpu()
 
 
 def analogies(densities: Densities, batch: Batch, *, seed: int, num: int = 10) -> Figure:
@@ -62,12 +63,12 @@ def analogies(densities: Densities, batch: Batch, *, seed: int, num: int = 10) -
     Raises:
         Undefined: the model does not tell class from style.
     """
-    model = _styled(densities)
+    _check_style(densities)
     x = batch.x[:num]
     with evaluating(densities, "analogies", seed):
         classes = every_class(densities.spec, x)
-        z = model.style(x)[:, None].expand(-1, len(classes), -1)
-        means = model.restyle(z, classes.expand(len(x), -1, -1)).mean
+        z = densities.encode(x)[:, None, : densities.code_dim].expand(-1, len(classes), -1)
+        means = densities.decode(torch.cat([z, classes.expand(len(x), -1, -1)], dim=-1)).mean
     rows = torch.cat([x[:, None], means], dim=1).cpu()
     look = look_of(densities.spec, x.cpu())
     width, height = look.size(*rows.shape[:2])
@@ -76,14 +77,13 @@ def analogies(densities: Densities, batch: Batch, *, seed: int, num: int = 10) -
     return figure
 
 
-def _styled(densities: Densities) -> Styled:
+def _check_style(densities: Densities) -> None:
     """Raises Undefined unless the model tells class from style."""
-    if not isinstance(densities, Styled):
+    if not has_style(densities):
         raise Undefined("this model does not tell class from style")
-    return densities
 
 
-def _normal(prior: Distribution) -> Normal:
+def _normal(prior: Distribution | None) -> Normal:
     """The prior of one class as a normal of batch shape (D,).
 
     Raises:

@@ -1,0 +1,155 @@
+"""Autoencoders with a style and a category, both matched to priors by critics (Makhzani et al. 2015, sections 4, 5).
+
+They have a distortion, draws, and no bound. Shapes: *S = samples, B = data in a batch, D = latent dimensions, C =
+categories.
+"""
+
+from abc import ABC
+from typing import Any, final
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution, OneHotCategorical
+
+from elbolab.batch import Batch, Shape, Spec
+from elbolab.densities.base import Classifying, Densities, Grouping
+from elbolab.densities.checks import (
+    build_likelihood,
+    check_code,
+    check_latent_dim,
+    check_likelihood,
+    check_matched,
+    initialise_heads,
+    required,
+)
+from elbolab.densities.latents import Latent, Latents
+from elbolab.distributions.conditional import Conditional, MakeConditional
+from elbolab.distributions.drawing import Draw, sample
+
+
+class Categorical(Densities, ABC):
+    """A style z and a category y, both read from one network, and p(x | z, y).
+
+    The code is (z, y) in one vector, y the probabilities q(y | x), which a critic makes certain and evenly spread.
+
+    Args:
+        spec: what is known of the data.
+        latent_dim: D, dimensions of the style.
+        num_categories: C.
+        prior: recipe of the style's p(z), without parameters.
+        posterior: recipe of the network of both, a point mass; it may see a corrupted x while training.
+        likelihood: recipe of p(x | z, y).
+
+    Raises:
+        ValueError: conditions, a posterior that is no point mass, and as `adversarial_layer`.
+    """
+
+    uniform: Tensor
+
+    def __init__(
+        self,
+        spec: Spec,
+        latent_dim: int,
+        num_categories: int,
+        prior: MakeConditional | None,
+        posterior: MakeConditional | None,
+        likelihood: MakeConditional | None,
+    ) -> None:
+        super().__init__()
+        style, category = check_latent_dim(latent_dim), (num_categories,)
+        if spec.given:
+            raise ValueError("a categorical autoencoder finds the category itself: choose data.given=none")
+        self.spec = spec
+        self.latent_dim, self.class_dim = latent_dim, num_categories
+        self.code_shapes = (category, style)
+        self.prior = required(prior, "prior", "normal", "gaussian_ring", "swiss_roll")((), style)
+        encoders = ("deterministic", "denoising_deterministic")
+        self.posterior = required(posterior, "posterior", *encoders)((spec.x,), self.latent_shape)
+        self.likelihood = build_likelihood(likelihood, (style, category), spec)
+        self.register_buffer("uniform", torch.full(category, 1 / num_categories), persistent=False)
+        check_code(self.posterior, spec)
+        check_matched(self.prior, self.posterior, spec, event=style)
+        check_likelihood(_Joined(self.likelihood, latent_dim), self.latent_shape, spec)
+
+    @final
+    def read(self, x: Tensor, shape: Shape = (), draw: Draw = sample) -> tuple[Tensor, Tensor]:
+        """The style (*S, B, D), and log q(y | x), (*S, B, C)."""
+        z, logits = draw(self.posterior(x), shape).z.tensor_split([self.latent_dim], dim=-1)
+        return z, logits.log_softmax(-1)
+
+    @final
+    def infer(self, x: Tensor, *given: Tensor, shape: Shape = (), draw: Draw = sample) -> Latents:
+        """The probabilities of the category, and the style: neither has a density."""
+        z, log_y = self.read(x, shape, draw)
+        category = Latent(log_y.exp(), p=OneHotCategorical(self.uniform), is_class=True)
+        return Latents([category, Latent(z, p=self.prior())])
+
+    @final
+    def imagine(self, shape: Shape, *given: Tensor, top: tuple[Tensor, ...] = (), draw: Draw = sample) -> Latents:
+        """Draws of both priors, which are independent."""
+        uniform = OneHotCategorical(self.uniform)
+        y = top[0] if top else draw(uniform, shape).z
+        p = self.prior().expand(y.shape[:-1])
+        z = top[1] if len(top) > 1 else draw(p, ()).z
+        return Latents([Latent(y, p=uniform, is_class=True), Latent(z, p=p)])
+
+    @final
+    def likelihood_of(self, latents: Latents, *given: Tensor) -> Distribution:
+        """p(x | z, y)."""
+        category, style = latents
+        return self.likelihood(style.z, category.z)
+
+    @final
+    def initialise(self, data: Batch, mean: Tensor) -> None:
+        """Hands the mean to the likelihood."""
+        initialise_heads(self.likelihood, mean)
+
+
+@final
+class ClassAutoencoder(Categorical, Classifying):
+    """`Categorical` whose categories are the classes of the data (section 4).
+
+    Raises:
+        ValueError: the data have no classes.
+    """
+
+    def __init__(self, spec: Spec, **parts: Any) -> None:
+        if spec.num_classes is None:
+            raise ValueError("this model needs data with class labels: choose e.g. data=mnist, or model=aae")
+        super().__init__(spec, num_categories=spec.num_classes, **parts)
+
+    def log_class_probs(self, x: Tensor) -> Tensor:
+        """Log q(y | x), (B, C)."""
+        return self.read(x)[1]
+
+
+@final
+class GroupAutoencoder(Categorical, Grouping):
+    """`Categorical` whose categories are groups that the model finds (section 5).
+
+    Raises:
+        ValueError: fewer than two groups.
+    """
+
+    def __init__(self, spec: Spec, num_groups: int, **parts: Any) -> None:
+        if num_groups < 2:
+            raise ValueError(f"densities.num_groups={num_groups}: at least two groups")
+        super().__init__(spec, num_categories=num_groups, **parts)
+
+    def log_group_probs(self, x: Tensor) -> Tensor:
+        """Log q(y | x), (B, C)."""
+        return self.read(x)[1]
+
+
+@final
+class _Joined(Conditional):
+    """A likelihood of (z, y) as one of the code that holds both."""
+
+    def __init__(self, likelihood: nn.Module, latent_dim: int) -> None:
+        super().__init__()
+        self.likelihood, self.latent_dim = likelihood, latent_dim
+
+    def forward(self, *parents: Tensor) -> Distribution:
+        """The likelihood at the parts of a code."""
+        (code,) = parents
+        return self.likelihood(*code.tensor_split([self.latent_dim], dim=-1))

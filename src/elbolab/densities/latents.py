@@ -1,0 +1,203 @@
+"""The latent variables of a bound: what was drawn, from which distribution, and under which prior.
+
+Shapes: *S = sample dimensions, B = data in a batch, D = latent dimensions; quantities in nats are (*S, B).
+"""
+
+from collections.abc import Iterable
+from dataclasses import KW_ONLY, dataclass, replace
+from functools import cached_property
+from typing import Any, Self, final
+
+from torch import Tensor
+from torch.distributions import Distribution, Independent, Normal, kl_divergence
+
+from elbolab.batch import Shape
+from elbolab.distributions.drawing import Draw
+from elbolab.distributions.relaxed import Relaxed
+
+
+class Undefined(NotImplementedError):
+    """A quantity that does not exist for this model; evaluation leaves it out instead of inventing a number."""
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Latent:
+    """One latent variable: a draw, the distributions it is between, and what it costs. Nothing is computed eagerly.
+
+    Attributes:
+        z: the draw, (*S, B, *latent_shape).
+        q: the distribution that it was drawn from, None where there is none with a density.
+        p: the prior, None where the model has none. Its batch shape is (B,), () or (*S, B).
+        drawn_log_q: log q(z), (*S, B), where the draw knows it better than ``q`` does: a flow, a mixture of posteriors.
+        drawn_log_p: log p(z), (*S, B), in the place of ``p``'s.
+        closed_form: False where ``p`` depends on this very draw, so that KL(q || p) is no divergence of the two.
+        is_relaxed: whether the draw relaxes a discrete variable, so that the likelihood at it is not the model's.
+        is_class: whether it is a class, z a one-hot vector or its probabilities: one latent, whatever the length of z.
+        penalty: what the draw adds to a loss beside the bound, (*S, B): a commitment, say. None: nothing.
+    """
+
+    z: Tensor
+    q: Distribution | None = None
+    p: Distribution | None = None
+    _: KW_ONLY
+    drawn_log_q: Tensor | None = None
+    drawn_log_p: Tensor | None = None
+    closed_form: bool = True
+    is_relaxed: bool = False
+    is_class: bool = False
+    penalty: Tensor | None = None
+
+    @classmethod
+    def drawn(cls, draw: Draw, shape: Shape, q: Distribution, p: Distribution | None, **options: Any) -> Self:
+        """``shape`` draws z ~ q for each of its batch."""
+        z, log_q = draw(q, shape)
+        return cls(z, q, p, drawn_log_q=log_q, is_relaxed=isinstance(q, Relaxed), **options)
+
+    @cached_property
+    def log_q(self) -> Tensor:
+        """Log q(z).
+
+        Raises:
+            Undefined: q has no density, or its density is not that of the draw.
+        """
+        return self.drawn_log_q if self.drawn_log_q is not None else _log_density(self.q, self.z, "posterior")
+
+    @cached_property
+    def log_p(self) -> Tensor:
+        """Log p(z).
+
+        Raises:
+            Undefined: there is no prior, or it has no density.
+        """
+        return self.drawn_log_p if self.drawn_log_p is not None else _log_density(self.p, self.z, "prior")
+
+    @property
+    def log_ratio(self) -> Tensor:
+        """Log p(z) - log q(z).
+
+        Raises:
+            Undefined: p or q has no density.
+        """
+        if self.p is None and self.drawn_log_p is None:
+            raise Undefined("no rate and no importance weight: this model has no prior")
+        log_q = self.log_q
+        return self.log_p - log_q
+
+    @cached_property
+    def kl(self) -> Tensor:
+        """KL(q || p), (*S, B) or (B,): in closed form where there is one, else log q(z) - log p(z) at the draw.
+
+        Raises:
+            Undefined: p or q has no density.
+        """
+        pair = self._closed_pair()
+        if pair is None:
+            return -self.log_ratio
+        try:
+            return kl_divergence(*pair)
+        except NotImplementedError:
+            return -self.log_ratio
+
+    @cached_property
+    def kl_per_dim(self) -> Tensor:
+        """KL of each latent dimension, (*S, B, D) or (B, D).
+
+        Raises:
+            Undefined: q or p does not factorise.
+        """
+        match self._closed_pair():
+            case Independent(base_dist=q) as joint, Independent(base_dist=p):
+                try:
+                    return kl_divergence(q, p).flatten(len(joint.batch_shape))
+                except NotImplementedError as error:
+                    raise Undefined("no KL per dimension: torch has no closed form") from error
+            case None:
+                raise Undefined("no KL per dimension: there is no closed form of the draw's density and its prior")
+            case q, p:
+                names = f"{type(q).__name__} or {type(p).__name__}"
+                raise Undefined(f"no KL per dimension: {names} does not factorise")
+
+    def _closed_pair(self) -> tuple[Distribution, Distribution] | None:
+        """Q and p where KL(q || p) is that of the two, and not of a draw that says more."""
+        handed_in = self.drawn_log_q is not None or self.drawn_log_p is not None
+        if self.q is None or self.p is None or handed_in or not self.closed_form:
+            return None
+        return self.q, expand_to(self.p, self.q)
+
+
+@final
+class Latents(tuple[Latent, ...]):
+    """The latent variables of a datum, top first.
+
+    Args:
+        latents: the variables.
+        state: what the likelihood reads beside the last of them, (*S, B, ...), None where that is nothing.
+    """
+
+    state: Tensor | None
+
+    def __new__(cls, latents: Iterable[Latent] = (), state: Tensor | None = None) -> Self:
+        """A tuple with one attribute more."""
+        made = super().__new__(cls, latents)
+        made.state = state
+        return made
+
+    def at(self, samples: slice, data: slice) -> "Latents":
+        """Some of the samples (S, B) of some of the data, with their log-densities.
+
+        Raises:
+            Undefined: a latent has no density.
+        """
+        selected = (
+            Latent(
+                latent.z[samples, data],
+                drawn_log_q=latent.log_q[samples, data],
+                drawn_log_p=latent.log_p[samples, data],
+                is_relaxed=latent.is_relaxed,
+                is_class=latent.is_class,
+                penalty=None if latent.penalty is None else latent.penalty[samples, data],
+            )
+            for latent in self
+        )
+        return Latents(selected, None if self.state is None else self.state[samples, data])
+
+    def only(self) -> Latent:
+        """The one latent of a model that has one.
+
+        Raises:
+            Undefined: it has none, or several.
+        """
+        if len(self) != 1:
+            raise Undefined(f"this needs a model with one latent variable, and this one has {len(self)}")
+        return self[0]
+
+
+def redrawn_from_prior(latents: Latents, draw: Draw, shape: Shape) -> Latents:
+    """The one latent drawn from its prior p(z | c) instead: a posterior that is the prior, at no rate.
+
+    Raises:
+        Undefined: there are none or several.
+    """
+    latent = latents.only()
+    if latent.p is None:
+        raise Undefined("no draws from the prior: this model has none")
+    z, log_p = draw(latent.p, shape)
+    return Latents([replace(latent, z=z, q=latent.p, drawn_log_q=log_p, drawn_log_p=log_p)], latents.state)
+
+
+def expand_to(p: Distribution, q: Distribution) -> Distribution:
+    """``p`` in q's batch shape: torch's discrete KLs do not broadcast; those of normals do, and expanding costs."""
+    match p:
+        case Independent(base_dist=Normal()):
+            return p
+    return p if p.batch_shape == q.batch_shape else p.expand(q.batch_shape)
+
+
+def _log_density(p: Distribution | None, z: Tensor, part: str) -> Tensor:
+    if p is None:
+        raise Undefined(f"no rate and no importance weight: this model has no {part} with a density")
+    try:
+        return p.log_prob(z)
+    except NotImplementedError as error:
+        raise Undefined(f"no importance weight: {error}") from error

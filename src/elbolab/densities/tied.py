@@ -1,0 +1,88 @@
+"""A linear autoencoder whose decoder has the weights of the encoder (Baldi & Hornik 1989)."""
+
+from typing import final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from elbolab.batch import Shape, Spec
+from elbolab.densities.checks import build_likelihood, check_latent_dim, check_likelihood
+from elbolab.densities.layer import Layer, refuse_prior
+from elbolab.distributions.conditional import Conditional, MakeConditional, StartsAtMean
+from elbolab.distributions.point_mass import PointMass
+
+
+def tied_autoencoder(
+    spec: Spec,
+    latent_dim: int,
+    prior: MakeConditional | None,
+    posterior: MakeConditional | None,
+    likelihood: MakeConditional | None,
+) -> Layer:
+    """Linear and tied: z = W (x - b), x_hat = W^T z + b. With k = 1, W is the first principal component.
+
+    The offset b starts at the mean of the data.
+
+    Args:
+        spec: what is known of the data.
+        latent_dim: k.
+        prior: None; anything else is refused.
+        posterior: None; anything else is refused.
+        likelihood: recipe of p(x | z); its network is replaced by W^T z + b.
+
+    Raises:
+        ValueError: latent_dim below 1, a prior, a posterior, conditions, or a likelihood that is none of this data.
+    """
+    refuse_prior(prior)
+    if posterior is not None:
+        raise ValueError("a tied autoencoder encodes by its decoder's weights: choose posterior=none")
+    shape = check_latent_dim(latent_dim)
+    if spec.given:
+        raise ValueError("a tied autoencoder takes no conditions: choose data.given=none")
+    weights = TiedWeights(spec.x, latent_dim)
+    decoder = build_likelihood(likelihood, (shape,), spec, net=lambda *_: TiedDecoder(weights), init_to_mean=False)
+    check_likelihood(decoder, shape, spec)
+    return Layer(spec, shape, None, TiedEncoder(weights), decoder)
+
+
+@final
+class TiedWeights(nn.Module):
+    """W (k, D) and b (*event), of encoder and decoder alike."""
+
+    def __init__(self, event: Shape, latent_dim: int) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(event))
+        self.weight = nn.Parameter(nn.init.orthogonal_(torch.empty(latent_dim, self.bias.numel())))
+
+
+@final
+class TiedEncoder(Conditional):
+    """All mass at W (x - b)."""
+
+    def __init__(self, weights: TiedWeights) -> None:
+        super().__init__()
+        self.tied = weights
+
+    def forward(self, *parents: Tensor) -> PointMass:
+        """The code of x (B, *event)."""
+        (x,) = parents
+        return PointMass(F.linear(x.flatten(1) - self.tied.bias.flatten(), self.tied.weight), 1)
+
+
+@final
+class TiedDecoder(StartsAtMean):
+    """z -> W^T z + b, (N, k) -> (N, *event)."""
+
+    def __init__(self, weights: TiedWeights) -> None:
+        super().__init__()
+        self.tied = weights
+
+    def forward(self, z: Tensor) -> Tensor:
+        """W^T z + b."""
+        return (z @ self.tied.weight).view(-1, *self.tied.bias.shape) + self.tied.bias
+
+    @torch.no_grad()
+    def initialise_to_mean(self, mean: Tensor) -> None:
+        """Sets b, the centre of what is encoded, to the mean."""
+        self.tied.bias.copy_(mean)
