@@ -10,7 +10,9 @@ from errno import EPIPE
 
 import pytest
 from tests.cli.conftest import QUICK
+from tests.cli.fake_runs import make_run
 
+from elbolab.cli.report import print_report
 from elbolab.cli.state import read_status
 from elbolab.cli.sweep import workers
 from elbolab.cli.sweep.shares import Share
@@ -98,6 +100,13 @@ def test_a_full_disk_ends_no_work(printing):
     stream = printing(os.open("/dev/full", os.O_WRONLY))
     with unattended():
         print("a line", file=stream)
+
+
+def test_a_page_is_written_though_nobody_can_be_told_where(printing, tmp_path):
+    make_run(tmp_path / "run")
+    printing(os.open("/dev/full", os.O_WRONLY))
+    print_report([str(tmp_path), f"out={tmp_path / 'page.html'}"])
+    assert "<html" in (tmp_path / "page.html").read_text()
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTTOU])

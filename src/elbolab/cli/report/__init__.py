@@ -7,6 +7,7 @@ from elbolab.cli.choosing import Words, chosen, words_of
 from elbolab.cli.files import write_atomically
 from elbolab.cli.gather import Entry
 from elbolab.cli.report.page import page_of
+from elbolab.cli.terminal import unattended
 
 OPTIONS = ("out", "figures", "sort")
 
@@ -27,7 +28,8 @@ def print_report(args: Sequence[str]) -> None:
     out = _checked(Path(words.options["out"]) if "out" in words.options else _beside(words))
     text = page_of(entries, title=_title(words, entries), figures=figures)
     write_atomically(out, text)
-    print(f"{len(entries)} run{'s' * (len(entries) > 1)}, {len(text) / 1e6:.1f} MB: {out.absolute()}")
+    with unattended():  # the page is written, whoever reads where
+        print(f"{len(entries)} run{'s' * (len(entries) > 1)}, {len(text) / 1e6:.1f} MB: {out.absolute()}")
 
 
 def _count(text: str) -> int:
