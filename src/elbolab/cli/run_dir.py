@@ -2,6 +2,7 @@
 
 import json
 import platform
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -24,6 +25,11 @@ from elbolab.cli.state import newest_state
 from elbolab.data.module import DataModule
 from elbolab.training.newest import moved
 from elbolab.training.saving import write_whole
+
+FIRST_EDITION = re.compile(
+    r"elbolab\.densities\.(single_layer|stochastic|regression|autoencoder|adversarial|labelled\.L|stacked\.S)[\w.]*"
+)
+"""Names of densities that no later edition has; those that have stayed are built as they were."""
 
 BRIEFLY = 0.3
 """Seconds in which a lock is asked for: `state.is_held` looks at it by taking it for a moment."""
@@ -188,8 +194,18 @@ def git_revision() -> str | None:
 
 
 def read_config(run: RunDir) -> DictConfig:
-    """The saved configuration, with this directory in the place of its own path: it may have moved."""
+    """The saved configuration, with this directory in the place of its own path: it may have moved.
+
+    Raises:
+        ValueError: the run is of an edition whose models had other parts.
+    """
     cfg = OmegaConf.load(run.config)
+    target = str(OmegaConf.select(cfg, "densities._target_"))
+    if FIRST_EDITION.fullmatch(target):
+        raise ValueError(
+            f"{run.path} was written by the first edition of elbolab (0.1), which built its model by {target}: train "
+            "it again, or read it with that edition (commit 7512702)"
+        )
     return OmegaConf.create(with_paths(OmegaConf.to_container(cfg), cfg.paths.run, str(run.path)))
 
 
