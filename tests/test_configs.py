@@ -236,7 +236,7 @@ def test_binary_vae_is_relaxed_in_training_and_hard_in_validation():
     (soft,), (hard,) = (built.train(mode).densities.terms(x).latents for mode in (True, False))
     assert set(hard.z.unique().tolist()) <= {0.0, 1.0}
     assert not set(soft.z.unique().tolist()) <= {0.0, 1.0}
-    assert (soft.is_bound, hard.is_bound) == (False, True)
+    assert (soft.is_relaxed, hard.is_relaxed) == (True, False)
 
 
 def test_denoising_ae_sees_corrupted_data_in_training_alone():

@@ -312,4 +312,4 @@ def test_a_disk_that_fills_up_fails_the_jobs_and_says_so(shell, sweep, monkeypat
 
     monkeypatch.setattr("elbolab.cli.train.check_net", full)
     shell("train", "-m", *SHORT, "seed=1", fails=True)
-    assert "job 0 failed: [Errno 28] No space left on device. Make room; then the same sweep goes on" in shell.out
+    assert "job 0 failed: [Errno 28] No space left on device. Make room; then a sweep goes on as it began" in shell.out

@@ -99,7 +99,7 @@ def _unpacked(path: Path) -> IO[bytes]:
     """The file, unpacked where it is gzipped, whatever it is called."""
     with path.open("rb") as file:
         is_packed = file.read(len(GZIP)) == GZIP
-    return gzip.open(path) if is_packed else path.open("rb")  # type: ignore[return-value]
+    return gzip.open(path, "rb") if is_packed else path.open("rb")  # type: ignore[return-value]
 
 
 def _find_layout(path: Path, where: str) -> Layout:

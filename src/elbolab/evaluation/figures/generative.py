@@ -189,7 +189,12 @@ def importance_of(densities: Densities, batch: Batch) -> tuple[Tensor, str]:
     """How much each dimension of a code is used, (D,), and the measure in words: mean KL where it exists, else spread.
 
     A class is no dimension.
+
+    Raises:
+        Undefined: there is no dimension.
     """
+    if densities.code_dim == 0:
+        raise Undefined("no dimensions: this model has no latents, or a class alone")
     match _dimensions(densities, batch):
         case (latent,):
             with suppress(Undefined):
