@@ -43,6 +43,13 @@ def options(group):
     return [f.relative_to(CONF / group).with_suffix("").as_posix() for f in files if not f.name.startswith("_")]
 
 
+def experiments():
+    """All of them; those that have a reduced form are slow, and differ from it by sizes."""
+    names = options("experiment")
+    reduced = {name.removesuffix("_reduced") for name in names if name.endswith("_reduced")}
+    return [pytest.param(name, marks=pytest.mark.slow) if name in reduced else name for name in names]
+
+
 @pytest.fixture(autouse=True)
 def hydra(monkeypatch):
     GlobalHydra.instance().clear()
@@ -151,7 +158,7 @@ def test_an_experiment_chooses_the_critic_that_it_names():
     assert composed("experiment=makhzani2016/gaussian_2d_reduced").model.critic.hidden == [200, 200]
 
 
-@pytest.mark.parametrize("experiment", options("experiment"))
+@pytest.mark.parametrize("experiment", experiments())
 def test_every_experiment_builds_with_every_net(experiment, nets, built):
     cfg = composed(f"experiment={experiment}")
     spec = build_data(cfg).spec
@@ -168,7 +175,7 @@ def test_every_experiment_builds_with_every_net(experiment, nets, built):
 
 
 @pytest.mark.filterwarnings("ignore:.*its last value is never reached")  # of a schedule: the test cuts the run short
-@pytest.mark.parametrize("experiment", options("experiment"))
+@pytest.mark.parametrize("experiment", experiments())
 def test_every_experiment_trains_and_is_measured(experiment):
     cfg = composed(f"experiment={experiment}")
     data = Little(cfg)

@@ -85,6 +85,7 @@ def test_evaluate_starts_from_the_runs_own_settings(run, shell, monkeypatch):
     assert seeds == [5, 0]
 
 
+@pytest.mark.slow
 def test_a_resumed_run_may_be_watched_in_other_ways(run, shell):
     shell("train", "resume=run", "trainer.max_epochs=4", "logger=tensorboard", "callbacks=early_stopping")
     cfg = OmegaConf.load(run / "config.yaml")

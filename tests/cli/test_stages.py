@@ -162,8 +162,8 @@ THEN = "go on with the same command$"
 @pytest.mark.parametrize(
     ("end", "code", "message"),
     [
-        (die, 1, "the machine died"),
-        (interrupt, 130, f"^interrupted{KEPT}{THEN}"),
+        pytest.param(die, 1, "the machine died", marks=pytest.mark.slow),
+        pytest.param(interrupt, 130, f"^interrupted{KEPT}{THEN}", marks=pytest.mark.slow),
         (terminate, 143, f"^terminated{KEPT}{THEN}"),
     ],
 )

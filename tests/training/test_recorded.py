@@ -247,7 +247,7 @@ def meddled(change, always, max_steps=60, **options):
 
 
 @pytest.mark.parametrize("change", CHANGES)
-@pytest.mark.parametrize("always", [False, True])
+@pytest.mark.parametrize("always", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_a_record_ends_where_a_callback_changes_the_step(change, always, monkeypatch):
     monkeypatch.setattr(engine, "RECORDED_AFTER", 3)
     ours, eager = (meddled(CHANGES[change], always, **options) for options in ({}, {"engine": "eager"}))
