@@ -49,6 +49,16 @@ def test_options_are_chosen_within_the_labelled_data():
     assert errors["knn"].mean() < 0.02
 
 
+def test_neighbours_are_chosen_and_counted_in_data(rng):
+    """Where classes overlap, the nearest datum is wrong more often than the nearest three, four draws of each."""
+    y, labels = np.arange(300) % 2, np.arange(3_000) % 2
+    centres, codes = (1.5 * of[:, None] + rng.normal(size=(len(of), 1)) for of in (y, labels))
+    draws = centres + 0.02 * rng.normal(size=(4, 300, 1))
+    found = few_label_errors(draws, y, codes, labels)["knn"].mean()
+    nearest = labels != y[np.abs(codes - centres.T).argmin(1)]
+    assert found < nearest.mean() - 0.02
+
+
 def test_of_many_labels_a_balanced_choice_is_seen(rng, monkeypatch):
     """The cost must not grow with the square of ten thousand labels."""
     monkeypatch.setattr(few_labels, "MOST", 30)

@@ -94,7 +94,7 @@ MISTAKES = [
     Mistake("metrics/few_labels.py", "(fitted.predict(codes) != labels)", "(fitted.predict(codes) == labels)", FEW),
     Mistake("metrics/few_labels.py", "np.tile(y, num_draws)", "np.repeat(y, num_draws)", FEW),
     Mistake("metrics/few_labels.py", "stratify=y", "stratify=None", FEW),
-    Mistake("metrics/few_labels.py", '"n_neighbors": [num_draws, 1, 3 * num_draws]', '"n_neighbors": [len(rows)]', FEW),
+    Mistake("metrics/few_labels.py", '"n_neighbors": [num_draws, 1, 3 * num_draws]', '"n_neighbors": [1]', FEW),
     Mistake("metrics/images.py", ".square().flatten(1).mean(1)", ".square().flatten(1).sum(1)", IMAGES),
     Mistake("metrics/images.py", ".square().flatten(1).mean(1)", ".abs().flatten(1).mean(1)", IMAGES),
     Mistake("metrics/images.py", "-10 * torch.log10", "-20 * torch.log10", IMAGES),
