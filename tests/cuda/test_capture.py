@@ -15,6 +15,7 @@ from torch.distributions import Distribution
 from elbolab.batch import Batch
 from elbolab.evaluation.likelihood import importance_log_likelihood
 from elbolab.models.base import ElboModule, Loss
+from elbolab.models.players import one_player
 from elbolab.training.engine import Captured, choose_engine
 from elbolab.training.newest import Newest
 
@@ -109,6 +110,9 @@ class Waiting(ElboModule):
         terms = self.densities.terms(batch.x)
         value = (terms.rate - terms.log_lik).mean()
         return Loss(value if value.item() > 0 else -value, {})
+
+    def players(self):
+        return one_player(self)
 
     def report(self, batch):
         return {"elbo": -self.loss(batch).value}

@@ -24,7 +24,7 @@ from torch.nn import functional as F
 from elbolab.batch import Batch, Semi
 from elbolab.distributions.planar import SwissRoll
 from elbolab.metrics.match import mmd2
-from elbolab.models.adversarial import Critic, critic_loss, generator_loss, gradient_penalty
+from elbolab.models.players import Critic, CriticGoal, critic_loss, generator_loss, gradient_penalty
 from elbolab.training.engine import Eager
 from elbolab.training.guard import Guard
 from elbolab.training.newest import Newest
@@ -134,9 +134,10 @@ def test_the_penalty_is_added_with_its_weight():
     _, critic, _ = model.players()
     torch.manual_seed(1)
     loss = critic.loss(training_batch_for(model))
-    model.gradient_penalty = 0.0
+    model.goal = CriticGoal(0.0, 0.0)
+    _, plain, _ = model.players()
     torch.manual_seed(1)
-    torch.testing.assert_close(loss.value - 0.5 * loss.metrics["penalty"], critic.loss(training_batch_for(model)).value)
+    torch.testing.assert_close(loss.value - 0.5 * loss.metrics["penalty"], plain.loss(training_batch_for(model)).value)
 
 
 def stepping(model, only=None):

@@ -4,11 +4,12 @@ from functools import partial
 
 import pytest
 import torch
-from tests.helpers import CLASSES
+from tests.helpers import CLASSES, adam
 from tests.models.registry import RING, aae, adversarial, clustering_aae, make, semi_aae, training_batch_for
 from torch import nn
 
 from elbolab.batch import Batch, Semi
+from elbolab.models.players import CriticGoal, critic_player
 
 pytestmark = pytest.mark.usefixtures("float64")
 
@@ -26,6 +27,18 @@ class Knowing(nn.Module):
 
     def forward(self, *points):
         return torch.where(self.is_real(*points), self.scale, -self.scale)
+
+
+class Seeing(Knowing):
+    """A critic that keeps what it is shown: real points, then fake ones."""
+
+    def __init__(self):
+        super().__init__(lambda points: points[:, 0] > 0)
+        self.seen = []
+
+    def forward(self, *points):
+        self.seen.append(points[0].detach())
+        return super().forward(*points) + 0 * points[0].sum(1)  # for the penalty of its slope
 
 
 def far_codes(model, style=slice(0, 2)):
@@ -67,10 +80,13 @@ def test_each_of_two_critics_sees_its_part_and_the_encoder_plays_against_both(ma
 @pytest.mark.parametrize("name", ["aae, semi-supervised", "aae, clustering"])
 def test_the_category_critic_sees_probabilities_and_uniform_one_hot_draws(name):
     model = make(name).double()
-    (codes,), num = model.critics.categories(training_batch_for(model)), model.critics.num_categories
+    model.critics.category, num = Seeing(), model.critics.num_categories
+    losses(model)
+    real, codes, *_ = model.critics.category.seen
+    assert torch.equal(real.sort(1).values, torch.eye(num)[-1].expand(len(real), -1))
     torch.testing.assert_close(codes.sum(1), torch.ones(len(codes)))
     assert ((codes > 0) & (codes < 1)).all()
-    (drawn,) = model.critics.prior_categories(Batch(torch.zeros(6_000, 6)))
+    (drawn,) = model.critics.draw_categories(Batch(torch.zeros(6_000, 6)))
     assert torch.equal(drawn.sort(1).values, torch.eye(num)[-1].expand(6_000, -1))
     share = drawn.mean(0)
     assert ((share - 1 / num).abs() < 5 * (1 / num / 6_000) ** 0.5).all()
@@ -87,14 +103,14 @@ def test_the_penalty_is_taken_where_the_critic_sees_real_points():
     """1/2 E |z|^2 over the prior N(0, 3^2 I) in the plane is 9; over codes near 1000 it would be 10^6."""
     model = far_codes(aae(gradient_penalty=2.0)).double()
     critic = Bowl()
-    player = model.critic_player(critic, model.prior_points, model.code_points)
+    player = critic_player(critic, model.prior_points, model.code_points, adam(), model.goal)
     batch = Batch(torch.zeros(40_000, 6))
     torch.manual_seed(0)
     loss = player.loss(batch)
     assert loss.metrics["penalty"].item() == pytest.approx(9, rel=0.05)
-    model.gradient_penalty = 0.0
+    plain = critic_player(critic, model.prior_points, model.code_points, adam(), CriticGoal(0.0, 0.0))
     torch.manual_seed(0)
-    torch.testing.assert_close(loss.value, player.loss(batch).value + 2 * loss.metrics["penalty"])
+    torch.testing.assert_close(loss.value, plain.loss(batch).value + 2 * loss.metrics["penalty"])
 
 
 def informed():

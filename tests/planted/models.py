@@ -13,8 +13,8 @@ MISTAKES = [
     ),
     Mistake(
         "models/aae.py",
-        "self.critic_player(self.critic, self.prior_points, self.code_points)",
-        "self.critic_player(self.critic, self.code_points, self.prior_points)",
+        "critic_player(self.critic, self.prior_points, self.code_points,",
+        "critic_player(self.critic, self.code_points, self.prior_points,",
         PLAYERS,
     ),
     Mistake(
@@ -24,13 +24,13 @@ MISTAKES = [
         PLAYERS,
     ),
     Mistake(
-        "models/adversarial.py",
+        "models/players.py",
         "penalty = gradient_penalty(critic, found)",
         "penalty = gradient_penalty(critic, drawn)",
         PLAYERS,
     ),
     Mistake(
-        "models/adversarial.py",
+        "models/players.py",
         "return Loss(torch.stack(losses).sum(), {},",
         "return Loss(torch.stack(losses).mean(), {},",
         PLAYERS,
@@ -49,14 +49,14 @@ MISTAKES = [
     ),
     Mistake(
         "models/categorical_aae.py",
-        "model.critic_player(self.style, self.prior_styles, self.styles,",
-        "model.critic_player(self.style, self.styles, self.prior_styles,",
+        "critic_player(self.style, prior_styles, lambda batch: codes(batch)[0][1],",
+        "critic_player(self.style, lambda batch: codes(batch)[0][1], prior_styles,",
         PLAYERS,
     ),
     Mistake(
         "models/categorical_aae.py",
-        "model.critic_player(self.category, self.prior_categories, self.categories,",
-        "model.critic_player(self.category, self.categories, self.prior_categories,",
+        "self.category, self.draw_categories, lambda batch: codes(batch)[1][1],",
+        "self.category, lambda batch: codes(batch)[1][1], self.draw_categories,",
         PLAYERS,
     ),
     Mistake(
@@ -150,7 +150,7 @@ MISTAKES = [
         "models/beta_vae.py", "self.capacity is None and self.free", "self.free", "tests/training/test_accumulate.py"
     ),
     Mistake(
-        "models/adversarial.py",
+        "models/players.py",
         "return Loss(value, {}, additive)",
         "return Loss(value, {})",
         "tests/training/test_accumulate.py",
@@ -187,19 +187,19 @@ MISTAKES = [
         "tests/models/test_m2.py",
     ),
     Mistake(
-        "models/adversarial.py",
-        "return [Player(self.loss, trainable(self.densities), self.optimizer), *self.adversaries()]",
-        "return [*self.adversaries(), Player(self.loss, trainable(self.densities), self.optimizer)]",
+        "models/categorical_aae.py",
+        "return [first, *self.critics.players(self.densities)]",
+        "return [*self.critics.players(self.densities), first]",
         "tests/models/test_adversarial.py",
     ),
     Mistake(
-        "models/adversarial.py",
+        "models/players.py",
         "return F.softplus(-critic(*fake)).mean()",
         "return -F.softplus(critic(*fake)).mean()",
         "tests/models/test_adversarial.py",
     ),
     Mistake(
-        "models/adversarial.py",
+        "models/players.py",
         "torch.full_like(logits, 1 - smoothing)",
         "torch.full_like(logits, 1 - smoothing / 2)",
         "tests/models/test_adversarial.py",

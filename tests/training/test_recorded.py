@@ -13,6 +13,7 @@ from tests.helpers import adam, fit, small_densities, small_vae, weights
 from torch.distributions import Distribution
 
 from elbolab.models.base import ElboModule, Loss
+from elbolab.models.players import one_player
 from elbolab.training import engine
 from elbolab.training.graphs import Unrepeatable
 from elbolab.training.recorded import Recorder
@@ -33,6 +34,9 @@ class Peeking(ElboModule):
 
     def loss(self, batch):
         return Loss(-self.densities.terms(batch.x).elbo.mean() * self.peek(self, batch.x), {})
+
+    def players(self):
+        return one_player(self)
 
     def report(self, batch):
         return {"elbo": self.densities.terms(batch.x).elbo.mean()}

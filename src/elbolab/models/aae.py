@@ -16,12 +16,20 @@ from elbolab.distributions.conditional import Conditional
 from elbolab.distributions.drawing import sample
 from elbolab.distributions.planar import Partitioned
 from elbolab.metrics.match import mmd2
-from elbolab.models.adversarial import AdversarialModule, Critic, Player, Points
-from elbolab.models.base import Loss
+from elbolab.models.base import ElboModule, Loss, Player
+from elbolab.models.players import (
+    Critic,
+    MakeOptimizer,
+    Points,
+    critic_goal,
+    critic_player,
+    generator_player,
+    trainable,
+)
 
 
 @final
-class AAE(AdversarialModule):
+class AAE(ElboModule):
     """Reconstruct; then the critic tells draws of p(z) from codes; then the encoder deceives it (section 2).
 
     Supervised (section 3, figure 6) it is with labels as conditions that the encoder does not see: the decoder is told
@@ -31,8 +39,12 @@ class AAE(AdversarialModule):
 
     Args:
         critic: recipe of the critic's network.
+        critic_optimizer: parameters -> optimiser, of the critic.
+        generator_optimizer: the same of the encoder that plays against it.
+        label_smoothing: of the target of real points, see `critic_loss`; 0: none.
+        gradient_penalty: weight of the function of that name; 0: none.
         label_informed: whether the critic is told labels.
-        **base: see `AdversarialModule`.
+        **base: see `ElboModule`.
 
     Raises:
         ValueError: other densities, or label_informed with a prior that has not one part a class.
@@ -40,8 +52,19 @@ class AAE(AdversarialModule):
 
     densities: Layer
 
-    def __init__(self, critic: Net, label_informed: bool = False, **base: Any) -> None:
+    def __init__(
+        self,
+        critic: Net,
+        critic_optimizer: MakeOptimizer,
+        generator_optimizer: MakeOptimizer,
+        label_smoothing: float = 0.0,
+        gradient_penalty: float = 0.0,
+        label_informed: bool = False,
+        **base: Any,
+    ) -> None:
         super().__init__(**base)
+        self.critic_optimizer, self.generator_optimizer = critic_optimizer, generator_optimizer
+        self.goal = critic_goal(label_smoothing, gradient_penalty)
         check_matched(*matched_parts(self.densities), self.densities.spec)
         self.num_told = _check_labelled(self.densities) + 1 if label_informed else 0
         self.takes = (Batch, Semi) if label_informed else (Batch,)
@@ -53,12 +76,14 @@ class AAE(AdversarialModule):
         rows = batch.unlabelled if isinstance(batch, Semi) else batch
         return reconstruction(self.densities.terms(rows.x, *rows.given))
 
-    def adversaries(self) -> list[Player]:
-        """The critic, then the encoder."""
+    def players(self) -> list[Player]:
+        """The densities by their distortion, then the critic, then the encoder."""
         _, posterior = matched_parts(self.densities)
+        seen = lambda batch: [(self.critic, self.code_points(batch))]  # noqa: E731
         return [
-            self.critic_player(self.critic, self.prior_points, self.code_points),
-            self.generator_player(lambda batch: [(self.critic, self.code_points(batch))], posterior),
+            Player(self.loss, trainable(self.densities), self.optimizer),
+            critic_player(self.critic, self.prior_points, self.code_points, self.critic_optimizer, self.goal),
+            generator_player(seen, posterior, self.generator_optimizer),
         ]
 
     def code_points(self, batch: Batch | Semi) -> Points:

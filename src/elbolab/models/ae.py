@@ -6,7 +6,8 @@ from torch import Tensor
 
 from elbolab.batch import Batch
 from elbolab.densities.terms import add_penalty, summary
-from elbolab.models.base import ElboModule, Loss
+from elbolab.models.base import ElboModule, Loss, Player
+from elbolab.models.players import one_player
 
 
 @final
@@ -21,6 +22,10 @@ class AE(ElboModule):
         """The distortion, nats per datum."""
         terms = self.densities.terms(batch.x, *batch.given)
         return Loss(add_penalty(terms.distortion, terms).mean(), summary(terms), additive=not terms.fitted)
+
+    def players(self) -> list[Player]:
+        """One player."""
+        return one_player(self)
 
     def report(self, batch: Batch) -> dict[str, Tensor]:
         """distortion, and the squared error per element of the mean reconstruction."""

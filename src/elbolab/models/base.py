@@ -101,9 +101,9 @@ class ElboModule(L.LightningModule, ABC):
     def report(self, batch: Any) -> dict[str, Tensor]:
         """What validation logs, averaged over the batch: the bound at beta = 1, from hard samples, if there is one."""
 
+    @abstractmethod
     def players(self) -> list[Player]:
-        """Who steps, in order: here one player that moves every parameter."""
-        return [Player(self.loss, [p for p in self.parameters() if p.requires_grad], self.optimizer)]
+        """Who steps on every batch, in order; `elbolab.models.players.one_player` is what most models return."""
 
     # -- training -----------------------------------------------------------------------------------------------------
 

@@ -11,7 +11,8 @@ from elbolab.densities.base import Densities
 from elbolab.densities.checks import example_terms
 from elbolab.densities.latents import Undefined
 from elbolab.densities.terms import Terms, add_penalty, summary
-from elbolab.models.base import ElboModule, Loss
+from elbolab.models.base import ElboModule, Loss, Player
+from elbolab.models.players import one_player
 from elbolab.training.schedules import Schedule, as_schedule
 
 
@@ -64,6 +65,10 @@ class BetaVAE(ElboModule):
             )
             return per_dim.sum()
         return terms.rate if self.capacity is None else (terms.rate.mean() - self.capacity(self.step)).abs()
+
+    def players(self) -> list[Player]:
+        """One player."""
+        return one_player(self)
 
     def report(self, batch: Batch) -> dict[str, Tensor]:
         """elbo, rate and distortion at beta = 1."""

@@ -14,51 +14,68 @@ from elbolab.densities.categorical import Categorical, ClassAutoencoder, GroupAu
 from elbolab.distributions.drawing import sample
 from elbolab.metrics.classification import wrong
 from elbolab.models.aae import check_densities, labels_of, matched_report, one_hot, reconstruction
-from elbolab.models.adversarial import AdversarialModule, Critic, MakeOptimizer, Player, Points, trainable
-from elbolab.models.base import Loss
+from elbolab.models.base import ElboModule, Loss, Player
 from elbolab.models.m2 import check_semi
+from elbolab.models.players import (
+    Critic,
+    CriticGoal,
+    MakeOptimizer,
+    Points,
+    critic_goal,
+    critic_player,
+    generator_player,
+    trainable,
+)
 
 
 @final
 class Critics(nn.Module):
-    """One critic of the style and one of the category, on the data whose labels are not looked at."""
+    """One critic of the style and one of the category, on the data whose labels are not looked at.
 
-    def __init__(self, net: Net, densities: Categorical) -> None:
+    Args:
+        net: recipe of both networks.
+        densities: whose codes they see.
+        critic_optimizer: parameters -> optimiser, of either critic.
+        generator_optimizer: the same of the encoder that plays against both.
+        goal: what the critics minimise.
+    """
+
+    def __init__(
+        self,
+        net: Net,
+        densities: Categorical,
+        critic_optimizer: MakeOptimizer,
+        generator_optimizer: MakeOptimizer,
+        goal: CriticGoal,
+    ) -> None:
         super().__init__()
-        self.held = [densities]  # in a list: its parameters are not the critics'
-        self.num_categories = len(densities.uniform)
-        self.style = Critic(net, (densities.latent_dim,))
-        self.category = Critic(net, (self.num_categories,))
+        (self.num_categories,), style = densities.code_shapes
+        self.style, self.category = Critic(net, style), Critic(net, (self.num_categories,))
+        self.critic_optimizer, self.generator_optimizer, self.goal = critic_optimizer, generator_optimizer, goal
 
-    def codes(self, batch: Batch | Semi) -> list[tuple[Critic, Points]]:
-        """Which critic sees which part of the codes."""
-        z, log_y = self.held[0].read(unlabelled(batch).x)
-        return [(self.style, (z,)), (self.category, (log_y.exp(),))]
+    def players(self, densities: Categorical) -> list[Player]:
+        """Both critics, then the encoder against both."""
 
-    def styles(self, batch: Batch | Semi) -> Points:
-        """The styles of the codes."""
-        return self.codes(batch)[0][1]
+        def codes(batch: Batch | Semi) -> list[tuple[Critic, Points]]:
+            z, log_y = densities.read(unlabelled(batch).x)
+            return [(self.style, (z,)), (self.category, (log_y.exp(),))]
 
-    def categories(self, batch: Batch | Semi) -> Points:
-        """The probabilities of the codes' categories."""
-        return self.codes(batch)[1][1]
+        def prior_styles(batch: Batch | Semi) -> Points:
+            return (sample(densities.prior(), (len(unlabelled(batch).x),)).z,)
 
-    def prior_styles(self, batch: Batch | Semi) -> Points:
-        """Draws of p(z), as many as data."""
-        return (sample(self.held[0].prior(), (len(unlabelled(batch).x),)).z,)
+        how = (self.critic_optimizer, self.goal)
+        return [
+            critic_player(self.style, prior_styles, lambda batch: codes(batch)[0][1], *how, "style_critic"),
+            critic_player(
+                self.category, self.draw_categories, lambda batch: codes(batch)[1][1], *how, "category_critic"
+            ),
+            generator_player(codes, densities.posterior, self.generator_optimizer),
+        ]
 
-    def prior_categories(self, batch: Batch | Semi) -> Points:
+    def draw_categories(self, batch: Batch | Semi) -> Points:
         """One-hot vectors of uniform categories, as many as data."""
         x = unlabelled(batch).x
         return (one_hot(torch.randint(self.num_categories, (len(x),), device=x.device), self.num_categories, x),)
-
-    def players(self, model: AdversarialModule) -> list[Player]:
-        """Both critics, then the encoder against both."""
-        return [
-            model.critic_player(self.style, self.prior_styles, self.styles, "style_critic"),
-            model.critic_player(self.category, self.prior_categories, self.categories, "category_critic"),
-            model.generator_player(self.codes, self.held[0].posterior),
-        ]
 
 
 def unlabelled(batch: Batch | Semi) -> Batch:
@@ -67,13 +84,17 @@ def unlabelled(batch: Batch | Semi) -> Batch:
 
 
 @final
-class SemiAAE(AdversarialModule):
+class SemiAAE(ElboModule):
     """Reconstruct; both critics; the encoder against both; then q(y | x) learns the labelled part (section 4).
 
     Args:
         critic: recipe of both critics' networks.
-        classifier_optimizer: parameters -> optimiser of the last phase.
-        **base: see `AdversarialModule`.
+        critic_optimizer: parameters -> optimiser, of either critic.
+        generator_optimizer: the same of the encoder that plays against both.
+        classifier_optimizer: the same of the last phase.
+        label_smoothing: of the target of real points, see `critic_loss`; 0: none.
+        gradient_penalty: weight of the function of that name; 0: none.
+        **base: see `ElboModule`.
 
     Raises:
         ValueError: other densities.
@@ -82,20 +103,31 @@ class SemiAAE(AdversarialModule):
     densities: ClassAutoencoder
     takes = (Semi,)
 
-    def __init__(self, critic: Net, classifier_optimizer: MakeOptimizer, **base: Any) -> None:
+    def __init__(
+        self,
+        critic: Net,
+        critic_optimizer: MakeOptimizer,
+        generator_optimizer: MakeOptimizer,
+        classifier_optimizer: MakeOptimizer,
+        label_smoothing: float = 0.0,
+        gradient_penalty: float = 0.0,
+        **base: Any,
+    ) -> None:
         super().__init__(**base)
         check_densities(self.densities, ClassAutoencoder, "densities=class_autoencoder")
         self.classifier_optimizer = classifier_optimizer
-        self.critics = Critics(critic, self.densities)
+        goal = critic_goal(label_smoothing, gradient_penalty)
+        self.critics = Critics(critic, self.densities, critic_optimizer, generator_optimizer, goal)
 
     def loss(self, batch: Batch | Semi) -> Loss:
         """The distortion, nats per datum."""
         return reconstruction(self.densities.terms(unlabelled(batch).x))
 
-    def adversaries(self) -> list[Player]:
-        """Both critics, the encoder, and the encoder again as the classifier."""
+    def players(self) -> list[Player]:
+        """The densities by their distortion, both critics, the encoder, and the encoder again as the classifier."""
+        first = Player(self.loss, trainable(self.densities), self.optimizer)
         classifier = Player(self.classify, trainable(self.densities.posterior), self.classifier_optimizer, "classifier")
-        return [*self.critics.players(self), classifier]
+        return [first, *self.critics.players(self.densities), classifier]
 
     def classify(self, batch: Semi) -> Loss:
         """-log q(y | x) of the labelled data, nats per labelled datum.
@@ -114,12 +146,16 @@ class SemiAAE(AdversarialModule):
 
 
 @final
-class ClusteringAAE(AdversarialModule):
+class ClusteringAAE(ElboModule):
     """Reconstruct; both critics; the encoder against both: `SemiAAE` without labels (section 5).
 
     Args:
         critic: recipe of both critics' networks.
-        **base: see `AdversarialModule`.
+        critic_optimizer: parameters -> optimiser, of either critic.
+        generator_optimizer: the same of the encoder that plays against both.
+        label_smoothing: of the target of real points, see `critic_loss`; 0: none.
+        gradient_penalty: weight of the function of that name; 0: none.
+        **base: see `ElboModule`.
 
     Raises:
         ValueError: other densities.
@@ -127,18 +163,28 @@ class ClusteringAAE(AdversarialModule):
 
     densities: GroupAutoencoder
 
-    def __init__(self, critic: Net, **base: Any) -> None:
+    def __init__(
+        self,
+        critic: Net,
+        critic_optimizer: MakeOptimizer,
+        generator_optimizer: MakeOptimizer,
+        label_smoothing: float = 0.0,
+        gradient_penalty: float = 0.0,
+        **base: Any,
+    ) -> None:
         super().__init__(**base)
         check_densities(self.densities, GroupAutoencoder, "densities=group_autoencoder")
-        self.critics = Critics(critic, self.densities)
+        goal = critic_goal(label_smoothing, gradient_penalty)
+        self.critics = Critics(critic, self.densities, critic_optimizer, generator_optimizer, goal)
 
     def loss(self, batch: Batch) -> Loss:
         """The distortion, nats per datum."""
         return reconstruction(self.densities.terms(unlabelled(batch).x))
 
-    def adversaries(self) -> list[Player]:
-        """Both critics, then the encoder."""
-        return self.critics.players(self)
+    def players(self) -> list[Player]:
+        """The densities by their distortion, both critics, then the encoder."""
+        first = Player(self.loss, trainable(self.densities), self.optimizer)
+        return [first, *self.critics.players(self.densities)]
 
     def report(self, batch: Batch) -> dict[str, Tensor]:
         """distortion, and mmd2 of the style."""

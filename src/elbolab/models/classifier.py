@@ -7,7 +7,8 @@ from torch import Tensor
 from elbolab.batch import Batch, Semi
 from elbolab.densities.base import Classifying, Densities
 from elbolab.metrics.classification import wrong
-from elbolab.models.base import ElboModule, Loss
+from elbolab.models.base import ElboModule, Loss, Player
+from elbolab.models.players import one_player
 
 
 @final
@@ -36,6 +37,10 @@ class Classifier(ElboModule):
         if isinstance(batch, Semi):
             return Loss(batch.labelled_mean(cost), {"error": batch.labelled_mean(error)})
         return Loss(cost.mean(), {"error": error.mean()})
+
+    def players(self) -> list[Player]:
+        """One player."""
+        return one_player(self)
 
     def report(self, batch: Batch) -> dict[str, Tensor]:
         """The classification error, and the cost."""

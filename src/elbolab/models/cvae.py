@@ -13,7 +13,8 @@ from elbolab.densities.checks import check_given, check_reparameterised, example
 from elbolab.densities.latents import Latents, Undefined, redrawn_from_prior
 from elbolab.densities.terms import Terms, negative_elbo, summary
 from elbolab.distributions.drawing import sample
-from elbolab.models.base import ElboModule, Loss
+from elbolab.models.base import ElboModule, Loss, Player
+from elbolab.models.players import one_player
 from elbolab.training.scales import check_one_likelihood
 
 
@@ -58,6 +59,10 @@ class CVAE(ElboModule):
             return Loss(cvae, summary(terms), additive=not terms.fitted)
         gsnn = self._gsnn_bound(batch, terms)
         return Loss(self.alpha * cvae - (1 - self.alpha) * gsnn, summary(terms) | {"gsnn_bound": gsnn})
+
+    def players(self) -> list[Player]:
+        """One player."""
+        return one_player(self)
 
     def report(self, batch: Batch) -> dict[str, Tensor]:
         """elbo, rate and distortion of the CVAE; gsnn_bound and hybrid_bound with alpha < 1."""

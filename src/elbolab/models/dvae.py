@@ -9,7 +9,8 @@ from elbolab.batch import Batch
 from elbolab.densities.base import Corrupting
 from elbolab.densities.denoising import corrupted_terms
 from elbolab.densities.terms import Terms, negative_elbo, summary
-from elbolab.models.base import ElboModule, Loss
+from elbolab.models.base import ElboModule, Loss, Player
+from elbolab.models.players import one_player
 from elbolab.training.scales import check_one_likelihood
 
 
@@ -46,6 +47,10 @@ class DVAE(ElboModule):
             clean = summary(self.densities.terms(batch.x, *batch.given))
         terms = self._corrupted(batch)
         return Loss(negative_elbo(terms), clean | _bound(terms), additive=not terms.fitted)
+
+    def players(self) -> list[Player]:
+        """One player."""
+        return one_player(self)
 
     def report(self, batch: Batch) -> dict[str, Tensor]:
         """elbo, rate and distortion of the clean input, and dvae_bound."""

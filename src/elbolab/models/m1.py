@@ -6,7 +6,8 @@ from torch import Tensor
 
 from elbolab.batch import Batch, Semi
 from elbolab.densities.terms import negative_elbo, summary
-from elbolab.models.base import ElboModule, Loss
+from elbolab.models.base import ElboModule, Loss, Player
+from elbolab.models.players import one_player
 
 
 @final
@@ -24,6 +25,10 @@ class M1(ElboModule):
         data = batch.unlabelled if isinstance(batch, Semi) else batch
         terms = self.densities.terms(data.x, *data.given)
         return Loss(negative_elbo(terms), summary(terms), additive=not terms.fitted)
+
+    def players(self) -> list[Player]:
+        """One player."""
+        return one_player(self)
 
     def report(self, batch: Batch) -> dict[str, Tensor]:
         """elbo, rate and distortion."""

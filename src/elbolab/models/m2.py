@@ -9,7 +9,8 @@ from elbolab.batch import LABELS_NEEDED, Batch, Semi
 from elbolab.densities.base import Densities
 from elbolab.densities.class_terms import Enumerating, sum_over_classes
 from elbolab.metrics.classification import wrong
-from elbolab.models.base import ElboModule, Loss
+from elbolab.models.base import ElboModule, Loss, Player
+from elbolab.models.players import one_player
 from elbolab.training.scales import check_one_likelihood
 from elbolab.training.schedules import Schedule, as_schedule
 
@@ -59,6 +60,10 @@ class M2(ElboModule):
         labelled_elbo = batch.labelled_mean(l.elbo)
         supervised = {"labelled_elbo": labelled_elbo, "classification": classification, "alpha": alpha}
         return Loss(value, u.means() | supervised)
+
+    def players(self) -> list[Player]:
+        """One player."""
+        return one_player(self)
 
     def report(self, batch: Batch) -> dict[str, Tensor]:
         """elbo, rate and distortion of the exact sum over classes; the classification error where labels are there."""

@@ -6,7 +6,8 @@ from torch import Tensor
 
 from elbolab.batch import Batch
 from elbolab.densities.terms import negative_elbo, summary
-from elbolab.models.base import ElboModule, Loss
+from elbolab.models.base import ElboModule, Loss, Player
+from elbolab.models.players import one_player
 
 
 @final
@@ -31,6 +32,10 @@ class VAE(ElboModule):
         """-ELBO, nats per datum."""
         terms = self.densities.terms(batch.x, *batch.given, shape=self.shape)
         return Loss(negative_elbo(terms), summary(terms), additive=not terms.fitted)
+
+    def players(self) -> list[Player]:
+        """One player."""
+        return one_player(self)
 
     def report(self, batch: Batch) -> dict[str, Tensor]:
         """elbo, rate and distortion."""

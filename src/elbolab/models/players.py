@@ -1,0 +1,160 @@
+"""Who steps on a batch, and what each of them minimises: a model alone, or critics and what plays against them.
+
+Shapes: B = data in a batch; a critic sees points (B, *shape), maybe each with what is known of it.
+"""
+
+from collections.abc import Callable
+from math import inf
+from typing import Any, NamedTuple, final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim import Optimizer
+
+from elbolab.batch import Net, Shape
+from elbolab.models.base import ElboModule, Loss, Player
+from elbolab.nets.precision import run
+from elbolab.training.trees import size_of
+
+MakeOptimizer = Callable[[list[nn.Parameter]], Optimizer]
+Points = tuple[Tensor, ...]
+"""Points (B, *shape), then what a critic is told of each."""
+
+
+@final
+class Critic(nn.Module):
+    """The logit of a point's probability to be real: its optimum is log p(z) - log q(z).
+
+    Args:
+        net: recipe of the network.
+        shapes: of a point, and of what is told of it.
+    """
+
+    def __init__(self, net: Net, *shapes: Shape) -> None:
+        super().__init__()
+        self.shapes = shapes
+        self.net = net(shapes, (1,))
+
+    def forward(self, *points: Tensor) -> Tensor:
+        """Logits, (B,).
+
+        Raises:
+            ValueError: points of another shape.
+        """
+        found = tuple(tuple(part.shape[1:]) for part in points)
+        if found != self.shapes:
+            raise ValueError(
+                f"this critic sees points of shape {self.shapes}, and was given {found}: it is built for "
+                "densities.latent_dim and, where it is told labels, for one class more than the data have"
+            )
+        return run(self.net, *points).squeeze(-1)
+
+
+def critic_loss(critic: nn.Module, real: Points, fake: Points, smoothing: float = 0.0) -> Tensor:
+    """-E_p log D - E_q log(1 - D), nats: 2 log 2 - 2 JS(p, q) at the optimal critic (Goodfellow et al. 2014, eq. 4).
+
+    With ``smoothing`` the target of real points is 1 - smoothing (Salimans et al. 2016, section 3.4), and the optimal
+    D is (1 - smoothing) p / (p + q).
+    """
+    logits = critic(*real)
+    on_real = F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, 1 - smoothing))
+    return on_real + F.softplus(critic(*fake)).mean()
+
+
+def generator_loss(critic: nn.Module, fake: Points) -> Tensor:
+    """-E_q log D, nats: what does not saturate where the critic is sure (Goodfellow et al. 2014, section 3)."""
+    return F.softplus(-critic(*fake)).mean()
+
+
+def gradient_penalty(critic: nn.Module, real: Points) -> Tensor:
+    """1/2 E_p |grad_z critic(z)|^2 (R1: Mescheder et al. 2018, eq. 9); its gradient is one of second order."""
+    point, *told = real
+    point = point.detach().requires_grad_()
+    (gradient,) = torch.autograd.grad(critic(point, *told).sum(), point, create_graph=True)
+    return 0.5 * gradient.flatten(1).square().sum(1).mean()
+
+
+def one_player(model: ElboModule) -> list[Player]:
+    """One player that moves every parameter of the model by its loss."""
+    return [Player(model.loss, trainable(model), model.optimizer)]
+
+
+@final
+class CriticGoal(NamedTuple):
+    """What a critic minimises: `critic_loss`, and maybe more.
+
+    Attributes:
+        smoothing: of the target of real points; 0: none.
+        penalty: weight of `gradient_penalty`; 0: none.
+    """
+
+    smoothing: float
+    penalty: float
+
+
+def critic_goal(label_smoothing: float, gradient_penalty: float) -> CriticGoal:
+    """The goal of a critic by the options of a model.
+
+    Raises:
+        ValueError: smoothing outside [0, 1/2), or a weight that is negative or not finite.
+    """
+    if not 0 <= label_smoothing < 0.5:
+        raise ValueError(f"model.label_smoothing={label_smoothing}: choose a share of [0, 0.5)")
+    if not 0 <= gradient_penalty < inf:
+        raise ValueError(f"model.gradient_penalty={gradient_penalty}: choose a finite weight that is not negative")
+    return CriticGoal(label_smoothing, gradient_penalty)
+
+
+def critic_player(
+    critic: Critic,
+    real: Callable[[Any], Points],
+    fake: Callable[[Any], Points],
+    optimizer: MakeOptimizer,
+    goal: CriticGoal,
+    name: str = "critic",
+) -> Player:
+    """A critic that learns to tell ``real(batch)`` from ``fake(batch)``; nobody else learns from it.
+
+    Args:
+        critic: who learns.
+        real: batch -> points, and what the critic is told of each.
+        fake: the same of what is to be told from them.
+        optimizer: parameters -> optimiser.
+        goal: what it minimises.
+        name: what tells its metrics from those of other players.
+    """
+
+    def loss(batch: Any) -> Loss:
+        with torch.no_grad():
+            found, drawn = real(batch), fake(batch)
+        value, additive = critic_loss(critic, found, drawn, goal.smoothing), _one_a_datum(batch, found, drawn)
+        if goal.penalty == 0:
+            return Loss(value, {}, additive)
+        penalty = gradient_penalty(critic, found)
+        return Loss(value + goal.penalty * penalty, {"penalty": penalty}, additive)
+
+    return Player(loss, trainable(critic), optimizer, name)
+
+
+def generator_player(
+    seen: Callable[[Any], list[tuple[Critic, Points]]], generator: nn.Module, optimizer: MakeOptimizer
+) -> Player:
+    """What deceives critics: ``seen(batch)`` says which critic sees which points of ``generator``."""
+
+    def loss(batch: Any) -> Loss:
+        pairs = seen(batch)
+        losses = [generator_loss(critic, points) for critic, points in pairs]
+        return Loss(torch.stack(losses).sum(), {}, _one_a_datum(batch, *(points for _, points in pairs)))
+
+    return Player(loss, trainable(generator), optimizer, "generator")
+
+
+def _one_a_datum(batch: Any, *points: Points) -> bool:
+    """Whether means over points are means over the data by which parts of a batch are weighted."""
+    return all(len(point) == size_of(batch) for point, *_ in points)
+
+
+def trainable(module: nn.Module) -> list[nn.Parameter]:
+    """The parameters of ``module`` that are not frozen."""
+    return [parameter for parameter in module.parameters() if parameter.requires_grad]
