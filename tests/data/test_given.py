@@ -189,7 +189,15 @@ def test_conditions_unlike_the_header(arrays, message):
         Kept(VECTORS._replace(given=((2,),)), good, good, arrays, given="own").splits  # noqa: B018
 
 
-@pytest.mark.parametrize("factors", [np.full((20, 3), 3), np.full((20, 3), -1), np.zeros((20, 2), int)])
+@pytest.mark.parametrize(
+    "factors",
+    [
+        np.full((20, 3), 3),
+        np.full((20, 3), -1),
+        np.zeros((20, 2), int),
+        *(np.tile(row, (20, 1)) for row in np.diag([3, 2, 4])),
+    ],
+)
 def test_factors_beyond_their_sizes(factors):
     with pytest.raises(ValueError, match=r"the train split has factors beyond the sizes \(3, 2, 4\)"):
         Kept(IMAGES, Arrays(images().x, images().y, factors, 2)).splits  # noqa: B018

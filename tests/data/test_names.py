@@ -87,6 +87,7 @@ def test_training_data_alone_are_all_data():
         ("train val valid test", ["val and valid both mean val"]),
         ("x train test", ["has x beside train, test", "(data.ignore=[x])", "(data.ignore=[train,test])"]),
         ("x train", ["has x beside train"]),
+        ("x valid", ["has x beside valid", "call x train", "(data.ignore=[valid])"]),
         ("y", ["has y, and no data: call them x"]),
         ("y factors", ["has y, factors, and no data"]),
         ("", ["has no arrays, and no data"]),

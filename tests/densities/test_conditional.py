@@ -30,6 +30,14 @@ def test_a_regression_has_no_latent_and_generates_what_it_predicts():
     torch.testing.assert_close(densities.decode(torch.empty(2, 4, 0), C).mean[1], predict(densities, C).mean)
 
 
+def test_a_regression_is_computed_once_however_many_samples():
+    densities, rows = regression(), []
+    densities.likelihood.net.register_forward_hook(lambda module, inputs, output: rows.append(len(output)))
+    terms = densities.terms(X, C, shape=(50,))
+    assert rows == [4]
+    assert terms.log_lik.shape == (50, 4)
+
+
 def test_a_regression_starts_from_the_mean_of_the_data():
     mean = torch.tensor([0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
     densities = regression_layer(LABELLED, None, None, partial(BERNOULLI, init_to_mean=True))

@@ -16,6 +16,11 @@ def test_the_value_is_the_one_and_the_gradient_the_others():
     torch.testing.assert_close(b.grad, 3 * (3 * b).cos())
 
 
+def test_the_value_is_kept_to_the_bit_however_large_the_surrogate():
+    value, surrogate = torch.tensor(-100.123), torch.tensor(1e7, requires_grad=True)
+    assert torch.equal(with_gradient(value, surrogate), value)
+
+
 @pytest.mark.usefixtures("float64")
 def test_a_score_function_estimate_is_unbiased():
     """The gradient of E[(z - 1)^2] over z ~ N(mu, 1) is 2 (mu - 1); z-scores beyond 5 come once in 1.7 million."""

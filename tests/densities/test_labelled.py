@@ -67,7 +67,7 @@ def test_quantities_have_one_number_a_draw_and_datum(densities, sample_shape):
 
 def test_every_class_of_every_datum_has_terms(densities):
     terms = densities.class_terms(data()[0])
-    for quantity in (terms.elbo, terms.log_q, terms.log_lik, terms.kl):
+    for quantity in (terms.elbo, terms.log_q, terms.log_lik, terms.rate):
         assert quantity.shape == (3, 4)
     assert sum_over_classes(terms).elbo.shape == densities.labelled_terms(*data()).elbo.shape == (4,)
     torch.testing.assert_close(terms.log_q.exp().sum(0), torch.ones(4))

@@ -124,6 +124,15 @@ def test_some_samples_of_some_data_weigh_as_they_do_among_all(name):
     torch.testing.assert_close(found, whole[2:6, 1:4])
 
 
+def test_some_samples_of_some_data_are_relaxed_and_penalised_as_all_are():
+    q, p = normal([[0.0], [0.0]], [[1.0], [1.0]]), normal([0.0], [1.0])
+    penalty = torch.arange(6.0).view(3, 2)
+    latent = Latent(torch.zeros(3, 2, 1), q, p, is_relaxed=True, is_class=True, penalty=penalty)
+    (part,) = Latents([latent]).at(slice(1, 3), slice(1, 2))
+    assert (part.is_relaxed, part.is_class) == (True, True)
+    assert torch.equal(part.penalty, penalty[1:3, 1:2])
+
+
 def test_a_penalty_is_part_of_the_loss_and_of_nothing_else():
     latent = of_numbers([1.0, 2.0], [0.0, 0.0])
     terms = Terms(torch.tensor([-1.0, -2.0]), Latents([replace(latent, penalty=torch.tensor([10.0, 20.0]))]))

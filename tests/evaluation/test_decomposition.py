@@ -16,6 +16,7 @@ from elbolab.densities.layer import single_layer
 from elbolab.distributions.conditional import Conditional, Head, Ignore, StandardNormal
 from elbolab.distributions.drawing import sample
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
+from elbolab.evaluation import few_labels
 from elbolab.evaluation.batches import first
 from elbolab.evaluation.decomposition import log_aggregate, rate_decomposition
 from elbolab.nets.mlp import MLP
@@ -280,3 +281,43 @@ def test_first_cuts_every_part_of_a_batch():
     assert [len(part.x) for part in first([batch, batch], None)] == [6, 6]
     assert [len(part.x) for part in first([batch, batch], 6)] == [6]
     assert [part.y for part in first([Batch(batch.x)], 2)] == [None]
+
+
+class Stretched(Densities):
+    """z' = 1.3 z + 0.3 of another model's latent, whose density the draw alone knows, as of a flow."""
+
+    def __init__(self, inner, keep_q):
+        super().__init__()
+        self.inner, self.keep_q = inner, keep_q
+        self.spec, self.code_shapes = inner.spec, inner.code_shapes
+
+    def infer(self, x, *given, shape=(), draw=sample):
+        latent = self.inner.infer(x, *given, shape=shape, draw=draw).only()
+        log_q = latent.log_q - latent.z.shape[-1] * log(1.3)
+        return Latents([Latent(1.3 * latent.z + 0.3, latent.q if self.keep_q else None, latent.p, drawn_log_q=log_q)])
+
+    def imagine(self, shape, *given, top=(), draw=sample):
+        return self.inner.imagine(shape, *given, top=top, draw=draw)
+
+    def likelihood_of(self, latents, *given):
+        return self.inner.likelihood_of(latents, *given)
+
+    def initialise(self, data, mean):
+        pass
+
+
+@pytest.mark.parametrize("keep_q", [True, False])
+def test_a_density_that_the_draw_alone_knows_has_entropies_and_no_mutual_information(keep_q):
+    """q at the draw of another datum is not known: what it is before the flow would be another density."""
+    inner, x = linear_gaussian(), [Batch(torch.randn(300, 2))]
+    found, before = (values(rate_decomposition(model, x, seed=3)) for model in (Stretched(inner, keep_q), inner))
+    assert found.keys() == {"posterior_entropy", "cross_entropy"}
+    assert found["posterior_entropy"] == pytest.approx(before["posterior_entropy"] + 2 * log(1.3))
+
+
+@pytest.mark.parametrize("keep_q", [True, False])
+def test_codes_of_few_labels_are_the_draws_themselves(keep_q):
+    """They lie where the flow has taken them."""
+    x = Batch(torch.randn(40, 2))
+    drawn = few_labels._draws(Stretched(linear_gaussian(scale=1e-3), keep_q), [x], 3, 0)
+    torch.testing.assert_close(drawn, (1.3 * x.x + 0.3).expand(3, 40, 2), atol=0.02, rtol=0)

@@ -160,6 +160,7 @@ VARIANTS = {
         densities=small_cvae(prior=partial(ClassCentres, spread=1.0)), optimizer=adam()
     ),
     "cvae, hybrid": lambda: CVAE(alpha=0.5, num_samples=3, densities=small_cvae(), optimizer=adam()),
+    "cvae, hybrid recurrent": lambda: CVAE(alpha=0.5, num_samples=3, densities=recurrent(), optimizer=adam()),
     "cvae, gsnn": lambda: CVAE(densities=small_gsnn(), optimizer=adam()),
     "cvae, recurrent": lambda: CVAE(densities=recurrent(), optimizer=adam()),
     "cmma": lambda: VAE(densities=cmma(), optimizer=adam()),

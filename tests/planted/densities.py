@@ -7,6 +7,24 @@ CONTRACTS, LABELLED, TERMS = (f"tests/densities/test_{name}.py" for name in ("co
 LATENTS = "densities/latents.py"
 
 MISTAKES = [
+    Mistake(LATENTS, "is_relaxed=latent.is_relaxed,\n                is_class", "is_class", TERMS),
+    Mistake(LATENTS, "else latent.penalty[samples, data]", "else latent.penalty[data, samples]", TERMS),
+    Mistake(LATENTS, "drawn_log_p=log_p)], latents.state)", "drawn_log_p=log_p)])", "tests/models/test_variants.py"),
+    Mistake(
+        "densities/layer.py",
+        "return self.likelihood(*given).expand(latents.state.shape[:-1])",
+        "return self.likelihood(*(c.expand(*latents.state.shape[:-1], *s) for c, s in zip(given, self.spec.given)))",
+        "tests/densities/test_conditional.py",
+    ),
+    Mistake(
+        "densities/gradients.py",
+        "value.detach() + (surrogate - surrogate.detach())",
+        "value.detach() + surrogate - surrogate.detach()",
+        "tests/densities/test_gradients.py",
+    ),
+    Mistake(
+        "densities/gradients.py", "gradient * ctx.weight, None", "gradient, None", "tests/densities/test_gradients.py"
+    ),
     Mistake(
         LATENTS,
         "if pair is None:\n            return -self.log_ratio",
@@ -155,8 +173,8 @@ MISTAKES = [
     ),
     Mistake(
         "densities/class_terms.py",
-        "return self.log_lik + self.log_p - self.kl",
-        "return self.log_lik - self.log_p - self.kl",
+        "return self.log_lik + self.log_p - self.rate",
+        "return self.log_lik - self.log_p - self.rate",
         "tests/densities/test_stacked.py",
     ),
     Mistake(
@@ -173,8 +191,8 @@ MISTAKES = [
     ),
     Mistake(
         "densities/stacked.py",
-        "upper.kl + log_q - upper.log_lik)",
-        "upper.kl + log_q)",
+        "upper.rate + log_q - upper.log_lik",
+        "upper.rate + log_q",
         "tests/densities/test_stacked.py",
     ),
     Mistake(

@@ -127,7 +127,7 @@ MISTAKES = [
         "evaluation/few_labels.py",
         FEW,
         ("known.z.std(0, correction=0) > ACTIVE", "known.z.var(0, correction=0) > ACTIVE"),
-        ("return latent.q.sample(torch.Size([num]))", "return latent.q.mean.expand(num, *latent.q.mean.shape)"),
+        ("    return latent.z", "    return latent.z.mean(0).expand_as(latent.z)"),
         (
             "known, test = codes(densities, labelled), codes(densities, batches)",
             "known, test = codes(densities, labelled), codes(densities, labelled)",

@@ -203,8 +203,8 @@ def read_config(run: RunDir) -> DictConfig:
     target = str(OmegaConf.select(cfg, "densities._target_"))
     if FIRST_EDITION.fullmatch(target):
         raise ValueError(
-            f"{run.path} was written by the first edition of elbolab (0.1), which built its model by {target}: train "
-            "it again, or read it with that edition (commit 7512702)"
+            f"{run.path} was written by an elbolab whose models were built by {target}, which this one has not: train "
+            "it again, or read it with that version (commit 7512702)"
         )
     return OmegaConf.create(with_paths(OmegaConf.to_container(cfg), cfg.paths.run, str(run.path)))
 

@@ -129,6 +129,11 @@ def _check_layout(splits: list[str], roles: dict[Role, str], where: str) -> None
     parts = [roles[Role("x", split)] for split in splits if split]
     if "" in splits and parts:
         whole = roles[Role("x", "")]
+        if "train" not in splits:
+            raise ValueError(
+                f"{where} has {whole} beside {', '.join(parts)}: call {whole} train if it is to be trained on, or "
+                f"leave out the others to cut {whole} anew (data.ignore=[{','.join(parts)}])"
+            )
         raise ValueError(
             f"{where} has {whole} beside {', '.join(parts)}: leave out {whole} to use the splits "
             f"(data.ignore=[{whole}]), or leave out the splits to cut {whole} anew (data.ignore=[{','.join(parts)}])"

@@ -22,18 +22,19 @@ class ClassTerms:
         log_q: log q(y | x).
         log_p: log p(y), or what broadcasts to it.
         log_lik: log p(x | y, z).
-        kl: KL(q(z | x, y) || p(z | y)).
+        rate: what the latents below the class cost, KL(q(z | x, y) || p(z | y)); of M1+M2 also log q(z1 | x) less
+            log p(z1 | y, z2).
     """
 
     log_q: Tensor
     log_p: Tensor
     log_lik: Tensor
-    kl: Tensor
+    rate: Tensor
 
     @property
     def elbo(self) -> Tensor:
         """-L(x, y) = log p(x | y, z) + log p(y) - KL, a lower bound on log p(x, y) (Eq. 6)."""
-        return self.log_lik + self.log_p - self.kl
+        return self.log_lik + self.log_p - self.rate
 
 
 @final
@@ -63,7 +64,7 @@ class Summed:
 def sum_over_classes(terms: ClassTerms) -> Summed:
     """-U(x) = sum_y q(y | x) (-L(x, y)) + H(q(y | x)) (Eq. 7), sorted into distortion and rate."""
     q = terms.log_q.exp()
-    rate = q * (terms.kl + terms.log_q - terms.log_p)
+    rate = q * (terms.rate + terms.log_q - terms.log_p)
     return Summed(-(q * terms.log_lik).sum(0), rate.sum(0))
 
 

@@ -53,19 +53,19 @@ class DenoisingLayer(Corrupting):
         self.spec, self.code_shapes = self.layer.spec, self.layer.code_shapes
 
     def infer(self, x: Tensor, *given: Tensor, shape: Shape = (), draw: Draw = sample) -> Latents:
-        """The layer's at x, corrupted or not, (*M, B, *event): of clean data the ELBO is the clean-input bound."""
+        """Draws z ~ q(z | x, c), whether x (*M, B, *event) is clean or corrupted; nothing is corrupted here."""
         return self.layer.infer(x, *given, shape=shape, draw=draw)
 
     def imagine(self, shape: Shape, *given: Tensor, top: tuple[Tensor, ...] = (), draw: Draw = sample) -> Latents:
-        """The layer's."""
+        """Draws z ~ p(z | c)."""
         return self.layer.imagine(shape, *given, top=top, draw=draw)
 
     def likelihood_of(self, latents: Latents, *given: Tensor) -> Distribution:
-        """The layer's."""
+        """p(x | z, c)."""
         return self.layer.likelihood_of(latents, *given)
 
     def initialise(self, data: Batch, mean: Tensor) -> None:
-        """The layer's start."""
+        """Hands data and mean to the layer."""
         self.layer.initialise(data, mean)
 
     def corrupt(self, x: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ def with_gradient(value: Tensor, surrogate: Tensor) -> Tensor:
         value: what is logged; no gradient reaches it.
         surrogate: a tensor of the same shape whose gradient is the estimate; its own value is not used.
     """
-    return value.detach() + surrogate - surrogate.detach()
+    return value.detach() + (surrogate - surrogate.detach())
 
 
 def scale_gradient(tensor: Tensor, weight: Tensor | float) -> Tensor:

@@ -85,8 +85,7 @@ class Layer(Densities):
         if latents:
             return self.likelihood(latents[-1].z, *given)
         assert latents.state is not None, "`_without_latents` made it"
-        lead = latents.state.shape[:-1]
-        return self.likelihood(*(c.expand(*lead, *shape) for c, shape in zip(given, self.spec.given, strict=True)))
+        return self.likelihood(*given).expand(latents.state.shape[:-1])
 
     def initialise(self, data: Batch, mean: Tensor) -> None:
         """Hands the mean to the likelihood."""

@@ -60,7 +60,7 @@ class Stacked(Enumerating):
         return self.m1.likelihood_of(Latents(latents[2:]))
 
     def initialise(self, data: Batch, mean: Tensor) -> None:
-        """Nothing: what reads x is trained, and codes have a mean near 0."""
+        """Nothing: the lower model is trained, and its codes have a mean near 0."""
 
     def log_class_probs(self, x: Tensor) -> Tensor:
         """Log q(y | z1) at the mean of q(z1 | x), (B, C)."""
@@ -87,7 +87,8 @@ class Stacked(Enumerating):
         """The terms of log p(x, y) from those of log p(z1, y): z1 costs log q(z1 | x) - log p(z1 | y, z2)."""
         with torch.no_grad():
             log_lik, log_q = self.m1.score(x, Latents([z1])).log_lik, z1.log_q
-        return ClassTerms(upper.log_q, upper.log_p, log_lik.expand_as(upper.log_lik), upper.kl + log_q - upper.log_lik)
+        rate = upper.rate + log_q - upper.log_lik
+        return ClassTerms(upper.log_q, upper.log_p, log_lik.expand_as(upper.log_lik), rate)
 
 
 def stacked(

@@ -55,7 +55,8 @@ def rate_decomposition(
 
     Returns:
         The four quantities in nats. Empty for a model without them: no prior, a deterministic or implicit code, several
-        layers of latents. mutual_information and marginal_kl are absent where n data are too few to tell them, and with
+        layers of latents. mutual_information and marginal_kl are absent where n data are too few to tell them; where a
+        draw alone knows its density, as of a flow, so that it is not known at the draws of other data; and with
         conditions c, as p(z | c) differs between data and q(z) has no such prior to be compared with.
     """
     with evaluating(densities, "rate decomposition", seed):
@@ -121,8 +122,8 @@ def _values(latents: list[Latent], *, conditional: bool) -> dict[str, Tensor]:
     log_posterior = torch.cat([latent.log_q.double() for latent in latents])
     log_prior = torch.cat([latent.log_p.double() for latent in latents])
     values = {"posterior_entropy": -log_posterior, "cross_entropy": -log_prior}
-    if not conditional:
-        posteriors = [latent.q for latent in latents if latent.q is not None]
+    posteriors = [latent.q for latent in latents if latent.q is not None and latent.drawn_log_q is None]
+    if not conditional and len(posteriors) == len(latents):
         log_q = log_aggregate(torch.cat([latent.z for latent in latents]), posteriors)
         if (log_q.with_own - log_q.without_own).mean() <= BRACKET:
             middle = (log_q.with_own + log_q.without_own) / 2

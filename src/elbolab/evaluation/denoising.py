@@ -56,7 +56,8 @@ def _bounds(densities: Densities, rows: Rows, num_corruptions: int) -> dict[str,
     bounds = {"dvae_bound": terms.elbo.mean(0)}
     with suppress(Undefined):
         latent = terms.latents.only()
-        assert latent.q is not None, "a denoising model has a posterior"
+        if latent.q is None or latent.drawn_log_q is not None:
+            raise Undefined("no mixture over corruptions: the density of q(z | x~) is known at its own draws alone")
         log_weight = terms.log_weight + latent.log_q - mixture_log_prob(latent.q, latent.z)
         bounds["mixture_bound"] = log_weight.mean(0)
     return bounds

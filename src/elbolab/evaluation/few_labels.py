@@ -65,9 +65,8 @@ def _draws(densities: Densities, labelled: Iterable[Batch], num: int, seed: int)
 
 def _draw(densities: Densities, batch: Batch, num: int) -> Tensor:
     try:
-        latent = densities.infer(batch.x, *batch.given).only()
+        latent = densities.infer(batch.x, *batch.given, shape=(num,)).only()
         _ = latent.log_q
     except Undefined:
         return densities.encode(batch.x, *batch.given)[None]
-    assert latent.q is not None, "it has a density"
-    return latent.q.sample(torch.Size([num]))
+    return latent.z

@@ -14,7 +14,7 @@ from torch.distributions import Distribution, OneHotCategorical
 
 from elbolab.batch import Shape
 from elbolab.densities.base import Corrupting, Densities
-from elbolab.densities.latents import Latent, Latents
+from elbolab.densities.latents import Latent, Latents, Undefined
 from elbolab.distributions.drawing import Drawn, centre, sample
 
 DRAWN = 2**22
@@ -61,12 +61,12 @@ def _with_log_densities(latent: Latent) -> Latent:
     log_q, log_p = latent.drawn_log_q, latent.drawn_log_p
     return replace(
         latent,
-        drawn_log_q=torch.cat([part.log_q for part in _parts(own, own.q)]) if log_q is None else log_q,
-        drawn_log_p=torch.cat([part.log_p for part in _parts(own, own.p)]) if log_p is None else log_p,
+        drawn_log_q=torch.cat([part.log_q for part in _split_draws(own, own.q)]) if log_q is None else log_q,
+        drawn_log_p=torch.cat([part.log_p for part in _split_draws(own, own.p)]) if log_p is None else log_p,
     )
 
 
-def _parts(latent: Latent, p: Distribution | None) -> list[Latent]:
+def _split_draws(latent: Latent, p: Distribution | None) -> list[Latent]:
     """Some of its draws each; all at once where ``p`` has other parameters for every draw."""
     if p is not None and len(p.batch_shape) > 1:
         return [latent]
@@ -150,7 +150,8 @@ def from_corruptions(num_corruptions: int, densities: Densities, rows: Rows, num
     corrupted = densities.corrupt(x.expand(num_corruptions, *x.shape))
     of_corrupted = densities.infer(corrupted, *given, draw=centre).only()
     q = of_corrupted.q
-    assert q is not None, "a denoising model has a posterior"
+    if q is None or of_corrupted.drawn_log_q is not None:
+        raise Undefined("no mixture over corruptions: the density of q(z | x~) is known at its own draws alone")
 
     def draw(samples: slice) -> Latents:
         first, size = samples.start % num_corruptions, samples.stop - samples.start
