@@ -6,14 +6,14 @@ from tests.fake_cuda import fake_cuda
 from tests.models.registry import VARIANTS, make, training_batch_for
 from torch.distributions import Distribution
 
-from elbolab.models import adversarial
+from elbolab.models import players
 from elbolab.training.trees import mapped
 
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_a_loss_stays_on_the_device(name, monkeypatch):
     # a device that is not there has no backward; test_no_loss_waits_for_the_device takes the penalty's, on the CPU
-    monkeypatch.setattr(adversarial, "gradient_penalty", lambda critic, real: critic(*real).square().mean())
+    monkeypatch.setattr(players, "gradient_penalty", lambda critic, real: critic(*real).square().mean())
     Distribution.set_default_validate_args(False)
     model = make(name).train()
     batch = training_batch_for(model)
