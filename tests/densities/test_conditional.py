@@ -8,12 +8,14 @@ from tests.helpers import BITS, LABELLED, mlp, predict, regression, small_cvae, 
 from tests.models.registry import recurrent
 from torch import nn
 
-from elbolab.batch import Canvas
+from elbolab.batch import Canvas, Support
 from elbolab.densities.layer import regression as regression_layer
 from elbolab.densities.layer import single_layer
 from elbolab.densities.recurrent import Recurrent
+from elbolab.densities.terms import summary
 from elbolab.distributions.conditional import Head, StandardNormal
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
+from elbolab.distributions.location_scale import OptimalNormal
 
 NORMAL, BERNOULLI = (partial(Head, net=mlp(5), family=family) for family in (DiagonalNormal, Bernoulli))
 X, C = torch.ones(4, 6), torch.eye(3)[[0, 1, 2, 0]]
@@ -36,6 +38,15 @@ def test_a_regression_is_computed_once_however_many_samples():
     terms = densities.terms(X, C, shape=(50,))
     assert rows == [4]
     assert terms.log_lik.shape == (50, 4)
+
+
+def test_several_samples_of_a_scale_fitted_to_the_batch_make_no_bound_either():
+    """What is one distribution for all samples is still fitted to these data while training."""
+    spec = LABELLED._replace(support=Support.REAL, levels=None)
+    densities = regression_layer(spec, None, None, partial(BERNOULLI, family=partial(OptimalNormal, min_scale=1e-3)))
+    training, evaluated = (densities.train(mode).terms(X, C, shape=(3,)) for mode in (True, False))
+    assert summary(training).keys() == {"rate"}
+    assert summary(evaluated).keys() == {"elbo", "rate", "distortion"}
 
 
 def test_a_regression_starts_from_the_mean_of_the_data():
