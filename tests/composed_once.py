@@ -14,7 +14,7 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.object_type import ObjectType
 from hydra.core.utils import JobRuntime
 
-from elbolab.cli.paths import config_dir
+from elbolab.config.paths import config_dir
 
 
 def compose_once():

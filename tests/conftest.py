@@ -11,6 +11,8 @@ if "ELBOLAB_TEST_CUDA" not in os.environ:  # tests/cuda says how to run what nee
 
 import pytest
 
+pytest_plugins = ["tests.shell"]
+
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs begin with it ignored
 
 

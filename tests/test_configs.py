@@ -19,15 +19,15 @@ from omegaconf import OmegaConf, open_dict
 from tests.helpers import fit, start
 
 from elbolab.batch import Spec, Support, numbered
-from elbolab.cli.build import build_data, build_densities, build_model, make
-from elbolab.cli.paths import config_dir
-from elbolab.cli.planning import planned
-from elbolab.cli.search.experiment import is_group
-from elbolab.cli.search.space import read_space
-from elbolab.cli.stages import asked, blanks
+from elbolab.config.build import build_data, build_densities, build_model, make
+from elbolab.config.paths import config_dir
 from elbolab.data.module import DataModule
 from elbolab.data.splits import Arrays, Splits
 from elbolab.densities.base import Densities
+from elbolab.runs.stages import asked, blanks
+from elbolab.search.experiment import is_group
+from elbolab.search.space import read_space
+from elbolab.stages.planning import planned
 
 CONF = Path(config_dir())
 SMALL = {"num_labelled": 10, "labelled_batch_size": 5}

@@ -11,7 +11,7 @@ from tests.models.registry import VARIANTS, make
 from tests.pretend_device import DEVICE, MixedDevices, fit_there, pretend_device, sent
 from tests.test_configs import CONF, Little, composed, densities_of, model_of, options
 
-from elbolab.cli import build
+from elbolab.config import build
 from elbolab.data.splits import Splits
 from elbolab.evaluation.evaluate import evaluate
 from elbolab.evaluation.figures import drawing

@@ -1,11 +1,11 @@
 import pytest
 import torch
 from matplotlib.figure import Figure
-from tests.callbacks.conftest import Shown
+from tests.walker import Shown
 
-from elbolab.callbacks.csv_logger import AppendingCSVLogger
 from elbolab.callbacks.figures import Figures
 from elbolab.callbacks.first_batch import FirstBatch
+from elbolab.loggers.csv_logger import AppendingCSVLogger
 
 
 class Drawn:

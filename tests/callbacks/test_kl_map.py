@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from tests.callbacks.conftest import Shown
+from tests.walker import Shown
 
 from elbolab.callbacks.kl_map import KlMap
 from elbolab.densities.latents import Undefined

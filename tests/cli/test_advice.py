@@ -10,8 +10,8 @@ from omegaconf import OmegaConf
 
 from elbolab.batch import Scaling, Spec, Support
 from elbolab.cli.advice import advise
-from elbolab.cli.listing import read_choices
-from elbolab.cli.paths import config_dir
+from elbolab.config.listing import read_choices
+from elbolab.config.paths import config_dir
 from elbolab.data.splits import Arrays, Splits
 from elbolab.training.guard import GradientNotFinite, LossNotFinite, ValidationNotFinite, WeightNotFinite
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 from filelock import FileLock
-from tests.cli.conftest import QUICK
+from tests.shell import QUICK
 
-from elbolab.cli.state import read_status
+from elbolab.runs.status import read_status
 
 GREY = "data.binarize=none"
 TOY = ["data=toy", *QUICK[2:]]

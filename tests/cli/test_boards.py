@@ -8,7 +8,7 @@ import signal
 import time
 
 import pytest
-from tests.cli.conftest import QUICK
+from tests.shell import QUICK
 from tests.wandb_files import digest, history, pieces, records, server, sync
 
 from elbolab.cli.boards import numbers_of_report, title_of
@@ -45,7 +45,7 @@ def test_a_finished_run_has_everything_in_every_dashboard(shell, one_picture):
     assert dict(logged) == pytest.approx(dict(curve))
     assert "figures/samples" in found["summary"]
     assert [artifact["type"] for artifact in records(piece, "artifact")] == ["model"]
-    from tests.callbacks.test_tensorboard import events
+    from tests.loggers.test_tensorboard import events
 
     tags = events(run).Tags()
     assert {"figures/samples"} == set(tags["images"])
@@ -108,7 +108,7 @@ def test_a_run_that_fails_is_ended_and_is_a_new_one_where_it_begins_again(shell,
 
 
 def test_an_error_of_one_logger_ends_the_others(shell):
-    sick = "+logger.sick={_target_: elbolab.callbacks.tensorboard.TensorBoard, save_dir: file/x}"
+    sick = "+logger.sick={_target_: elbolab.loggers.tensorboard.TensorBoard, save_dir: file/x}"
     (shell.folder / "file").write_text("")
     err = shell("train", *SHORT, sick, "hydra.run.dir=run", fails=True)
     assert "logger.tensorboard.save_dir=" in err

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.cli.small_conf import small_conf, users_own
+from tests.config.small_conf import small_conf, users_own
 
 from elbolab.cli import completion
 from elbolab.cli.completion import completions, print_script
@@ -22,7 +22,7 @@ def users_conf(tmp_path):
 
 @pytest.fixture(autouse=True)
 def only_small_conf(conf, monkeypatch):
-    monkeypatch.setattr("elbolab.cli.listing.config_dir", lambda: conf)
+    monkeypatch.setattr("elbolab.config.listing.config_dir", lambda: conf)
 
 
 @pytest.mark.parametrize(

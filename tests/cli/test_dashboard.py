@@ -51,7 +51,7 @@ def test_the_command_writes_json_without_an_account(shell):
 
 
 def test_nobody_is_logged_in(monkeypatch, tmp_path):
-    from elbolab.callbacks.wandb_server import forget
+    from elbolab.loggers.wandb_server import forget
 
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))

@@ -4,7 +4,7 @@ import json
 import shutil
 
 import pytest
-from tests.cli.conftest import QUICK, Shell
+from tests.shell import QUICK, Shell
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from tests.cli.conftest import Shell
+from tests.shell import Shell
 
 import elbolab
 from elbolab.densities.latents import Undefined

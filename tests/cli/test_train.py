@@ -14,14 +14,14 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from omegaconf import OmegaConf
 from safetensors.torch import load_file
-from tests.cli.conftest import QUICK
-from tests.cli.small_stages import small_stages
+from tests.shell import QUICK
+from tests.stages.small_stages import small_stages
 
 import elbolab
-from elbolab.cli.build import build_densities
-from elbolab.cli.run_dir import RunDir, read_config, read_spec
 from elbolab.cli.train import best_value
+from elbolab.config.build import build_densities
 from elbolab.evaluation.report import check
+from elbolab.runs.run_dir import RunDir, read_config, read_spec
 
 pytestmark = pytest.mark.usefixtures("no_pictures")  # but those of the finished run, which is made before
 

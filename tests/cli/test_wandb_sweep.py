@@ -3,7 +3,7 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
-from tests.cli.conftest import QUICK
+from tests.shell import QUICK
 from tests.wandb_files import digest, pieces
 
 from elbolab.cli.wandb_sweep import parameter, print_sweep

@@ -4,24 +4,24 @@ from tests.planting import Mistake
 
 MISTAKES = [
     Mistake(
-        "callbacks/csv_logger.py",
+        "loggers/csv_logger.py",
         'logger.log_metrics(metrics | {"epoch": trainer.current_epoch}, trainer.global_step - 1)',
         'logger.log_metrics(metrics | {"epoch": trainer.current_epoch}, trainer.global_step)',
-        "tests/callbacks/test_csv_logger.py",
+        "tests/loggers/test_csv_logger.py",
     ),
     Mistake(
-        "callbacks/table.py",
+        "loggers/table.py",
         'if int(row["step"]) < step]',
         'if int(row["step"]) <= step]',
-        "tests/callbacks/test_csv_logger.py",
+        "tests/loggers/test_csv_logger.py",
     ),
     Mistake(
-        "callbacks/table.py",
+        "loggers/table.py",
         "if file.write(line) < len(line):",
         "if file.write(line) < 0:",
-        "tests/cli/test_full_disk.py",
+        "tests/common/test_full_disk.py",
     ),
-    Mistake("callbacks/table.py", "                file.write(there)\n", "", "tests/cli/test_full_disk.py"),
+    Mistake("loggers/table.py", "                file.write(there)\n", "", "tests/common/test_full_disk.py"),
     Mistake(
         "callbacks/progress.py",
         "elif self.told_step != trainer.global_step:",
@@ -65,9 +65,9 @@ MISTAKES = [
         "tests/callbacks/test_prune.py",
     ),
     Mistake(
-        "callbacks/tensorboard.py",
+        "loggers/tensorboard.py",
         "total, squares = float(row @ indices), float(row @ indices**2)",
         "total, squares = float(row @ indices), float(row @ indices)",
-        "tests/callbacks/test_tensorboard.py",
+        "tests/loggers/test_tensorboard.py",
     ),
 ]

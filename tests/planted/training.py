@@ -196,9 +196,9 @@ MISTAKES = [
         "training/engine.py", "        self.replays.clear()\n", "        pass\n", "tests/training/test_recorded.py"
     ),
     Mistake(
-        "training/notice.py",
+        "training/stop_signals.py",
         "            self._signals, self.given, self._leaving = (), None, False",
         "            self._signals, self._leaving = (), False",
-        "tests/training/test_notice.py",
+        "tests/training/test_stop_signals.py",
     ),
 ]

@@ -9,11 +9,11 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from elbolab.batch import Batch
-from elbolab.callbacks.board import boards
 from elbolab.callbacks.first_batch import FirstBatch
 from elbolab.densities.base import Densities
 from elbolab.evaluation.figures.drawing import DPI
 from elbolab.evaluation.seeded import evaluating
+from elbolab.loggers.board import boards
 
 
 class Draw(Protocol):

@@ -8,12 +8,12 @@ import numpy as np
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from elbolab.batch import Batch
-from elbolab.callbacks.board import KL, boards
 from elbolab.callbacks.first_batch import FirstBatch
-from elbolab.callbacks.table import Table
 from elbolab.densities.base import Densities
 from elbolab.evaluation.figures.kl_map import KL_TABLE
 from elbolab.evaluation.representation import kl_quantities
+from elbolab.loggers.board import KL, boards
+from elbolab.loggers.table import Table
 
 
 @final

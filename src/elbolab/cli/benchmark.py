@@ -12,15 +12,15 @@ from omegaconf import DictConfig, OmegaConf
 
 from elbolab.benchmark import scaling
 from elbolab.benchmark.contenders import present
-from elbolab.benchmark.machine import describe
 from elbolab.benchmark.memory import collecting_only_new
 from elbolab.benchmark.options import Options
 from elbolab.benchmark.profiling import profiles
 from elbolab.benchmark.race import race
 from elbolab.benchmark.results import table
-from elbolab.cli.errors import check_added
-from elbolab.cli.paths import config_dir
-from elbolab.cli.run_dir import write_atomically
+from elbolab.common.machine import describe
+from elbolab.config.errors import check_added
+from elbolab.config.paths import config_dir
+from elbolab.runs.run_dir import write_atomically
 
 NOT_MEASURED = ("out", "paths")
 """Keys that say where results go."""

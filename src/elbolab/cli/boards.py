@@ -14,13 +14,13 @@ from hydra.core.override_parser.types import Override
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
-from elbolab.callbacks import mlflow, wandb
-from elbolab.callbacks.board import Board, Results, boards
-from elbolab.cli.build import build_parts
 from elbolab.cli.checks import goals
-from elbolab.cli.run_dir import RunDir, read_config
-from elbolab.cli.state import is_held, read_status
+from elbolab.config.build import build_parts
 from elbolab.evaluation.report import Report, read_report
+from elbolab.loggers import mlflow, wandb
+from elbolab.loggers.board import Board, Results, boards
+from elbolab.runs.run_dir import RunDir, read_config
+from elbolab.runs.status import is_held, read_status
 
 log = logging.getLogger(__name__)
 

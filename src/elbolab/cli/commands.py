@@ -9,14 +9,17 @@ import os
 import shutil
 import sys
 import warnings
-from collections.abc import Callable
 from contextlib import nullcontext, suppress
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, final
 
-from elbolab.cli import COMMANDS, OPTIONS
-from elbolab.cli.arguments import (
+from elbolab.cli.drawing_folder import settle_drawing_folder
+from elbolab.cli.usage import COMMANDS, OPTIONS
+from elbolab.common.stopping import Stopped, stop_of
+from elbolab.common.terminal import prepare_output, unattended
+from elbolab.config.arguments import (
     directory_overrides,
     flags_first,
     is_multirun,
@@ -24,26 +27,23 @@ from elbolab.cli.arguments import (
     quote_paths,
     stages_added,
 )
-from elbolab.cli.drawing_folder import settle_drawing_folder
-from elbolab.cli.listing import split_args
-from elbolab.cli.paths import config_dir
-from elbolab.cli.stopping import Stopped, stop_of
-from elbolab.cli.terminal import prepare_output, unattended
+from elbolab.config.listing import split_args
+from elbolab.config.paths import config_dir
 
 if TYPE_CHECKING:
-    from elbolab.cli.sweep.parent import Running
+    from elbolab.sweeps.parent import Running
 
 
 PLAIN = {
-    "list": "listing:print_choices",
-    "runs": "runs:print_runs",
+    "list": "config.listing:print_choices",
+    "runs": "report.table:print_runs",
     "report": "report:print_report",
-    "compare": "compare:print_comparison",
-    "published": "published:print_published",
-    "wandb-sweep": "wandb_sweep:print_sweep",
-    "_job": "cluster.one:run_one",
-    "completion": "completion:print_script",
-    "_complete": "completion:complete",
+    "compare": "report.compare:print_comparison",
+    "published": "report.published:print_published",
+    "wandb-sweep": "cli.wandb_sweep:print_sweep",
+    "_job": "cli.job:run_one",
+    "completion": "cli.completion:print_script",
+    "_complete": "cli.completion:complete",
 }
 """Commands that compose no configuration of their own: the function that takes their arguments, by module."""
 
@@ -69,7 +69,7 @@ def run_command(command: str, args: list[str]) -> None:
         print(f"elbolab {command}: {COMMANDS[command]}{OPTIONS.get(command, '')}")
     elif command in PLAIN:
         module, _, function = PLAIN[command].partition(":")
-        getattr(import_module(f"elbolab.cli.{module}"), function)(args)
+        getattr(import_module(f"elbolab.{module}"), function)(args)
     elif command == "sbatch":
         _write_script(args)
     else:
@@ -81,66 +81,81 @@ def _write_script(args: list[str]) -> None:
     if is_multirun(args):
         _run_hydra_command("train", [*args, "hydra/launcher=sbatch"])
     else:
-        from elbolab.cli.cluster.script import write_single
+        from elbolab.cluster.script import write_single
 
         write_single(quote_paths(stages_added(args)))
 
 
 def _run_hydra_command(command: str, args: list[str]) -> None:
     """Hydra reads `sys.argv`, and raises instead of printing when HYDRA_FULL_ERROR is set."""
-    from elbolab.cli.sweep.end import close
-    from elbolab.cli.sweep.parent import Refused, running
+    from elbolab.report.of_sweep import Comparison
+    from elbolab.sweeps.end import close
+    from elbolab.sweeps.parent import Refused, running
 
     args = flags_first(stages_added(args) if command == "train" else args)
     only_shows = bool(SHOW & {arg.partition("=")[0] for arg in args})
     os.environ["HYDRA_FULL_ERROR"] = "1"
     added = directory_overrides(command, args)
     sys.argv = [sys.argv[0], *quote_letters(args if is_multirun(args) else quote_paths(args)), *added]
-    failures: list[Exception] = []
+    task = CommandTask(command)
     try:
         with nullcontext() if only_shows else unattended(), running() as now:
-            _run_hydra(command, failures, now)
-            close(now, [command, *args])
+            _run_hydra(task, now)
+            close(now, [command, *args], Comparison)
     except Refused as refused:
         raise refused.error from refused.error.__cause__
-    if failures:
-        raise failures[0]
+    if task.failures:
+        raise task.failures[0]
 
 
-def _run_hydra(command: str, failures: list[Exception], now: "Running") -> None:
+def _run_hydra(task: "CommandTask", now: "Running") -> None:
     """Hydra, and for a sweep that it begins the word on how to go on, should somebody stop it."""
     from hydra import main as hydra_main
 
-    from elbolab.cli.sweep.end import Unfinished, again, close, leave
+    from elbolab.report.of_sweep import Comparison
+    from elbolab.sweeps.end import Unfinished, again, close, leave
 
     try:
-        hydra_main(version_base="1.3", config_path=str(config_dir()), config_name=command)(task_of(command, failures))()
+        hydra_main(version_base="1.3", config_path=str(config_dir()), config_name=task.command)(task)()
     except (KeyboardInterrupt, SystemExit) as error:
         stop = stop_of(error)
         if stop is None or not now.sweeps:
             raise
         stopped = Stopped(stop, None)
-        stopped.message += f"; go on with: {again(now.sweeps[0], [command, *sys.argv[1:]])}"
+        stopped.message += f"; go on with: {again(now.sweeps[0], [task.command, *sys.argv[1:]])}"
         leave(now)
         raise stopped from error
     except Exception:
         if any(sweep.has_begun() for sweep in now.sweeps):  # or it was refused, and the error says why
             with suppress(Unfinished):
-                close(now, [command, *sys.argv[1:]])
+                close(now, [task.command, *sys.argv[1:]], Comparison)
         raise
 
 
-def task_of(command: str, failures: list[Exception]) -> Callable[[Any], Any]:
+@final
+@dataclass
+class CommandTask:
     """What Hydra calls with the composed config. Only then is anything heavy imported: a misspelt word answers at once.
 
-    An error of a single run is kept for one clear message, because Hydra would print its own before it.
+    Attributes:
+        command: the sub-command.
+        failures: the error of a single run, kept for one clear message: Hydra would print its own before it.
     """
 
-    def task(cfg: Any) -> Any:
+    command: str
+    failures: list[Exception] = field(default_factory=list)
+
+    @property
+    def module(self) -> str:
+        """The module that does the work."""
+        return f"elbolab.cli.{self.command}"
+
+    def __call__(self, cfg: Any) -> Any:
+        """Runs the command in the current directory of Hydra; a job of a sweep returns its monitored value."""
         from hydra.core.hydra_config import HydraConfig
         from hydra.types import RunMode
 
-        from elbolab.cli.composing import check_folder
+        from elbolab.config.composing import check_folder
 
         prepare_output()  # here too: a launcher may have begun this process
         hydra = HydraConfig.get()
@@ -148,22 +163,22 @@ def task_of(command: str, failures: list[Exception]) -> Callable[[Any], Any]:
         try:
             with unattended():
                 check_folder(hydra)
-                return _worked(command, cfg, folder, list(hydra.overrides.task), is_job=swept and command == "train")
+                return _worked(
+                    self.command, cfg, folder, list(hydra.overrides.task), is_job=swept and self.command == "train"
+                )
         except (KeyboardInterrupt, SystemExit) as error:
             _abandon(folder)
-            raise _stopped(error, folder if command == "train" else None) from error
+            raise _stopped(error, folder if self.command == "train" else None) from error
         except Exception as error:
             _abandon(folder)
             if swept:
                 raise
-            failures.append(error)
-
-    return task
+            self.failures.append(error)
 
 
 def _worked(command: str, cfg: Any, folder: Path, overrides: list[str], *, is_job: bool) -> Any:
     """Runs the command of that name, as a job of a sweep where it is one."""
-    from elbolab.cli.sweep.jobs import job
+    from elbolab.sweeps.jobs import job
 
     if is_job:
         return job(lambda: _checked(command, cfg, overrides), folder, cfg, overrides)
@@ -174,9 +189,9 @@ def _checked(command: str, cfg: Any, overrides: list[str]) -> Any:
     """Runs the command of that name once the types of all values are right."""
     from omegaconf import OmegaConf
 
-    from elbolab.cli.composing import folders
-    from elbolab.cli.errors import check_added
-    from elbolab.cli.values import check_values
+    from elbolab.config.composing import folders
+    from elbolab.config.errors import check_added
+    from elbolab.config.values import check_values
 
     quiet_libraries()
     check_added(overrides, folders())

@@ -8,10 +8,10 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from elbolab.cli import COMPOSES
-from elbolab.cli.keys import composed_keys
-from elbolab.cli.listing import groups_of, read_choices, split_args
-from elbolab.cli.nearest import did_you_mean, last_part, nearest
+from elbolab.common.did_you_mean import did_you_mean, last_part, nearest
+from elbolab.config.keys import composed_keys
+from elbolab.config.listing import groups_of, read_choices, split_args
+from elbolab.config.paths import COMPOSES
 
 BASH = """\
 _elbolab() {
@@ -60,7 +60,7 @@ def complete(args: Sequence[str]) -> None:
 
 def completions(line: str) -> list[str]:
     """What the last word of ``line`` may become; a finished word ends with a space."""
-    from elbolab.cli import COMMANDS
+    from elbolab.cli.usage import COMMANDS
 
     words = line.split()[1:]
     word = words.pop() if words and not line[-1].isspace() else ""

@@ -9,7 +9,6 @@ from omegaconf import DictConfig, OmegaConf
 from elbolab.batch import Batch
 from elbolab.cli.checks import check_seed
 from elbolab.cli.evaluate import choose_device
-from elbolab.cli.load import Run, load_run, numbers_of
 from elbolab.data.new_files import known_of, read_new
 from elbolab.data.options import check_names
 from elbolab.data.own_tables import Columns
@@ -18,6 +17,7 @@ from elbolab.densities.latents import Undefined
 from elbolab.evaluation.likelihood import importance_log_likelihood
 from elbolab.evaluation.proposals import sampling_of
 from elbolab.evaluation.representation import codes
+from elbolab.runs.load import Run, load_run, numbers_of
 
 Batches = Callable[[], Iterable[Batch]]
 """All batches, the same at every call."""

@@ -8,13 +8,13 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from omegaconf import DictConfig
 
 from elbolab.cli.boards import remeasured
-from elbolab.cli.build import build_evaluation
-from elbolab.cli.load import Run, load_run, numbers_of
-from elbolab.cli.same_data import note_measured
-from elbolab.cli.saved import is_within, override, overrides_given
+from elbolab.config.build import build_evaluation
+from elbolab.config.override import is_within, override, overrides_given
 from elbolab.data.module import DataModule
 from elbolab.evaluation.figures.drawing import draw_all, write_figures
 from elbolab.evaluation.report import SPLITS, table, write_report
+from elbolab.runs.load import Run, load_run, numbers_of
+from elbolab.runs.same_data import note_measured
 from elbolab.training.trainer import device_type
 
 

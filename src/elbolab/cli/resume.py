@@ -2,9 +2,9 @@
 
 from omegaconf import DictConfig
 
-from elbolab.cli.arguments import existing
-from elbolab.cli.run_dir import RunDir, read_config
-from elbolab.cli.saved import is_within, override, overrides_given
+from elbolab.config.arguments import existing
+from elbolab.config.override import is_within, override, overrides_given
+from elbolab.runs.run_dir import RunDir, read_config
 
 TRAINER = (
     "max_epochs",

@@ -8,10 +8,10 @@ from omegaconf import DictConfig
 
 from elbolab.cli.checks import check_seed
 from elbolab.cli.evaluate import choose_device
-from elbolab.cli.load import Run, load_run, numbers_of
 from elbolab.data.module import DataModule
 from elbolab.evaluation.figures.drawing import draw_all, sample_arrays, write_figures
 from elbolab.evaluation.outputs import output_of
+from elbolab.runs.load import Run, load_run, numbers_of
 
 
 def sample(cfg: DictConfig) -> None:

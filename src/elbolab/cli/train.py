@@ -14,18 +14,20 @@ from lightning.pytorch.callbacks import ModelCheckpoint, Timer
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
+from elbolab.callbacks.begin import Begin
 from elbolab.callbacks.prune import was_pruned
 from elbolab.cli.advice import advise
-from elbolab.cli.begin import Begin
 from elbolab.cli.boards import conclude, title_of, watched
-from elbolab.cli.build import build_data, build_densities, build_evaluation, build_model, build_trainer
 from elbolab.cli.checks import check_compiler, check_labels, check_monitors, check_net, check_seed, warn_of_scales
 from elbolab.cli.evaluate import measure
-from elbolab.cli.load import load_run, numbers_of
-from elbolab.cli.planning import located, planned
-from elbolab.cli.pretraining import complete
 from elbolab.cli.resume import resumed_config
-from elbolab.cli.run_dir import (
+from elbolab.config.build import build_data, build_densities, build_evaluation, build_model, build_trainer
+from elbolab.config.values import absolute_paths
+from elbolab.data.module import DataModule
+from elbolab.distributions.conditional import compile_networks
+from elbolab.models.base import ElboModule
+from elbolab.runs.load import load_run, numbers_of
+from elbolab.runs.run_dir import (
     RunDir,
     check_free,
     cleared,
@@ -36,18 +38,16 @@ from elbolab.cli.run_dir import (
     write_json,
     write_start,
 )
-from elbolab.cli.same_data import check_unchanged
-from elbolab.cli.search.job import judged
-from elbolab.cli.stages import Stages, blanks, keep, kept
-from elbolab.cli.state import begun, can_go_on, ended, has_moved, how, read_status, rewritten
-from elbolab.cli.values import absolute_paths
-from elbolab.data.module import DataModule
-from elbolab.distributions.conditional import compile_networks
-from elbolab.models.base import ElboModule
-from elbolab.training.alone import together
+from elbolab.runs.same_data import check_unchanged
+from elbolab.runs.stages import Stages, blanks, keep, kept
+from elbolab.runs.status import begun, can_go_on, ended, has_moved, how, read_status, rewritten
+from elbolab.search.job import judged
+from elbolab.stages.planning import located, planned
+from elbolab.stages.training import complete
 from elbolab.training.ema import averaged
 from elbolab.training.guard import NotFinite
-from elbolab.training.notice import NOTICE
+from elbolab.training.rank_death import together
+from elbolab.training.stop_signals import NOTICE
 
 MACHINE = (OSError, MemoryError, torch.OutOfMemoryError, torch.AcceleratorError)
 """Errors that are not of the run: a full disk, the end of another rank, a neighbour on the GPU, its hardware."""

@@ -13,8 +13,8 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from elbolab.cli.errors import explain
-from elbolab.cli.listing import split_args
+from elbolab.config.errors import explain
+from elbolab.config.listing import split_args
 
 METHODS = ("bayes", "grid", "random")
 GOALS = {"max": "maximize", "min": "minimize"}

@@ -1,20 +1,21 @@
 """``hydra/launcher=local``."""
 
 from collections.abc import Sequence
-from typing import final
+from typing import cast, final
 
 from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from elbolab.cli.sweep.local import Local, local
-from elbolab.cli.sweep.shares import shares
+from elbolab.sweeps.local import Local, local
+from elbolab.sweeps.shares import shares
+from elbolab.sweeps.worker import Command
 
 
 @final
 class LocalLauncher(Launcher):
-    """Jobs in warm worker processes on this machine; `elbolab.cli.sweep.local` does it.
+    """Jobs in warm worker processes on this machine; `elbolab.sweeps.local` does it.
 
     Args:
         workers: jobs at once, null: one.
@@ -28,9 +29,9 @@ class LocalLauncher(Launcher):
         self.local: Local | None = None
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Hydra's; the workers make the task themselves."""
+        """Hydra's; `task_function` is elbolab's own, which workers can be sent."""
         parts = shares(self.workers, self.threads, self.jobs_per_gpu, pin=self.pin)
-        self.local = local(hydra_context, config, parts)
+        self.local = local(hydra_context, cast(Command, task_function), config, parts)
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Hydra's; returns when all are done."""

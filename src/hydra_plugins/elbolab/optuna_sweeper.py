@@ -1,4 +1,4 @@
-"""``hydra/sweeper=optuna``; the search itself is `elbolab.cli.search.sweeper`, imported when one begins."""
+"""``hydra/sweeper=optuna``; the search itself is `elbolab.search.sweeper`, imported when one begins."""
 
 from typing import Any, final
 
@@ -26,7 +26,7 @@ class OptunaSweeper(Sweeper):
         """
         from hydra.core.plugins import Plugins
 
-        from elbolab.cli.search.needs import check_installed
+        from elbolab.search.needs import check_installed
 
         check_installed()
         self.launcher = Plugins.instance().instantiate_launcher(
@@ -36,7 +36,7 @@ class OptunaSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> None:
         """Runs trials until the study has as many as were asked for."""
-        from elbolab.cli.search.sweeper import search
+        from elbolab.search.sweeper import search
 
         assert self.config is not None
         assert self.launcher is not None

@@ -1,4 +1,4 @@
-"""``hydra/launcher=slurm``, ``submitit_local`` and ``sbatch``: Hydra's side of `elbolab.cli.cluster`.
+"""``hydra/launcher=slurm``, ``submitit_local`` and ``sbatch``: Hydra's side of `elbolab.cluster`.
 
 Hydra imports every plugin with every command, so nothing heavy is imported here.
 """
@@ -38,8 +38,8 @@ class SlurmLauncher(ClusterLauncher):
     """The queue of a cluster."""
 
     def launcher(self) -> Callable[..., list[JobReturn]]:
-        """See `elbolab.cli.cluster.slurm`."""
-        from elbolab.cli.cluster.slurm import on_slurm
+        """See `elbolab.cluster.slurm`."""
+        from elbolab.cluster.slurm import on_slurm
 
         return on_slurm
 
@@ -49,8 +49,8 @@ class SubmititLocalLauncher(ClusterLauncher):
     """Processes of this machine."""
 
     def launcher(self) -> Callable[..., list[JobReturn]]:
-        """See `elbolab.cli.cluster.local`."""
-        from elbolab.cli.cluster.local import on_this_machine
+        """See `elbolab.cluster.local`."""
+        from elbolab.cluster.local import on_this_machine
 
         return on_this_machine
 
@@ -60,7 +60,7 @@ class SbatchLauncher(ClusterLauncher):
     """A script, for a person to submit."""
 
     def launcher(self) -> Callable[..., list[JobReturn]]:
-        """See `elbolab.cli.cluster.script`."""
-        from elbolab.cli.cluster.script import write_script
+        """See `elbolab.cluster.script`."""
+        from elbolab.cluster.script import write_script
 
         return write_script

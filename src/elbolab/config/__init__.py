@@ -1,0 +1,1 @@
+"""Composing configurations with Hydra: their names, their values, what is built from them, and clear errors."""

@@ -1,0 +1,19 @@
+"""Where the configs are."""
+
+from pathlib import Path
+
+COMPOSES = {"sbatch": "train"}
+"""Commands that compose the configuration of another one; all others compose ``conf/NAME.yaml``."""
+
+
+def config_dir() -> Path:
+    """The folder conf/: inside the package in a wheel, at the top of a checkout.
+
+    Raises:
+        FileNotFoundError: neither exists; the installation is broken.
+    """
+    package = Path(__file__).resolve().parents[1]
+    for folder in (package / "conf", package.parents[1] / "conf"):
+        if (folder / "train.yaml").is_file():
+            return folder
+    raise FileNotFoundError(f"no conf/train.yaml beside {package}: install elbolab again")

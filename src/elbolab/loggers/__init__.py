@@ -1,0 +1,1 @@
+"""Where numbers and figures of a training go: CSV files, W&B, TensorBoard, MLflow."""

@@ -1,0 +1,250 @@
+"""Weights & Biases for everybody: with an account or without one, never a question, never a hang."""
+
+import csv
+import logging
+import os
+import secrets
+import shlex
+import shutil
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from math import inf
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from elbolab.evaluation.figures.kl_map import KL_TABLE, read_kl
+from elbolab.loggers.board import KL, Board, Images, check_writable, flat, kept_id, opened
+from elbolab.loggers.wandb_server import begin, forget
+
+if TYPE_CHECKING:  # importing wandb costs half a second, and most runs do without
+    from wandb import Run
+
+log = logging.getLogger(__name__)
+
+X_AXIS = "trainer/global_step"  # the name that Lightning's own WandbLogger gives to it
+GOALS = {"train/elbo": "max", "val/elbo": "max", "train/loss": "min", "val/loss": "min", "val/error": "min"}
+"""What a table of runs shows of quantities that many models report, beside those that are monitored."""
+
+ID = "wandb_id.txt"
+PICTURES = "wandb/pictures"
+"""Folder of a run directory with the pictures that were recorded offline: ``STEP/figures/samples.png``."""
+
+MOST_BINS = 512
+"""Bins that W&B draws of a histogram."""
+
+
+@final
+class WandbBoard(Board):
+    """A W&B run: online where somebody is logged in and the server answers, else offline.
+
+    ``WANDB_MODE``, ``WANDB_BASE_URL`` and the other variables of W&B hold. The run's id is kept in the run directory,
+    so that a resumed run goes on in the same W&B run; under a W&B agent the id is the agent's.
+
+    Args:
+        project: W&B project.
+        save_dir: the run directory.
+        entity: W&B user or team, None for the default one.
+        group: joins the runs of one sweep.
+        job_type: ``train``, ...
+        tags: tags of the run.
+        name: name of the run, None for one that W&B invents.
+        notes: a longer description.
+        offline: record without trying the server.
+        artifacts: files of the run to keep at its end, of `ARTIFACTS`.
+        init_timeout: seconds after which a server that does not begin the run is given up.
+        finish_timeout: seconds after which an upload at the end is given up; what is left stays on disk.
+
+    Raises:
+        ValueError: an unknown artifact.
+    """
+
+    label: ClassVar[str] = "W&B"
+    key: ClassVar[str] = "logger.wandb"
+
+    def __init__(
+        self,
+        project: str,
+        save_dir: str | Path,
+        *,
+        entity: str | None = None,
+        group: str | None = None,
+        job_type: str | None = None,
+        tags: Sequence[str] = (),
+        name: str | None = None,
+        notes: str | None = None,
+        offline: bool = False,
+        artifacts: Sequence[str] = (),
+        init_timeout: float = 20.0,
+        finish_timeout: float = 30.0,
+    ) -> None:
+        super().__init__(save_dir, artifacts)
+        self.offline = offline
+        self.timeouts = {"init_timeout": init_timeout, "finish_timeout": finish_timeout}
+        self.settings: dict[str, Any] = {"project": project, "entity": entity, "group": group, "job_type": job_type}
+        self.settings |= {"tags": list(tags), "name": name, "notes": notes, "dir": os.fspath(save_dir)}
+        self._is_whole, self._known = False, -1
+
+    def begin(self, goals: Mapping[str, str]) -> None:
+        """Begins the W&B run, `experiment`; a key that is refused or a server that does not answer costs seconds.
+
+        Raises:
+            ValueError: an unknown ``WANDB_MODE``, or a folder that cannot be written.
+        """
+        check_writable(f"{self.key}.save_dir", self.folder)
+        self._is_whole = not (self.folder / ID).is_file()
+        if self._is_whole:
+            shutil.rmtree(self.folder / PICTURES, ignore_errors=True)
+        identity = kept_id(self.folder / ID, _new_id)
+        try:
+            self._own = begin(self.offline, self.timeouts, id=identity, resume="allow", **self.settings)
+            self._known = self._own.summary.get(X_AXIS, -1)
+            self._define(goals)
+        except ValueError:
+            raise
+        except Exception as error:
+            self.lose(error)
+
+    def _define(self, goals: Mapping[str, str]) -> None:
+        """Curves against optimiser steps, and what a table of runs shows of them."""
+        self._begun.define_metric(X_AXIS)
+        self._begun.define_metric("*", step_metric=X_AXIS, step_sync=True)
+        for name, goal in (GOALS | dict(goals)).items():
+            self._begun.define_metric(name, step_metric=X_AXIS, step_sync=True, summary=_summary_of(name, goal, goals))
+
+    def _config(self, config: Mapping[str, Any]) -> None:
+        # an agent's parameters have dotted names, and locked: `model` would hide all that lies below it
+        self._begun.config.update(dict(flat(config)) if _agent() else dict(config), allow_val_change=True)
+
+    def _curves(self, metrics: Mapping[str, float], step: int) -> None:
+        """Steps that a server knows, which a run that was killed takes again, are not told twice."""
+        if step > self._known:
+            self._begun.log({**metrics, X_AXIS: step})
+
+    def _rewind(self, step: float) -> None:
+        """Tells W&B what the run directory has of earlier steps, and W&B has not.
+
+        A part that is recorded offline begins with nothing, and one that was killed has lost its last seconds; a
+        server that knows the run is told what comes after the last step that it knows.
+        """
+        for row in _rows(self.folder / "metrics.csv"):
+            if row["step"] < step:
+                at = int(row.pop("step"))
+                self._curves(row, at)
+        for at, values in zip(*read_kl(self.folder / KL_TABLE), strict=True):
+            if at < step:
+                self._heat(KL, values, int(at))
+        for folder in sorted((self.folder / PICTURES).glob("*"), key=lambda folder: int(folder.name)):
+            if int(folder.name) < step:
+                images = {str(path.relative_to(folder).with_suffix("")): opened(path) for path in folder.rglob("*.png")}
+                self._images(images, int(folder.name))
+        self._is_whole = True
+
+    def _flush(self) -> None:
+        """W&B's service is a process of its own: it outlives a kill of ours."""
+
+    def _images(self, images: Images, step: int) -> None:
+        import wandb
+
+        if step >= self._known:  # those of the last step that a server knows are drawn after its numbers are told
+            self._begun.log({name: wandb.Image(image) for name, image in images.items()} | {X_AXIS: step})
+        if self._begun.offline:
+            self._keep(images, step)
+
+    def _keep(self, images: Images, step: int) -> None:
+        """For the part that will repeat this one, should the run be killed."""
+        for name, image in images.items():
+            path = self.folder / PICTURES / str(step) / f"{name}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            image.save(path)
+
+    def _heat(self, name: str, row: NDArray, step: int) -> None:
+        """Histograms are drawn as a heat map over steps: here a bin is an index, and its height the value."""
+        import wandb
+
+        if step <= self._known:
+            return
+        bins = row[:MOST_BINS]
+        histogram = wandb.Histogram(np_histogram=(bins, np.arange(len(bins) + 1)))
+        self._begun.log({name: histogram, X_AXIS: step})
+
+    def _summary(self, numbers: Mapping[str, float], step: int) -> None:
+        if not self._is_whole:  # nothing was left to train
+            self._rewind(inf)
+        nested: dict[str, dict[str, float]] = {}
+        for name, value in numbers.items():
+            split, _, quantity = name.partition("/")
+            nested.setdefault(split, {})[quantity] = value
+        self._begun.summary.update(nested)
+
+    def _files(self, kind: str, paths: Sequence[Path]) -> None:
+        import wandb
+
+        artifact = wandb.Artifact(f"{self._begun.id}-{kind}", type=kind)
+        for path in paths:
+            artifact.add_file(str(path), policy="immutable" if self._begun.offline else "mutable")
+        self._begun.log_artifact(artifact)
+
+    def _close(self, failed: bool) -> str:
+        run, self._own = self._own, None
+        if run is None:
+            return f"{self.label}: the run did not begin"
+        line = closing_line(run)
+        try:
+            run.finish(exit_code=int(failed))
+        except BaseException:
+            forget()
+            raise
+        if run.offline and self._is_whole:
+            _put_aside(Path(run.settings.sync_dir), run.id)
+        return line
+
+
+def closing_line(run: "Run") -> str:
+    """Where a run can be looked at, or how it gets there."""
+    if run.disabled:
+        return "W&B: disabled, nothing was recorded"
+    if run.offline:
+        return f"W&B: recorded offline; upload with: wandb sync {shlex.quote(run.settings.sync_dir)}"
+    return f"W&B: {run.url}"
+
+
+def _put_aside(newest: Path, identity: str) -> None:
+    """Hides from `wandb sync` the parts that the newest one repeats: it stops at one that a kill has torn."""
+    for part in newest.parent.glob(f"offline-run-*-{identity}"):
+        if part != newest:
+            part.rename(part.with_name(f"repeated-{part.name}"))
+
+
+def _rows(path: Path) -> Iterator[dict[str, float]]:
+    """The rows of a `metrics.csv`, without what is empty; none where there is no such file."""
+    if path.is_file():
+        with path.open(encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file):
+                yield {name: float(value) for name, value in row.items() if value}
+
+
+def end_live_run(*, failed: bool) -> None:
+    """Ends a W&B run that somebody else began, Lightning's own WandbLogger say: the next job would take it over."""
+    wandb: Any = sys.modules.get("wandb")
+    if wandb is not None and wandb.run is not None:
+        try:
+            wandb.finish(exit_code=int(failed))
+        except Exception:  # its service is gone
+            forget()
+
+
+def _summary_of(name: str, goal: str, goals: Mapping[str, str]) -> str:
+    """``max,last``. The controller of a W&B sweep compares plain numbers: under an agent, what is monitored is one."""
+    return "last" if _agent() and name in goals else f"{goal},last"
+
+
+def _agent() -> bool:
+    return bool(os.environ.get("WANDB_SWEEP_ID"))
+
+
+def _new_id() -> str:
+    """That of the agent which started this process, else a new one."""
+    return os.environ["WANDB_RUN_ID"] if _agent() and "WANDB_RUN_ID" in os.environ else secrets.token_hex(4)

@@ -1,0 +1,64 @@
+"""`elbolab report [DIR ...] [KEY=VALUE ...] out=FILE`: runs as one HTML page that needs nothing beside it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from elbolab.common.files import write_atomically
+from elbolab.common.terminal import unattended
+from elbolab.report.choosing import Words, chosen, words_of
+from elbolab.report.page import page_of
+from elbolab.runs.gather import Entry
+
+OPTIONS = ("out", "figures", "sort")
+
+MOST_FIGURES = 16
+"""Runs whose figures a page holds unless told otherwise: 0.1 to 0.3 MB each."""
+
+
+def print_report(args: Sequence[str]) -> None:
+    """`elbolab report`: writes the page, whole or not at all, and says where it is.
+
+    Raises:
+        ValueError: no such folder, a folder without runs, an unknown key or option value, an ``out`` that is none.
+        OSError: the page cannot be written; the one that was there is as it was.
+    """
+    words = words_of(args, OPTIONS)
+    figures = _count(words.options.get("figures", str(MOST_FIGURES)))
+    entries = chosen(words)
+    out = _checked(Path(words.options["out"]) if "out" in words.options else _beside(words))
+    text = page_of(entries, title=_title(words, entries), figures=figures)
+    write_atomically(out, text)
+    with unattended():  # the page is written, whoever reads where
+        print(f"{len(entries)} run{'s' * (len(entries) > 1)}, {len(text) / 1e6:.1f} MB: {out.absolute()}")
+
+
+def _count(text: str) -> int:
+    if not text.isdigit():
+        raise ValueError(f"figures={text}: say how many runs' figures the page holds, figures=0 for none")
+    return int(text)
+
+
+def _beside(words: Words) -> Path:
+    """Into the only folder that was named; of several, into the current one."""
+    return words.paths[0] / "report.html" if len(words.paths) == 1 else Path("report.html")
+
+
+def _checked(out: Path) -> Path:
+    """The path, looked at before the page is made.
+
+    Raises:
+        ValueError: it is a directory, or its folder does not exist.
+    """
+    if out.is_dir():
+        raise ValueError(f"out={out} is a directory: name a file in it, out={out / 'report.html'}")
+    if not out.parent.is_dir():
+        raise ValueError(f"out={out}: there is no folder {out.parent}; make it first, or name another")
+    return out
+
+
+def _title(words: Words, entries: Sequence[Entry]) -> str:
+    """The folder, or the run."""
+    if len(words.paths) > 1:
+        return f"{len(entries)} runs"
+    name = words.paths[0].resolve().name
+    return entries[0].name if len(entries) == 1 and entries[0].folder == words.paths[0].absolute() else name

@@ -1,0 +1,117 @@
+"""Runs beside each other: what a sweep shows when it ends, and `elbolab compare DIR [DIR ...]`."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from elbolab.common.terminal import terminal_width
+from elbolab.densities.base import Densities
+from elbolab.densities.latents import Undefined
+from elbolab.evaluation.figures.aggregate import codes_and_prior
+from elbolab.evaluation.figures.curves import Point, rate_distortion
+from elbolab.evaluation.figures.drawing import NUM_DATA, gather, write_figures
+from elbolab.evaluation.figures.generative import samples
+from elbolab.evaluation.figures.latent import latent_space
+from elbolab.evaluation.report import Report
+from elbolab.report.rows import SHOWN, columns_of
+from elbolab.report.table import table_of
+from elbolab.runs.gather import Entry, read_entries
+from elbolab.runs.load import Run, load_run
+
+log = logging.getLogger(__name__)
+
+MOST_PANELS = 4
+"""Runs that fit beside each other in one picture."""
+
+
+def print_comparison(args: Sequence[str]) -> None:
+    """`elbolab compare`: of run directories, or of one folder that holds some.
+
+    Raises:
+        ValueError: fewer than two evaluated runs.
+    """
+    folders = [Path(arg) for arg in args]
+    runs = evaluated(folders)
+    if len(runs) < 2:
+        raise ValueError(
+            f"{len(runs)} evaluated run(s) in {', '.join(args)}: name two run directories, or a sweep"
+            if args
+            else "which runs? elbolab compare SWEEP_DIR, or two run directories"
+        )
+    print(compare(runs, folders[0] if len(folders) == 1 else Path("comparison"), terminal_width()))
+
+
+def evaluated(folders: Sequence[Path]) -> list[Path]:
+    """The evaluated runs among ``folders`` and right below them, each once; those of a sweep as it numbered them."""
+    found = [path.parent for folder in folders for path in _reports(folder)]
+    return list(dict.fromkeys(found))
+
+
+def _reports(folder: Path) -> list[Path]:
+    below = sorted(folder.glob("*/evaluation.json"), key=lambda path: (len(path.parent.name), path.parent.name))
+    return [*folder.glob("evaluation.json"), *below]
+
+
+def compare(paths: Sequence[Path], folder: Path, width: int | None) -> str:
+    """Pictures of the runs side by side into ``folder``; returns tables with a line a run, and the pictures' paths.
+
+    Runs on different data share no picture, and are called by their data.
+
+    Args:
+        paths: their directories.
+        folder: where the pictures go.
+        width: columns of the terminal, None where there is none.
+    """
+    runs, entries = [load_run(path) for path in paths], read_entries(paths)
+    same_data = all(_data(run) == _data(runs[0]) for run in runs)
+    named = {entry.name: run for entry, run in zip(entries, runs, strict=True)}
+    figures = _pictures(named, {entry.name: entry.report for entry in entries}) if same_data else {}
+    lines = [] if same_data else ["these runs are of different data: no picture puts them side by side"]
+    return "\n".join([*tables(entries, width), *lines, *_drawn(figures, folder.absolute())])
+
+
+def _drawn(figures: Mapping[str, Figure], folder: Path) -> list[str]:
+    """Where the pictures are; a full disk takes no table with it."""
+    try:
+        return [f"  {path}" for path in write_figures(figures, folder)] if figures else []
+    except OSError as error:
+        return [f"not all pictures are written: {error}"]
+
+
+def tables(entries: Sequence[Entry], width: int | None) -> list[str]:
+    """A line a run, and means over seeds where runs differ by them alone, of every split that was measured."""
+    columns = [column for column in columns_of(entries) if column.name in SHOWN]
+    tables = [table_of(entries, columns, width, mean=False, compared=True)]
+    if len({entry.content for entry in entries}) < len(entries):
+        tables.append(table_of(entries, columns, width, mean=True, compared=True))
+    return tables
+
+
+def _data(run: Run) -> tuple[Any, ...]:
+    """What tells data sets apart."""
+    return run.spec, run.cfg.data.get("_target_"), run.cfg.data.get("path")
+
+
+def _pictures(runs: Mapping[str, Run], reports: Mapping[str, Report]) -> dict[str, Figure]:
+    """The rate-distortion curve, and latent spaces and samples side by side, of runs on the same data."""
+    points = [
+        Point(name, report["test"]["rate"]["value"], report["test"]["distortion"]["value"])
+        for name, report in reports.items()
+        if "rate" in report.get("test", {})
+    ]
+    figures = {"rate_distortion": rate_distortion(points)} if len(points) > 1 else {}
+    if len(runs) > MOST_PANELS:
+        return figures
+    models: dict[str, Densities] = {name: run.densities for name, run in runs.items()}
+    batches = next(iter(runs.values())).data("accept").batches("test")
+    panels = {
+        "latent_spaces": latent_space(models, batches, seed=0),
+        "random_decodes": samples(models, gather(batches, NUM_DATA), seed=0),
+    }
+    with suppress(Undefined):  # not all of them have codes in the plane and a prior
+        panels["codes_and_priors"] = codes_and_prior(models, batches, seed=0)
+    return figures | panels

@@ -1,0 +1,81 @@
+"""The runs' figures as images inside the page."""
+
+import base64
+import io
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple, final
+
+from PIL import Image, UnidentifiedImageError
+
+from elbolab.report.rows import Row
+
+WIDTH = 900
+"""Pixels; wider figures are made smaller."""
+
+QUALITY = 80
+"""Of WebP, which every browser of the last years reads: a fifth of the PNG."""
+
+DRAWN_ANEW = ("loss_curves", "kl_per_dim", "rate_distortion")
+"""Figures that the page draws itself, from the numbers."""
+
+
+@final
+class Picture(NamedTuple):
+    """A figure of one run.
+
+    Attributes:
+        group: the number of its configuration.
+        run: the run's name.
+        source: the image as a data URI.
+        width: in pixels.
+        height: in pixels.
+    """
+
+    group: int
+    run: str
+    source: str
+    width: int
+    height: int
+
+
+def pictures_of(rows: Sequence[Row], most: int) -> tuple[dict[str, list[Picture]], int, int]:
+    """The figures by name, of one run of every configuration first, then of the others.
+
+    Beside them how many runs they are of, and how many have some.
+
+    Args:
+        rows: the configurations.
+        most: runs whose figures are taken.
+    """
+    runs = [(number, entry) for number, row in enumerate(rows) for entry in row.entries if _has(entry.folder)]
+    first = {number: entry for number, entry in reversed(runs)}
+    ordered = [*sorted(first.items()), *(pair for pair in runs if pair[1] is not first[pair[0]])][:most]
+    found: dict[str, list[Picture]] = {}
+    for number, entry in sorted(ordered, key=lambda pair: pair[0]):
+        for name, (source, width, height) in _images(entry.folder / "figures"):
+            found.setdefault(name, []).append(Picture(number, entry.name, source, width, height))
+    return found, len(ordered), len(runs)
+
+
+def _has(folder: Path) -> bool:
+    return any((folder / "figures").glob("*.png"))
+
+
+def _images(folder: Path) -> Iterator[tuple[str, tuple[str, int, int]]]:
+    for path in sorted(folder.glob("*.png")):
+        if path.stem not in DRAWN_ANEW and (image := embedded(path)) is not None:
+            yield path.stem, image
+
+
+def embedded(path: Path) -> tuple[str, int, int] | None:
+    """The image as a data URI with its size in pixels; None of a file that is no image, or not yet."""
+    try:
+        image = Image.open(path).convert("RGB")
+    except (UnidentifiedImageError, OSError):
+        return None
+    if image.width > WIDTH:
+        image = image.resize((WIDTH, round(image.height * WIDTH / image.width)), Image.Resampling.LANCZOS)
+    out = io.BytesIO()
+    image.save(out, "WEBP", quality=QUALITY, method=4)
+    return f"data:image/webp;base64,{base64.b64encode(out.getvalue()).decode()}", image.width, image.height

@@ -1,0 +1,1 @@
+"""Run directories: what is written into one, how one is read, and how many are."""

@@ -1,0 +1,221 @@
+"""Runs in folders, finished or not, as a list; read without importing torch, so that a listing answers at once."""
+
+import json
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, final
+
+import yaml
+
+from elbolab.common.did_you_mean import last_part, last_parts
+from elbolab.evaluation.report import SPLITS, Report, read_report
+from elbolab.runs.content import content_of
+from elbolab.runs.labels import MOST_DIFFERENCES, flat, labels, short
+from elbolab.runs.status import State, state_of
+from elbolab.runs.sweep_dir import read_sweep
+
+MARKS = ("config.yaml", "status.json", "evaluation.json")
+"""A directory that holds one of these is a run's."""
+
+STORES = ("mlflow-artifacts", "mlruns")
+"""Folders of MLflow's, which hold copies of runs' files: no runs beside those that they are copies of."""
+
+
+@final
+@dataclass(frozen=True)
+class Entry:
+    """A run as its directory tells it.
+
+    Attributes:
+        folder: the directory; of a job that waits, the one it will have.
+        name: what sets it apart from the other runs of the list.
+        state: how far it is.
+        config: its configuration in plain Python, empty where it never began.
+        report: what was measured, empty where nothing was.
+        fault: why what was measured cannot be read, None where it can.
+        when: when it was last written to, seconds since the epoch; None before it began.
+    """
+
+    folder: Path
+    name: str
+    state: State
+    config: dict[str, Any]
+    report: Report
+    fault: str | None
+    when: float | None
+
+    @cached_property
+    def leaves(self) -> dict[str, Any]:
+        """The values of its configuration by their dotted keys."""
+        return flat(self.config) if self.config else {}
+
+    @cached_property
+    def content(self) -> str:
+        """What repetitions under other seeds have in common; runs that never began have nothing in common."""
+        return json.dumps(content_of(self.config), sort_keys=True) if self.config else str(self.folder)
+
+    @property
+    def variant(self) -> str:
+        """The class of its model, empty where it is not known."""
+        return last_part(str(self.leaves.get("model._target_", "")))
+
+    @property
+    def data(self) -> str:
+        """Its data, empty where they are not known: the class, and the file of a user's own."""
+        path = self.leaves.get("data.path")
+        return " ".join([last_part(str(self.leaves.get("data._target_", ""))), *([str(path)] if path else [])])
+
+    @property
+    def split(self) -> str | None:
+        """The split that its numbers are told of: test, else validation, else training; None before it is measured."""
+        return next((split for split in reversed(SPLITS) if split in self.report), None)
+
+    @property
+    def overrides(self) -> dict[str, str]:
+        """What its job was told, by key."""
+        pairs = (text.lstrip("+").partition("=") for text in self.state.overrides)
+        return {key: value for key, _, value in pairs}
+
+
+def read_entries(paths: Sequence[Path]) -> list[Entry]:
+    """The runs in or below the folders, each once, in their folders' order, named beside each other.
+
+    Raises:
+        ValueError: there is no such folder, or it holds no run.
+    """
+    return renamed([_read(folder) for folder in run_folders(paths)])
+
+
+def run_folders(paths: Sequence[Path]) -> list[Path]:
+    """The run directories in or below the folders, and those that jobs of a sweep which wait will have.
+
+    Raises:
+        ValueError: there is no such folder, or it holds no run.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if not path.is_dir():
+            what = "is a file" if path.exists() else "does not exist"
+            raise ValueError(f"{path} {what}: name run directories, or folders that hold some")
+        below = sorted(_below(path.absolute()), key=natural)
+        if not below:
+            raise ValueError(f"{path} holds no run: name a directory that elbolab train has left, or one above it")
+        found += below
+    return list(dict.fromkeys(found))
+
+
+def natural(value: object) -> list[tuple[int, float, str]]:
+    """What sorts text as people count: ``beta=4`` before ``beta=16``, job 2 before job 10."""
+    parts = re.split(r"(\d+(?:\.\d+)?(?:e[-+]?\d+)?)", str(value))
+    return [(0, float(part), "") if i % 2 else (1, 0.0, part) for i, part in enumerate(parts)]
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """A run's directory holds others: those of its stages, which are no runs beside it."""
+    for here, folders, files in os.walk(folder):
+        if Path(here).name in STORES:
+            folders.clear()
+            continue
+        if _is_run(files):
+            folders.clear()
+            yield Path(here)
+            continue
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        waiting = _jobs(Path(here))
+        yield from (path for path in waiting if not (path.is_dir() and _is_run(os.listdir(path))))
+
+
+def _is_run(files: Sequence[str]) -> bool:
+    return any(mark in files for mark in MARKS)
+
+
+def _jobs(sweep: Path) -> dict[Path, list[str]]:
+    """The directories of a sweep's jobs, and what each is told; none where it is no sweep's."""
+    found = read_sweep(sweep)
+    return {} if found is None else {sweep / str(job.num): job.overrides for job in found.jobs()}
+
+
+def _read(folder: Path) -> Entry:
+    files = [folder / name for name in (*MARKS, "metrics.csv")]
+    written = [file.stat().st_mtime for file in files if file.is_file()]
+    report, fault = _report(folder / "evaluation.json")
+    return Entry(folder, "", _state(folder), _config(folder), report, fault, max(written, default=None))
+
+
+def _state(folder: Path) -> State:
+    """The state; of a job that has said nothing, what its sweep knows of it."""
+    try:
+        state = state_of(folder)
+    except ValueError as error:
+        return State("unreadable", error=str(error))
+    return state if state.overrides else state._replace(overrides=tuple(_jobs(folder.parent).get(folder, ())))
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    path = folder / "config.yaml"
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader) or {} if path.is_file() else {}
+    except yaml.YAMLError:
+        return {}
+
+
+def _report(path: Path) -> tuple[Report, str | None]:
+    try:
+        return (read_report(path) if path.is_file() else {}), None
+    except ValueError as error:
+        return {}, str(error)
+
+
+def renamed(entries: Sequence[Entry]) -> list[Entry]:
+    """The entries called by what sets them apart.
+
+    Jobs of one sweep are called by what they were told, in the user's words; other runs by their configurations.
+    """
+    told = _by_overrides(entries) if len({entry.folder.parent for entry in entries}) == 1 else None
+    names = told or _by_configuration(entries)
+    return [replace(entry, name=name) for entry, name in zip(entries, names, strict=True)]
+
+
+def _by_overrides(entries: Sequence[Entry]) -> list[str] | None:
+    """``model=vae, seed=1``; None where that tells them not apart, or not in a few words."""
+    keys = swept(entries)
+    by_word = dict(zip(keys, last_parts(keys), strict=True))
+    tries = ([_told(entry, by_word, tell) for entry in entries] for tell in (short, str))
+    names = next((names for names in tries if all(names) and len(set(names)) == len(names)), None)
+    return names if len(keys) <= MOST_DIFFERENCES else None
+
+
+def _told(entry: Entry, words: Mapping[str, str], tell: Callable[[str], str]) -> str:
+    return ", ".join(f"{word}={tell(entry.overrides[key])}" for key, word in words.items() if key in entry.overrides)
+
+
+def swept(entries: Sequence[Entry]) -> list[str]:
+    """The keys whose values, as the jobs were told them, differ."""
+    keys = dict.fromkeys(key for entry in entries for key in entry.overrides)
+    return [key for key in keys if len({entry.overrides.get(key) for entry in entries}) > 1]
+
+
+def _by_configuration(entries: Sequence[Entry]) -> list[str]:
+    begun = [entry for entry in entries if entry.config]
+    apart = ("data",) if len({entry.data for entry in begun}) > 1 else ()
+    told = labels([entry.config for entry in begun], apart) if len(begun) > 1 else [own_name(entry) for entry in begun]
+    names = iter(told)
+    return [next(names) if entry.config else entry.folder.name for entry in entries]
+
+
+def own_name(entry: Entry) -> str:
+    """What a run is called that has no others beside it."""
+    return str(entry.config.get("name") or entry.folder.name)
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """Reads what OmegaConf wrote, ten times as fast; a text like a date stays one, as OmegaConf has it."""
+
+    yaml_implicit_resolvers = {
+        first: [(tag, regexp) for tag, regexp in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }

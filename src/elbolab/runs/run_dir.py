@@ -1,0 +1,252 @@
+"""The run directory: everything that a run leaves, and what rebuilds its model without the data."""
+
+import json
+import platform
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from filelock import FileLock, Timeout
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
+from omegaconf import DictConfig, OmegaConf
+from safetensors.torch import load_file, save
+from torch import nn
+
+from elbolab.batch import Spec
+from elbolab.common.files import write_atomically, write_json
+from elbolab.common.machine import name_of
+from elbolab.data.module import DataModule
+from elbolab.runs.status import newest_state
+from elbolab.training.newest import moved
+from elbolab.training.saving import write_whole
+
+FIRST_EDITION = re.compile(
+    r"elbolab\.densities\.(single_layer|stochastic|regression|autoencoder|adversarial|labelled\.L|stacked\.S)[\w.]*"
+)
+"""Names of densities that no later edition has; those that have stayed are built as they were."""
+
+BRIEFLY = 0.3
+"""Seconds in which a lock is asked for: `state.is_held` looks at it by taking it for a moment."""
+
+
+class RunDir(NamedTuple):
+    """Paths of one run."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The resolved configuration."""
+        return self.path / "config.yaml"
+
+    @property
+    def spec(self) -> Path:
+        """What the model knows of its data."""
+        return self.path / "spec.json"
+
+    @property
+    def data(self) -> Path:
+        """The fingerprint of its data; see `elbolab.runs.same_data`."""
+        return self.path / "data.json"
+
+    @property
+    def environment(self) -> Path:
+        """Versions, hardware, git revision, command."""
+        return self.path / "environment.json"
+
+    @property
+    def timing(self) -> Path:
+        """Steps, seconds and images a second of the training."""
+        return self.path / "timing.json"
+
+    @property
+    def weights(self) -> Path:
+        """The best weights."""
+        return self.path / "weights.safetensors"
+
+    @property
+    def metrics(self) -> Path:
+        """Training and validation curves."""
+        return self.path / "metrics.csv"
+
+    @property
+    def evaluation(self) -> Path:
+        """What was measured."""
+        return self.path / "evaluation.json"
+
+    @property
+    def figures(self) -> Path:
+        """The pictures."""
+        return self.path / "figures"
+
+    @property
+    def pretrained(self) -> Path:
+        """What rebuilds the stages that the model has taken up, a folder each; their weights are among its own."""
+        return self.path / "pretrained"
+
+    @property
+    def best(self) -> Path:
+        """The checkpoint that validation chose."""
+        return self.path / "checkpoints" / "best.ckpt"
+
+    @property
+    def last(self) -> Path:
+        """The newest checkpoint that elbolab has saved."""
+        return self.path / "checkpoints" / "last.ckpt"
+
+    @property
+    def newest(self) -> Path | None:
+        """The newest state of all, to go on from."""
+        return newest_state(self.path)
+
+
+@contextmanager
+def held(run: RunDir) -> Iterator[None]:
+    """Keeps the directory to one training at a time.
+
+    Raises:
+        BlockingIOError: another process trains in it.
+    """
+    if rank_zero_only.rank != 0:  # type: ignore[attr-defined]
+        yield
+        return
+    lock = FileLock(run.path / ".lock", timeout=BRIEFLY, poll_interval=0.02)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise BlockingIOError(f"another process is training in {run.path}: wait for it, or end it") from None
+    try:
+        yield
+    finally:
+        lock.release()
+        (run.path / ".lock").unlink(missing_ok=True)
+
+
+@contextmanager
+def cleared(run: RunDir) -> Iterator[None]:
+    """Takes away what a training leaves that an error ends before its first steps: nothing can go on from it.
+
+    A run that has begun has a configuration; it keeps everything, and so does the one that is resumed.
+    """
+    before = set(run.path.iterdir())
+    try:
+        yield
+    except BaseException:
+        if rank_zero_only.rank == 0 and not run.config.is_file():  # type: ignore[attr-defined]
+            for path in set(run.path.iterdir()) - before:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        raise
+
+
+def check_free(run: RunDir) -> None:
+    """Refuses the directory of another run: until its first checkpoint a new one would go on from the old one's.
+
+    Raises:
+        ValueError: it is one.
+    """
+    if rank_zero_only.rank == 0 and run.config.is_file():  # type: ignore[attr-defined]
+        raise ValueError(f"{run.path} holds a run: go on with it by resume={run.path}, or choose another hydra.run.dir")
+
+
+def emptied(run: RunDir) -> None:
+    """Removes what an earlier attempt has left, but its log: a job begins anew. The caller holds the lock."""
+    for path in run.path.iterdir():
+        if rank_zero_only.rank == 0 and path.name not in (".lock", "log.txt"):  # type: ignore[attr-defined]
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def write_start(run: RunDir, cfg: DictConfig, data: DataModule, command: list[str]) -> None:
+    """What rebuilds the run: spec, its data's fingerprint, environment; the config last, with which a run has begun."""
+    write_json(run.spec, data.spec.to_json())
+    write_json(run.data, {"trained_on": data.fingerprint})
+    write_json(run.environment, environment(command))
+    write_atomically(run.config, OmegaConf.to_yaml(cfg, resolve=True))
+
+
+def environment(command: list[str]) -> dict[str, Any]:
+    """Versions, hardware, git revision and command."""
+    packages = ("elbolab", "torch", "lightning", "hydra-core", "numpy")
+    device = name_of(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+    return {
+        "command": command,
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in packages},
+        "device": device,
+        "threads": torch.get_num_threads(),
+        "git": git_revision(),
+    }
+
+
+def git_revision() -> str | None:
+    """The revision of the current folder, ``-dirty`` with changes, None outside a repository."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", timeout=5, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def read_config(run: RunDir) -> DictConfig:
+    """The saved configuration, with this directory in the place of its own path: it may have moved.
+
+    Raises:
+        ValueError: the run is of an edition whose models had other parts.
+    """
+    cfg = OmegaConf.load(run.config)
+    target = str(OmegaConf.select(cfg, "densities._target_"))
+    if FIRST_EDITION.fullmatch(target):
+        raise ValueError(
+            f"{run.path} was written by an elbolab whose models were built by {target}, which this one has not: train "
+            "it again, or read it with that version (commit 7512702)"
+        )
+    return OmegaConf.create(with_paths(OmegaConf.to_container(cfg), cfg.paths.run, str(run.path)))
+
+
+def with_paths(node: Any, old: str, new: str) -> Any:
+    """A configuration in plain Python in which every path below ``old`` lies below ``new``."""
+    match node:
+        case dict():
+            return {key: with_paths(value, old, new) for key, value in node.items()}
+        case list():
+            return [with_paths(value, old, new) for value in node]
+        case str():
+            return moved(node, old, new)
+    return node
+
+
+def read_spec(run: RunDir) -> Spec:
+    """The saved spec."""
+    return Spec.from_json(json.loads(run.spec.read_text(encoding="utf-8")))
+
+
+def save_weights(path: Path, module: nn.Module) -> None:
+    """Parameters and buffers as safetensors, atomically: no pickle. Of what has two names the first is kept."""
+    named = module.state_dict()
+    kept = {first: named[first] for first in dict.fromkeys(first_names(module).values())}
+    write_whole(path, save({name: tensor.detach().cpu().contiguous() for name, tensor in kept.items()}))
+
+
+def load_weights(path: Path, module: nn.Module) -> None:
+    """The inverse of `save_weights`.
+
+    Raises:
+        FileNotFoundError: the run has no weights yet; names the mend.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path.parent} has no weights yet: finish it with elbolab train resume={path.parent}")
+    saved = load_file(path)
+    aliases = {name: saved[first] for name, first in first_names(module).items() if first in saved}
+    module.load_state_dict(saved | aliases)
+
+
+def first_names(module: nn.Module) -> dict[str, str]:
+    """For every name of a parameter or buffer the first one of that tensor: a module that two others share has two."""
+    first: dict[int, str] = {}
+    return {name: first.setdefault(id(tensor), name) for name, tensor in module.state_dict(keep_vars=True).items()}

@@ -1,0 +1,143 @@
+"""Stages: models that were trained before, and that another model takes up, frozen.
+
+``pretrained: {m1: kingma2014/m1_100}`` names them. `planning` reads that, `pretraining` trains what is not there yet.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple, final
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+
+from elbolab.batch import Spec, numbered
+from elbolab.common.did_you_mean import last_part
+from elbolab.common.rng import isolated_rng
+from elbolab.config.arguments import existing
+from elbolab.config.build import build_densities
+from elbolab.densities.base import Densities
+from elbolab.densities.frozen import freeze
+from elbolab.runs.run_dir import RunDir, read_config, read_spec, write_atomically, write_json
+
+
+@final
+class Stage(NamedTuple):
+    """A run that another one builds on.
+
+    Attributes:
+        key: the key that names it, ``pretrained.m1``.
+        run: its directory, which is yet to come where it is yet to be trained.
+        cfg: its resolved configuration.
+        spec: what it knows of its data.
+        below: the stages that it builds on itself, by name.
+    """
+
+    key: str
+    run: RunDir
+    cfg: DictConfig
+    spec: Spec
+    below: "Stages"
+
+    def blank(self) -> Densities:
+        """Its frozen densities, with weights that are yet to be loaded."""
+        return freeze(build_densities(self.cfg, self.spec, **blanks(self.below)))
+
+
+Stages = dict[str, Stage]
+"""By the names that the densities' recipe has for them."""
+
+
+def blanks(stages: Stages) -> dict[str, Densities]:
+    """The densities of all stages without their weights; the random state is left as it was."""
+    with isolated_rng(torch.device("cpu")):
+        return {name: stage.blank() for name, stage in stages.items()}
+
+
+def kept(run: RunDir, cfg: DictConfig) -> Stages:
+    """The stages of a run that has begun, as its own directory keeps them.
+
+    Raises:
+        FileNotFoundError: one is missing.
+    """
+    names = asked(cfg)
+    return {name: saved(f"pretrained.{name}", RunDir(existing(run.pretrained / name))) for name in names}
+
+
+def saved(key: str, run: RunDir) -> Stage:
+    """The stage that a run directory is."""
+    cfg = read_config(run)
+    return Stage(key, run, cfg, read_spec(run), kept(run, cfg))
+
+
+def keep(run: RunDir, stages: Stages) -> None:
+    """Writes what rebuilds the stages, so that the run needs their directories no more; their weights are its own."""
+    for name, stage in stages.items():
+        copy = RunDir(run.pretrained / name)
+        if copy.path == stage.run.path:  # a resumed run has them
+            continue
+        write_json(copy.spec, stage.spec.to_json())
+        if stage.run.timing.is_file():
+            write_atomically(copy.timing, stage.run.timing.read_text(encoding="utf-8"))
+        keep(copy, stage.below)
+        write_atomically(copy.config, OmegaConf.to_yaml(stage.cfg, resolve=True))
+
+
+def asked(cfg: DictConfig) -> dict[str, str]:
+    """The stages that a config asks for, by name: each a run directory, or an experiment with overrides.
+
+    Raises:
+        ValueError: one is not given, or is no text.
+    """
+    node = cfg.get("pretrained") or {}  # runs of before there were stages have none
+    return {str(name): value for name, value in _values(node) if value is not None}
+
+
+def _values(node: Mapping[Any, Any]) -> Iterator[tuple[Any, Any]]:
+    for name in node:
+        if isinstance(node, DictConfig) and OmegaConf.is_missing(node, name):
+            raise ValueError(f"pretrained.{name} must be given: a run directory, or the name of an experiment")
+        if not isinstance(node[name], str | None):
+            raise ValueError(f"pretrained.{name}={node[name]}: give a run directory, or the name of an experiment")
+        yield name, node[name]
+
+
+def check_same_data(stages: Stages, cfg: DictConfig, spec: Spec) -> None:
+    """Refuses stages of other data. Conditions may differ where a stage has none, and binarisation may.
+
+    Raises:
+        ValueError: says what differs.
+    """
+    for stage in stages.values():
+        there, here = _facts(stage.cfg, stage.spec), _facts(cfg, spec)
+        if not stage.spec.given:
+            del there["conditions"]
+        if _agree(stage.spec.classes, spec.classes):
+            del there["classes"]
+        for fact, value in there.items():
+            if value != here[fact]:
+                raise ValueError(
+                    f"{stage.key} was trained on other data: {fact} {value} there, {here[fact]} here. Name a run, or "
+                    "an experiment with overrides, of this run's data"
+                )
+
+
+def _agree(there: tuple[str, ...], here: tuple[str, ...]) -> bool:
+    """Whether classes are the same, or as many, of which one side says no names: runs of before they were kept.
+
+    Labels of own data that have got other names are told by the fingerprint of the stage, `check_unchanged`.
+    """
+    return there == here or (len(there) == len(here) and numbered(len(there)) in (there, here))
+
+
+def _facts(cfg: DictConfig, spec: Spec) -> dict[str, Any]:
+    """What tells data apart, in words."""
+    return {
+        "data set": " ".join(map(str, filter(None, (last_part(cfg.data._target_), cfg.data.get("path"))))),
+        "shape": spec.x,
+        "support": str(spec.support),
+        "levels": spec.levels,
+        "scaling": spec.scaling and tuple(spec.scaling),
+        "canvas": spec.canvas and tuple(spec.canvas),
+        "classes": spec.classes,
+        "factors": spec.factors,
+        "conditions": spec.given,
+    }

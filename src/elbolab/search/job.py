@@ -1,0 +1,98 @@
+"""What a trial does for its search while it trains, in whatever process a launcher has put it."""
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, final
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+from elbolab.callbacks.prune import Prune
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+log = logging.getLogger(__name__)
+
+PRUNED = "pruned_at"
+"""A trial's attribute: the validation after which it was to end."""
+
+
+def judged(folder: Path, monitor: str) -> list[Prune]:
+    """The callback that ends a trial early, where the run in ``folder`` is a trial of a search that prunes.
+
+    Args:
+        folder: of a run.
+        monitor: what it monitors, and is judged by unless the search names an objective.
+    """
+    if not HydraConfig.initialized():
+        return []
+    hydra = HydraConfig.get()
+    sweeper = hydra.sweeper
+    is_job = hydra.mode is RunMode.MULTIRUN and Path(hydra.runtime.output_dir).absolute() == folder.absolute()
+    if not is_job or "pruner" not in sweeper or sweeper.pruner is None:
+        return []
+    (curve,) = sweeper.objectives or [monitor]
+    return [Prune(curve, Judge(sweeper, folder.absolute().parent, int(folder.name)))]
+
+
+@final
+class Judge:
+    """The study's word on a trial, asked for after every validation.
+
+    A study that does not answer is no reason to end a training: it goes on without being judged.
+
+    Args:
+        sweeper: ``hydra.sweeper``.
+        folder: the sweep's directory.
+        number: the trial's.
+    """
+
+    def __init__(self, sweeper: DictConfig, folder: Path, number: int) -> None:
+        self.sweeper, self.folder, self.number = sweeper, folder, number
+        self._study: Any = None
+
+    def __call__(self, validation: int, value: float | None) -> bool:
+        """Whether the trial should end.
+
+        Args:
+            validation: how many there have been; what has been told of one is not told again.
+            value: of the curve, None to ask again.
+        """
+        from elbolab.search.study import place_of, quiet, reaching
+
+        place = place_of(self.sweeper.storage, self.folder)
+        try:
+            with quiet(), reaching(place):
+                return self._asked(place, validation, value)
+        except ValueError as error:
+            log.warning("%s; the trial goes on unjudged", error)
+            return False
+
+    def _asked(self, place: str, validation: int, value: float | None) -> bool:
+        trial = self._trial(place)
+        storage = self._study._storage
+        if trial.state.is_finished():
+            return False
+        if value is not None and validation not in trial.intermediate_values:
+            storage.set_trial_intermediate_value(trial._trial_id, validation, value)
+            trial = self._trial(place)
+        if PRUNED in trial.user_attrs:
+            return validation >= trial.user_attrs[PRUNED]
+        if validation != trial.last_step or not self._study.pruner.prune(self._study, trial):
+            return False  # it goes on from before the last validation, and was judged there
+        storage.set_trial_user_attr(trial._trial_id, PRUNED, validation)
+        return True
+
+    def _trial(self, place: str) -> "FrozenTrial":
+        import optuna
+
+        from elbolab.search.study import connected
+
+        if self._study is None:
+            pruner = instantiate(self.sweeper.pruner, _convert_="all")
+            self._study = optuna.load_study(study_name=self.sweeper.study, storage=connected(place), pruner=pruner)
+        storage = self._study._storage
+        return storage.get_trial(storage.get_trial_id_from_study_id_trial_number(self._study._study_id, self.number))

@@ -1,0 +1,96 @@
+"""What a search improves: quantities of the validation data, read from a trial's directory."""
+
+import json
+from collections.abc import Sequence
+from math import isfinite
+from pathlib import Path
+from typing import Any, NamedTuple, final
+
+from elbolab.runs.status import curves, read_status
+
+MODES = {"min": "minimize", "max": "maximize"}
+"""``mode`` in the configuration, and in Optuna's words."""
+
+
+@final
+class Objective(NamedTuple):
+    """A quantity and where it should go.
+
+    Attributes:
+        name: ``val/rate``, a curve, read where the monitored quantity is best; or ``val.nll``, of the evaluation.
+        mode: ``min`` or ``max``.
+    """
+
+    name: str
+    mode: str
+
+    @property
+    def direction(self) -> str:
+        """In Optuna's words."""
+        return MODES[self.mode]
+
+    @property
+    def is_curve(self) -> bool:
+        """Whether it is known while a trial trains."""
+        return "/" in self.name
+
+
+def read_objectives(
+    names: Sequence[str] | None, modes: Sequence[str] | None, monitor: str, mode: str
+) -> list[Objective]:
+    """The objectives of a search: what the configuration monitors unless others are named.
+
+    Raises:
+        ValueError: one is of no validation data, or its direction is not given.
+    """
+    if names is None:
+        if modes is not None:
+            raise ValueError("hydra.sweeper.directions are of hydra.sweeper.objectives: name those too")
+        names, modes = [monitor], [mode]
+    for name in names:
+        if not name.startswith(("val/", "val.")):
+            raise ValueError(
+                f"hydra.sweeper.objectives: {name} is not of the validation data, and nothing else may be searched by: "
+                "val/NAME is a column of metrics.csv, val.NAME a quantity of evaluation.splits=[val]"
+            )
+    if not names or modes is None or len(modes) != len(names) or not set(modes) <= set(MODES):
+        raise ValueError(
+            f"hydra.sweeper.directions={modes}: give min or max for each of hydra.sweeper.objectives={list(names)}"
+        )
+    return [Objective(name, mode) for name, mode in zip(names, modes, strict=True)]
+
+
+def values_of(folder: Path, objectives: Sequence[Objective]) -> list[float] | None:
+    """The objectives of a finished run; None where one is not finite.
+
+    Raises:
+        ValueError: the run has no such quantity.
+    """
+    values = [_value(folder, objective.name) for objective in objectives]
+    return values if all(map(isfinite, values)) else None
+
+
+def _value(folder: Path, name: str) -> float:
+    status = read_status(folder)
+    assert status is not None, folder
+    if name == status["monitor"]:
+        return float("nan") if status["value"] is None else status["value"]
+    return _chosen(folder, name, status) if "/" in name else _measured(folder, *name.split(".", 1))
+
+
+def _chosen(folder: Path, name: str, status: dict[str, Any]) -> float:
+    """Where the monitored quantity is best: there the weights were kept."""
+    monitor, sign = status["monitor"], 1 if status["mode"] == "max" else -1
+    rows = [row for row in curves(folder, [monitor, name]) if row[monitor] and row[name]]
+    if not rows:
+        raise ValueError(f"{folder / 'metrics.csv'} has no {name} beside {monitor}: name another of its columns")
+    return float(max(rows, key=lambda row: sign * float(row[monitor]))[name])
+
+
+def _measured(folder: Path, split: str, name: str) -> float:
+    path = folder / "evaluation.json"
+    measured = json.loads(path.read_text(encoding="utf-8")).get(split, {})
+    if name not in measured:
+        known = f"it has {', '.join(measured)}" if measured else "add evaluation.splits=[val]"
+        raise ValueError(f"{path} has no {split}.{name}: {known}")
+    return float(measured[name]["value"])

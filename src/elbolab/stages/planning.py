@@ -1,0 +1,186 @@
+"""Which stages a run builds on: what `pretrained` names is looked up or composed, and nothing is trained yet."""
+
+import hashlib
+import json
+import shlex
+from collections.abc import Sequence
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from elbolab.batch import Spec
+from elbolab.common.did_you_mean import did_you_mean, nearest
+from elbolab.config.arguments import existing
+from elbolab.config.build import build_data
+from elbolab.config.composing import folders, in_the_place_of, without_hydra
+from elbolab.config.errors import explain
+from elbolab.config.listing import read_choices
+from elbolab.config.override import is_within
+from elbolab.config.paths import config_dir
+from elbolab.config.values import absolute_paths, check_values
+from elbolab.runs.content import UNHASHED, without
+from elbolab.runs.run_dir import RunDir
+from elbolab.runs.same_data import check_unchanged
+from elbolab.runs.stages import Stage, Stages, asked, check_same_data, saved
+
+SHARED = tuple(f"trainer.{name}" for name in ("devices", "num_nodes", "strategy", "precision"))
+"""What a run and its stages have in common: they are trained by the same processes, in the same numbers."""
+
+INHERITED = (
+    *SHARED,
+    *(f"trainer.{name}" for name in ("accelerator", "engine", "deterministic")),
+    *(f"data.{name}" for name in ("root", "resident", "num_workers")),
+    *("seed", "compile", "group", "tags", "paths.output"),
+)
+"""What a stage takes from the run, unless its own overrides set it."""
+
+INHERITED_CHOICES = ("debug", "logger")
+"""Groups whose option it takes."""
+
+
+def planned(cfg: DictConfig, spec: Spec, above: tuple[str, ...] = ()) -> Stages:
+    """The stages of a run, of which some may be yet to be trained.
+
+    Args:
+        cfg: the run's resolved configuration.
+        spec: what it knows of its data.
+        above: what its own key named, where it is a stage itself, and what those above it named.
+
+    Raises:
+        ValueError: what is named is neither a finished run nor an experiment, or one of other data; a cycle; or the
+            data of a finished stage have changed since.
+        FileNotFoundError: what is named is no run directory, or has no weights yet.
+    """
+    stages = {name: _stage(f"pretrained.{name}", value, cfg, above) for name, value in asked(cfg).items()}
+    check_same_data(stages, cfg, spec)
+    for stage in stages.values():
+        if stage.run.weights.is_file():
+            ways_out = f"Put them back, or name another {stage.key}"
+            check_unchanged(stage.run, build_data(stage.cfg), ways_out)
+    return stages
+
+
+def located(cfg: DictConfig) -> DictConfig:
+    """``cfg`` with the run directories that it names made absolute: they mean the same from any folder."""
+    for name, value in asked(cfg).items():
+        if not _is_experiment(value) and Path(value).is_dir():
+            cfg.pretrained[name] = str(Path(value).absolute())
+    return cfg
+
+
+def _stage(key: str, value: str, cfg: DictConfig, above: tuple[str, ...]) -> Stage:
+    if value in above:
+        raise ValueError(f"{key}={value}: a cycle: {' -> '.join([*above, value])}")
+    if _is_experiment(value):
+        return _composed(key, value, cfg, above)
+    if not value or not Path(value).is_dir():
+        choices = _experiments()
+        raise ValueError(
+            f"{key}={value}: neither a run directory nor an experiment{did_you_mean(nearest(value, choices))}"
+        )
+    try:
+        run = RunDir(existing(value))
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{key}: {error}") from error
+    if not run.weights.is_file():
+        raise FileNotFoundError(f"{key}: {value} has no weights yet: finish it with elbolab train resume={value}")
+    return saved(key, run)
+
+
+def _is_experiment(value: str) -> bool:
+    return value.split(maxsplit=1)[:1] != [] and value.split(maxsplit=1)[0] in _experiments()
+
+
+def _experiments() -> dict[str, str]:
+    return read_choices(folders()).get("experiment", {})
+
+
+def _composed(key: str, value: str, cfg: DictConfig, above: tuple[str, ...]) -> Stage:
+    """The stage that an experiment is, with its overrides and what it inherits."""
+    try:
+        name, *own = shlex.split(value)
+    except ValueError as error:
+        raise ValueError(f"{key}={value}: {error}") from error
+    words = [f"experiment={name}", *_inherited_choices(), *own]
+    try:
+        composed = compose("train", words, return_hydra_config=True)
+        given = [override.key_or_group for override in OverridesParser.create().parse_overrides(own)]
+    except HydraException as error:
+        where = folders()
+        with without_hydra():
+            raise ValueError(f"{key}={value}: {explain(error, where, ['train', *words])}") from error
+    if composed.hydra.mode is RunMode.MULTIRUN:
+        raise ValueError(f"{key}={value}: that experiment is a sweep; name one of its runs by its directory")
+    with in_the_place_of(composed):
+        try:
+            return _resolved(key, name, _inheriting(composed, cfg, given), (*above, value))
+        except ValueError as error:
+            raise ValueError(f"{key}={value}: {error}" if key not in str(error) else str(error)) from error
+
+
+def _inherited_choices() -> list[str]:
+    """The options of this command, what it sets within loggers, and where it looks for options."""
+    hydra = HydraConfig.get()
+    chosen = {group: hydra.runtime.choices.get(group) for group in INHERITED_CHOICES}
+    listed = [word for word in hydra.overrides.task if chosen.get(word.partition("=")[0], "") is None]  # logger=[a,b]
+    values = [word for word in hydra.overrides.task if word.lstrip("+~").startswith("logger.")]
+    folders = [f"hydra.searchpath=[{','.join(hydra.searchpath)}]"] if hydra.searchpath else []
+    options = [f"{group}={option}" for group, option in chosen.items() if option is not None]
+    return [*folders, *options, *listed, *values]
+
+
+def _inheriting(composed: DictConfig, cfg: DictConfig, given: Sequence[str]) -> DictConfig:
+    """The composed configuration, unresolved, with what belongs to the run that asks for it."""
+    child = OmegaConf.masked_copy(composed, [str(name) for name in composed if name != "hydra"])
+    for key in SHARED:
+        if is_within(key, given):
+            raise ValueError(f"{key} is the run's own, and its stages have the same: leave it out")
+    for key in INHERITED:
+        if not is_within(key, given):
+            OmegaConf.update(child, key, OmegaConf.select(cfg, key))
+    return child
+
+
+def _resolved(key: str, name: str, child: DictConfig, above: tuple[str, ...]) -> Stage:
+    """The stage of an unresolved configuration, in the directory that its content names."""
+    anywhere = _in_folder(child, Path("/"))  # its content names its directory, so none is in it yet
+    check_values(anywhere, OmegaConf.load(config_dir() / "train.yaml"))  # type: ignore[arg-type]
+    spec = build_data(anywhere).spec
+    below = planned(anywhere, spec, above)
+    folder = Path(child.paths.output) / "pretrained" / f"{name.replace('/', '_')}-{_hash(anywhere, below)}"
+    return Stage(key, RunDir(folder.absolute()), _in_folder(child, folder.absolute()), spec, below)
+
+
+def _in_folder(child: DictConfig, folder: Path) -> DictConfig:
+    """The resolved configuration of a run in a directory."""
+    cfg = deepcopy(child)
+    cfg.paths.run = str(folder)
+    located(absolute_paths(cfg))
+    return OmegaConf.create(OmegaConf.to_container(cfg, resolve=True))  # type: ignore[return-value]
+
+
+def _hash(cfg: DictConfig, below: Stages) -> str:
+    """Of what makes the stage what it is: its configuration, and the stages that it builds on."""
+    content = without(OmegaConf.to_container(cfg), UNHASHED)
+    content["pretrained"] = {name: stage.run.path.name for name, stage in below.items()}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def experiment_config(name: str) -> dict[str, Any]:
+    """What an experiment is without any override, resolved, in plain Python; for when no command of Hydra's runs.
+
+    Raises:
+        HydraException: there is none of that name, or it cannot be composed.
+    """
+    with initialize_config_dir(str(config_dir()), version_base="1.3"):
+        composed = compose("train", [f"experiment={name}"], return_hydra_config=True)
+        with in_the_place_of(composed):
+            cfg = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
+            return OmegaConf.to_container(_in_folder(cfg, Path("/")))  # type: ignore[return-value]

@@ -1,0 +1,139 @@
+"""What is left of a sweep when it ends, well or not: ``sweep.csv``, the comparison, the errors, the way on."""
+
+import csv
+import io
+import json
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, final
+
+from elbolab.common.files import write_atomically
+from elbolab.common.terminal import terminal_width
+from elbolab.runs.status import DONE, State
+from elbolab.runs.sweep_dir import Job, Sweep, name_of, swept
+from elbolab.sweeps.parent import Running
+
+TABLE = "sweep.csv"
+
+Compare = Callable[[Path, list[Job], int | None], Callable[[], str]]
+"""The sweep's directory, its finished jobs, columns of the terminal -> what makes the text; sent to a warm worker."""
+
+KNOWN_NO_MORE = {
+    "waiting": "the sweep ended before it, or there was no room to say why",
+    "running": "another process trains in its directory",
+    "interrupted": "it can go on",
+    "killed": "its process ended without a word; log.txt shows how far it came (killed by hand, or a full disk?)",
+    "failed": "log.txt shows why",
+}
+"""What is said of a job that has written no error."""
+
+
+@final
+class Unfinished(ValueError):
+    """Some jobs of a sweep have not finished; the message says how to try them again."""
+
+
+def close(now: Running, argv: Sequence[str], compare: Compare) -> None:
+    """Writes ``sweep.csv``; prints the comparison of the jobs that have finished, and the errors of the others.
+
+    Args:
+        now: what is open; nothing happens where that is no sweep.
+        argv: the sub-command and its arguments.
+        compare: makes the comparison.
+
+    Raises:
+        Unfinished: some have not.
+    """
+    now.shown.close()
+    for sweep in now.sweeps:
+        jobs, states = sweep.jobs(), sweep.states()
+        if not jobs:  # of a search that was refused
+            return
+        written = _written(sweep.folder, jobs, states)
+        finished = [job for job in jobs if states[job.num].state == "finished"]
+        told = (
+            sweep.conclude() if sweep.is_search else _anywhere(compare(sweep.folder, finished, terminal_width()), now)
+        )
+        print(told, end="")
+        over = (*DONE, "running") if sweep.is_search else DONE  # by another worker
+        left = [job for job in jobs if states[job.num].state not in over]
+        _print_errors(left, states, swept(jobs))
+        print(f"  {written}")
+        if left:
+            raise Unfinished(
+                f"{len(left)} of {len(jobs)} jobs did not finish; try them again with: {again(sweep, argv)}"
+            )
+
+
+def leave(now: Running) -> None:
+    """Ends what works for a sweep that somebody has stopped, shows how its jobs stand, and writes ``sweep.csv``."""
+    now.stack.close()
+    now.shown.close()
+    for sweep in now.sweeps:
+        if jobs := sweep.jobs():
+            _written(sweep.folder, jobs, sweep.states())
+
+
+def _written(folder: Path, jobs: Sequence[Job], states: Mapping[int, State]) -> str:
+    """What there is to say of the table: a disk that is full hides no job's error."""
+    try:
+        write_table(folder, jobs, states)
+    except OSError as error:
+        return f"{folder / TABLE} cannot be written: {error.strerror}"
+    return str(folder / TABLE)
+
+
+def _anywhere(what: Callable[[], str], now: Running) -> str:
+    return now.warm[0](what) if now.warm else what()
+
+
+def _print_errors(jobs: Sequence[Job], states: Mapping[int, State], names: Mapping[int, Mapping[str, str]]) -> None:
+    for job in jobs:
+        state = states[job.num]
+        print(f"{name_of(job, names[job.num])} {_word(state)}: {state.error or KNOWN_NO_MORE[state.state]}")
+
+
+def _word(state: State) -> str:
+    return {"failed": "failed", "waiting": "has not begun"}.get(state.state, f"was {state.state}")
+
+
+def again(sweep: Sweep, argv: Sequence[str]) -> str:
+    """The command that goes on with a sweep: the same, which names the directory where it did not."""
+    given = any(word.startswith("hydra.sweep.dir=") for word in argv)
+    return shlex.join(["elbolab", *argv, *([] if given else [f"hydra.sweep.dir={sweep.folder}"])])
+
+
+def write_table(folder: Path, jobs: Sequence[Job], states: Mapping[int, State]) -> None:
+    """A row a job: number, swept keys, state, error, monitored value, seconds, every quantity that was measured."""
+    names = swept(jobs)
+    rows = [_row(folder / str(job.num), job, names[job.num], states[job.num]) for job in jobs]
+    columns = list(dict.fromkeys(["job", *_keys(names), "state", "error", "monitor", "value", "seconds"]))
+    columns += [name for name in dict.fromkeys(name for row in rows for name in row) if name not in columns]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_atomically(folder / TABLE, text.getvalue())
+
+
+def _keys(names: Mapping[int, Mapping[str, str]]) -> list[str]:
+    return list(dict.fromkeys(key for told in names.values() for key in told))
+
+
+def _row(folder: Path, job: Job, told: Mapping[str, str], state: State) -> dict[str, Any]:
+    stands = {
+        "state": state.state,
+        "error": state.error,
+        "monitor": state.monitor,
+        "value": state.value,
+        "seconds": None if state.seconds is None else round(state.seconds, 1),
+    }
+    return {"job": job.num, **told, **stands, **(_measured(folder) if state.state == "finished" else {})}
+
+
+def _measured(folder: Path) -> dict[str, Any]:
+    """``test/elbo`` and the others of every split; one value a dimension as a list in brackets."""
+    path = folder / "evaluation.json"
+    report = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return {f"{split}/{name}": told["value"] for split in report for name, told in report[split].items()}

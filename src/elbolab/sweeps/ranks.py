@@ -1,0 +1,58 @@
+"""The ranks of a job: those that a cluster starts side by side, before Lightning has made a group of them."""
+
+import os
+import time
+from pathlib import Path
+
+from elbolab.runs.status import attempt, read_status
+
+POLL = 0.2
+"""Seconds between looks at what the first rank has written."""
+
+PATIENCE = 300.0
+"""Seconds after which the first rank is given up."""
+
+GRACE = 20.0
+"""Seconds in which the first rank may say what has happened to it, before another's error ends it."""
+
+
+SHELLS = ("bash", "interactive")
+"""Names of SLURM jobs in which a person types, which Lightning does not take for jobs either."""
+
+
+def in_job() -> bool:
+    """Whether SLURM has started this process, in a job that nobody types in."""
+    return "SLURM_PROCID" in os.environ and os.environ.get("SLURM_JOB_NAME") not in SHELLS
+
+
+def rank() -> int:
+    """Of this process; 0 where nothing has started several."""
+    name = "SLURM_PROCID" if in_job() else "SUBMITIT_LOCAL_GLOBALID"
+    return int(os.environ.get(name, 0))
+
+
+def follow(folder: Path) -> bool:
+    """Whether there is anything to do for this rank in a job's directory.
+
+    The first rank looks at what is there and begins: it goes on, or removes it. The others look when it has begun, or
+    they would see what it is about to remove.
+    """
+    if rank() == 0 or attempt() is None:
+        return True
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        status = read_status(folder)
+        if status is not None and status["state"] == "finished":
+            return False
+        if status is not None and status["attempt"] == attempt():
+            return status["state"] == "running"
+        time.sleep(POLL)
+    return False
+
+
+def outlive(folder: Path) -> bool:
+    """Waits a while for the end of the first rank, which may be about to write down the same error; whether it has."""
+    end = time.monotonic() + GRACE
+    while (running := (read_status(folder) or {"state": None})["state"] == "running") and time.monotonic() < end:
+        time.sleep(POLL)
+    return not running

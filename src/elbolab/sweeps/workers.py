@@ -1,0 +1,191 @@
+"""Worker processes as their parent holds them."""
+
+import os
+import pickle
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO, final
+
+from elbolab.sweeps.shares import Share
+from elbolab.sweeps.worker import Task
+
+PATIENCE = 30.0
+"""Seconds that a process has to end when it is asked to."""
+
+POLL = 0.5
+"""Seconds between looks whether a worker lives: a process that it has started may hold its end of the pipe."""
+
+
+@final
+class Died(RuntimeError):
+    """A process has ended in the middle of a job."""
+
+
+@final
+class Worker:
+    """Does jobs after one another: in a warm process, or one in a process of its own.
+
+    The warm process is begun with the first job that wants it, and anew when it has died.
+
+    Args:
+        share: what it has of the machine.
+        module: what the warm process imports at once.
+    """
+
+    def __init__(self, share: Share, module: str) -> None:
+        self.share, self.module = share, module
+        self.warm: subprocess.Popen | None = None
+        self.busy: subprocess.Popen | None = None
+        self.replies: BinaryIO | None = None
+
+    def do(self, task: Task) -> Any:
+        """Has a job done in the warm process; returns its value.
+
+        Raises:
+            Died: the process did.
+        """
+        if not self.is_warm():
+            self._put_away()
+            self.warm, self.replies = _begin_warm(self.share, self.module, task.log)
+        return self.call(task)
+
+    def is_warm(self) -> bool:
+        """Whether the process is there."""
+        return self.warm is not None and self.warm.poll() is None
+
+    def call(self, what: Callable[[], Any]) -> Any:
+        """Has anything that can be sent called in the warm process, which must be there; returns what it does.
+
+        Raises:
+            Died: the process did; so it does with an error.
+        """
+        assert self.warm is not None
+        assert self.warm.stdin is not None
+        with self._at_work(self.warm):
+            try:
+                pickle.dump(pickle.dumps(what), self.warm.stdin)
+                self.warm.stdin.flush()
+                value, is_sound = self._reply(self.warm)
+            except (BrokenPipeError, EOFError, pickle.UnpicklingError):
+                raise Died(how_it_died(self.warm.wait())) from None
+        if not is_sound:
+            self.warm.kill()
+            self.warm.wait()
+        return value
+
+    def do_alone(self, task: Task) -> None:
+        """Has a job done in a process of its own; its value is in its directory.
+
+        Raises:
+            Died: the process did.
+        """
+        with tempfile.NamedTemporaryFile(suffix=".task") as file:
+            file.write(pickle.dumps(task))
+            file.flush()
+            process = _begin(["elbolab.sweeps.own_process", file.name], self.share, task.log)
+            with self._at_work(process):
+                code = process.wait()
+                assert process.stdin is not None
+                process.stdin.close()
+                if code != 0:
+                    raise Died(how_it_died(code))
+
+    @contextmanager
+    def _at_work(self, process: subprocess.Popen) -> Iterator[None]:
+        """What a process that has died leaves of others goes with it."""
+        self.busy = process
+        try:
+            yield
+        except Died:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            raise
+        finally:
+            self.busy = None
+
+    def _reply(self, process: subprocess.Popen) -> tuple[Any, bool]:
+        assert self.replies is not None
+        while not select.select([self.replies], [], [], POLL)[0]:
+            if process.poll() is not None and not select.select([self.replies], [], [], 0)[0]:
+                raise EOFError
+        return pickle.load(self.replies)
+
+    def end(self) -> None:
+        """Asks it to end: what is at work as Ctrl-C would."""
+        if self.busy is not None:
+            self.busy.terminate()
+        if self.warm is not None and self.warm is not self.busy:
+            with suppress(BrokenPipeError):
+                assert self.warm.stdin is not None
+                pickle.dump(None, self.warm.stdin)
+                self.warm.stdin.flush()
+
+    def wait(self) -> None:
+        """Until it has ended; by force, if it takes too long."""
+        for process in (self.busy, self.warm):
+            if process is not None:
+                try:
+                    process.wait(PATIENCE)
+                except subprocess.TimeoutExpired:
+                    os.killpg(process.pid, signal.SIGKILL)
+                    process.wait()  # while it holds its directory the job seems to run
+        self._put_away()
+
+    def _put_away(self) -> None:
+        """Closes the pipes of a warm process that has ended."""
+        for pipe in (self.replies, self.warm.stdin if self.warm is not None else None):
+            if pipe is not None:
+                with suppress(BrokenPipeError):
+                    pipe.close()
+        self.warm = self.replies = None
+
+
+def _begin_warm(share: Share, module: str, log: Path) -> tuple[subprocess.Popen, BinaryIO]:
+    here, there = os.pipe()
+    process = _begin(["elbolab.sweeps.worker", str(there), module], share, log, there)
+    os.close(there)
+    return process, os.fdopen(here, "rb")
+
+
+def _begin(words: list[str], share: Share, log: Path, *pipes: int) -> subprocess.Popen:
+    """``python -m WORDS``, the first of a session of its own: signals of a terminal reach its parent alone.
+
+    What is variable of the environment is there before Python starts, and so before torch is imported.
+    """
+    paths = [str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {
+        "PYTHONPATH": os.pathsep.join(paths),
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONIOENCODING": "utf-8",  # what it prints goes into a log, whatever the terminal
+        **share.environment,
+    }
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *words],
+            env=os.environ | environment,
+            stdin=subprocess.PIPE,
+            stdout=out,
+            stderr=out,
+            pass_fds=pipes,
+            start_new_session=True,
+        )
+    if share.cores:
+        with suppress(ProcessLookupError):
+            os.sched_setaffinity(process.pid, share.cores)
+    return process
+
+
+def how_it_died(code: int) -> str:
+    """In words, from a return code as subprocess gives it."""
+    if code == -signal.SIGKILL:
+        return "its process was killed (SIGKILL; out of memory?): choose fewer hydra.launcher.workers or a smaller job"
+    if code < 0:
+        return f"its process was ended by {signal.Signals(-code).name}: log.txt shows where"
+    return f"its process ended with exit code {code}: log.txt shows why"

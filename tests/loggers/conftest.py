@@ -1,0 +1,1 @@
+from tests.walker import nobody, run  # noqa: F401 -- fixtures

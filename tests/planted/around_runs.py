@@ -1,0 +1,146 @@
+"""Mistakes around a run: its directory, sweeps, search, reports, the command line."""
+
+from tests.planting import Mistake
+
+MISTAKES = [
+    Mistake(
+        "report/rows.py",
+        "return Cell(fmean(values), stdev(values) / sqrt(len(values)), len(values))",
+        "return Cell(fmean(values), stdev(values), len(values))",
+        "tests/report/test_table.py",
+    ),
+    Mistake(
+        "report/rows.py",
+        "for kind in counts if counts[kind] > 1}",
+        "for kind in counts if counts[kind] > 0}",
+        "tests/report/test_table.py",
+    ),
+    Mistake(
+        "report/choosing.py",
+        'down = sort.startswith("-") != higher',
+        'down = sort.startswith("-") == higher',
+        "tests/report/test_table.py",
+    ),
+    Mistake(
+        "report/published.py",
+        "value + 2 * stderr < row.below",
+        "value - 2 * stderr < row.below",
+        "tests/report/test_published.py",
+    ),
+    Mistake(
+        "search/objectives.py",
+        '1 if status["mode"] == "max" else -1',
+        '1 if status["mode"] == "min" else -1',
+        "tests/search/test_search_parts.py",
+    ),
+    Mistake("cluster/requeue.py", "times >= int(limit)", "times > int(limit)", "tests/cluster/test_jobs.py"),
+    Mistake(
+        "sweeps/shares.py",
+        "return list(things[i * len(things) // workers : (i + 1) * len(things) // workers])",
+        "return list(things[i * (len(things) // workers) : (i + 1) * (len(things) // workers)])",
+        "tests/sweeps/test_local.py",
+    ),
+    Mistake(
+        "report/charts.py",
+        "steps = [int(float(step)) + 1 for step",
+        "steps = [int(float(step)) for step",
+        "tests/report/test_report.py",
+    ),
+    Mistake(
+        "search/end.py", 'sign = -1 if objective.mode == "max" else 1', "sign = 1", "tests/search/test_search_found.py"
+    ),
+    Mistake(
+        "search/space.py",
+        "num = math.ceil((stop - start) / step - 1e-9)",
+        "num = math.floor((stop - start) / step + 1e-9) + 1",
+        "tests/search/test_search_parts.py",
+    ),
+    Mistake(
+        "search/samplers.py",
+        "derived(self.seed, trial.number, *more)",
+        "derived(self.seed, *more)",
+        "tests/search/test_search_parts.py",
+    ),
+    Mistake(
+        "cluster/resources.py",
+        "units = (3600, 60, 1) if days or len(parts) == 3 else (60, 1)",
+        "units = (3600, 60, 1) if len(parts) == 3 else (60, 1)",
+        "tests/cli/test_doctests.py",
+    ),
+    Mistake(
+        "search/trials.py",
+        "-len(trials) % self.batch if left",
+        "len(trials) % self.batch if left",
+        "tests/search/test_search_parts.py",
+    ),
+    Mistake(
+        "runs/status.py",
+        'return status["before"] + max(0.0, (last - start).total_seconds())',
+        "return max(0.0, (last - start).total_seconds())",
+        "tests/runs/test_status.py",
+    ),
+    Mistake(
+        "runs/gather.py",
+        'return [(0, float(part), "") if i % 2 else (1, 0.0, part) for i, part in enumerate(parts)]',
+        "return [(1, 0.0, part) for i, part in enumerate(parts)]",
+        "tests/report/test_table.py",
+    ),
+    Mistake(
+        "sweeps/watching.py",
+        'return f"{minutes}:{rest:02}" if minutes < 60',
+        'return f"{minutes}:{rest}" if minutes < 60',
+        "tests/sweeps/test_watching.py",
+    ),
+    Mistake(
+        "report/results.py",
+        '    paths = run.timing, *run.pretrained.rglob("timing.json")',
+        "    paths = (run.timing,)",
+        "tests/report/test_published.py",
+    ),
+    Mistake(
+        "common/log_file.py",
+        "            self.is_told = True\n",
+        "",
+        "tests/common/test_full_disk.py",
+    ),
+    Mistake(
+        "common/log_file.py",
+        "stream, self.stream = self.stream, None ",
+        "stream = None ",
+        "tests/common/test_full_disk.py",
+    ),
+    Mistake(
+        "report/table.py",
+        "console.width = max(console.width, least)",
+        "console.width = min(console.width, least)",
+        "tests/common/test_dumb_terminal.py",
+    ),
+    Mistake(
+        "report/table.py",
+        "force_terminal=width is not None and not is_dumb()",
+        "force_terminal=width is not None",
+        "tests/common/test_dumb_terminal.py",
+    ),
+    Mistake(
+        "config/arguments.py",
+        "','.join(part if part.isascii() else quoted(part) for part in value.split(','))",
+        "quoted(value)",
+        "tests/common/test_dumb_terminal.py",
+    ),
+    Mistake(
+        "cli/drawing_folder.py",
+        "if all(map(_is_writable, _folders())):",
+        "if any(map(_is_writable, _folders())):",
+        "tests/cli/test_drawing_folder.py",
+    ),
+    Mistake(
+        "common/terminal.py", "(signal.SIGHUP, signal.SIGTTOU)", "(signal.SIGHUP,)", "tests/common/test_terminal.py"
+    ),
+    Mistake(
+        "runs/status.py",
+        "        if full.errno not in FULL:\n            raise\n",
+        "",
+        "tests/common/test_full_disk.py",
+    ),
+    Mistake("common/files.py", "        file.write(before)\n", "", "tests/common/test_full_disk.py"),
+]
