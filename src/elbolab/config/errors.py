@@ -10,6 +10,7 @@ from typing import Any
 
 from elbolab.common.did_you_mean import did_you_mean, last_part, nearest, nearest_keys
 from elbolab.common.files import FULL
+from elbolab.common.refusal import Refusal, Way, values_of
 from elbolab.common.stopping import Stopped, stop_of
 from elbolab.config.keys import composed_keys
 from elbolab.config.listing import groups_of, read_choices, split_args
@@ -85,6 +86,8 @@ def explain(error: BaseException, dirs: Sequence[Path], argv: Sequence[str]) -> 
             return f"{error}. Make room; then a sweep goes on as it began, and a run by elbolab train resume=DIR"
         case OSError() if error.errno in REFUSING and error.filename is not None:
             return f"{error.filename} cannot be written: {error.strerror}. Choose another place, or a shorter name"
+        case Refusal():
+            return sentence_of(error)
         case ValueError() | OSError() | NotImplementedError():
             return str(error)
     if type(error).__name__ == "OutOfMemoryError":  # torch's, named without importing torch
@@ -94,6 +97,18 @@ def explain(error: BaseException, dirs: Sequence[Path], argv: Sequence[str]) -> 
         hint = ": choose trainer=auto or trainer=cpu" if "gpu backend" in str(error) else ""
         return f"{str(error).rstrip('!.')}{hint}"
     return f"{type(error).__name__}: {error} (-v shows where)"
+
+
+def sentence_of(refusal: Refusal) -> str:
+    """The reason, and the ways out as overrides: ``choose likelihood=gaussian or laplace``."""
+    return refusal.reason + (": " + ", or ".join(map(_override_of, refusal.ways)) if refusal.ways else "")
+
+
+def _override_of(way: Way) -> str:
+    settings = " and ".join(f"{key}={values_of(value)}" for key, value in way.settings.items())
+    if not way.group:
+        return f"set {settings}"
+    return f"choose {way.group}={' or '.join(way.options)}" + (f" with {settings}" if settings else "")
 
 
 def check_added(overrides: Sequence[str], dirs: Sequence[Path]) -> None:

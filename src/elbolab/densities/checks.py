@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, OneHotCategorical, constraints
 
 from elbolab.batch import Shape, Spec, Support
+from elbolab.common.refusal import Refusal, change, choose
 from elbolab.densities.base import Densities
 from elbolab.densities.terms import Terms
 from elbolab.distributions.conditional import Conditional, MakeConditional, StartsAtMean
@@ -30,20 +31,20 @@ def required(recipe: MakeConditional | None, part: str, *options: str) -> MakeCo
     """The recipe of a part that a model cannot be without.
 
     Raises:
-        ValueError: there is none.
+        Refusal: there is none.
     """
     if recipe is None:
-        choices = " or ".join([", ".join(options[:-1]), options[-1]] if len(options) > 1 else options)
-        raise ValueError(f"this model needs a {part}: choose {part}={choices}")
+        raise Refusal(f"this model needs a {part}", choose(part, *options))
     return recipe
 
 
 def check_given(spec: Spec, what: str) -> None:
     """Raises ValueError unless the data have conditions."""
     if not spec.given:
-        raise ValueError(
-            f"{what} needs conditions, and these data have none: choose data.given=labels (or another data.given), or "
-            "a model without conditions (model=vae)"
+        raise Refusal(
+            f"{what} needs conditions, and these data have none",
+            change("data.given", "labels", "factors", "own"),
+            choose("model", "vae"),
         )
 
 

@@ -19,7 +19,7 @@ class Newest(Checkpoint):
 
     As a `Checkpoint` it comes after the other callbacks, so the state holds what they have just seen; list it last.
     Lightning's ModelCheckpoint counts blocks where steps are meant and never saves by time under manual optimisation. A
-    state that is not finite is never saved. Where notice to leave is given (`elbolab.training.stop_signals`), the state is
+    state that is not finite is never saved. Where notice to leave is given (`stop_signals`), the state is
     saved at the end of the block, or of the validation that follows it, and the run left before the next block: what is
     logged of this one is logged by then.
 
