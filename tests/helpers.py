@@ -1,15 +1,20 @@
 """Small models that several tests build."""
 
+import re
+from contextlib import contextmanager
 from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 import torch
 from lightning.pytorch.callbacks import Checkpoint
 from torch import nn
 from torch.distributions import Independent, MultivariateNormal, Normal
 
 from elbolab.batch import Batch, Spec, Support, numbered
+from elbolab.common.refusal import Refusal
+from elbolab.config.errors import sentence_of
 from elbolab.data.module import DataModule
 from elbolab.data.splits import Arrays, Splits
 from elbolab.densities.base import Classifying
@@ -158,3 +163,12 @@ def fit(model, resume=None, data=None, **options):
 
 def weights(model):
     return torch.cat([t.detach().double().flatten() for t in model.state_dict().values()])
+
+
+@contextmanager
+def refused(match):
+    """What runs within is refused, and the sentence that a user reads, with its ways out, matches."""
+    with pytest.raises(ValueError) as info:  # noqa: PT011 -- matched below, as the command line says it
+        yield
+    sentence = sentence_of(info.value) if isinstance(info.value, Refusal) else str(info.value)
+    assert re.search(match, sentence), f"{match!r} is not in {sentence!r}"

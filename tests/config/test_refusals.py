@@ -19,14 +19,14 @@ NAMING = {"choose": 0, "change": 0, "required": 1}
 def ways_in(source):
     """Function, name and options (or None where they are not written out) of every way that a source file names."""
     tree = ast.parse(source)
-    imported = {a.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for a in node.names}
+    imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names}
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in imported & set(NAMING):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in imported & NAMING.keys():
             first = NAMING[node.func.id]
             name, *others = node.args[first:]
             if isinstance(name, ast.Constant):
                 options = [other.value for other in others if isinstance(other, ast.Constant)]
-                settings = [pair.value for word in node.keywords if word.arg == "settings" for pair in [word.value]]
+                settings = [word.value for word in node.keywords if word.arg == "settings"]
                 keys = [key.value for pair in settings if isinstance(pair, ast.Dict) for key in pair.keys]
                 yield node.func.id, name.value, options, keys
 

@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 import torch
-from tests.helpers import LABELLED, mlp, small_densities
+from tests.helpers import LABELLED, mlp, refused, small_densities
 from tests.models.registry import (
     NORMAL_HEAD,
     RING,
@@ -147,7 +147,7 @@ BITS_POSTERIOR = partial(
     ],
 )
 def test_impossible_combinations_name_the_mend(make, message):
-    with pytest.raises(ValueError, match=message):
+    with refused(message):
         make()
 
 

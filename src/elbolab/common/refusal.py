@@ -54,12 +54,12 @@ class Refusal(ValueError):
 
 
 def _in_python(way: Way) -> str:
-    part = f"another {way.group} ({' or '.join(way.options)})" if way.group else ""
+    part = f"another {way.group} ({values_of(way.options)})" if way.group else ""
     settings = " and ".join(f"{key}={values_of(value)}" for key, value in way.settings.items())
     return " with ".join(filter(None, (part, settings)))
 
 
 def values_of(value: Any) -> str:
-    """``a or b``, of one value or several."""
-    values = value if isinstance(value, tuple) else (value,)
-    return " or ".join("null" if one is None else str(one) for one in values)
+    """``a, b or c``, of one value or a tuple of several."""
+    values = ["null" if one is None else str(one) for one in (value if isinstance(value, tuple) else (value,))]
+    return " or ".join([", ".join(values[:-1]), values[-1]] if len(values) > 1 else values)

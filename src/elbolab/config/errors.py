@@ -108,7 +108,7 @@ def _override_of(way: Way) -> str:
     settings = " and ".join(f"{key}={values_of(value)}" for key, value in way.settings.items())
     if not way.group:
         return f"set {settings}"
-    return f"choose {way.group}={' or '.join(way.options)}" + (f" with {settings}" if settings else "")
+    return f"choose {way.group}={values_of(way.options)}" + (f" with {settings}" if settings else "")
 
 
 def check_added(overrides: Sequence[str], dirs: Sequence[Path]) -> None:
