@@ -142,7 +142,7 @@ BAD = {
     "a split that is none": (["train", *QUICK, "evaluation.splits=[foo]"], "evaluation.splits=.*train, val, test"),
     "a conditional model of nothing": (
         ["train", *QUICK, "model=cvae", "data.given=none"],
-        "model=cvae needs conditions, and these data have none: choose data.given=labels",
+        "model=cvae needs conditions, and these data have none: set data.given=labels",
     ),
     "no samples to measure with": (["train", *QUICK, "evaluation.num_samples=0"], "evaluation.num_samples=0"),
     "no votes": (["train", *QUICK, "evaluation.scores.num_train=0"], "evaluation.scores.num_train=0"),
