@@ -86,12 +86,6 @@ MISTAKES = [
         "tests/report/test_table.py",
     ),
     Mistake(
-        "sweeps/watching.py",
-        'return f"{minutes}:{rest:02}" if minutes < 60',
-        'return f"{minutes}:{rest}" if minutes < 60',
-        "tests/sweeps/test_watching.py",
-    ),
-    Mistake(
         "report/results.py",
         '    paths = run.timing, *run.pretrained.rglob("timing.json")',
         "    paths = (run.timing,)",

@@ -140,12 +140,6 @@ MISTAKES = [
         "tests/training/test_recorded.py",
     ),
     Mistake(
-        "training/saving.py",
-        '    beside = path.with_name(f".{path.name}.tmp")\n    try:',
-        "    beside = path\n    try:",
-        "tests/training/test_newest.py",
-    ),
-    Mistake(
         "training/newest.py",
         "return every is not None and (batch_idx + 1) % every == 0",
         "return every is not None and batch_idx % every == 0",

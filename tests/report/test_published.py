@@ -68,7 +68,7 @@ def test_repetitions_make_a_mean_with_its_standard_error(tmp_path):
     assert told["reached"] == "0.233 ± 0.088"
     assert told["published"] == "0.1 ± 0.02 Mh (recalled)"
     assert told["gate"] == "at most 0.2: missed"
-    assert (told["runs"], told["epochs"], told["time"]) == ("3 seeds", "7", "2.0 min"), "stages included"
+    assert (told["runs"], told["epochs"], told["time"]) == ("3 seeds", "7", "2 min"), "stages included"
     assert (told["hardware"], told["commit"]) == ("a CPU, 1 thread(s)", COMMIT[:10])
 
 
@@ -233,7 +233,7 @@ def test_the_command_prints_the_table_and_writes_it(tmp_path, capsys, monkeypatc
     monkeypatch.chdir(tmp_path)
     print_published([])
     out = capsys.readouterr().out
-    assert re.search(r"paper/row +test.error .* 0.0942 +1 seed +7 +60 s +at most 0.2: met", out)
+    assert re.search(r"paper/row +test.error .* 0.0942 +1 seed +7 +1 min +at most 0.2: met", out)
     assert "not run" in out
     assert "0.0942" in (tmp_path / "outputs" / "published.md").read_text()
     rows = json.loads((tmp_path / "outputs" / "published.json").read_text())["rows"]

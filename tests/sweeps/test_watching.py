@@ -9,7 +9,7 @@ from elbolab.runs.labels import short
 from elbolab.runs.status import State
 from elbolab.runs.sweep_dir import Job, Sweep, name_of, swept
 from elbolab.sweeps.end import again
-from elbolab.sweeps.watching import Watcher, duration, line, table
+from elbolab.sweeps.watching import Watcher, line, table
 
 JOBS = [
     Job(0, ["data=digits", "model=vae", "+x=1", "seed=1"]),
@@ -37,16 +37,11 @@ def test_what_tells_jobs_apart():
         (RUNNING, "running, val/elbo -101.25"),
         (FAILED, "failed, 1 s: too small"),
         (State("waiting"), "waiting"),
-        (RUNNING._replace(state="finished"), "finished, val/elbo -101.25, 1:05"),
+        (RUNNING._replace(state="finished"), "finished, val/elbo -101.25, 1 min 5 s"),
     ],
 )
 def test_a_state_in_words(state, said):
     assert line(state) == said
-
-
-@pytest.mark.parametrize(("seconds", "said"), [(0.4, "0 s"), (59.6, "1:00"), (3599, "59:59"), (3723, "1:02:03")])
-def test_durations(seconds, said):
-    assert duration(seconds) == said
 
 
 def drawn(rows, width=120, failed=FAILED):
@@ -59,7 +54,8 @@ def drawn(rows, width=120, failed=FAILED):
 def test_a_long_error_takes_one_line():
     *_, failed, waiting, _ = drawn(10, 80, FAILED._replace(error="too small " * 30))
     assert failed[:5] == ["1", "vae", "1", "2", "failed:"]
-    assert failed[-3:] == ["…", "1", "s"]
+    assert failed[-3].endswith("…")
+    assert failed[-2:] == ["1", "s"]
     assert waiting == ["2", "ae", "1", "waiting"]
 
 
@@ -79,7 +75,7 @@ def test_numbers_that_nobody_has_typed_are_short(value, said):
 def test_the_table_has_a_line_a_job():
     heading, *lines = drawn(10)
     assert heading == ["job", "model", "x", "seed", "state", "epoch", "best", "val/elbo", "time"]
-    assert lines[0] == ["0", "vae", "1", "1", "running", "3/20", "-101.25", "1:05"]
+    assert lines[0] == ["0", "vae", "1", "1", "running", "3/20", "-101.25", "1", "min", "5", "s"]
     assert lines[1] == ["1", "vae", "1", "2", "failed:", "too", "small", "1", "s"]
     assert lines[2] == ["2", "ae", "1", "waiting"]
     assert " ".join(lines[3]) == "1 running, 1 failed, 1 waiting"

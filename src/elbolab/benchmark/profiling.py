@@ -12,8 +12,8 @@ from elbolab.benchmark import ours, raw_eager
 from elbolab.benchmark.cases import TRAINED, Case
 from elbolab.benchmark.contender import Contender
 from elbolab.benchmark.options import Options
-from elbolab.benchmark.results import aligned
 from elbolab.benchmark.watch import Watch, synchronize
+from elbolab.common.text import text_table
 
 STEPS = 50
 """Steps under the profiler: one block of elbolab's."""
@@ -108,7 +108,7 @@ def table(columns: list[dict[Key, Cost]]) -> str:
     ordered = sorted(keys, key=lambda key: (-last.get(key, NONE).us, key))
     head = ["where", "operator", *(f"{side.name} {what}" for side in SIDES for what in ("us", "calls"))]
     rows = [[*key, *(cell for column in columns for cell in _cells(column.get(key, NONE)))] for key in ordered]
-    return aligned([head, *rows], left=(0, 1))
+    return text_table([head, *rows], left=(0, 1))
 
 
 def _cells(cost: Cost) -> tuple[str, str]:

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any, final
 
+from elbolab.common.text import text_table
+
 REFERENCES = ("raw_eager", "raw_captured")
 """Contenders that the others are compared with."""
 
@@ -73,7 +75,7 @@ def table(groups: Sequence[Group]) -> str:
     references = [name for name in REFERENCES if name in seen]
     head = ["task", "model", "batch", "implementation", *NUMBERS, *(f"/ {name}" for name in references)]
     rows = [[*_cells(result), *_ratios(result, group, references)] for group in groups for result in group]
-    return aligned([head, *rows], left=(0, 1, 3))
+    return text_table([head, *rows], left=(0, 1, 3))
 
 
 def _cells(result: Result) -> list[str]:
@@ -91,11 +93,3 @@ def _ratios(result: Result, group: Group, references: Sequence[str]) -> list[str
 def readable(number: float) -> str:
     """Three digits, or all before the point."""
     return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
-
-
-def aligned(rows: Sequence[Sequence[str]], left: Sequence[int]) -> str:
-    """Columns of one width each, flush left or right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    sides = ["<" if i in left else ">" for i in range(len(widths))]
-    lines = ("  ".join(f"{c:{s}{w}}" for c, s, w in zip(row, sides, widths, strict=True)) for row in rows)
-    return "\n".join(line.rstrip() for line in lines)

@@ -12,7 +12,8 @@ from elbolab.benchmark.cases import Case, mlp
 from elbolab.benchmark.measure import Measured, Work, calibrate, interleave
 from elbolab.benchmark.options import Options
 from elbolab.benchmark.ours import train
-from elbolab.benchmark.results import aligned, readable
+from elbolab.benchmark.results import readable
+from elbolab.common.text import text_table
 
 log = logging.getLogger(__name__)
 
@@ -103,4 +104,4 @@ def table(points: Sequence[Point]) -> str:
     """A line a value."""
     head = ["axis", "value", "time", "unit", "ratio", "value / first"]
     rows = [[p.axis, str(p.value), readable(p.time), p.unit, f"{p.ratio:.2f}", f"{p.factor:g}"] for p in points]
-    return aligned([head, *rows], left=(0, 3))
+    return text_table([head, *rows], left=(0, 3))

@@ -17,10 +17,10 @@ from elbolab.benchmark.options import Options
 from elbolab.benchmark.profiling import profiles
 from elbolab.benchmark.race import race
 from elbolab.benchmark.results import table
+from elbolab.common.files import write_atomically
 from elbolab.common.machine import describe
 from elbolab.config.errors import check_added
 from elbolab.config.paths import config_dir
-from elbolab.runs.run_dir import write_atomically
 
 NOT_MEASURED = ("out", "paths")
 """Keys that say where results go."""

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
+from elbolab.common.files import write_atomically
 from elbolab.loggers.wandb import X_AXIS
 from elbolab.loggers.wandb_server import nobody_to_ask, reach
-from elbolab.runs.run_dir import write_atomically
 
 if TYPE_CHECKING:
     from wandb_workspaces.workspaces import Section, Workspace

@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from elbolab.batch import Batch
 from elbolab.cli.checks import check_seed
 from elbolab.cli.evaluate import choose_device
+from elbolab.common.files import replacing
 from elbolab.data.new_files import known_of, read_new
 from elbolab.data.options import check_names
 from elbolab.data.own_tables import Columns
@@ -38,7 +39,9 @@ def encode(cfg: DictConfig) -> None:
         if cfg.nll:
             name = "conditional_nll" if run.spec.given else "nll"
             arrays[name] = _nll(run, batches(), cfg)
-    path = _write(_path(run, cfg), arrays)
+    path = _path(run, cfg)
+    with replacing(path) as place, place.open("wb") as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type]
     print(f"{path}  {', '.join(f'{name} {array.shape}' for name, array in arrays.items())}")
 
 
@@ -102,15 +105,3 @@ def _path(run: Run, cfg: DictConfig) -> Path:
     if cfg.data.path is not None:
         name = Path(str(cfg.data.path)).stem + (f"_{cfg.split}" if cfg.split else "")
     return run.dir.path / "codes" / f"{name}.npz"
-
-
-def _write(path: Path, arrays: dict[str, np.ndarray]) -> Path:
-    """The whole file, or the one that was there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.stem}.tmp.npz")
-    try:
-        np.savez(beside, **arrays)  # type: ignore[arg-type]
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
-    return path

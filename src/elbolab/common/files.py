@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from errno import EDQUOT, ENOSPC
 from pathlib import Path
 from typing import Any
@@ -11,20 +12,31 @@ FULL = (ENOSPC, EDQUOT)
 """How a system says that a disk, or what a user may have of it, is full."""
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """The whole text, or the file as it was.
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Gives a path beside ``path`` to write to; what was written there takes the place of ``path`` at the end.
+
+    Whoever reads ``path`` finds the whole new content or the old one, also where two processes write it at once.
 
     Raises:
-        OSError: it cannot be written; nothing is left beside it.
+        OSError: the content cannot be written. ``path`` is as it was, and nothing is left beside it: a full disk needs
+            that room for the message that it is full.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.tmp")
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        beside.write_text(text, encoding="utf-8", errors="surrogateescape")  # a path may have bytes that are no text
+        yield beside
+        os.replace(beside, path)
     except OSError as error:
-        beside.unlink(missing_ok=True)
         raise OSError(error.errno, error.strerror, str(path)) from error
-    os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Writes a whole text in UTF-8; see `replacing`."""
+    with replacing(path) as beside:
+        beside.write_text(text, encoding="utf-8", errors="surrogateescape")  # a path may have bytes that are no text
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

@@ -2,8 +2,6 @@
 
 import hashlib
 import importlib.util
-import os
-import tempfile
 import zipfile
 from pathlib import Path
 from typing import IO, Any, final
@@ -12,6 +10,7 @@ import numpy as np
 from filelock import FileLock
 
 from elbolab.batch import Spec, Support, numbered
+from elbolab.common.files import replacing
 from elbolab.data import seeded
 from elbolab.data.files import cache_dir, data_root
 from elbolab.data.module import DataModule
@@ -113,9 +112,8 @@ def pack_once(packed: Path, root: str | Path | None) -> None:
             return
         if hashlib.md5(original.read_bytes(), usedforsecurity=False).hexdigest() != MD5:
             raise ValueError(f"corrupt data file {original}: its md5 is not {MD5}; remove it and get it again")
-        with tempfile.TemporaryDirectory(dir=packed.parent) as partial:
-            pack(original, Path(partial) / packed.name)
-            os.replace(Path(partial) / packed.name, packed)
+        with replacing(packed) as beside:
+            pack(original, beside)
 
 
 def pack(original: Path, packed: Path) -> None:

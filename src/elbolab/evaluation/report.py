@@ -18,11 +18,13 @@ unit       ``nats``, ``bits/dim``, ``fraction``, ...
 """
 
 import json
-import os
 from collections.abc import Mapping
 from math import floor, isfinite, log10
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from elbolab.common.files import write_atomically
+from elbolab.common.text import text_table
 
 if TYPE_CHECKING:  # reading a report takes no torch
     from elbolab.evaluation.quantity import Quantity
@@ -146,9 +148,7 @@ def write_report(path: Path, report: Report) -> Report:
     """
     check(report)
     merged = (read_report(path) if path.exists() else {}) | report
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(merged, indent=2, sort_keys=True, allow_nan=False) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    write_atomically(path, json.dumps(merged, indent=2, sort_keys=True, allow_nan=False) + "\n")
     return merged
 
 
@@ -156,11 +156,8 @@ def table(report: Report, details: Mapping[str, str] | None = None) -> str:
     """A short table for people: a line a headline, a column a split; ``details`` (wall-clock, images/s) come last."""
     names = [name for name in HEADLINES if any(name in quantities for quantities in report.values())]
     rows = [("", *report), *((_label(report, name), *_cells(report, name)) for name in names)]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    widths[0] = max(widths[0], *(len(name) for name in details or {"": ""}))
-    lines = ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows]
-    lines += [f"{name.ljust(widths[0])}  {text}" for name, text in (details or {}).items()]
-    return "\n".join(line.rstrip() for line in lines)
+    tables = [text_table(rows), *([text_table(list(details.items()), left=(0, 1))] if details else [])]
+    return "\n".join(tables)
 
 
 def _label(report: Report, name: str) -> str:

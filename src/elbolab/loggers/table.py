@@ -7,6 +7,8 @@ from errno import ENOSPC
 from pathlib import Path
 from typing import final
 
+from elbolab.common.files import replacing
+
 Row = dict[str, str]
 
 
@@ -82,13 +84,8 @@ class Table:
 
     def _replace(self, rows: list[Row]) -> None:
         lines = [self._line({name: name for name in self.columns}), *map(self._line, rows)]
-        beside = self.path.with_suffix(".csv.tmp")
-        try:
+        with replacing(self.path) as beside:
             beside.write_bytes(b"".join(lines))
-        except OSError as error:
-            beside.unlink(missing_ok=True)
-            raise OSError(error.errno, error.strerror, str(self.path)) from error
-        os.replace(beside, self.path)
         self._last = rows[-1] if rows else {}
         self._end = sum(map(len, lines))
         self._start = self._end - len(lines[-1])

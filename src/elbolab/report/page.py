@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from elbolab.common.text import format_duration
 from elbolab.evaluation.report import rounded
 from elbolab.report.charts import FIRST, charts_of
 from elbolab.report.pictures import pictures_of
@@ -160,7 +161,7 @@ def _template() -> Any:
     )
     environment.filters["told"] = told
     environment.filters["plain"] = lambda name: name.replace("_", " ")
-    environment.filters["duration"] = duration
+    environment.filters["duration"] = format_duration
     environment.filters["short"] = short
     environment.filters["sortable"] = sortable
     environment.filters["plainly"] = lambda value: f"{value:.6g}".replace("-", "\N{MINUS SIGN}")
@@ -170,16 +171,6 @@ def _template() -> Any:
 def told(cell: Cell) -> str:
     """``−104.23 ± 0.12`` with a minus sign."""
     return rounded(cell.value, cell.stderr).replace("-", "\N{MINUS SIGN}")
-
-
-def duration(seconds: float | None) -> str:
-    """``41 s``, ``3 min``, ``2.5 h``; empty where it is not known."""
-    if seconds is None:
-        return ""
-    for size, unit, end in ((1, "s", 90), (60, "min", 90)):
-        if seconds < size * end:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds / 3600:.1f} h"
 
 
 def _file(name: str) -> str:

@@ -11,9 +11,10 @@ from typing import Any, NamedTuple, final
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
+from elbolab.common.files import write_atomically, write_json
+from elbolab.common.text import format_duration, text_table
 from elbolab.report.results import Reached, changes, lacking, measured, repetitions
 from elbolab.runs.labels import MOST_DIFFERENCES, labels
-from elbolab.runs.run_dir import write_atomically, write_json
 from elbolab.stages.planning import experiment_config
 
 ROWS = Path(__file__).with_name("published.yaml")
@@ -221,10 +222,9 @@ MORE = ("hardware", "commit")
 def table(entries: Sequence[dict[str, Any]]) -> str:
     """For the terminal: a line a row, then where experiments leave what was published, then hardware and commits."""
     rows = [COLUMNS, *([words(entry)[column] for column in COLUMNS] for entry in entries)]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(COLUMNS))]
-    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+    drawn = text_table(rows, left=range(len(COLUMNS)))
     differences = dict.fromkeys(f"{e['experiment']} differs: {e['differs']}" for e in entries if e["differs"])
-    return "\n".join([*lines, "", *differences, *(f"{name}: {_all(entries, name)}" for name in MORE)])
+    return "\n".join([drawn, "", *differences, *(f"{name}: {_all(entries, name)}" for name in MORE)])
 
 
 def _all(entries: Sequence[dict[str, Any]], name: str) -> str:
@@ -249,7 +249,8 @@ def words(entry: dict[str, Any]) -> dict[str, str]:
     lists = {name: ", ".join(map(_short, entry[name])) for name in ("epochs", *MORE)}
     if len(entry["commit"]) > 1:
         lists["commit"] = f"mixed: {lists['commit']}"
-    return told | lists | {"reached": _reached(entry), "runs": _runs(entry), "time": _time(entry["seconds"])}
+    time = "unknown" if entry["seconds"] is None else format_duration(entry["seconds"])
+    return told | lists | {"reached": _reached(entry), "runs": _runs(entry), "time": time}
 
 
 def _published(entry: dict[str, Any]) -> str:
@@ -271,18 +272,6 @@ def _runs(entry: dict[str, Any]) -> str:
     """``3 seeds``, or ``5 splits`` of labelled data."""
     count, kind = (entry["splits"], "split") if entry["splits"] else (entry["runs"], "seed")
     return f"{count} {kind}{'' if count == 1 else 's'}"
-
-
-def _time(seconds: float | None) -> str:
-    if seconds is None:
-        return "unknown"
-    return (
-        f"{seconds:.0f} s"
-        if seconds < 120
-        else f"{seconds / 60:.1f} min"
-        if seconds < 7200
-        else f"{seconds / 3600:.1f} h"
-    )
 
 
 def _short(value: Any) -> str:

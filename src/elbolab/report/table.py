@@ -15,15 +15,13 @@ from rich.text import Text
 from elbolab.common.did_you_mean import did_you_mean, nearest
 from elbolab.common.screen import is_dumb
 from elbolab.common.terminal import terminal_width
+from elbolab.common.text import WIDE, format_duration
 from elbolab.evaluation.report import rounded
 from elbolab.report.choosing import chosen, words_of
 from elbolab.report.rows import SHOWN, Cell, Column, Row, best, columns_of, configurations, rows_of
 from elbolab.runs.gather import Entry
 
 OPTIONS = ("sort", "columns", "mean")
-
-WIDE = 100_000
-"""Columns of a file."""
 
 FEWEST = 2
 """Quantities that are shown even where facts must go for it."""
@@ -207,7 +205,8 @@ def _facts(row: Row, above: Path, monitor: str | None) -> dict[str, Text]:
     value = "-" if state.best is None else f"{state.best:.2f}" if abs(state.best) >= 1 else f"{state.best:.3g}"
     value += f" {state.monitor}" if state.best is not None and monitor is None else ""
     folder = Text(str(entry.folder.relative_to(above)))
-    told = {"epoch": Text(epoch), "best": Text(value), "age": Text(_age(entry.when))}
+    age = "-" if entry.when is None else format_duration(max(0.0, time() - entry.when))
+    told = {"epoch": Text(epoch), "best": Text(value), "age": Text(age)}
     return {"folder": folder, "state": _coloured(state.state)} | told
 
 
@@ -219,17 +218,6 @@ def _facts_of_many(row: Row) -> dict[str, Text]:
 
 def _coloured(state: str, num: int | None = None) -> Text:
     return Text(state if num is None else f"{num} {state}", style=STYLES.get(state, "red"))
-
-
-def _age(when: float | None) -> str:
-    """``40 s``, ``12 min``, ``3 h``, ``5 d`` since it was last written to."""
-    if when is None:
-        return "-"
-    seconds = max(0.0, time() - when)
-    for unit, size, end in (("s", 1, 90), ("min", 60, 90), ("h", 3600, 36)):
-        if seconds < size * end:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds / 86400:.0f} d"
 
 
 def _cell(cell: Cell | None, column: Column, is_best: bool) -> Text:

@@ -19,12 +19,11 @@ from safetensors.torch import load_file, save
 from torch import nn
 
 from elbolab.batch import Spec
-from elbolab.common.files import write_atomically, write_json
+from elbolab.common.files import replacing, write_atomically, write_json
 from elbolab.common.machine import name_of
 from elbolab.data.module import DataModule
 from elbolab.runs.status import newest_state
 from elbolab.training.newest import moved
-from elbolab.training.saving import write_whole
 
 FIRST_EDITION = re.compile(
     r"elbolab\.densities\.(single_layer|stochastic|regression|autoencoder|adversarial|labelled\.L|stacked\.S)[\w.]*"
@@ -230,7 +229,8 @@ def save_weights(path: Path, module: nn.Module) -> None:
     """Parameters and buffers as safetensors, atomically: no pickle. Of what has two names the first is kept."""
     named = module.state_dict()
     kept = {first: named[first] for first in dict.fromkeys(first_names(module).values())}
-    write_whole(path, save({name: tensor.detach().cpu().contiguous() for name, tensor in kept.items()}))
+    with replacing(path) as beside:
+        beside.write_bytes(save({name: tensor.detach().cpu().contiguous() for name, tensor in kept.items()}))
 
 
 def load_weights(path: Path, module: nn.Module) -> None:

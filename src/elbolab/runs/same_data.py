@@ -9,9 +9,10 @@ import logging
 from collections.abc import Iterable
 
 from elbolab.batch import Spec
+from elbolab.common.files import write_json
 from elbolab.data.fingerprint import differences
 from elbolab.data.module import DataModule
-from elbolab.runs.run_dir import RunDir, read_spec, write_json
+from elbolab.runs.run_dir import RunDir, read_spec
 
 CHOICES = ("refuse", "accept")
 """What ``data.changed`` may be."""

@@ -11,12 +11,13 @@ from omegaconf import DictConfig, OmegaConf
 
 from elbolab.batch import Spec, numbered
 from elbolab.common.did_you_mean import last_part
+from elbolab.common.files import write_atomically, write_json
 from elbolab.common.rng import isolated_rng
 from elbolab.config.arguments import existing
 from elbolab.config.build import build_densities
 from elbolab.densities.base import Densities
 from elbolab.densities.frozen import freeze
-from elbolab.runs.run_dir import RunDir, read_config, read_spec, write_atomically, write_json
+from elbolab.runs.run_dir import RunDir, read_config, read_spec
 
 
 @final

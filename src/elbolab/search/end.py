@@ -10,6 +10,8 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from elbolab.common.files import write_atomically
+from elbolab.common.text import text_table
+from elbolab.runs.labels import short
 from elbolab.runs.status import state_of
 from elbolab.search.experiment import experiment
 from elbolab.search.objectives import Objective
@@ -61,7 +63,7 @@ def _table(
 ) -> Iterator[str]:
     """The table and importances."""
     shown = ranked(complete, objectives[0])[:SHOWN] if len(objectives) == 1 else best
-    yield from table(shown, objectives, list(space.distributions))
+    yield table(shown, objectives, list(space.distributions))
     yield from _importances(study, objectives, complete)
 
 
@@ -99,18 +101,13 @@ def ranked(trials: Sequence[FrozenTrial], objective: Objective) -> list[FrozenTr
     return sorted(trials, key=lambda trial: (sign * trial.values[0], trial.number))
 
 
-def table(trials: Sequence[FrozenTrial], objectives: Sequence[Objective], names: Sequence[str]) -> list[str]:
+def table(trials: Sequence[FrozenTrial], objectives: Sequence[Objective], names: Sequence[str]) -> str:
     """A line a trial: number, objectives, parameters."""
     rows = [["trial", *(objective.name for objective in objectives), *names]]
     for trial in trials:
         values = [f"{value:.4f}" for value in trial.values]
-        rows.append([str(trial.number), *values, *(_short(trial.params.get(name)) for name in names)])
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return ["  ".join(map(str.rjust, row, widths)) for row in rows]
-
-
-def _short(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+        rows.append([str(trial.number), *values, *(short(str(trial.params.get(name))) for name in names)])
+    return text_table(rows, left=())
 
 
 def _importances(

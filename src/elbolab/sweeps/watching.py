@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, final
 
 from elbolab.common.did_you_mean import last_parts
 from elbolab.common.screen import redraws
+from elbolab.common.text import format_duration
 from elbolab.runs.labels import short
 from elbolab.runs.status import DONE, State
 from elbolab.runs.sweep_dir import Job, Sweep, name_of, swept
@@ -101,17 +102,8 @@ def line(state: State) -> str:
     if state.best is not None:
         parts.append(f"{state.monitor} {state.best:.2f}")
     if state.state != "running" and state.seconds is not None:
-        parts.append(duration(state.seconds))
+        parts.append(format_duration(state.seconds))
     return ", ".join(parts) + (f": {state.error}" if state.error else "")
-
-
-def duration(seconds: float) -> str:
-    """``12 s``, ``3:05`` minutes or ``1:02:03`` hours."""
-    whole = round(seconds)
-    minutes, rest = divmod(whole, 60)
-    if whole < 60:
-        return f"{whole} s"
-    return f"{minutes}:{rest:02}" if minutes < 60 else f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
 
 
 def _table(watcher: Watcher) -> "tuple[AbstractContextManager[Live], Callable[[], None]]":
@@ -157,6 +149,6 @@ def cells(job: Job, told: Mapping[str, str], keys: Sequence[str], state: State, 
     """
     epoch = "" if state.epoch is None else str(state.epoch) + ("" if state.epochs is None else f"/{state.epochs}")
     best = "" if state.best is None else f"{'' if is_one else f'{state.monitor} '}{state.best:.2f}"
-    time = "" if state.seconds is None else duration(state.seconds)
+    time = "" if state.seconds is None else format_duration(state.seconds)
     said = state.state + (f": {state.error}" if state.error else "")
     return [str(job.num), *(short(told.get(key, "")) for key in keys), said, epoch, best, time]

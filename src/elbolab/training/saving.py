@@ -1,13 +1,14 @@
 """How checkpoints are written."""
 
 import io
-import os
 from pathlib import Path
 from typing import Any, final
 from zipfile import is_zipfile
 
 import torch
 from lightning.fabric.plugins import CheckpointIO, TorchCheckpointIO
+
+from elbolab.common.files import replacing
 
 
 @final
@@ -27,9 +28,10 @@ class WholeFiles(CheckpointIO):
         Raises:
             OSError: it cannot be written; nothing is left beside it.
         """
-        path, buffer = Path(path), io.BytesIO()
+        buffer = io.BytesIO()
         torch.save(checkpoint, buffer)  # torch's own errors do not say that a disk is full
-        write_whole(path, buffer.getbuffer())
+        with replacing(Path(path)) as beside:
+            beside.write_bytes(buffer.getbuffer())
 
     def load_checkpoint(self, path: str | Path, map_location: Any = None, weights_only: bool | None = None) -> Any:
         """As Lightning does.
@@ -44,19 +46,3 @@ class WholeFiles(CheckpointIO):
     def remove_checkpoint(self, path: str | Path) -> None:
         """As Lightning does."""
         self.torch.remove_checkpoint(path)
-
-
-def write_whole(path: Path, content: bytes | memoryview) -> None:
-    """The whole content, or the file as it was.
-
-    Raises:
-        OSError: it cannot be written; nothing is left beside it, for that is room for the word that the disk is full.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.tmp")
-    try:
-        beside.write_bytes(content)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise OSError(error.errno, error.strerror, str(path)) from error
-    os.replace(beside, path)

@@ -1,6 +1,5 @@
 """Every picture of one model, and the files they go to."""
 
-import os
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
@@ -10,6 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from elbolab.batch import Batch
+from elbolab.common.files import replacing
 from elbolab.densities.base import Densities
 from elbolab.densities.latents import Undefined
 from elbolab.evaluation.batches import first
@@ -109,18 +109,11 @@ def write_figures(figures: Mapping[str, Figure], folder: Path, dpi: int = DPI) -
     Raises:
         OSError: one cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    return [_write(figure, folder / f"{name}.png", dpi) for name, figure in figures.items()]
-
-
-def _write(figure: Figure, path: Path, dpi: int) -> Path:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        figure.savefig(temporary, format="png", dpi=dpi, bbox_inches="tight", pad_inches=0.08)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise OSError(error.errno, error.strerror, str(path)) from error
-    return temporary.replace(path)
+    paths = [folder / f"{name}.png" for name in figures]
+    for path, figure in zip(paths, figures.values(), strict=True):
+        with replacing(path) as beside:
+            figure.savefig(beside, format="png", dpi=dpi, bbox_inches="tight", pad_inches=0.08)
+    return paths
 
 
 def sample_arrays(
