@@ -9,7 +9,7 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
 from elbolab.batch import Batch
-from elbolab.data.blocks import Block, BlockLoader, Order, repace
+from elbolab.data.blocks import Block, BlockLoader, Order, repace_checkpoint
 
 NUM, SIZE, EPOCHS = 97, 4, 3
 STEPS = 25
@@ -125,7 +125,7 @@ def test_the_position_survives_another_block_size(taken, new):
     counts = dict.fromkeys(("ready", "started", "processed", "completed"), taken)
     progress = {"total": dict(counts), "current": dict(counts), "is_last_batch": False}
     state["loops"]["fit_loop"]["epoch_loop.batch_progress"] = progress
-    repace(state, new)
+    repace_checkpoint(state, new)
     resumed = loader(new)
     resumed.load_state_dict(state["loops"]["fit_loop"]["state_dict"]["combined_loader"][0])
     assert resumed.state_dict() == state["loops"]["fit_loop"]["state_dict"]["combined_loader"][0]
@@ -171,7 +171,7 @@ class Recorder(L.LightningModule):
         return torch.optim.SGD(self.parameters(), lr=0.1)
 
     def on_load_checkpoint(self, checkpoint):
-        repace(checkpoint, self.block)
+        repace_checkpoint(checkpoint, self.block)
 
     def training_step(self, block, index):
         if self.limit > 0:
@@ -278,7 +278,7 @@ def test_the_count_over_epochs_is_in_the_new_blocks(whole):
     checkpoint = deepcopy(keep.kept["block", 2 * STEPS + 14])
     progress = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]
     assert (progress["total"]["ready"], progress["current"]["ready"]) == (2 * 4 + 2, 2)
-    repace(checkpoint, 1)
+    repace_checkpoint(checkpoint, 1)
     assert (progress["total"]["ready"], progress["current"]["ready"]) == (2 * STEPS + 14, 14)
-    repace(checkpoint, 7)
+    repace_checkpoint(checkpoint, 7)
     assert (progress["total"]["ready"], progress["current"]["ready"]) == (2 * 4 + 2, 2)

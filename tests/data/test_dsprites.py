@@ -9,7 +9,7 @@ import pytest
 
 from elbolab.batch import Spec, Support
 from elbolab.data import dsprites
-from elbolab.data.dsprites import NAME, DSprites, find, pack
+from elbolab.data.dsprites import NAME, DSprites, find_file, pack_pictures
 
 SIZES = (3, 2, 4, 5, 2)
 NUM = 240
@@ -75,7 +75,7 @@ def test_training_reads_the_packed_file(root, images, resident):
 
 def test_it_is_packed_once_and_wholly(root, monkeypatch):
     sprites(root).splits  # noqa: B018
-    monkeypatch.setattr(dsprites, "pack", lambda *paths: pytest.fail("packs again"))
+    monkeypatch.setattr(dsprites, "pack_pictures", lambda *paths: pytest.fail("packs again"))
     sprites(root).splits  # noqa: B018
     assert sorted(path.suffix for path in (root / "cache").iterdir()) == [".lock", ".npy"]
 
@@ -85,7 +85,7 @@ def test_interrupted_packing_leaves_no_file(root, monkeypatch):
         packed.write_bytes(b"half")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(dsprites, "pack", interrupted)
+    monkeypatch.setattr(dsprites, "pack_pictures", interrupted)
     with pytest.raises(KeyboardInterrupt):
         sprites(root).splits  # noqa: B018
     assert [path.suffix for path in (root / "cache").iterdir()] == [".lock"]
@@ -98,7 +98,7 @@ def test_a_subset_keeps_the_other_splits(root):
 
 
 def test_packing_is_numpys(root, images, tmp_path):
-    pack(root / "dsprites" / NAME, tmp_path / "x.npy")
+    pack_pictures(root / "dsprites" / NAME, tmp_path / "x.npy")
     assert np.array_equal(np.load(tmp_path / "x.npy"), np.packbits(images.reshape(NUM, -1), axis=1))
 
 
@@ -125,4 +125,4 @@ def test_the_installed_package_is_looked_into(tmp_path, monkeypatch):
     assets.mkdir(parents=True)
     (assets / NAME).touch()
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: Package)
-    assert find(str(tmp_path / "elsewhere")) == assets / NAME
+    assert find_file(str(tmp_path / "elsewhere")) == assets / NAME

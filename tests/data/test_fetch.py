@@ -7,7 +7,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from elbolab.batch import Spec, Support, numbered
-from elbolab.data.fetch import Finish, Rows, draw
+from elbolab.data.fetch import Finish, Rows, draw_bits
 from elbolab.data.given import Labels, unconditional
 from elbolab.data.splits import Arrays
 
@@ -125,7 +125,7 @@ def test_many_classes_take_no_table():
 def test_draws_have_their_probabilities(dtype):
     """Every count of 20,000 draws within five standard deviations of its mean; what is sure is never otherwise."""
     p = torch.linspace(0, 1, 256, dtype=dtype)
-    drawn = draw(p.expand(20_000, -1), torch.Generator().manual_seed(0))
+    drawn = draw_bits(p.expand(20_000, -1), torch.Generator().manual_seed(0))
     assert drawn.dtype is dtype
     assert set(drawn.unique().tolist()) == {0.0, 1.0}
     error = (drawn.mean(0) - p).abs()

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from elbolab.data import files
-from elbolab.data.files import cache_dir, data_root, obtain
+from elbolab.data.files import cache_dir, data_root, obtain_files
 
 JOB = """
 import sys, time
 from pathlib import Path
-from elbolab.data.files import obtain
+from elbolab.data.files import obtain_files
 
 def download(folder):
     with open(sys.argv[2], "a") as log:
@@ -22,7 +22,7 @@ def download(folder):
     (folder / "set" / "x.bin").write_bytes(b"data")
 
 root = Path(sys.argv[1])
-obtain([root / "set" / "x.bin"], root, download, "what")
+obtain_files([root / "set" / "x.bin"], root, download, "what")
 assert (root / "set" / "x.bin").read_bytes() == b"data"
 """
 
@@ -44,24 +44,24 @@ def test_a_failed_download_leaves_nothing_and_says_everything(tmp_path):
         rf"missing {tmp_path}/half, and the download failed \(OSError: no route\). Put it there; data.root or ELBO"
     )
     with pytest.raises(ValueError, match=message):
-        obtain([tmp_path / "half"], tmp_path, download, "Put it there")
+        obtain_files([tmp_path / "half"], tmp_path, download, "Put it there")
     assert [path.name for path in tmp_path.iterdir()] == [".lock"]
 
 
 def test_a_download_without_the_file_is_an_error(tmp_path):
     with pytest.raises(ValueError, match="the download does not contain it"):
-        obtain([tmp_path / "x"], tmp_path, lambda folder: None, "Put it there")
+        obtain_files([tmp_path / "x"], tmp_path, lambda folder: None, "Put it there")
 
 
 def test_files_placed_beforehand_need_no_download(tmp_path):
     (tmp_path / "x").touch()
-    obtain([tmp_path / "x"], tmp_path, lambda folder: pytest.fail("downloads"), "what")
+    obtain_files([tmp_path / "x"], tmp_path, lambda folder: pytest.fail("downloads"), "what")
     assert [path.name for path in tmp_path.iterdir()] == ["x"]
 
 
 def test_only_what_is_missing_makes_it_incomplete(tmp_path):
     (tmp_path / "x").write_text("old")
-    obtain([tmp_path / "x", tmp_path / "y"], tmp_path, lambda folder: (folder / "y").write_text("new"), "what")
+    obtain_files([tmp_path / "x", tmp_path / "y"], tmp_path, lambda folder: (folder / "y").write_text("new"), "what")
     assert ((tmp_path / "x").read_text(), (tmp_path / "y").read_text()) == ("old", "new")
 
 

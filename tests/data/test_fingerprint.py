@@ -8,7 +8,7 @@ import pytest
 
 from elbolab.data import fingerprint as module
 from elbolab.data.arrays import OwnArrays
-from elbolab.data.fingerprint import differences, fingerprint
+from elbolab.data.fingerprint import compute_fingerprint, describe_differences
 from elbolab.data.splits import Arrays, Selection, Splits
 from elbolab.data.toy import Toy
 
@@ -31,15 +31,15 @@ def _splits(**change) -> Splits:
 
 
 def _changes(splits: Splits, there: Splits | None = None) -> list[str]:
-    return differences(fingerprint(there or _splits(), FLOATS), fingerprint(splits, FLOATS))
+    return describe_differences(compute_fingerprint(there or _splits(), FLOATS), compute_fingerprint(splits, FLOATS))
 
 
 def test_the_same_data_have_no_differences_however_their_numbers_are_stored():
     assert _changes(_splits()) == []
     narrow = _splits(x=lambda a: a.x.astype(np.float32).astype(">f4"), y=lambda a: a.y.astype(np.int8))
     assert _changes(narrow) == []
-    in_double = fingerprint(_splits(), np.dtype(np.float64)), fingerprint(narrow, np.dtype(np.float64))
-    assert differences(*in_double) != []  # a run in float64 sees other numbers
+    in_double = compute_fingerprint(_splits(), np.dtype(np.float64)), compute_fingerprint(narrow, np.dtype(np.float64))
+    assert describe_differences(*in_double) != []  # a run in float64 sees other numbers
 
 
 @pytest.mark.parametrize(
@@ -97,12 +97,12 @@ def test_rows_in_another_order_are_told_of_standardised_data_too(tmp_path, name)
         return OwnArrays(tmp_path / name, standardise=True, batch_size=10).fingerprint
 
     there, same, reordered, changed = of(x), of(x.copy()), of(x[::-1]), of(np.abs(x))
-    assert differences(there, same) == []
-    assert differences(there, reordered) == ["the same rows are in another order"]
-    assert differences(there, changed) == ["train, val, test: data have other values"]
+    assert describe_differences(there, same) == []
+    assert describe_differences(there, reordered) == ["the same rows are in another order"]
+    assert describe_differences(there, changed) == ["train, val, test: data have other values"]
     before = {split: {part: of for part, of in parts.items() if part != "unscaled"} for split, parts in there.items()}
-    assert differences(before, there) == []  # runs of before keep the scaled rows alone
-    assert differences(before, reordered) == ["train, val, test: data have other values"]
+    assert describe_differences(before, there) == []  # runs of before keep the scaled rows alone
+    assert describe_differences(before, reordered) == ["train, val, test: data have other values"]
 
 
 def test_rows_on_disk_have_the_fingerprint_of_those_in_memory(tmp_path):
@@ -123,7 +123,7 @@ def test_of_a_huge_array_evenly_spaced_rows_are_hashed_the_last_among_them(monke
     def of(row: int) -> str:
         changed = x.copy()
         changed[row] = 1
-        return module._of_array(changed, "x", FLOATS)["hash"]
+        return module._hash(changed, "x", FLOATS)["hash"]
 
     assert of(99) != of(0) != of(50)
     assert of(50) == of(51)  # between the pieces nothing is seen
@@ -136,4 +136,4 @@ def test_a_data_set_is_known_by_its_seeds(tmp_path):
     np.save(tmp_path / "x.npy", np.random.default_rng(0).random((60, 2)))
     own = [OwnArrays(tmp_path / "x.npy", split_seed=seed, batch_size=10).fingerprint for seed in (0, 0, 1)]
     assert own[0] == own[1] != own[2]
-    assert differences(own[0], own[2]) == ["the same rows are in another order"]
+    assert describe_differences(own[0], own[2]) == ["the same rows are in another order"]

@@ -5,7 +5,7 @@ import os
 import pytest
 from tests.data.picture_writers import fill
 
-from elbolab.data.own_files import read_named
+from elbolab.data.reading import read_named
 
 
 def test_what_is_left_out_is_counted_and_named(tmp_path, caplog):

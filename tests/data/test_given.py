@@ -8,9 +8,8 @@ from torch import nn
 from elbolab.batch import Canvas, Spec, Support, numbered
 from elbolab.data.digits import Digits
 from elbolab.data.fetch import Finish, Rows
-from elbolab.data.given import choose_given
+from elbolab.data.given import assemble, choose_given, take_apart
 from elbolab.data.module import DataModule
-from elbolab.data.quadrants import assemble, take_apart
 from elbolab.data.splits import Arrays, Splits
 
 ON_DEVICE = torch.device("meta")  # has no values: what would make the host wait for one raises

@@ -6,7 +6,7 @@ import hashlib
 import numpy as np
 import pytest
 
-from elbolab.data.idx import read_idx
+from elbolab.data.files import read_idx
 
 PIXELS = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
 RAW = b"\x00\x00\x08\x03" + np.array(PIXELS.shape, ">i4").tobytes() + PIXELS.tobytes()

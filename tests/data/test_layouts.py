@@ -6,7 +6,7 @@ import pytest
 from tests.data.picture_writers import fill
 
 from elbolab.data.arrays import OwnArrays
-from elbolab.data.own_files import read_named
+from elbolab.data.reading import read_named
 
 
 def found(root: Path) -> dict[str, list[int]]:

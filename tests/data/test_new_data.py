@@ -6,8 +6,8 @@ import torch
 
 from elbolab.batch import Canvas, Scaling, Spec, Support, numbered
 from elbolab.data.arrays import OwnArrays
-from elbolab.data.new_data import Intake, arranged, as_array
-from elbolab.data.quadrants import take_apart
+from elbolab.data.given import take_apart
+from elbolab.data.new_data import Intake, arrange_axes, as_array
 
 CPU = torch.device("cpu")
 RNG = np.random.default_rng(0)
@@ -131,7 +131,7 @@ def test_grey_levels_are_binarised_as_the_test_data_and_bits_are_bits():
 def test_layouts_of_files_are_those_of_new_data(shape, event, channels, found):
     x = np.arange(np.prod(shape)).reshape(shape)
     ways = {"same": x, "last": np.moveaxis(x, -1, 1), "add": x[:, None]}
-    arrangement = arranged(x, event, channels)
+    arrangement = arrange_axes(x, event, channels)
     assert (arrangement is None) == (found is None)
     if found is not None:
         np.testing.assert_array_equal(arrangement, ways[found])

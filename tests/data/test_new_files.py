@@ -5,10 +5,10 @@ import pytest
 
 from elbolab.batch import Canvas, Spec, Support
 from elbolab.data.arrays import OwnArrays
+from elbolab.data.labels import name_values
 from elbolab.data.new_data import Intake
 from elbolab.data.new_files import read_new
-from elbolab.data.own_labels import as_values
-from elbolab.data.own_tables import Columns
+from elbolab.data.tables import Columns
 
 TABLE = Spec((2,), Support.REAL, columns=("age", "pay"))
 
@@ -124,5 +124,5 @@ def test_whole_images_need_no_conditions(tmp_path):
     [(("1", "2", "10"), [10, 1]), (("-1", "0", "3"), [3, -1]), (("01", "2", "3"), ["3", "01"])],
 )
 def test_labels_are_numbers_where_the_classes_are_called_by_whole_ones(classes, values):
-    found = as_values(classes, np.array([2, 0]))
+    found = name_values(classes, np.array([2, 0]))
     assert found.tolist() == values

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from elbolab.batch import Spec, Support
-from elbolab.data.notebook_tables import columns_of, rows_of
+from elbolab.data.new_files import order_columns, read_columns
 
 SPEC = Spec((2,), Support.REAL, columns=("age", "pay"))
 COLUMNS = {"pay": [10.5, 20.5], "age": [1, 2]}
@@ -17,14 +17,14 @@ def test_columns_are_found_by_their_names(module):
     if module is not None:
         make = pytest.importorskip(module, reason="a table of it is needed")
         table = (make.table if module == "pyarrow" else make.DataFrame)(COLUMNS)
-    np.testing.assert_array_equal(rows_of(columns_of(table), SPEC), ROWS)
+    np.testing.assert_array_equal(order_columns(read_columns(table), SPEC), ROWS)
     unnamed = SPEC._replace(columns=())
-    np.testing.assert_array_equal(rows_of(columns_of(table), unnamed), np.array(ROWS)[:, ::-1])
+    np.testing.assert_array_equal(order_columns(read_columns(table), unnamed), np.array(ROWS)[:, ::-1])
 
 
 def test_arrays_are_no_tables():
-    assert columns_of(np.ones((2, 2))) is None
-    assert columns_of([[1, 2]]) is None
+    assert read_columns(np.ones((2, 2))) is None
+    assert read_columns([[1, 2]]) is None
 
 
 @pytest.mark.parametrize(
@@ -42,4 +42,4 @@ def test_arrays_are_no_tables():
 )
 def test_other_tables_are_refused(columns, words):
     with pytest.raises(ValueError, match=words):
-        rows_of(columns_of(columns), SPEC)
+        order_columns(read_columns(columns), SPEC)

@@ -10,7 +10,7 @@ from elbolab.data.arrays import OwnArrays
 from elbolab.data.digits import Digits
 from elbolab.data.dsprites import DSprites
 from elbolab.data.mnist import MNIST
-from elbolab.data.options import check_number, check_whole, typed
+from elbolab.data.options import check_number, check_whole, write_option
 from elbolab.data.toy import Toy
 from elbolab.data.vision import CIFAR10
 
@@ -81,7 +81,7 @@ def test_every_data_set_checks_its_own(build, least, name):
 )
 def test_options_are_typed_so_that_a_shell_and_hydra_read_the_names(name):
     for option, names in (("labels", name), ("ignore", [name, "other"])):
-        (word,) = shlex.split(typed(option, names))
+        (word,) = shlex.split(write_option(option, names))
         override = OverridesParser.create().parse_override(word)
         assert override.key_or_group == f"data.{option}"
         value = override.value()

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from elbolab.batch import Canvas
-from elbolab.data.quadrants import assemble, pixel_indices, seen_mask, take_apart
+from elbolab.data.given import assemble, pixel_indices, seen_mask, take_apart
 
 SIZES = [(1, 28, 28), (3, 4, 6), (1, 5, 7), (2, 3, 2)]
 CANVASES = [Canvas(image, quadrants) for image in SIZES for quadrants in (1, 2, 3)]

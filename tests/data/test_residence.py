@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from elbolab.data import residence
-from elbolab.data.residence import SHARE, free_memory, resides
+from elbolab.data import stream as residence
 from elbolab.data.splits import Arrays
+from elbolab.data.stream import SHARE, free_memory, is_resident
 
 CPU = torch.device("cpu")
 
@@ -18,25 +18,25 @@ def mapped(tmp_path) -> Arrays:
 
 @pytest.mark.parametrize("wish", [True, False])
 def test_the_users_wish_counts(wish):
-    assert resides(Arrays(np.zeros((1, 1))), CPU, wish) is wish
+    assert is_resident(Arrays(np.zeros((1, 1))), CPU, wish) is wish
 
 
 def test_what_is_in_ram_stays_there(monkeypatch):
     monkeypatch.setattr(residence, "free_memory", lambda device: 0)
-    assert resides(Arrays(np.zeros((1, 1))), CPU, "auto")
+    assert is_resident(Arrays(np.zeros((1, 1))), CPU, "auto")
 
 
 @pytest.mark.parametrize(("spare", "expected"), [(0, True), (-1, False)])
 def test_what_is_on_disk_must_fit_with_a_margin(tmp_path, monkeypatch, spare, expected):
     monkeypatch.setattr(residence, "free_memory", lambda device: int(640 / SHARE) + spare)
-    assert resides(mapped(tmp_path), CPU, "auto") is expected
+    assert is_resident(mapped(tmp_path), CPU, "auto") is expected
 
 
 def test_a_device_must_have_room(monkeypatch):
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (15, 100))
     assert free_memory(torch.device("cuda", 0)) == 15
-    assert not resides(Arrays(np.zeros((1, 1))), torch.device("cuda", 0), "auto")
-    assert resides(Arrays(np.zeros((1, 1), np.uint8)), torch.device("cuda", 0), "auto")
+    assert not is_resident(Arrays(np.zeros((1, 1))), torch.device("cuda", 0), "auto")
+    assert is_resident(Arrays(np.zeros((1, 1), np.uint8)), torch.device("cuda", 0), "auto")
 
 
 def test_free_memory_is_some_and_no_more_than_the_machine_has(monkeypatch, tmp_path):

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from elbolab.data.arrays import OwnArrays
-from elbolab.data.own_shapes import channels_first
+from elbolab.data.contents import channels_first
 
 NUM = 20
 RNG = np.random.default_rng(0)

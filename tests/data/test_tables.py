@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from elbolab.batch import Spec, Support
+from elbolab.data.advice import advise_on_text
 from elbolab.data.arrays import OwnArrays
-from elbolab.data.cells import advise_on_text
-from elbolab.data.column_names import IDENTIFIERS, LABELS, SPLITS, meaning_of
-from elbolab.data.own_tables import read_table
+from elbolab.data.names import A_SPLIT, IDENTIFIERS, LABELS, meaning_of
+from elbolab.data.tables import read_table
 
 NUM = 30
 RNG = np.random.default_rng(0)
@@ -349,7 +349,7 @@ def test_a_column_called_label_may_be_data(tmp_path):
     [
         ("class Class classes species category diagnosis outcome type wine_class cls label Y target_class", LABELS),
         ("id ID Id ids uuid PatientId patient_id userid id_ref 'Sample ID' row.id index idx row_index", IDENTIFIERS),
-        ("split fold folds kfold group set partition is_train", SPLITS),
+        ("split fold folds kfold group set partition is_train", A_SPLIT),
         (
             "age acid solid humid refractive_index body_mass_index class_size groupsize classification targeting "
             "identity video idle fixed_acidity x typed splitting",

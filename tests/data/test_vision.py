@@ -11,7 +11,7 @@ import scipy.io
 from torchvision import datasets
 
 from elbolab.batch import Spec, Support, numbered
-from elbolab.data import mnist_like
+from elbolab.data import vision
 from elbolab.data.vision import CIFAR10, IDX, KMNIST, SVHN, FashionMNIST
 
 RNG = np.random.default_rng(0)
@@ -37,7 +37,7 @@ def write_idx(folder: Path, suffix: str = "") -> dict[str, np.ndarray]:
 
 @pytest.fixture
 def _few(monkeypatch):
-    monkeypatch.setattr(mnist_like, "BOUNDS", {"standard": (50, 50)})
+    monkeypatch.setattr(vision, "BOUNDS", {"standard": (50, 50)})
 
 
 @pytest.mark.usefixtures("_few")

@@ -11,7 +11,7 @@ from tests.models.registry import labelled as latent_class
 
 from elbolab.batch import Batch, Canvas, Spec, Support, numbered
 from elbolab.common.rng import isolated_rng, seed_of
-from elbolab.data.quadrants import assemble, seen_mask
+from elbolab.data.given import assemble, seen_mask
 from elbolab.densities.latents import Undefined
 from elbolab.densities.layer import autoencoder, regression, single_layer
 from elbolab.densities.recurrent import Recurrent

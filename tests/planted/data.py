@@ -28,13 +28,13 @@ MISTAKES = [
         "tests/data/test_fetch.py",
     ),
     Mistake(
-        "data/quadrants.py",
+        "data/given.py",
         "bottom = (torch.arange(height) >= height // 2)[:, None]",
         "bottom = (torch.arange(height) >= (height + 1) // 2)[:, None]",
         "tests/data/test_quadrants.py",
     ),
     Mistake(
-        "data/seeded.py",
+        "data/splits.py",
         "train = np.sort(order[held_out:][:train_size])",
         "train = np.sort(order[test_size:][:train_size])",
         "tests/data/test_seeded.py",
@@ -59,8 +59,8 @@ MISTAKES = [
     ),
     Mistake(
         "data/binarize.py",
-        "size=grey.x.shape, dtype=np.uint8) < grey.x)",
-        "size=grey.x.shape, dtype=np.uint8) <= grey.x)",
+        "size=grey.x.shape, dtype=np.uint8) < grey.x",
+        "size=grey.x.shape, dtype=np.uint8) <= grey.x",
         "tests/data/test_binarize.py",
     ),
     Mistake(
@@ -83,14 +83,14 @@ MISTAKES = [
     ),
     Mistake("data/stream.py", "while self.number < number:", "if self.number < number:", "tests/data/test_stream.py"),
     Mistake(
-        "data/residence.py",
+        "data/stream.py",
         'int(fields["MemAvailable"].split()[0]) * 1024',
         'int(fields["MemAvailable"].split()[0]) * 1000',
         "tests/data/test_residence.py",
     ),
-    Mistake("data/idx.py", "offset=4 + 4 * raw[3])", "offset=4 * raw[3])", "tests/data/test_array_folders.py"),
+    Mistake("data/files.py", "offset=4 + 4 * raw[3])", "offset=4 * raw[3])", "tests/data/test_array_folders.py"),
     Mistake(
-        "data/mnist_like.py",
+        "data/vision.py",
         "train.rows(slice(val_start, None))",
         "train.rows(slice(val_start - 1, None))",
         "tests/data/test_mnist.py",
@@ -108,7 +108,7 @@ MISTAKES = [
         "tests/data/test_binarize.py",
     ),
     Mistake(
-        "data/quadrants.py",
+        "data/given.py",
         "torch.cat(pixel_indices(canvas, x.device)).argsort()",
         "torch.cat(pixel_indices(canvas, x.device))",
         "tests/data/test_given.py",
@@ -151,8 +151,8 @@ MISTAKES = [
     ),
     Mistake(
         "data/fetch.py",
-        "x = draw(x, self.generator) if self.draws else x",
-        "x = draw(x) if self.draws else x",
+        "x = draw_bits(x, self.generator) if self.draws else x",
+        "x = draw_bits(x) if self.draws else x",
         "tests/data/test_module.py",
     ),
     Mistake(
@@ -173,5 +173,5 @@ MISTAKES = [
         "curve = np.stack([np.cos(angle) + y, np.sin(angle) - 0.5 * y], axis=1)",
         "tests/data/test_toy.py",
     ),
-    Mistake("data/quadrants.py", "3: left | ~bottom}", "3: left | bottom}", "tests/data/test_quadrants.py"),
+    Mistake("data/given.py", "3: left | ~bottom}", "3: left | bottom}", "tests/data/test_quadrants.py"),
 ]

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from elbolab.batch import Net, Spec, Support
 from elbolab.benchmark.blobs import blobs
-from elbolab.data.fetch import Rows, draw
+from elbolab.data.fetch import Rows, draw_bits
 from elbolab.data.mnist import MNIST
 from elbolab.data.module import DataModule
 from elbolab.data.splits import Arrays, Splits
@@ -117,7 +117,7 @@ class Case:
     def see(self, rows: Tensor) -> Tensor:
         """Stored images -> what a model sees: binary draws from grey values, or the binary values themselves."""
         x, train = rows.float(), self.splits.train
-        return draw(x / 255) if train.draws else x
+        return draw_bits(x / 255) if train.draws else x
 
     def test_images(self) -> Tensor:
         """Binary test images on the device, (n, *event)."""

@@ -10,10 +10,10 @@ from elbolab.batch import Batch
 from elbolab.cli.checks import check_seed
 from elbolab.cli.evaluate import choose_device
 from elbolab.common.files import replacing
-from elbolab.data.new_files import known_of, read_new
+from elbolab.data.new_files import describe_known, read_new
 from elbolab.data.options import check_names
-from elbolab.data.own_tables import Columns
 from elbolab.data.splits import Splits
+from elbolab.data.tables import Columns
 from elbolab.densities.latents import Undefined
 from elbolab.evaluation.likelihood import importance_log_likelihood
 from elbolab.evaluation.proposals import sampling_of
@@ -67,7 +67,7 @@ def _of_split(run: Run, cfg: DictConfig) -> tuple[Batches, dict[str, np.ndarray]
     split = cfg.split or "test"
     data = run.data(cfg.data.changed)
     arrays, spec = data.arrays(split), data.spec
-    known = known_of(arrays.y, arrays.factors, spec.classes, spec.factor_values, spec.factor_names)
+    known = describe_known(arrays.y, arrays.factors, spec.classes, spec.factor_values, spec.factor_names)
     return lambda: data.batches(split, run.device), known
 
 

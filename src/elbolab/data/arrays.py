@@ -14,16 +14,14 @@ import numpy as np
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from elbolab.batch import Spec, Support
-from elbolab.data import seeded
-from elbolab.data.binarize import binarized, binarized_spec, check_binarize
+from elbolab.data.binarize import binarize_spec, binarize_splits, check_binarize
+from elbolab.data.contents import Contents, check_channels, read_contents
 from elbolab.data.module import DataModule
 from elbolab.data.options import check_names, check_number, check_whole
-from elbolab.data.own_contents import Contents, read_contents
-from elbolab.data.own_shapes import check_channels
-from elbolab.data.own_tables import Columns
-from elbolab.data.splits import Arrays, Splits
+from elbolab.data.splits import Arrays, Splits, split_at_random
 from elbolab.data.standardise import choose_scaling, standardise_splits
-from elbolab.data.values import WHITE, measure, support_of
+from elbolab.data.tables import Columns
+from elbolab.data.values import WHITE, measure_values, support_of
 
 INSTEAD = {
     Support.BINARY: "these are binary already: leave data.binarize out",
@@ -41,7 +39,7 @@ class OwnArrays(DataModule):
     An .npz file has the array ``x``, or ``train`` and ``test`` or ``val`` or both; class labels ``y`` (``y_train``,
     ``y_val``, ``y_test``), ground-truth factors ``factors`` (``factors_train``, ...), (n, F), and conditions ``given``
     (``given_train``, ...) for ``data.given=own`` are optional. Labels and factors are whatever values occur, numbers or
-    text: `elbolab.data.own_labels` numbers them and keeps the names of the classes. Conditions are vectors or images in
+    text: `elbolab.data.labels` numbers them and keeps the names of the classes. Conditions are vectors or images in
     the shapes that data may have: floats and zeros and ones as they are, or uint8 levels, which are scaled to [0, 1].
     A folder of pictures may have a folder for each class, and outside of these folders ``train``, ``val`` and ``test``.
     Data are vectors (n, D) or images (n, H, W), (n, H, W, C) or (n, C, H, W) with 1, 3 or 4 channels; where both fit,
@@ -105,13 +103,9 @@ class OwnArrays(DataModule):
                 "something to train on"
             )
         self.path = Path(str(path)).expanduser()  # a folder may be called 5, which YAML takes for a number
-        self.val_fraction = val_fraction
-        self.test_fraction = test_fraction
-        self.split_seed = split_seed
-        self.binarize = binarize
-        self.binarize_seed = binarize_seed
-        self.standardise = standardise
-        self.channels = channels
+        self.val_fraction, self.test_fraction, self.split_seed = val_fraction, test_fraction, split_seed
+        self.binarize, self.binarize_seed = binarize, binarize_seed
+        self.standardise, self.channels = standardise, channels
         self.columns = Columns(
             None if labels is None else str(labels),
             check_names("factors", factors),
@@ -137,13 +131,13 @@ class OwnArrays(DataModule):
             spec = spec._replace(given_levels=WHITE + 1)
         if (unscaled := self.unscaled()) is not None:
             spec = spec._replace(scaling=choose_scaling(unscaled.train, f"data.path={self.path}", spec.columns))
-        return binarized_spec(self.binarize, spec)
+        return binarize_spec(self.binarize, spec)
 
     def load(self) -> Splits:
         """Splits what has been read, and standardises or binarises it."""
         scaling = self._stored.scaling
         splits = self._unscaled if scaling is None else standardise_splits(self._unscaled, scaling)
-        return binarized(self.binarize, splits, self.binarize_seed)
+        return binarize_splits(self.binarize, splits, self.binarize_seed)
 
     def unscaled(self) -> Splits | None:
         """The splits in the units of the file, where they are standardised."""
@@ -155,7 +149,11 @@ class OwnArrays(DataModule):
     def _unscaled(self) -> Splits:
         """The splits in the units of the file."""
         _, levels = self._range
-        return self._split({split: _stored(arrays, levels) for split, arrays in self._contents.arrays.items()})
+        stored = {}
+        for split, arrays in self._contents.arrays.items():  # integers and bits as bytes, floats as they are
+            x = arrays.x if levels is None or arrays.x.dtype == np.uint8 else np.asarray(arrays.x, dtype=np.uint8)
+            stored[split] = replace(arrays, x=x, levels=levels)
+        return self._split(stored)
 
     @cached_property
     def _contents(self) -> Contents:
@@ -167,7 +165,8 @@ class OwnArrays(DataModule):
         where = f"data.path={self.path}"
         names = self._contents.names
         values = [
-            measure(names[split], arrays, where, self.standardise) for split, arrays in self._contents.arrays.items()
+            measure_values(names[split], arrays, where, self.standardise)
+            for split, arrays in self._contents.arrays.items()
         ]
         return support_of(values, where, standardise=self.standardise)
 
@@ -175,25 +174,19 @@ class OwnArrays(DataModule):
         if "" in raw:
             num = len(raw[""])
             val_size, test_size = part_of(num, self.val_fraction), part_of(num, self.test_fraction)
-            return seeded.split(raw[""], val_size, test_size, self.split_seed)
+            return split_at_random(raw[""], val_size, test_size, self.split_seed)
         if "test" not in raw:  # cut from train rather than refused: validation data have been chosen on, test data not
             test_size = part_of(len(raw["train"]), self.test_fraction)
-            train, _, test = seeded.split(raw["train"], 0, test_size, self.split_seed)
+            train, _, test = split_at_random(raw["train"], 0, test_size, self.split_seed)
             warn("data.path=%s has no test data: %d of train are held out to test", self.path, test_size)
             return Splits(train, raw["val"], test)
         if "val" in raw:
             return Splits(**raw)
         val_size = part_of(len(raw["train"]), self.val_fraction)
-        train, val, _ = seeded.split(raw["train"], val_size, 0, self.split_seed)
+        train, val, _ = split_at_random(raw["train"], val_size, 0, self.split_seed)
         return Splits(train, val, raw["test"])
 
 
 def part_of(num: int, fraction: float) -> int:
     """How many of ``num`` data a fraction is, at least one."""
     return max(1, round(num * fraction))
-
-
-def _stored(arrays: Arrays, levels: int | None) -> Arrays:
-    """Integers and bits as bytes, floats as they are."""
-    x = arrays.x if levels is None or arrays.x.dtype == np.uint8 else np.asarray(arrays.x, dtype=np.uint8)
-    return replace(arrays, x=x, levels=levels)

@@ -6,9 +6,8 @@ from typing import final
 import numpy as np
 
 from elbolab.batch import Spec, Support
-from elbolab.data.files import data_root
+from elbolab.data.files import data_root, read_npz
 from elbolab.data.module import DataModule
-from elbolab.data.npz import read_npz
 from elbolab.data.splits import Arrays, Splits
 
 PARTS = ("train", "valid", "test")

@@ -140,7 +140,7 @@ class Loader(ABC):
 
     Its length is constant and counts blocks (without a length Lightning reads one block ahead of the checkpoint). The
     epoch comes from Lightning, which calls ``loader.sampler.set_epoch`` after ``iter(loader)``, so it is read when the
-    first block is asked for. The position is kept in steps, so a run may resume with another K; see `repace`.
+    first block is asked for. The position is kept in steps, so a run may resume with another K: `repace_checkpoint`.
 
     Args:
         order: which data make up which batch.
@@ -207,7 +207,7 @@ class Loader(ABC):
         """
         check_steps(state, len(self.order))
         left = len(self.order) - state["step"]
-        assert len(self) - state["done"] == _blocks(left, self.block), "call `repace` on the checkpoint first"
+        assert len(self) - state["done"] == _blocks(left, self.block), "call `repace_checkpoint` first"
         self._resume = self._start = state["step"]
         self._done, self._last = state["done"], None
 
@@ -251,7 +251,7 @@ def check_steps(state: dict[str, int], steps: int) -> None:
         )
 
 
-def repace(checkpoint: dict, block: int) -> None:
+def repace_checkpoint(checkpoint: dict, block: int) -> None:
     """Rewrites Lightning's count of blocks in ``checkpoint`` for blocks of another size.
 
     Call it in ``on_load_checkpoint`` of a module or callback, before Lightning restores its loops. Lightning resumes
@@ -268,15 +268,11 @@ def repace(checkpoint: dict, block: int) -> None:
         length, old_length = (_blocks(state["steps"], size) for size in (block, state["block"]))
         done = length - _blocks(state["steps"] - state["step"], block)
         epochs = (progress["total"]["ready"] - progress["current"]["ready"]) // old_length
-        _shift(progress["current"], done - state["done"])
-        _shift(progress["total"], done - state["done"] + epochs * (length - old_length))
+        shifts = {"current": done - state["done"], "total": done - state["done"] + epochs * (length - old_length)}
+        for name, shift in shifts.items():
+            progress[name].update({counter: count + shift for counter, count in progress[name].items()})
         progress["is_last_batch"] = state["step"] == state["steps"]
         state.update(done=done, block=block)
-
-
-def _shift(counts: dict[str, int], by: int) -> None:
-    for name in counts:
-        counts[name] += by
 
 
 def _blocks(steps: int, block: int) -> int:

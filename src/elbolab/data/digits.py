@@ -5,11 +5,10 @@ from typing import Any, final
 import numpy as np
 
 from elbolab.batch import Spec, Support, numbered
-from elbolab.data import seeded
-from elbolab.data.binarize import binarized, binarized_spec, check_binarize
+from elbolab.data.binarize import binarize_spec, binarize_splits, check_binarize
 from elbolab.data.module import DataModule
 from elbolab.data.options import check_whole
-from elbolab.data.splits import Arrays, Splits
+from elbolab.data.splits import Arrays, Splits, split_at_random
 
 
 @final
@@ -27,13 +26,11 @@ class Digits(DataModule):
         super().__init__(**base)
         check_binarize(binarize)
         check_whole(0, binarize_seed=binarize_seed, split_seed=split_seed)
-        self.binarize = binarize
-        self.binarize_seed = binarize_seed
-        self.split_seed = split_seed
+        self.binarize, self.binarize_seed, self.split_seed = binarize, binarize_seed, split_seed
 
     def header(self) -> Spec:
         """One channel, 8 x 8, binary unless grey values are asked for."""
-        return binarized_spec(self.binarize, Spec((1, 8, 8), Support.UNIT, levels=17, classes=numbered(10)))
+        return binarize_spec(self.binarize, Spec((1, 8, 8), Support.UNIT, levels=17, classes=numbered(10)))
 
     def load(self) -> Splits:
         """Asks scikit-learn."""
@@ -41,4 +38,4 @@ class Digits(DataModule):
 
         digits = load_digits()
         grey = Arrays(digits.images[:, None].astype(np.uint8), digits.target, levels=17)
-        return binarized(self.binarize, seeded.split(grey, 200, 300, self.split_seed), self.binarize_seed)
+        return binarize_splits(self.binarize, split_at_random(grey, 200, 300, self.split_seed), self.binarize_seed)

@@ -11,11 +11,10 @@ from filelock import FileLock
 
 from elbolab.batch import Spec, Support, numbered
 from elbolab.common.files import replacing
-from elbolab.data import seeded
 from elbolab.data.files import cache_dir, data_root
 from elbolab.data.module import DataModule
 from elbolab.data.options import check_whole
-from elbolab.data.splits import Arrays, Splits
+from elbolab.data.splits import Arrays, Splits, split_at_random
 
 NAME = "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz"
 MD5 = "7da33b31b13a06f4b04a70402ce90c2e"
@@ -53,10 +52,7 @@ class DSprites(DataModule):
         super().__init__(**base)
         check_whole(1, subset=subset, val_size=val_size, test_size=test_size)
         check_whole(0, split_seed=split_seed)
-        self.subset = subset
-        self.val_size = val_size
-        self.test_size = test_size
-        self.split_seed = split_seed
+        self.subset, self.val_size, self.test_size, self.split_seed = subset, val_size, test_size, split_seed
 
     def header(self) -> Spec:
         """One channel, 64 x 64, binary, with five factors."""
@@ -75,10 +71,10 @@ class DSprites(DataModule):
         pictures = np.load(packed, mmap_mode="r")
         factors = np.indices(FACTORS, dtype=np.uint8).reshape(len(FACTORS), NUM).T
         everything = Arrays(pictures, factors=factors, levels=2, packed=(1, 64, 64))
-        return seeded.split(everything, self.val_size, self.test_size, self.split_seed, self.subset)
+        return split_at_random(everything, self.val_size, self.test_size, self.split_seed, self.subset)
 
 
-def find(root: str | Path | None) -> Path:
+def find_file(root: str | Path | None) -> Path:
     """The original file.
 
     Raises:
@@ -105,7 +101,7 @@ def pack_once(packed: Path, root: str | Path | None) -> None:
     """
     if packed.exists():
         return
-    original = find(root)
+    original = find_file(root)
     packed.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(packed.with_suffix(".lock")):
         if packed.exists():
@@ -113,10 +109,10 @@ def pack_once(packed: Path, root: str | Path | None) -> None:
         if hashlib.md5(original.read_bytes(), usedforsecurity=False).hexdigest() != MD5:
             raise ValueError(f"corrupt data file {original}: its md5 is not {MD5}; remove it and get it again")
         with replacing(packed) as beside:
-            pack(original, beside)
+            pack_pictures(original, beside)
 
 
-def pack(original: Path, packed: Path) -> None:
+def pack_pictures(original: Path, packed: Path) -> None:
     """Pictures (n, 64, 64) of bytes 0 and 1 -> bits (n, 512), a few thousand at a time."""
     with zipfile.ZipFile(original) as archive, archive.open("imgs.npy") as file:
         num, *event = _read_header(file)

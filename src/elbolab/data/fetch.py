@@ -85,7 +85,7 @@ class Finish:
         x = rows.x if self.packed is None else self._unpack(rows.x, self.packed)
         x = x.to(torch.get_default_dtype())
         x = x if self.scale == 1 else x / self.scale
-        x = draw(x, self.generator) if self.draws else x
+        x = draw_bits(x, self.generator) if self.draws else x
         x, given = self.condition(x, rows)
         return Batch(x, given, rows.y, rows.factors)
 
@@ -95,7 +95,7 @@ class Finish:
         return bits.flatten(1)[:, : prod(event)].unflatten(1, event)
 
 
-def draw(probabilities: Tensor, generator: torch.Generator | None = None) -> Tensor:
+def draw_bits(probabilities: Tensor, generator: torch.Generator | None = None) -> Tensor:
     """Bernoulli draws of these probabilities, zeros and ones in their dtype.
 
     On a CPU `torch.bernoulli` draws a double for every number, one after another; comparing with uniform numbers takes

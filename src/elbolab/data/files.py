@@ -1,18 +1,18 @@
-"""Where data files live, and how sixteen jobs that start at once get them once."""
+"""Data files: where they live, how sixteen jobs that start at once get them once, and the formats idx and npz."""
 
+import gzip
+import hashlib
 import os
 import shutil
 import tempfile
+import zipfile
+import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 from filelock import FileLock
 from platformdirs import user_cache_dir
-
-
-def data_root(root: str | Path | None) -> Path:
-    """The folder of data files: ``root``, or this user's cache folder."""
-    return cache_dir() if root is None else Path(str(root)).expanduser()
 
 
 def cache_dir() -> Path:
@@ -20,7 +20,12 @@ def cache_dir() -> Path:
     return Path(user_cache_dir("elbolab"))
 
 
-def obtain(files: Sequence[Path], root: Path, download: Callable[[Path], None], what: str) -> None:
+def data_root(root: str | Path | None) -> Path:
+    """The folder of data files: ``root``, or this user's cache folder."""
+    return cache_dir() if root is None else Path(str(root)).expanduser()
+
+
+def obtain_files(files: Sequence[Path], root: Path, download: Callable[[Path], None], what: str) -> None:
     """Makes sure that ``files`` exist: as they are, or downloaded by one process while the others wait.
 
     The download goes to a folder beside the target, and complete files are moved from there; a failed download leaves
@@ -35,17 +40,25 @@ def obtain(files: Sequence[Path], root: Path, download: Callable[[Path], None], 
     Raises:
         ValueError: a file is missing and cannot be downloaded; says what, where it was looked for and how to get it.
     """
-    if not _missing(files):
+
+    def missing() -> list[str]:
+        return [str(path) for path in files if not path.exists()]
+
+    def refusal(why: str) -> ValueError:
+        names = ", ".join(missing())
+        return ValueError(f"missing {names}, and {why}. {what}; data.root or ELBOLAB_DATA says where data files live")
+
+    if not missing():
         return
     try:
         root.mkdir(parents=True, exist_ok=True)
         with FileLock(root / ".lock"):
-            if _missing(files):
+            if missing():
                 _download_into(root, download)
     except Exception as error:  # every library has its own kind of failed download
-        raise ValueError(_message(files, what, f"the download failed ({type(error).__name__}: {error})")) from error
-    if _missing(files):
-        raise ValueError(_message(files, what, "the download does not contain it"))
+        raise refusal(f"the download failed ({type(error).__name__}: {error})") from error
+    if missing():
+        raise refusal("the download does not contain it")
 
 
 def _download_into(root: Path, download: Callable[[Path], None]) -> None:
@@ -60,10 +73,61 @@ def _download_into(root: Path, download: Callable[[Path], None]) -> None:
         shutil.rmtree(partial)
 
 
-def _missing(files: Sequence[Path]) -> list[Path]:
-    return [path for path in files if not path.exists()]
+def read_idx(path: Path, md5: str | None = None) -> np.ndarray:
+    """The array in an idx file of bytes, the format of MNIST, gzipped or plain.
+
+    A file is two zero bytes, a type code (8 for bytes), the number of dimensions, each size as a big-endian 32-bit
+    integer, and the values.
+
+    Args:
+        path: the file.
+        md5: checksum of the file as it is stored, None where it may differ.
+
+    Raises:
+        ValueError: the file is missing, corrupt or no idx file of bytes.
+    """
+    if not path.is_file():
+        raise ValueError(f"missing data file {path}")
+    raw = path.read_bytes()
+    if md5 is not None and hashlib.md5(raw, usedforsecurity=False).hexdigest() != md5:
+        raise ValueError(f"corrupt data file {path}: its md5 is not {md5}; remove it and get it again")
+    try:
+        raw = gzip.decompress(raw) if path.suffix == ".gz" else raw
+        if raw[:3] != b"\x00\x00\x08":
+            raise ValueError("no idx file of bytes")
+        sizes = np.frombuffer(raw, ">i4", count=raw[3], offset=4)
+        return np.frombuffer(bytearray(raw), np.uint8, offset=4 + 4 * raw[3]).reshape(sizes)
+    except (ValueError, IndexError, EOFError, OSError) as error:
+        raise ValueError(f"corrupt data file {path} ({error}); remove it and get it again") from None
 
 
-def _message(files: Sequence[Path], what: str, why: str) -> str:
-    names = ", ".join(str(path) for path in _missing(files))
-    return f"missing {names}, and {why}. {what}; data.root or ELBOLAB_DATA says where data files live"
+def read_npz(path: Path) -> dict[str, np.ndarray]:
+    """All arrays of an .npz file.
+
+    Raises:
+        ValueError: it cannot be read; says why, and leaves it to the caller to say what to do.
+    """
+    return {name: read_member(path, name) for name in list_npz(path)}
+
+
+def list_npz(path: Path) -> list[str]:
+    """Names of the arrays of an .npz file; raises as `read_npz` does."""
+    if not zipfile.is_zipfile(path):  # numpy would take it for a pickle
+        raise ValueError("it is no zip archive, as .npz files are, or a part of one")
+    try:
+        with np.load(path) as file:
+            return file.files
+    except (OSError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(str(error)) from error
+
+
+def read_member(path: Path, name: str) -> np.ndarray:
+    """One array of an .npz file; raises as `read_npz` does, and where it is an array of Python objects, or no array."""
+    try:
+        with np.load(path) as file:
+            array = file[name]
+    except (OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(str(error)) from error
+    if not isinstance(array, np.ndarray):  # numpy hands out other members as bytes
+        raise ValueError(f"{name} is no array")
+    return array

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from elbolab.data.splits import Arrays, Selection, Splits
+from elbolab.data.splits import Selection, Splits
 
 WHOLE = 4 * 2**30
 """Bytes of an array that are hashed; of a larger one pieces."""
@@ -36,7 +36,7 @@ have other means in their last digits.
 """
 
 
-def fingerprint(splits: Splits, floats: np.dtype, unscaled: Splits | None = None) -> Fingerprint:
+def compute_fingerprint(splits: Splits, floats: np.dtype, unscaled: Splits | None = None) -> Fingerprint:
     """The fingerprint of all splits.
 
     Args:
@@ -44,20 +44,21 @@ def fingerprint(splits: Splits, floats: np.dtype, unscaled: Splits | None = None
         floats: the type in which models see real numbers: two files that round to the same numbers are the same data.
         unscaled: the data before they were standardised, where they were.
     """
-    found = {name: _of_split(arrays, floats) for name, arrays in splits._asdict().items()}
+    found: Fingerprint = {}
+    for split, arrays in splits._asdict().items():
+        parts = {name: getattr(arrays, name) for name in PARTS}
+        hashes = {name: _hash(part, name, floats) for name, part in parts.items() if part is not None}
+        found[split] = {"rows": len(arrays), **hashes}
     for name, arrays in (unscaled._asdict() if unscaled is not None else {}).items():
-        found[name]["unscaled"] = _of_array(arrays.x, "x", np.dtype(np.float64))
+        found[name]["unscaled"] = _hash(arrays.x, "x", np.dtype(np.float64))
     return found
 
 
-def _of_split(arrays: Arrays, floats: np.dtype) -> dict[str, Any]:
-    parts = {name: getattr(arrays, name) for name in PARTS}
-    found = {name: _of_array(part, name, floats) for name, part in parts.items() if part is not None}
-    return {"rows": len(arrays), **found}
-
-
-def _of_array(array: np.ndarray | Selection, name: str, floats: np.dtype) -> dict[str, Any]:
-    ordered, total, kind = hashlib.blake2b(digest_size=16), 0, _kind(array.dtype, name, floats)
+def _hash(array: np.ndarray | Selection, name: str, floats: np.dtype) -> dict[str, Any]:
+    ordered, total = hashlib.blake2b(digest_size=16), 0
+    kind = floats if array.dtype.kind == "f" else array.dtype
+    if name in ("y", "factors"):  # another width of the same whole numbers makes no other data
+        kind = np.dtype(np.int64)
     for piece in _pieces(array):
         with np.errstate(over="ignore"):
             rows = np.ascontiguousarray(piece, dtype=kind.newbyteorder("<"))
@@ -65,13 +66,6 @@ def _of_array(array: np.ndarray | Selection, name: str, floats: np.dtype) -> dic
         total += _sum_of(rows)
     shape = list(array.shape[1:])
     return {"shape": shape, "kind": kind.name, "hash": ordered.hexdigest(), "sum": f"{total % 2**64:016x}"}
-
-
-def _kind(dtype: np.dtype, name: str, floats: np.dtype) -> np.dtype:
-    """The type that an array is hashed in: another width of the same whole numbers makes no other data."""
-    if name in ("y", "factors"):
-        return np.dtype(np.int64)
-    return floats if dtype.kind == "f" else dtype
 
 
 def _pieces(array: np.ndarray | Selection) -> Iterator[np.ndarray]:
@@ -93,7 +87,7 @@ def _sum_of(rows: np.ndarray) -> int:
     return int((columns * weights).sum(dtype=np.uint64))
 
 
-def differences(there: Fingerprint, here: Fingerprint) -> list[str]:
+def describe_differences(there: Fingerprint, here: Fingerprint) -> list[str]:
     """How data differ from those of a fingerprint, in words; empty where they are the same.
 
     Args:
@@ -104,7 +98,8 @@ def differences(there: Fingerprint, here: Fingerprint) -> list[str]:
         return []
     if any("unscaled" not in parts for found in (there, here) for parts in found.values()):  # in runs of before
         there, here = _seen(there), _seen(here)
-    if _in_order(there) != _in_order(here) and _in_any_order(there) == _in_any_order(here):
+    one, other = ([_in_file(parts)["hash"] for parts in found.values()] for found in (there, here))
+    if one != other and _in_any_order(there) == _in_any_order(here):
         return ["the same rows are in another order"]
     found: dict[str, list[str]] = {}
     for split in there:
@@ -132,12 +127,7 @@ def _differences(there: dict[str, Any], here: dict[str, Any]) -> Iterator[str]:
             yield f"{what} have other values"
 
 
-def _in_order(found: Fingerprint) -> dict[str, Any]:
-    """The data of each split, their order included."""
-    return {split: _stored(parts)["hash"] for split, parts in found.items()}
-
-
-def _stored(parts: dict[str, Any]) -> dict[str, Any]:
+def _in_file(parts: dict[str, Any]) -> dict[str, Any]:
     """The data of a split as their file has them."""
     return parts["unscaled" if "unscaled" in parts else "x"]
 
@@ -151,7 +141,7 @@ def _in_any_order(found: Fingerprint) -> dict[str, Any]:
     """What another order of the same rows leaves as it is: sizes, and of every array the sum over all splits."""
     unchanged: dict[str, Any] = {split: parts["rows"] for split, parts in found.items()}
     for name in PARTS:
-        kept = [parts | {"x": _stored(parts)} for parts in found.values()]
+        kept = [parts | {"x": _in_file(parts)} for parts in found.values()]
         arrays = [parts[name] for parts in kept if name in parts]
         total = sum(int(array["sum"], 16) for array in arrays) % 2**64
         unchanged[name] = ([(array["shape"], array["kind"]) for array in arrays], total)

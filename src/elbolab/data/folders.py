@@ -1,7 +1,12 @@
-"""What lies in a folder of pictures, and what of it is left out."""
+"""Folders of pictures: what lies in them, and which pictures belong to which split and class.
+
+Pictures may lie in the folder itself (no labels), in a folder for each class, or in ``train``, ``val`` and ``test``,
+which hold pictures or class folders in turn. A layout that can be read in two ways is refused.
+"""
 
 import logging
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +21,19 @@ LITTER = ("__MACOSX", "@eaDir")
 """Folders that archives and file servers add; so are those whose names begin with a dot."""
 LABEL_FILES = (".csv", ".tsv", ".json", ".txt", ".xml", ".xlsx", ".mat", ".npy", ".npz", ".parquet", ".pkl")
 """Files that may hold labels or data, which a user would miss."""
+SPLITS = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "dev": "val",
+    "test": "test",
+    "testing": "test",
+}
+"""Split that a folder of this name holds, in any case."""
+IMAGES = ("images", "image", "imgs", "img", "pictures")
+"""Names of folders that hold the data, and are no class beside masks, say."""
 warn = rank_zero_only(logging.getLogger(__name__).warning)
 
 
@@ -62,12 +80,8 @@ class Folder:
             yield from folder.all_folders()
 
 
-def scan(path: Path, above: frozenset[Path] = frozenset()) -> Folder:
-    """Lists a folder and its subfolders.
-
-    Args:
-        path: the folder.
-        above: resolved paths of the folders that it lies in.
+def scan_folder(path: Path, above: frozenset[Path] = frozenset()) -> Folder:
+    """Lists a folder and its subfolders; ``above`` are the resolved paths of the folders that it lies in.
 
     Raises:
         ValueError: a folder cannot be listed, or a link leads back to a folder above.
@@ -87,7 +101,7 @@ def scan(path: Path, above: frozenset[Path] = frozenset()) -> Folder:
         if entry.name.startswith(".") or entry.name in LITTER:
             others.append(Path(entry.path))
         elif entry.is_dir():
-            folders.append(scan(Path(entry.path), above | {real}))
+            folders.append(scan_folder(Path(entry.path), above | {real}))
         elif Path(entry.name).suffix.lower() in picture_suffixes() and (entry.is_file() or entry.is_symlink()):
             pictures.append(Path(entry.path))
         else:
@@ -101,9 +115,10 @@ def say_what_is_left_out(root: Folder) -> None:
     """Counts what is not read, so that nothing is passed over in silence."""
     others = [path for folder in (root, *root.all_folders()) for path in folder.others]
     if others:
-        kinds = Counter(map(_name_kind, others))
+        kinds = Counter("hidden" if p.name.startswith(".") else p.suffix.lower() or "without a suffix" for p in others)
         counted = name_some([f"{num} {kind}" for kind, num in kinds.most_common()])
-        labels = "; labels are given as class folders, or as y in an .npz" if _may_hold_labels(others) else ""
+        may_hold = any(p.suffix.lower() in LABEL_FILES and "readme" not in p.name.casefold() for p in others)
+        labels = "; labels are given as class folders, or as y in an .npz" * may_hold
         first = others[0].relative_to(root.path)
         warn("data.path=%s: left out what is no picture: %s, the first is %s%s", root.path, counted, first, labels)
     without = [str(folder.path.relative_to(root.path)) for folder in root.all_without()]
@@ -111,14 +126,164 @@ def say_what_is_left_out(root: Folder) -> None:
         warn("data.path=%s: no pictures in %s", root.path, name_some(without))
 
 
-def _name_kind(path: Path) -> str:
-    return "hidden" if path.name.startswith(".") else path.suffix.lower() or "without a suffix"
-
-
-def _may_hold_labels(paths: list[Path]) -> bool:
-    return any(path.suffix.lower() in LABEL_FILES and "readme" not in path.name.casefold() for path in paths)
-
-
 def name_some(names: list[str], most: int = 5) -> str:
     """The first of some names, and how many more there are."""
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+@final
+@dataclass(frozen=True)
+class Part:
+    """The pictures of one split, with the name of the class of each where there are classes."""
+
+    paths: list[Path]
+    classes: list[str] | None
+
+
+def assign_pictures(root: Folder) -> dict[str, Part]:
+    """The pictures of each split, or of all data, ``x``.
+
+    Raises:
+        ValueError: the layout has two readings, or leaves nothing to train on.
+    """
+    parts = _unwrap_alike(_find_splits(_unwrap(root)))
+    for name, folder in parts.items():
+        _check_layout(folder, name)
+    _check_classes(parts, root.path)
+    arranged = {name: _labelled(folder) for name, folder in parts.items()}
+    say_what_is_left_out(root)
+    return arranged
+
+
+def _unwrap(folder: Folder) -> Folder:
+    """The folder in which pictures or several folders lie."""
+    while not folder.pictures and len(folder.folders) == 1:
+        _check_filled(folder)
+        folder = folder.folders[0]
+        if SPLITS.get(folder.name.casefold()) in ("val", "test"):
+            raise ValueError(
+                f"data.path={folder.path.parent} has pictures in {folder.name} alone, and none to train on: add a "
+                f"folder train, or give data.path={folder.path} to train on these"
+            )
+    return folder
+
+
+def _find_splits(folder: Folder) -> dict[str, Folder]:
+    """The folders of the splits where there are some, else the folder as ``x``."""
+    named = [(SPLITS.get(sub.name.casefold()), sub) for sub in folder.folders]
+    splits = {split: sub for split, sub in named if split is not None}
+    if not splits:
+        _check_similar_names(folder)
+        return {"x": folder}
+    _check_filled(folder)
+    names = ", ".join(sub.name for split, sub in named if split is not None)
+    beside = [sub.name for split, sub in named if split is None] + [path.name for path in folder.pictures]
+    if beside:
+        raise ValueError(
+            f"data.path={folder.path} has {names}, and beside that {name_some(beside)}. If the former are splits, move "
+            "the rest into them or away; if they are classes, give these folders other names"
+        )
+    if len(splits) < len(named):
+        raise ValueError(
+            f"data.path={folder.path} has {names}, of which two mean one split: put their pictures into one folder"
+        )
+    if "train" not in splits:
+        raise ValueError(
+            f"data.path={folder.path} has {names}, and none to train on. If these are splits, add a folder train; if "
+            "they are classes, give these folders other names"
+        )
+    return {split: splits[split] for split in ("train", "val", "test") if split in splits}
+
+
+def _check_filled(folder: Folder) -> None:
+    """Refuses a split without pictures beside one with them."""
+    splits = [sub.name for sub in folder.folders if sub.name.casefold() in SPLITS]
+    without = [sub.name for sub in folder.without if sub.name.casefold() in SPLITS]
+    if splits and without:
+        raise ValueError(
+            f"data.path={folder.path} has no pictures in {name_some(without)}, where {name_some(splits)} has some: add "
+            "pictures of a kind that Pillow reads, or remove the folder, and such data are cut from train"
+        )
+
+
+def _check_similar_names(folder: Folder) -> None:
+    """Refuses train2017 beside val2017, or trainA beside testA: a word of the name means the split."""
+    similar: dict[str, str] = {}
+    for sub in folder.folders:
+        words = re.findall("[a-z]+", re.sub("(?<=[a-z])(?=[A-Z])", " ", sub.name).casefold())
+        splits = [SPLITS[word] for word in (word.removesuffix("set") for word in words) if word in SPLITS]
+        similar |= dict.fromkeys([sub.name], splits[0]) if splits else {}
+    if len(set(similar.values())) > 1:
+        raise ValueError(
+            f"data.path={folder.path} has the folders {name_some(list(similar))}. If these are splits, call them "
+            "train, val and test; if they are classes, give them names that are not so like splits"
+        )
+
+
+def _unwrap_alike(parts: dict[str, Folder]) -> dict[str, Folder]:
+    """The folders images of train/images and test/images, where there is nothing beside them."""
+    while all(not part.pictures and len(part.folders) == 1 for part in parts.values()):
+        if len({part.folders[0].name for part in parts.values()}) > 1:
+            return parts
+        parts = {name: part.folders[0] for name, part in parts.items()}
+    return parts
+
+
+def _check_layout(folder: Folder, name: str) -> None:
+    """Refuses pictures beside class folders, and splits inside of classes."""
+    classes = [sub.name for sub in folder.folders]
+    if folder.pictures and classes:
+        loose = name_some([path.name for path in folder.pictures])
+        raise ValueError(
+            f"data.path: {folder.path} has pictures ({loose}) beside folders of pictures ({name_some(classes)}). If "
+            "the folders are classes, move the pictures into them or away; if there are no classes, move all pictures "
+            "into one folder"
+        )
+    if len(classes) > 1 and (images := [name for name in classes if name.casefold() in IMAGES]):
+        raise ValueError(
+            f"data.path: {folder.path} has the folders {name_some(classes)}. If the data are in {images[0]}, give that "
+            "as data.path or move the others away; if these are classes, give them other names"
+        )
+    for sub in folder.folders:
+        if inner := [deep.name for deep in sub.all_folders() if deep.name.casefold() in SPLITS]:
+            within = "" if name == "x" else f" of the split {name}"
+            raise ValueError(
+                f"data.path: {sub.path}{within} has {name_some(inner)} inside. If these are splits, put them outside, "
+                f"as in {inner[0]}/{sub.name}; if not, give them other names"
+            )
+
+
+def _check_classes(parts: dict[str, Folder], root: Path) -> None:
+    """Refuses classes in some splits only, and classes that no training data have; says which training alone has."""
+    train, *others = parts.items()
+    known = {sub.name for sub in train[1].folders}
+    for name, part in others:
+        found = {sub.name for sub in part.folders}
+        if bool(found) != bool(known):
+            some, none = (train[0], name) if known else (name, train[0])
+            raise ValueError(
+                f"data.path={root}: {some} has class folders ({name_some(sorted(known or found))}), {none} has none: "
+                f"put the pictures of {none} into class folders too, or those of {some} into one folder"
+            )
+        if new := sorted(found - known):
+            raise ValueError(
+                f"data.path={root}: {name} has folders that train has not: {name_some(new)}. If these are classes, "
+                "give train pictures of them or move them away; if there are no classes, move the pictures of each "
+                "split into one folder"
+            )
+        if missing := sorted(known - found):
+            warn("data.path=%s: %s has no pictures of the classes %s", root, name, name_some(missing))
+
+
+def _labelled(folder: Folder) -> Part:
+    if not folder.folders:
+        return Part(list(folder.pictures), None)
+    deeper = [inner.path for sub in folder.folders for inner in sub.folders]
+    if deeper:
+        warn(
+            "data.path: the classes are the folders of %s; deeper ones, such as %s, count as part of theirs",
+            folder.path,
+            deeper[0].relative_to(folder.path),
+        )
+    labelled = [(path, sub.name) for sub in folder.folders for path in sub.all_pictures()]
+    return Part([path for path, _ in labelled], [name for _, name in labelled])

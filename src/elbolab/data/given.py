@@ -1,10 +1,11 @@
 """What a model is conditioned on: ``data.given``.
 
-Shapes: B = data in a batch, C = classes, F = factors, P = pixels to predict, G = pixels seen, ``*event`` = one datum's
-shape.
+Shapes: B = data in a batch, C = classes, F = factors, P = pixels to predict, G = pixels seen, ``*image`` = (channels,
+height, width), P + G its product, ``*event`` = one datum's shape.
 """
 
 from abc import ABC, abstractmethod
+from math import prod
 from typing import final
 
 import torch
@@ -12,7 +13,6 @@ from torch import Tensor
 
 from elbolab.batch import Canvas, Spec
 from elbolab.data.fetch import Condition, Rows
-from elbolab.data.quadrants import pixel_indices
 
 Pair = tuple[Tensor, tuple[Tensor, ...]]
 
@@ -122,7 +122,9 @@ class Own(Given):
 
 @final
 class Quadrants(Given):
-    """Some quarters of an image (B, G), given which the others (B, P) are the data; see `elbolab.data.quadrants`.
+    """Some quarters of an image (B, G), given which the others (B, P) are the data (Sohn, Lee and Yan 2015, 5.1).
+
+    Where a side is odd, the bottom or the right quarter has the row or column more.
 
     Args:
         quadrants: how many are seen: bottom left (1), the left half (2), all but bottom right (3).
@@ -151,22 +153,19 @@ class Quadrants(Given):
                 "data.given=quadrants: a part of an image has no scale of its own; choose data.standardise=false, or "
                 "data.given=none"
             )
-        canvas = self._canvas(header)
+        canvas = Canvas(header.x, self.quadrants)
         predicted, seen = pixel_indices(canvas)
         return header._replace(x=(len(predicted),), given=((len(seen),),), given_levels=None, canvas=canvas)
 
     def on(self, header: Spec, device: torch.device | str) -> Condition:
         """Takes images apart, binary draws made."""
-        predicted, seen = pixel_indices(self._canvas(header), device)
+        predicted, seen = pixel_indices(Canvas(header.x, self.quadrants), device)
 
         def condition(x: Tensor, rows: Rows) -> Pair:
             flat = x.flatten(1)
             return flat.index_select(1, predicted), (flat.index_select(1, seen),)
 
         return condition
-
-    def _canvas(self, header: Spec) -> Canvas:
-        return Canvas(header.x, self.quadrants)
 
 
 def choose_given(name: str, quadrants: int | None) -> Given:
@@ -202,3 +201,31 @@ _PLAIN: dict[str, type[Nothing] | type[Labels] | type[Factors] | type[Own]] = {
     "factors": Factors,
     "own": Own,
 }
+
+
+def seen_mask(canvas: Canvas) -> Tensor:
+    """Which pixels are seen, (*image) booleans: bottom left (1), the left half (2), all but bottom right (3)."""
+    _, height, width = canvas.image
+    bottom = (torch.arange(height) >= height // 2)[:, None]
+    left = (torch.arange(width) < width // 2)[None]
+    seen = {1: bottom & left, 2: left, 3: left | ~bottom}[canvas.quadrants]
+    return seen.expand(canvas.image)
+
+
+def pixel_indices(canvas: Canvas, device: torch.device | str = "cpu") -> tuple[Tensor, Tensor]:
+    """Where in a flattened image the pixels to predict (P,) and the pixels seen (G,) are."""
+    seen = seen_mask(canvas).flatten()
+    return (~seen).nonzero().flatten().to(device), seen.nonzero().flatten().to(device)
+
+
+def take_apart(canvas: Canvas, images: Tensor) -> tuple[Tensor, Tensor]:
+    """Images (B, *image) -> pixels to predict (B, P) and pixels seen (B, G); `assemble` is the inverse."""
+    predicted, seen = pixel_indices(canvas, images.device)
+    return images.flatten(1)[:, predicted], images.flatten(1)[:, seen]
+
+
+def assemble(canvas: Canvas, x: Tensor, seen: Tensor) -> Tensor:
+    """Pixels that were to be predicted, ``x`` (*S, B, P), and pixels seen (B, G) -> whole images (*S, B, *image)."""
+    pixels = torch.cat([x, seen.expand(*x.shape[:-1], -1)], -1)
+    assert pixels.shape[-1] == prod(canvas.image)
+    return pixels[..., torch.cat(pixel_indices(canvas, x.device)).argsort()].unflatten(-1, canvas.image)

@@ -23,14 +23,7 @@ STREAM = 1
 
 
 def check_labelling(num: int | None, batch_size: int | None, spec: Spec, name: str) -> None:
-    """Raises ValueError where ``data.num_labelled`` cannot be had of such data.
-
-    Args:
-        num: labelled data, or None.
-        batch_size: labelled data in a batch, or None.
-        spec: the data, and what a model is to be conditioned on.
-        name: the data set, for messages.
-    """
+    """Raises ValueError where ``num`` labelled data, ``batch_size`` of them in a batch, cannot be had of such data."""
     if num is None:
         if batch_size is not None:
             raise ValueError(f"data.labelled_batch_size={batch_size} without effect: set data.num_labelled too")
@@ -44,15 +37,11 @@ def check_labelling(num: int | None, batch_size: int | None, spec: Spec, name: s
             f"data.num_labelled={num}: data without labels have no conditions; choose data.given=none, a "
             "semi-supervised model finds the labels in its batches"
         )
-    _check_balance(num, spec.num_classes)
-
-
-def _check_balance(num: int, num_classes: int) -> None:
-    if num % num_classes:
-        below = num - num % num_classes
-        sizes = " or ".join(str(size) for size in (below, below + num_classes) if size)
+    if num % spec.num_classes:
+        below = num - num % spec.num_classes
+        sizes = " or ".join(str(size) for size in (below, below + spec.num_classes) if size)
         raise ValueError(
-            f"data.num_labelled={num}: {num_classes} classes have equally many labelled data each; choose {sizes}"
+            f"data.num_labelled={num}: {spec.num_classes} classes have equally many labelled data each; choose {sizes}"
         )
 
 

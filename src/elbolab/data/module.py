@@ -18,14 +18,12 @@ from elbolab.batch import Batch, Pace, Spec, numbered, shorten
 from elbolab.common.rng import generator
 from elbolab.data.blocks import BlockLoader, Loader, Order, Ordering
 from elbolab.data.fetch import Finish, Rows
-from elbolab.data.fingerprint import Fingerprint, fingerprint
-from elbolab.data.given import choose_given
+from elbolab.data.fingerprint import Fingerprint, compute_fingerprint
+from elbolab.data.given import choose_given, take_apart
 from elbolab.data.labelled import DEFAULT_SIZE, FinishPair, PairedOrder, check_labelling, choose_labelled
 from elbolab.data.options import check_whole
-from elbolab.data.quadrants import take_apart
-from elbolab.data.residence import resides
-from elbolab.data.splits import Arrays, Splits, check
-from elbolab.data.stream import StreamLoader
+from elbolab.data.splits import Arrays, Splits, check_splits
+from elbolab.data.stream import StreamLoader, is_resident
 
 
 class DataModule(L.LightningDataModule, ABC):
@@ -92,16 +90,9 @@ class DataModule(L.LightningDataModule, ABC):
         if resident != "auto" and not isinstance(resident, bool):
             raise ValueError(f"data.resident={resident}: choose auto, true or false")
         self.batch_size = self.batch_size_asked = batch_size
-        self.eval_batch_size = eval_batch_size
-        self.seed = seed
-        self.given = choose_given(given, quadrants)
-        self.resident = resident
-        self.num_workers = num_workers
-        self.root = root
-        self.train_limit = train_limit
-        self.num_labelled = num_labelled
-        self.label_seed = label_seed
-        self.labelled_batch_size = labelled_batch_size
+        self.eval_batch_size, self.seed, self.resident, self.num_workers = eval_batch_size, seed, resident, num_workers
+        self.given, self.root, self.train_limit = choose_given(given, quadrants), root, train_limit
+        self.num_labelled, self.label_seed, self.labelled_batch_size = num_labelled, label_seed, labelled_batch_size
         self.pace = Pace()
         self._rows: dict[tuple[str, torch.device], Rows] = {}
 
@@ -119,11 +110,7 @@ class DataModule(L.LightningDataModule, ABC):
     @final
     @cached_property
     def spec(self) -> Spec:
-        """What a model must know of the data, conditions included.
-
-        Raises:
-            ValueError: conditions or labels are asked of data that have none.
-        """
+        """What a model must know of the data; raises ValueError where they have not what conditions or labels ask."""
         spec = self.given.spec(self._stored, type(self).__name__)
         check_labelling(self.num_labelled, self.labelled_batch_size, spec, type(self).__name__)
         return spec
@@ -140,7 +127,7 @@ class DataModule(L.LightningDataModule, ABC):
         splits = self.load()
         if self.train_limit is not None:
             splits = splits._replace(train=splits.train.select(slice(self.train_limit)))
-        check(splits, self._stored)
+        check_splits(splits, self._stored)
         self.batch_size = min(self.batch_size, len(splits.train))
         return splits
 
@@ -175,14 +162,12 @@ class DataModule(L.LightningDataModule, ABC):
     @final
     def val_dataloader(self) -> Loader:
         """Blocks of validation batches in fixed order."""
-        order = self._evaluation_order("val", self.pace.limit_val)
-        return self._loader("val", order, self.finish("val", self._device()))
+        return self._evaluation_loader("val", self.pace.limit_val)
 
     @final
     def test_dataloader(self) -> Loader:
         """Blocks of test batches in fixed order."""
-        order = self._evaluation_order("test", None)
-        return self._loader("test", order, self.finish("test", self._device()))
+        return self._evaluation_loader("test", None)
 
     @final
     def batches(self, split: str, device: torch.device | str = "cpu", limit: int | None = None) -> "Batches":
@@ -219,7 +204,7 @@ class DataModule(L.LightningDataModule, ABC):
     @cached_property
     def fingerprint(self) -> Fingerprint:
         """What tells these data from others; reads them, 0.1 s for MNIST."""
-        return fingerprint(self.splits, torch.empty(0).numpy().dtype, self.unscaled())
+        return compute_fingerprint(self.splits, torch.empty(0).numpy().dtype, self.unscaled())
 
     def unscaled(self) -> Splits | None:
         """The splits as their file has them, before `load` standardises them; None where it does not."""
@@ -229,36 +214,23 @@ class DataModule(L.LightningDataModule, ABC):
     def describe(self) -> str:
         """A line for people, and below it what is unusual of the data."""
         sizes = " / ".join(f"{len(arrays):,}" for arrays in self.splits)
-        levels = "" if self.spec.levels is None else f", {self.spec.levels} levels"
-        given = "".join(f", given {shape}" for shape in self.spec.given)
+        spec, classes, y = self.spec, self.spec.classes, self.splits.train.y
+        levels = "" if spec.levels is None else f", {spec.levels} levels"
+        given = "".join(f", given {shape}" for shape in spec.given)
         few = "" if self.num_labelled is None else f", {self.num_labelled:,} labelled"
-        scaled = "" if self.spec.scaling is None else ", standardised"
-        what = f"{self.spec.support}{scaled}{levels}{self._describe_classes()}{few}{given}"
-        columns = f" ({shorten(self.spec.columns)})" if self.spec.columns else ""
-        line = f"{type(self).__name__}: {sizes} data of shape {self.spec.x}{columns}, {what}"
-        return "\n".join([line, *self._describe_batches(), *self._describe_absent()])
-
-    def _describe_batches(self) -> Iterator[str]:
-        """A line where there are fewer training data than a batch was to hold."""
-        asked, num = self.batch_size_asked, len(self.splits.train)
-        if asked > num:
-            yield f"data.batch_size={asked} is more than the {num} training data: every step sees all of them"
-
-    def _describe_classes(self) -> str:
-        """How many classes there are; their names where these are others than 0, 1, ..."""
-        classes = self.spec.classes
-        if not classes:
-            return ""
+        scaled = "" if spec.scaling is None else ", standardised"
         named = "" if classes == numbered(len(classes)) else f" ({shorten(classes)}, in this order)"
-        return f", {len(classes)} class{'es' * (len(classes) > 1)}{named}"
-
-    def _describe_absent(self) -> list[str]:
-        """A line where classes occur in no training datum."""
-        y, classes = self.splits.train.y, self.spec.classes
-        if y is None:
-            return []
-        absent = [classes[k] for k in np.flatnonzero(np.bincount(y, minlength=len(classes)) == 0)]
-        return [f"no training datum is of class {shorten(absent)}"] if absent else []
+        counted = f", {len(classes)} class{'es' * (len(classes) > 1)}{named}" if classes else ""
+        columns = f" ({shorten(spec.columns)})" if spec.columns else ""
+        line = f"{type(self).__name__}: {sizes} data of shape {spec.x}{columns}, {spec.support}{scaled}{levels}"
+        lines, num = [f"{line}{counted}{few}{given}"], len(self.splits.train)
+        if self.batch_size_asked > num:
+            asked = f"data.batch_size={self.batch_size_asked}"
+            lines.append(f"{asked} is more than the {num} training data: every step sees all of them")
+        absent: np.ndarray | list = [] if y is None else np.flatnonzero(np.bincount(y, minlength=len(classes)) == 0)
+        if len(absent):
+            lines.append(f"no training datum is of class {shorten([classes[k] for k in absent])}")
+        return "\n".join(lines)
 
     @final
     def finish(self, split: str, device: torch.device, noise: torch.Generator | None = None) -> Finish:
@@ -274,7 +246,7 @@ class DataModule(L.LightningDataModule, ABC):
 
     def _loader(self, split: str, order: Ordering, finish: Finish | FinishPair) -> Loader:
         arrays, device = self.arrays(split), self._device()
-        if not resides(arrays, device, self.resident):
+        if not is_resident(arrays, device, self.resident):
             return StreamLoader(order, self.pace.block, arrays, finish, self.num_workers)
         rows = self.rows(split, device)
         return BlockLoader(order, self.pace.block, lambda indices: finish(rows.select(indices)), device)
@@ -305,12 +277,13 @@ class DataModule(L.LightningDataModule, ABC):
             return order
         return PairedOrder(order, self._which_labelled, self._labelled_size(self.num_labelled))
 
-    def _evaluation_order(self, split: str, limit: int | None) -> Order:
+    def _evaluation_loader(self, split: str, limit: int | None) -> Loader:
         """At least one batch for every rank, where there are as many data: a rank without any would be waited for."""
         (world, rank), num = self._ranks(), len(self.arrays(split))
         batch_size = min(self.eval_batch_size, max(1, num // world))
         limit = None if limit is None else max(limit, world)
-        return Order(num, batch_size, self.seed, False, world, rank, limit)
+        order = Order(num, batch_size, self.seed, False, world, rank, limit)
+        return self._loader(split, order, self.finish(split, self._device()))
 
     def _ranks(self) -> tuple[int, int]:
         return (1, 0) if self.trainer is None else (self.trainer.world_size, self.trainer.global_rank)

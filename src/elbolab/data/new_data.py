@@ -12,13 +12,12 @@ import torch
 from torch import Tensor
 
 from elbolab.batch import Batch, Shape, Spec, Support
-from elbolab.data.binarize import binarized_as_test
-from elbolab.data.deep_pixels import scale_deep_pixels
+from elbolab.data.binarize import binarize_as_test
 from elbolab.data.fetch import Finish, Rows
 from elbolab.data.given import Own, Quadrants, unconditional
-from elbolab.data.own_labels import is_one_hot, place_values
+from elbolab.data.labels import is_one_hot, number_known_values
 from elbolab.data.splits import Arrays
-from elbolab.data.values import WHITE, Values, measure
+from elbolab.data.values import WHITE, Values, measure_values, scale_deep_pixels
 
 
 @final
@@ -51,11 +50,10 @@ class Intake:
         Raises:
             ValueError: another shape, or values that are not of the kind that the model was trained on.
         """
-        is_whole = self.spec.canvas is not None and not given and self._image(x) is not None
-        data = self._whole(x) if is_whole else self._data(x)
-        arrays = self._stored(data, where)
-        if is_whole:
-            return arrays
+        image = None if self.spec.canvas is None or given else arrange_axes(x, self.spec.canvas.image, self.channels)
+        if image is not None:
+            return self._store(image, where)
+        arrays = self._store(self._arrange(x), where)
         conditions = self.conditions(given)
         for count in {len(condition) for condition in conditions} - {len(x)}:
             raise ValueError(f"{len(x)} data and {count} conditions: give one for each datum")
@@ -87,7 +85,7 @@ class Intake:
             ValueError: another number of them, another shape, or other values.
         """
         if len(given) != len(self.spec.given):
-            wanted = ", ".join(f"(B, {listed(shape)})" for shape in self.spec.given)
+            wanted = ", ".join(f"(B, {list_sizes(shape)})" for shape in self.spec.given)
             what_to_do = f"give them after the first argument, {wanted}" if wanted else "leave them out"
             labels = "; or class labels as the names of the classes" if self.spec.given_is_label else ""
             raise ValueError(
@@ -95,35 +93,26 @@ class Intake:
             )
         return [self._condition(number, values) for number, values in enumerate(given)]
 
-    def _data(self, x: np.ndarray) -> np.ndarray:
+    def _arrange(self, x: np.ndarray) -> np.ndarray:
         event = self.spec.x
         if x.shape == event:
             raise ValueError(f"x has the shape {x.shape} of one datum: give a batch of it, x[None]")
-        found = arranged(x, event, self.channels)
+        found = arrange_axes(x, event, self.channels)
         if found is None:
-            raise ValueError(f"x has shape {x.shape}; this run's data have (B, {listed(event)})")
+            raise ValueError(f"x has shape {x.shape}; this run's data have (B, {list_sizes(event)})")
         return found
 
-    def _whole(self, x: np.ndarray) -> np.ndarray:
-        found = self._image(x)
-        assert found is not None
-        return found
-
-    def _image(self, x: np.ndarray) -> np.ndarray | None:
-        """Whole images, channels first, of which the data are parts; None where these are none."""
-        return None if self.spec.canvas is None else arranged(x, self.spec.canvas.image, self.channels)
-
-    def _stored(self, x: np.ndarray, where: str) -> Arrays:
+    def _store(self, x: np.ndarray, where: str) -> Arrays:
         spec = self.spec
         if len(x) == 0:
             return Arrays(x.astype(np.float64))
         if spec.white is not None and x.dtype.kind == "u" and x.dtype.itemsize == 2:
             x = np.asarray(scale_deep_pixels(x))
-        values = measure(where, Arrays(x), "these data")
+        values = measure_values(where, Arrays(x), "these data")
         if spec.support is Support.REAL:
-            return Arrays(_real(x, spec, where))
+            return Arrays(_standardise(x, spec, where))
         if self.binarize != "none" and values.kind == "integers" and not values.binary and values.within(WHITE):
-            return binarized_as_test(self.binarize, Arrays(x.astype(np.uint8), levels=WHITE + 1), self.binarize_seed)
+            return binarize_as_test(self.binarize, Arrays(x.astype(np.uint8), levels=WHITE + 1), self.binarize_seed)
         _check_values(values, spec)
         if values.kind == "floats" or values.kind == "booleans":
             return Arrays(x)
@@ -135,20 +124,20 @@ class Intake:
         if spec.given_is_label and (values.ndim == 1 or values.shape[1:] == (1,) != shape):
             if values.dtype.kind == "f" and values.shape == shape != (2,) and is_one_hot(values[None]):
                 one = f"condition {number + 1} has the shape {shape} of one datum"
-                raise ValueError(f"{one}: give a batch of them, (B, {listed(shape)})")
-            return np.eye(len(spec.classes))[place_values("label", values.reshape(-1), spec.classes, "classes")]
+                raise ValueError(f"{one}: give a batch of them, (B, {list_sizes(shape)})")
+            return np.eye(len(spec.classes))[number_known_values("label", values.reshape(-1), spec.classes, "classes")]
         if self.given == "factors" and values.ndim == 2 and values.shape[1] == len(spec.factors) != sum(spec.factors):
             return self._factors(values)
-        arrangement = arranged(values, shape, self.channels)
-        if arrangement is None:
+        arranged = arrange_axes(values, shape, self.channels)
+        if arranged is None:
             raise ValueError(
                 f"condition {number + 1} has shape {values.shape}; with data.given={self.given} this run's have "
-                f"(B, {listed(shape)})"
+                f"(B, {list_sizes(shape)})"
             )
-        values = arrangement
+        values = arranged
         if len(values) == 0:
             return values.astype(np.float64)
-        found = measure(f"condition {number + 1}", Arrays(values), "these data")
+        found = measure_values(f"condition {number + 1}", Arrays(values), "these data")
         if found.kind == "floats" or found.binary and spec.given_levels is None:
             return values.astype(np.float64)
         if found.kind == "integers" and spec.given_levels is not None and found.within(spec.given_levels - 1):
@@ -172,17 +161,14 @@ class Intake:
             )
         called = spec.factor_names or [f"factor {number}" for number in range(1, len(spec.factors) + 1)]
         columns = zip(called, values.T, spec.factor_values, strict=True)
-        vectors = [np.eye(len(names))[place_values(name, column, names)] for name, column, names in columns]
+        vectors = [np.eye(len(names))[number_known_values(name, column, names)] for name, column, names in columns]
         return np.concatenate(vectors, axis=1)
 
 
-def arranged(x: np.ndarray, event: Shape, channels: str) -> np.ndarray | None:
+def arrange_axes(x: np.ndarray, event: Shape, channels: str) -> np.ndarray | None:
     """Data with rows of shape ``event``, whose channels may have come last or, where there is one, not at all.
 
-    Args:
-        x: the data.
-        event: shape of one datum.
-        channels: ``first``, ``last``, or ``auto``, which takes what fits, first where both do.
+    With ``channels=auto`` they come where they fit, first where both do.
     """
     last = np.moveaxis(x, -1, 1) if x.ndim > 3 else x
     ways = {"first": [x], "last": [last, x], "auto": [x, last]}[channels]
@@ -191,12 +177,8 @@ def arranged(x: np.ndarray, event: Shape, channels: str) -> np.ndarray | None:
     return next((way for way in ways if way.shape[1:] == event and way.ndim > len(event)), None)
 
 
-def _real(x: np.ndarray, spec: Spec, where: str) -> np.ndarray:
-    """Real numbers in the type that models see, standardised where the training data were.
-
-    Raises:
-        ValueError: one is too large for that type.
-    """
+def _standardise(x: np.ndarray, spec: Spec, where: str) -> np.ndarray:
+    """Real numbers in the type that models see, which holds them, standardised where the training data were."""
     numbers = spec.standardise(torch.from_numpy(x.astype(np.float64))).to(torch.get_default_dtype()).numpy()
     wrong = ~np.isfinite(numbers).reshape(len(x), -1).all(1)
     if wrong.any():
@@ -228,6 +210,6 @@ def as_array(values: Tensor | np.ndarray | Sequence) -> np.ndarray:
     return (values.float() if values.dtype is torch.bfloat16 else values).numpy()
 
 
-def listed(shape: Shape) -> str:
+def list_sizes(shape: Shape) -> str:
     """``1, 28, 28``."""
     return ", ".join(map(str, shape))

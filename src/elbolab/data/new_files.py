@@ -1,22 +1,28 @@
-"""A file or folder of new data, read as ``data=arrays`` reads one, for a model that was trained on others.
+"""Files, folders and notebook tables of new data, for a model that was trained on others.
 
-Shapes: n = data.
+A file is read as ``data=arrays`` reads one.
+
+Shapes: n, B = data.
 """
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple, final
+from typing import Any, NamedTuple, final
 
 import numpy as np
 
-from elbolab.batch import Spec
-from elbolab.data.column_names import meaning_of
+from elbolab.batch import Spec, shorten
+from elbolab.data.contents import read_contents
+from elbolab.data.labels import name_factors, name_values
+from elbolab.data.names import meaning_of
 from elbolab.data.new_data import Intake
-from elbolab.data.own_contents import Contents, read_contents
-from elbolab.data.own_labels import as_table, as_values
-from elbolab.data.own_tables import Columns, is_table, read_table
 from elbolab.data.splits import Arrays
+from elbolab.data.tables import Columns, is_table, read_table
+
+CLASSES = (("pandas", "DataFrame"), ("polars", "DataFrame"), ("pyarrow", "Table"))
+"""Modules and what they call a table; whoever has such a table has imported its module."""
 
 
 @final
@@ -25,7 +31,7 @@ class NewFile(NamedTuple):
 
     Attributes:
         arrays: the data with their conditions, as a split is stored.
-        known: what else the file has of each datum, as `known_of` names it.
+        known: what else the file has of each datum, as `describe_known` names it.
     """
 
     arrays: Arrays
@@ -47,14 +53,17 @@ def read_new(path: Path, split: str | None, intake: Intake, columns: Columns, ig
     """
     where = f"data.path={path}"
     contents = read_contents(path, _present(columns, ignore, path, intake.spec), intake.channels, are_new=True)
-    arrays = contents.arrays[_key(contents, split, where)]
-    name = f"{contents.names[_key(contents, split, where)]} of {where}"
-    known = known_of(arrays.y, arrays.factors, contents.classes, contents.factors, contents.factor_names)
-    ordered = _in_order(np.asanyarray(arrays.x), contents.columns, intake.spec)
-    return NewFile(intake.take(ordered, _conditions(arrays, known, intake, where), name), known)
+    key = _choose_split(list(contents.arrays), split, where)
+    arrays = contents.arrays[key]
+    known = describe_known(arrays.y, arrays.factors, contents.classes, contents.factors, contents.factor_names)
+    x, wanted = np.asanyarray(arrays.x), intake.spec.columns
+    if contents.columns and wanted and contents.columns != wanted:
+        x = np.asarray(x)[:, [contents.columns.index(name) for name in wanted]]
+    taken = intake.take(x, _conditions(arrays, known, intake, where), f"{contents.names[key]} of {where}")
+    return NewFile(taken, known)
 
 
-def known_of(
+def describe_known(
     y: np.ndarray | None,
     factors: np.ndarray | None,
     classes: Sequence[str],
@@ -76,10 +85,10 @@ def known_of(
     """
     known = {}
     if y is not None:
-        known["y"] = as_values(classes, np.asarray(y))
+        known["y"] = name_values(classes, np.asarray(y))
     if factors is not None:
         indices = np.asarray(factors)
-        known |= {"factors": as_table(factor_values, indices)} if factor_values else {"factor_indices": indices}
+        known |= {"factors": name_factors(factor_values, indices)} if factor_values else {"factor_indices": indices}
         if factor_names:
             known["factor_names"] = np.array(factor_names)
     return known
@@ -99,9 +108,8 @@ def _present(columns: Columns, ignore: Sequence[str], path: Path, spec: Spec) ->
     return Columns(labels, factors, columns.conditions, [*ignored, *ignore], keep)
 
 
-def _key(contents: Contents, split: str | None, where: str) -> str:
+def _choose_split(there: list[str], split: str | None, where: str) -> str:
     """The key of the data that are wanted."""
-    there = list(contents.arrays)
     if there == [""]:
         if split is not None:
             raise ValueError(f"split={split}: {where} has no splits; leave split out")
@@ -111,19 +119,8 @@ def _key(contents: Contents, split: str | None, where: str) -> str:
     return split
 
 
-def _in_order(x: np.ndarray, columns: tuple[str, ...], spec: Spec) -> np.ndarray:
-    """Columns of a table in the order of training."""
-    if not columns or not spec.columns or columns == spec.columns:
-        return x
-    return np.asarray(x)[:, [columns.index(name) for name in spec.columns]]
-
-
 def _conditions(arrays: Arrays, known: dict[str, np.ndarray], intake: Intake, where: str) -> list[np.ndarray]:
-    """The conditions that the model wants of a file, of those that the file has.
-
-    Raises:
-        ValueError: it has not got them.
-    """
+    """The conditions that the model wants of a file, of those that the file has."""
     spec = intake.spec
     if not spec.given or spec.canvas is not None:  # parts of an image are taken of it
         return []
@@ -135,3 +132,38 @@ def _conditions(arrays: Arrays, known: dict[str, np.ndarray], intake: Intake, wh
             f"{where} has no {kind}: this run has data.given={intake.given}, and needs them of new data too"
         )
     return [found]
+
+
+def read_columns(table: Any) -> dict[str, np.ndarray] | None:
+    """The columns of a table by their names; None where it is no table."""
+    if isinstance(table, Mapping):
+        return {str(name): np.asarray(column) for name, column in table.items()}
+    for module, name in CLASSES:
+        if module in sys.modules and isinstance(table, getattr(sys.modules[module], name)):
+            names = table.column_names if name == "Table" else table.columns
+            return {str(column): np.asarray(table[column]) for column in names}
+    return None
+
+
+def order_columns(columns: dict[str, np.ndarray], spec: Spec) -> np.ndarray:
+    """The rows (B, D) of a table, its columns in the order of the training data of ``spec``.
+
+    Raises:
+        ValueError: other columns, or such that are no numbers.
+    """
+    if not columns or len({column.shape for column in columns.values()}) > 1:
+        raise ValueError("x has no columns, or columns of different lengths: give a table with one row for each datum")
+    wanted = spec.columns or tuple(columns)
+    missing = [name for name in wanted if name not in columns]
+    others = [name for name in columns if name not in wanted]
+    if missing or others:
+        found = [f"has no {shorten(missing)}"] if missing else []
+        found += [f"has {shorten(others)} beside its data"] if others else []
+        raise ValueError(
+            f"x {' and '.join(found)}: give a table of the columns {', '.join(wanted)} alone; elbolab encode "
+            "data.path=x.csv finds labels and factors beside them"
+        )
+    for name in wanted:
+        if columns[name].ndim != 1 or columns[name].dtype.kind not in "biuf":
+            raise ValueError(f"the column {name} of x holds {columns[name].dtype}, no numbers: give .astype(float)")
+    return np.stack([columns[name] for name in wanted], axis=1)

@@ -25,28 +25,15 @@ def check_number(low: float, high: float, **options: float) -> None:
 
 
 def check_names(option: str, names: Sequence[str] | None) -> list[str]:
-    """The names that a list holds; None is an empty one.
-
-    Raises:
-        ValueError: it is no list.
-    """
+    """The names that a list holds, none for None; raises ValueError where it is no list."""
     if isinstance(names, str | int | float):
         raise ValueError(f"data.{option}={names}: give a list, data.{option}=[{names}]")
     return [str(name) for name in names or ()]
 
 
-def typed(option: str, names: str | Sequence[str]) -> str:
+def write_option(option: str, names: str | Sequence[str]) -> str:
     """``data.OPTION=NAME``, or ``data.OPTION=[NAMES]``, as a shell and Hydra read it: odd names are quoted."""
-    if isinstance(names, str):
-        word = f"data.{option}={_quoted(names)}"
-    else:
-        word = f"data.{option}=[{','.join(map(_quoted, names))}]"
     plain = [names] if isinstance(names, str) else names
+    quoted = [name if PLAIN.fullmatch(name) else '"' + name.replace('"', '\\"') + '"' for name in plain]
+    word = f"data.{option}={quoted[0]}" if isinstance(names, str) else f"data.{option}=[{','.join(quoted)}]"
     return word if all(map(PLAIN.fullmatch, plain)) else shlex.quote(word)
-
-
-def _quoted(name: str) -> str:
-    """A name as Hydra reads it."""
-    if PLAIN.fullmatch(name):
-        return name
-    return '"' + name.replace('"', '\\"') + '"'

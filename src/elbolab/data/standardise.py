@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from elbolab.batch import MOST_NAMES, Scaling, shorten
-from elbolab.data.options import typed
+from elbolab.data.options import write_option
 from elbolab.data.splits import Arrays, Selection, Splits
 
 WIDE = 100
@@ -20,12 +20,7 @@ WIDE = 100
 
 @final
 class Moments(NamedTuple):
-    """What the columns of data hold, (C,) each, in float64.
-
-    Attributes:
-        mean: their means.
-        deviation: their standard deviations, exactly 0 where all numbers of a column are the same.
-    """
+    """Means and standard deviations of the columns of data, (C,) each in float64; 0 where all numbers are the same."""
 
     mean: np.ndarray
     deviation: np.ndarray
@@ -52,12 +47,7 @@ def _columns(chunk: np.ndarray) -> np.ndarray:
 
 
 def choose_scaling(train: Arrays, where: str, names: tuple[str, ...] = ()) -> Scaling:
-    """Mean and standard deviation of every column of the training data.
-
-    Args:
-        train: the training data.
-        where: the file, for messages.
-        names: of the columns, where they have any.
+    """Mean and standard deviation of every column of the training data; ``names`` are those of the columns, if any.
 
     Raises:
         ValueError: a column is constant, or its numbers are too large for a variance.
@@ -71,7 +61,7 @@ def choose_scaling(train: Arrays, where: str, names: tuple[str, ...] = ()) -> Sc
             places = np.flatnonzero(wrong).tolist()
             if names:
                 which = f"column {shorten([names[i] for i in places])}"
-                way_out = typed("ignore", [names[i] for i in places])
+                way_out = write_option("ignore", [names[i] for i in places])
             else:
                 which = f"x[:, {shorten([str(i) for i in places])}]"
                 way_out = f"numpy.delete(x, {places[:MOST_NAMES]}, axis=1)"

@@ -1,9 +1,11 @@
-"""Blocks of data that do not fit the device: gathered from CPU arrays by a `DataLoader`.
+"""Data that do not fit the device: whether they do, and blocks gathered from CPU arrays by a `DataLoader`.
 
 Shapes: n = data, K = batches in a block.
 """
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, final
 
 import numpy as np
@@ -16,6 +18,28 @@ from elbolab.data.blocks import Block, Loader, Ordering
 from elbolab.data.fetch import Finish, Rows
 from elbolab.data.labelled import FinishPair
 from elbolab.data.splits import Arrays
+
+SHARE = 0.5
+"""Share of the free memory that data may take; the rest is for the model and its samples."""
+MEMINFO = Path("/proc/meminfo")
+
+
+def is_resident(arrays: Arrays, device: torch.device, wish: bool | str) -> bool:
+    """Whether a split is kept on ``device`` (True) or streamed (False): ``auto`` looks at the free memory."""
+    if isinstance(wish, bool):
+        return wish
+    in_ram = device.type == "cpu" and not arrays.on_disk
+    return in_ram or arrays.nbytes <= SHARE * free_memory(device)
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes that can be had on ``device``."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    if MEMINFO.is_file():
+        fields = dict(line.split(":") for line in MEMINFO.read_text(encoding="utf-8").splitlines())
+        return int(fields["MemAvailable"].split()[0]) * 1024
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 @final
@@ -39,7 +63,7 @@ class StreamLoader(Loader):
         self._loader = DataLoader(
             _Gather(arrays),
             batch_sampler=_Remaining(self._batches),
-            collate_fn=_whole,
+            collate_fn=_keep_whole,
             num_workers=num_workers,
             persistent_workers=num_workers > 0,
             pin_memory=torch.device(finish.device).type == "cuda",
@@ -103,6 +127,6 @@ class _Reader:
         return self.latest
 
 
-def _whole(rows: Any) -> Rows:
-    """`_Gather` has collated already."""
+def _keep_whole(rows: Any) -> Rows:
+    """`_Gather` has collated already; a function of the module, which workers can be sent."""
     return rows

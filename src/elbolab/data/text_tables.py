@@ -160,9 +160,9 @@ def _is_header(rows: list[list[str]]) -> bool:
     if [cell for cell in first if cell] == [str(i) for i in range(sum(map(bool, first)))] and len(first) > 2:
         warn("the first line of the table, 0, 1, 2, ..., is read as the names of its columns")
         return True
-    words = [bool(cell) and number(cell) is None and cell.lower() not in MISSING for cell in first]
+    words = [bool(cell) and read_number(cell) is None and cell.lower() not in MISSING for cell in first]
     columns = zip(words, *others, strict=False)
-    if any(word and below and all(number(cell) is not None for cell in below) for word, *below in columns):
+    if any(word and below and all(read_number(cell) is not None for cell in below) for word, *below in columns):
         return True
     return all(word or not cell for word, cell in zip(words, first, strict=True)) and len(set(first)) == len(first)
 
@@ -171,7 +171,7 @@ def _names_in_comment(comments: list[str], delimiter: str, num: int) -> list[str
     """Names in the last line of comments, as `numpy.savetxt` writes them, else numbers."""
     for line in reversed(comments):
         names = next(iter(_cells([line.lstrip("# ")], delimiter)), [])
-        if len(names) == num and all(number(name) is None for name in names):
+        if len(names) == num and all(read_number(name) is None for name in names):
             return names
     return [str(i) for i in range(num)]
 
@@ -225,13 +225,13 @@ def _typed(cells: tuple[str, ...], has_commas: bool) -> np.ndarray:
     if len(known) == len(cells) and set(known) <= {"true", "false"}:
         return np.array([cell.lower() == "true" for cell in cells])
     plain = [cell.replace(",", ".") if has_commas and SIGNED.fullmatch(cell) else cell for cell in cells]
-    numbers = [float("nan") if cell.lower() in MISSING else number(cell) for cell in plain]
+    numbers = [float("nan") if cell.lower() in MISSING else read_number(cell) for cell in plain]
     if known and None not in numbers:
         return _whole_where_possible(np.array(numbers, dtype=np.float64))
     return np.array(["" if cell.lower() in MISSING else cell for cell in cells])
 
 
-def number(cell: str) -> float | None:
+def read_number(cell: str) -> float | None:
     """The number that a cell holds, None where it holds none."""
     try:
         return float(cell) if "_" not in cell else None

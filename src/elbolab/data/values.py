@@ -3,18 +3,22 @@
 Shapes: n = data.
 """
 
+import logging
 from dataclasses import dataclass
 from typing import final
 
 import numpy as np
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from elbolab.batch import Support
-from elbolab.data.splits import Arrays, check_finite
+from elbolab.data.splits import Arrays, Selection, check_finite
 
 KINDS = {"b": "booleans", "i": "integers", "u": "integers", "f": "floats"}
-WHITE = 255
+WHITE, DEEP_WHITE = 255, 65535
+"""Of pixels of 8 bits and of 16."""
 FAR = 10
 """Data that reach further than this are on another scale than data in [0, 1]."""
+warn = rank_zero_only(logging.getLogger(__name__).warning)
 
 
 @final
@@ -48,18 +52,13 @@ class Values:
         return self.whole and self.within(1)
 
     def __str__(self) -> str:
-        """In words."""
         return f"{self.name} has {self.kind} from {self.low:g} to {self.high:g}"
 
 
-def measure(name: str, arrays: Arrays, where: str, standardise: bool = False) -> Values:
-    """Looks at every value of a split.
+def measure_values(name: str, arrays: Arrays, where: str, standardise: bool = False) -> Values:
+    """Looks at every value of a split, which is called ``name`` in the file ``where``.
 
-    Args:
-        name: the split's name in its file.
-        arrays: the split, in RAM or memory-mapped.
-        where: the file, for messages.
-        standardise: whether they are to be standardised, and so may be beyond the numbers that models see.
+    Values that are to be standardised may be beyond the numbers that models see.
 
     Raises:
         ValueError: no values, or such that are no finite numbers.
@@ -76,56 +75,37 @@ def measure(name: str, arrays: Arrays, where: str, standardise: bool = False) ->
 
 
 def support_of(arrays: list[Values], where: str, standardise: bool = False) -> tuple[Support, int | None]:
-    """Support and levels of the values of all splits together.
-
-    Args:
-        arrays: what each split holds.
-        where: the file, for messages.
-        standardise: whether they are to be standardised, and so are no pixels.
+    """Support and levels of the values of all splits together; what is to be standardised is real.
 
     Raises:
         ValueError: splits that do not go together, or numbers that are most likely meant to be others.
     """
     if standardise:
-        _check_real(arrays, where)
+        for values in arrays:  # zeros and ones, grey levels and numbers from 0 to 1 have a scale of their own
+            if values.kind != "floats" or all(values.within(1) for values in arrays):
+                raise ValueError(
+                    f"{where}: data.standardise=true is for real numbers, and {values}: leave it out, or give floats "
+                    "of any size"
+                )
         return Support.REAL, None
     if all(values.binary for values in arrays):
         return Support.BINARY, 2
-    _check_kinds(arrays, where)
+    for values in arrays:
+        if values.kind != arrays[0].kind:
+            raise _unlike(arrays[0], values, where)
     for values in arrays:
         _check_pixels(values, where)
-    _check_scales(arrays, where)
+    narrow, wide = (choose(arrays, key=lambda values: max(-values.low, values.high)) for choose in (min, max))
+    if narrow.within(1) and not -FAR <= wide.low <= wide.high <= FAR:  # one scale for all splits would destroy one
+        raise _unlike(narrow, wide, where)
     if arrays[0].kind == "floats":
         return (Support.UNIT if all(values.within(1) for values in arrays) else Support.REAL), None
     return Support.UNIT, WHITE + 1
 
 
-def _check_real(arrays: list[Values], where: str) -> None:
-    """Zeros and ones, grey levels and numbers from 0 to 1 have a scale of their own."""
-    for values in arrays:
-        if values.kind != "floats" or all(values.within(1) for values in arrays):
-            raise ValueError(
-                f"{where}: data.standardise=true is for real numbers, and {values}: leave it out, or give floats of "
-                "any size"
-            )
-
-
-def _check_kinds(arrays: list[Values], where: str) -> None:
-    for values in arrays:
-        if values.kind != arrays[0].kind:
-            raise ValueError(_unlike(arrays[0], values, where))
-
-
-def _check_scales(arrays: list[Values], where: str) -> None:
-    """All splits are scaled alike, so that another scale in one of them would destroy it."""
-    narrow, wide = (choose(arrays, key=lambda values: max(-values.low, values.high)) for choose in (min, max))
-    if narrow.within(1) and not -FAR <= wide.low <= wide.high <= FAR:
-        raise ValueError(_unlike(narrow, wide, where))
-
-
-def _unlike(one: Values, other: Values, where: str) -> str:
-    mend = "give all splits in one type and on one scale, as uint8 from 0 to 255 or as floats"
-    return f"{where}: {one}, but {other}: {mend}"
+def _unlike(one: Values, other: Values, where: str) -> ValueError:
+    fix = "give all splits in one type and on one scale, as uint8 from 0 to 255 or as floats"
+    return ValueError(f"{where}: {one}, but {other}: {fix}")
 
 
 def _check_pixels(values: Values, where: str) -> None:
@@ -141,3 +121,35 @@ def _check_pixels(values: Values, where: str) -> None:
             f"{where}: {values}, all of them whole numbers: give pixels as uint8, or divide them by 255 (by the value "
             "of white, where that is another); what are no pixels, standardise"
         )
+
+
+def has_deep_pixels(x: dict[str, np.ndarray], *, are_pictures: bool) -> bool:
+    """Whether images are of 16 bits: uint16 beyond 255 in some split, or in picture files any.
+
+    Vectors of such numbers may be counts, and whole numbers up to 255 are grey levels of 8 bits in any type.
+    """
+    if any(part.dtype != np.uint16 or part.ndim < 4 for part in x.values()):
+        return False
+    return are_pictures or any(chunk.max() > 255 for part in x.values() for chunk in Arrays(part).chunks())
+
+
+def scale_deep_pixels(x: np.ndarray) -> np.ndarray | Selection:
+    """Pixels k as k / 65535, all levels of which a float32 keeps; memory-mapped ones are scaled when they are read."""
+    if isinstance(x, np.memmap):
+        return Selection(x, np.arange(len(x)), _scale, np.dtype(np.float32))
+    return _scale(x)
+
+
+def _scale(x: np.ndarray) -> np.ndarray:
+    return x / np.float32(DEEP_WHITE)
+
+
+def say_what_is_scaled(x: dict[str, np.ndarray], where: str) -> None:
+    """Says how arrays of 16 bits are read, and how much of the range they fill."""
+    chunks = [chunk for part in x.values() for chunk in Arrays(part).chunks()]
+    low, high = (choose(map(extreme, chunks)) / DEEP_WHITE for choose, extreme in ((min, np.min), (max, np.max)))
+    warn(
+        "%s: images of uint16 are read as floats, v / 65535, here %.3g to %.3g; where white is another value, give "
+        "floats, x / 4095 say",
+        *(where, low, high),
+    )

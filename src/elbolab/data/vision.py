@@ -7,15 +7,67 @@ from typing import Any, final
 import numpy as np
 
 from elbolab.batch import Spec, Support, numbered
-from elbolab.data.files import data_root, obtain
-from elbolab.data.idx import read_idx
-from elbolab.data.mnist_like import MNISTLike
+from elbolab.data.binarize import binarize_spec, binarize_splits, check_binarize
+from elbolab.data.files import data_root, obtain_files, read_idx
 from elbolab.data.module import DataModule
 from elbolab.data.options import check_whole
 from elbolab.data.splits import Arrays, Splits
 
 IDX = [f"{part}-{kind}-ubyte" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")]
 """Names of the files in MNIST's format."""
+
+
+BOUNDS = {"standard": (50_000, 50_000), "burda": (59_600, 59_600), "all": (60_000, 50_000)}
+"""Where the training data end and where the validation data, which end at 60,000, begin."""
+
+
+class MNISTLike(DataModule, ABC):
+    """60,000 + 10,000 grey pictures, 28 x 28, of 10 classes; the last 10,000 are the test set.
+
+    Args:
+        split: ``standard`` trains on the first 50,000 and validates on the next 10,000; ``burda`` on 59,600 and 400
+            (Burda, Grosse and Salakhutdinov 2016); ``all`` trains on all 60,000 and validates on the last 10,000 of
+            them, which are training data: for PCA and other fits that need no validation. None sees the test set.
+        binarize: ``dynamic``, ``fixed``, ``threshold`` or ``none`` for grey values; see `elbolab.data.binarize`.
+        binarize_seed: seed of data that are binarised once, apart from the run's seed; 777 as Tomczak and Welling
+            (2018) used.
+        base: arguments of `DataModule`.
+
+    Raises:
+        ValueError: an unknown split or binarisation; on reading, a missing or corrupt file.
+
+    Attributes:
+        classes: what the labels 0 to 9 stand for.
+    """
+
+    classes = numbered(10)
+
+    def __init__(
+        self, split: str = "standard", binarize: str = "dynamic", binarize_seed: int = 777, **base: Any
+    ) -> None:
+        super().__init__(**base)
+        check_binarize(binarize)
+        check_whole(0, binarize_seed=binarize_seed)
+        if split not in BOUNDS:
+            raise ValueError(f"data.split={split}: choose {', '.join(BOUNDS)}")
+        self.split, self.binarize, self.binarize_seed = split, binarize, binarize_seed
+
+    @abstractmethod
+    def read(self, part: str) -> Arrays:
+        """Pictures (n, 1, 28, 28) in 256 levels and labels of ``train`` or ``t10k``, as the files name them."""
+
+    @final
+    def header(self) -> Spec:
+        """One channel, 28 x 28, binary unless grey values are asked for."""
+        return binarize_spec(self.binarize, Spec((1, 28, 28), Support.UNIT, levels=256, classes=self.classes))
+
+    @final
+    def load(self) -> Splits:
+        """Reads, splits and binarises."""
+        train, test = self.read("train"), self.read("t10k")
+        train_end, val_start = BOUNDS[self.split]
+        splits = Splits(train.rows(slice(train_end)), train.rows(slice(val_start, None)), test)
+        return binarize_splits(self.binarize, splits, self.binarize_seed)
 
 
 @final
@@ -104,9 +156,12 @@ class CIFAR10(Colour):
 
         names = [name for name, _ in (*Files.train_list, *Files.test_list)]
         paths = [root / Files.base_folder / name for name in (*names, Files.meta["filename"])]
-        obtain(paths, root, lambda folder: _download(Files, folder), _advice("CIFAR-10", paths[0].parent))
-        train, test = (_open(Files, root, train=train) for train in (True, False))
-        return _channels_first(train.data, train.targets), _channels_first(test.data, test.targets)
+        obtain_files(paths, root, lambda folder: Files(folder, download=True), _advice("CIFAR-10", paths[0].parent))
+        train, test = (
+            Arrays(np.ascontiguousarray(np.moveaxis(part.data, 3, 1)), np.array(part.targets), levels=256)
+            for part in (_open(Files, root, train=train) for train in (True, False))
+        )
+        return train, test
 
 
 @final
@@ -120,8 +175,12 @@ class SVHN(Colour):
         """Reads the MATLAB files after torchvision has checked their md5."""
         from torchvision.datasets import SVHN as Files
 
+        def download(folder: Path) -> None:
+            for part in ("train", "test"):
+                Files(folder, split=part, download=True)
+
         paths = [root / Files.split_list[part][1] for part in ("train", "test")]
-        obtain(paths, root, lambda folder: _download_svhn(Files, folder), _advice("SVHN", root))
+        obtain_files(paths, root, download, _advice("SVHN", root))
         train, test = (_open(Files, root, split=part) for part in ("train", "test"))
         return Arrays(train.data, train.labels, levels=256), Arrays(test.data, test.labels, levels=256)
 
@@ -130,38 +189,20 @@ def _read_idx_set(name: str, root: Path, part: str) -> Arrays:
     """Pictures and labels of one of the sets in MNIST's format."""
     from torchvision import datasets
 
-    files = getattr(datasets, name)
-    folder = root / name / "raw"
-    obtain([_stored(folder, kind) for kind in IDX], root, lambda into: _download(files, into), _advice(name, folder))
-    x, y = (read_idx(_stored(folder, kind)) for kind in IDX if kind.startswith(part))
+    files, folder = getattr(datasets, name), root / name / "raw"
+
+    def stored(kind: str) -> Path:
+        """The plain file where there is one, else the gzipped one."""
+        return folder / kind if (folder / kind).exists() else folder / f"{kind}.gz"
+
+    advice = _advice(name, folder)
+    obtain_files([stored(kind) for kind in IDX], root, lambda into: files(into, download=True), advice)
+    x, y = (read_idx(stored(kind)) for kind in IDX if kind.startswith(part))
     return Arrays(x[:, None], y, levels=256)
 
 
-def _stored(folder: Path, name: str) -> Path:
-    """The plain file where there is one, else the gzipped one."""
-    plain = folder / name
-    return plain if plain.exists() else folder / f"{name}.gz"
-
-
-def _channels_first(x: np.ndarray, y: list[int]) -> Arrays:
-    return Arrays(np.ascontiguousarray(np.moveaxis(x, 3, 1)), np.array(y), levels=256)
-
-
-def _download(files: Any, folder: Path, **part: Any) -> None:
-    files(folder, download=True, **part)
-
-
-def _download_svhn(files: Any, folder: Path) -> None:
-    for part in ("train", "test"):
-        _download(files, folder, split=part)
-
-
 def _open(files: Any, root: Path, **part: Any) -> Any:
-    """The data set as torchvision reads it.
-
-    Raises:
-        ValueError: a file is corrupt.
-    """
+    """The data set as torchvision reads it; raises ValueError where a file is corrupt."""
     try:
         return files(root, download=False, **part)
     except RuntimeError as error:

@@ -18,7 +18,7 @@ from torch.optim import Optimizer
 
 from elbolab.batch import Batch
 from elbolab.common.rng import isolated_rng, restore_rng, rng_state, seed_device, seed_of, training_generator
-from elbolab.data.blocks import Block, repace
+from elbolab.data.blocks import Block, repace_checkpoint
 from elbolab.densities.base import Densities
 from elbolab.training.ema import Ema, averaged, running_statistics
 from elbolab.training.engine import choose_engine
@@ -298,4 +298,4 @@ class ElboModule(L.LightningModule, ABC):
             )
         self._restored = checkpoint["rng"]
         self._run = None if checkpoint["length"] is None else Length(*checkpoint["length"])
-        repace(checkpoint, self.trainer.datamodule.pace.block)  # type: ignore[attr-defined]
+        repace_checkpoint(checkpoint, self.trainer.datamodule.pace.block)  # type: ignore[attr-defined]

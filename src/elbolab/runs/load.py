@@ -16,8 +16,7 @@ from elbolab.config.arguments import existing
 from elbolab.config.build import build_data, build_densities
 from elbolab.data.module import DataModule
 from elbolab.data.new_data import Intake, as_array
-from elbolab.data.new_files import known_of
-from elbolab.data.notebook_tables import columns_of, rows_of
+from elbolab.data.new_files import describe_known, order_columns, read_columns
 from elbolab.densities.base import Densities
 from elbolab.evaluation.outputs import output_of
 from elbolab.evaluation.representation import Codes, codes
@@ -63,8 +62,8 @@ class Run:
             ValueError: another shape, another scale, no numbers, or conditions that are missing.
         """
         with numbers_of(self.cfg):
-            columns = columns_of(x)
-            rows = as_array(x) if columns is None else rows_of(columns, self.spec)
+            columns = read_columns(x)
+            rows = as_array(x) if columns is None else order_columns(columns, self.spec)
             arrays = self.intake.take(rows, [as_array(condition) for condition in given])
             return self.intake.batch(arrays, self.device)
 
@@ -122,7 +121,7 @@ class Run:
             runs of before the values of factors were kept.
         """
         y, factors = (None if part is None else part.numpy() for part in (codes.y, codes.factors))
-        return known_of(y, factors, self.spec.classes, self.spec.factor_values, self.spec.factor_names)
+        return describe_known(y, factors, self.spec.classes, self.spec.factor_values, self.spec.factor_names)
 
     @property
     def intake(self) -> Intake:

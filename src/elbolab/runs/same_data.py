@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from elbolab.batch import Spec
 from elbolab.common.files import write_json
-from elbolab.data.fingerprint import differences
+from elbolab.data.fingerprint import describe_differences
 from elbolab.data.module import DataModule
 from elbolab.runs.run_dir import RunDir, read_spec
 
@@ -82,7 +82,7 @@ def changes_of(run: RunDir, data: DataModule) -> str | None:
     if not run.data.is_file():
         log.warning("%s keeps no fingerprint of its data: whether they have changed is not checked", run.path)
         return None
-    found = differences(json.loads(run.data.read_text(encoding="utf-8"))["trained_on"], data.fingerprint)
+    found = describe_differences(json.loads(run.data.read_text(encoding="utf-8"))["trained_on"], data.fingerprint)
     there, here = read_spec(run), data.spec
     if found and there.scaling != here.scaling:  # means and deviations follow from the data
         here = here._replace(scaling=there.scaling)

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import final
 
-from elbolab.data.idx import read_idx
-from elbolab.data.mnist_like import MNISTLike
+from elbolab.data.files import read_idx
 from elbolab.data.splits import Arrays
+from elbolab.data.vision import MNISTLike
 
 FOLDER = Path(__file__).parent
 MD5 = {

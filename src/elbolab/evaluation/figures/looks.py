@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from elbolab.batch import Shape, Spec, Support
-from elbolab.data.quadrants import assemble
+from elbolab.data.given import assemble
 
 DATA, MODEL, FAINT = "0.35", "#c1440e", "0.8"
 """Colours: data, what a model makes of them, and what stays in the background."""

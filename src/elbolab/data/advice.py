@@ -1,13 +1,23 @@
-"""The line that makes what can be read of a file that is not read itself."""
+"""What to do with data that are not read as they are: files of other kinds, and text where numbers belong.
 
+Shapes: a column of a table is (n,).
+"""
+
+import re
 import warnings
 from collections.abc import Mapping
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from elbolab.batch import shorten
+from elbolab.data.labels import FEW
+from elbolab.data.options import write_option
+from elbolab.data.text_tables import MISSING, read_number
 
 LINES = {
     ".pkl": "numpy.savez('x.npz', x=numpy.load('{path}', allow_pickle=True))",
@@ -39,13 +49,73 @@ KNOWN = (*LINES, ".mat", ".pt", ".pth")
 """Suffixes of the files that have a line of their own."""
 
 
-def advise(path: Path, kind: str) -> str:
-    """What to do with a file.
+NUMBER = r"[+-]?(\d+([.,]\d+)*|[.,]\d+)"
+UNITS = "[$€£¥]|EUR|USD|GBP|CHF|[kmµu]?[gmsVAWlL]|cm|nm|h|hrs?|min|days?|years?|yrs?|[kMG]?(Hz|B|Pa|J)|K|°[CF]?|lbs?|ft"
 
-    Args:
-        path: the file.
-        kind: its suffix in small letters.
+
+class Writing(NamedTuple):
+    """A way to write numbers that is not read.
+
+    Attributes:
+        pattern: of such cells.
+        what: what they are.
+        fix: code of pandas that makes numbers of the column ``t[...]``, or how to read the table.
     """
+
+    pattern: re.Pattern
+    what: str
+    fix: str
+
+
+WRITINGS = [
+    Writing(
+        re.compile(r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4})([T ]\d{1,2}:\d{2}.*)?"),
+        "dates",
+        "give days since the first one, {t} = (d := pandas.to_datetime({t})).sub(d.min()) / pandas.Timedelta(days=1)",
+    ),
+    Writing(
+        re.compile(r"\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?"),
+        "times of day",
+        "give hours, {t} = pandas.to_timedelta({t} if {t}.str.count(':').eq(2).all() else {t} + ':00') / "
+        "pandas.Timedelta(hours=1)",
+    ),
+    Writing(
+        re.compile(NUMBER + r"\s*%"),
+        "percentages",
+        "give fractions, {t} = {t}.str.rstrip('% ').astype(float) / 100",
+    ),
+    Writing(
+        re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?"),
+        "numbers with commas between the thousands",
+        "leave out the commas, {t} = {t}.str.replace(',', '').astype(float)",
+    ),
+    Writing(
+        re.compile(r"[+-]?\d{1,3}(\.\d{3})+(,\d+)?"),
+        "numbers with points between the thousands",
+        "leave these out and write decimals with a point, "
+        "{t} = {t}.str.replace('.', '').str.replace(',', '.').astype(float)",
+    ),
+    Writing(
+        re.compile(r"[+-]?\d{1,3}([ '\u00a0\u202f’]\d{3})+([.,]\d+)?"),
+        "numbers with gaps between the thousands",
+        r"leave these out, {t} = {t}.str.replace(r'[\s\'’]', '', regex=True).str.replace(',', '.').astype(float)",
+    ),
+    Writing(
+        re.compile(r"[+-]?\d*,\d+"),
+        "numbers with a decimal comma",
+        "write decimals with a point, {t} = {t}.str.replace(',', '.').astype(float)",
+    ),
+    Writing(
+        re.compile(rf"[$€£¥]\s?{NUMBER}|(EUR|USD|GBP|CHF) {NUMBER}|{NUMBER}\s?({UNITS})"),
+        "numbers with signs or units",
+        r"leave these out, {t} = {t}.str.extract(r'([-+\d.]+)')[0].astype(float)",
+    ),
+]
+"""In this order: the first that fits most cells."""
+
+
+def advise_on_file(path: Path, kind: str) -> str:
+    """What to do with a file of this suffix in small letters: the line that makes what can be read."""
     if kind == ".mat":
         return _advise_on_matlab(path)
     if kind in (".pt", ".pth"):
@@ -73,7 +143,7 @@ def _advise_on_matlab(path: Path) -> str:
     try:
         shapes = {name: shape for name, shape, kind in whosmat(path) if kind not in ("struct", "cell", "char")}
     except Exception:  # scipy has many kinds of errors for files that are none
-        return MATLAB.format(path=path)
+        shapes = {}
     if not shapes:
         return MATLAB.format(path=path)
     x = max(shapes, key=lambda name: prod(shapes[name]))
@@ -107,7 +177,7 @@ def _advise_on_torch(path: Path) -> str:
 
 
 def _advise_on_tensors(found: dict[str, Any], load: str, everything: str) -> str:
-    """A line for tensors by their keys or places, of which the largest is taken for the data.
+    """A line for tensors, of which the largest is taken for the data.
 
     Args:
         found: what the file holds, by what stands between the brackets of ``d[...]``.
@@ -124,3 +194,35 @@ def _advise_on_tensors(found: dict[str, Any], load: str, everything: str) -> str
     labels = [key for key, value in tensors.items() if key != x and value.shape == tensors[x].shape[:1]]
     y = f", y=d[{labels[0]}].numpy()" if len(labels) == 1 else ""
     return f"{load}; numpy.savez('x.npz', x=d[{x}].numpy(){y}), where these are the data ({described})"
+
+
+def advise_on_text(name: str, column: np.ndarray, *, is_wanted: bool) -> str:
+    """What is wrong with a column of text where numbers belong, and the ways out, to follow its name.
+
+    A column that is wanted, as a model was trained on numbers of this name, can be nothing else.
+    """
+    cells = [str(cell) for cell in column]
+    known = [i for i, cell in enumerate(cells) if cell.lower() not in MISSING]
+    odd = [i for i in known if read_number(cells[i]) is None]
+    leave_out = "" if is_wanted else f", or leave it out by {write_option('ignore', [name])}"
+    if not known:
+        instead = "fill it in" if is_wanted else f"leave it out by {write_option('ignore', [name])}"
+        return f"has no value in any row: {instead}"
+    values = shorten(list(dict.fromkeys(cells[i] for i in odd)))
+    for writing in WRITINGS:
+        if sum(writing.pattern.fullmatch(cells[i]) is not None for i in odd) > 0.9 * len(odd):
+            fix = writing.fix.format(t=f"t[{name!r}]")
+            return f"holds {writing.what} ({values}), and data are plain numbers: {fix}{leave_out}"
+    if len(odd) <= len(cells) / 2:
+        return f"has {cells[odd[0]]!r} in row {odd[0]} (counted from 0), and numbers in others: fix these cells"
+    if is_wanted:
+        return f"is text ({values}), and this run was trained on numbers of this name: give such"
+    if 2 * len(set(cells)) > len(cells) > FEW:
+        return f"is text, another one in most rows ({values}): leave it out by {write_option('ignore', [name])}"
+    labels, factors, conditions = (
+        write_option(option, names) for option, names in (("labels", name), ("factors", [name]), ("conditions", [name]))
+    )
+    return (
+        f"is text ({values}), and data are numbers: set {labels}, {factors} or {conditions}{leave_out}, or number it "
+        "yourself"
+    )

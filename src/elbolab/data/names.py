@@ -1,4 +1,4 @@
-"""What the arrays of a user's own data are, by their names: data, labels, factors or conditions, and of which split.
+"""What arrays and columns are, by their names: data, labels, factors or conditions, and of which split.
 
 A name says a kind (``x``, ``images``, ``y``, ``labels``, ...), a split (``train``, ``valid``, ...) or both in either
 order, in any case and with or without separators: ``x_train``, ``trainLabels``, ``test-images``.
@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from elbolab.data.layouts import SPLITS
+from elbolab.data.folders import SPLITS
+from elbolab.data.options import write_option
 
 KINDS = {
     "x": ("x", "data", "images", "image", "imgs", "img", "inputs", "input", "features", "samples", "arr", "arr0"),
@@ -26,12 +27,7 @@ DSPRITES = {"imgs", "latents_classes", "latents_values", "metadata"}
 
 
 class Part(NamedTuple):
-    """An array of a user's data.
-
-    Attributes:
-        name: what it is called there.
-        array: one row for each datum.
-    """
+    """An array of a user's data, one row for each datum, by the name that it has there."""
 
     name: str
     array: np.ndarray
@@ -49,19 +45,13 @@ class Role(NamedTuple):
     split: str
 
     def __str__(self) -> str:
-        """The plainest name of such an array."""
         if self.kind == "x":
             return self.split or "x"
         return f"{self.kind}_{self.split}" if self.split else self.kind
 
 
 def assign_roles(names: Iterable[str], ignore: list[str], where: str) -> dict[Role, str]:
-    """What each array is.
-
-    Args:
-        names: of the arrays.
-        ignore: names of arrays that are left out.
-        where: the file, for messages.
+    """What each array of a file is, but for those that are left out by ``ignore``.
 
     Raises:
         ValueError: an array that nothing would read, that belongs to no data, or that has two readings.
@@ -92,14 +82,23 @@ def check_there(option: str, wanted: list[str], names: list[str], where: str) ->
 
 
 def _read_names(names: list[str], where: str) -> dict[Role, str]:
-    if len(names) == 1 and glue(names[0]) not in VOCABULARY:
+    unknown = [name for name in names if normalise_name(name) not in VOCABULARY]
+    if len(names) == 1 and unknown:
         return {Role("x", ""): names[0]}
-    roles: dict[Role, str] = {}
-    unknown = [name for name in names if glue(name) not in VOCABULARY]
+    if unknown and all(re.fullmatch(r"arr_\d+", name) for name in names):
+        raise ValueError(
+            f"{where} has arrays without names, {', '.join(names)}: save them by numpy.savez(path, x=x, y=y)"
+        )
     if unknown:
-        raise ValueError(_describe_unknown(unknown, names, where))
+        nearest = get_close_matches(normalise_name(unknown[0]), VOCABULARY, 1, cutoff=0.75)
+        meant = f"{VOCABULARY[nearest[0]]}, the nearest name" if nearest else "x (data), y (labels), factors or given"
+        raise ValueError(
+            f"{where}: nothing reads {', '.join(unknown)}: leave out by data.ignore=[{','.join(unknown)}], or call "
+            f"{unknown[0]} {meant}"
+        )
+    roles: dict[Role, str] = {}
     for name in names:
-        role = VOCABULARY[glue(name)]
+        role = VOCABULARY[normalise_name(name)]
         if role in roles:
             raise ValueError(
                 f"{where}: {roles[role]} and {name} both mean {role}: leave one out by data.ignore=[{name}]"
@@ -108,19 +107,8 @@ def _read_names(names: list[str], where: str) -> dict[Role, str]:
     return roles
 
 
-def _describe_unknown(unknown: list[str], names: list[str], where: str) -> str:
-    listed = ", ".join(unknown)
-    if all(re.fullmatch(r"arr_\d+", name) for name in names):
-        return f"{where} has arrays without names, {', '.join(names)}: save them by numpy.savez(path, x=x, y=y)"
-    nearest = get_close_matches(glue(unknown[0]), VOCABULARY, 1, cutoff=0.75)
-    roles = f"{VOCABULARY[nearest[0]]}, the nearest name" if nearest else "x (data), y (labels), factors or given"
-    return (
-        f"{where}: nothing reads {listed}: leave out by data.ignore=[{','.join(unknown)}], or call {unknown[0]} {roles}"
-    )
-
-
 def _check_layout(splits: list[str], roles: dict[Role, str], where: str) -> None:
-    """Raises ValueError unless there are data, in one piece or in splits, and every other array belongs to some."""
+    """Raises ValueError unless there are data, in one piece or in splits."""
     data = [name for role, name in roles.items() if role.kind == "x"]
     if not data:
         raise ValueError(
@@ -140,6 +128,12 @@ def _check_layout(splits: list[str], roles: dict[Role, str], where: str) -> None
         )
     if parts and "train" not in splits:
         raise ValueError(f"{where} has {', '.join(parts)}, and none to train on: add the array train")
+    _check_belonging(splits, roles, where)
+
+
+def _check_belonging(splits: list[str], roles: dict[Role, str], where: str) -> None:
+    """Raises ValueError unless every array belongs to some data, and all splits have what one of them has."""
+    data = [name for role, name in roles.items() if role.kind == "x"]
     for role, name in roles.items():
         if role.split not in splits:
             fixes = [str(role._replace(split=split)) for split in splits]
@@ -147,20 +141,16 @@ def _check_layout(splits: list[str], roles: dict[Role, str], where: str) -> None
                 f"{where}: {name} belongs to no data, as there is no {Role('x', role.split)} beside {', '.join(data)}: "
                 f"call it {' or '.join(fixes)}, or leave it out by data.ignore=[{name}]"
             )
-    _check_complete(splits, roles, where)
-
-
-def _check_complete(splits: list[str], roles: dict[Role, str], where: str) -> None:
     for role, name in roles.items():
-        for split in splits:
-            if role._replace(split=split) not in roles:
+        for other in (role._replace(split=split) for split in splits):
+            if other not in roles:
                 raise ValueError(
-                    f"{where}: there is {name}, but no {role._replace(split=split)}: give {WORDS[role.kind]} to all "
-                    f"splits, or leave them out by data.ignore=[{name}]"
+                    f"{where}: there is {name}, but no {other}: give {WORDS[role.kind]} to all splits, or leave them "
+                    f"out by data.ignore=[{name}]"
                 )
 
 
-def glue(name: str) -> str:
+def normalise_name(name: str) -> str:
     """A name in small letters, without separators."""
     return re.sub(r"[\W_]+", "", name).lower()
 
@@ -178,4 +168,54 @@ def _vocabulary() -> dict[str, Role]:
 
 
 VOCABULARY = _vocabulary()
-"""What a name means, as `glue` writes it."""
+"""What a name means, as `normalise_name` writes it."""
+
+
+LABELS, IDENTIFIERS, A_SPLIT = "class labels", "an identifier", "a split or a group"
+CLASS_WORDS = (
+    *("class", "classes", "cls", "classname", "classlabel", "classid", "species", "category", "categories"),
+    *("diagnosis", "outcome", "type", "kind", "groundtruth", "gt"),
+)
+LAST_CLASS_WORDS = ("class", "label", "labels", "target", "species", "category", "diagnosis")
+"""What the name of a column of classes may end in, ``wine_class``."""
+ID_WORDS = ("id", "ids", "uuid", "guid")
+"""Words of a name that make it an identifier, ``PatientId``, ``id_ref``."""
+WHOSE = (
+    *("user", "customer", "client", "patient", "subject", "person", "employee", "student", "passenger", "participant"),
+    *("sample", "image", "item", "row", "record", "case", "object", "order", "product", "session", "event"),
+    *("account", "transaction", "device", "cell", "gene", "obs", "observation"),
+)
+INDEX_WORDS = ("index", "idx", "rowindex", "rownum", "rownumber", "rownr", "rowno", "rownames", "level0", "key")
+SPLIT_COLUMNS = (
+    *("split", "splits", "fold", "folds", "kfold", "cvfold", "set", "subset", "partition", "group", "groups"),
+    *("istrain", "istest", "isval", "isvalid", "traintest"),
+)
+
+
+def meaning_of(name: str) -> str | None:
+    """What the name of a column says that it is, where that is no data; else None."""
+    glued, words = normalise_name(name), re.findall("[a-z]+", re.sub("(?<=[a-z])(?=[A-Z])", " ", name).lower())
+    role = VOCABULARY.get(glued)
+    if (role is not None and role.kind == "y") or glued in CLASS_WORDS or words[-1:] in [[w] for w in LAST_CLASS_WORDS]:
+        return LABELS
+    if glued in INDEX_WORDS or glued in {f"{whose}id" for whose in WHOSE} or set(words) & set(ID_WORDS):
+        return IDENTIFIERS
+    return A_SPLIT if glued in SPLIT_COLUMNS else None
+
+
+def check_names_of_data(data: Iterable[str], has_no_labels: bool, where: str) -> None:
+    """Raises ValueError where columns that would be data, and that nobody named, may be none by their names.
+
+    Where the user has said that the table has no labels, a column that is called so is data.
+    """
+    found = {name: meaning for name in data if (meaning := meaning_of(name)) is not None}
+    if has_no_labels:
+        found = {name: meaning for name, meaning in found.items() if meaning != LABELS}
+    if not found:
+        return
+    named = ", ".join(f"the column {name} may be {meaning}" for name, meaning in found.items())
+    labels = [f"set {write_option('labels', name)}, " for name, meaning in found.items() if meaning == LABELS]
+    raise ValueError(
+        f"{where}: by {'their names' if len(found) > 1 else 'its name'}, {named}: {''.join(labels)}leave out by "
+        f"{write_option('ignore', list(found))}, or keep as data by {write_option('keep', list(found))}"
+    )

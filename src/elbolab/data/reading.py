@@ -1,7 +1,12 @@
-"""Reading a user's own data: a file of arrays, a table, or a folder of pictures, arrays or tables."""
+"""Reading a user's own data: a file of arrays, a table, or a folder of pictures, arrays or tables.
+
+Folders of arrays hold ``train.npy`` and ``test.npy``, ``train/x.npy``, or MNIST's idx files.
+"""
 
 import logging
+import re
 import zipfile
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -11,28 +16,30 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from elbolab.data.array_folders import ARRAYS, read_array_folder
-from elbolab.data.converters import KNOWN, advise, advise_on_picture
-from elbolab.data.folders import scan
-from elbolab.data.layouts import arrange
-from elbolab.data.npz import list_npz, read_member
-from elbolab.data.own_names import VOCABULARY, Part, Role, assign_roles, glue
-from elbolab.data.own_tables import Columns, arrays_of, is_table, read_table, stem_of
+from elbolab.data.advice import KNOWN, advise_on_file, advise_on_picture
+from elbolab.data.files import list_npz, read_idx, read_member
+from elbolab.data.folders import SPLITS, Folder, assign_pictures, name_some, scan_folder
+from elbolab.data.names import VOCABULARY, Part, Role, assign_roles, normalise_name
 from elbolab.data.picture_files import picture_suffixes
 from elbolab.data.pictures import read_pictures
+from elbolab.data.tables import Columns, is_table, read_table, sort_columns, stem_of
 
 WRITERS = {".npz": "numpy.savez(path, x=x)", ".npy": "numpy.save(path, x)", ".safetensors": "numpy.savez('x.npz', x=x)"}
 POINTER = b"version https://git-lfs"
 ROLES = {"labels": "y", "factors": "factors", "conditions": "given"}
+ARRAYS = (".npy", ".npz")
+ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar", ".zst")
+IDX = re.compile(r"(?:(?P<set>.+)-)?(?P<split>[a-z0-9]+)-(?P<kind>images|labels)[-.]idx\d-ubyte(?:\.gz)?")
+MANY = 20
+"""More arrays than this are data, one in each file."""
+Named = dict[str, np.ndarray]
 warn = rank_zero_only(logging.getLogger(__name__).warning)
 
 
 class Found(NamedTuple):
-    """What a file or folder holds.
+    """What a file or folder holds: arrays by what they are, and names of the elements of a datum where they have any.
 
     Attributes:
-        parts: arrays by what they are.
-        columns: names of the elements of a datum, none where they have no names.
         channels: ``first`` where images are known to have their channels so, else ``auto``.
     """
 
@@ -42,11 +49,9 @@ class Found(NamedTuple):
 
 
 def read_parts(path: Path, columns: Columns) -> Found:
-    """Data, labels, factors and conditions; an .npy file is memory-mapped.
+    """Data, labels, factors and conditions, told by ``columns`` in tables, and by their names in other files.
 
-    Args:
-        path: a file or folder.
-        columns: what the columns of tables are; the arrays of other files are told by their names.
+    An .npy file is memory-mapped.
 
     Raises:
         ValueError: there is nothing, nothing that can be read, or something that nothing would use.
@@ -59,16 +64,16 @@ def read_parts(path: Path, columns: Columns) -> Found:
         return _read_folder(path, columns, where)
     kind = _kind_of(path)
     if is_table(path) and kind == path.suffix.lower():  # and not an array that is called so
-        return Found(*arrays_of({"": read_table(path)}, columns, where))
+        return Found(*sort_columns({"": read_table(path)}, columns, where))
     names, read = _open(path, kind)
     if names == ["x"] and (fields := read("x").dtype.names):
         records = read("x")
-        return Found(*arrays_of({"": {field: np.asarray(records[field]) for field in fields}}, columns, where))
+        return Found(*sort_columns({"": {field: np.asarray(records[field]) for field in fields}}, columns, where))
     return Found(_assign(names, read, columns, where))
 
 
 def _read_folder(path: Path, columns: Columns, where: str) -> Found:
-    folder = scan(path)
+    folder = scan_folder(path)
     has_pictures = bool(folder.pictures or folder.folders)
     tables = [file for file in folder.others if is_table(file)]
     if tables and not has_pictures and not any(file.suffix.lower() in ARRAYS for file in folder.others):
@@ -86,10 +91,10 @@ def read_named(path: Path) -> dict[str, np.ndarray]:
     if path.is_file():
         names, read = _open(path, _kind_of(path))
         return {name: read(name) for name in names}
-    folder = scan(path)
+    folder = scan_folder(path)
     if not folder.pictures and not folder.folders:
         return read_array_folder(folder, read_named)
-    parts = arrange(folder)
+    parts = assign_pictures(folder)
     x = read_pictures([picture for part in parts.values() for picture in part.paths])
     ends = np.cumsum([len(part.paths) for part in parts.values()])
     named = dict(zip(parts, np.split(x, ends[:-1]), strict=True))
@@ -122,7 +127,7 @@ def _open(path: Path, kind: str) -> tuple[list[str], Callable[[str], np.ndarray]
             raise ValueError(f"{where} is one picture: {advise_on_picture(path)}")
         raise ValueError(
             f"{where}: give an .npz or .npy file, a table (.csv, .tsv, .txt, .parquet), or a folder of pictures; from "
-            f"{kind or 'this'} by {advise(path, kind)}"
+            f"{kind or 'this'} by {advise_on_file(path, kind)}"
         )
 
     def read(name: str) -> np.ndarray:
@@ -164,7 +169,7 @@ def _assign(names: list[str], read: Callable[[str], np.ndarray], columns: Column
 
 def _read_folder_of_tables(files: list[Path], columns: Columns, where: str) -> tuple[dict[Role, Part], tuple[str, ...]]:
     """The tables of a folder, each a split; other text is no table."""
-    roles = {path: VOCABULARY.get(glue(stem_of(path))) for path in files}
+    roles = {path: VOCABULARY.get(normalise_name(stem_of(path))) for path in files}
     notes = [path.name for path, role in roles.items() if role is None and path.suffix.lower() == ".txt"]
     if notes:
         warn("%s: left out %s", where, ", ".join(notes))
@@ -177,4 +182,93 @@ def _read_folder_of_tables(files: list[Path], columns: Columns, where: str) -> t
             )
     splits = [role.split for role in roles.values() if role is not None]
     assign_roles([stem_of(path) for path in roles], [], where)
-    return arrays_of({split: read_table(path) for split, path in zip(splits, roles, strict=True)}, columns, where)
+    return sort_columns({split: read_table(path) for split, path in zip(splits, roles, strict=True)}, columns, where)
+
+
+def read_array_folder(root: Folder, read_file: Callable[[Path], Named]) -> Named:
+    """The arrays of a folder without pictures, by name; ``read_file`` reads the arrays of one file.
+
+    Raises:
+        ValueError: nothing that can be read, or arrays whose split or name is not clear.
+    """
+    folder = root
+    while len(folder.without) == 1 and not folder.others and folder.without[0].name.casefold() not in SPLITS:
+        folder = folder.without[0]  # in which files, several folders or splits lie
+    files = [path for path in folder.others if path.is_file() and not path.name.startswith(".")]
+    arrays = [path for path in files if path.suffix.lower() in ARRAYS]
+    idx = [path for path in files if IDX.fullmatch(path.name)]
+    splits = [sub for sub in folder.without if SPLITS.get(sub.name.casefold())]
+    if len(arrays) > MANY:
+        raise ValueError(
+            f"data.path={root.path} has {len(arrays)} arrays, one of each datum it seems: write them to one file, as "
+            "by numpy.save('x.npy', numpy.stack([numpy.load(path) for path in sorted(pathlib.Path().glob('*.npy'))]))"
+        )
+    if bool(arrays) + bool(idx) + bool(splits) > 1:
+        several = [*arrays, *idx, *(sub.path for sub in splits)]
+        raise ValueError(f"data.path={root.path} has both {name_some([path.name for path in several])}: leave one kind")
+    if not arrays and not idx and not splits:
+        raise ValueError(f"data.path={root.path}: no pictures there, and no arrays; {_advise_on_folder(root)}")
+    if others := [path.name for path in files if path not in (*arrays, *idx)]:
+        warn("data.path=%s: left out what is no array: %s", root.path, name_some(others))
+    if idx:
+        return _read_idx_files(idx, root.path)
+    if splits:
+        return _join([(sub.name, read_array_folder(sub, read_file)) for sub in splits], root.path)
+    if len(arrays) == 1:
+        return read_file(arrays[0])
+    return _join([(path.stem, read_file(path)) for path in arrays], root.path)
+
+
+def _join(parts: list[tuple[str, Named]], root: Path) -> Named:
+    """The arrays of several files or folders, by whose names they are told, under the names that one file would have.
+
+    ``x`` of train.npz becomes ``train``, its ``y`` ``y_train``; a single array has the name of its file.
+    """
+    joined: Named = {}
+    for part, arrays in parts:
+        split = SPLITS.get(part.casefold())
+        if split is None and len(arrays) > 1:
+            raise ValueError(
+                f"data.path={root}: {part} has the arrays {name_some(list(arrays))}, and there are files beside it: "
+                "call it train, val or test, or give it as data.path"
+            )
+        for name, array in arrays.items():
+            called = split or part if len(arrays) == 1 or name == "x" else f"{name}_{split}"
+            if called in joined:
+                raise ValueError(f"data.path={root} has the array {called} twice, once in {part}: leave one")
+            joined[called] = array
+    return joined
+
+
+def _read_idx_files(paths: list[Path], root: Path) -> Named:
+    """Images and labels in MNIST's format; of a file that is there plain and gzipped, the plain one."""
+    plain = {path.with_suffix("") if path.suffix == ".gz" else path: path for path in sorted(paths, reverse=True)}
+    found = {path: IDX.fullmatch(target.name) for target, path in plain.items()}
+    sets = {match["set"] for match in found.values() if match}
+    if len(sets) > 1:
+        names = name_some(sorted(str(name) for name in sets))
+        raise ValueError(f"data.path={root} has the idx files of {names}: leave those of one data set")
+    named: Named = {}
+    for path, match in found.items():
+        assert match is not None
+        split = SPLITS.get("test" if match["split"] == "t10k" else match["split"])
+        if split is None:
+            raise ValueError(f"data.path={root}: {path.name} is of no split: call it train-..., val-... or t10k-...")
+        name = split if match["kind"] == "images" else f"y_{split}"
+        if name in named:
+            raise ValueError(f"data.path={root} has the array {name} twice, once in {path.name}: leave one")
+        named[name] = read_idx(path)
+    return named
+
+
+def _advise_on_folder(root: Folder) -> str:
+    """What to do with a folder of other things."""
+    everything = [path for folder in (root, *root.all_folders()) for path in folder.others]
+    kinds = Counter(path.suffix.lower() or path.name for path in everything if not path.name.startswith("."))
+    if any(path.name.startswith("data_batch_") for path in everything):
+        return "CIFAR-10 in its own format is read by data=cifar10 data.root=FOLDER, with FOLDER/cifar-10-batches-py"
+    if any(kind in ARCHIVES for kind in kinds):
+        return f"unpack {name_some([path.name for path in everything if path.suffix.lower() in ARCHIVES])}"
+    found = name_some([f"{num} {kind}" for kind, num in kinds.most_common()])
+    formats = "pictures of a kind that Pillow reads, or arrays as .npy or .npz"
+    return f"there are {found}: give {formats}" if kinds else f"it is empty: give {formats}"

@@ -12,11 +12,10 @@ from typing import Any, final
 import numpy as np
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
-from elbolab.data.cells import advise_on_text
-from elbolab.data.column_names import check_names_of_data, meaning_of
-from elbolab.data.options import typed
-from elbolab.data.own_labels import number_values
-from elbolab.data.own_names import Part, Role, check_there
+from elbolab.data.advice import advise_on_text
+from elbolab.data.labels import number_values
+from elbolab.data.names import Part, Role, check_names_of_data, check_there, meaning_of
+from elbolab.data.options import write_option
 from elbolab.data.text_tables import Table, read_text_table, text_suffix
 
 ARROW = (".parquet", ".feather")
@@ -58,7 +57,7 @@ class Columns:
 
 
 def is_table(path: Path) -> bool:
-    """Whether this is the name of a table."""
+    """Whether a file is a table by its name."""
     return bool(text_suffix(path)) or path.suffix.lower() in ARROW
 
 
@@ -69,15 +68,11 @@ def stem_of(path: Path) -> str:
 
 
 def read_table(path: Path) -> Table:
-    """The columns of a table by their names.
-
-    Raises:
-        ValueError: it cannot be read.
-    """
+    """The columns of a table by their names; raises ValueError where it cannot be read."""
     return read_text_table(path) if text_suffix(path) else _read_arrow(path)
 
 
-def arrays_of(tables: dict[str, Table], columns: Columns, where: str) -> tuple[dict[Role, Part], tuple[str, ...]]:
+def sort_columns(tables: dict[str, Table], columns: Columns, where: str) -> tuple[dict[Role, Part], tuple[str, ...]]:
     """Data, labels, factors and conditions of all splits, and the names of the columns that are data.
 
     Raises:
@@ -87,7 +82,13 @@ def arrays_of(tables: dict[str, Table], columns: Columns, where: str) -> tuple[d
     for name, column in ((name, table[name]) for table in tables.values() for name in table):
         if column.ndim != 1:
             raise ValueError(f"{where}: the column {name} has shape {column.shape}: give each of its numbers a column")
-    _check_named(names, columns, where)
+    uses: dict[str, str] = {}
+    for option, named in columns.options():
+        for name in named:
+            if name in uses:
+                raise ValueError(f"{where}: data.{uses[name]} and data.{option} both name the column {name}")
+            uses[name] = option
+        check_there(option, named, names, where)
     chosen = {name for option, named in columns.options() for name in named if option != "keep"}
     data = tuple(name for name in names if name not in chosen and not _is_index(name, tables, columns, where))
     if columns.wanted is None:
@@ -121,33 +122,24 @@ def _shared_names(tables: dict[str, Table], columns: Columns, where: str) -> lis
         if odd:
             raise ValueError(
                 f"{where}: {', '.join(odd)} is in one of {first} and {split} alone: give all splits the same columns, "
-                f"or leave it out by {typed('ignore', odd)}"
+                f"or leave it out by {write_option('ignore', odd)}"
             )
-    elsewhere = {name for table in tables.values() for name in table if name not in tables[first]}
-    return [*tables[first], *elsewhere]
-
-
-def _check_named(names: list[str], columns: Columns, where: str) -> None:
-    uses: dict[str, str] = {}
-    for option, named in columns.options():
-        for name in named:
-            if name in uses:
-                raise ValueError(f"{where}: data.{uses[name]} and data.{option} both name the column {name}")
-            uses[name] = option
-        check_there(option, named, names, where)
+    return [*tables[first], *{name for table in tables.values() for name in table if name not in tables[first]}]
 
 
 def _is_index(name: str, tables: dict[str, Table], columns: Columns, where: str) -> bool:
     """Whether a column without a name counts or names the rows, as the first one that pandas or R writes."""
     if name in (columns.wanted or ()) or name in columns.keep:
         return False
-    counts = all(column[0] in (0, 1) and _is_counting(column) for column in (table[name] for table in tables.values()))
-    names = all(
-        column.dtype.kind == "U" and len(set(column)) == len(column) for column in (t[name] for t in tables.values())
+    parts = [table[name] for table in tables.values()]
+    counts = all(
+        column[0] in (0, 1) and column.dtype.kind in "iu" and len(column) > 2 and (np.diff(column) == 1).all()
+        for column in parts
     )
+    names = all(column.dtype.kind == "U" and len(set(column)) == len(column) for column in parts)
     if name and not name.startswith(("Unnamed:", "__index_level_")):
         if counts and meaning_of(name) is None:
-            warn("%s: the column %s counts the rows; %s leaves it out", where, name, typed("ignore", [name]))
+            warn("%s: the column %s counts the rows; %s leaves it out", where, name, write_option("ignore", [name]))
         return False
     place = list(next(iter(tables.values()))).index(name) + 1
     if counts or names:
@@ -168,11 +160,9 @@ def _check_wanted(data: tuple[str, ...], wanted: tuple[str, ...], where: str) ->
         extra = f" and has {', '.join(others)}" if others else ""
         raise ValueError(f"{where} has no {', '.join(missing)}{extra}: {known}")
     if others:
-        raise ValueError(f"{where} has {', '.join(others)}: {known}; leave out others by {typed('ignore', others)}")
-
-
-def _is_counting(column: np.ndarray) -> bool:
-    return column.dtype.kind in "iu" and len(column) > 2 and bool((np.diff(column) == 1).all())
+        raise ValueError(
+            f"{where} has {', '.join(others)}: {known}; leave out others by {write_option('ignore', others)}"
+        )
 
 
 def _check_numbers(table: Table, data: tuple[str, ...], split: str, columns: Columns, where: str) -> None:
@@ -192,7 +182,7 @@ def _check_numbers(table: Table, data: tuple[str, ...], split: str, columns: Col
                 f"{place} has an infinite value in row {np.isinf(column).argmax()} {COUNTED}: fix or leave out this row"
             )
         if missing.any():
-            or_column = "" if columns.wanted else f", or the column by {typed('ignore', [name])}"
+            or_column = "" if columns.wanted else f", or the column by {write_option('ignore', [name])}"
             raise ValueError(
                 f"{place} has no value in {missing.sum()} of {len(missing)} rows, the first in row {missing.argmax()} "
                 f"{COUNTED}: fill in the values, or leave out these rows{or_column}"
@@ -202,50 +192,41 @@ def _check_numbers(table: Table, data: tuple[str, ...], split: str, columns: Col
 def _data(tables: dict[str, Table], names: tuple[str, ...]) -> dict[str, np.ndarray]:
     """The data (n, D) of each split: bits, or bytes where they look like pixels, else floats."""
     parts = {split: [table[name] for name in names] for split, table in tables.items()}
-    columns = [np.concatenate([part[i] for part in parts.values()]) for i in range(len(names))]
-    for name, column in zip(names, columns, strict=True):
-        if len(np.unique(column)) == 1:
-            warn(
-                "the column %s is %g in all rows, where a fitted scale has no bound: %s leaves it out",
-                name,
-                column[0],
-                typed("ignore", [name]),
-            )
-        if (gap := _gap_of(column)) is not None:
-            warn(
-                "the column %s is %g in %d rows, far from its other numbers: where that stands for no value, fill it "
-                "in or leave out these rows",
-                *(name, gap, (column == gap).sum()),
-            )
-    low, high = min(column.min() for column in columns), max(column.max() for column in columns)
-    is_whole = all(column.dtype.kind != "f" for column in columns)
-    if is_whole and low >= 0 and high in (1, 255):
+    columns = {name: np.concatenate([table[name] for table in tables.values()]) for name in names}
+    for name, column in columns.items():
+        _warn_of_gaps(name, column)
+    low, high = min(column.min() for column in columns.values()), max(column.max() for column in columns.values())
+    whole = [name for name, column in columns.items() if column.dtype.kind != "f"]
+    if len(whole) == len(names) and low >= 0 and high in (1, 255):
         return {split: np.stack(part, axis=1).astype(np.uint8) for split, part in parts.items()}
-    few = [name for name, column in zip(names, columns, strict=True) if _is_categorical(column)]
+    few = [name for name in whole if 1 < len(np.unique(columns[name])) <= FEW < len(columns[name])]
     if few:
         warn(
             "%s: whole numbers, at most %d different ones a column, are data like the others; where they are "
             "categories, name them by %s, or by %s and data.given=own",
-            ", ".join(few),
-            FEW,
-            typed("factors", few),
-            typed("conditions", few),
+            *(", ".join(few), FEW, write_option("factors", few), write_option("conditions", few)),
         )
     return {split: np.stack(part, axis=1).astype(np.float64) for split, part in parts.items()}
 
 
-def _gap_of(column: np.ndarray) -> float | None:
-    """A number such as -999 that occurs several times, further from the others than these from each other."""
+def _warn_of_gaps(name: str, column: np.ndarray) -> None:
+    """Says where a column is constant, or has a number such as -999 several times, far from the others."""
+    if len(np.unique(column)) == 1:
+        leave_out = write_option("ignore", [name])
+        warn(
+            "the column %s is %g in all rows, where a fitted scale has no bound: %s leaves it out",
+            *(name, column[0], leave_out),
+        )
     for gap in GAPS:
         is_gap = column == gap
         others = column[~is_gap]
         if is_gap.sum() > 1 and len(others) and np.abs(others - gap).min() > np.ptp(others):
-            return gap
-    return None
-
-
-def _is_categorical(column: np.ndarray) -> bool:
-    return column.dtype.kind != "f" and 1 < len(np.unique(column)) <= FEW < len(column)
+            warn(
+                "the column %s is %g in %d rows, far from its other numbers: where that stands for no value, fill it "
+                "in or leave out these rows",
+                *(name, gap, is_gap.sum()),
+            )
+            return
 
 
 def _condition(tables: dict[str, Table], name: str, where: str) -> dict[str, np.ndarray]:

@@ -1,6 +1,7 @@
-"""Class labels and ground-truth factors of a user's own data: whatever values occur, numbered from 0.
+"""Class labels, ground-truth factors and conditions of a user's own data: whatever values occur, numbered from 0.
 
-Shapes: n = data, C = classes, F = factors. A dictionary holds the arrays of all splits, by their names in the file.
+Shapes: n = data, C = classes, F = factors, ``*shape`` = one datum's condition. A dictionary holds the arrays of all
+splits, by their names in the file.
 """
 
 import re
@@ -9,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from elbolab.batch import shorten
+from elbolab.data.splits import check_finite
 
 MISSING = ("", "nan", "NaN", "None", "<NA>", "NaT")
 """What stands for a label that is not there, as text."""
@@ -23,15 +25,11 @@ def number_labels(
     """Names of all classes, and for each array its labels as indices of these names.
 
     Numbers are in numeric order, also where they are written as text, and other text is in natural order ("b2" before
-    "b10"). Labels may be a column (n, 1) or one-hot vectors (n, C), of which each is called by its position.
-
-    Args:
-        arrays: labels of each split, by name.
-        where: the file, for messages.
-        are_new: whether they are of new data for a trained model, few of which may have as many values.
+    "b10"). Labels may be a column (n, 1) or one-hot vectors (n, C), of which each is called by its position. Few data,
+    as new ones for a trained model (``are_new``) may be, may all have different labels.
 
     Raises:
-        ValueError: some labels are missing, or these are no labels.
+        ValueError: some labels are missing, or these are no labels; ``where`` names the file.
     """
     columns = {name: _one_column(name, array, where) for name, array in arrays.items()}
     classes, indices = number_values(columns, where, are_new=are_new)
@@ -43,11 +41,6 @@ def number_factors(
     arrays: dict[str, np.ndarray], where: str, *, are_new: bool = False
 ) -> tuple[tuple[tuple[str, ...], ...], dict[str, np.ndarray]]:
     """Names of the values that each factor takes, and for each array its factors (n, F) as indices of these values.
-
-    Args:
-        arrays: factors of each split, (n, F), or (n,) where there is one.
-        where: the file, for messages.
-        are_new: as that of `number_labels`.
 
     Raises:
         ValueError: some values are missing, or splits have different numbers of factors.
@@ -68,7 +61,7 @@ def number_factors(
     return tuple(values for values, _ in numbered), indices
 
 
-def as_values(names: Sequence[str], indices: np.ndarray) -> np.ndarray:
+def name_values(names: Sequence[str], indices: np.ndarray) -> np.ndarray:
     """Values (n,) that indices of their names stand for: whole numbers where all are, or floats, else text."""
     if all(re.fullmatch(r"0|-?[1-9]\d*", name) for name in names):
         return np.array(list(map(int, names)))[indices]
@@ -78,25 +71,19 @@ def as_values(names: Sequence[str], indices: np.ndarray) -> np.ndarray:
     return np.array(names)[indices]
 
 
-def as_table(names: Sequence[Sequence[str]], indices: np.ndarray) -> np.ndarray:
+def name_factors(names: Sequence[Sequence[str]], indices: np.ndarray) -> np.ndarray:
     """Values (n, F) of factors that indices (n, F) of their names stand for: numbers where all are, else text."""
-    columns = [as_values(column, indices[:, factor]) for factor, column in enumerate(names)]
+    columns = [name_values(column, indices[:, factor]) for factor, column in enumerate(names)]
     if any(column.dtype.kind == "U" for column in columns):
         columns = [np.array(column)[indices[:, factor]] for factor, column in enumerate(names)]
     return np.stack(columns, axis=1)
 
 
-def place_values(name: str, values: np.ndarray, names: Sequence[str], what: str = "values") -> np.ndarray:
-    """Values (n,), numbers or text, as indices (n,) of the names that number them in training.
-
-    Args:
-        name: of the values, for messages.
-        values: whatever `number_values` takes.
-        names: of the values of training.
-        what: what these are, for messages.
+def number_known_values(name: str, values: np.ndarray, names: Sequence[str], what: str = "values") -> np.ndarray:
+    """Values (n,), numbers or text, as indices (n,) of the ``names`` that number them in training.
 
     Raises:
-        ValueError: a value that did not occur in training, or none.
+        ValueError: a value that did not occur in training, or none; calls the values ``name``, and these ``what``.
     """
     found, inverse = np.unique(_plain(name, values, "these data"), return_inverse=True)
     known = {value: index for index, value in enumerate(names)}
@@ -112,11 +99,6 @@ def number_values(
 ) -> tuple[tuple[str, ...], dict[str, np.ndarray]]:
     """Names of all values that occur, in order, and for each column (n,) the indices of its values among them.
 
-    Args:
-        columns: values of each split, by name.
-        where: the file, for messages.
-        are_new: as that of `number_labels`.
-
     Raises:
         ValueError: values are missing, of different types, or nearly all different.
     """
@@ -125,7 +107,10 @@ def number_values(
     named = {name: [_name(value) for value in values] for name, (values, _) in found.items()}
     occurring = {value for values in named.values() for value in values}
     is_numeric = all(_number(value) is not None for value in occurring)
-    _check_types({name: column.dtype.kind for name, column in plain.items()}, is_numeric, where)
+    types = {name: TYPES.get(column.dtype.kind, "numbers") for name, column in plain.items()}
+    if len(set(types.values())) > 1 and not is_numeric:  # numbers may be text in another split, but True is not 1
+        told = ", ".join(f"{name} has {type_}" for name, type_ in types.items())
+        raise ValueError(f"{where}: {told}: give all splits values of one type")
     names = sorted(occurring, key=_natural)
     if is_numeric:
         names.sort(key=lambda name: _number(name) or 0)
@@ -163,9 +148,17 @@ def is_one_hot(array: np.ndarray) -> bool:
 def _plain(name: str, column: np.ndarray, where: str) -> np.ndarray:
     """A column (n,) as numbers, booleans or text without blanks around it, of which none is missing."""
     if column.dtype.kind == "O":
-        column = _without_objects(name, column, where)
+        _check_missing(name, np.array([value is None or value != value for value in column], dtype=bool), where)
+        column = np.array(column.tolist())
+        if column.dtype.kind not in "biufU" or column.ndim != 1:
+            fix = f"give numbers or text, {name}.astype(str)"
+            raise ValueError(f"{where}: {name} holds objects that are no labels: {fix}")
     if column.dtype.kind == "S":
-        column = _decoded(name, column, where)
+        try:
+            column = np.char.decode(column, "utf-8")
+        except UnicodeDecodeError as error:
+            fix = f"give text, numpy.char.decode({name}, 'latin-1')"
+            raise ValueError(f"{where}: {name} holds bytes that are no text in UTF-8 ({error}): {fix}") from error
     if column.dtype.kind not in "biufU":
         raise ValueError(f"{where}: {name} has values of type {column.dtype}: give numbers or text, {name}.astype(str)")
     if column.dtype.kind == "U":
@@ -173,24 +166,6 @@ def _plain(name: str, column: np.ndarray, where: str) -> np.ndarray:
     missing = ~np.isfinite(column) if column.dtype.kind == "f" else np.isin(column, MISSING)
     _check_missing(name, missing, where)
     return column
-
-
-def _decoded(name: str, column: np.ndarray, where: str) -> np.ndarray:
-    """Bytes as text."""
-    try:
-        return np.char.decode(column, "utf-8")
-    except UnicodeDecodeError as error:
-        fix = f"give text, numpy.char.decode({name}, 'latin-1')"
-        raise ValueError(f"{where}: {name} holds bytes that are no text in UTF-8 ({error}): {fix}") from error
-
-
-def _without_objects(name: str, column: np.ndarray, where: str) -> np.ndarray:
-    """Objects that are numbers, booleans or text as an array of one of these types."""
-    _check_missing(name, np.array([value is None or value != value for value in column], dtype=bool), where)
-    plain = np.array(column.tolist())
-    if plain.dtype.kind in "biufU" and plain.ndim == 1:
-        return plain
-    raise ValueError(f"{where}: {name} holds objects that are no labels: give numbers or text, {name}.astype(str)")
 
 
 def _check_missing(name: str, missing: np.ndarray, where: str) -> None:
@@ -223,14 +198,6 @@ def _natural(name: str) -> list:
     return [int(part) if place % 2 else part for place, part in enumerate(re.split(r"(\d+)", name))] + [name]
 
 
-def _check_types(kinds: dict[str, str], is_numeric: bool, where: str) -> None:
-    """Numbers may be text in another split; but True is not 1, and classes are either numbers or words."""
-    types = {name: TYPES.get(kind, "numbers") for name, kind in kinds.items()}
-    if len(set(types.values())) > 1 and not is_numeric:
-        found = ", ".join(f"{name} has {type_}" for name, type_ in types.items())
-        raise ValueError(f"{where}: {found}: give all splits values of one type")
-
-
 def _check_repeated(names: list[str], columns: dict[str, np.ndarray], where: str) -> None:
     """Identifiers and measurements occur once each, classes do not."""
     num, what = sum(map(len, columns.values())), next(iter(columns))
@@ -253,3 +220,50 @@ def _check_unlabelled(classes: tuple[str, ...], indices: dict[str, np.ndarray], 
         "label them or leave them out (data.num_labelled=100 trains on few labels of many); if -1 is a class, give "
         f"{name} + 1"
     )
+
+
+INSTEAD = "give one-hot vectors, floats, or grey levels 0 to 255 as uint8"
+
+
+def store_conditions(arrays: dict[str, np.ndarray], where: str) -> dict[str, np.ndarray]:
+    """The conditions of all splits in one type: floats; booleans where all are 0 or 1; or bytes that stand for k / 255.
+
+    Args:
+        arrays: each split's conditions, (n, *shape), by their names.
+        where: the file, for messages.
+
+    Raises:
+        ValueError: they differ in shape or type, or are no finite numbers.
+    """
+    if not arrays:
+        return {}
+    _check_conditions(arrays, where)
+    parts = list(arrays.values())
+    if parts[0].dtype.kind == "f":
+        return arrays
+    if all(array.min() >= 0 and array.max() <= 1 for array in parts):
+        return {name: array.astype(bool) for name, array in arrays.items()}
+    for array in parts:
+        if array.dtype != np.uint8:
+            raise ValueError(
+                f"{where}: given has {array.dtype} from {array.min()} to {array.max()}, which may be classes or "
+                f"numbers: {INSTEAD}"
+            )
+    return arrays
+
+
+def _check_conditions(arrays: dict[str, np.ndarray], where: str) -> None:
+    kinds = {name: "floats" if array.dtype.kind == "f" else "integers" for name, array in arrays.items()}
+    first = next(iter(arrays))
+    for name, array in arrays.items():
+        if array.shape[1:] != arrays[first].shape[1:]:
+            raise ValueError(
+                f"{where}: a row of {first} has shape {arrays[first].shape[1:]}, one of {name} {array.shape[1:]}: "
+                "give all splits conditions of one shape"
+            )
+        if kinds[name] != kinds[first]:
+            raise ValueError(f"{where}: {first} has {kinds[first]}, but {name} {kinds[name]}: give all in one type")
+    for name, array in arrays.items():
+        if array.dtype.kind not in "biuf" or not array.size:
+            raise ValueError(f"{where}: the array {name} is empty or not of numbers: {INSTEAD}")
+        check_finite([array], f"{name} in {where}")

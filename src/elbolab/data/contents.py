@@ -1,0 +1,232 @@
+"""What a user's own file or folder holds: data in splits, channels first, with what is known of each datum.
+
+A dictionary holds the arrays of all splits, under ``train``, ``val`` and ``test``, or under an empty name where there
+are no splits.
+
+Shapes: n = data, C = channels, D = depth or elements of a vector, H, W = height and width.
+"""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+import numpy as np
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
+
+from elbolab.data.labels import is_one_hot, number_factors, number_labels, store_conditions
+from elbolab.data.names import Part, Role
+from elbolab.data.reading import read_parts
+from elbolab.data.splits import Arrays
+from elbolab.data.tables import Columns
+from elbolab.data.values import DEEP_WHITE, FAR, has_deep_pixels, say_what_is_scaled, scale_deep_pixels
+
+CHANNELS = (1, 3, 4)
+"""Numbers of channels that pictures have; others are told by the axes beside them."""
+CHOICES = ("auto", "first", "last")
+FIRST = "numpy.moveaxis({}, -1, 0)"
+"""Code that makes the first axis of the last one, along which Matlab counts data."""
+VECTORS = "give vectors by x.reshape(len(x), -1)"
+warn = rank_zero_only(logging.getLogger(__name__).warning)
+
+
+@final
+@dataclass(frozen=True)
+class Contents:
+    """What a user's file holds.
+
+    Attributes:
+        arrays: the data, under ``train``, ``val`` and ``test``, or under an empty name where there are no splits.
+        names: what they are called in the file.
+        classes: names of the classes, none without labels.
+        factors: names of the values of each ground-truth factor, none without factors.
+        factor_names: names of the factors, none where they have no names.
+        columns: names of the elements of a datum, none where they have no names.
+        white: the whole number that stands for 1 where pixels were of 16 bits, else None.
+    """
+
+    arrays: dict[str, Arrays]
+    names: dict[str, str]
+    classes: tuple[str, ...]
+    factors: tuple[tuple[str, ...], ...]
+    factor_names: tuple[str, ...]
+    columns: tuple[str, ...]
+    white: int | None
+
+
+def read_contents(path: Path, columns: Columns, channels: str, *, are_new: bool = False) -> Contents:
+    """Data with the labels, factors and conditions that belong to them.
+
+    Args:
+        path: a file or folder.
+        columns: what the columns of tables are.
+        channels: where images have their channels, ``first``, ``last`` or ``auto``.
+        are_new: whether they are new data for a trained model, few of which may have as many labels and factors.
+
+    Raises:
+        ValueError: a file, name, shape or value that is no data.
+    """
+    (parts, elements, known), where = read_parts(path, columns), f"data.path={path}"
+    if channels != "auto" and (known != "auto" or all(part.array.ndim < 4 for part in parts.values())):
+        raise ValueError(f"data.channels={channels} without effect: these data have no channels, or are pictures")
+    channels = channels if known == "auto" else known
+    data = {role.split: part for role, part in parts.items() if role.kind == "x"}
+    whole = _arranged(data, channels, where)
+    is_deep = has_deep_pixels(whole, are_pictures=known != "auto")
+    if is_deep and known == "auto":
+        say_what_is_scaled(whole, where)
+    x = {split: scale_deep_pixels(part) if is_deep else part for split, part in whole.items()}
+    beside = {kind: _beside(kind, parts, where) for kind in ("y", "factors", "given")}
+    for name in [part.name for part in beside["y"].values() if is_one_hot(part.array)]:
+        warn("%s: %s are one-hot vectors, read as class labels", where, name)
+    named_y, named_factors = _by_name(beside["y"]), _by_name(beside["factors"])
+    classes, y = number_labels(named_y, where, are_new=are_new) if named_y else ((), {})
+    values, factors = number_factors(named_factors, where, are_new=are_new) if named_factors else ((), {})
+    given = store_conditions(_conditions(beside["given"], channels, where), where)
+    named = {kind: {split: part.name for split, part in found.items()} for kind, found in beside.items()}
+    arrays = {
+        split: Arrays(
+            x[split],
+            y.get(named["y"].get(split, "")),
+            factors.get(named["factors"].get(split, "")),
+            given=given.get(named["given"].get(split, "")),
+        )
+        for split in data
+    }
+    names = {split: part.name for split, part in data.items()}
+    factor_names = tuple(columns.factors) if values else ()
+    return Contents(arrays, names, classes, values, factor_names, elements, DEEP_WHITE if is_deep else None)
+
+
+def _arranged(data: dict[str, Part], channels: str, where: str) -> dict[str, np.ndarray]:
+    """The data of each split as numbers, channels first.
+
+    Raises:
+        ValueError: splits differ in the shape of a datum, or it is no shape of data.
+    """
+    arrays = {split: check_numbers(part.name, part.array, where) for split, part in data.items()}
+    first, *others = data
+    for split in others:
+        if arrays[split].shape[1:] != arrays[first].shape[1:]:
+            raise ValueError(
+                f"{where}: a row of {data[first].name} has shape {arrays[first].shape[1:]}, one of {data[split].name} "
+                f"{arrays[split].shape[1:]}: give all splits data of one shape"
+            )
+    found = {split: channels_first(data[split].name, x, channels, where) for split, x in arrays.items()}
+    before, (num_channels, *sizes) = arrays[first].shape[1:], found[first].shape[1:]
+    if len(before) > 2 and num_channels not in CHANNELS:
+        warn("%s: data of shape %s are read with %d channels of %s", where, before, num_channels, tuple(sizes))
+    return found
+
+
+def _beside(kind: str, parts: dict[Role, Part], where: str) -> dict[str, Part]:
+    """The arrays of one kind, labels say, by split, each as long as the data that it belongs to.
+
+    Raises:
+        ValueError: one is of another length.
+    """
+    found = {role.split: part for role, part in parts.items() if role.kind == kind}
+    for split, (name, array) in found.items():
+        x = parts[Role("x", split)]
+        if array.ndim == 0 or len(array) != len(x.array):
+            num = f"{len(array):,}" if array.ndim else "one"
+            is_last = array.ndim > 0 and len(array) == x.array.shape[-1]
+            hint = f": the last axis of {x.name} counts the data, give {FIRST.format(x.name)}" if is_last else ""
+            raise ValueError(f"{where}: {len(x.array):,} data, but {num} {name}{hint}")
+    return found
+
+
+def _conditions(given: dict[str, Part], channels: str, where: str) -> dict[str, np.ndarray]:
+    """Conditions as numbers, by their names, images among them channels first; says where they are far from 1."""
+    found = {}
+    for name, array in given.values():
+        largest = np.abs(array).max(initial=0) if array.dtype.kind == "f" else 0
+        if largest > FAR:
+            warn("%s: %s reach %.3g, and networks see them as they are: divide them to be near 1", where, name, largest)
+        found[name] = channels_first(name, check_numbers(name, array, where), channels, where)
+    return found
+
+
+def _by_name(parts: dict[str, Part]) -> dict[str, np.ndarray]:
+    return {part.name: part.array for part in parts.values()}
+
+
+def check_channels(channels: str) -> None:
+    """Raises ValueError unless channels may be in such a place."""
+    if channels not in CHOICES:
+        raise ValueError(f"data.channels={channels}: choose {', '.join(CHOICES)}")
+
+
+def check_numbers(name: str, x: np.ndarray, where: str) -> np.ndarray:
+    """Numbers in the byte order of this machine, of a type that torch has.
+
+    Raises:
+        ValueError: an array of something else, or an empty one.
+    """
+    if x.dtype.kind == "c":
+        raise ValueError(f"{where}: {name} has complex numbers: give real ones, numpy.stack([x.real, x.imag], 1)")
+    if x.dtype.names:
+        raise ValueError(
+            f"{where}: {name} has records of {', '.join(x.dtype.names)}: give "
+            f"numpy.lib.recfunctions.structured_to_unstructured({name}), or numpy.save('x.npy', {name}) as a table"
+        )
+    if x.dtype.kind not in "biuf":
+        raise ValueError(f"{where}: {name} is of type {x.dtype}, no numbers: give {name}.astype('float32')")
+    if not x.size:
+        raise ValueError(f"{where}: {name} is empty, its shape is {x.shape}")
+    if x.dtype.isnative and x.dtype.itemsize <= 8:
+        return x
+    return x.astype(np.float64 if x.dtype.itemsize > 8 else x.dtype.newbyteorder("="))
+
+
+def channels_first(name: str, x: np.ndarray, channels: str, where: str) -> np.ndarray:
+    """Vectors (n, D) as they are, images as (n, C, H, W), volumes as (n, C, D, H, W).
+
+    Args:
+        name: of the array.
+        x: (n, D), (n, H, W), or images or volumes with channels first or last.
+        channels: ``first``, ``last``, or ``auto`` to tell by the sizes of the axes.
+        where: the file, for messages.
+
+    Raises:
+        ValueError: another shape, or one with two readings.
+    """
+    if x.ndim < 2:
+        raise ValueError(
+            f"{where}: {name} has shape {x.shape}, where (n, D) belongs: give one number a datum as {name}[:, None]"
+        )
+    if x.ndim > 5:
+        raise ValueError(
+            f"{where}: {name} has shape {x.shape}, where images are (n, C, H, W) and volumes (n, C, D, H, W): {VECTORS}"
+        )
+    if x.ndim == 3 and x.shape[0] == x.shape[1] < x.shape[2]:
+        warn(
+            "%s: %s has shape %s, read as %d images of %d x %d; where the last axis counts the data, give %s",
+            *(where, name, x.shape, *x.shape, FIRST.format(name)),
+        )
+    if x.ndim < 4:
+        return x if x.ndim == 2 else x[:, None]
+    place = _place(name, x.shape, where) if channels == "auto" else channels
+    return x if place == "first" else np.moveaxis(x, -1, 1)
+
+
+def _place(name: str, shape: tuple[int, ...], where: str) -> str:
+    """Where the channels are: in a place that fits 1, 3 or 4, beside equal axes, or in the least axis.
+
+    Raises:
+        ValueError: both places fit, or they are 1, 3 or 4 in one place and beside equal axes in the other.
+    """
+    event = shape[1:]
+    usual = {"first": event[0] in CHANNELS, "last": event[-1] in CHANNELS}
+    alike = {"first": len(set(event[1:])) == 1, "last": len(set(event[:-1])) == 1}
+    least = {"first": event[0] < min(event[1:]), "last": event[-1] < min(event[:-1])}
+    places = [[place for place, fits in clue.items() if fits] for clue in (usual, alike, least)]
+    clear = [found[0] for found in places if len(found) == 1]
+    if clear and len(places[0]) < 2 and not (places[0] and places[1] and places[0] != places[1]):
+        return clear[0]
+    may_be_last = len(shape) == 4 and shape[2] in CHANNELS and shape[3] > max(shape[:2])
+    last = f"; where the last axis counts the data, give {FIRST.format(name)}" * may_be_last
+    raise ValueError(
+        f"{where}: {name} has shape {shape}, whose channels may come first or last: set data.channels=first or "
+        f"data.channels=last; volumes (n, D, H, W) are given as x[:, None]; or {VECTORS}{last}"
+    )
