@@ -69,7 +69,7 @@ QUICK = (
 REST = 8.0
 """Seconds in which a requeued job leaves its node."""
 
-WITHOUT = ("test_ray.py", "test_rehearsal.py")
+WITHOUT = ("test_ray.py",)
 """Tests that need no SLURM."""
 
 

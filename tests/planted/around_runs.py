@@ -33,6 +33,12 @@ MISTAKES = [
         '1 if status["mode"] == "min" else -1',
         "tests/search/test_search_parts.py",
     ),
+    Mistake(
+        "cluster/launch.py",
+        "        seen = set(ended)\n",
+        "        seen |= set(ended)\n",
+        "tests/cluster/test_launch.py",
+    ),
     Mistake("cluster/requeue.py", "times >= int(limit)", "times > int(limit)", "tests/cluster/test_jobs.py"),
     Mistake(
         "sweeps/shares.py",

@@ -81,9 +81,9 @@ def _write_script(args: list[str]) -> None:
     if is_multirun(args):
         _run_hydra_command("train", [*args, "hydra/launcher=sbatch"])
     else:
-        from elbolab.cluster.script import write_single
+        from elbolab.cluster.script import write_run_script
 
-        write_single(quote_paths(stages_added(args)))
+        write_run_script(quote_paths(stages_added(args)))
 
 
 def _run_hydra_command(command: str, args: list[str]) -> None:

@@ -12,7 +12,7 @@ from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig
 
 from elbolab.cli.commands import CommandTask
-from elbolab.cluster.work import do
+from elbolab.cluster.work import run_in_directory
 from elbolab.config.arguments import quoted
 from elbolab.config.listing import split_args
 from elbolab.runs.status import state_of
@@ -35,7 +35,7 @@ def run_one(args: Sequence[str]) -> None:
     if num not in jobs:
         raise ValueError(f"{folder} is no sweep with a job {num}")
     context, config = _composed(Path(folder), dirs[1:])
-    do(context, CommandTask("train"), config, jobs[num].overrides, jobs[num].num)
+    run_in_directory(context, CommandTask("train"), config, jobs[num].overrides, jobs[num].num)
     if rank() == 0 and state_of(Path(folder) / num).state != "finished":
         sys.exit(1)
 

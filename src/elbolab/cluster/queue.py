@@ -1,8 +1,13 @@
-"""What SLURM says of jobs. Accounting (`sacct`) is not needed: many sites have none, and it lags behind."""
+"""What SLURM says of jobs. Accounting (`sacct`), which submitit asks, is not needed: many sites have none."""
 
+import logging
 import shutil
 import subprocess
 from typing import NamedTuple
+
+from elbolab.cluster.resources import Resources, Shape, directives, refusal_of, sbatch_options
+
+log = logging.getLogger(__name__)
 
 ENDED = (
     *("BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL"),
@@ -41,24 +46,22 @@ class Seen(NamedTuple):
         return self.state == "PENDING" and self.reason.lower().endswith(STUCK)
 
 
-def seen(jobs: set[str]) -> dict[str, Seen]:
+def run_program(*command: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Runs one of SLURM's programs, which reads ``text``; what it prints is captured."""
+    return subprocess.run(command, input=text, capture_output=True, encoding="utf-8", errors="replace", check=False)
+
+
+def look_up(jobs: set[str]) -> dict[str, Seen]:
     """Each job as SLURM has it, `GONE` those that it has forgotten.
 
     Raises:
         OSError: SLURM does not answer.
     """
-    asked = ["squeue", "--noheader", "--array", "--states=all", "--me", "--format=%i|%T|%r"]
-    done = _run(asked)
+    done = run_program("squeue", "--noheader", "--array", "--states=all", "--me", "--format=%i|%T|%r")
     if done.returncode:
         raise OSError(f"SLURM does not answer ({done.stderr.strip()})")
-    told = {job: Seen(state, reason) for job, state, reason in (line.split("|") for line in done.stdout.splitlines())}
-    return {job: told.get(job, Seen(GONE, "")) for job in jobs}
-
-
-def partitions() -> list[str]:
-    """Their names; none where SLURM does not answer."""
-    done = _run(["sinfo", "--all", "--noheader", "--format=%R"])
-    return [] if done.returncode else list(dict.fromkeys(done.stdout.split()))
+    known = {job: Seen(state, reason) for job, state, reason in (line.split("|") for line in done.stdout.splitlines())}
+    return {job: known.get(job, Seen(GONE, "")) for job in jobs}
 
 
 def check_present() -> None:
@@ -67,24 +70,25 @@ def check_present() -> None:
     if missing:
         raise ValueError(
             f"this machine has no {', '.join(missing)}: type the command on a login node of the cluster (after "
-            "module load slurm, on some), or train here with hydra/launcher=submitit_local"
+            "module load slurm, on some), or train here with hydra/launcher=local"
         )
 
 
-def doubt(script: str) -> str | None:
-    """Why SLURM could not begin a job as things are, in its own words; None where it could. Nothing is submitted."""
-    done = subprocess.run(
-        ["sbatch", "--test-only"], input=script, capture_output=True, encoding="utf-8", errors="replace", check=False
+def check_possible(asked: Resources, shape: Shape) -> None:
+    """Asks SLURM whether it could begin such jobs: many clusters keep those that it never can in the queue.
+
+    Raises:
+        ValueError: it could not, though no node of the partition is away.
+    """
+    script = "\n".join(["#!/bin/sh", *directives(sbatch_options(asked, shape)), "true", ""])
+    done = run_program("sbatch", "--test-only", text=script)
+    if done.returncode == 0:
+        return
+    reason = done.stderr.strip().removeprefix("allocation failure: ")
+    chosen = [] if asked.partition is None else [f"--partition={asked.partition}"]
+    nodes = run_program("sinfo", "--all", "--noheader", "--format=%a|%t", *chosen).stdout.split()
+    if all(node.startswith(AT_WORK) for node in nodes):
+        raise refusal_of(asked, shape, reason)
+    log.warning(
+        "SLURM cannot begin these jobs now (%s), perhaps as some nodes are away: they wait in its queue", reason
     )
-    return None if done.returncode == 0 else done.stderr.strip().removeprefix("allocation failure: ")
-
-
-def has_all(partition: str | None) -> bool:
-    """Whether all nodes of a partition, or of all, are there for jobs: what is refused now will be for ever."""
-    chosen = [] if partition is None else [f"--partition={partition}"]
-    told = _run(["sinfo", "--all", "--noheader", "--format=%a|%t", *chosen]).stdout.split()
-    return all(line.startswith(AT_WORK) for line in told)
-
-
-def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)

@@ -13,15 +13,14 @@ from hydra.core.utils import JobReturn
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from elbolab.cluster.launch import Planned, planned, returned
+from elbolab.cluster.launch import plan_jobs, read_values
 from elbolab.cluster.resources import (
     SRUN,
     Resources,
     Shape,
-    check_fits,
     directives,
-    options,
-    resources,
+    read_resources,
+    sbatch_options,
     setup_lines,
     shape_of,
 )
@@ -33,19 +32,11 @@ from elbolab.runs.sweep_dir import read_sweep
 
 SIGNAL = "USR1"
 
-LAUNCHER = ("hydra/launcher", "hydra.launcher")
-"""How overrides begin that say how, not what."""
-
-BEGIN = """\
-run={run}
-if [ -f "$run/config.yaml" ]; then set -- resume="$run"; else set -- {words} {there}; fi
-"""
-
-GO_ON = "set -- {words}"
-"""Of a run that is resumed, with what the command changes of it."""
+NOT_OF_THE_RUN = ("hydra/launcher", "hydra.launcher", "hydra.run.dir")
+"""How overrides begin that say how a run is submitted, or where it is."""
 
 
-def write_script(
+def write_sweep_scripts(
     context: HydraContext,
     task: TaskFunction,
     config: DictConfig,
@@ -61,32 +52,28 @@ def write_script(
         ValueError: a knob that is wrong; a sweeper that chooses its jobs as it goes.
         SystemExit: where there is a script, with code 0.
     """
-    folder, asked = Path(config.hydra.sweep.dir).absolute(), _asked(knobs)
+    folder, asked = Path(config.hydra.sweep.dir).absolute(), read_resources(knobs)
     sweep = read_sweep(folder)
     if sweep is None or not sweep.jobs():
         raise ValueError("a search chooses its jobs as it goes, and no script can hold them: use hydra/launcher=slurm")
-    jobs = planned(context, config, overrides, first)
-    if jobs:
-        with in_the_place_of(config):
-            dirs = [f"--config-dir={path}" for path in folders()[1:]]
-        _close(_scripts(folder, asked, jobs, dirs))
-    return returned(config, overrides, first)
-
-
-def _scripts(folder: Path, asked: Resources, jobs: Sequence[Planned], dirs: Sequence[str]) -> list[Path]:
-    """Writes them."""
+    jobs = plan_jobs(context, config, overrides, first)
+    with in_the_place_of(config):
+        dirs = [f"--config-dir={path}" for path in folders()[1:]]
+    command = srun("_job", *dirs, str(folder), "$SLURM_ARRAY_TASK_ID")
     shapes = list(dict.fromkeys(job.shape for job in jobs))
+    paths = []
     for shape in shapes:
-        check_fits(asked, shape)
-    paths = [folder / (f"sweep-{s.nodes}x{s.ranks}.sbatch" if shapes[1:] else "sweep.sbatch") for s in shapes]
-    for path, shape in zip(paths, shapes, strict=True):
         nums = [job.num for job in jobs if job.shape == shape]
-        given = {"array": f"{_listed(nums)}%{asked.array_parallelism}", "output": folder / ".sbatch" / "%A_%a.out"}
-        _write(path, asked, shape, given, [_srun("_job", *dirs, str(folder), "$SLURM_ARRAY_TASK_ID")])
-    return paths
+        array = f"{nums[0]}-{nums[-1]}" if nums == list(range(nums[0], nums[-1] + 1)) else ",".join(map(str, nums))
+        own = {"array": f"{array}%{asked.array_parallelism}", "output": folder / ".sbatch" / "%A_%a.out"}
+        paths.append(folder / (f"sweep-{shape.nodes}x{shape.ranks}.sbatch" if shapes[1:] else "sweep.sbatch"))
+        write_script(paths[-1], asked, shape, own, [command])
+    if paths:
+        end_with(paths)
+    return read_values(config, overrides, first)
 
 
-def write_single(args: Sequence[str]) -> NoReturn:
+def write_run_script(args: Sequence[str]) -> NoReturn:
     """Writes the script of one run, and ends.
 
     Args:
@@ -102,58 +89,55 @@ def write_single(args: Sequence[str]) -> NoReturn:
     from elbolab.config.listing import split_args
 
     dirs, words = split_args(args)
-    its_own = directory_overrides("train", words)
+    resumed = directory_overrides("train", words)
     search = [f"hydra.searchpath=[{','.join(f'file://{folder.resolve()}' for folder in dirs[1:])}]"] if dirs[1:] else []
     with initialize_config_dir(str(config_dir()), version_base="1.3"):
-        cfg = compose("train", [*words, *search, *its_own, "hydra/launcher=sbatch"], return_hydra_config=True)
+        cfg = compose("train", [*words, *search, *resumed, "hydra/launcher=sbatch"], return_hydra_config=True)
     with in_the_place_of(cfg):
         run, knobs = Path(cfg.hydra.run.dir).absolute(), OmegaConf.to_container(cfg.hydra.launcher)
-    trainer = OmegaConf.load(run / "config.yaml").trainer if its_own else cfg.trainer
-    asked, shape = _asked(knobs), shape_of(trainer)  # type: ignore[arg-type]
-    check_fits(asked, shape)
-    own = [word for word in words if not word.startswith((*LAUNCHER, "hydra.run.dir"))]
-    words = [*(f"--config-dir={folder.resolve()}" for folder in dirs[1:]), *own]
-    begin = GO_ON if its_own else BEGIN
-    told = {
-        "run": shlex.quote(str(run)),
-        "words": shlex.join(words),
-        "there": shlex.quote(f"hydra.run.dir={quoted(str(run))}"),
-    }
-    lines = [*begin.format(**told).splitlines(), f'{_srun("train")} "$@"']
-    _write(run / "run.sbatch", asked, shape, {"output": run / "slurm-%j.out"}, lines)
-    _close([run / "run.sbatch"])
+    trainer = OmegaConf.load(run / "config.yaml").trainer if resumed else cfg.trainer
+    asked, shape = read_resources(knobs), shape_of(trainer)  # type: ignore[arg-type]
+    own = [word for word in words if not word.startswith(NOT_OF_THE_RUN)]
+    lines = [f"set -- {shlex.join([*(f'--config-dir={folder.resolve()}' for folder in dirs[1:]), *own])}"]
+    if not resumed:
+        begin = f"{lines[0]} {shlex.quote(f'hydra.run.dir={quoted(str(run))}')}"
+        lines = [
+            f"run={shlex.quote(str(run))}",
+            f'if [ -f "$run/config.yaml" ]; then set -- resume="$run"; else {begin}; fi',
+        ]
+    write_script(run / "run.sbatch", asked, shape, {"output": run / "slurm-%j.out"}, [*lines, f'{srun("train")} "$@"'])
+    end_with([run / "run.sbatch"])
 
 
-def _asked(knobs: Any) -> Resources:
-    return resources({name: knobs[name] for name in Resources._fields})
+def srun(*words: str) -> str:
+    """The command that starts the ranks of a job; what the shell is to fill in is left to it."""
+    command = ["srun", *SRUN, sys.executable, "-m", "elbolab.cli", *words]
+    return " ".join(word if word.startswith("$") else shlex.quote(word) for word in command)
 
 
-def _write(path: Path, asked: Resources, shape: Shape, own: Mapping[str, Any], lines: Sequence[str]) -> None:
+def write_script(path: Path, asked: Resources, shape: Shape, own: Mapping[str, Any], lines: Sequence[str]) -> None:
+    """Writes a script for `sbatch`.
+
+    Args:
+        path: the script, in the directory of the run or the sweep.
+        asked: what its jobs ask for.
+        shape: their processes.
+        own: options of this script, ``output`` among them; those of ``asked.sbatch`` replace them.
+        lines: what it does.
+    """
     given = {
         "job-name": f"elbolab-{path.parent.name}",
         "chdir": Path.cwd(),
         "signal": f"{SIGNAL}@{asked.signal_lead}",
         **own,
-        **options(asked, shape),
+        **sbatch_options(asked, shape),
     }
     Path(given["output"]).parent.mkdir(parents=True, exist_ok=True)
-    content = ["#!/bin/bash", *directives(given), "", *setup_lines(asked), "", *lines, ""]
-    write_atomically(path, "\n".join(content))
+    write_atomically(path, "\n".join(["#!/bin/bash", *directives(given), "", *setup_lines(asked), "", *lines, ""]))
 
 
-def _srun(*words: str) -> str:
-    """The ranks of a job; what the shell is to fill in is left to it."""
-    command = ["srun", *SRUN, sys.executable, "-m", "elbolab.cli", *words]
-    return " ".join(word if word.startswith("$") else shlex.quote(word) for word in command)
-
-
-def _listed(nums: Sequence[int]) -> str:
-    """``0-3`` or ``0,2,5``."""
-    whole = list(range(nums[0], nums[-1] + 1)) == list(nums)
-    return f"{nums[0]}-{nums[-1]}" if whole else ",".join(map(str, nums))
-
-
-def _close(paths: Sequence[Path]) -> NoReturn:
+def end_with(paths: Sequence[Path]) -> NoReturn:
+    """Says how scripts are submitted, and ends the command."""
     for path in paths:
         print(f"submit it with: sbatch {shlex.quote(str(path))}")
     sys.exit(0)

@@ -68,7 +68,7 @@ def check_ranks(cfg: DictConfig) -> None:
     if (launcher := HydraConfig.get().runtime.choices.get("hydra/launcher")) in WITHIN:
         raise ValueError(
             f"trainer.devices={cfg.trainer.devices}: under hydra/launcher={launcher} the ranks of a job cannot be told "
-            "from the sweep; choose hydra/launcher=local, submitit_local or slurm"
+            "from the sweep; choose hydra/launcher=local or slurm"
         )
 
 

@@ -26,9 +26,8 @@ def in_job() -> bool:
 
 
 def rank() -> int:
-    """Of this process; 0 where nothing has started several."""
-    name = "SLURM_PROCID" if in_job() else "SUBMITIT_LOCAL_GLOBALID"
-    return int(os.environ.get(name, 0))
+    """Of this process; 0 where SLURM has not started several."""
+    return int(os.environ["SLURM_PROCID"]) if in_job() else 0
 
 
 def follow(folder: Path) -> bool:
