@@ -16,7 +16,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import ConfigCompositionException
 from omegaconf import OmegaConf, open_dict
-from tests.helpers import fit, start
+from tests.helpers import fit, refused, start
 
 from elbolab.batch import Spec, Support, numbered
 from elbolab.config.build import build_data, build_densities, build_model, make
@@ -235,6 +235,25 @@ def fitted(model):
 def test_every_model_trains_and_reports_what_it_monitors(model):
     built, trainer = fitted(model)
     assert torch.isfinite(trainer.callback_metrics[built.monitor])
+
+
+COSTS = [name for name in options("cost") if name != "none"]
+
+
+@pytest.mark.parametrize("cost", COSTS)
+def test_every_cost_is_chosen_by_its_name_and_none_is_the_bound_alone(cost):
+    (part,) = model_of(f"cost={cost}")[0].costs
+    cfg = composed(f"cost={cost}", f"model.costs.{cost}.weight=0.5")
+    assert cfg.model.costs[cost]._target_.endswith(type(part).__name__)
+    assert float(build_model(cfg, densities_of(cfg, BINARY)).costs[0].weight(torch.tensor(0))) == 0.5
+    assert [*model_of("model=vae")[0].costs] == []
+
+
+def test_costs_of_one_rate_are_refused_and_so_is_a_cost_of_a_model_that_takes_none():
+    with refused("rate and capacity each stand in the place of the rate.*choose cost=none"):
+        model_of("cost=[rate,capacity]")
+    with refused("this model takes no costs: choose cost=none, or choose model=vae or beta_vae"):
+        model_of("model=cvae", "cost=rate")
 
 
 def test_binary_vae_is_relaxed_in_training_and_hard_in_validation():

@@ -32,6 +32,7 @@ from elbolab.distributions.corruption import Corruption
 from elbolab.distributions.family import Family
 from elbolab.evaluation import evaluate
 from elbolab.models.base import ElboModule
+from elbolab.models.costs import Cost
 from elbolab.training.schedules import Schedule
 
 ROOT = Path(__file__).parents[1]
@@ -99,6 +100,7 @@ COMPLETE = {
     Corruption: lambda: {type(recipe()) for recipe in CORRUPTIONS.values()},
     Distribution: lambda: set().union(*map(kinds_of, distributions())),
     ElboModule: lambda: {type(make(name)) for name in VARIANTS},
+    Cost: lambda: set(targets("cost")),
     Schedule: lambda: {type(build()) for build in SCHEDULES.values()},
     Given: lambda: {type(choose_given(name, 1 if name == "quadrants" else None)) for name in given_names()},
     DataModule: lambda: {Held}.union(targets("data")),  # Held: of the benchmark, which no YAML names
@@ -153,6 +155,11 @@ def test_every_measure_is_taken():
     for name in re.findall(r"^def (\w+_quantities)\(", text, re.MULTILINE):
         calls = re.findall(rf"(?<!def )\b{name}\(", text)
         assert calls, f"evaluate() does not take {name}"
+
+
+def test_every_cost_that_can_be_chosen_is_one_of_a_variant():
+    costs = {type(part) for name in VARIANTS for part in make(name).modules() if isinstance(part, Cost)}
+    assert costs == set(targets("cost"))
 
 
 def test_every_model_that_can_be_chosen_is_a_variant():

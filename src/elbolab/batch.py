@@ -238,6 +238,11 @@ class Semi(NamedTuple):
         raise ValueError(LABELS_UNSEEN)
 
 
+def rows_of(batch: Batch | Semi) -> Batch:
+    """All data of a batch, without labels where only some have one."""
+    return batch.unlabelled if isinstance(batch, Semi) else batch
+
+
 class Pace(NamedTuple):
     """How training asks for its data; the trainer sets it on the data module before loaders are made.
 

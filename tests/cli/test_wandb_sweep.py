@@ -169,6 +169,6 @@ def test_what_an_agent_runs(shell, monkeypatch, no_pictures, tmp_path):
     wandb.teardown()
     assert run["run_id"] == "run00001"
     assert (run["config"]["model"], run["config"]["optimizer.lr"]) == ("beta_vae", 0.0005)
-    assert run["config"]["model._target_"].endswith("BetaVAE")
+    assert run["config"]["model._target_"].endswith("beta_vae")
     assert run["state"] == "finished"
     assert isinstance(run["summary"]["val/elbo"]["last"], float)

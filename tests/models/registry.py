@@ -28,14 +28,12 @@ from elbolab.distributions.relaxed import RelaxedBernoulliLatent
 from elbolab.distributions.universal import Universal
 from elbolab.models.aae import AAE
 from elbolab.models.ae import AE
-from elbolab.models.beta_vae import BetaVAE
+from elbolab.models.beta_vae import beta_vae
 from elbolab.models.categorical_aae import ClusteringAAE, SemiAAE
 from elbolab.models.classifier import Classifier
 from elbolab.models.cvae import CVAE
 from elbolab.models.dvae import DVAE
-from elbolab.models.m1 import M1
 from elbolab.models.m2 import M2
-from elbolab.models.regression import Regression
 from elbolab.models.vae import VAE
 from elbolab.training.schedules import Linear
 
@@ -151,10 +149,10 @@ VARIANTS = {
     "vae, 3 samples": lambda: VAE(num_samples=3, densities=small_densities(), optimizer=adam()),
     "vae, optimal scale": lambda: VAE(densities=optimal_scale(), optimizer=adam(), ema=0.9),
     "vae, binary latents": lambda: VAE(densities=binary(), optimizer=adam()),
-    "beta_vae": lambda: BetaVAE(beta=4.0, densities=small_densities(), optimizer=adam()),
-    "beta_vae, annealed": lambda: BetaVAE(beta=Linear(0, 1, steps=20), densities=small_densities(), optimizer=adam()),
-    "beta_vae, capacity": lambda: BetaVAE(beta=4.0, capacity=1.0, densities=small_densities(), optimizer=adam()),
-    "beta_vae, free bits": lambda: BetaVAE(beta=1.0, free_bits=0.3, densities=small_densities(), optimizer=adam()),
+    "beta_vae": lambda: beta_vae(beta=4.0, densities=small_densities(), optimizer=adam()),
+    "beta_vae, annealed": lambda: beta_vae(beta=Linear(0, 1, steps=20), densities=small_densities(), optimizer=adam()),
+    "beta_vae, capacity": lambda: beta_vae(beta=4.0, capacity=1.0, densities=small_densities(), optimizer=adam()),
+    "beta_vae, free bits": lambda: beta_vae(beta=1.0, free_bits=0.3, densities=small_densities(), optimizer=adam()),
     "cvae": lambda: CVAE(densities=small_cvae(), optimizer=adam()),
     "cvae, class centres": lambda: CVAE(
         densities=small_cvae(prior=partial(ClassCentres, spread=1.0)), optimizer=adam()
@@ -164,8 +162,8 @@ VARIANTS = {
     "cvae, gsnn": lambda: CVAE(densities=small_gsnn(), optimizer=adam()),
     "cvae, recurrent": lambda: CVAE(densities=recurrent(), optimizer=adam()),
     "cmma": lambda: VAE(densities=cmma(), optimizer=adam()),
-    "regression": lambda: Regression(densities=regression(), optimizer=adam()),
-    "m1": lambda: M1(densities=small_densities(CLASSES), optimizer=adam()),
+    "regression": lambda: VAE(densities=regression(), optimizer=adam()),
+    "m1": lambda: VAE(densities=small_densities(CLASSES), optimizer=adam()),
     "m2": lambda: M2(alpha=0.1, densities=labelled(), **ERROR),
     "m2, annealed": lambda: M2(
         alpha=Linear(9, 1, steps=20),

@@ -4,10 +4,11 @@ from functools import partial
 from math import inf, nan
 from pathlib import Path
 from types import SimpleNamespace
+from typing import final
 
 import pytest
 import torch
-from tests.helpers import adam, fit, mlp, small_densities, weights
+from tests.helpers import adam, fit, mlp, refused, regression, small_densities, weights
 from tests.models.registry import VARIANTS, autoencoder, batch_for, binary, make, training_batch_for
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 from torch.distributions import Distribution
@@ -21,8 +22,10 @@ from elbolab.distributions.conditional import Head
 from elbolab.distributions.full_covariance import FullNormal
 from elbolab.distributions.priors import Mixture
 from elbolab.models.base import Loss
-from elbolab.models.beta_vae import BetaVAE
+from elbolab.models.beta_vae import beta_vae
+from elbolab.models.costs import Capacity, Cost, FreeBits, Rate
 from elbolab.models.vae import VAE
+from elbolab.training.schedules import Linear
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -47,7 +50,7 @@ def test_every_player_moves_every_one_of_its_parameters(name):
     assert moved == {id(p) for p in model.parameters() if p.requires_grad}
 
 
-@pytest.mark.parametrize("plain", ["vae", "beta_vae", "dvae", "ae"])
+@pytest.mark.parametrize("plain", ["cvae", "dvae", "ae"])
 def test_a_model_that_looks_at_no_labels_says_so_of_data_with_few(plain):
     with pytest.raises(ValueError, match=r"does not look at labels: set data.num_labelled=null, or choose .*model=m1"):
         make(plain).loss(training_batch_for(make("m2")))
@@ -183,18 +186,23 @@ def loss_of(cls, seed=3, **options):
 
 
 def test_beta_one_is_the_vae_bit_for_bit():
-    assert torch.equal(loss_of(VAE)[1], loss_of(BetaVAE, beta=1.0)[1])
+    assert torch.equal(loss_of(VAE)[1], loss_of(beta_vae, beta=1.0)[1])
 
 
 def test_capacity_zero_is_plain_beta_where_the_kl_is_closed_form():
-    torch.testing.assert_close(loss_of(BetaVAE, beta=3.0)[1], loss_of(BetaVAE, beta=3.0, capacity=0.0)[1])
+    torch.testing.assert_close(loss_of(beta_vae, beta=3.0)[1], loss_of(beta_vae, beta=3.0, capacity=0.0)[1])
+
+
+def cost_of(model, data=None):
+    (cost,), x = model.costs, (data or batch()).x
+    return cost(model.densities.terms(x), Batch(x), model.step)
 
 
 def test_free_bits_below_every_kl_change_nothing_and_above_every_kl_remove_its_gradient():
-    model, plain = loss_of(BetaVAE, beta=2.0)
-    torch.testing.assert_close(plain, loss_of(BetaVAE, beta=2.0, free_bits=1e-9)[1])
-    model, _ = loss_of(BetaVAE, beta=2.0, free_bits=50.0)
-    cost = model.cost(model.densities.terms(batch().x))
+    model, plain = loss_of(beta_vae, beta=2.0)
+    torch.testing.assert_close(plain, loss_of(beta_vae, beta=2.0, free_bits=1e-9)[1])
+    model, _ = loss_of(beta_vae, beta=2.0, free_bits=50.0)
+    cost = cost_of(model)
     assert cost.item() == pytest.approx(100.0)
     assert (
         torch.autograd.grad(cost, list(model.densities.posterior.parameters()), allow_unused=True)[0].abs().max() == 0
@@ -203,17 +211,47 @@ def test_free_bits_below_every_kl_change_nothing_and_above_every_kl_remove_its_g
 
 def test_beta_weighs_nats_against_nats():
     """loss(beta) - loss(0) = beta * rate at the same noise."""
-    _, zero = loss_of(BetaVAE, beta=0.0)
-    _, three = loss_of(BetaVAE, beta=3.0)
+    _, zero = loss_of(beta_vae, beta=0.0)
+    _, three = loss_of(beta_vae, beta=3.0)
     model, _ = loss_of(VAE)
     rate = model.densities.terms(batch().x).rate.mean()
     torch.testing.assert_close(three - zero, 3 * rate)
 
 
 def test_capacity_is_a_distance_in_nats():
-    model, _ = loss_of(BetaVAE, beta=1.0, capacity=5.0)
+    model, _ = loss_of(beta_vae, beta=1.0, capacity=5.0)
     terms = model.densities.terms(batch().x)
-    torch.testing.assert_close(model.cost(terms), (terms.rate.mean() - 5).abs())
+    torch.testing.assert_close(cost_of(model), (terms.rate.mean() - 5).abs())
+
+
+@final
+class Constant(Cost):
+    """What is added to a bound: 7 nats a datum, or 7 a batch."""
+
+    symbol, is_rate, additive = "sevens", False, True
+
+    def forward(self, terms, batch, step):
+        return torch.full_like(terms.log_lik, 7.0)
+
+    def check(self, terms): ...
+
+
+def test_a_cost_that_is_no_rate_is_added_to_the_bound_with_its_weight():
+    _, plain = loss_of(VAE)
+    torch.testing.assert_close(loss_of(VAE, costs={"a": Constant(2.0)})[1], plain + 14)
+
+
+def test_costs_combine():
+    """Whatever they are named: the rate weighted by beta, and what is added."""
+    _, weighted = loss_of(beta_vae, beta=3.0)
+    model, both = loss_of(beta_vae, beta=3.0, costs={"a": Constant(0.5), "b": Constant(Linear(0, 1, steps=20))})
+    torch.testing.assert_close(both, weighted + 3.5)
+    model.step.fill_(5)
+    torch.manual_seed(3)
+    loss = model.loss(batch())
+    torch.testing.assert_close(loss.value, weighted + 3.5 + 7 * 0.25)
+    assert loss.metrics["beta"] == 3
+    assert not loss_of(VAE, costs={"a": Constant(1.0), "c": Capacity(1.0, 1.0)})[0].loss(batch()).additive
 
 
 def test_more_samples_are_an_average_of_bounds():
@@ -234,11 +272,11 @@ def test_an_autoencoder_reports_the_mean_squared_error_of_an_element():
 
 
 FULL = partial(Head, net=mlp(5), family=partial(FullNormal, min_scale=1e-6))
-OF_DIMENSIONS = "does not factorise.*model.capacity.*prior=standard_normal and posterior=diagonal_normal"
+OF_DIMENSIONS = "does not factorise.*choose prior=standard_normal with posterior=diagonal_normal"
 
 
 def free_bits(densities):
-    return BetaVAE(beta=1.0, free_bits=0.1, densities=densities, optimizer=adam())
+    return beta_vae(beta=1.0, free_bits=0.1, densities=densities, optimizer=adam())
 
 
 @pytest.mark.parametrize("densities", [small_densities, binary], ids=["normal", "binary"])
@@ -255,19 +293,31 @@ def test_free_bits_are_checked_without_a_trace(densities):
     ("build", "message"),
     [
         (lambda: loss_of(VAE, num_samples=0), "model.num_samples=0"),
-        (lambda: loss_of(BetaVAE, beta=-1.0), "model.beta=-1.0: .*not negative"),
-        (lambda: loss_of(BetaVAE, beta=nan), "model.beta=nan: .*finite"),
-        (lambda: loss_of(BetaVAE, beta=inf), "model.beta=inf: .*finite"),
-        (lambda: loss_of(BetaVAE, beta=1.0, capacity=-3.0), "model.capacity=-3.0: .*not negative"),
-        (lambda: loss_of(BetaVAE, beta=1.0, free_bits=-0.1), "model.free_bits=-0.1: .*not negative"),
+        (lambda: loss_of(beta_vae, beta=-1.0), "model.beta=-1.0: .*not negative"),
+        (lambda: loss_of(beta_vae, beta=nan), "model.beta=nan: .*finite"),
+        (lambda: loss_of(beta_vae, beta=inf), "model.beta=inf: .*finite"),
+        (lambda: loss_of(beta_vae, beta=1.0, capacity=-3.0), "model.capacity=-3.0: .*not negative"),
+        (lambda: loss_of(beta_vae, beta=1.0, free_bits=-0.1), "model.free_bits=-0.1: .*not negative"),
         (lambda: free_bits(small_densities(prior=partial(Mixture, num_components=3, spread=1.0))), OF_DIMENSIONS),
         (lambda: free_bits(small_densities(posterior=FULL)), OF_DIMENSIONS),
-        (lambda: free_bits(autoencoder()), "no prior.*prior=standard_normal"),
-        (lambda: loss_of(BetaVAE, beta=1.0, capacity=1.0, free_bits=0.1), "set one of them"),
+        (lambda: free_bits(autoencoder()), "no prior.*choose prior=standard_normal"),
+        (lambda: free_bits(regression()), "cost rate .*there are no latents"),
+        (lambda: beta_vae(beta=2.0, densities=autoencoder(), optimizer=adam()), "cost rate .*no prior"),
+        (
+            lambda: loss_of(beta_vae, beta=1.0, capacity=1.0, free_bits=0.1),
+            "set model.capacity=null, or set model.free_bits=0",
+        ),
+        (
+            lambda: loss_of(VAE, costs={"capacity": Capacity(1.0, 2.0), "free": FreeBits(0.1, 2.0)}),
+            "capacity and free each stand in the place of the rate.*choose cost=none, or choose model=vae",
+        ),
+        (lambda: Rate(-1.0), "weight=-1.0: .*not negative"),
+        (lambda: Capacity(inf, 1.0), "capacity=inf: .*finite"),
+        (lambda: FreeBits(nan, 1.0), "free_bits=nan: .*finite"),
     ],
 )
 def test_impossible_options_are_refused(build, message):
-    with pytest.raises(ValueError, match=message):
+    with refused(message):
         build()
 
 

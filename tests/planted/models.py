@@ -3,6 +3,7 @@
 from tests.planting import Mistake
 
 GRADIENTS, PLAYERS, SCHEDULES = (f"tests/models/test_{name}.py" for name in ("gradients", "players", "schedules"))
+VARIANTS = "tests/models/test_variants.py"
 
 MISTAKES = [
     Mistake(
@@ -67,18 +68,33 @@ MISTAKES = [
     ),
     Mistake("models/m2.py", "+ alpha * classification\n", "+ alpha * classification.detach()\n", GRADIENTS),
     Mistake("models/m2.py", "self.alpha(self.step)", "self.alpha((self.step - 1).clamp(min=0))", SCHEDULES),
-    Mistake("models/beta_vae.py", "self.beta(self.step)", "self.beta((self.step - 1).clamp(min=0))", SCHEDULES),
+    Mistake("models/vae.py", "cost.weight(self.step)", "cost.weight((self.step - 1).clamp(min=0))", SCHEDULES),
     Mistake(
-        "models/beta_vae.py",
-        "self.capacity(self.step)).abs()",
-        "self.capacity((self.step - 1).clamp(min=0))).abs()",
+        "models/costs.py",
+        "self.capacity(step)).abs()",
+        "self.capacity((step - 1).clamp(min=0))).abs()",
         SCHEDULES,
     ),
     Mistake(
-        "models/beta_vae.py",
-        "latent.kl_per_dim.flatten(0, -2).mean(0).clamp(min=self.free_bits).sum()",
-        "latent.kl_per_dim.flatten(0, -2).clamp(min=self.free_bits).mean(0).sum()",
+        "models/costs.py",
+        "[latent.kl_per_dim.flatten(0, -2).mean(0) for latent in terms.latents], self.free_bits(step)\n"
+        "        return reduce(add, [mean.clamp(min=free_bits).sum() for mean in means])",
+        "[latent.kl_per_dim.flatten(0, -2) for latent in terms.latents], self.free_bits(step)\n"
+        "        return reduce(add, [mean.clamp(min=free_bits).mean(0).sum() for mean in means])",
         SCHEDULES,
+    ),
+    Mistake("models/costs.py", "(terms.rate.mean() - self", "(terms.rate - self", VARIANTS),
+    Mistake("models/costs.py", "return terms.rate\n", "return terms.rate.detach()\n", GRADIENTS),
+    Mistake("models/costs.py", "mean.clamp(min=free_bits).sum()", "mean.clamp(min=free_bits).mean()", VARIANTS),
+    Mistake("models/vae.py", "if not any(cost.is_rate for cost in self.costs):", "if not self.costs:", VARIANTS),
+    Mistake("models/vae.py", "[weight * cost(terms,", "[cost(terms,", SCHEDULES),
+    Mistake("models/vae.py", "additive = all(", "additive = any(", VARIANTS),
+    Mistake("models/beta_vae.py", "Capacity(capacity, beta)", "Capacity(beta, capacity)", SCHEDULES),
+    Mistake(
+        "models/checks.py",
+        "if len(rates) > 1:",
+        "if len(rates) > 2:",
+        VARIANTS,
     ),
     Mistake(
         "models/dvae.py",
@@ -111,9 +127,9 @@ MISTAKES = [
         "tests/models/test_schedules.py",
     ),
     Mistake(
-        "models/m1.py",
-        "data = batch.unlabelled if isinstance(batch, Semi) else batch",
-        "data = batch.labelled if isinstance(batch, Semi) else batch",
+        "batch.py",
+        "return batch.unlabelled if isinstance(batch, Semi) else batch",
+        "return batch.labelled if isinstance(batch, Semi) else batch",
         "tests/models/test_m2.py",
     ),
     Mistake(
@@ -145,9 +161,11 @@ MISTAKES = [
     Mistake(
         "models/categorical_aae.py", "batch.labelled_mean(cost)", "cost.mean()", "tests/training/test_accumulate.py"
     ),
-    Mistake("models/beta_vae.py", "self.free_bits == 0 and ", "", "tests/training/test_accumulate.py"),
     Mistake(
-        "models/beta_vae.py", "self.capacity is None and self.free", "self.free", "tests/training/test_accumulate.py"
+        "models/vae.py",
+        "all(cost.additive for cost in self.costs) and not",
+        "not",
+        "tests/training/test_accumulate.py",
     ),
     Mistake(
         "models/players.py",
@@ -227,10 +245,10 @@ MISTAKES = [
         "tests/training/test_fit.py",
     ),
     Mistake(
-        "models/beta_vae.py",
+        "models/costs.py",
         "_ = terms.rate, [latent.kl_per_dim for latent in terms.latents]",
         "_ = terms.distortion",
-        "tests/models/test_variants.py",
+        VARIANTS,
     ),
     Mistake(
         "models/aae.py",

@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from hydra.utils import get_object
+from omegaconf import OmegaConf
 from safetensors.torch import load_file
 from tests.densities.registry import DENSITIES
 from tests.runs.fake_runs import make_run
 
-from elbolab.runs.run_dir import FIRST_EDITION, RunDir, load_weights, read_config, save_weights
+from elbolab.runs.run_dir import FIRST_EDITION, RENAMED, RunDir, load_weights, read_config, save_weights
 
 ROOT = Path(__file__).parents[2]
 
@@ -32,6 +34,17 @@ def test_a_run_of_the_first_edition_says_what_wrote_it(tmp_path, name):
     run = make_run(tmp_path / "old", densities={"_target_": f"elbolab.densities.{name}"})
     with pytest.raises(ValueError, match=rf"{run} was written by an elbolab whose .*{name}.*train it again"):
         read_config(RunDir(run))
+
+
+@pytest.mark.parametrize("old", RENAMED)
+def test_a_run_whose_parts_have_other_names_today_is_built_by_those(tmp_path, old):
+    part = "model" if ".models." in old else "densities"
+    run = RunDir(make_run(tmp_path / "old"))
+    cfg = OmegaConf.load(run.config)
+    OmegaConf.update(cfg, part, {"_target_": old}, merge=False, force_add=True)
+    OmegaConf.save(cfg, run.config)
+    assert read_config(run)[part]._target_ == RENAMED[old]
+    assert callable(get_object(RENAMED[old]))
 
 
 def test_the_densities_of_this_edition_are_no_earlier_ones():

@@ -8,7 +8,7 @@ from tests.helpers import Bits, adam, fit, small_densities, small_vae, weights
 from torch.distributions import Distribution
 
 from elbolab.common.rng import seed_of
-from elbolab.models.beta_vae import BetaVAE
+from elbolab.models.beta_vae import beta_vae
 from elbolab.training.guard import Guard, NotFinite
 from elbolab.training.newest import Newest
 from elbolab.training.progress import count
@@ -39,7 +39,7 @@ class Spy(Callback):
 def rich_model(**options):
     """Everything that has state at once."""
     torch.manual_seed(11)
-    return BetaVAE(
+    return beta_vae(
         beta=Linear(0, 1, steps=15),
         densities=small_densities(),
         optimizer=adam(),
@@ -141,12 +141,12 @@ def test_a_longer_run_keeps_the_schedule_it_began_with(tmp_path):
 
 def test_a_schedule_of_any_weight_is_bound_and_observes():
     torch.manual_seed(11)
-    rising = BetaVAE(beta=Linear(0, 1), densities=small_densities(), optimizer=adam())
+    rising = beta_vae(beta=Linear(0, 1), densities=small_densities(), optimizer=adam())
     trainer = fit(rising, max_epochs=2)
     assert 0.5 < trainer.callback_metrics["train/beta"] < 1
-    flat = BetaVAE(beta=Plateau(patience=0, min_delta=1e6), densities=small_densities(), optimizer=adam())
+    flat = beta_vae(beta=Plateau(patience=0, min_delta=1e6), densities=small_densities(), optimizer=adam())
     fit(flat, max_epochs=3)
-    assert flat.beta.factor.item() == pytest.approx(0.25)
+    assert flat.costs[0].weight.factor.item() == pytest.approx(0.25)
 
 
 def test_a_plateau_of_what_is_not_reported_is_refused():

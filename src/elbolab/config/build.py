@@ -10,7 +10,8 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from elbolab.batch import Spec
-from elbolab.config.values import annotations, options_of
+from elbolab.common.refusal import Refusal, choose
+from elbolab.config.values import annotations, hints_of, options_of
 from elbolab.data.module import DataModule
 from elbolab.densities.base import Densities
 from elbolab.distributions.corruption import check_corruptions
@@ -77,7 +78,13 @@ def _is_stage(hint: Any) -> bool:
 
 
 def build_model(cfg: DictConfig, densities: Densities) -> ElboModule:
-    """The LightningModule around the densities."""
+    """The LightningModule around the densities.
+
+    Raises:
+        Refusal: costs of a model that takes none.
+    """
+    if "costs" in cfg.model and "costs" not in hints_of(cfg.model._target_):
+        raise Refusal("this model takes no costs", choose("cost", "none"), choose("model", "vae", "beta_vae"))
     return make(cfg.model)(densities=densities)
 
 

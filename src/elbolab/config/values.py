@@ -101,21 +101,28 @@ def hints_of(target: str) -> dict[str, Any]:
 def annotations(found: Any) -> dict[str, Any]:
     """The same of the class or function itself."""
     hints: dict[str, Any] = {}
-    for function in _constructors(found) if isinstance(found, type) else [found]:
+    for function in _reached(found):
         hints = _hints(function) | hints
     return hints
 
 
-def _constructors(found: type) -> Iterator[Callable[..., Any]]:
-    """Those that arguments reach: up to the first that takes no ``**others``."""
-    for owner in found.__mro__:
+def _reached(found: Any) -> Iterator[Callable[..., Any]]:
+    """What arguments reach: up to the first that takes no ``**others``. A function hands them to what it returns."""
+    if not isinstance(found, type):
+        yield found
+        found = inspect.signature(found).return_annotation if _hands_on(found) else None
+    for owner in found.__mro__ if isinstance(found, type) else ():
         named = [name for name in ("__init__", "__new__") if name in vars(owner)]
         function = getattr(owner, named[0]) if named else None
         if inspect.isfunction(function):
             yield function
-            kinds = {parameter.kind for parameter in inspect.signature(function).parameters.values()}
-            if inspect.Parameter.VAR_KEYWORD not in kinds:
+            if not _hands_on(function):
                 return
+
+
+def _hands_on(function: Callable[..., Any]) -> bool:
+    kinds = {parameter.kind for parameter in inspect.signature(function).parameters.values()}
+    return inspect.Parameter.VAR_KEYWORD in kinds
 
 
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:

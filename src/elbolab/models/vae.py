@@ -1,42 +1,67 @@
-"""The variational autoencoder (Kingma & Welling 2014; Rezende et al. 2014)."""
+"""The variational autoencoder (Kingma & Welling 2014; Rezende et al. 2014), and what differs from it by a cost.
 
-from typing import Any, final
+Without latents it is a regression; of a semi-supervised batch it sees all data, and no label: it is the M1 of Kingma et
+al. (2014, section 2.1), whose codes of labelled data evaluation fits classifiers to.
+"""
 
-from torch import Tensor
+from collections.abc import Mapping, Sequence
+from functools import reduce
+from operator import add
+from typing import Any, cast, final
 
-from elbolab.batch import Batch
-from elbolab.densities.terms import negative_elbo, summary
+from torch import Tensor, nn
+from typing_extensions import override
+
+from elbolab.batch import Batch, Semi, rows_of
+from elbolab.densities.terms import add_penalty, summary
 from elbolab.models.base import ElboModule, Loss, Player
+from elbolab.models.checks import check_costs
+from elbolab.models.costs import Cost
 from elbolab.models.players import one_player
 
 
 @final
 class VAE(ElboModule):
-    """Minimises -ELBO = distortion + rate (Kingma & Welling 2014, Eq. 3).
+    """Minimises -ELBO = distortion + rate (Kingma & Welling 2014, Eq. 3), with other costs where they are chosen.
 
     Args:
         num_samples: draws of z per datum whose bounds are averaged (L in the paper).
+        costs: what is added to -ELBO, or stands in the place of the rate, by names of their own.
         **base: see `ElboModule`.
 
     Raises:
+        Refusal: a cost that this model has not, or two in the place of the rate.
         ValueError: num_samples below 1.
     """
 
-    def __init__(self, num_samples: int = 1, **base: Any) -> None:
+    takes = (Batch, Semi)
+
+    def __init__(self, num_samples: int = 1, costs: Mapping[str, Cost] | None = None, **base: Any) -> None:
         super().__init__(**base)
         if num_samples < 1:
             raise ValueError(f"model.num_samples={num_samples}: a bound needs at least one draw of z")
         self.shape = () if num_samples == 1 else (num_samples,)
+        self.costs = cast(Sequence[Cost], nn.ModuleList(check_costs(costs or {}, self.densities)))
 
-    def loss(self, batch: Batch) -> Loss:
-        """-ELBO, nats per datum."""
-        terms = self.densities.terms(batch.x, *batch.given, shape=self.shape)
-        return Loss(negative_elbo(terms), summary(terms), additive=not terms.fitted)
+    @override
+    def loss(self, batch: Batch | Semi) -> Loss:
+        """Distortion + rate + the sum of weight * cost, nats per datum; a cost of the rate takes its place."""
+        data = rows_of(batch)
+        terms = self.densities.terms(data.x, *data.given, shape=self.shape)
+        weights = [cost.weight(self.step) for cost in self.costs]
+        paid = [weight * cost(terms, data, self.step) for weight, cost in zip(weights, self.costs, strict=True)]
+        if not any(cost.is_rate for cost in self.costs):
+            paid.append(terms.rate)
+        value = add_penalty(reduce(add, paid) - terms.log_lik, terms).mean()
+        logged = {cost.symbol: weight for weight, cost in zip(weights, self.costs, strict=True)}
+        additive = all(cost.additive for cost in self.costs) and not terms.fitted
+        return Loss(value, summary(terms) | logged, additive)
 
+    @override
     def players(self) -> list[Player]:
-        """One player."""
         return one_player(self)
 
+    @override
     def report(self, batch: Batch) -> dict[str, Tensor]:
-        """elbo, rate and distortion."""
+        """elbo, rate and distortion, whatever the costs."""
         return summary(self.densities.terms(batch.x, *batch.given))

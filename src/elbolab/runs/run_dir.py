@@ -30,6 +30,13 @@ FIRST_EDITION = re.compile(
 )
 """Names of densities that no later edition has; those that have stayed are built as they were."""
 
+RENAMED = {
+    "elbolab.models.beta_vae.BetaVAE": "elbolab.models.beta_vae.beta_vae",
+    "elbolab.models.m1.M1": "elbolab.models.vae.VAE",
+    "elbolab.models.regression.Regression": "elbolab.models.vae.VAE",
+}
+"""What earlier runs were built by, and what builds the same today."""
+
 BRIEFLY = 0.3
 """Seconds in which a lock is asked for: `state.is_held` looks at it by taking it for a moment."""
 
@@ -205,6 +212,10 @@ def read_config(run: RunDir) -> DictConfig:
             f"{run.path} was written by an elbolab whose models were built by {target}, which this one has not: train "
             "it again, or read it with that version (commit 7512702)"
         )
+    for part in ("densities", "model"):
+        target = OmegaConf.select(cfg, f"{part}._target_")
+        if target in RENAMED:
+            OmegaConf.update(cfg, f"{part}._target_", RENAMED[target])
     return OmegaConf.create(with_paths(OmegaConf.to_container(cfg), cfg.paths.run, str(run.path)))
 
 

@@ -81,6 +81,17 @@ def as_schedule(value: "float | Schedule") -> Schedule:
     return value if isinstance(value, Schedule) else Constant(value)
 
 
+def weight_of(name: str, value: "float | Schedule") -> Schedule:
+    """The schedule of a weight.
+
+    Raises:
+        ValueError: a number that is negative or not finite; says which by ``name``.
+    """
+    if isinstance(value, int | float) and not 0 <= value < math.inf:
+        raise ValueError(f"{name}={value}: choose a finite number that is not negative")
+    return as_schedule(value)
+
+
 class _Ramp(Schedule, ABC):
     """From ``start`` to ``end`` over a duration, then ``end``."""
 
