@@ -34,6 +34,7 @@ def _draw(run: Run, data: DataModule, cfg: DictConfig) -> None:
     batches, folder = data.batches("test", device=run.device), Path(cfg.out)
     wish: Any = {"seed": check_seed(cfg.seed), "label": cfg.label, "what": cfg.what}
     arrays = sample_arrays(run.densities, batches, num=cfg.num, **wish)
+    folder.mkdir(parents=True, exist_ok=True)
     written = write_figures(draw_all(run.densities, batches, **wish), folder)
     np.savez(folder / "samples.npz", **arrays)  # type: ignore[arg-type]
     shapes = ", ".join(f"{name} {values.shape}" for name, values in arrays.items())

@@ -12,6 +12,7 @@ from typing import Any, final
 
 import numpy as np
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
+from typing_extensions import override
 
 from elbolab.batch import Spec, Support
 from elbolab.data.binarize import binarize_spec, binarize_splits, check_binarize
@@ -114,8 +115,8 @@ class OwnArrays(DataModule):
             check_names("keep", keep),
         )
 
+    @override
     def header(self) -> Spec:
-        """Shape, support and levels as the values show them; this reads the file once."""
         first = next(iter(self._contents.arrays.values()))
         support, levels = self._range
         given = () if first.given is None else (first.given.shape[1:],)
@@ -133,14 +134,14 @@ class OwnArrays(DataModule):
             spec = spec._replace(scaling=choose_scaling(unscaled.train, f"data.path={self.path}", spec.columns))
         return binarize_spec(self.binarize, spec)
 
+    @override
     def load(self) -> Splits:
-        """Splits what has been read, and standardises or binarises it."""
         scaling = self._stored.scaling
         splits = self._unscaled if scaling is None else standardise_splits(self._unscaled, scaling)
         return binarize_splits(self.binarize, splits, self.binarize_seed)
 
+    @override
     def unscaled(self) -> Splits | None:
-        """The splits in the units of the file, where they are standardised."""
         if not self.standardise:
             return None
         return self._unscaled._replace(train=self._unscaled.train.select(slice(self.train_limit)))

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import final
 
 import numpy as np
+from typing_extensions import override
 
 from elbolab.batch import Spec, Support
 from elbolab.data.files import data_root, read_npz
@@ -27,10 +28,11 @@ class BinarizedMNIST(DataModule):
     packed by `numpy.packbits`, (n, 98).
     """
 
+    @override
     def header(self) -> Spec:
-        """One channel, 28 x 28, binary."""
         return Spec((1, 28, 28), Support.BINARY, levels=2)
 
+    @override
     def load(self) -> Splits:
         """Reads the packed file where there is one, else the text files, 20 s.
 

@@ -15,6 +15,7 @@ from typing import Any, Generic, Self, TypeVar, final
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from elbolab.common.rng import training_generator
 
@@ -71,12 +72,12 @@ class Order(Ordering):
             return self._limited(ceil(self.n / (self.batch_size * self.world)))
         return len(range(self.rank, self._limited(ceil(self.n / self.batch_size)), self.world))
 
+    @override
     def positions(self) -> list[int]:
-        """Number in the epoch, counted over all ranks, of each of this rank's batches."""
         return [step * self.world + self.rank for step in range(len(self))]
 
+    @override
     def batches(self, epoch: int, device: torch.device | str = "cpu") -> list[Tensor]:
-        """Indices of each batch of one epoch, N tensors (B,) or shorter."""
         if self.shuffle:
             return self._shuffled(epoch, device)
         indices = torch.arange(self.n, device=device).split(self.batch_size)
@@ -231,12 +232,12 @@ class BlockLoader(Loader):
         self._device = device
 
     @property
+    @override
     def device(self) -> torch.device | str:
-        """Where data and indices live."""
         return self._device
 
+    @override
     def blocks(self, batches: list[Tensor], positions: list[int]) -> Iterator[Block]:
-        """K batches at a time."""
         for start in range(0, len(batches), self.block):
             part = slice(start, start + self.block)
             yield Block(batches[part], self.fetch, positions[part])

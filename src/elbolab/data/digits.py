@@ -3,6 +3,7 @@
 from typing import Any, final
 
 import numpy as np
+from typing_extensions import override
 
 from elbolab.batch import Spec, Support, numbered
 from elbolab.data.binarize import binarize_spec, binarize_splits, check_binarize
@@ -28,12 +29,12 @@ class Digits(DataModule):
         check_whole(0, binarize_seed=binarize_seed, split_seed=split_seed)
         self.binarize, self.binarize_seed, self.split_seed = binarize, binarize_seed, split_seed
 
+    @override
     def header(self) -> Spec:
-        """One channel, 8 x 8, binary unless grey values are asked for."""
         return binarize_spec(self.binarize, Spec((1, 8, 8), Support.UNIT, levels=17, classes=numbered(10)))
 
+    @override
     def load(self) -> Splits:
-        """Asks scikit-learn."""
         from sklearn.datasets import load_digits
 
         digits = load_digits()

@@ -8,6 +8,7 @@ from typing import IO, Any, final
 
 import numpy as np
 from filelock import FileLock
+from typing_extensions import override
 
 from elbolab.batch import Spec, Support, numbered
 from elbolab.common.files import replacing
@@ -54,18 +55,14 @@ class DSprites(DataModule):
         check_whole(0, split_seed=split_seed)
         self.subset, self.val_size, self.test_size, self.split_seed = subset, val_size, test_size, split_seed
 
+    @override
     def header(self) -> Spec:
-        """One channel, 64 x 64, binary, with five factors."""
         values = tuple(map(numbered, FACTORS))
         spec = Spec((1, 64, 64), Support.BINARY, levels=2, factors=FACTORS)
         return spec._replace(factor_values=values, factor_names=FACTOR_NAMES)
 
+    @override
     def load(self) -> Splits:
-        """Maps the packed pictures and splits them.
-
-        Raises:
-            ValueError: the file is missing or corrupt.
-        """
         packed = cache_dir() / f"dsprites-{MD5}.npy"
         pack_once(packed, self.root)
         pictures = np.load(packed, mmap_mode="r")

@@ -10,6 +10,7 @@ from typing import final
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from elbolab.batch import Canvas, Spec
 from elbolab.data.fetch import Condition, Rows
@@ -41,12 +42,12 @@ class Given(ABC):
 class Nothing(Given):
     """No conditions."""
 
+    @override
     def spec(self, header: Spec, name: str) -> Spec:
-        """The data as they are."""
         return header._replace(given=(), given_levels=None)
 
+    @override
     def on(self, header: Spec, device: torch.device | str) -> Condition:
-        """Adds none."""
         return unconditional
 
 
@@ -54,14 +55,14 @@ class Nothing(Given):
 class Labels(Given):
     """Class labels as one-hot vectors (B, C)."""
 
+    @override
     def spec(self, header: Spec, name: str) -> Spec:
-        """One condition, (C,)."""
         if header.num_classes is None:
             raise ValueError(f"data.given=labels, but {name} has no labels: choose data.given=none, or labelled data")
         return header._replace(given=((header.num_classes,),), given_levels=None, given_is_label=True)
 
+    @override
     def on(self, header: Spec, device: torch.device | str) -> Condition:
-        """Compares with all classes."""
         classes = torch.arange(header.num_classes or 0, device=device)
 
         def condition(x: Tensor, rows: Rows) -> Pair:
@@ -75,8 +76,8 @@ class Labels(Given):
 class Factors(Given):
     """Every ground-truth factor as a one-hot vector, one behind the other in one condition (B, sum of their sizes)."""
 
+    @override
     def spec(self, header: Spec, name: str) -> Spec:
-        """One condition, as long as all factors have values."""
         if not header.factors:
             raise ValueError(
                 f"data.given=factors, but {name} has no factors: choose data.given=none, or data with factors, "
@@ -84,8 +85,8 @@ class Factors(Given):
             )
         return header._replace(given=((sum(header.factors),),), given_levels=None)
 
+    @override
     def on(self, header: Spec, device: torch.device | str) -> Condition:
-        """Compares each factor with all its values."""
         values = [torch.arange(size, device=device) for size in header.factors]
 
         def condition(x: Tensor, rows: Rows) -> Pair:
@@ -100,8 +101,8 @@ class Factors(Given):
 class Own(Given):
     """Vectors or images that the data bring along, `Arrays.given`."""
 
+    @override
     def spec(self, header: Spec, name: str) -> Spec:
-        """The conditions of the header."""
         if not header.given:
             raise ValueError(
                 f"data.given=own, but {name} brings no conditions along: with data=arrays, give the .npz file an array "
@@ -109,6 +110,7 @@ class Own(Given):
             )
         return header
 
+    @override
     def on(self, header: Spec, device: torch.device | str) -> Condition:
         """Scales bytes to [0, 1]; booleans and floats are as they are."""
 
@@ -141,8 +143,8 @@ class Quadrants(Given):
             )
         self.quadrants = quadrants
 
+    @override
     def spec(self, header: Spec, name: str) -> Spec:
-        """Flat vectors, and the canvas that they are parts of."""
         if len(header.x) != 3 or min(header.x[1:]) < 2:
             raise ValueError(
                 f"data.given=quadrants: only images have quarters, and a datum of {name} has shape {header.x}; choose "
@@ -157,8 +159,8 @@ class Quadrants(Given):
         predicted, seen = pixel_indices(canvas)
         return header._replace(x=(len(predicted),), given=((len(seen),),), given_levels=None, canvas=canvas)
 
+    @override
     def on(self, header: Spec, device: torch.device | str) -> Condition:
-        """Takes images apart, binary draws made."""
         predicted, seen = pixel_indices(Canvas(header.x, self.quadrants), device)
 
         def condition(x: Tensor, rows: Rows) -> Pair:

@@ -10,6 +10,7 @@ from typing import final
 import numpy as np
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from elbolab.batch import Batch, Semi, Spec
 from elbolab.common.rng import training_generator
@@ -93,10 +94,11 @@ class PairedOrder(Ordering):
         """Steps of an epoch, N."""
         return len(self.order)
 
+    @override
     def positions(self) -> list[int]:
-        """Those of the order."""
         return self.order.positions()
 
+    @override
     def batches(self, epoch: int, device: torch.device | str = "cpu") -> list[Tensor]:
         """Indices of each batch of one epoch, N tensors (B + L,), the labelled data at the end."""
         together = zip(self.order.batches(epoch, device), self._stream(epoch).to(device), strict=True)

@@ -13,6 +13,7 @@ import lightning as L
 import numpy as np
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from elbolab.batch import Batch, Pace, Spec, numbered, shorten
 from elbolab.common.rng import generator
@@ -151,8 +152,8 @@ class DataModule(L.LightningDataModule, ABC):
         return len(self._training_order())
 
     @final
+    @override
     def train_dataloader(self) -> Loader:
-        """Blocks of shuffled training batches."""
         order, finish = self._training_order(), self.finish("train", self._device())
         if self.num_labelled is None:
             return self._loader("train", order, finish)
@@ -160,13 +161,13 @@ class DataModule(L.LightningDataModule, ABC):
         return self._loader("train", order, FinishPair(finish, self._labelled_size(self.num_labelled), share))
 
     @final
+    @override
     def val_dataloader(self) -> Loader:
-        """Blocks of validation batches in fixed order."""
         return self._evaluation_loader("val", self.pace.limit_val)
 
     @final
+    @override
     def test_dataloader(self) -> Loader:
-        """Blocks of test batches in fixed order."""
         return self._evaluation_loader("test", None)
 
     @final

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
+from typing_extensions import override
 
 from elbolab.common.rng import generator
 from elbolab.data.blocks import Block, Loader, Ordering
@@ -71,12 +72,12 @@ class StreamLoader(Loader):
         )
 
     @property
+    @override
     def device(self) -> str:
-        """Indices stay with the arrays."""
         return "cpu"
 
+    @override
     def blocks(self, batches: list[Tensor], positions: list[int]) -> Iterator[Block]:
-        """K batches at a time, each gathered when the workers get to it and finished when it is fetched."""
         self._batches[:] = [indices.tolist() for indices in batches]
         reader = _Reader(iter(self._loader))
         for start in range(0, len(batches), self.block):

@@ -8,6 +8,7 @@ from math import inf
 from typing import Any, final
 
 import numpy as np
+from typing_extensions import override
 
 from elbolab.batch import Spec, Support, numbered
 from elbolab.data.module import DataModule
@@ -54,12 +55,12 @@ class Toy(DataModule):
         self.noise = noise
         self.data_seed = data_seed
 
+    @override
     def header(self) -> Spec:
-        """Real vectors of two elements, with the parts as classes."""
         return Spec((2,), Support.REAL, classes=numbered(self.num_parts))
 
+    @override
     def load(self) -> Splits:
-        """Draws each split from a stream of its own, named by the seed and the split: recorded curves are of these."""
         return Splits(*(self._split(size, stream) for stream, size in enumerate(self.sizes)))
 
     def _split(self, size: int, stream: int) -> Arrays:

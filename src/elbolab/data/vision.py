@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, final
 
 import numpy as np
+from typing_extensions import override
 
 from elbolab.batch import Spec, Support, numbered
 from elbolab.data.binarize import binarize_spec, binarize_splits, check_binarize
@@ -57,13 +58,13 @@ class MNISTLike(DataModule, ABC):
         """Pictures (n, 1, 28, 28) in 256 levels and labels of ``train`` or ``t10k``, as the files name them."""
 
     @final
+    @override
     def header(self) -> Spec:
-        """One channel, 28 x 28, binary unless grey values are asked for."""
         return binarize_spec(self.binarize, Spec((1, 28, 28), Support.UNIT, levels=256, classes=self.classes))
 
     @final
+    @override
     def load(self) -> Splits:
-        """Reads, splits and binarises."""
         train, test = self.read("train"), self.read("t10k")
         train_end, val_start = BOUNDS[self.split]
         splits = Splits(train.rows(slice(train_end)), train.rows(slice(val_start, None)), test)
@@ -81,8 +82,8 @@ class FashionMNIST(MNISTLike):
         "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"
     )  # fmt: skip
 
+    @override
     def read(self, part: str) -> Arrays:
-        """Reads the idx files, after a download where they are missing."""
         return _read_idx_set("FashionMNIST", data_root(self.root), part)
 
 
@@ -95,8 +96,8 @@ class KMNIST(MNISTLike):
 
     classes = ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")
 
+    @override
     def read(self, part: str) -> Arrays:
-        """Reads the idx files, after a download where they are missing."""
         return _read_idx_set("KMNIST", data_root(self.root), part)
 
 
@@ -123,17 +124,13 @@ class Colour(DataModule, ABC):
         """Training and test pictures (n, 3, 32, 32), after a download where files are missing."""
 
     @final
+    @override
     def header(self) -> Spec:
-        """Three channels, 32 x 32, 256 levels."""
         return Spec((3, 32, 32), Support.UNIT, levels=256, classes=self.classes)
 
     @final
+    @override
     def load(self) -> Splits:
-        """Reads the files and holds out the validation data.
-
-        Raises:
-            ValueError: that leaves nothing to train on; or a missing or corrupt file.
-        """
         train, test = self.read(data_root(self.root))
         end = len(train) - self.val_size
         if end < 1:
@@ -150,6 +147,7 @@ class CIFAR10(Colour):
 
     classes = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
+    @override
     def read(self, root: Path) -> tuple[Arrays, Arrays]:
         """Reads the pickled batches after torchvision has checked their md5."""
         from torchvision.datasets import CIFAR10 as Files
@@ -171,6 +169,7 @@ class SVHN(Colour):
     Read from ``train_32x32.mat`` and ``test_32x32.mat`` below ``data.root``.
     """
 
+    @override
     def read(self, root: Path) -> tuple[Arrays, Arrays]:
         """Reads the MATLAB files after torchvision has checked their md5."""
         from torchvision.datasets import SVHN as Files

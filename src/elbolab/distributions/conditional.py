@@ -12,6 +12,7 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent
+from typing_extensions import override
 
 from elbolab.batch import Net, Shape
 from elbolab.distributions.family import Family
@@ -72,8 +73,8 @@ class Head(Conditional, StartsAtMean):
         self.net = net(parents, self.family.out_shape)
         self.register_buffer("offset", torch.zeros(self.family.out_shape) if init_to_mean else None)
 
+    @override
     def forward(self, *parents: Tensor) -> Distribution:
-        """The family at net(parents)."""
         lead, rows = _flatten_lead(parents, self.parents)
         raw = run(self.net, *rows)
         if self.offset is not None:
@@ -81,6 +82,7 @@ class Head(Conditional, StartsAtMean):
         return self.family(raw if len(lead) == 1 else raw.view(*lead, *self.family.out_shape))
 
     @torch.no_grad()
+    @override
     def initialise_to_mean(self, mean: Tensor) -> None:
         """Sets the offset so that a zero network output gives ``mean`` (*event); no effect without `init_to_mean`."""
         if self.offset is not None:
@@ -128,8 +130,8 @@ class StandardNormal(Conditional):
         self.register_buffer("zero", torch.zeros(event), persistent=False)
         self.register_buffer("one", torch.ones(event), persistent=False)
 
+    @override
     def forward(self, *parents: Tensor) -> Distribution:
-        """N(0, I) of batch shape (*S, B), () without parents."""
         normal = Independent(UnitNormal(self.zero, self.one), self.zero.dim())
         return normal.expand(lead_of(parents, self.parents)) if parents else normal
 
@@ -149,6 +151,6 @@ class Ignore(Conditional):
         self.keep = keep
         self.conditional = conditional(parents[:keep], event)
 
+    @override
     def forward(self, *parents: Tensor) -> Distribution:
-        """The wrapped conditional of the parents that are kept."""
         return self.conditional(*parents[: self.keep])

@@ -9,6 +9,7 @@ from typing import Self, final
 import torch
 from torch import Tensor
 from torch.distributions import Distribution, constraints
+from typing_extensions import override
 
 from elbolab.distributions.family import NO_SAMPLES, Sizes
 
@@ -32,10 +33,11 @@ class ContinuousBernoulli(Distribution):
         self.logits = logits
         super().__init__(logits.shape, validate_args=validate_args)
 
+    @override
     def expand(self, batch_shape: Sizes, _instance: Self | None = None) -> Self:
-        """The same density with another batch shape."""
         return type(self)(self.logits.expand(batch_shape), validate_args=False)
 
+    @override
     def log_prob(self, value: Tensor) -> Tensor:
         """Log density, l (x - 1/2) - log(sinh(l/2) / (l/2)): no power of e that overflows."""
         if self._validate_args:
@@ -43,13 +45,13 @@ class ContinuousBernoulli(Distribution):
         return self.logits * (value - 0.5) - log_sinhc(self.logits / 2)
 
     @property
+    @override
     def mean(self) -> Tensor:
-        """1 / (1 - exp(-l)) - 1 / l."""
         return mean_of(self.logits)
 
     @torch.no_grad()
+    @override
     def sample(self, sample_shape: Sizes = NO_SAMPLES) -> Tensor:
-        """By inversion of the distribution function, (*sample_shape, *batch)."""
         shape = self._extended_shape(sample_shape)
         return inverse_cdf(self.logits, torch.rand(shape, dtype=self.logits.dtype, device=self.logits.device))
 

@@ -10,6 +10,7 @@ from typing import final
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
+from typing_extensions import override
 
 from elbolab.batch import Shape, Spec, Support
 from elbolab.distributions.conditional import Conditional, MakeConditional
@@ -88,8 +89,8 @@ class GaussianNoise(Corruption):
             raise ValueError(f"corruption scale={scale}: a standard deviation is not negative")
         self.scale = scale
 
+    @override
     def forward(self, x: Tensor) -> Tensor:
-        """Adds the noise."""
         return x + self.scale * torch.randn_like(x)
 
 
@@ -107,8 +108,8 @@ class Masking(Corruption):
         super().__init__()
         self.probability = check_probability(probability)
 
+    @override
     def forward(self, x: Tensor) -> Tensor:
-        """Masks elements."""
         return torch.where(torch.rand_like(x) < self.probability, torch.zeros_like(x), x)
 
 
@@ -126,8 +127,8 @@ class SaltAndPepper(Corruption):
         super().__init__()
         self.probability = check_probability(probability)
 
+    @override
     def forward(self, x: Tensor) -> Tensor:
-        """Replaces elements."""
         coin = (torch.rand_like(x) < 0.5).to(x.dtype)
         return torch.where(torch.rand_like(x) < self.probability, coin, x)
 
@@ -146,8 +147,8 @@ class BitFlip(Corruption):
         super().__init__()
         self.probability = check_probability(probability)
 
+    @override
     def forward(self, x: Tensor) -> Tensor:
-        """Flips elements."""
         return torch.where(torch.rand_like(x) < self.probability, 1 - x, x)
 
 
@@ -168,8 +169,8 @@ class Im2017(Corruption):
         super().__init__()
         self.probability = check_probability(probability)
 
+    @override
     def forward(self, x: Tensor) -> Tensor:
-        """Replaces elements."""
         coin = (torch.rand_like(x) < self.probability).to(x.dtype)
         return torch.where(torch.rand_like(x) < self.probability, coin, x)
 
@@ -197,7 +198,7 @@ class Denoising(Conditional):
         self.corruption = required(corruption)()
         self.posterior = posterior(parents, event)
 
+    @override
     def forward(self, *parents: Tensor) -> Distribution:
-        """The wrapped conditional; a new corruption at every call while training."""
         x, *given = parents
         return self.posterior(self.corruption(x) if self.training else x, *given)

@@ -4,6 +4,7 @@ from typing import Self, final
 
 from torch import Tensor
 from torch.distributions import Distribution, constraints
+from typing_extensions import override
 
 from elbolab.distributions.conditional import Conditional
 from elbolab.distributions.family import NO_SAMPLES, Sizes
@@ -26,8 +27,8 @@ class InDataUnits(Conditional):
         self.conditional = conditional
         self.log_scale = log_scale
 
+    @override
     def forward(self, *parents: Tensor) -> Distribution:
-        """p(u | parents), measured in the user's units."""
         return Rescaled(self.conditional(*parents), self.log_scale)
 
 
@@ -47,37 +48,37 @@ class Rescaled(Distribution):
         self.base, self.log_scale = base, log_scale
 
     @property
+    @override
     def has_rsample(self) -> bool:  # type: ignore[override]
-        """Whether gradients reach the parameters through draws."""
         return self.base.has_rsample
 
     @property
+    @override
     def support(self) -> constraints.Constraint | None:
-        """Where draws lie."""
         return self.base.support
 
     @property
+    @override
     def mean(self) -> Tensor:
-        """The mean of draws."""
         return self.base.mean
 
     @property
+    @override
     def variance(self) -> Tensor:
-        """The variance of draws."""
         return self.base.variance
 
+    @override
     def expand(self, batch_shape: Sizes, _instance: Self | None = None) -> Self:
-        """The same distribution with another batch shape."""
         return type(self)(self.base.expand(batch_shape), self.log_scale)  # type: ignore[arg-type]
 
+    @override
     def sample(self, sample_shape: Sizes = NO_SAMPLES) -> Tensor:
-        """Draws of ``base``."""
         return self.base.sample(sample_shape)  # type: ignore[arg-type]
 
+    @override
     def rsample(self, sample_shape: Sizes = NO_SAMPLES) -> Tensor:
-        """Draws of ``base`` with their gradients."""
         return self.base.rsample(sample_shape)  # type: ignore[arg-type]
 
+    @override
     def log_prob(self, value: Tensor) -> Tensor:
-        """Log density of a value of ``base`` in the other coordinates."""
         return self.base.log_prob(value) - self.log_scale

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Categorical, Distribution, constraints
 from torch.nn.functional import logsigmoid
+from typing_extensions import override
 
 from elbolab.distributions.family import NO_SAMPLES, Sizes
 from elbolab.distributions.grid import Grid, grid_index, grid_values
@@ -58,29 +59,29 @@ class DiscretisedLogistic(Distribution):
         super().__init__(self.loc.shape, validate_args=validate_args)
 
     @constraints.dependent_property(is_discrete=True, event_dim=0)
+    @override
     def support(self) -> Grid:
-        """The levels."""
         return Grid(self.levels)
 
+    @override
     def expand(self, batch_shape: Sizes, _instance: Self | None = None) -> Self:
-        """The same distribution with another batch shape."""
         loc, scale = self.loc.expand(batch_shape), self.scale.expand(batch_shape)
         return type(self)(loc, scale, self.levels, validate_args=False)
 
+    @override
     def log_prob(self, value: Tensor) -> Tensor:
-        """Log probability of a level."""
         if self._validate_args:
             self._validate_sample(value)
         return log_logistic_bin(value, self.loc, self.scale, self.levels)
 
     @property
+    @override
     def mean(self) -> Tensor:
-        """Exact, tails and rounding included."""
         return logistic_bin_mean(self.loc, self.scale, self.levels)
 
     @torch.no_grad()
+    @override
     def sample(self, sample_shape: Sizes = NO_SAMPLES) -> Tensor:
-        """Levels, (*sample_shape, *batch)."""
         shape = self._extended_shape(sample_shape)
         return sample_logistic_bin(self.loc.expand(shape), self.scale.expand(shape), self.levels)
 
@@ -102,16 +103,16 @@ class GridCategorical(Distribution):
         super().__init__(logits.shape[:-1], validate_args=validate_args)
 
     @constraints.dependent_property(is_discrete=True, event_dim=0)
+    @override
     def support(self) -> Grid:
-        """The levels."""
         return Grid(self.levels)
 
+    @override
     def expand(self, batch_shape: Sizes, _instance: Self | None = None) -> Self:
-        """The same distribution with another batch shape."""
         return type(self)(self.logits.expand(*batch_shape, self.levels), validate_args=False)
 
+    @override
     def log_prob(self, value: Tensor) -> Tensor:
-        """Log probability of a level."""
         if self._validate_args:
             self._validate_sample(value)
         index = grid_index(value, self.levels).unsqueeze(-1)
@@ -120,12 +121,12 @@ class GridCategorical(Distribution):
         return logits.expand(*lead, self.levels).gather(-1, index.expand(*lead, 1)).squeeze(-1)
 
     @property
+    @override
     def mean(self) -> Tensor:
-        """Sum of level times probability."""
         return self.logits.softmax(-1) @ grid_values(self.levels, self.logits)
 
     @torch.no_grad()
+    @override
     def sample(self, sample_shape: Sizes = NO_SAMPLES) -> Tensor:
-        """Levels, (*sample_shape, *batch)."""
         index = Categorical(logits=self.logits, validate_args=False).sample(sample_shape)
         return index.to(self.logits.dtype) / (self.levels - 1)

@@ -9,6 +9,7 @@ from torch.distributions import Bernoulli as TorchBernoulli
 from torch.distributions import Distribution, Independent, Normal
 from torch.distributions.utils import broadcast_all
 from torch.nn import functional as F
+from typing_extensions import override
 
 from elbolab.batch import Shape
 
@@ -68,8 +69,8 @@ class BernoulliEvent(Independent):
     gradient.
     """
 
+    @override
     def log_prob(self, value: Tensor) -> Tensor:
-        """Log-probability of the event, (*lead)."""
         if self.base_dist._validate_args:
             self.base_dist._validate_sample(value)
         logits, value = broadcast_all(self.base_dist.logits, value)
@@ -84,10 +85,11 @@ class Bernoulli(Family):
     def __init__(self, event: Shape) -> None:
         super().__init__(event, event)
 
+    @override
     def forward(self, raw: Tensor) -> Distribution:
-        """Independent Bernoulli(sigmoid(raw))."""
         return BernoulliEvent(TorchBernoulli(logits=raw), len(self.event))
 
+    @override
     def raw_for(self, mean: Tensor) -> Tensor:
         """logit(mean), the mean kept in [0.001, 0.999] as in Burda et al.'s code: a pixel that is always 0 may move."""
         return torch.logit(mean.clamp(0.001, 0.999))
@@ -114,11 +116,11 @@ class DiagonalNormal(Family):
         check_floor(min_scale)
         self.min_scale = min_scale
 
+    @override
     def forward(self, raw: Tensor) -> Distribution:
-        """Independent Normal(loc, exp(log variance / 2) + min_scale)."""
         loc, log_variance = split(raw, self.event, 2)
         return Independent(Normal(loc, (0.5 * log_variance).exp() + self.min_scale), len(self.event))
 
+    @override
     def raw_for(self, mean: Tensor) -> Tensor:
-        """Locations at the mean, scales of 1."""
         return torch.cat([mean, torch.zeros_like(mean)])

@@ -5,6 +5,7 @@ from typing import final
 import torch
 from torch import Tensor
 from torch.distributions import Distribution, Independent, MultivariateNormal, Normal, register_kl
+from typing_extensions import override
 
 from elbolab.batch import Shape
 from elbolab.distributions.family import Family, check_floor
@@ -36,16 +37,16 @@ class FullNormal(Family):
         row, column = torch.tril_indices(dim, dim, offset=-1)
         self.register_buffer("below_diagonal", row * dim + column, persistent=False)
 
+    @override
     def forward(self, raw: Tensor) -> Distribution:
-        """Multivariate normal of batch shape lead."""
         (dim,) = self.event
         loc, log_diagonal, below = raw.split([dim, dim, len(self.below_diagonal)], dim=-1)
         flat = raw.new_zeros(*raw.shape[:-1], dim * dim).index_copy(-1, self.below_diagonal, below)
         diagonal = torch.diag_embed(log_diagonal.exp() + self.min_scale)
         return MultivariateNormal(loc, scale_tril=flat.unflatten(-1, (dim, dim)) + diagonal)
 
+    @override
     def raw_for(self, mean: Tensor) -> Tensor:
-        """Location at the mean, unit covariance."""
         return torch.cat([mean, mean.new_zeros(self.out_shape[0] - len(mean))])
 
 

@@ -6,6 +6,7 @@ from typing import final
 import torch
 from torch import Tensor
 from torch.distributions import Distribution, Independent
+from typing_extensions import override
 
 from elbolab.batch import Shape
 from elbolab.distributions import continuous_bernoulli, discretised, logistic_mixture
@@ -26,10 +27,11 @@ class ContinuousBernoulli(Family):
     def __init__(self, event: Shape) -> None:
         super().__init__(event, event)
 
+    @override
     def forward(self, raw: Tensor) -> Distribution:
-        """Independent continuous Bernoulli of logit raw."""
         return Independent(continuous_bernoulli.ContinuousBernoulli(raw), len(self.event))
 
+    @override
     def raw_for(self, mean: Tensor) -> Tensor:
         """The logit of that mean (not logit(mean): its mean is no sigmoid), kept in [0.001, 0.999]."""
         return invert_increasing(continuous_bernoulli.mean_of, inside_unit(mean), -1100.0, 1100.0)
@@ -51,12 +53,13 @@ class DiscretisedLogistic(Family):
         super().__init__(event, per_element(event, 2))
         self.levels = check_levels(levels)
 
+    @override
     def forward(self, raw: Tensor) -> Distribution:
-        """Independent discretised logistics."""
         loc, log_scale = split(raw, self.event, 2)
         scale = logistic_scale(log_scale, self.levels)
         return Independent(discretised.DiscretisedLogistic(loc, scale, self.levels), len(self.event))
 
+    @override
     def raw_for(self, mean: Tensor) -> Tensor:
         """The location of that mean, kept in [0.001, 0.999], at the initial scale."""
         return torch.cat([location_for(mean, self.levels), torch.zeros_like(mean)])
@@ -85,8 +88,8 @@ class LogisticMixture(Family):
         self.levels, self.num_components = check_levels(levels), num_components
         self.counts, self.positions = counts, positions
 
+    @override
     def forward(self, raw: Tensor) -> Distribution:
-        """(*lead, *out_shape) -> mixture of batch shape lead."""
         lead = raw.shape[: raw.dim() - len(self.out_shape)]
         parts = raw.reshape(*lead, self.num_components, sum(self.counts), *self.positions)
         logits, loc, log_scale, coupling = parts.split(self.counts, len(lead) + 1)
@@ -94,8 +97,8 @@ class LogisticMixture(Family):
         components = logistic_mixture.Components(logits.squeeze(len(lead) + 1), loc, scale, coupling.tanh())
         return logistic_mixture.LogisticMixture(components, self.event, self.levels)
 
+    @override
     def raw_for(self, mean: Tensor) -> Tensor:
-        """Equal components without coupling, at the location of that mean; the network's weights tell them apart."""
         raw = mean.new_zeros(self.num_components, sum(self.counts), *self.positions)
         raw[:, 1 : 1 + self.counts[1]] = location_for(mean, self.levels).reshape(self.counts[1], *self.positions)
         return raw.reshape(self.out_shape)
@@ -117,12 +120,13 @@ class Categorical(Family):
         super().__init__(event, per_element(event, check_levels(levels)))
         self.levels = levels
 
+    @override
     def forward(self, raw: Tensor) -> Distribution:
-        """Independent categoricals."""
         dim = raw.dim() - len(self.event)
         logits = raw.unflatten(dim, (self.levels, self.event[0])).movedim(dim, -1)
         return Independent(discretised.GridCategorical(logits), len(self.event))
 
+    @override
     def raw_for(self, mean: Tensor) -> Tensor:
         """The distribution of largest entropy with that mean, kept in [0.001, 0.999]: logits linear in the level."""
         values = grid_values(self.levels, mean.double())

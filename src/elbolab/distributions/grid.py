@@ -5,6 +5,7 @@ from typing import final
 import torch
 from torch import Tensor
 from torch.distributions import constraints
+from typing_extensions import override
 
 TOLERANCE = 1e-3
 """How far from a level, in steps between levels, a value may be; rounding of float32 data stays far below."""
@@ -28,8 +29,8 @@ class Grid(constraints.Constraint):
         self.levels = check_levels(levels)
         super().__init__()
 
+    @override
     def check(self, value: Tensor) -> Tensor:
-        """Whether each element is one of the levels."""
         index = value * (self.levels - 1)
         on_level = (index - index.round()).abs() < TOLERANCE
         return on_level & (index > -TOLERANCE) & (index < self.levels - 1 + TOLERANCE)

@@ -13,6 +13,7 @@ from typing import Self, final
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, Normal, constraints
+from typing_extensions import override
 
 from elbolab.batch import Shape
 from elbolab.distributions.family import NO_SAMPLES, Family, Sizes
@@ -48,12 +49,12 @@ class FixedScale(Family):
         self.base = base
         self.register_buffer("scale", torch.tensor(scale, dtype=torch.get_default_dtype()), persistent=False)
 
+    @override
     def forward(self, raw: Tensor) -> Distribution:
-        """Independent base(raw, scale)."""
         return Independent(self.base(raw, self.scale), len(self.event))
 
+    @override
     def raw_for(self, mean: Tensor) -> Tensor:
-        """The mean itself."""
         return mean.clone()
 
 
@@ -76,12 +77,12 @@ class LearnedScale(Family):
         self.base = base
         self.log_scale = nn.Parameter(torch.tensor(log(init_scale)))
 
+    @override
     def forward(self, raw: Tensor) -> Distribution:
-        """Independent base(raw, scale)."""
         return Independent(self.base(raw, self.log_scale.exp()), len(self.event))
 
+    @override
     def raw_for(self, mean: Tensor) -> Tensor:
-        """The mean itself."""
         return mean.clone()
 
 
@@ -117,14 +118,14 @@ class OptimalNormal(Family):
         self.errors: Tensor | None = None
         self.register_buffer("variance", torch.ones(()))
 
+    @override
     def forward(self, raw: Tensor) -> Distribution:
-        """Normal of the optimal scale: the value's own in training mode, else that of the training data."""
         if self.training or self.errors is not None:
             return BatchOptimalNormal(raw, self.variance.sqrt(), len(self.event), self._variance_of)
         return Independent(Normal(raw, self.variance.sqrt()), len(self.event))
 
+    @override
     def raw_for(self, mean: Tensor) -> Tensor:
-        """The mean itself."""
         return mean.clone()
 
     @contextmanager
@@ -171,15 +172,16 @@ class BatchOptimalNormal(Fitted):
         super().__init__(loc.shape[:lead], loc.shape[lead:], validate_args=validate_args)
 
     @constraints.dependent_property(is_discrete=False, event_dim=None)
+    @override
     def support(self) -> constraints.Constraint:
-        """The reals, in every element."""
         return constraints.independent(constraints.real, len(self.event_shape))
 
+    @override
     def expand(self, batch_shape: Sizes, _instance: Self | None = None) -> Self:
-        """The same distribution with another batch shape."""
         loc = self.loc.expand(*batch_shape, *self.event_shape)
         return type(self)(loc, self.scale, len(self.event_shape), self.optimal_variance, validate_args=False)
 
+    @override
     def log_prob(self, value: Tensor) -> Tensor:
         """Log density at the scale that is best for ``value`` as a whole, (*S, *batch)."""
         if self._validate_args:
@@ -188,11 +190,11 @@ class BatchOptimalNormal(Fitted):
         return Independent(Normal(self.loc, scale), len(self.event_shape)).log_prob(value)
 
     @property
+    @override
     def mean(self) -> Tensor:
-        """The locations."""
         return self.loc
 
     @torch.no_grad()
+    @override
     def sample(self, sample_shape: Sizes = NO_SAMPLES) -> Tensor:
-        """Draws at the scale of evaluation."""
         return Normal(self.loc, self.scale).sample(sample_shape)

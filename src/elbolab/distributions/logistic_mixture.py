@@ -8,6 +8,7 @@ from typing import NamedTuple, Self, final
 import torch
 from torch import Tensor
 from torch.distributions import Categorical, Distribution, constraints
+from typing_extensions import override
 
 from elbolab.batch import Shape
 from elbolab.distributions.discretised import log_logistic_bin, logistic_bin_mean, sample_logistic_bin
@@ -53,18 +54,18 @@ class LogisticMixture(Distribution):
         super().__init__(lead, torch.Size(event), validate_args=validate_args)
 
     @constraints.dependent_property(is_discrete=True, event_dim=None)
+    @override
     def support(self) -> constraints.Constraint:
-        """The levels, in every element."""
         return constraints.independent(Grid(self.levels), len(self.event_shape))
 
+    @override
     def expand(self, batch_shape: Sizes, _instance: Self | None = None) -> Self:
-        """The same distribution with another batch shape."""
         old = len(self.batch_shape)
         components = Components(*(part.expand(*batch_shape, *part.shape[old:]) for part in self.components))
         return type(self)(components, self.event_shape, self.levels, validate_args=False)
 
+    @override
     def log_prob(self, value: Tensor) -> Tensor:
-        """Sum over positions, (*S, *batch)."""
         if self._validate_args:
             self._validate_sample(value)
         x = self._by_channel(value).unsqueeze(self.channel_dim - 1)
@@ -74,6 +75,7 @@ class LogisticMixture(Distribution):
         return mixed.flatten(-len(self.positions)).sum(-1)
 
     @property
+    @override
     def mean(self) -> Tensor:
         """Exact with one channel or without coupling.
 
@@ -89,6 +91,7 @@ class LogisticMixture(Distribution):
         return (weights * of_component).sum(self.channel_dim - 1).reshape(*self.batch_shape, *self.event_shape)
 
     @torch.no_grad()
+    @override
     def sample(self, sample_shape: Sizes = NO_SAMPLES) -> Tensor:
         """Levels, (*sample_shape, *batch, *event): one component a position, then channel by channel."""
         drawn = self.expand(torch.Size([*sample_shape, *self.batch_shape]))._draw_components()

@@ -4,6 +4,7 @@ from typing import final
 
 from torch import Tensor
 from torch.distributions import Distribution, OneHotCategorical
+from typing_extensions import override
 
 from elbolab.batch import Shape
 from elbolab.distributions.family import Family
@@ -22,10 +23,11 @@ class OneHot(Family):
         if len(event) != 1:
             raise ValueError(f"a one-hot vector has one dimension, not the shape {event}: choose another family")
 
+    @override
     def forward(self, raw: Tensor) -> Distribution:
-        """OneHotCategorical(softmax(raw))."""
         return OneHotCategorical(logits=raw)
 
+    @override
     def raw_for(self, mean: Tensor) -> Tensor:
         """log(mean), a class that never occurs kept possible."""
         return mean.clamp(min=1e-3).log()

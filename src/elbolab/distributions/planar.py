@@ -10,6 +10,7 @@ from typing import Self, final
 import torch
 from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal, constraints
+from typing_extensions import override
 
 from elbolab.batch import Shape
 from elbolab.distributions.conditional import Conditional, lead_of
@@ -68,25 +69,26 @@ class RingDistribution(Partitioned, Marginals):
         self.num_labels = len(directions)
 
     @property
+    @override
     def device(self) -> torch.device:
-        """That of the directions."""
         return self.directions.device
 
+    @override
     def expand(self, batch_shape: Sizes, _instance: Self | None = None) -> Self:
-        """The same distribution with another batch shape."""
         return type(self)(self.directions, self.radius, self.scales, batch_shape)
 
+    @override
     def sample_of(self, labels: Tensor) -> Tensor:
-        """The mean of a component, and noise along and across its radius."""
         u = self.directions[labels]
         noise = torch.randn(*labels.shape, 2, dtype=u.dtype, device=u.device)
         along, across = self.radius + self.scales[0] * noise[..., :1], self.scales[1] * noise[..., 1:]
         return along * u + across * _normal_of(u)
 
+    @override
     def sample(self, sample_shape: Sizes = NO_SAMPLES) -> Tensor:
-        """Draws of components drawn at random."""
         return self.sample_of(_random_labels(self, sample_shape))
 
+    @override
     def log_prob(self, value: Tensor) -> Tensor:
         """Log 1/K sum_k N(value; k), in the coordinates of each component."""
         u = self.directions
@@ -95,15 +97,15 @@ class RingDistribution(Partitioned, Marginals):
         log_px = log_k.logsumexp(-1) - torch.full_like(along[..., 0], self.num_labels).log()
         return log_px.expand(torch.broadcast_shapes(log_px.shape, self.batch_shape))
 
+    @override
     def marginal_cdf(self, value: Tensor) -> Tensor:
-        """The mean over components of Gaussian distribution functions."""
         u, v = self.directions, _normal_of(self.directions)
         scale = (self.scales[0] ** 2 * u.square() + self.scales[1] ** 2 * v.square()).sqrt()
         return Normal(self.radius * u, scale).cdf(value.unsqueeze(-2)).mean(-2)
 
     @property
+    @override
     def mean(self) -> Tensor:
-        """The centre of the circle, as the directions of two or more components cancel."""
         return (self.radius * self.directions.mean(0)).expand(self._extended_shape())
 
 
@@ -131,31 +133,27 @@ class SwissRollDistribution(Partitioned):
         self.like, self.turns, self.outer_radius, self.num_labels = like, turns, outer_radius, num_labels
 
     @property
+    @override
     def device(self) -> torch.device:
-        """That of ``like``."""
         return self.like.device
 
+    @override
     def expand(self, batch_shape: Sizes, _instance: Self | None = None) -> Self:
-        """The same distribution with another batch shape."""
         return type(self)(self.like, self.turns, self.outer_radius, self.num_labels, batch_shape)
 
+    @override
     def sample_of(self, labels: Tensor) -> Tensor:
-        """A point of the part of the spiral that a label names."""
         u = torch.rand(labels.shape, dtype=self.like.dtype, device=self.device)
         s = ((labels + u) / self.num_labels).sqrt()
         angle = 2 * pi * self.turns * s
         return self.outer_radius * s.unsqueeze(-1) * torch.stack([angle.cos(), angle.sin()], dim=-1)
 
+    @override
     def sample(self, sample_shape: Sizes = NO_SAMPLES) -> Tensor:
-        """Draws of parts drawn at random."""
         return self.sample_of(_random_labels(self, sample_shape))
 
+    @override
     def log_prob(self, value: Tensor) -> Tensor:
-        """Does not exist.
-
-        Raises:
-            NotImplementedError: always.
-        """
         raise NotImplementedError("a swiss roll is a curve in the plane and has no density")
 
 
@@ -195,8 +193,8 @@ class GaussianRing(Conditional):
         angle = 2 * pi * torch.arange(num_components) / num_components
         self.register_buffer("directions", torch.stack([angle.cos(), angle.sin()], dim=-1), persistent=False)
 
+    @override
     def forward(self, *parents: Tensor) -> Distribution:
-        """The mixture of batch shape (*S, B), () without parents."""
         return RingDistribution(self.directions, self.radius, self.scales, lead_of(parents, self.parents))
 
 
@@ -226,8 +224,8 @@ class SwissRoll(Conditional):
         self.parents, self.options = parents, (turns, outer_radius, num_labels)
         self.register_buffer("like", torch.zeros(()), persistent=False)
 
+    @override
     def forward(self, *parents: Tensor) -> Distribution:
-        """The spiral of batch shape (*S, B), () without parents."""
         return SwissRollDistribution(self.like, *self.options, lead_of(parents, self.parents))
 
 

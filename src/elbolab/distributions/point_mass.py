@@ -4,6 +4,7 @@ from typing import Self, final
 
 from torch import Tensor
 from torch.distributions import Distribution, constraints
+from typing_extensions import override
 
 from elbolab.batch import Shape
 from elbolab.distributions.family import NO_SAMPLES, Family, Sizes
@@ -28,29 +29,25 @@ class PointMass(Distribution):
         super().__init__(loc.shape[:lead], loc.shape[lead:], validate_args=validate_args)
 
     @constraints.dependent_property(is_discrete=False, event_dim=None)
+    @override
     def support(self) -> constraints.Constraint:
-        """The reals, in every element."""
         return constraints.independent(constraints.real, len(self.event_shape))
 
+    @override
     def expand(self, batch_shape: Sizes, _instance: Self | None = None) -> Self:
-        """The same point with another batch shape."""
         return type(self)(self.loc.expand(*batch_shape, *self.event_shape), len(self.event_shape), validate_args=False)
 
+    @override
     def rsample(self, sample_shape: Sizes = NO_SAMPLES) -> Tensor:
-        """``loc``, (*sample_shape, *batch, *event)."""
         return self.loc.expand(self._extended_shape(sample_shape))
 
+    @override
     def log_prob(self, value: Tensor) -> Tensor:
-        """Does not exist.
-
-        Raises:
-            NotImplementedError: always.
-        """
         raise NotImplementedError("a point mass has no density, so neither a KL nor an importance weight")
 
     @property
+    @override
     def mean(self) -> Tensor:
-        """``loc``."""
         return self.loc
 
 
@@ -61,10 +58,10 @@ class Deterministic(Family):
     def __init__(self, event: Shape) -> None:
         super().__init__(event, event)
 
+    @override
     def forward(self, raw: Tensor) -> Distribution:
-        """All mass at raw."""
         return PointMass(raw, len(self.event))
 
+    @override
     def raw_for(self, mean: Tensor) -> Tensor:
-        """The mean itself."""
         return mean.clone()

@@ -5,6 +5,7 @@ from typing import final
 import torch
 from torch import Tensor, nn
 from torch.distributions import Bernoulli, Categorical, Distribution, Independent, MixtureSameFamily, Normal
+from typing_extensions import override
 
 from elbolab.batch import Shape, Spec
 from elbolab.distributions.conditional import Conditional, lead_of
@@ -35,8 +36,8 @@ class Mixture(Conditional):
         self.loc = nn.Parameter(spread * torch.randn(num_components, *event))
         self.log_scale = nn.Parameter(torch.zeros(num_components, *event))
 
+    @override
     def forward(self, *parents: Tensor) -> Distribution:
-        """The mixture of batch shape (*S, B), () without parents."""
         components = Independent(Normal(self.loc, self.log_scale.exp()), self.loc.dim() - 1)
         mixture = MixtureSameFamily(Categorical(logits=self.logits), components)
         return mixture.expand(lead_of(parents, self.parents))
@@ -73,8 +74,8 @@ class ClassCentres(Conditional):
             raise ValueError(f"prior spread={spread}: must not be negative")
         self.register_buffer("one", torch.ones(event), persistent=False)
 
+    @override
     def forward(self, *parents: Tensor) -> Distribution:
-        """N(mu_c, I) of batch shape (*S, B), at labels (*S, B, C)."""
         (label,) = parents
         loc = (label @ self.centres.flatten(1)).unflatten(-1, self.one.shape)
         return Independent(Normal(loc, self.one.expand_as(loc)), self.one.dim())
@@ -111,8 +112,8 @@ class FixedBernoulli(Conditional):
         self.parents = parents
         self.register_buffer("probs", torch.full(event, probability), persistent=False)
 
+    @override
     def forward(self, *parents: Tensor) -> Distribution:
-        """Independent Bernoulli of batch shape (*S, B), () without parents."""
         factors = Independent(Bernoulli(probs=self.probs), self.probs.dim())
         return factors.expand(lead_of(parents, self.parents))
 
@@ -141,7 +142,7 @@ class ScaledNormal(Conditional):
         self.register_buffer("zero", torch.zeros(event), persistent=False)
         self.register_buffer("scale", torch.full(event, float(scale)), persistent=False)
 
+    @override
     def forward(self, *parents: Tensor) -> Distribution:
-        """The normal of batch shape (*S, B), () without parents."""
         normal = Independent(Normal(self.zero, self.scale), self.zero.dim())
         return normal.expand(lead_of(parents, self.parents))

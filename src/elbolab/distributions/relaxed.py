@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Bernoulli, Distribution, Independent, constraints, register_kl
 from torch.nn.functional import logsigmoid
+from typing_extensions import override
 
 from elbolab.batch import Shape
 from elbolab.distributions.family import NO_SAMPLES, Family, Sizes
@@ -38,8 +39,8 @@ class RelaxedBernoulli(Relaxed):
         self.logits, self.temperature, self.straight_through = logits, temperature, straight_through
         super().__init__(logits.shape, validate_args=validate_args)
 
+    @override
     def expand(self, batch_shape: Sizes, _instance: Self | None = None) -> Self:
-        """The same distribution with another batch shape."""
         logits = self.logits.expand(batch_shape)
         return type(self)(logits, self.temperature, self.straight_through, validate_args=False)
 
@@ -49,12 +50,13 @@ class RelaxedBernoulli(Relaxed):
         return self.logits.sigmoid()
 
     @property
+    @override
     def mean(self) -> Tensor:
         """The discrete variable's mean; the relaxed draw's own differs unless it is straight-through."""
         return self.probs
 
+    @override
     def rsample(self, sample_shape: Sizes = NO_SAMPLES) -> Tensor:
-        """Differentiable draws, (*sample_shape, *batch)."""
         shape = self._extended_shape(sample_shape)
         u = torch.rand(shape, dtype=self.logits.dtype, device=self.logits.device)
         noise = torch.logit(u, eps=torch.finfo(u.dtype).eps)
@@ -64,12 +66,8 @@ class RelaxedBernoulli(Relaxed):
         # In this order the value is exactly binary: the bracket is exactly zero.
         return (soft > 0.5).to(soft.dtype) + (soft - soft.detach())
 
+    @override
     def log_prob(self, value: Tensor) -> Tensor:
-        """Not given.
-
-        Raises:
-            NotImplementedError: always.
-        """
         raise NotImplementedError(
             "a relaxed draw has no probability under a discrete prior, so no importance weight: evaluate hard draws"
         )
@@ -107,12 +105,13 @@ class RelaxedBernoulliLatent(Family):
             raise ValueError(f"posterior temperature={temperature}: a temperature is positive")
         self.temperature, self.straight_through = temperature, straight_through
 
+    @override
     def forward(self, raw: Tensor) -> Distribution:
-        """Independent Bernoulli(sigmoid(raw)), relaxed in training mode."""
         if self.training:
             return RelaxedProduct(RelaxedBernoulli(raw, self.temperature, self.straight_through), len(self.event))
         return Independent(Bernoulli(logits=raw), len(self.event))
 
+    @override
     def raw_for(self, mean: Tensor) -> Tensor:
         """logit(mean), the mean kept in [0.001, 0.999]."""
         return torch.logit(inside_unit(mean))

@@ -5,6 +5,7 @@ from typing import final
 
 from torch import Tensor
 from torch.distributions import Normal, register_kl
+from typing_extensions import override
 
 HALF_LOG_TWO_PI = 0.5 * log(2 * pi)
 
@@ -13,6 +14,7 @@ HALF_LOG_TWO_PI = 0.5 * log(2 * pi)
 class UnitNormal(Normal):
     """torch's `Normal` at loc 0 and scale 1, which the caller makes: ``UnitNormal(zeros, ones)``."""
 
+    @override
     def log_prob(self, value: Tensor) -> Tensor:
         """-z^2 / 2 - log sqrt(2 pi), elementwise."""
         if self._validate_args:

@@ -9,6 +9,7 @@ from typing import Self, final
 import torch
 from torch import Tensor
 from torch.distributions import Distribution, constraints
+from typing_extensions import override
 
 from elbolab.batch import Net, Shape
 from elbolab.common.rng import generator
@@ -39,28 +40,25 @@ class Implicit(Distribution):
         self.draw, self.fixed = draw, fixed
 
     @constraints.dependent_property(is_discrete=False, event_dim=None)
+    @override
     def support(self) -> constraints.Constraint:
-        """The reals, in every element."""
         return constraints.independent(constraints.real, len(self.event_shape))
 
+    @override
     def expand(self, batch_shape: Sizes, _instance: Self | None = None) -> Self:
-        """The same distribution with another batch shape."""
         return type(self)(self.draw, self.fixed, batch_shape, self.event_shape)
 
+    @override
     def rsample(self, sample_shape: Sizes = NO_SAMPLES) -> Tensor:
-        """Draws with noise from N(0, I), (*S, *batch, *event)."""
         shape = (*sample_shape, *self.batch_shape, self.fixed.shape[1])
         return self.draw(torch.randn(shape, dtype=self.fixed.dtype, device=self.fixed.device))
 
+    @override
     def log_prob(self, value: Tensor) -> Tensor:
-        """Does not exist.
-
-        Raises:
-            NotImplementedError: always.
-        """
         raise NotImplementedError("what a network makes of noise has no known density")
 
     @property
+    @override
     def mean(self) -> Tensor:
         """The mean over M draws of noise that are always the same: an estimate without noise of its own."""
         lead = len(self.batch_shape)
@@ -95,7 +93,7 @@ class Universal(Conditional):
         half = torch.randn(NUM_FIXED // 2, num_noise, generator=generator("noise of a mean"))
         self.register_buffer("fixed", torch.cat([half, -half]), persistent=False)
 
+    @override
     def forward(self, *parents: Tensor) -> Distribution:
-        """What the network makes of noise at these parents."""
         lead = lead_of(parents, self.parents)
         return Implicit(lambda noise: self.head(*parents, noise).mean, self.fixed, lead, self.event)

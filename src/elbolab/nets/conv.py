@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import final
 
 from torch import Tensor, nn
+from typing_extensions import override
 
 from elbolab.batch import Shape
 from elbolab.nets.hourglass import Hourglass, halved
@@ -55,8 +56,8 @@ class Conv(nn.Module):
         self.up_kernels = _kernels("up_kernel_size", up_kernel_size, len(channels))
         self.net = Hourglass(in_shapes, out_shape, dense, activation, init, self._down, self._up)
 
+    @override
     def forward(self, *inputs: Tensor) -> Tensor:
-        """(N, *in_shape) each -> (N, *out_shape)."""
         return self.net(*inputs)
 
     def _down(self, image: Shape) -> tuple[nn.Module, Shape]:

@@ -9,6 +9,7 @@ from math import prod
 from typing import final
 
 from torch import Tensor, nn
+from typing_extensions import override
 
 from elbolab.batch import Shape
 from elbolab.nets.layers import check_counts, initialise
@@ -24,8 +25,8 @@ class GatedDense(nn.Module):
         self.value = initialise(nn.Linear(width_in, width_out), init)
         self.gate = initialise(nn.Linear(width_in, width_out), init)
 
+    @override
     def forward(self, h: Tensor) -> Tensor:
-        """(N, width_in) -> (N, width_out)."""
         return self.value(h) * self.gate(h).sigmoid()
 
 
@@ -51,6 +52,6 @@ class GatedMLP(nn.Module):
         self.layers = nn.Sequential(*gated, initialise(nn.Linear(widths[-1], prod(out_shape)), init))
         self.out_shape = out_shape
 
+    @override
     def forward(self, *inputs: Tensor) -> Tensor:
-        """(N, *in_shape) each -> (N, *out_shape)."""
         return self.layers(flatten_rows(inputs)).unflatten(1, self.out_shape)

@@ -8,6 +8,7 @@ from math import prod
 from typing import final
 
 from torch import Tensor, nn
+from typing_extensions import override
 
 from elbolab.batch import Shape
 from elbolab.nets.layers import activation_of, check_counts, dense_layers
@@ -50,8 +51,8 @@ class Hourglass(nn.Module):
         self.dense = dense_layers(widths, activation, init)
         self.up = nn.Sequential(activation_of(activation), to_image) if is_image(out_shape) else nn.Identity()
 
+    @override
     def forward(self, *inputs: Tensor) -> Tensor:
-        """(N, *in_shape) each -> (N, *out_shape)."""
         features = [layers(x) for layers, x in zip(self.down, inputs, strict=True)]
         return self.up(self.dense(flatten_rows(features)).unflatten(1, self.features))
 

@@ -9,6 +9,7 @@ from typing import final
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
 from elbolab.batch import Shape
 from elbolab.nets.layers import check_counts, dense_layers
@@ -37,8 +38,8 @@ class MLP(nn.Module):
         self.layers = dense_layers([sum(map(prod, in_shapes)), *hidden, prod(out_shape)], activation, init)
         self.out_shape = out_shape
 
+    @override
     def forward(self, *inputs: Tensor) -> Tensor:
-        """(N, *in_shape) each -> (N, *out_shape)."""
         rows = self.layers(flatten_rows(inputs))
         return rows if len(self.out_shape) == 1 else rows.unflatten(1, self.out_shape)
 

@@ -9,6 +9,7 @@ from typing import final
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
 from elbolab.batch import Shape
 from elbolab.nets.hourglass import Hourglass, halved
@@ -52,8 +53,8 @@ class ResNet(nn.Module):
         self.channels, self.num_blocks, self.activation, self.init = channels, num_blocks, activation, init
         self.net = Hourglass(in_shapes, out_shape, dense, activation, init, self._down, self._up)
 
+    @override
     def forward(self, *inputs: Tensor) -> Tensor:
-        """(N, *in_shape) each -> (N, *out_shape)."""
         return self.net(*inputs)
 
     def _down(self, image: Shape) -> tuple[nn.Module, Shape]:
@@ -103,6 +104,6 @@ class ResidualBlock(nn.Module):
             last.weight /= depth**0.5
         self.layers = nn.Sequential(activation_of(activation), first, activation_of(activation), last)
 
+    @override
     def forward(self, h: Tensor) -> Tensor:
-        """(N, C, H, W) -> (N, C, H, W)."""
         return h + self.layers(h)

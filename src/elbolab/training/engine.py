@@ -19,6 +19,7 @@ import torch
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from torch import nn
 from torch.optim import Optimizer
+from typing_extensions import override
 
 from elbolab.data.blocks import Block
 from elbolab.training.graphs import CudaGraphs, Graphs, Unrepeatable
@@ -49,8 +50,8 @@ class Engine(ABC):
 class Eager(Engine):
     """Every step is Python."""
 
+    @override
     def run(self, take: Take, block: Block) -> None:
-        """One call a batch."""
         for batch in block:
             take(batch)
 
@@ -87,8 +88,8 @@ class Captured(Engine):
         self.seen: set[tuple] = set()
         self.replays: dict[tuple, Callable[[Any], None]] = {}
 
+    @override
     def run(self, take: Take, block: Block) -> None:
-        """Replays what is captured, on the device's capture stream."""
         self._keep_up()
         with self.graphs.stream():
             for read in block.reads():

@@ -8,6 +8,7 @@ from typing import final
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 
 class Unrepeatable(Exception):
@@ -54,17 +55,18 @@ class CudaGraphs(Graphs):
         self.warned: dict = {}
 
     @contextmanager
+    @override
     def stream(self) -> Iterator[None]:
-        """A stream of its own: the default one cannot be captured."""
         self.side.wait_stream(torch.cuda.current_stream(self.device))
         with torch.cuda.stream(self.side):
             yield
         torch.cuda.current_stream(self.device).wait_stream(self.side)
 
+    @override
     def like(self, leaf: Tensor) -> Tensor:
-        """Memory outside the pool."""
         return torch.empty_like(leaf, device=self.device)
 
+    @override
     def capture(self, work: Callable[[], None]) -> Callable[[], None]:
         """``thread_local``: what other threads do meanwhile (pinning streamed data, logging) is their own affair."""
         graph = torch.cuda.CUDAGraph()
@@ -74,8 +76,8 @@ class CudaGraphs(Graphs):
         return graph.replay
 
     @contextmanager
+    @override
     def waits(self) -> Iterator[list[str]]:
-        """Torch warns of calls that synchronise; other warnings pass."""
         found: list[str] = []
         before = torch.cuda.get_sync_debug_mode()
         with warnings.catch_warnings(record=True) as caught:

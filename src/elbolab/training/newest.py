@@ -8,6 +8,7 @@ from typing import Any, final
 import lightning as L
 import torch
 from lightning.pytorch.callbacks import Checkpoint
+from typing_extensions import override
 
 from elbolab.training.guard import WeightNotFinite
 from elbolab.training.stop_signals import NOTICE
@@ -37,8 +38,8 @@ class Newest(Checkpoint):
         self.saved_step, self.saved_time = 0, time.monotonic()
         self.asked: int | None = None
 
+    @override
     def on_load_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Tells ModelCheckpoint where the run directory is now: it forgets the best score of one that has moved."""
         new = str(self.path.parent)
         for state in checkpoint["callbacks"].values():
             if (old := state.get("dirpath")) is not None:
@@ -46,18 +47,19 @@ class Newest(Checkpoint):
                 kept = state.get("best_k_models", {})
                 state["best_k_models"] = {moved(k, old, new): v for k, v in kept.items()}
 
+    @override
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Periods count from here."""
         self.saved_step, self.saved_time = trainer.global_step, time.monotonic()
         NOTICE.listen()
 
+    @override
     def on_train_batch_start(
         self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Leaves, on all ranks, where that was asked for and the state is saved."""
         if self.asked is not None:
             NOTICE.leave(self.asked)
 
+    @override
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
@@ -81,8 +83,8 @@ class Newest(Checkpoint):
         last_epoch = trainer.max_epochs is not None and 0 < trainer.max_epochs <= trainer.current_epoch + 1
         return 0 < trainer.max_steps <= trainer.global_step or (last_epoch and trainer.is_last_batch)
 
+    @override
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Saves, outside the sanity check."""
         if trainer.state.fn == "fit" and not trainer.sanity_checking:
             self.save(trainer, pl_module)
             self.asked = trainer.strategy.broadcast(NOTICE.given)

@@ -14,6 +14,7 @@ from torch import Tensor, fx, nn
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
+from typing_extensions import override
 
 from elbolab.training.graphs import Graphs, Unrepeatable
 
@@ -41,19 +42,21 @@ class Recorder(Graphs):
     def __init__(self, model: nn.Module) -> None:
         self.model = model
 
+    @override
     def stream(self) -> AbstractContextManager[None]:
-        """A CPU does one thing after another."""
         return nullcontext()
 
+    @override
     def like(self, leaf: Tensor) -> Tensor:
-        """Memory of its own."""
         return torch.empty_like(leaf)
 
     @contextmanager
+    @override
     def waits(self) -> Iterator[list[str]]:
         """Nothing waits; what reads a number out of a tensor is found by `capture`."""
         yield []
 
+    @override
     def capture(self, work: Callable[[], None]) -> Callable[[], None]:
         """Does ``work`` once and records it; the first replay is done beside ``work``, to see that they are one.
 

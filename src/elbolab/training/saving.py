@@ -7,6 +7,7 @@ from zipfile import is_zipfile
 
 import torch
 from lightning.fabric.plugins import CheckpointIO, TorchCheckpointIO
+from typing_extensions import override
 
 from elbolab.common.files import replacing
 
@@ -22,17 +23,14 @@ class WholeFiles(CheckpointIO):
     def __init__(self) -> None:
         self.torch = TorchCheckpointIO()
 
+    @override
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
-        """Writes it.
-
-        Raises:
-            OSError: it cannot be written; nothing is left beside it.
-        """
         buffer = io.BytesIO()
         torch.save(checkpoint, buffer)  # torch's own errors do not say that a disk is full
         with replacing(Path(path)) as beside:
             beside.write_bytes(buffer.getbuffer())
 
+    @override
     def load_checkpoint(self, path: str | Path, map_location: Any = None, weights_only: bool | None = None) -> Any:
         """As Lightning does.
 
@@ -43,6 +41,6 @@ class WholeFiles(CheckpointIO):
             raise ValueError(f"{path} is damaged and cannot be gone on with: remove it, and the run begins anew")
         return self.torch.load_checkpoint(path, map_location, weights_only)
 
+    @override
     def remove_checkpoint(self, path: str | Path) -> None:
-        """As Lightning does."""
         self.torch.remove_checkpoint(path)

@@ -13,6 +13,7 @@ from typing import NamedTuple, final
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
 
 class Length(NamedTuple):
@@ -68,10 +69,11 @@ class Constant(Schedule):
         super().__init__()
         self.register_buffer("value", torch.tensor(float(value)), persistent=False)
 
+    @override
     def forward(self, step: Tensor) -> Tensor:
-        """The value."""
         return self.value
 
+    @override
     def bind(self, length: Length) -> None:
         """Nothing to resolve."""
 
@@ -102,6 +104,7 @@ class _Ramp(Schedule, ABC):
         self.steps, self.epochs = steps, epochs
         self.duration: int | None = steps
 
+    @override
     def bind(self, length: Length) -> None:
         """``steps``, else ``epochs``, else to the end of the run."""
         self.duration = duration(self.steps, self.epochs, self.delay, length)
@@ -164,8 +167,8 @@ class Linear(_Ramp):
     ) -> None:
         super().__init__(start, end, steps, epochs, delay)
 
+    @override
     def forward(self, step: Tensor) -> Tensor:
-        """Start + (end - start) * progress."""
         return self.start + (self.end - self.start) * self.progress(step)
 
 
@@ -178,8 +181,8 @@ class Cosine(_Ramp):
     ) -> None:
         super().__init__(start, end, steps, epochs, delay)
 
+    @override
     def forward(self, step: Tensor) -> Tensor:
-        """End + (start - end) (1 + cos(pi progress)) / 2."""
         return self.end + (self.start - self.end) * 0.5 * (1 + torch.cos(math.pi * self.progress(step)))
 
 
@@ -213,14 +216,14 @@ class Cyclic(Schedule):
         self.steps, self.epochs = steps, epochs
         self.duration: int | None = steps
 
+    @override
     def bind(self, length: Length) -> None:
-        """``steps``, else ``epochs``, else the whole run."""
         self.duration = duration(self.steps, self.epochs, 0, length)
         self.until = math.ceil(self.duration * (self.cycles - 1 + self.ratio) / self.cycles)
         warn_if_longer(self, length)
 
+    @override
     def forward(self, step: Tensor) -> Tensor:
-        """Start + (end - start) min(1, position in the cycle / ratio)."""
         assert self.duration is not None, "bind() comes before the first step"
         position = (step * self.cycles / self.duration) % 1
         position = torch.where(step >= self.duration, torch.ones_like(position), position)
@@ -240,12 +243,13 @@ class Burda(Schedule):
         super().__init__()
         self.register_buffer("ends", torch.full((7,), -1), persistent=False)
 
+    @override
     def bind(self, length: Length) -> None:
         """Stage i ends after 1 + 3 + ... + 3^i = (3^(i+1) - 1) / 2 epochs."""
         self.ends.copy_(torch.tensor([(3 ** (i + 1) - 1) // 2 * length.epoch for i in range(7)]))
 
+    @override
     def forward(self, step: Tensor) -> Tensor:
-        """10^(-stages that have ended / 7)."""
         return 10.0 ** (-(step >= self.ends).sum() / 7)
 
 
@@ -273,16 +277,17 @@ class Plateau(Observing):
         self.register_buffer("best", torch.tensor(math.inf))
         self.register_buffer("waited", torch.tensor(0))
 
+    @override
     def bind(self, length: Length) -> None:
         """Nothing to resolve."""
 
+    @override
     def forward(self, step: Tensor) -> Tensor:
-        """The factor."""
         return self.factor
 
     @torch.no_grad()
+    @override
     def observe(self, value: Tensor) -> None:
-        """Counts validations without improvement."""
         better = value < self.best - self.min_delta
         self.best.copy_(torch.where(better, value, self.best))
         self.waited.copy_(torch.where(better, 0, self.waited + 1))

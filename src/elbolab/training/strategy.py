@@ -4,6 +4,7 @@ from typing import final
 
 from lightning.pytorch.strategies import DDPStrategy
 from torch.distributed import broadcast
+from typing_extensions import override
 
 
 @final
@@ -13,6 +14,7 @@ class FlatDDP(DDPStrategy):
     The ranks start from rank 0's weights, and each steps with the mean gradient, so they stay equal.
     """
 
+    @override
     def configure_ddp(self) -> None:
         """Leaves the module unwrapped; copies rank 0's parameters and buffers to every rank."""
         module = self.lightning_module

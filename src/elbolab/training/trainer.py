@@ -6,6 +6,7 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback, Timer
 from lightning.pytorch.loggers import Logger
+from typing_extensions import override
 
 from elbolab.batch import Pace
 from elbolab.training.engine import ENGINES
@@ -40,12 +41,8 @@ class Pacing(Callback):
     def __init__(self, pace: Pace, val_every_n_steps: int | None, autocast: torch.dtype | None, engine: str) -> None:
         self.pace, self.val_every_n_steps, self.autocast, self.engine = pace, val_every_n_steps, autocast, engine
 
+    @override
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
-        """Runs before `train_dataloader`.
-
-        Raises:
-            ValueError: validation is asked for less than once an epoch in steps.
-        """
         data = trainer.datamodule  # type: ignore[attr-defined]
         data.pace = self.pace
         pl_module.autocast = self.autocast  # type: ignore[assignment]

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import final
 
+from typing_extensions import override
+
 from elbolab.data.files import read_idx
 from elbolab.data.splits import Arrays
 from elbolab.data.vision import MNISTLike
@@ -20,8 +22,8 @@ MD5 = {
 class MNIST(MNISTLike):
     """70,000 handwritten digits; the arguments are those of `MNISTLike`."""
 
+    @override
     def read(self, part: str) -> Arrays:
-        """Reads the embedded files after checking their md5."""
         images, labels = f"{part}-images-idx3-ubyte.gz", f"{part}-labels-idx1-ubyte.gz"
         x, y = (read_idx(FOLDER / name, MD5[name]) for name in (images, labels))
         return Arrays(x[:, None], y, levels=256)
