@@ -69,8 +69,8 @@ QUICK = (
 REST = 8.0
 """Seconds in which a requeued job leaves its node."""
 
-WITHOUT = ("test_ray.py",)
-"""Tests that need no SLURM."""
+REAL = ("test_slurm.py", "test_requeue.py")
+"""Tests that need a real SLURM; those beside them and `test_ray.py` run everywhere, with the programs of a fake one."""
 
 
 def slow(seconds):
@@ -78,11 +78,11 @@ def slow(seconds):
 
 
 def pytest_collection_modifyitems(items):
-    here = [item for item in items if Path(__file__).parent in item.path.parents]
-    for item in here:
+    here = [item for item in items if Path(__file__).parent == item.path.parent]
+    for item in [item for item in here if item.path.name in (*REAL, "test_ray.py")]:
         item.add_marker(pytest.mark.cluster)
         item.add_marker(pytest.mark.timeout(600))
-        if shutil.which("sinfo") is None and item.path.name not in WITHOUT:
+        if shutil.which("sinfo") is None and item.path.name in REAL:
             item.add_marker(pytest.mark.skip(reason="no sinfo: bash .ci/slurm start sets up a SLURM on this machine"))
 
 
