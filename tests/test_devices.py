@@ -13,9 +13,9 @@ from tests.test_configs import CONF, Little, composed, densities_of, model_of, o
 
 from elbolab.config import build
 from elbolab.data.splits import Splits
+from elbolab.evaluation.declared import KINDS
 from elbolab.evaluation.evaluate import evaluate
 from elbolab.evaluation.figures import drawing
-from elbolab.evaluation.report import HEADLINES
 from elbolab.training.trees import leaves
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*its last value is never reached")  # of a schedule: runs are short
@@ -33,7 +33,8 @@ WHERE = {
     **dict.fromkeys(("mmd2", "mmd2_null", "ks", "parzen_log_lik", "posterior_entropy"), VARIANT),
     **dict.fromkeys(("error", "error_knn", "error_logistic", "error_svm"), "m2"),
     **dict.fromkeys(("cluster_error", "groups"), "aae, clustering"),
-    **dict.fromkeys(("edit_accuracy", "edit_classifier_accuracy", "edits", "mig", "beta_vae_score"), FACTORS),
+    **dict.fromkeys(("edit_accuracy", "edit_classifier_accuracy", "edits"), FACTORS),
+    **dict.fromkeys(("mig", "beta_vae_score", "factor_vae_score", "dci_disentanglement", "sap"), FACTORS),
     **dict.fromkeys(("restoration", "restoration_mse", "dvae_bound", "mixture_bound", "restorations"), RESTORING),
     **dict.fromkeys(("conditional_nll", "conditional_nll_mc", "completions"), CONDITIONAL),
     **dict.fromkeys(("class_information", "conditional_bits_per_dim"), DIGITS_OF_CLASSES),
@@ -41,7 +42,7 @@ WHERE = {
     **dict.fromkeys(("class_manifolds", "analogies"), "m2"),
     **dict.fromkeys(("samples", "reconstructions", "interpolations", "traversals", "manifold"), VARIANT),
     **dict.fromkeys(("latent_space", "kl_per_dim"), VARIANT),
-    **dict.fromkeys(("bits_per_dim", "probe_accuracy", "knn_accuracy"), DIGITS),
+    **dict.fromkeys(("bits_per_dim", "probe_accuracy", "knn_accuracy", "mse"), DIGITS),
     "codes_and_prior": "aae, label-informed",
 }
 """A variant or a configuration of which something is measured or drawn."""
@@ -57,7 +58,8 @@ def test_everything_that_is_measured_or_drawn_is_so_here(monkeypatch):
     monkeypatch.setattr(drawing, "_those_that_exist", dict)
     model = make("vae")
     figures = drawing.draw_all(model.densities, data_for(model).batches("test"), seed=0)
-    assert {*figures, *HEADLINES} <= WHERE.keys()
+    headlines = {name for name, kind in KINDS.items() if kind.headline is not None}
+    assert {*figures, *headlines} <= WHERE.keys()
 
 
 def drawn(densities, data):

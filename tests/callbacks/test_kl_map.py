@@ -3,6 +3,7 @@ import pytest
 from tests.walker import Shown
 
 from elbolab.callbacks.kl_map import KlMap
+from elbolab.common.kind import Kind
 from elbolab.densities.latents import Undefined
 from elbolab.evaluation.figures.kl_map import kl_map, read_kl
 from elbolab.evaluation.quantity import Quantity
@@ -16,7 +17,7 @@ def kl(monkeypatch):
     def measure(densities, batches, *, seed):
         value = [1.5, float(len(rows)), 0.0]
         rows.append((batches[0].x.clone(), value))
-        return {"kl_per_dim": Quantity(value, None, 100, None, seed, "float32", "nats")}
+        return {"kl_per_dim": Quantity(value, None, 100, None, seed, "float32", Kind("nats"))}
 
     monkeypatch.setattr("elbolab.callbacks.kl_map.kl_quantities", measure)
     return rows

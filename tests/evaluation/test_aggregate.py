@@ -51,7 +51,7 @@ def test_codes_of_the_prior_match_it():
     found = aggregate_quantities(shifted(0.0), batches(1_000), seed=0, null=10)
     assert found["mmd2"].value < 2 * found["mmd2_null"].value
     assert max(found["ks"].value) < 1.95 / 1_000**0.5  # Kolmogorov: one false alarm in 1,000, for the fixed seed
-    assert (found["mmd2"].n, found["mmd2"].k, found["ks"].unit) == (1_000, 1, "probability")
+    assert (found["mmd2"].n, found["mmd2"].k, found["ks"].kind.unit) == (1_000, 1, "probability")
 
 
 def test_codes_elsewhere_do_not_and_the_distances_are_known():

@@ -85,7 +85,7 @@ def test_the_class_is_summed_out_and_found_by_bayes_rule():
     wrong = (model.log_px.argmax(1) != model.batch.y).double().mean()
     assert 0 < wrong < 0.7
     assert found["error"].value == pytest.approx(wrong.item(), abs=1e-12)
-    assert (found["nll"].k, found["error"].unit, found["nll"].n) == (3, "fraction", 60)
+    assert (found["nll"].k, found["error"].kind.unit, found["nll"].n) == (3, "fraction", 60)
 
 
 def test_a_label_gains_at_most_its_own_information_and_the_mutual_information_in_mean():
@@ -140,7 +140,7 @@ def test_what_the_class_says_of_the_data_is_that_of_the_sum_over_all_codes():
     found = conditional_quantities(densities, [batch], class_samples=1_000, **options)["class_information"]
     assert found.value == pytest.approx(exact.mean().item(), abs=0.01)
     assert found.stderr == pytest.approx(exact.std().item() / 192**0.5, rel=0.02)
-    assert (found.n, found.k, found.unit) == (192, 1_000, "nats")
+    assert (found.n, found.k, found.kind.unit) == (192, 1_000, "nats")
     for k in (1, 3):  # the bound holds for estimates too, however rough
         rough = class_log_likelihoods(densities, [batch], num_samples=k, seed=0)
         assert (class_information(rough) <= log(3)).all()

@@ -96,7 +96,7 @@ def test_restoration_is_the_clean_datum_under_the_code_of_the_corrupted_one():
     assert found["restoration"].value == pytest.approx(-p.log_prob(x).mean().item(), rel=1e-6)
     assert found["restoration_mse"].value == pytest.approx((p.mean - x).square().mean().item(), rel=1e-6)
     assert found["corruption_mse"].value == 1
-    assert (found["restoration"].unit, found["restoration_mse"].unit) == ("nats", "squared error/element")
+    assert (found["restoration"].kind.unit, found["restoration_mse"].kind.unit) == ("nats", "squared error/element")
 
 
 def test_the_corruption_of_evaluation_need_not_be_the_models():

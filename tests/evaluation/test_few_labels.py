@@ -31,7 +31,7 @@ def test_codes_that_hold_the_class_are_read(data):
     found = quantities(densities, data)
     assert found.keys() == ERRORS
     for quantity in found.values():
-        assert (quantity.n, quantity.unit) == (20, "fraction")
+        assert (quantity.n, quantity.kind.unit) == (20, "fraction")
         assert quantity.value < 0.5
 
 
@@ -108,7 +108,7 @@ def test_the_error_of_a_model_that_names_classes(build, data):
     with evaluating(densities, "classification", 0):
         wrong = [densities.log_class_probs(b.x).argmax(1) != b.y for b in data.batches("test")]
     assert error.value == pytest.approx(torch.cat(wrong).double().mean().item())
-    assert (error.n, error.unit) == (20, "fraction")
+    assert (error.n, error.kind.unit) == (20, "fraction")
 
 
 def test_no_labels_no_error():

@@ -21,6 +21,7 @@ from elbolab.distributions.point_mass import Deterministic as PointCode
 from elbolab.distributions.universal import Universal
 from elbolab.evaluation import likelihood
 from elbolab.evaluation.likelihood import (
+    KINDS,
     LIVE,
     bound,
     default_memory,
@@ -348,7 +349,7 @@ def test_quantities_name_their_units_and_samples():
     densities, batches, exact = linear_gaussian()
     quantities = likelihood_quantities(densities, batches, num_samples=12, seed=6)
     nll = quantities["nll"]
-    assert (nll.n, nll.k, nll.seed, nll.dtype, nll.unit) == (12, 12, 6, "float64", "nats")
+    assert (nll.n, nll.k, nll.seed, nll.dtype, nll.kind.unit) == (12, 12, 6, "float64", "nats")
     assert nll.value == pytest.approx(-exact.mean().item(), abs=1e-9)
     assert nll.stderr == pytest.approx(exact.std().item() / 12**0.5, abs=1e-9)
     assert quantities["ess"].value == pytest.approx(12)
@@ -391,7 +392,7 @@ def test_bits_per_dim_only_for_probabilities_of_several_levels(levels, expected)
     assert ("bits_per_dim" in quantities) == (expected is not None)
     if expected is not None:
         assert quantities["bits_per_dim"].value == pytest.approx(expected)
-        assert quantities["bits_per_dim"].unit == "bits/dim"
+        assert quantities["bits_per_dim"].kind.unit == "bits/dim"
 
 
 def test_bits_are_per_dimension_and_not_per_channel():
@@ -415,7 +416,7 @@ def test_continuous_likelihoods_of_levels_have_no_bits():
 
 @pytest.mark.parametrize(("share", "k", "warns"), [(0.05, 10, False), (0.3, 10, True)])
 def test_degenerate_weights_are_told_with_their_mend(share, k, warns):
-    degenerate = mean_of((torch.arange(100) < 100 * share).double(), k=k, seed=0, unit="fraction")
+    degenerate = mean_of((torch.arange(100) < 100 * share).double(), KINDS["degenerate"], k=k, seed=0)
     text = degeneracy({"degenerate": degenerate})
     assert (text is not None) == warns
     if text is not None:

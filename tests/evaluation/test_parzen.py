@@ -34,7 +34,7 @@ def test_it_is_measured_where_it_is_asked_for_with_the_width_that_validation_lik
         samples = densities.eval().generate(30).mean.detach()
     best = parzen_log_density(batch.x, samples, SCALES).mean(1).max()
     assert found.value == pytest.approx(best.item(), rel=1e-5)
-    assert (found.k, found.n, found.unit) == (30, 40, "nats")
+    assert (found.k, found.n, found.kind.unit) == (30, 40, "nats")
 
 
 @pytest.mark.parametrize("densities", [autoencoder, lambda: adversarial(spec=LABELLED)])

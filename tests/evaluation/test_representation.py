@@ -107,7 +107,7 @@ def test_kl_per_dim_sums_to_the_rate():
     quantity = kl_quantities(densities, [Batch(rows) for rows in x.split(8)], seed=0)["kl_per_dim"]
     assert len(quantity.value) == len(quantity.stderr) == 3
     assert sum(quantity.value) == pytest.approx(densities.terms(x).rate.mean().item(), rel=1e-5)
-    assert (quantity.n, quantity.k, quantity.unit) == (20, None, "nats")
+    assert (quantity.n, quantity.k, quantity.kind.unit) == (20, None, "nats")
 
 
 class Layers(Densities):
@@ -156,7 +156,7 @@ def test_reconstruction_is_the_mean_at_the_code():
     assert parts["mse"].stderr == pytest.approx(0.0, abs=1e-6)
     assert parts["psnr"].value == pytest.approx(6.0206, abs=1e-3)
     assert {quantity.n for quantity in parts.values()} == {8}
-    assert [parts[name].unit for name in ("mse", "psnr", "ssim")] == ["squared error/element", "dB", "similarity"]
+    assert [parts[name].kind.unit for name in ("mse", "psnr", "ssim")] == ["squared error/element", "dB", "similarity"]
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_probes_of_a_separated_code():
     test = Codes(torch.eye(3)[y], y, None)
     parts = probe_quantities(test, test, seed=0, num_neighbours=3)
     assert {name: quantity.value for name, quantity in parts.items()} == {"probe_accuracy": 1.0, "knn_accuracy": 1.0}
-    assert {(q.n, q.unit, q.dtype, q.stderr) for q in parts.values()} == {(60, "fraction", FLOAT32, 0.0)}
+    assert {(q.n, q.kind.unit, q.dtype, q.stderr) for q in parts.values()} == {(60, "fraction", FLOAT32, 0.0)}
 
 
 def test_probes_need_two_classes_to_tell_apart():
@@ -239,7 +239,7 @@ def test_digits_have_everything_but_ssim_and_factors(digits):
     assert parts["knn_accuracy"].value > 0.9
     # pixels that are always or nearly always empty
     assert parts["active_units"].value == int((torch.cat([b.x for b in test]).flatten(1).var(0) > 0.01).sum())
-    assert parts["active_units"].unit == "dimensions"
+    assert parts["active_units"].kind.unit == "dimensions"
 
 
 def test_unlabelled_data_have_no_probes_and_their_training_set_is_not_read():

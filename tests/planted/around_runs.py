@@ -2,7 +2,19 @@
 
 from tests.planting import Mistake
 
+WANDB = "tests/loggers/test_wandb_logger.py"
+
 MISTAKES = [
+    Mistake(
+        "report/rows.py",
+        'return ("higher" in better) - ("lower" in better)',
+        'return ("lower" in better) - ("higher" in better)',
+        "tests/report/test_table.py",
+    ),
+    Mistake(
+        "report/rows.py", 'is_headline=last["headline"] is not None', "is_headline=True", "tests/report/test_table.py"
+    ),
+    Mistake("loggers/wandb.py", '"higher": "max", "lower": "min"', '"higher": "min", "lower": "max"', WANDB),
     Mistake(
         "report/rows.py",
         "return Cell(fmean(values), stdev(values) / sqrt(len(values)), len(values))",

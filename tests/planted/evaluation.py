@@ -196,6 +196,14 @@ MISTAKES = [
         ("1 - floor(log10(stderr))", "2 - floor(log10(stderr))"),
         ("if _finite(quantity.value)}", "}"),
         ('if _finite(entry["stderr"]) else entry', 'if entry["stderr"] else entry'),
+        ('if found[name]["headline"] is not None', "if name"),
+        ("} | ({} if kind is None else vars(kind)) | entry", "} | entry | ({} if kind is None else vars(kind))"),
+        ("} | ({} if kind is None else vars(kind)) | entry", "} | entry"),
+    ),
+    *of(
+        "evaluation/report.py",
+        "tests/report/test_table.py",
+        ('inf if quantity["headline"] is None', '-1 if quantity["headline"] is None'),
     ),
     *of(
         "evaluation/representation.py",

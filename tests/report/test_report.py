@@ -178,11 +178,11 @@ def test_runs_of_different_models_and_data(tmp_path):
     make_run(tmp_path / "1", model="AAE", report=distances, metrics="step,epoch,train/critic,val/mmd2\n9,0,0.5,0.1\n")
     make_run(tmp_path / "2", data="Digits", report=report_of(-20.0, dims=3))
     parsed = Parsed(page(tmp_path))
-    assert {"mmd2", "elbo"} <= set(parsed.text("button"))
+    assert {"MMD²", "elbo"} <= set(parsed.text("button"))
     assert charts(parsed, "plane") == ["0", "1"]
     assert {"VAE, data=MNIST", "AAE, data=MNIST", "VAE, data=Digits"} <= set(parsed.text("th"))
     captions = re.findall(r'<figcaption>(\w+) <span class="faint">([^<]+)</span>', page(tmp_path))
-    assert {("elbo", "nats"), ("mmd2", "squared distance")} <= set(captions)
+    assert {("elbo", "nats"), ("MMD²", "squared distance")} <= set(captions)
     assert {"critic", "elbo"} <= {
         chart["data-key"] for chart in parsed.all("figure") if chart.get("data-kind") == "curve"
     }

@@ -197,6 +197,23 @@ def test_runs_of_before_have_no_status(tmp_path, capsys):
     assert line(told(capsys, tmp_path), "a_run")[1:3] == ["0", "finished"]
 
 
+def test_a_quantity_that_nobody_here_knows_says_what_it_is(tmp_path, capsys):
+    """Its code may be anybody's: the file says its place, its label and which way it is better."""
+    own = {"unit": "votes", "better": "higher", "headline": 15, "label": "people's choice"}
+    hidden = quantity(7.0, better=None, headline=None, label=None)
+    for num, votes in enumerate((3.0, 5.0)):
+        report = report_of(mine=quantity(votes, **own), aside=hidden)
+        make_run(tmp_path / str(num), report=report, overrides=[f"seed={num}"], seed=num)
+    columns = {column.name: column for column in columns_of(read_entries([tmp_path]))}
+    assert list(columns) == ["elbo", "mine", "rate", "distortion", "nll", "aside"]
+    assert (columns["mine"].title, columns["mine"].unit, columns["mine"].sign) == ("people's choice", "votes", 1)
+    assert best(rows_of(read_entries([tmp_path])), columns["mine"]) == {1}
+    assert names(tmp_path, "sort=mine") == ["seed=1", "seed=0"]
+    text = told(capsys, tmp_path)
+    assert "people's choice" in text
+    assert "aside" not in text
+
+
 def test_lists_have_no_column_and_units_are_those_of_the_quantity(tmp_path, capsys):
     make_run(tmp_path / "0", report=report_of(ks=quantity([0.1, 0.2], stderr=None), mse=quantity(0.025, unit="x")))
     text = told(capsys, tmp_path, "columns=all")

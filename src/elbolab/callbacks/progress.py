@@ -10,8 +10,6 @@ from tqdm import tqdm
 
 from elbolab.common.screen import redraws
 
-SHOWN = {"train/elbo": "elbo", "train/rate": "rate", "val/elbo": "val elbo"}
-SHOWN_WITHOUT_BOUND = {"train/loss": "loss", "train/rate": "rate", "val/loss": "val loss", "val/elbo": "val elbo"}
 WITH_END = "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]"
 WITHOUT_END = "{desc} {n_fmt} steps [{elapsed}{postfix}]"
 
@@ -206,8 +204,10 @@ class Progress(ProgressBar):
 
     def _numbers(self, trainer: Trainer) -> list[str]:
         metrics = trainer.callback_metrics
-        names = SHOWN if "train/elbo" in metrics else SHOWN_WITHOUT_BOUND
-        numbers = [f"{label} {float(metrics[name]):.2f}" for name, label in names.items() if name in metrics]
+        trained = "elbo" if "train/elbo" in metrics else "loss"
+        names = dict.fromkeys((f"train/{trained}", "train/rate", f"val/{trained}", "val/elbo"))
+        labels = {name: name.removeprefix("train/").replace("/", " ") for name in names if name in metrics}
+        numbers = [f"{label} {float(metrics[name]):.2f}" for name, label in labels.items()]
         return [*numbers, *self._images_per_second(trainer)]
 
     def _images_per_second(self, trainer: Trainer) -> list[str]:

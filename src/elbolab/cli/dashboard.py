@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig
 
 from elbolab.common.files import write_atomically
+from elbolab.common.kind import EVERY_BOUND
 from elbolab.loggers.wandb import X_AXIS
 from elbolab.loggers.wandb_server import nobody_to_ask, reach
 
 if TYPE_CHECKING:
     from wandb_workspaces.workspaces import Section, Workspace
 
-CURVES = ("val/elbo", "val/rate", "val/distortion", "val/loss", "train/elbo", "train/loss")
 PICTURES = ("samples", "reconstructions", "traversals", "latent_space", "kl_over_training", "manifold")
 VARIANT = "model._target_"
 USUAL = (VARIANT, "model.beta", "densities.latent_dim", "optimizer.lr", "seed")
@@ -79,7 +79,9 @@ def _curves() -> "Section":
 
     common: dict[str, Any] = {"x": X_AXIS, "title_x": "optimiser step", "groupby": wr.Config(VARIANT)}
     common |= {"groupby_aggfunc": "mean", "groupby_rangefunc": "stderr", "aggregate": True}
-    return _section("Curves by variant", [wr.LinePlot(title=name, y=[name], **common) for name in CURVES])
+    names = [f"val/{name}" for name in EVERY_BOUND]
+    names += [f"train/{name}" for name, kind in EVERY_BOUND.items() if kind.better]
+    return _section("Curves by variant", [wr.LinePlot(title=name, y=[name], **common) for name in names])
 
 
 def _search(parameters: list[str], metric: str) -> "Section":

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from elbolab.batch import Batch
+from elbolab.common.kind import MMD2, Kind
 from elbolab.densities.base import Densities
 from elbolab.densities.checks import is_discrete
 from elbolab.densities.latents import Undefined
@@ -20,6 +21,12 @@ from elbolab.evaluation.likelihood import GROUP, Rows, in_groups
 from elbolab.evaluation.quantity import Quantity, describe
 from elbolab.evaluation.seeded import evaluating
 from elbolab.metrics.match import ks_between, ks_to_uniform, mmd2
+
+KINDS = {
+    "mmd2": MMD2,
+    "mmd2_null": Kind("squared distance"),
+    "ks": Kind("probability", "lower"),
+}
 
 LARGE = 100_000
 """Draws that stand for a prior whose coordinates have no known distribution function."""
@@ -68,9 +75,8 @@ def aggregate_quantities(
         values: dict[str, float | list[float]] = {"mmd2": mmd2(match.z, match.drawn).mean().item(), "ks": _ks(match)}
         if null is not None and match.p is not None:
             values["mmd2_null"] = null_percentile(match.p, len(match.z), null)
-    units = {"mmd2": "squared distance", "mmd2_null": "squared distance", "ks": "probability"}
     dtype = describe(match.z.dtype)
-    return {name: Quantity(value, None, len(match.z), 1, seed, dtype, units[name]) for name, value in values.items()}
+    return {name: Quantity(value, None, len(match.z), 1, seed, dtype, KINDS[name]) for name, value in values.items()}
 
 
 def matched(densities: Densities, batches: Iterable[Batch]) -> Match:

@@ -5,10 +5,13 @@ from collections.abc import Iterable
 import torch
 
 from elbolab.batch import Batch
+from elbolab.common.kind import ERROR
 from elbolab.densities.base import Classifying, Densities
 from elbolab.evaluation.quantity import Quantity, mean_of
 from elbolab.evaluation.seeded import evaluating
 from elbolab.metrics.classification import wrong
+
+KINDS = {"error": ERROR}
 
 
 def classification_quantities(densities: Densities, batches: Iterable[Batch], *, seed: int) -> dict[str, Quantity]:
@@ -17,4 +20,4 @@ def classification_quantities(densities: Densities, batches: Iterable[Batch], *,
         return {}
     with evaluating(densities, "classification", seed):
         rows = [wrong(densities.log_class_probs(b.x), b.y).cpu() for b in batches if b.y is not None]
-    return {"error": mean_of(torch.cat(rows), k=None, seed=seed, unit="fraction")} if rows else {}
+    return {"error": mean_of(torch.cat(rows), ERROR, k=None, seed=seed)} if rows else {}

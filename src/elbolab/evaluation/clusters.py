@@ -9,9 +9,12 @@ import torch
 from torch import Tensor
 
 from elbolab.batch import Batch
+from elbolab.common.kind import Kind
 from elbolab.densities.base import Densities, Grouping
 from elbolab.evaluation.quantity import Quantity, mean_of
 from elbolab.evaluation.seeded import evaluating
+
+KINDS = {"cluster_error": Kind("fraction", "lower", 190)}
 
 
 def cluster_quantities(
@@ -35,7 +38,7 @@ def cluster_quantities(
         return {}
     names = named[1][named[0].argmax(0)]
     wrong = (names[measured[0].argmax(1)] != measured[1]).to(measured[0].dtype)
-    return {"cluster_error": mean_of(wrong, k=None, seed=seed, unit="fraction")}
+    return {"cluster_error": mean_of(wrong, KINDS["cluster_error"], k=None, seed=seed)}
 
 
 def _group_probs(densities: Grouping, batches: Iterable[Batch]) -> tuple[Tensor, Tensor] | None:

@@ -17,12 +17,20 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from elbolab.batch import Batch, Spec
+from elbolab.common.kind import ERROR, Kind
 from elbolab.densities.base import Densities
 from elbolab.densities.latents import Undefined
 from elbolab.evaluation.batches import first
-from elbolab.evaluation.likelihood import importance_log_likelihood, marginal_of, over_groups
+from elbolab.evaluation.likelihood import NLL, importance_log_likelihood, marginal_of, over_groups
 from elbolab.evaluation.proposals import Proposal, Rows, from_posterior, from_prior, sampling_of
 from elbolab.evaluation.quantity import Quantity, mean_of
+
+KINDS = {
+    "nll": NLL,
+    "conditional_nll_mc": Kind("nats", "lower", 80),
+    "class_information": Kind("nats", None, 90),
+    "error": ERROR,
+}
 
 
 @final
@@ -74,7 +82,7 @@ def conditional_quantities(
     quantities = {}
     with suppress(Undefined):
         log_px = monte_carlo_log_likelihood(densities, batches, num_samples=num_samples, **options)
-        quantities["conditional_nll_mc"] = mean_of(-log_px, k=num_samples, seed=seed)
+        quantities["conditional_nll_mc"] = mean_of(-log_px, KINDS["conditional_nll_mc"], k=num_samples, seed=seed)
     if is_label(densities.spec, batches):
         with suppress(Undefined):
             limited = first(batches, class_limit)
@@ -158,9 +166,11 @@ def is_label(spec: Spec, batches: Iterable[Batch]) -> bool:
 def _without_class(by_class: ByClass, num_samples: int, seed: int) -> dict[str, Quantity]:
     """nll, class_information and error."""
     log_px = by_class.log_px
-    wrong = (log_px.argmax(1) != by_class.y).to(log_px.dtype)
+    values = {
+        "nll": -_log_marginal(log_px),
+        "class_information": class_information(by_class),
+        "error": log_px.argmax(1) != by_class.y,
+    }
     return {
-        "nll": mean_of(-_log_marginal(log_px).to(log_px.dtype), k=num_samples, seed=seed),
-        "class_information": mean_of(class_information(by_class).to(log_px.dtype), k=num_samples, seed=seed),
-        "error": mean_of(wrong, k=num_samples, seed=seed, unit="fraction"),
+        name: mean_of(value.to(log_px.dtype), KINDS[name], k=num_samples, seed=seed) for name, value in values.items()
     }

@@ -13,12 +13,20 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from elbolab.batch import Batch
+from elbolab.common.kind import Kind
 from elbolab.densities.base import Densities
 from elbolab.densities.latents import Latent, Undefined
 from elbolab.evaluation.batches import first
 from elbolab.evaluation.likelihood import GROUP, Rows, in_groups
 from elbolab.evaluation.quantity import Quantity, describe, mean_of
 from elbolab.evaluation.seeded import evaluating
+
+KINDS = {
+    "mutual_information": Kind("nats"),
+    "marginal_kl": Kind("nats", "lower"),
+    "cross_entropy": Kind("nats", "lower"),
+    "posterior_entropy": Kind("nats"),
+}
 
 PAIR_ELEMENTS = 2**23
 """Elements of one chunk of pairs (z, q(z | x)): 32 MiB in float32."""
@@ -65,7 +73,10 @@ def rate_decomposition(
             values = _values(latents, conditional=bool(densities.spec.given))
         except Undefined:
             return {}
-    return {name: _quantity(value, latents, seed) for name, value in values.items()}
+    # the dtype is that in which the densities were computed, rather than that of the sums
+    dtype = describe(latents[0].z.dtype)
+    means = {name: mean_of(value, KINDS[name], k=1, seed=seed) for name, value in values.items()}
+    return {name: replace(mean, dtype=dtype) for name, mean in means.items()}
 
 
 @final
@@ -129,8 +140,3 @@ def _values(latents: list[Latent], *, conditional: bool) -> dict[str, Tensor]:
             middle = (log_q.with_own + log_q.without_own) / 2
             values |= {"mutual_information": log_posterior - middle, "marginal_kl": middle - log_prior}
     return values
-
-
-def _quantity(value: Tensor, latents: list[Latent], seed: int) -> Quantity:
-    """The mean, with the dtype in which the densities were computed rather than that of the sums."""
-    return replace(mean_of(value, k=1, seed=seed), dtype=describe(latents[0].z.dtype))

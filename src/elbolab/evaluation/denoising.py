@@ -5,10 +5,12 @@ Shapes: N = data, G = data in a group, M = corruptions of a datum; nats unless s
 
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import replace
 
 from torch import Tensor
 
 from elbolab.batch import Batch
+from elbolab.common.kind import DVAE_BOUND, MSE, Kind
 from elbolab.common.rng import seed_device, seed_of
 from elbolab.densities.base import Corrupting, Densities
 from elbolab.densities.denoising import corrupted_terms
@@ -16,10 +18,18 @@ from elbolab.densities.latents import Undefined
 from elbolab.distributions.corruption import MakeCorruption, check_corruptions
 from elbolab.evaluation.likelihood import GROUP, in_groups
 from elbolab.evaluation.proposals import Rows, mixture_log_prob
-from elbolab.evaluation.quantity import Quantity, mean_of, squared_error_unit
+from elbolab.evaluation.quantity import Quantity, in_units_of, mean_of
 from elbolab.evaluation.ranks import shared_out
 from elbolab.evaluation.seeded import device_of, evaluating
 from elbolab.metrics.images import mse
+
+KINDS = {
+    "dvae_bound": DVAE_BOUND,
+    "mixture_bound": Kind("nats", "higher", 50),
+    "restoration": Kind("nats", "lower", 220),
+    "restoration_mse": replace(MSE, headline=230),
+    "corruption_mse": Kind(MSE.unit),
+}
 
 
 def denoising_quantities(
@@ -29,7 +39,7 @@ def denoising_quantities(
     if not isinstance(densities, Corrupting):
         return {}
     bounds = denoising_bounds(densities, batches, num_corruptions=num_corruptions, seed=seed)
-    return {name: mean_of(values, k=num_corruptions, seed=seed) for name, values in bounds.items()}
+    return {name: mean_of(values, KINDS[name], k=num_corruptions, seed=seed) for name, values in bounds.items()}
 
 
 def denoising_bounds(
@@ -99,5 +109,5 @@ def restoration_quantities(
             found = shared_out(measure, in_groups(batches, GROUP))
         except Undefined:
             return {}
-    units = {name: "nats" if name == "restoration" else squared_error_unit(densities.spec) for name in found}
-    return {name: mean_of(values, k=1, seed=seed, unit=units[name]) for name, values in found.items()}
+    kinds = KINDS | {name: in_units_of(densities.spec, KINDS[name]) for name in ("restoration_mse", "corruption_mse")}
+    return {name: mean_of(values, kinds[name], k=1, seed=seed) for name, values in found.items()}

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from elbolab.batch import Batch, Shape, Spec
+from elbolab.common.kind import Kind
 from elbolab.densities.base import Densities
 from elbolab.densities.latents import Undefined
 from elbolab.evaluation.batches import chosen, first
@@ -19,6 +20,14 @@ from elbolab.evaluation.likelihood import in_groups
 from elbolab.evaluation.quantity import Quantity, mean_of
 from elbolab.evaluation.readers import Reader, fit_reader
 from elbolab.evaluation.seeded import device_of, evaluating
+
+KINDS = {
+    "edit_accuracy": Kind("fraction", "higher", 240),
+    "edit_classifier_accuracy": Kind("fraction", None, 250),
+    "edit_accuracy_by_factor": Kind("fraction", "higher"),
+    "edit_classifier_accuracy_by_factor": Kind("fraction"),
+}
+"""The classifier's own accuracy says nothing of the model."""
 
 STEP = 500
 """Data that are edited at once."""
@@ -111,12 +120,11 @@ def edit_quantities(
             shares = [_shares(densities, reader, x, y, sizes) for x, y in in_groups(data, STEP)]
     except Undefined:
         return {}
-    found = {}
+    found: dict[str, Tensor] = {}
     for name, right in zip(("edit_accuracy", "edit_classifier_accuracy"), zip(*shares, strict=True), strict=True):
         by_factor = torch.cat(right)
-        found[name] = mean_of(by_factor.mean(1), k=None, seed=seed, unit="fraction")
-        found[f"{name}_by_factor"] = mean_of(by_factor, k=None, seed=seed, unit="fraction")
-    return found
+        found |= {name: by_factor.mean(1), f"{name}_by_factor": by_factor}
+    return {name: mean_of(values, KINDS[name], k=None, seed=seed) for name, values in found.items()}
 
 
 def _shares(densities: Densities, reader: Reader, x: Tensor, y: Tensor, sizes: Shape) -> tuple[Tensor, Tensor]:

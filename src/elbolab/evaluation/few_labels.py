@@ -10,12 +10,19 @@ import torch
 from torch import Tensor
 
 from elbolab.batch import Batch
+from elbolab.common.kind import Kind
 from elbolab.densities.base import Densities
 from elbolab.densities.latents import Undefined
 from elbolab.evaluation.quantity import Quantity, describe, mean_of
 from elbolab.evaluation.representation import codes
 from elbolab.evaluation.seeded import evaluating
 from elbolab.metrics.few_labels import few_label_errors
+
+KINDS = {
+    "error_knn": Kind("fraction", "lower", 140),
+    "error_logistic": Kind("fraction", "lower", 150),
+    "error_svm": Kind("fraction", "lower", 160),
+}
 
 DRAWS = 10
 """Codes drawn for each labelled datum."""
@@ -51,10 +58,9 @@ def few_label_quantities(
     active = active if active.any() else torch.ones_like(active)
     draws = _draws(densities, labelled, max(1, min(DRAWS, ROWS // len(known.y))), seed)[..., active]
     errors = few_label_errors(draws.numpy(), known.y.numpy(), test.z[:, active].numpy(), test.y.numpy())
-    means = {
-        name: mean_of(torch.from_numpy(wrong), k=None, seed=seed, unit="fraction") for name, wrong in errors.items()
-    }
-    return {f"error_{name}": replace(mean, dtype=describe(test.z.dtype)) for name, mean in means.items()}
+    found = {f"error_{name}": torch.from_numpy(wrong) for name, wrong in errors.items()}
+    means = {name: mean_of(wrong, KINDS[name], k=None, seed=seed) for name, wrong in found.items()}
+    return {name: replace(mean, dtype=describe(test.z.dtype)) for name, mean in means.items()}
 
 
 def _draws(densities: Densities, labelled: Iterable[Batch], num: int, seed: int) -> Tensor:

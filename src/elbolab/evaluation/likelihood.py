@@ -7,6 +7,7 @@ no result depends on how the data were batched, on the number of ranks or thread
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import chain
 from math import log, prod
 from typing import Any, NamedTuple, final
@@ -15,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from elbolab.batch import Batch
+from elbolab.common.kind import DISTORTION, ELBO, RATE, Kind
 from elbolab.common.rng import seed_device, seed_of
 from elbolab.densities.base import Densities
 from elbolab.densities.latents import Latents, Undefined
@@ -31,6 +33,20 @@ from elbolab.evaluation.proposals import (
 from elbolab.evaluation.quantity import Quantity, mean_of
 from elbolab.evaluation.ranks import shared_out
 from elbolab.evaluation.seeded import device_of, evaluating
+
+NLL = Kind("nats", "lower", 60)
+BITS_PER_DIM = Kind("bits/dim", "lower", 100)
+KINDS = {
+    "elbo": ELBO,
+    "rate": RATE,
+    "distortion": DISTORTION,
+    "nll": NLL,
+    "conditional_nll": replace(NLL, headline=70),
+    "bits_per_dim": BITS_PER_DIM,
+    "conditional_bits_per_dim": replace(BITS_PER_DIM, headline=110),
+    "ess": Kind("samples", "higher", 130),
+    "degenerate": Kind("fraction", "lower"),
+}
 
 GROUP = 256
 """Most data that noise is drawn for at once."""
@@ -207,7 +223,7 @@ def likelihood_quantities(
         parts = bound(densities, batches, seed=seed)
     except Undefined:
         return {}
-    quantities = {name: mean_of(values, k=1, seed=seed) for name, values in parts.items()}
+    quantities = {name: mean_of(values, KINDS[name], k=1, seed=seed) for name, values in parts.items()}
     proposal, k = sampling_of(densities, num_samples, num_corruptions)
     options: dict[str, Any] = {"num_samples": k, "seed": seed, "memory": memory}
     try:
@@ -215,16 +231,14 @@ def likelihood_quantities(
     except Undefined:
         return quantities
     of_what = "conditional_" if densities.spec.given else ""
-    quantities[f"{of_what}nll"] = mean_of(-marginal.log_px, k=k, seed=seed)
+    sampled = {f"{of_what}nll": -marginal.log_px}
     if k > 1:
-        quantities["ess"] = mean_of(marginal.ess, k=k, seed=seed, unit="samples")
+        sampled["ess"] = marginal.ess
     if k >= ENOUGH:
-        degenerate = (marginal.ess < 2).to(marginal.ess.dtype)
-        quantities["degenerate"] = mean_of(degenerate, k=k, seed=seed, unit="fraction")
+        sampled["degenerate"] = (marginal.ess < 2).to(marginal.ess.dtype)
     if _is_discrete(densities, batches):
-        per_dim = prod(densities.spec.x) * log(2)
-        quantities[f"{of_what}bits_per_dim"] = mean_of(-marginal.log_px / per_dim, k=k, seed=seed, unit="bits/dim")
-    return quantities
+        sampled[f"{of_what}bits_per_dim"] = -marginal.log_px / (prod(densities.spec.x) * log(2))
+    return quantities | {name: mean_of(values, KINDS[name], k=k, seed=seed) for name, values in sampled.items()}
 
 
 def _is_discrete(densities: Densities, batches: Iterable[Batch]) -> bool:
@@ -244,7 +258,7 @@ def degeneracy(quantities: Mapping[str, Quantity]) -> str | None:
         return None
     return (
         f"importance weights degenerate: for {share.value:.0%} of {share.n} data one of K={share.k} samples carries "
-        "the estimate (effective sample size below 2), so the NLL is still biased upwards. Mend: raise "
+        "the estimate (effective sample size below 2), so the NLL is still biased upwards: raise "
         "evaluation.num_samples, or bring q(z | x) closer to p(z | x): richer posterior, larger net, longer training"
     )
 

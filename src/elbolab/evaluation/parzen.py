@@ -7,12 +7,15 @@ import torch
 from torch import Tensor
 
 from elbolab.batch import Batch
+from elbolab.common.kind import Kind
 from elbolab.densities.base import Densities
 from elbolab.densities.latents import Undefined
 from elbolab.evaluation.batches import first
 from elbolab.evaluation.quantity import Quantity, mean_of
 from elbolab.evaluation.seeded import evaluating
 from elbolab.metrics.parzen import parzen_log_density
+
+KINDS = {"parzen_log_lik": Kind("nats", "higher", 115)}
 
 SCALES = tuple(float(scale) for scale in np.logspace(-1, 0, 10))
 """Window widths that validation chooses from, as in Goodfellow et al. (2014)."""
@@ -45,7 +48,7 @@ def parzen_quantities(
         on_validation = parzen_log_density(_rows(first(choosing, NUM_CHOOSING)), samples, SCALES).mean(1)
         scale = SCALES[int(on_validation.argmax())]
         (log_px,) = parzen_log_density(_rows(batches), samples, [scale]) - densities.spec.log_scale
-    return {"parzen_log_lik": mean_of(log_px.cpu(), k=num_samples, seed=seed)}
+    return {"parzen_log_lik": mean_of(log_px.cpu(), KINDS["parzen_log_lik"], k=num_samples, seed=seed)}
 
 
 def _rows(batches: Iterable[Batch]) -> Tensor:

@@ -1,12 +1,13 @@
 """One measured number with everything needed to trust it."""
 
-from dataclasses import asdict, dataclass
-from typing import final
+from dataclasses import dataclass, replace
+from typing import Any, final
 
 import torch
 from torch import Tensor
 
 from elbolab.batch import Spec
+from elbolab.common.kind import Kind
 
 
 @final
@@ -21,7 +22,7 @@ class Quantity:
         k: samples per datum, those of all its corruptions together; None where nothing is sampled.
         seed: seed of the noise.
         dtype: dtype of the computation, float32 with its matmul precision.
-        unit: ``nats``, ``bits/dim``, ``dimensions``, ``fraction``, ``dB``, ...
+        kind: what it is: its unit, which way it is better, its place in tables and its label.
     """
 
     value: float | list[float]
@@ -30,24 +31,26 @@ class Quantity:
     k: int | None
     seed: int
     dtype: str
-    unit: str
+    kind: Kind
 
-    def to_json(self) -> dict:
-        """A dictionary of plain JSON types."""
-        return asdict(self)
+    def to_json(self) -> dict[str, Any]:
+        """A dictionary of plain JSON types, what it is among them."""
+        entry = vars(self) | vars(self.kind)
+        del entry["kind"]
+        return entry
 
 
-def mean_of(per_datum: Tensor, *, k: int | None, seed: int, unit: str = "nats") -> Quantity:
+def mean_of(per_datum: Tensor, kind: Kind, *, k: int | None, seed: int) -> Quantity:
     """Mean and standard error over data of (N,) or, per column, (N, D) values."""
     values = per_datum.double()
     n = len(values)
     stderr = values.std(0) / n**0.5 if n > 1 else torch.full_like(values[0], float("nan"))
-    return Quantity(values.mean(0).tolist(), stderr.tolist(), n, k, seed, describe(per_datum.dtype), unit)
+    return Quantity(values.mean(0).tolist(), stderr.tolist(), n, k, seed, describe(per_datum.dtype), kind)
 
 
-def squared_error_unit(spec: Spec) -> str:
-    """The unit of squared errors of an element; standardised columns of different units have no other in common."""
-    return "squared error/element" if spec.scaling is None else "squared deviations/element"
+def in_units_of(spec: Spec, kind: Kind) -> Kind:
+    """A kind of squared error an element; standardised columns of different units have no other unit in common."""
+    return kind if spec.scaling is None else replace(kind, unit="squared deviations/element")
 
 
 def describe(dtype: torch.dtype) -> str:

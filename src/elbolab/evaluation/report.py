@@ -2,7 +2,7 @@
 
 The schema::
 
-    {split: {quantity: {"value", "stderr", "n", "k", "seed", "dtype", "unit"}}}
+    {split: {quantity: {"value", "stderr", "n", "k", "seed", "dtype", "unit", "better", "headline", "label"}}}
 
 split      ``train``, ``val`` or ``test``.
 quantity   its name: ``elbo``, ``rate``, ``distortion``, ``nll``, ``active_units``, ...; one that does not exist for the
@@ -15,15 +15,22 @@ k          samples per datum, null where nothing is sampled; of a denoising mode
 seed       seed of the noise.
 dtype      dtype of the computation: ``float64``, or ``float32, highest matmul``: no factor of a product is rounded.
 unit       ``nats``, ``bits/dim``, ``fraction``, ...
+better     ``higher`` or ``lower``, null where neither is.
+headline   its place in tables, the smallest number first; null where it is shown on demand alone.
+label      what people call it, null where its name says it.
+
+The last three are what `elbolab.common.kind` says of the quantity; files that were written before it have none of them,
+and are read as elbolab's own measures declare them.
 """
 
 import json
 from collections.abc import Mapping
-from math import floor, isfinite, log10
+from math import floor, inf, isfinite, log10
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from elbolab.common.files import write_atomically
+from elbolab.common.kind import label_of
 from elbolab.common.text import text_table
 
 if TYPE_CHECKING:  # reading a report takes no torch
@@ -34,36 +41,8 @@ Report = dict[str, dict[str, dict]]
 
 SPLITS = ("train", "val", "test")
 
-KEYS = ("value", "stderr", "n", "k", "seed", "dtype", "unit")
-
-HEADLINES = (
-    "elbo",
-    "rate",
-    "distortion",
-    "dvae_bound",
-    "mixture_bound",
-    "nll",
-    "conditional_nll",
-    "conditional_nll_mc",
-    "class_information",
-    "bits_per_dim",
-    "conditional_bits_per_dim",
-    "error",
-    "ess",
-    "error_knn",
-    "error_logistic",
-    "error_svm",
-    "active_units",
-    "mmd2",
-    "cluster_error",
-    "probe_accuracy",
-    "knn_accuracy",
-    "restoration",
-    "restoration_mse",
-    "edit_accuracy",
-    "edit_classifier_accuracy",
-)
-"""What `table` shows first, in this order."""
+OLDER = ("value", "stderr", "n", "k", "seed", "dtype", "unit")
+KEYS = (*OLDER, "better", "headline", "label")
 
 
 def entries(quantities: Mapping[str, "Quantity"]) -> dict[str, dict]:
@@ -96,9 +75,9 @@ def check(report: Mapping) -> None:
 
 def _fault(quantity: Mapping) -> str | None:
     """What is wrong with one quantity, None when nothing is."""
-    if not isinstance(quantity, Mapping) or set(quantity) != set(KEYS):
+    if not isinstance(quantity, Mapping) or set(quantity) not in (set(KEYS), set(OLDER)):
         return f"must have exactly the keys {', '.join(KEYS)}"
-    value, stderr = quantity["value"], quantity["stderr"]
+    value, stderr, headline = quantity["value"], quantity["stderr"], quantity.get("headline")
     rules = {
         "value must be a finite number or a list of them": _finite(value),
         "stderr must be null or finite and shaped like value": stderr is None
@@ -108,6 +87,9 @@ def _fault(quantity: Mapping) -> str | None:
         "k must be null or a positive whole number": quantity["k"] is None or _whole(quantity["k"], 1),
         "seed must be a whole number": _whole(quantity["seed"], 0),
         "dtype and unit must be text": isinstance(quantity["dtype"], str) and isinstance(quantity["unit"], str),
+        "better must be null, higher or lower": quantity.get("better") in (None, "higher", "lower"),
+        "headline must be null or a whole number": headline is None or _whole(headline, 0),
+        "label must be null or text": isinstance(quantity.get("label"), str | None),
     }
     return next((rule for rule, holds in rules.items() if not holds), None)
 
@@ -123,7 +105,7 @@ def _whole(value: object, least: int) -> bool:
 
 
 def read_report(path: Path) -> Report:
-    """The report in ``path``.
+    """The report in ``path``; what an older file does not say of its quantities is what their measures declare.
 
     Raises:
         ValueError: the file holds no report.
@@ -133,7 +115,16 @@ def read_report(path: Path) -> Report:
     except ValueError as error:
         raise ValueError(f"{path} is no evaluation report ({error}); remove it and evaluate again") from error
     check(report)
-    return report
+    return {split: {name: _completed(name, entry) for name, entry in found.items()} for split, found in report.items()}
+
+
+def _completed(name: str, entry: dict[str, Any]) -> dict[str, Any]:
+    if "better" in entry:
+        return entry
+    from elbolab.evaluation.declared import KINDS  # torch: only an older file takes it
+
+    kind = KINDS.get(name)
+    return {"better": None, "headline": None, "label": None} | ({} if kind is None else vars(kind)) | entry
 
 
 def write_report(path: Path, report: Report) -> Report:
@@ -154,26 +145,28 @@ def write_report(path: Path, report: Report) -> Report:
 
 def table(report: Report, details: Mapping[str, str] | None = None) -> str:
     """A short table for people: a line a headline, a column a split; ``details`` (wall-clock, images/s) come last."""
-    names = [name for name in HEADLINES if any(name in quantities for quantities in report.values())]
-    rows = [("", *report), *((_label(report, name), *_cells(report, name)) for name in names)]
+    found = {name: quantity for quantities in report.values() for name, quantity in quantities.items()}
+    names = sorted((name for name in found if found[name]["headline"] is not None), key=lambda n: order_of(n, found[n]))
+    rows = [("", *report), *((_label(name, found[name]), *_cells(report, name)) for name in names)]
     tables = [text_table(rows), *([text_table(list(details.items()), left=(0, 1))] if details else [])]
     return "\n".join(tables)
 
 
-def _label(report: Report, name: str) -> str:
+def order_of(name: str, quantity: Mapping[str, Any]) -> tuple[float, str]:
+    """What tables are sorted by: headlines by their places, then all others by name."""
+    return (inf if quantity["headline"] is None else quantity["headline"]), name
+
+
+def _label(name: str, quantity: Mapping[str, Any]) -> str:
     """``nll, K=500 [nats]``."""
-    quantity = next(quantities[name] for quantities in report.values() if name in quantities)
     samples = "" if quantity["k"] in (None, 1) else f", K={quantity['k']}"
-    return f"{name.replace('_', ' ')}{samples} [{quantity['unit']}]"
+    return f"{label_of(name, quantity['label'])}{samples} [{quantity['unit']}]"
 
 
 def _cells(report: Report, name: str) -> list[str]:
     """The quantity in every split, a dash where it is absent."""
-    return [_cell(quantities[name]) if name in quantities else "-" for quantities in report.values()]
-
-
-def _cell(quantity: Mapping) -> str:
-    return rounded(quantity["value"], quantity["stderr"])
+    found = [quantities.get(name) for quantities in report.values()]
+    return ["-" if quantity is None else rounded(quantity["value"], quantity["stderr"]) for quantity in found]
 
 
 def rounded(value: float, stderr: float | None) -> str:

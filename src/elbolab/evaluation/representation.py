@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from elbolab.batch import Batch, Spec, Support
+from elbolab.common.kind import MSE, Kind
 from elbolab.densities.base import Densities
 from elbolab.densities.latents import Undefined
 from elbolab.evaluation.batches import chosen
-from elbolab.evaluation.quantity import Quantity, describe, mean_of, squared_error_unit
+from elbolab.evaluation.quantity import Quantity, describe, in_units_of, mean_of
 from elbolab.evaluation.seeded import evaluating
 from elbolab.metrics.activity import active_units
 from elbolab.metrics.disentanglement.dci import MakeTrees, dci, random_forest
@@ -27,6 +28,28 @@ from elbolab.metrics.disentanglement.sap import ScoreMatrix, r_squared, sap
 from elbolab.metrics.disentanglement.voting import beta_vae_score, factor_vae_score
 from elbolab.metrics.images import SSIM_WINDOW, mse, psnr, ssim
 from elbolab.metrics.probes import knn_accuracy, linear_probe_accuracy
+
+ORDERED = "score, factors as ordered numbers"
+"""Unit of SAP by `r_squared`: in the literature two scores that do not compare share its name."""
+
+KINDS = {
+    "active_units": Kind("dimensions", None, 170),
+    "kl_per_dim": Kind("nats"),
+    "class_kl": Kind("nats"),
+    "mse": MSE,
+    "psnr": Kind("dB", "higher"),
+    "ssim": Kind("similarity", "higher"),
+    "probe_accuracy": Kind("fraction", "higher", 200),
+    "knn_accuracy": Kind("fraction", "higher", 210),
+    "beta_vae_score": Kind("score", "higher", 270),
+    "factor_vae_score": Kind("score", "higher", 280),
+    "mig": Kind("score", "higher", 290),
+    "dci_disentanglement": Kind("score", "higher", 300),
+    "dci_completeness": Kind("score", "higher"),
+    "dci_informativeness": Kind("score", "higher"),
+    "sap": Kind("score", "higher", 310),
+}
+"""More active units are neither better nor worse: a code has as many as its model needs."""
 
 LEAST = 40
 """Data that disentanglement scores are taken of: a leaf of DCI's trees has 20, so fewer are never told apart."""
@@ -66,9 +89,6 @@ class Protocol(NamedTuple):
 
 PROTOCOL = Protocol()
 
-ORDERED = "score, factors as ordered numbers"
-"""Unit of SAP by `r_squared`: in the literature two scores that do not compare share its name."""
-
 
 def representation_quantities(
     densities: Densities,
@@ -103,7 +123,7 @@ def representation_quantities(
     test = codes(densities, test_batches)
     if densities.code_dim > 0 and len(test.z) > 1:
         active = active_units(test.z[:, : densities.code_dim])
-        quantities["active_units"] = _number(active, test.z, seed, "dimensions")
+        quantities["active_units"] = _number(active, test.z, seed, KINDS["active_units"])
     quantities |= kl_quantities(densities, test_batches, seed=seed)
     if test.y is not None:
         train = codes(densities, chosen(train_batches, probe_limit, seed))
@@ -129,7 +149,7 @@ def kl_quantities(densities: Densities, batches: Iterable[Batch], *, seed: int) 
         rows = [_kl(densities, batch) for batch in batches]
     kl = {name: torch.cat([row[name] for row in rows]) for name in rows[0]}
     k = 1 if "class_kl" in kl else None
-    return {name: mean_of(values, k=k, seed=seed) for name, values in kl.items()}
+    return {name: mean_of(values, KINDS[name], k=k, seed=seed) for name, values in kl.items()}
 
 
 def reconstruction_quantities(densities: Densities, batches: Iterable[Batch], *, seed: int) -> dict[str, Quantity]:
@@ -138,18 +158,19 @@ def reconstruction_quantities(densities: Densities, batches: Iterable[Batch], *,
     mse is per element, of standardised data as they are; psnr is the mean over images of their dB. ssim is absent for
     images smaller than its window, and all are where codes are not decoded (a classifier).
     """
-    measures = [("mse", mse, squared_error_unit(densities.spec))]
+    measures, kinds = {"mse": mse}, KINDS | {"mse": in_units_of(densities.spec, MSE)}
     if is_image(densities.spec):
-        measures += [("psnr", psnr, "dB")]
-        measures += [("ssim", ssim, "similarity")] if min(densities.spec.x[1:]) >= SSIM_WINDOW else []
+        measures["psnr"] = psnr
+        if min(densities.spec.x[1:]) >= SSIM_WINDOW:
+            measures["ssim"] = ssim
     with evaluating(densities, "reconstruction", seed):
         try:
             pairs = ((batch.x, _reconstruct(densities, batch)) for batch in batches)
-            rows = [[measure(x, mean).cpu() for _, measure, _ in measures] for x, mean in pairs]
+            rows = [[measure(x, mean).cpu() for measure in measures.values()] for x, mean in pairs]
         except Undefined:
             return {}
     columns = zip(measures, zip(*rows, strict=True), strict=True)
-    return {name: mean_of(torch.cat(values), k=None, seed=seed, unit=unit) for (name, _, unit), values in columns}
+    return {name: mean_of(torch.cat(values), kinds[name], k=None, seed=seed) for name, values in columns}
 
 
 def probe_quantities(train: Codes, test: Codes, *, seed: int, num_neighbours: int) -> dict[str, Quantity]:
@@ -171,7 +192,7 @@ def probe_quantities(train: Codes, test: Codes, *, seed: int, num_neighbours: in
         "knn_accuracy": knn_accuracy(*arrays, num_neighbours=num_neighbours),
     }
     dtype = describe(test.z.dtype)
-    means = {name: mean_of(torch.from_numpy(c), k=None, seed=seed, unit="fraction") for name, c in correct.items()}
+    means = {name: mean_of(torch.from_numpy(c), KINDS[name], k=None, seed=seed) for name, c in correct.items()}
     return {name: replace(mean, dtype=dtype) for name, mean in means.items()}
 
 
@@ -186,8 +207,8 @@ def disentanglement_quantities(test: Codes, *, seed: int, protocol: Protocol = P
         return {}
     z, factors = test.z.double().numpy(), test.factors.numpy()
     scores = _scores(z, factors, seed, protocol) | (_votes(z, factors, seed, protocol) if num_varying > 1 else {})
-    units = {"sap": ORDERED} if protocol.score is r_squared else {}
-    return {name: _number(value, test.z, seed, units.get(name, "score")) for name, value in scores.items()}
+    kinds = KINDS | ({"sap": replace(KINDS["sap"], unit=ORDERED)} if protocol.score is r_squared else {})
+    return {name: _number(value, test.z, seed, kinds[name]) for name, value in scores.items()}
 
 
 def is_image(spec: Spec) -> bool:
@@ -238,6 +259,6 @@ def _joined(rows: tuple[Tensor | None, ...]) -> Tensor | None:
     return torch.cat(present) if len(present) == len(rows) else None
 
 
-def _number(value: float, z: Tensor, seed: int, unit: str) -> Quantity:
+def _number(value: float, z: Tensor, seed: int, kind: Kind) -> Quantity:
     """A quantity that is no mean over data."""
-    return Quantity(value, None, len(z), None, seed, describe(z.dtype), unit)
+    return Quantity(value, None, len(z), None, seed, describe(z.dtype), kind)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, final
 import numpy as np
 from numpy.typing import NDArray
 
+from elbolab.common.kind import curve_of
 from elbolab.evaluation.figures.kl_map import KL_TABLE, read_kl
 from elbolab.loggers.board import KL, Board, Images, check_writable, flat, kept_id, opened
 from elbolab.loggers.wandb_server import begin, forget
@@ -25,8 +26,8 @@ if TYPE_CHECKING:  # importing wandb costs half a second, and most runs do witho
 log = logging.getLogger(__name__)
 
 X_AXIS = "trainer/global_step"  # the name that Lightning's own WandbLogger gives to it
-GOALS = {"train/elbo": "max", "val/elbo": "max", "train/loss": "min", "val/loss": "min", "val/error": "min"}
-"""What a table of runs shows of quantities that many models report, beside those that are monitored."""
+GOALS = {"higher": "max", "lower": "min", None: None}
+"""What a table of runs shows of a curve, by the way in which it is better, beside its last value."""
 
 ID = "wandb_id.txt"
 PICTURES = "wandb/pictures"
@@ -86,6 +87,7 @@ class WandbBoard(Board):
         self.settings: dict[str, Any] = {"project": project, "entity": entity, "group": group, "job_type": job_type}
         self.settings |= {"tags": list(tags), "name": name, "notes": notes, "dir": os.fspath(save_dir)}
         self._is_whole, self._known = False, -1
+        self._defined: set[str] = set()
 
     def begin(self, goals: Mapping[str, str]) -> None:
         """Begins the W&B run, `experiment`; a key that is refused or a server that does not answer costs seconds.
@@ -111,8 +113,12 @@ class WandbBoard(Board):
         """Curves against optimiser steps, and what a table of runs shows of them."""
         self._begun.define_metric(X_AXIS)
         self._begun.define_metric("*", step_metric=X_AXIS, step_sync=True)
-        for name, goal in (GOALS | dict(goals)).items():
-            self._begun.define_metric(name, step_metric=X_AXIS, step_sync=True, summary=_summary_of(name, goal, goals))
+        for name, goal in goals.items():  # the controller of a W&B sweep compares plain numbers
+            self._define_one(name, "last" if _agent() else f"{goal},last")
+
+    def _define_one(self, name: str, summary: str) -> None:
+        self._begun.define_metric(name, step_metric=X_AXIS, step_sync=True, summary=summary)
+        self._defined.add(name)
 
     def _config(self, config: Mapping[str, Any]) -> None:
         # an agent's parameters have dotted names, and locked: `model` would hide all that lies below it
@@ -120,6 +126,10 @@ class WandbBoard(Board):
 
     def _curves(self, metrics: Mapping[str, float], step: int) -> None:
         """Steps that a server knows, which a run that was killed takes again, are not told twice."""
+        for name in metrics.keys() - self._defined:
+            goal = GOALS[curve_of(name.partition("/")[2]).kind.better]
+            if goal is not None:
+                self._define_one(name, f"{goal},last")
         if step > self._known:
             self._begun.log({**metrics, X_AXIS: step})
 
@@ -234,11 +244,6 @@ def end_live_run(*, failed: bool) -> None:
             wandb.finish(exit_code=int(failed))
         except Exception:  # its service is gone
             forget()
-
-
-def _summary_of(name: str, goal: str, goals: Mapping[str, str]) -> str:
-    """``max,last``. The controller of a W&B sweep compares plain numbers: under an agent, what is monitored is one."""
-    return "last" if _agent() and name in goals else f"{goal},last"
 
 
 def _agent() -> bool:

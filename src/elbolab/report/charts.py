@@ -3,10 +3,11 @@
 import csv
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import compress
-from math import isfinite
+from math import inf, isfinite
 from pathlib import Path
 from typing import Any
 
+from elbolab.common.kind import curve_of
 from elbolab.report.rows import Row
 
 POINTS = 40_000
@@ -14,9 +15,6 @@ POINTS = 40_000
 
 MOST_POINTS, FEWEST_POINTS = 400, 20
 """Of one curve."""
-
-FIRST = ("elbo", "dvae_bound", "rate", "distortion", "loss")
-"""Quantities whose curves come first; the others are shown on demand."""
 
 Numbers = list[float | None]
 
@@ -49,15 +47,21 @@ def charts_of(rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def panels_of(curves: Iterable[Mapping[str, Any]]) -> list[str]:
-    """The quantities that have a curve, known ones first."""
-    names = dict.fromkeys(name for curve in curves for name in curve["values"])
-    return sorted(names, key=lambda name: (FIRST.index(name) if name in FIRST else len(FIRST), name))
+    """The quantities that have a curve, headlines first."""
+    names = {name for curve in curves for name in curve["values"]}
+    return sorted(names, key=lambda name: (_place(name), name))
 
 
 def first_of(panels: Sequence[str]) -> list[str]:
     """The panels that are shown at once, all where none is known; no loss beside a bound, of which it is the minus."""
-    known = [name for name in panels if name in FIRST]
+    known = [name for name in panels if _place(name) < inf]
     return [name for name in known if name != "loss" or "elbo" not in known] or list(panels)
+
+
+def _place(name: str) -> float:
+    """The place of a curve among the headlines, infinity where it is none."""
+    place = curve_of(name).kind.headline
+    return inf if place is None else place
 
 
 def _table(path: Path) -> dict[str, list[str]]:

@@ -8,7 +8,7 @@ from time import time
 from typing import Any, NamedTuple, final
 
 from elbolab.common.did_you_mean import did_you_mean, last_part, nearest, nearest_keys
-from elbolab.report.rows import HIGHER
+from elbolab.report.rows import sign_of
 from elbolab.runs.gather import Entry, natural, read_entries, renamed
 
 Value = float | str | None
@@ -74,7 +74,8 @@ def in_order(entries: Sequence[Entry], sort: str | None) -> list[Entry]:
     if sort is None:
         return list(entries)
     key = sort.removeprefix("-")
-    higher = last_part(key) in HIGHER or (key == "best" and any(entry.leaves.get("mode") == "max" for entry in entries))
+    higher = any(sign_of(entry.report, last_part(key)) > 0 for entry in entries)
+    higher = higher or (key == "best" and any(entry.leaves.get("mode") == "max" for entry in entries))
     down = sort.startswith("-") != higher
     values = [(value_of(entry, key), entry) for entry in entries]
     known = [(value, entry) for value, entry in values if not _unknown(value)]

@@ -17,7 +17,7 @@ from elbolab.evaluation.figures.drawing import NUM_DATA, gather, write_figures
 from elbolab.evaluation.figures.generative import samples
 from elbolab.evaluation.figures.latent import latent_space
 from elbolab.evaluation.report import Report
-from elbolab.report.rows import SHOWN, columns_of
+from elbolab.report.rows import columns_of
 from elbolab.report.table import table_of
 from elbolab.runs.gather import Entry, read_entries
 from elbolab.runs.load import Run, load_run
@@ -84,7 +84,7 @@ def _drawn(figures: Mapping[str, Figure], folder: Path) -> list[str]:
 
 def tables(entries: Sequence[Entry], width: int | None) -> list[str]:
     """A line a run, and means over seeds where runs differ by them alone, of every split that was measured."""
-    columns = [column for column in columns_of(entries) if column.name in SHOWN]
+    columns = [column for column in columns_of(entries) if column.is_headline]
     tables = [table_of(entries, columns, width, mean=False, compared=True)]
     if len({entry.content for entry in entries}) < len(entries):
         tables.append(table_of(entries, columns, width, mean=True, compared=True))

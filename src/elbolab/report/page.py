@@ -13,11 +13,12 @@ from typing import Any, NamedTuple, final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from elbolab.common.kind import curve_of, label_of
 from elbolab.common.text import format_duration
 from elbolab.evaluation.report import rounded
-from elbolab.report.charts import FIRST, charts_of
+from elbolab.report.charts import charts_of
 from elbolab.report.pictures import pictures_of
-from elbolab.report.rows import SHOWN, Cell, Column, Row, best, columns_of, configurations, rows_of
+from elbolab.report.rows import Cell, Column, Row, best, columns_of, configurations, rows_of
 from elbolab.report.settings import configuration, environments
 from elbolab.report.table import told_of
 from elbolab.runs.content import SEEDS
@@ -73,13 +74,12 @@ def page_of(entries: Sequence[Entry], title: str, figures: int) -> str:
         views=views(rows, columns),
         columns=columns,
         splits=list(dict.fromkeys(column.split for column in columns)),
-        shown=SHOWN,
         troubled=[entry for entry in entries if entry.state.error or entry.fault],
         unfinished=[entry for entry in entries if entry.state.state not in (*DONE, "failed")],
         charts=charts,
         panels=charts["panels"],
         num_first=len(charts["first"]),
-        units={column.name: column.unit for column in columns} | dict.fromkeys(FIRST, "nats"),
+        units={name: _unit_of(name, columns) for name in charts["panels"]},
         pictures=pictures,
         num_pictured=num_pictured,
         num_drawn=num_drawn,
@@ -129,9 +129,12 @@ def monitor_of(entries: Sequence[Entry], columns: Sequence[Column]) -> Monitor |
     if len(found) != 1:
         return None
     name, mode = found.pop()
-    quantity = name.rpartition("/")[2]
-    units = [column.unit for column in columns if column.name == quantity]
-    return Monitor(name, next(iter(units), "nats" if quantity in FIRST else ""), mode)
+    return Monitor(name, _unit_of(name.rpartition("/")[2], columns), mode)
+
+
+def _unit_of(name: str, columns: Sequence[Column]) -> str:
+    """The unit of a curve: as it was measured, else as it is logged; empty where neither is known."""
+    return next((column.unit for column in columns if column.name == name), curve_of(name).kind.unit)
 
 
 def sortable(text: str) -> str:
@@ -160,7 +163,7 @@ def _template() -> Any:
         loader=FileSystemLoader(HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
     )
     environment.filters["told"] = told
-    environment.filters["plain"] = lambda name: name.replace("_", " ")
+    environment.filters["called"] = lambda name: label_of(name, curve_of(name).kind.label)
     environment.filters["duration"] = format_duration
     environment.filters["short"] = short
     environment.filters["sortable"] = sortable

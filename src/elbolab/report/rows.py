@@ -6,24 +6,11 @@ from math import sqrt
 from statistics import fmean, stdev
 from typing import NamedTuple, final
 
-from elbolab.evaluation.report import HEADLINES, SPLITS
+from elbolab.common.kind import label_of
+from elbolab.evaluation.report import SPLITS, Report, order_of
 from elbolab.runs.content import SEEDS
 from elbolab.runs.gather import Entry, own_name
 from elbolab.runs.labels import labels
-
-HIGHER = {"elbo", "dvae_bound", "mixture_bound", "psnr", "ssim", "mig", "sap"}
-HIGHER |= {"probe_accuracy", "knn_accuracy", "edit_accuracy", "beta_vae_score", "factor_vae_score"}
-HIGHER |= {"dci_disentanglement", "dci_completeness", "dci_informativeness"}
-LOWER = {"nll", "conditional_nll", "conditional_nll_mc", "bits_per_dim", "conditional_bits_per_dim", "cross_entropy"}
-LOWER |= {"error", "error_knn", "error_logistic", "error_svm", "cluster_error", "mse", "mmd2"}
-LOWER |= {"restoration", "restoration_mse", "degenerate"}
-"""Quantities of which more, or less, is better. The others, rate and distortion among them, have no best value."""
-
-SCORES = ("beta_vae_score", "factor_vae_score", "mig", "dci_disentanglement", "sap")
-"""Of disentanglement."""
-
-SHOWN = (*HEADLINES, "mse", *SCORES)
-"""Quantities that have a column unless others are asked for, in this order."""
 
 
 @final
@@ -43,12 +30,25 @@ class Cell(NamedTuple):
 
 @final
 class Column(NamedTuple):
-    """A quantity: its split, name, unit and how many samples it took, ``500`` or ``5/500``, empty where none."""
+    """A quantity of the table.
+
+    Attributes:
+        split: of the data.
+        name: of the quantity.
+        unit: of its values.
+        samples: how many it took, ``500`` or ``5/500``, empty where none.
+        sign: 1 where more is better, -1 where less is, 0 where neither.
+        label: what people call it.
+        is_headline: whether it has a column unless others are asked for.
+    """
 
     split: str
     name: str
     unit: str
     samples: str
+    sign: int
+    label: str
+    is_headline: bool
 
     @property
     def key(self) -> str:
@@ -58,12 +58,7 @@ class Column(NamedTuple):
     @property
     def title(self) -> str:
         """``nll, K=500``."""
-        return self.name.replace("_", " ") + (f", K={self.samples}" if self.samples else "")
-
-    @property
-    def sign(self) -> int:
-        """1 where more is better, -1 where less is, 0 where neither."""
-        return (self.name in HIGHER) - (self.name in LOWER)
+        return self.label + (f", K={self.samples}" if self.samples else "")
 
 
 @final
@@ -88,24 +83,38 @@ class Row(NamedTuple):
 
 
 def columns_of(entries: Iterable[Entry]) -> list[Column]:
-    """The quantities with one value that some run has: test before validation, those in `SHOWN` first."""
+    """The quantities with one value that some run has: test before validation, headlines first."""
     entries = list(entries)
-    keys = dict.fromkeys(
-        (split, name)
+    found = {
+        (split, name): quantity
         for entry in entries
         for split, quantities in entry.report.items()
         for name, quantity in quantities.items()
         if not isinstance(quantity["value"], list)
-    )
-    order = {name: number for number, name in enumerate(SHOWN)}
-    ordered = sorted(keys, key=lambda key: (-SPLITS.index(key[0]), order.get(key[1], len(order)), key[1]))
+    }
+    ordered = sorted(found, key=lambda key: (-SPLITS.index(key[0]), order_of(key[1], found[key])))
     return [_column(entries, *key) for key in ordered]
+
+
+def sign_of(report: Report, name: str) -> int:
+    """1 where more of a quantity is better, -1 where less is, 0 where neither or where it was not measured."""
+    better = {quantities[name]["better"] for quantities in report.values() if name in quantities}
+    return ("higher" in better) - ("lower" in better)
 
 
 def _column(entries: Sequence[Entry], split: str, name: str) -> Column:
     found = [entry.report[split][name] for entry in entries if name in entry.report.get(split, {})]
     samples = sorted({quantity["k"] for quantity in found} - {None, 1})
-    return Column(split, name, found[0]["unit"], "/".join(map(str, samples)))
+    last = found[-1]
+    return Column(
+        split,
+        name,
+        unit=last["unit"],
+        samples="/".join(map(str, samples)),
+        sign=sign_of({split: {name: last}}, name),
+        label=label_of(name, last["label"]),
+        is_headline=last["headline"] is not None,
+    )
 
 
 def rows_of(entries: Iterable[Entry]) -> list[Row]:

@@ -18,7 +18,7 @@ from elbolab.common.terminal import terminal_width
 from elbolab.common.text import WIDE, format_duration
 from elbolab.evaluation.report import rounded
 from elbolab.report.choosing import chosen, words_of
-from elbolab.report.rows import SHOWN, Cell, Column, Row, best, columns_of, configurations, rows_of
+from elbolab.report.rows import Cell, Column, Row, best, columns_of, configurations, rows_of
 from elbolab.runs.gather import Entry
 
 OPTIONS = ("sort", "columns", "mean")
@@ -117,11 +117,11 @@ def _flag(text: str) -> bool:
 
 
 def _columns(entries: Sequence[Entry], asked: str | None) -> list[Column]:
-    """The columns asked for; else those in `SHOWN` of the runs' own splits."""
+    """The columns asked for; else the headlines of the runs' own splits."""
     columns = columns_of(entries)
     if asked is None:
         splits = {entry.split for entry in entries}
-        return [column for column in columns if column.split in splits and column.name in SHOWN]
+        return [column for column in columns if column.split in splits and column.is_headline]
     if asked == "all":
         return columns
     by_key = {column.key: column for column in columns}

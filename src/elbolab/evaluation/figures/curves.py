@@ -1,7 +1,6 @@
 """Numbers against optimiser steps, and against each other."""
 
 import csv
-import re
 from collections.abc import Collection, Iterable
 from math import ceil
 from pathlib import Path
@@ -13,39 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from elbolab.common.kind import CURVES, curve_of, label_of
 from elbolab.densities.latents import Undefined
 from elbolab.evaluation.figures.looks import CATEGORIES, DATA, FAINT, MODEL, blank, plain
-
-
-class Kind(NamedTuple):
-    """Quantities that share a panel.
-
-    Attributes:
-        names: pattern of their names.
-        title: of a panel that has several of them.
-        unit: in words, empty where there is none.
-    """
-
-    names: str
-    title: str
-    unit: str
-
-
-KINDS = (
-    Kind(r"(.+_)?(elbo|bound)", "bounds", "nats"),
-    Kind(r"rate", "rate", "nats"),
-    Kind(r"distortion", "distortion", "nats"),
-    Kind(r"loss", "loss", "nats"),
-    Kind(r".+_(loss|penalty)", "losses by player", "nats"),
-    Kind(r"(.+_)?classification", "classification", "nats"),
-    Kind(r"(.+_)?error", "errors", "share"),
-    Kind(r"(.+_)?mse", "squared error", "an element"),
-    Kind(r"(.+_)?mmd2", r"MMD$^2$", ""),
-)
-"""What has a panel, in this order; after them, one each, what validation reports besides."""
-
-NAMES = {"dvae_bound": r"$L_\mathrm{dvae}$", "mmd2": r"MMD$^2$", "mse": "squared error"}
-"""Names that are no words; those of others are, but for underscores."""
 
 COLOURS = {"train": DATA, "val": MODEL}
 
@@ -74,9 +43,10 @@ def _column(rows: list[dict], name: str) -> tuple[NDArray, NDArray]:
 
 
 def loss_curves(path: Path) -> Figure:
-    """What was logged in training and validation, a panel for every kind: bounds, losses of each player, errors, ...
+    """What was logged in training and validation, a panel for what belongs together: bounds, losses of players, ...
 
-    No loss where it is another quantity of the training, or minus it.
+    The panels are those of `CURVES`, then one for each quantity that validation reports besides. No loss where it is
+    another quantity of the training, or minus it.
 
     Raises:
         Undefined: nothing has been logged.
@@ -89,21 +59,22 @@ def loss_curves(path: Path) -> Figure:
     num_rows = ceil(len(panels) / num_columns)
     figure = blank(2.9 * num_columns, 2.6 * num_rows)
     grid = figure.subplots(num_rows, num_columns, squeeze=False).flatten()
-    for axes, (kind, names) in zip(grid, panels, strict=False):
-        _panel(axes, curves, kind, names)
+    for axes, (title, names) in zip(grid, panels.items(), strict=False):
+        _panel(axes, curves, title, names)
     for axes in grid[len(panels) :]:
         axes.set_axis_off()
     return figure
 
 
-def _panels(curves: Curves) -> list[tuple[Kind, list[str]]]:
-    """The kinds with the names of what was logged of each, as ``elbo`` of ``train/elbo``."""
+def _panels(curves: Curves) -> dict[str, list[str]]:
+    """The panels' titles with the names of what was logged for each, as ``elbo`` of ``train/elbo``."""
     logged = [column.partition("/") for column in curves]
-    names = list(dict.fromkeys(name for split, _, name in logged if split in COLOURS))
-    found = [(kind, [name for name in names if re.fullmatch(kind.names, name)]) for kind in KINDS]
-    known = {name for _, those in found for name in those}
-    found += [(Kind(name, name, ""), [name]) for name in names if name not in known and f"val/{name}" in curves]
-    return [(kind, those) for kind, those in found if those and not _says_nothing_new(curves, those)]
+    found: dict[str, list[str]] = {curve.panel: [] for curve in CURVES}
+    for name in dict.fromkeys(name for split, _, name in logged if split in COLOURS):
+        curve = curve_of(name)
+        if curve in CURVES or f"val/{name}" in curves:
+            found.setdefault(curve.panel, []).append(name)
+    return {title: names for title, names in found.items() if names and not _says_nothing_new(curves, names)}
 
 
 def _says_nothing_new(curves: Curves, names: list[str]) -> bool:
@@ -115,7 +86,7 @@ def _says_nothing_new(curves: Curves, names: list[str]) -> bool:
     return any(len(values) == len(loss) and np.allclose(abs(loss), abs(values), rtol=1e-4) for values in others)
 
 
-def _panel(axes: Axes, curves: Curves, kind: Kind, names: list[str]) -> None:
+def _panel(axes: Axes, curves: Curves, title: str, names: list[str]) -> None:
     """Training as a line, validation with its points: it has few. Colours tell splits apart, or several quantities."""
     alone = len(names) == 1
     shown = {(split, i): curves.get(f"{split}/{name}") for i, name in enumerate(names) for split in COLOURS}
@@ -126,14 +97,14 @@ def _panel(axes: Axes, curves: Curves, kind: Kind, names: list[str]) -> None:
         colour = COLOURS[split] if alone else colormaps[CATEGORIES](i % 10)
         axes.plot(steps, values, color=colour, linewidth=1.0, **style)
     axes.set_ylim(*_limits(drawn.values()))
-    title = _word(names[0]) if alone else kind.title
-    axes.set(xlabel="optimiser steps", title=f"{title} ({kind.unit})" if kind.unit else title)
+    unit, title = curve_of(names[0]).kind.unit, _word(names[0]) if alone else title
+    axes.set(xlabel="optimiser steps", title=f"{title} ({unit})" if unit else title)
     plain(axes)
     axes.legend(fontsize=8 if alone else 6.5, frameon=False)
 
 
 def _word(name: str) -> str:
-    return NAMES.get(name, name.replace("_", " ").replace("elbo", "ELBO"))
+    return label_of(name, curve_of(name).kind.label).replace("elbo", "ELBO")
 
 
 def _limits(shown: Collection[tuple[NDArray, NDArray]]) -> tuple[float | None, float | None]:
