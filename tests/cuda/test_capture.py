@@ -14,8 +14,7 @@ from torch.distributions import Distribution
 
 from elbolab.batch import Batch
 from elbolab.evaluation.likelihood import importance_log_likelihood
-from elbolab.models.base import ElboModule, Loss
-from elbolab.models.players import one_player
+from elbolab.models.base import ElboModule, Loss, one_player
 from elbolab.training.engine import Captured, choose_engine
 from elbolab.training.newest import Newest
 

@@ -115,13 +115,13 @@ MISTAKES = [
         "tests/models/test_cvae.py",
     ),
     Mistake(
-        "models/base.py",
+        "training/module.py",
         "schedule.observe(torch.tensor(self.sign * logged[self.monitor], device=self.device))",
         "schedule.observe(torch.tensor(logged[self.monitor], device=self.device))",
         "tests/training/test_fit.py",
     ),
     Mistake(
-        "models/base.py",
+        "training/module.py",
         "return Length(epoch, min(ends) if ends else None)",
         "return Length(epoch, max(ends) if ends else None)",
         "tests/models/test_schedules.py",
@@ -133,18 +133,18 @@ MISTAKES = [
         "tests/models/test_m2.py",
     ),
     Mistake(
-        "models/base.py",
+        "training/module.py",
         'seed_of("validation", position)',
         'seed_of("validation", 0)',
         "tests/training/test_fit.py",
     ),
     Mistake(
-        "models/base.py",
+        "training/module.py",
         "                stack.enter_context(self.ema.applied(averaged(self.densities)))\n            fit",
         "                pass\n            fit",
         "tests/training/test_scales.py",
     ),
-    Mistake("models/base.py", "buffer.div_(world)", "pass", "tests/training/test_scales.py"),
+    Mistake("training/module.py", "buffer.div_(world)", "pass", "tests/training/test_scales.py"),
     Mistake("models/m2.py", "-batch.labelled_mean(l.log_q)", "-l.log_q.mean()", "tests/training/test_accumulate.py"),
     Mistake(
         "models/m2.py",
@@ -186,13 +186,13 @@ MISTAKES = [
         "tests/models/test_variants.py",
     ),
     Mistake(
-        "models/base.py",
+        "training/module.py",
         "row = {name: mean.double() * size for name, mean in report.items()}",
         "row = {name: mean.double() for name, mean in report.items()}",
         "tests/training/test_fit.py",
     ),
     Mistake(
-        "models/base.py",
+        "training/module.py",
         "        if self._restored is None:\n            self._run = None",
         "        self._run = None",
         "tests/training/test_fit.py",
@@ -237,9 +237,11 @@ MISTAKES = [
         "wrong(-terms.log_q.T, batch.y).mean()",
         "tests/models/test_m2.py",
     ),
-    Mistake("models/base.py", "self.global_rank).initial_seed())", "0).initial_seed())", "tests/training/test_ddp.py"),
     Mistake(
-        "models/base.py",
+        "training/module.py", "self.global_rank).initial_seed())", "0).initial_seed())", "tests/training/test_ddp.py"
+    ),
+    Mistake(
+        "training/module.py",
         "block.truncate(self.trainer.max_steps - first)",
         "block.truncate(self.trainer.max_steps - first + 1)",
         "tests/training/test_fit.py",

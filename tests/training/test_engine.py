@@ -18,8 +18,9 @@ from elbolab.training.graphs import CudaGraphs
 from elbolab.training.guard import Guard, NotFinite
 from elbolab.training.newest import Newest
 from elbolab.training.optimizers import prepare
+from elbolab.training.player import Loss, Player
 from elbolab.training.schedules import Length, Linear
-from elbolab.training.stepper import Loss, Player, Stepper
+from elbolab.training.stepper import Stepper
 from elbolab.training.trainer import make_trainer
 
 DATA = (torch.rand(100, 6, generator=torch.Generator().manual_seed(1)) < 0.3).float()

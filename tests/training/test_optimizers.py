@@ -9,8 +9,8 @@ from torch import nn
 
 from elbolab.training.guard import Guard
 from elbolab.training.optimizers import prepare, set_learning_rate, takes_tensors
+from elbolab.training.player import Loss, Player
 from elbolab.training.schedules import Linear
-from elbolab.training.stepper import Loss, Player
 
 FACTORS = [0.5, 0.4, 0.3, 0.2, 0.1, 0.1]
 OPTIMIZERS = {

@@ -12,8 +12,7 @@ from lightning.pytorch.callbacks import Callback
 from tests.helpers import adam, fit, small_densities, small_vae, weights
 from torch.distributions import Distribution
 
-from elbolab.models.base import ElboModule, Loss
-from elbolab.models.players import one_player
+from elbolab.models.base import ElboModule, Loss, one_player
 from elbolab.training import engine
 from elbolab.training.graphs import Unrepeatable
 from elbolab.training.recorded import Recorder

@@ -110,7 +110,7 @@ def test_what_is_validated_and_saved_is_one_model_whatever_average_of_its_weight
 
 def test_scales_are_fitted_once_for_every_state_of_the_weights(tmp_path, monkeypatch):
     fitted = []
-    monkeypatch.setattr("elbolab.models.base.fit_scales", lambda *_: fitted.append(int(model.step)))
+    monkeypatch.setattr("elbolab.training.module.fit_scales", lambda *_: fitted.append(int(model.step)))
     model = make("vae, optimal scale")
     fit(model, max_epochs=2, callbacks=[Newest(str(tmp_path), every_seconds=None)])
     assert fitted == [13, 26]
@@ -189,8 +189,8 @@ def test_running_statistics_of_ranks_are_averaged_and_other_buffers_are_those_of
     densities.posterior.net = Normalised(((6,),), (4,))
     model, norm = VAE(densities=densities, optimizer=adam()), densities.posterior.net.norm
     norm.running_mean.fill_(1.0)
-    monkeypatch.setattr("elbolab.models.base.all_reduce", lambda buffer: buffer.add_(5.0))  # of the other rank
-    monkeypatch.setattr("elbolab.models.base.broadcast", lambda buffer, src: buffer.fill_(7))
+    monkeypatch.setattr("elbolab.training.module.all_reduce", lambda buffer: buffer.add_(5.0))  # of the other rank
+    monkeypatch.setattr("elbolab.training.module.broadcast", lambda buffer, src: buffer.fill_(7))
     model.trainer = SimpleNamespace(world_size=2, state=SimpleNamespace(fn="validate"))
     model._settle_buffers()
     assert norm.running_mean.unique().tolist() == [3.0]

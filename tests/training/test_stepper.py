@@ -12,8 +12,9 @@ from elbolab.data.blocks import Block
 from elbolab.training.ema import Ema
 from elbolab.training.engine import Eager
 from elbolab.training.guard import Guard, NotFinite, check_guard
+from elbolab.training.player import Loss, Player
 from elbolab.training.schedules import Constant, Length, Linear
-from elbolab.training.stepper import Loss, Player, Stepper
+from elbolab.training.stepper import Stepper
 from elbolab.training.tally import Tally
 from elbolab.training.trees import size_of, split_batch
 

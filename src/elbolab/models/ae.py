@@ -6,8 +6,7 @@ from torch import Tensor
 
 from elbolab.batch import Batch
 from elbolab.densities.terms import add_penalty, summary
-from elbolab.models.base import ElboModule, Loss, Player
-from elbolab.models.players import one_player
+from elbolab.models.base import ElboModule, Loss, Player, one_player
 
 
 @final

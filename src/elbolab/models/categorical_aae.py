@@ -24,8 +24,8 @@ from elbolab.models.players import (
     critic_goal,
     critic_player,
     generator_player,
-    trainable,
 )
+from elbolab.training.player import trainable
 
 
 @final

@@ -7,8 +7,7 @@ from torch import Tensor
 from elbolab.batch import Batch, Semi
 from elbolab.densities.base import Classifying, Densities
 from elbolab.metrics.classification import wrong
-from elbolab.models.base import ElboModule, Loss, Player
-from elbolab.models.players import one_player
+from elbolab.models.base import ElboModule, Loss, Player, one_player
 
 
 @final

@@ -13,8 +13,7 @@ from elbolab.densities.checks import check_given, check_reparameterised, example
 from elbolab.densities.latents import Latents, Undefined, redrawn_from_prior
 from elbolab.densities.terms import Terms, negative_elbo, summary
 from elbolab.distributions.drawing import sample
-from elbolab.models.base import ElboModule, Loss, Player
-from elbolab.models.players import one_player
+from elbolab.models.base import ElboModule, Loss, Player, one_player
 from elbolab.training.scales import check_one_likelihood
 
 

@@ -9,8 +9,7 @@ from elbolab.batch import Batch
 from elbolab.densities.base import Corrupting
 from elbolab.densities.denoising import corrupted_terms
 from elbolab.densities.terms import Terms, negative_elbo, summary
-from elbolab.models.base import ElboModule, Loss, Player
-from elbolab.models.players import one_player
+from elbolab.models.base import ElboModule, Loss, Player, one_player
 from elbolab.training.scales import check_one_likelihood
 
 

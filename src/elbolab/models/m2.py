@@ -9,8 +9,7 @@ from elbolab.batch import LABELS_NEEDED, Batch, Semi
 from elbolab.densities.base import Densities
 from elbolab.densities.class_terms import Enumerating, sum_over_classes
 from elbolab.metrics.classification import wrong
-from elbolab.models.base import ElboModule, Loss, Player
-from elbolab.models.players import one_player
+from elbolab.models.base import ElboModule, Loss, Player, one_player
 from elbolab.training.scales import check_one_likelihood
 from elbolab.training.schedules import Schedule, as_schedule
 

@@ -13,8 +13,8 @@ from torch.nn import functional as F
 from torch.optim import Optimizer
 
 from elbolab.batch import Net, Shape
-from elbolab.models.base import ElboModule, Loss, Player
 from elbolab.nets.precision import run
+from elbolab.training.player import Loss, Player, trainable
 from elbolab.training.trees import size_of
 
 MakeOptimizer = Callable[[list[nn.Parameter]], Optimizer]
@@ -73,11 +73,6 @@ def gradient_penalty(critic: nn.Module, real: Points) -> Tensor:
     point = point.detach().requires_grad_()
     (gradient,) = torch.autograd.grad(critic(point, *told).sum(), point, create_graph=True)
     return 0.5 * gradient.flatten(1).square().sum(1).mean()
-
-
-def one_player(model: ElboModule) -> list[Player]:
-    """One player that moves every parameter of the model by its loss."""
-    return [Player(model.loss, trainable(model), model.optimizer)]
 
 
 @final
@@ -153,8 +148,3 @@ def generator_player(
 def _one_a_datum(batch: Any, *points: Points) -> bool:
     """Whether means over points are means over the data by which parts of a batch are weighted."""
     return all(len(point) == size_of(batch) for point, *_ in points)
-
-
-def trainable(module: nn.Module) -> list[nn.Parameter]:
-    """The parameters of ``module`` that are not frozen."""
-    return [parameter for parameter in module.parameters() if parameter.requires_grad]

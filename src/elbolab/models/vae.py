@@ -14,10 +14,9 @@ from typing_extensions import override
 
 from elbolab.batch import Batch, Semi, rows_of
 from elbolab.densities.terms import add_penalty, summary
-from elbolab.models.base import ElboModule, Loss, Player
+from elbolab.models.base import ElboModule, Loss, Player, one_player
 from elbolab.models.checks import check_costs
 from elbolab.models.costs import Cost
-from elbolab.models.players import one_player
 
 
 @final

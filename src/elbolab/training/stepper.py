@@ -4,8 +4,7 @@ The same `take` runs eagerly everywhere, or is captured once and replayed: finis
 player's parameters alone, average over ranks, clip or skip, update, EMA. Nothing in it waits for the device.
 """
 
-from collections.abc import Callable
-from typing import Any, NamedTuple, final
+from typing import Any, final
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +17,7 @@ from elbolab.training.ema import Ema
 from elbolab.training.engine import Engine
 from elbolab.training.guard import Guard, check_patience, guarded_step
 from elbolab.training.optimizers import prepare, set_learning_rate
+from elbolab.training.player import Player
 from elbolab.training.schedules import Schedule
 from elbolab.training.tally import Tally
 from elbolab.training.trees import size_of, split_batch
@@ -27,37 +27,6 @@ NO_PARTS = (
     "model.accumulate=1; or choose model.capacity=null, model.free_bits=0, likelihood=gaussian_learned, or "
     "model.label_informed=false, where one of them is what makes it none"
 )
-
-
-class Loss(NamedTuple):
-    """What a player minimises.
-
-    Attributes:
-        value: the scalar that is differentiated.
-        metrics: scalars to log beside it.
-        additive: whether both are means over the data of the batch, so that those of parts add up; where they are not,
-            a batch is not processed in parts (`Guard.accumulate`).
-    """
-
-    value: Tensor
-    metrics: dict[str, Tensor]
-    additive: bool = True
-
-
-class Player(NamedTuple):
-    """One loss, the parameters that it moves, and how.
-
-    Attributes:
-        loss: batch -> Loss.
-        parameters: those that receive its gradient; no other parameter does.
-        optimizer: parameters -> optimiser.
-        name: what tells its metrics from those of other players, ``critic`` say.
-    """
-
-    loss: Callable[[Any], Loss]
-    parameters: list[nn.Parameter]
-    optimizer: Callable[[list[nn.Parameter]], Optimizer]
-    name: str = ""
 
 
 @final
