@@ -136,8 +136,8 @@ MISTAKES = [
     *of(
         "evaluation/likelihood.py",
         LIKELIHOOD,
-        ("per_dim = prod(densities.spec.x) * log(2)", "per_dim = densities.spec.x[0] * log(2)"),
-        ("prod(densities.spec.x) * log(2)", "prod(densities.spec.x)"),
+        ("(prod(densities.spec.x) * log(2))", "(densities.spec.x[0] * log(2))"),
+        ("(prod(densities.spec.x) * log(2))", "prod(densities.spec.x)"),
         ("(log_sum - log(num_samples))", "(log_sum)"),
         ("(2 * log_sum - (2 * log_w).logsumexp(0)).exp()", "(log_sum - (2 * log_w).logsumexp(0)).exp()"),
         ("(marginal.ess < 2)", "(marginal.ess > 2)"),
