@@ -27,6 +27,11 @@ class Support(StrEnum):
     UNIT = "unit"
     REAL = "real"
 
+    @property
+    def words(self) -> str:
+        """What such data are called in messages."""
+        return {"binary": "binary data", "unit": "grey values in [0, 1]", "real": "real numbers"}[self]
+
 
 class Canvas(NamedTuple):
     """The image that a datum and its one condition are parts of: what is to be predicted, and what is seen.

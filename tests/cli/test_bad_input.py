@@ -72,7 +72,7 @@ BAD = {
     "a misspelt corruption": (["train", "corruption=maskin"], "no option 'maskin'; did you mean 'masking'"),
     "a denoising model without a corruption": (
         ["train", *QUICK, "model=dvae", "corruption=none"],
-        "needs a corruption: choose e.g. corruption=bit_flip",
+        "needs a corruption: choose corruption=bit_flip",
     ),
     "a denoising loss of a model that corrupts nothing": (
         ["train", *QUICK, "model=dvae", "densities=single_layer"],
@@ -105,15 +105,15 @@ BAD = {
     ),
     "noise of binary data on grey ones": (
         ["train", *QUICK, GREY, "likelihood=gaussian", "model=dvae", "corruption=bit_flip"],
-        r"BitFlip is a corruption of binary data, .* grey values in \[0, 1\]: choose corruption=gaussian_noise, m",
+        r"bit_flip is a corruption of binary data, .* grey values in \[0, 1\]: choose corruption=gaussian_noise, m",
     ),
     "noise of binary data on real ones, in an encoder": (
         ["train", *TOY, "likelihood=gaussian", "model=denoising_ae", "corruption=salt_and_pepper"],
-        "SaltAndPepper .* real numbers: choose corruption=gaussian_noise or masking",
+        "salt_and_pepper .* real numbers: choose corruption=gaussian_noise or masking",
     ),
     "noise of binary data on real ones, in the evaluation": (
         ["train", *TOY, "likelihood=gaussian", "corruption=im2017"],
-        "Im2017 .* real numbers: choose corruption=gaussian_noise or masking",
+        "im2017 .* real numbers: choose corruption=gaussian_noise or masking",
     ),
     "no labels for a model that needs some": (
         ["train", *QUICK, "model=m2"],

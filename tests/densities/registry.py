@@ -20,7 +20,7 @@ from elbolab.densities.recurrent import Recurrent
 from elbolab.densities.stacked import stacked as stacked_layers
 from elbolab.densities.tied import tied_autoencoder
 from elbolab.distributions.conditional import Head, Ignore, StandardNormal
-from elbolab.distributions.corruption import Masking
+from elbolab.distributions.corruption import masking
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
 from elbolab.distributions.full_covariance import FullNormal
 from elbolab.distributions.location_scale import FixedScale
@@ -91,7 +91,7 @@ DENSITIES = {
     "stochastic network": small_gsnn,
     "recurrent": recurrent,
     "recurrent stochastic network": lambda: recurrent(posterior=None),
-    "denoising": lambda: DenoisingLayer(BITS, 2, StandardNormal, NORMAL, BITS_HEAD, partial(Masking, probability=0.5)),
+    "denoising": lambda: DenoisingLayer(BITS, 2, StandardNormal, NORMAL, BITS_HEAD, partial(masking, probability=0.5)),
     "labelled": lambda: labelled_layers(CLASSES, 2, StandardNormal, NORMAL, BITS_HEAD, CLASS, learn_class_prior=True),
     "stacked": stacked,
     "regression": regression,

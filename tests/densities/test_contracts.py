@@ -25,10 +25,10 @@ from elbolab.densities.layer import single_layer
 from elbolab.densities.terms import summary
 from elbolab.densities.tied import tied_autoencoder
 from elbolab.distributions.conditional import StandardNormal
-from elbolab.distributions.corruption import Denoising, Masking
+from elbolab.distributions.corruption import Denoising, masking
 from elbolab.distributions.drawing import centre
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
-from elbolab.distributions.grey import Categorical, DiscretisedLogistic, LogisticMixture
+from elbolab.distributions.grey import CategoricalFamily, DiscretisedLogisticFamily, LogisticMixtureFamily
 from elbolab.distributions.point_mass import Deterministic, PointMass
 from elbolab.distributions.priors import FixedBernoulli
 from elbolab.distributions.relaxed import RelaxedBernoulliLatent
@@ -289,7 +289,7 @@ def test_impossible_combinations_name_the_mend(name):
 
 
 def test_a_denoising_encoder_is_a_code_too():
-    posterior = partial(Denoising, corruption=partial(Masking, probability=0.5), posterior=head(Deterministic))
+    posterior = partial(Denoising, corruption=partial(masking, probability=0.5), posterior=head(Deterministic))
     assert autoencoder(posterior=posterior).encode(torch.ones(4, 6)).shape == (4, 2)
 
 
@@ -297,7 +297,7 @@ def of_levels(family, data, levels, **options):
     return small_densities(Spec((6,), Support.UNIT, data), family=partial(family, levels=levels, **options))
 
 
-FAMILIES = [Categorical, DiscretisedLogistic, partial(LogisticMixture, num_components=2)]
+FAMILIES = [CategoricalFamily, DiscretisedLogisticFamily, partial(LogisticMixtureFamily, num_components=2)]
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -315,13 +315,16 @@ def test_data_on_the_levels_of_a_likelihood_are_taken(family, data, levels):
 
 
 def test_many_levels_are_told_apart():
-    assert of_levels(DiscretisedLogistic, 65_536, 65_536).spec.levels == 65_536
+    assert of_levels(DiscretisedLogisticFamily, 65_536, 65_536).spec.levels == 65_536
     with pytest.raises(ValueError, match="family.levels=20001"):  # the first 20 levels are 0 to a tolerance
-        of_levels(DiscretisedLogistic, 20_001, 2)
+        of_levels(DiscretisedLogisticFamily, 20_001, 2)
 
 
 def test_only_families_of_levels_are_told_to_set_them():
-    for build in (lambda: small_densities(Spec((6,), Support.UNIT, 17)), lambda: of_levels(Categorical, None, 17)):
+    for build in (
+        lambda: small_densities(Spec((6,), Support.UNIT, 17)),
+        lambda: of_levels(CategoricalFamily, None, 17),
+    ):
         with pytest.raises(ValueError, match="likelihood=continuous_bernoulli") as refusal:
             build()
         assert "set densities" not in str(refusal.value)

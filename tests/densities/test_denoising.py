@@ -13,7 +13,7 @@ from elbolab.batch import Batch, Spec, Support
 from elbolab.densities.denoising import DenoisingLayer, corrupted_terms
 from elbolab.densities.layer import single_layer
 from elbolab.distributions.conditional import StandardNormal
-from elbolab.distributions.corruption import ANY, BitFlip, Corruption, GaussianNoise
+from elbolab.distributions.corruption import Corruption, bit_flip, gaussian_noise
 from elbolab.evaluation import proposals
 from elbolab.evaluation.denoising import denoising_bounds
 from elbolab.evaluation.likelihood import importance_log_likelihood
@@ -24,18 +24,14 @@ from elbolab.models.vae import VAE
 SCALE, NOISE = 0.6, 0.5
 
 
-class Untouched(Corruption):
+def untouched(drawing=lambda _: None):
     """x itself; draws the noise that ``drawing`` of x draws, so that two streams of noise stay side by side."""
 
-    supports = ANY
-
-    def __init__(self, drawing=lambda _: None):
-        super().__init__()
-        self.drawing = drawing
-
-    def forward(self, x):
-        self.drawing(x)
+    def draw(x):
+        drawing(x)
         return x
+
+    return Corruption("untouched", draw)
 
 
 def small(corruption, layer=None):
@@ -64,7 +60,7 @@ def linear(num=3, dim=4, latent_dim=2):
     entropy = lambda covariance: MultivariateNormal(torch.zeros(latent_dim), covariance).entropy()  # noqa: E731
     return SimpleNamespace(
         x=model.x,
-        densities=small(partial(GaussianNoise, SCALE), model.rough).eval(),
+        densities=small(partial(gaussian_noise, SCALE), model.rough).eval(),
         log_px=model.evidence.log_prob(model.x),
         mixture=joint + entropy(mixed),
         dvae=joint + entropy(q),
@@ -126,18 +122,14 @@ def test_the_mean_weight_is_the_evidence(model, num_corruptions, num_samples):
     close((weights.view(-1, 3) - model.log_px).exp(), torch.ones(3))
 
 
-class Offsets(Corruption):
+def offsets():
     """Adds m to corruption m."""
-
-    supports = ANY
-
-    def forward(self, x):
-        return x + torch.arange(len(x)).view(-1, 1, 1)
+    return Corruption("offsets", lambda x: x + torch.arange(len(x)).view(-1, 1, 1))
 
 
 def test_sample_k_comes_from_component_k_mod_m_and_is_weighed_by_the_equal_mixture(model):
     """Two samples from each of three components, taken in two parts."""
-    densities = small(Offsets, model.densities.layer)
+    densities = small(offsets, model.densities.layer)
     densities.layer.posterior.scale = torch.full((2,), 1e-3)
     draw = from_corruptions(3, densities, (model.x,), 6)
     parts = [draw(slice(0, 4)), draw(slice(4, 6))]
@@ -174,7 +166,7 @@ def test_more_corruptions_need_fewer_samples(model):
 
 def test_without_corruption_the_estimate_is_the_clean_one_bit_for_bit(model):
     layer = model.densities.layer
-    clean = small(Untouched, layer).eval()
+    clean = small(untouched, layer).eval()
     estimates = [
         importance_log_likelihood(clean, [Batch(model.x)], num_samples=20, seed=3, proposal=proposal).log_px
         for proposal in (partial(from_corruptions, 1), from_posterior)
@@ -195,7 +187,7 @@ def test_without_noise_a_dvae_is_the_vae_bit_for_bit(num_samples):
     """Loss and gradients, once the noise of what a DVAE draws beside the bound (x~, the clean ELBO) has gone by."""
     layer = small_densities()
     vae = VAE(num_samples=num_samples, densities=layer, optimizer=adam())
-    dvae = DVAE(num_samples=num_samples, densities=small(partial(BitFlip, 0.0), layer), optimizer=adam())
+    dvae = DVAE(num_samples=num_samples, densities=small(partial(bit_flip, 0.0), layer), optimizer=adam())
     results = []
     for model in (vae, dvae):
         torch.manual_seed(3)
@@ -207,7 +199,7 @@ def test_without_noise_a_dvae_is_the_vae_bit_for_bit(num_samples):
 
 
 def test_the_loss_averages_over_all_corruptions_and_samples():
-    model = DVAE(num_corruptions=4, num_samples=3, densities=small(partial(BitFlip, 0.3)), optimizer=adam())
+    model = DVAE(num_corruptions=4, num_samples=3, densities=small(partial(bit_flip, 0.3)), optimizer=adam())
     torch.manual_seed(3)
     loss = model.loss(bits())
     torch.manual_seed(3)
@@ -219,7 +211,7 @@ def test_the_loss_averages_over_all_corruptions_and_samples():
 
 
 def test_the_encoder_sees_the_corrupted_and_the_likelihood_the_clean_datum():
-    flipped = small(partial(BitFlip, 1.0))
+    flipped = small(partial(bit_flip, 1.0))
     x = bits().x
     terms = corrupted_terms(flipped, x)
     q, z = terms.latents[0].q, terms.latents[0].z
@@ -229,21 +221,21 @@ def test_the_encoder_sees_the_corrupted_and_the_likelihood_the_clean_datum():
 
 @pytest.mark.parametrize("training", [True, False])
 def test_terms_and_codes_are_those_of_the_clean_datum_in_training_too(training):
-    densities = small(partial(BitFlip, 1.0)).train(training)
+    densities = small(partial(bit_flip, 1.0)).train(training)
     assert torch.equal(densities.terms(bits().x).latents[0].q.mean, densities.layer.posterior(bits().x).mean)
     assert torch.equal(densities.encode(bits().x), densities.layer.encode(bits().x))
 
 
 def test_corruptions_of_one_datum_differ():
     x = bits(2).x
-    assert len(small(partial(BitFlip, 0.5)).corrupt(x.expand(5, *x.shape)).flatten(1).unique(dim=0)) == 5
+    assert len(small(partial(bit_flip, 0.5)).corrupt(x.expand(5, *x.shape)).flatten(1).unique(dim=0)) == 5
 
 
 def test_conditions_go_with_corruptions():
     spec = BITS._replace(given=((3,),))
     layer = small_densities(spec)
     terms = corrupted_terms(
-        small(partial(BitFlip, 0.2), layer), bits().x, torch.rand(8, 3), corruption_shape=(5,), shape=(2,)
+        small(partial(bit_flip, 0.2), layer), bits().x, torch.rand(8, 3), corruption_shape=(5,), shape=(2,)
     )
     assert terms.elbo.shape == (2, 5, 8)
 
@@ -251,11 +243,11 @@ def test_conditions_go_with_corruptions():
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: small(None), "needs a corruption: choose e.g. corruption=bit_flip"),
+        (lambda: small(None), "a denoising model needs a corruption"),
         (lambda: DVAE(densities=small_densities(), optimizer=adam()), "choose densities=denoising"),
-        (lambda: DVAE(0, densities=small(Untouched), optimizer=adam()), "model.num_corruptions=0"),
-        (lambda: DVAE(1, 0, densities=small(Untouched), optimizer=adam()), "model.num_samples=0"),
-        (lambda: small(partial(BitFlip, 1.5)), "corruption probability=1.5"),
+        (lambda: DVAE(0, densities=small(untouched), optimizer=adam()), "model.num_corruptions=0"),
+        (lambda: DVAE(1, 0, densities=small(untouched), optimizer=adam()), "model.num_samples=0"),
+        (lambda: small(partial(bit_flip, 1.5)), "corruption probability=1.5"),
     ],
 )
 def test_impossible_options_are_refused(build, message):
@@ -268,6 +260,6 @@ def test_a_layer_of_real_data():
     spec = Spec((4,), Support.REAL)
     parts = [StandardNormal, lambda *_: Linear(None, None, torch.zeros(2, 4), torch.zeros(2), torch.ones(2))]
     likelihood = lambda *_: Linear(None, None, torch.zeros(4, 2), torch.zeros(4), torch.ones(4))  # noqa: E731
-    made = DenoisingLayer(spec, 2, *parts, likelihood, partial(GaussianNoise, 0.1))
+    made = DenoisingLayer(spec, 2, *parts, likelihood, partial(gaussian_noise, 0.1))
     assert made.spec is spec
     assert made.latent_shape == single_layer(spec, 2, *parts, likelihood).latent_shape

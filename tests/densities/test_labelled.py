@@ -15,7 +15,7 @@ from elbolab.densities.classifier import Classifier
 from elbolab.densities.labelled import labelled as labelled_layers
 from elbolab.densities.latents import Undefined
 from elbolab.distributions.conditional import Conditional, Head, Ignore, StandardNormal
-from elbolab.distributions.corruption import Denoising, Masking
+from elbolab.distributions.corruption import Denoising, masking
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
 from elbolab.distributions.one_hot import OneHot
 from elbolab.distributions.priors import FixedBernoulli, Mixture
@@ -256,7 +256,7 @@ BAD = {
     "class_chunk=0": (lambda: labelled(class_chunk=0), "densities.class_chunk=0: at least one class"),
     "noise in chunks": (
         lambda: labelled(
-            posterior=partial(Denoising, posterior=NORMAL, corruption=partial(Masking, 0.3)), class_chunk=1
+            posterior=partial(Denoising, posterior=NORMAL, corruption=partial(masking, 0.3)), class_chunk=1
         ),
         "draws noise.*densities.class_chunk=null",
     ),

@@ -9,11 +9,16 @@ from tests.helpers import mlp
 from torch.distributions import Laplace, Normal
 
 from elbolab.distributions.conditional import Head, Ignore, StandardNormal
-from elbolab.distributions.corruption import BitFlip, Denoising, GaussianNoise, Im2017, Masking, SaltAndPepper
+from elbolab.distributions.corruption import Denoising, bit_flip, gaussian_noise, im2017, masking, salt_and_pepper
 from elbolab.distributions.data_units import InDataUnits
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
 from elbolab.distributions.full_covariance import FullNormal
-from elbolab.distributions.grey import Categorical, ContinuousBernoulli, DiscretisedLogistic, LogisticMixture
+from elbolab.distributions.grey import (
+    CategoricalFamily,
+    ContinuousBernoulliFamily,
+    DiscretisedLogisticFamily,
+    LogisticMixtureFamily,
+)
 from elbolab.distributions.location_scale import FixedScale, LearnedScale, OptimalNormal
 from elbolab.distributions.one_hot import OneHot
 from elbolab.distributions.planar import GaussianRing, SwissRoll
@@ -28,7 +33,7 @@ FAMILIES = {
     "bernoulli": (Bernoulli, "bits"),
     "relaxed_bernoulli": (partial(RelaxedBernoulliLatent, temperature=0.5, straight_through=False), "bits"),
     "one_hot": (OneHot, "classes"),
-    "continuous_bernoulli": (ContinuousBernoulli, "unit"),
+    "continuous_bernoulli": (ContinuousBernoulliFamily, "unit"),
     "diagonal_normal": (partial(DiagonalNormal, min_scale=0.01), "real"),
     "fixed_normal": (partial(FixedScale, base=Normal, scale=0.3), "real"),
     "fixed_laplace": (partial(FixedScale, base=Laplace, scale=0.3), "real"),
@@ -36,9 +41,9 @@ FAMILIES = {
     "learned_laplace": (partial(LearnedScale, base=Laplace, init_scale=0.5), "real"),
     "optimal_normal": (partial(OptimalNormal, min_scale=0.01), "real"),
     "full_normal": (partial(FullNormal, min_scale=1e-6), "real"),
-    "discretised_logistic": (partial(DiscretisedLogistic, levels=LEVELS), "grid"),
-    "logistic_mixture": (partial(LogisticMixture, levels=LEVELS, num_components=3), "grid"),
-    "categorical": (partial(Categorical, levels=LEVELS), "grid"),
+    "discretised_logistic": (partial(DiscretisedLogisticFamily, levels=LEVELS), "grid"),
+    "logistic_mixture": (partial(LogisticMixtureFamily, levels=LEVELS, num_components=3), "grid"),
+    "categorical": (partial(CategoricalFamily, levels=LEVELS), "grid"),
 }
 """Recipes, and where draws live: ``bits``, ``classes``, ``grid``, ``unit`` or ``real``."""
 
@@ -67,16 +72,16 @@ NORMAL, POINT = (partial(Head, net=mlp(5), family=family) for family in (Diagona
 POSTERIORS = {
     "head": NORMAL,
     "ignore": partial(Ignore, conditional=NORMAL),
-    "denoising": partial(Denoising, corruption=partial(Masking, probability=0.5), posterior=POINT),
+    "denoising": partial(Denoising, corruption=partial(masking, probability=0.5), posterior=POINT),
     "universal": partial(Universal, net=mlp(5), num_noise=3),
     "in_data_units": lambda parents, event: InDataUnits(NORMAL(parents, event), log_scale=3.0),
 }
 """Recipes (parents, event) that read the first parent, and whose draws have a gradient."""
 
 CORRUPTIONS = {
-    "gaussian_noise": partial(GaussianNoise, scale=0.5),
-    "masking": partial(Masking, probability=0.25),
-    "salt_and_pepper": partial(SaltAndPepper, probability=0.25),
-    "bit_flip": partial(BitFlip, probability=0.25),
-    "im2017": partial(Im2017, probability=0.5),
+    "gaussian_noise": partial(gaussian_noise, scale=0.5),
+    "masking": partial(masking, probability=0.25),
+    "salt_and_pepper": partial(salt_and_pepper, probability=0.25),
+    "bit_flip": partial(bit_flip, probability=0.25),
+    "im2017": partial(im2017, probability=0.5),
 }

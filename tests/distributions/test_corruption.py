@@ -1,30 +1,26 @@
-from functools import partial
+import re
 
 import pytest
 import torch
 from tests.distributions.registry import CORRUPTIONS
+from tests.helpers import refused
 from torch.distributions import Distribution
 
 from elbolab.batch import Spec, Support
+from elbolab.common.refusal import Refusal
 from elbolab.distributions.conditional import Conditional
 from elbolab.distributions.corruption import (
-    BitFlip,
     Denoising,
-    GaussianNoise,
-    Im2017,
-    Masking,
-    SaltAndPepper,
+    bit_flip,
     check_corruptions,
+    gaussian_noise,
+    im2017,
+    masking,
+    salt_and_pepper,
 )
 from elbolab.distributions.point_mass import PointMass
 
-NONE = {
-    "gaussian_noise": partial(GaussianNoise, scale=0.0),
-    "masking": partial(Masking, probability=0.0),
-    "salt_and_pepper": partial(SaltAndPepper, probability=0.0),
-    "bit_flip": partial(BitFlip, probability=0.0),
-    "im2017": partial(Im2017, probability=0.0),
-}
+REPLACING = (masking, salt_and_pepper, bit_flip, im2017)
 
 
 class Sees(Conditional):
@@ -47,20 +43,20 @@ def x():
 
 
 def test_masking_sets_its_share_to_0(x):
-    y = Masking(0.25)(x)
+    y = masking(0.25)(x)
     assert share(y == 0) == pytest.approx(0.25, abs=0.02)
     assert share(y == 0.3) == pytest.approx(0.75, abs=0.02)
 
 
 def test_salt_and_pepper_are_equally_many(x):
-    y = SaltAndPepper(0.4)(x)
+    y = salt_and_pepper(0.4)(x)
     assert share(y == 0) == pytest.approx(0.2, abs=0.02)
     assert share(y == 1) == pytest.approx(0.2, abs=0.02)
     assert share(y == 0.3) == pytest.approx(0.6, abs=0.02)
 
 
 def test_the_noise_of_im2017_replaces_by_ones_as_rarely_as_it_replaces(x):
-    y = Im2017(0.2)(x)
+    y = im2017(0.2)(x)
     assert share(y == 1) == pytest.approx(0.04, abs=0.01)
     assert share(y == 0) == pytest.approx(0.16, abs=0.02)
     assert share(y == 0.3) == pytest.approx(0.8, abs=0.02)
@@ -68,12 +64,12 @@ def test_the_noise_of_im2017_replaces_by_ones_as_rarely_as_it_replaces(x):
 
 def test_bit_flip_keeps_binary_data_binary():
     x = torch.zeros(200, 100)
-    assert share(BitFlip(0.1)(x) == 1) == pytest.approx(0.1, abs=0.02)
-    assert share(BitFlip(0.1)(1 - x) == 0) == pytest.approx(0.1, abs=0.02)
+    assert share(bit_flip(0.1)(x) == 1) == pytest.approx(0.1, abs=0.02)
+    assert share(bit_flip(0.1)(1 - x) == 0) == pytest.approx(0.1, abs=0.02)
 
 
 def test_gaussian_noise_has_its_scale(x):
-    noise = GaussianNoise(0.5)(x) - x
+    noise = gaussian_noise(0.5)(x) - x
     assert noise.mean().item() == pytest.approx(0, abs=0.02)
     assert noise.std().item() == pytest.approx(0.5, abs=0.02)
 
@@ -86,9 +82,9 @@ def test_rows_differ_and_the_input_is_left_alone(name, x):
     assert not torch.equal(y[0], y[1])
 
 
-@pytest.mark.parametrize("name", NONE)
-def test_no_corruption_is_the_identity(name, x):
-    assert torch.equal(NONE[name]()(x), x)
+@pytest.mark.parametrize("make", [gaussian_noise, *REPLACING])
+def test_no_corruption_is_the_identity(make, x):
+    assert torch.equal(make(0.0)(x), x)
 
 
 @pytest.mark.parametrize("name", CORRUPTIONS)
@@ -110,11 +106,11 @@ def test_repeated_rows_have_their_own_noise(name):
 
 
 def test_a_denoising_encoder_without_a_corruption():
-    with pytest.raises(ValueError, match="choose e.g. corruption=bit_flip"):
+    with refused("needs a corruption: choose corruption=bit_flip, or choose model=vae or ae"):
         Denoising(((50,),), (50,), None, Sees)
 
 
-@pytest.mark.parametrize("make", [Masking, SaltAndPepper, BitFlip, Im2017])
+@pytest.mark.parametrize("make", REPLACING)
 @pytest.mark.parametrize("probability", [-0.1, 1.1])
 def test_bad_probabilities(make, probability):
     with pytest.raises(ValueError, match="probability"):
@@ -123,7 +119,7 @@ def test_bad_probabilities(make, probability):
 
 def test_bad_scale():
     with pytest.raises(ValueError, match="scale=-1"):
-        GaussianNoise(-1)
+        gaussian_noise(-1)
 
 
 FITTING = {
@@ -143,7 +139,10 @@ def test_noise_of_other_data_is_refused_with_what_to_choose(name, support):
     if support in FITTING[name]:
         check_corruptions(q, spec)
         return
-    with pytest.raises(ValueError, match=r"is a corruption of binary data.*choose corruption=\w+") as caught:
+    with pytest.raises(
+        Refusal, match=f"{name} is a corruption of binary data.* are {re.escape(support.words)}"
+    ) as caught:
         check_corruptions(q, spec)
-    for way in str(caught.value).rpartition("corruption=")[2].replace(" or", ",").split(", "):
-        assert support in FITTING[way], way
+    (way,) = caught.value.ways
+    assert way.group == "corruption"
+    assert [option for option in way.options if support not in FITTING[option]] == []

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from elbolab.distributions.discretised import DiscretisedLogistic, log_logistic_bin
-from elbolab.distributions.grey import LogisticMixture as Family
+from elbolab.distributions.grey import LogisticMixtureFamily
 from elbolab.distributions.logistic_mixture import Components, LogisticMixture
 
 LEVELS = 16
@@ -74,14 +74,14 @@ def test_channels_share_their_component():
 
 @pytest.mark.parametrize(("event", "out"), [((1, 4, 5), (30, 4, 5)), ((3, 4, 5), (100, 4, 5)), ((7,), (210,))])
 def test_numbers_per_position(event, out):
-    assert Family(event, 256, 10).out_shape == out
+    assert LogisticMixtureFamily(event, 256, 10).out_shape == out
 
 
 def test_coupling_is_bounded():
-    raw = torch.full(Family((3, 1, 1), 256, 2).out_shape, 50.0)
-    assert Family((3, 1, 1), 256, 2)(raw).components.coupling.max() == 1
+    raw = torch.full(LogisticMixtureFamily((3, 1, 1), 256, 2).out_shape, 50.0)
+    assert LogisticMixtureFamily((3, 1, 1), 256, 2)(raw).components.coupling.max() == 1
 
 
 def test_needs_a_component():
     with pytest.raises(ValueError, match="num_components=0"):
-        Family((3,), 256, 0)
+        LogisticMixtureFamily((3,), 256, 0)

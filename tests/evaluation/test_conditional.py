@@ -14,7 +14,7 @@ from elbolab.common.rng import seed_device, seed_of
 from elbolab.densities.denoising import DenoisingLayer
 from elbolab.densities.latents import Undefined
 from elbolab.distributions.conditional import Head, StandardNormal
-from elbolab.distributions.corruption import BitFlip
+from elbolab.distributions.corruption import bit_flip
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
 from elbolab.distributions.priors import FixedBernoulli
 from elbolab.distributions.relaxed import RelaxedBernoulliLatent
@@ -256,7 +256,7 @@ def test_a_denoising_models_classes_are_measured_from_corruptions_too():
     head = partial(Head, net=mlp(5))
     parts = (partial(head, family=DiagonalNormal), partial(head, family=Bernoulli))
     torch.manual_seed(0)
-    densities = DenoisingLayer(LABELLED, 2, StandardNormal, *parts, partial(BitFlip, 0.2)).eval()
+    densities = DenoisingLayer(LABELLED, 2, StandardNormal, *parts, partial(bit_flip, 0.2)).eval()
     y = torch.arange(20) % 3
     batch = Batch(torch.rand(20, 6).round(), (torch.eye(3)[y],), y)
     found = conditional_quantities(densities, [batch], num_samples=9, seed=2, class_samples=4, num_corruptions=3)

@@ -12,7 +12,7 @@ from elbolab.batch import Batch, Spec, Support
 from elbolab.densities.denoising import DenoisingLayer
 from elbolab.densities.latents import Undefined
 from elbolab.distributions.conditional import Head, StandardNormal
-from elbolab.distributions.corruption import BitFlip, GaussianNoise, Masking, SaltAndPepper
+from elbolab.distributions.corruption import bit_flip, gaussian_noise, masking, salt_and_pepper
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
 from elbolab.evaluation.denoising import denoising_quantities, restoration_quantities
 from elbolab.evaluation.evaluate import check_options, evaluate
@@ -22,7 +22,7 @@ from elbolab.evaluation.likelihood import bound
 HEAD = partial(Head, net=mlp(5))
 
 
-FLIPS = partial(BitFlip, 0.3)
+FLIPS = partial(bit_flip, 0.3)
 
 
 def denoising(spec=BITS, corruption=FLIPS):
@@ -54,7 +54,7 @@ def test_a_denoising_model_has_bounds_of_its_own_beside_the_clean_one():
 
 
 def test_the_elbo_stays_that_of_the_clean_input():
-    model = denoising(corruption=partial(BitFlip, 1.0))
+    model = denoising(corruption=partial(bit_flip, 1.0))
     assert torch.equal(bound(model, data(), seed=0)["elbo"], bound(model.layer, data(), seed=0)["elbo"])
 
 
@@ -69,7 +69,7 @@ def test_the_bounds_repeat_under_their_seed_however_data_are_batched():
 
 @pytest.mark.parametrize("build", [small_densities, denoising, autoencoder])
 def test_every_model_with_a_code_restores(build):
-    found = restoration_quantities(build(), data(), partial(Masking, 0.5), seed=0)
+    found = restoration_quantities(build(), data(), partial(masking, 0.5), seed=0)
     assert set(found) == {"restoration", "restoration_mse", "corruption_mse"}
     assert found["restoration"].value > 0
     assert 0 < found["restoration_mse"].value < 1
@@ -81,17 +81,17 @@ def test_without_a_corruption_nothing_is_restored():
 
 def test_all_models_restore_the_same_corrupted_data():
     errors = [
-        restoration_quantities(model, data(), partial(SaltAndPepper, 0.4), seed=3)["corruption_mse"]
+        restoration_quantities(model, data(), partial(salt_and_pepper, 0.4), seed=3)["corruption_mse"]
         for model in (small_densities(), denoising(), autoencoder())
     ]
     assert errors[0] == errors[1] == errors[2]
-    other = restoration_quantities(small_densities(), data(), partial(SaltAndPepper, 0.4), seed=4)["corruption_mse"]
+    other = restoration_quantities(small_densities(), data(), partial(salt_and_pepper, 0.4), seed=4)["corruption_mse"]
     assert other != errors[0]
 
 
 def test_restoration_is_the_clean_datum_under_the_code_of_the_corrupted_one():
     model, x = small_densities().eval(), torch.cat([batch.x for batch in data()])
-    found = restoration_quantities(model, data(), partial(BitFlip, 1.0), seed=0)
+    found = restoration_quantities(model, data(), partial(bit_flip, 1.0), seed=0)
     p = model.decode(model.encode(1 - x))
     assert found["restoration"].value == pytest.approx(-p.log_prob(x).mean().item(), rel=1e-6)
     assert found["restoration_mse"].value == pytest.approx((p.mean - x).square().mean().item(), rel=1e-6)
@@ -101,7 +101,7 @@ def test_restoration_is_the_clean_datum_under_the_code_of_the_corrupted_one():
 
 def test_the_corruption_of_evaluation_need_not_be_the_models():
     options = {"splits": ["test"], "num_samples": 2, "seed": 0}
-    flipped = evaluate(denoising(), Source(), corruption=partial(BitFlip, 1.0), **options)["test"]
+    flipped = evaluate(denoising(), Source(), corruption=partial(bit_flip, 1.0), **options)["test"]
     assert flipped["corruption_mse"]["value"] == 1
 
 
@@ -109,7 +109,7 @@ def test_the_corruption_of_evaluation_need_not_be_the_models():
     ("options", "message"),
     [
         ({"num_corruptions": 0}, "evaluation.num_corruptions=0: must be at least 1"),
-        ({"corruption": partial(GaussianNoise, -1.0)}, "corruption scale=-1"),
+        ({"corruption": partial(gaussian_noise, -1.0)}, "corruption scale=-1"),
     ],
 )
 def test_options_out_of_range_are_refused(options, message):
@@ -121,7 +121,7 @@ IMAGES = Spec((1, 4, 4), Support.BINARY, 2)
 
 
 def test_the_picture_shows_clean_corrupted_and_restored_data_beneath_each_other():
-    model = denoising(IMAGES, partial(BitFlip, 1.0)).eval()
+    model = denoising(IMAGES, partial(bit_flip, 1.0)).eval()
     x = torch.randint(2, (12, 1, 4, 4)).float()
     (axes,) = restorations(model, Batch(x), seed=0).axes
     tiles = axes.images[0].get_array()[..., 0]
@@ -134,7 +134,7 @@ def test_the_picture_shows_clean_corrupted_and_restored_data_beneath_each_other(
 def test_points_are_joined_to_what_becomes_of_them():
     spec = Spec((2,), Support.REAL)
     parts = [partial(HEAD, family=DiagonalNormal)] * 2
-    model = DenoisingLayer(spec, 2, StandardNormal, *parts, partial(GaussianNoise, 0.5))
+    model = DenoisingLayer(spec, 2, StandardNormal, *parts, partial(gaussian_noise, 0.5))
     (axes,) = restorations(model, Batch(torch.randn(9, 2)), seed=0).axes
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["clean", "corrupted", "restored"]
     assert len(axes.collections[0].get_segments()) == 9

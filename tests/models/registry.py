@@ -17,7 +17,7 @@ from elbolab.densities.layer import autoencoder as autoencoder_layer
 from elbolab.densities.recurrent import Recurrent
 from elbolab.densities.stacked import stacked as stacked_layers
 from elbolab.distributions.conditional import Head, Ignore, StandardNormal
-from elbolab.distributions.corruption import BitFlip, Denoising, GaussianNoise
+from elbolab.distributions.corruption import Denoising, bit_flip, gaussian_noise
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
 from elbolab.distributions.location_scale import OptimalNormal
 from elbolab.distributions.one_hot import OneHot
@@ -104,7 +104,7 @@ def clustering_aae(densities=group_autoencoder, **options):
 
 
 NORMAL_HEAD = partial(Head, net=mlp(5), family=DiagonalNormal)
-NOISY = partial(Denoising, corruption=partial(GaussianNoise, scale=0.3), posterior=CODE_HEAD)
+NOISY = partial(Denoising, corruption=partial(gaussian_noise, scale=0.3), posterior=CODE_HEAD)
 SMALL = partial(Head, net=mlp(5))
 NORMAL, CLASS = partial(SMALL, family=DiagonalNormal), partial(SMALL, family=OneHot)
 ERROR = {"optimizer": adam(), "monitor": "val/error", "mode": "min"}
@@ -122,7 +122,7 @@ def stacked(likelihood=NORMAL, m1=None):
 
 def denoising():
     parts = (partial(Head, net=mlp(5), family=family) for family in (DiagonalNormal, Bernoulli))
-    return DenoisingLayer(BITS, 2, StandardNormal, *parts, partial(BitFlip, 0.2))
+    return DenoisingLayer(BITS, 2, StandardNormal, *parts, partial(bit_flip, 0.2))
 
 
 def cmma():

@@ -43,8 +43,8 @@ MISTAKES = [
     ),
     Mistake(
         "distributions/corruption.py",
-        "coin = (torch.rand_like(x) < self.probability).to(x.dtype)",
-        "coin = (torch.rand_like(x) < 0.5).to(x.dtype)",
+        'return _replacing("im2017", probability, partial(_toss, probability)',
+        'return _replacing("im2017", probability, partial(_toss, 0.5)',
         "tests/distributions/test_corruption.py",
     ),
     Mistake(

@@ -14,8 +14,7 @@ from elbolab.densities.latents import Latents
 from elbolab.densities.layer import single_layer
 from elbolab.densities.terms import Terms
 from elbolab.distributions.conditional import MakeConditional
-from elbolab.distributions.corruption import MakeCorruption, check_corruptions
-from elbolab.distributions.corruption import required as required_corruption
+from elbolab.distributions.corruption import MakeCorruption, build_corruption, check_corruptions
 from elbolab.distributions.drawing import Draw, sample
 
 
@@ -47,7 +46,7 @@ class DenoisingLayer(Corrupting):
         corruption: MakeCorruption | None,
     ) -> None:
         super().__init__()
-        self.corruption = required_corruption(corruption)()
+        self.corruption = build_corruption(corruption)
         check_corruptions(self.corruption, spec)
         self.layer = single_layer(spec, latent_dim, prior, posterior, likelihood)
         self.spec, self.code_shapes = self.layer.spec, self.layer.code_shapes

@@ -3,8 +3,9 @@
 Every corruption maps (*S, B, *event) to the same shape with noise from torch's global generator.
 """
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable
+from functools import partial
+from operator import sub
 from typing import final
 
 import torch
@@ -13,166 +14,114 @@ from torch.distributions import Distribution
 from typing_extensions import override
 
 from elbolab.batch import Shape, Spec, Support
+from elbolab.common.refusal import Refusal, choose
 from elbolab.distributions.conditional import Conditional, MakeConditional
-
-
-class Corruption(nn.Module, ABC):
-    """x -> a draw of x~ given x."""
-
-    @property
-    @abstractmethod
-    def supports(self) -> frozenset[Support]:
-        """The kinds of data that it is noise of."""
-
-    @abstractmethod
-    def forward(self, x: Tensor) -> Tensor:
-        """(*S, B, *event) -> the same shape; every element has its own noise, also of an expanded x."""
-
-
-MakeCorruption = Callable[[], Corruption]
 
 ANY = frozenset(Support)
 BOUNDED = frozenset({Support.BINARY, Support.UNIT})
 """Where 0 and 1 are the ends of the scale, black and white."""
 
-WORDS = {
-    Support.BINARY: "binary data",
-    Support.UNIT: "grey values in [0, 1]",
-    Support.REAL: "real numbers",
+BEST = {
+    Support.BINARY: ("bit_flip", "salt_and_pepper", "masking"),
+    Support.UNIT: ("gaussian_noise", "masking", "salt_and_pepper"),
+    Support.REAL: ("gaussian_noise", "masking"),
 }
-MENDS = {
-    Support.BINARY: "bit_flip, salt_and_pepper or masking",
-    Support.UNIT: "gaussian_noise, masking or salt_and_pepper",
-    Support.REAL: "gaussian_noise or masking",
-}
-"""What to choose instead."""
-
-
-def required(corruption: MakeCorruption | None) -> MakeCorruption:
-    """The recipe; raises ValueError where there is none."""
-    if corruption is None:
-        raise ValueError("a denoising model needs a corruption: choose e.g. corruption=bit_flip, or model=vae or ae")
-    return corruption
-
-
-def check_corruptions(module: nn.Module, spec: Spec) -> None:
-    """Raises ValueError where a corruption within ``module`` is none of this data."""
-    for part in module.modules():
-        if isinstance(part, Corruption) and spec.support not in part.supports:
-            kinds = " or ".join(WORDS[support] for support in Support if support in part.supports)
-            raise ValueError(
-                f"{type(part).__name__} is a corruption of {kinds}, and these data are {WORDS[spec.support]}: choose "
-                f"corruption={MENDS[spec.support]}"
-            )
-
-
-def check_probability(probability: float) -> float:
-    """The probability; raises ValueError outside [0, 1]."""
-    if not 0 <= probability <= 1:
-        raise ValueError(f"corruption probability={probability}: a probability lies in [0, 1]")
-    return probability
+"""Corruptions that suit each kind of data, the best first."""
 
 
 @final
-class GaussianNoise(Corruption):
-    """x + N(0, scale^2), not clipped.
+class Corruption(nn.Module):
+    """x -> a draw of x~ given x.
 
-    Raises:
-        ValueError: the scale is negative.
+    Args:
+        name: what it is called as an option.
+        draw: (*S, B, *event) -> the same shape; every element has its own noise, also of an expanded x.
+        supports: the kinds of data that it is noise of.
     """
 
-    supports = ANY
-
-    def __init__(self, scale: float) -> None:
+    def __init__(self, name: str, draw: Callable[[Tensor], Tensor], supports: frozenset[Support] = ANY) -> None:
         super().__init__()
-        if scale < 0:
-            raise ValueError(f"corruption scale={scale}: a standard deviation is not negative")
-        self.scale = scale
+        self.name, self.draw, self.supports = name, draw, supports
 
     @override
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.scale * torch.randn_like(x)
+        return self.draw(x)
 
 
-@final
-class Masking(Corruption):
-    """Sets each element to 0 with this probability.
-
-    Raises:
-        ValueError: the probability is outside [0, 1].
-    """
-
-    supports = ANY
-
-    def __init__(self, probability: float) -> None:
-        super().__init__()
-        self.probability = check_probability(probability)
-
-    @override
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.where(torch.rand_like(x) < self.probability, torch.zeros_like(x), x)
+MakeCorruption = Callable[[], Corruption]
 
 
-@final
-class SaltAndPepper(Corruption):
-    """Sets each element with this probability to 0 or 1, whichever a fair coin says: pixels to black or white.
-
-    Raises:
-        ValueError: the probability is outside [0, 1].
-    """
-
-    supports = BOUNDED
-
-    def __init__(self, probability: float) -> None:
-        super().__init__()
-        self.probability = check_probability(probability)
-
-    @override
-    def forward(self, x: Tensor) -> Tensor:
-        coin = (torch.rand_like(x) < 0.5).to(x.dtype)
-        return torch.where(torch.rand_like(x) < self.probability, coin, x)
+def gaussian_noise(scale: float) -> Corruption:
+    """X + N(0, scale^2), not clipped; raises ValueError where the scale is negative."""
+    if scale < 0:
+        raise ValueError(f"corruption scale={scale}: a standard deviation is not negative")
+    return Corruption("gaussian_noise", partial(_add_noise, scale))
 
 
-@final
-class BitFlip(Corruption):
-    """x -> 1 - x for each element with this probability: the natural noise of binary data.
-
-    Raises:
-        ValueError: the probability is outside [0, 1].
-    """
-
-    supports = frozenset({Support.BINARY})
-
-    def __init__(self, probability: float) -> None:
-        super().__init__()
-        self.probability = check_probability(probability)
-
-    @override
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.where(torch.rand_like(x) < self.probability, 1 - x, x)
+def masking(probability: float) -> Corruption:
+    """Sets each element to 0 with this probability."""
+    return _replacing("masking", probability, torch.zeros_like, ANY)
 
 
-@final
-class Im2017(Corruption):
+def salt_and_pepper(probability: float) -> Corruption:
+    """Sets each element with this probability to 0 or 1, whichever a fair coin says: pixels to black or white."""
+    return _replacing("salt_and_pepper", probability, partial(_toss, 0.5), BOUNDED)
+
+
+def bit_flip(probability: float) -> Corruption:
+    """X -> 1 - x for each element with this probability: the natural noise of binary data."""
+    return _replacing("bit_flip", probability, partial(sub, 1), frozenset({Support.BINARY}))
+
+
+def im2017(probability: float) -> Corruption:
     """Replaces each element with this probability p by a draw from Bernoulli(p): near masking where p is small.
 
     It is what the code of Im et al. (2017) does under the name of salt and pepper, whose replacements would be fair.
     A Bernoulli draws binary data, and replaces no others.
-
-    Raises:
-        ValueError: the probability is outside [0, 1].
     """
+    return _replacing("im2017", probability, partial(_toss, probability), frozenset({Support.BINARY}))
 
-    supports = frozenset({Support.BINARY})
 
-    def __init__(self, probability: float) -> None:
-        super().__init__()
-        self.probability = check_probability(probability)
+def _replacing(
+    name: str, probability: float, other: Callable[[Tensor], Tensor], supports: frozenset[Support]
+) -> Corruption:
+    """Replaces each element with this probability by that of ``other``; raises ValueError outside [0, 1]."""
+    if not 0 <= probability <= 1:
+        raise ValueError(f"corruption probability={probability}: a probability lies in [0, 1]")
+    return Corruption(name, partial(_replace, probability, other), supports)
 
-    @override
-    def forward(self, x: Tensor) -> Tensor:
-        coin = (torch.rand_like(x) < self.probability).to(x.dtype)
-        return torch.where(torch.rand_like(x) < self.probability, coin, x)
+
+def _replace(probability: float, other: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    replacement = other(x)  # which draws first
+    return torch.where(torch.rand_like(x) < probability, replacement, x)
+
+
+def _toss(probability: float, x: Tensor) -> Tensor:
+    return (torch.rand_like(x) < probability).to(x.dtype)
+
+
+def _add_noise(scale: float, x: Tensor) -> Tensor:
+    return x + scale * torch.randn_like(x)
+
+
+def build_corruption(corruption: MakeCorruption | None) -> Corruption:
+    """The corruption of a denoising model; raises a Refusal where there is no recipe."""
+    if corruption is None:
+        raise Refusal(
+            "a denoising model needs a corruption", choose("corruption", "bit_flip"), choose("model", "vae", "ae")
+        )
+    return corruption()
+
+
+def check_corruptions(module: nn.Module, spec: Spec) -> None:
+    """Raises a Refusal where a corruption within ``module`` is none of this data."""
+    for part in module.modules():
+        if isinstance(part, Corruption) and spec.support not in part.supports:
+            kinds = " or ".join(support.words for support in Support if support in part.supports)
+            raise Refusal(
+                f"{part.name} is a corruption of {kinds}, and these data are {spec.support.words}",
+                choose("corruption", *BEST[spec.support]),
+            )
 
 
 @final
@@ -184,18 +133,15 @@ class Denoising(Conditional):
     Args:
         parents: shapes of the parents, x first.
         event: shape of one draw.
-        corruption: recipe of the corruption.
+        corruption: recipe of the corruption, which is drawn anew at every call.
         posterior: recipe of the conditional that is wrapped.
-
-    Raises:
-        ValueError: no corruption.
     """
 
     def __init__(
         self, parents: tuple[Shape, ...], event: Shape, corruption: MakeCorruption | None, posterior: MakeConditional
     ) -> None:
         super().__init__()
-        self.corruption = required(corruption)()
+        self.corruption = build_corruption(corruption)
         self.posterior = posterior(parents, event)
 
     @override

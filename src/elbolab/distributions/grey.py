@@ -21,7 +21,7 @@ SMALLEST_SCALE = 0.02
 
 
 @final
-class ContinuousBernoulli(Family):
+class ContinuousBernoulliFamily(Family):
     """x in [0, 1], continuous: raw outputs are logits (Loaiza-Ganem & Cunningham 2019)."""
 
     def __init__(self, event: Shape) -> None:
@@ -38,7 +38,7 @@ class ContinuousBernoulli(Family):
 
 
 @final
-class DiscretisedLogistic(Family):
+class DiscretisedLogisticFamily(Family):
     """x = k / (levels - 1): a logistic of location and log scale from the raw output, gathered on the levels.
 
     Args:
@@ -66,7 +66,7 @@ class DiscretisedLogistic(Family):
 
 
 @final
-class LogisticMixture(Family):
+class LogisticMixtureFamily(Family):
     """x = k / (levels - 1): a mixture of discretised logistics at every position, channels coupled.
 
     Args:
@@ -105,7 +105,7 @@ class LogisticMixture(Family):
 
 
 @final
-class Categorical(Family):
+class CategoricalFamily(Family):
     """x = k / (levels - 1): raw outputs are the logits of every level of every element.
 
     Args:

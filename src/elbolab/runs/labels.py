@@ -46,7 +46,7 @@ def labels(configs: Sequence[Any], apart: Sequence[str] = ()) -> list[str]:
 def _differences(runs: Sequence[Leaves]) -> list[list[str]]:
     """What sets each run apart from the others, ``beta=4`` or ``net=Conv``, once each: the config has copies.
 
-    Of a part that is exchanged, what sets it apart from others of its kind: ``corruption=BitFlip, probability=0.1``.
+    Of a part that is exchanged, what sets it apart from others of its kind: ``corruption=bit_flip, probability=0.1``.
     """
     differ = _differing(runs)
     exchanged = [key.removesuffix("._target_") for key in differ if key.endswith("._target_")]
