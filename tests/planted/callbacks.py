@@ -4,6 +4,18 @@ from tests.planting import Mistake
 
 MISTAKES = [
     Mistake(
+        "callbacks/notebook.py",
+        'rpartition("\\r")',
+        'partition("\\r")',
+        "tests/callbacks/test_notebook.py",
+    ),
+    Mistake(
+        "callbacks/progress.py",
+        "(in_notebook() or redraws(sys.stderr))",
+        "redraws(sys.stderr)",
+        "tests/callbacks/test_notebook.py",
+    ),
+    Mistake(
         "loggers/csv_logger.py",
         'logger.log_metrics(metrics | {"epoch": trainer.current_epoch}, trainer.global_step - 1)',
         'logger.log_metrics(metrics | {"epoch": trainer.current_epoch}, trainer.global_step)',

@@ -8,10 +8,13 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
 from tqdm import tqdm
 
+from elbolab.callbacks.notebook import NotebookLine, in_notebook
 from elbolab.common.screen import redraws
 
 WITH_END = "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]"
 WITHOUT_END = "{desc} {n_fmt} steps [{elapsed}{postfix}]"
+NOTEBOOK_COLUMNS = 120
+"""Width of the bar in a notebook, whose cells tell nobody theirs."""
 
 
 @final
@@ -79,13 +82,13 @@ def epoch_of(trainer: Trainer) -> str:
 
 @final
 class Progress(ProgressBar):
-    """A bar over optimiser steps, or, where nothing can be drawn over, plain lines.
+    """A bar over optimiser steps, in a terminal or a notebook; where nothing can be drawn over, plain lines.
 
     A line comes at validations, the first and the end of the run always among them, and once in a while without one.
     A redraw and a line read metrics from the device and so wait for it; between them nothing is read.
 
     Args:
-        show: draw the bar; None draws it when stderr is a terminal that redraws.
+        show: draw the bar; None draws it in a notebook, and when stderr is a terminal that redraws.
         refresh_seconds: least time between two redraws.
         line_seconds: least time between two lines.
         silent_seconds: time without a line after which one comes without a validation.
@@ -99,7 +102,7 @@ class Progress(ProgressBar):
         silent_seconds: float = 60.0,
     ) -> None:
         super().__init__()
-        self.show = redraws(sys.stderr) if show is None else show
+        self.show = (in_notebook() or redraws(sys.stderr)) if show is None else show
         self.refresh_seconds = refresh_seconds
         self.line_seconds, self.silent_seconds = line_seconds, silent_seconds
         self.enabled = True
@@ -131,8 +134,9 @@ class Progress(ProgressBar):
                 total=total_steps(trainer),
                 initial=trainer.global_step,
                 unit="step",
-                file=sys.stderr,
-                dynamic_ncols=True,
+                file=NotebookLine() if in_notebook() else sys.stderr,
+                ncols=NOTEBOOK_COLUMNS if in_notebook() else None,
+                dynamic_ncols=not in_notebook(),
                 bar_format=WITH_END if total_steps(trainer) else WITHOUT_END,
             )
             self._draw(trainer)
