@@ -1,14 +1,19 @@
 """elbolab: experiments with variational autoencoders."""
 
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["load_run"]
+if TYPE_CHECKING:
+    from elbolab.cli.api import compose, train
+    from elbolab.runs.load import load_run
+
+__all__ = ["compose", "load_run", "train"]
+
+HOMES = {"compose": "elbolab.cli.api", "train": "elbolab.cli.api", "load_run": "elbolab.runs.load"}
+"""Where the functions live: `import elbolab` imports neither, and so neither torch nor Hydra."""
 
 
 def __getattr__(name: str) -> Any:
-    """`load_run` lives in the command-line layer and is imported when it is asked for."""
-    if name == "load_run":
-        from elbolab.runs.load import load_run
-
-        return load_run
+    if name in HOMES:
+        return getattr(import_module(HOMES[name]), name)
     raise AttributeError(f"module 'elbolab' has no attribute '{name}'")

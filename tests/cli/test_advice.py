@@ -1,4 +1,4 @@
-"""What is said after a training that has left the finite numbers names what did, and options that exist."""
+"""What is said of a training that diverged names what is not finite, and options that exist."""
 
 import re
 from functools import partial

@@ -53,7 +53,10 @@ def message(conf, *overrides, argv=None, dirs=()):
         ("model", "'model' cannot be read"),
         ("corruption=maskin", "type prior=noisy corruption@densities.prior.corruption=masking"),
         ("prior=null", "prior=null chooses nothing: choose one of noisy, normal"),
-        ("data.batch_size=1,2", "Ambiguous value for argument 'data.batch_size=1,2'"),
+        (
+            "data.batch_size=1,2",
+            "several values are a sweep, elbolab train -m data.batch_size=1,2; a list has brackets",
+        ),
         ("data=own", "data.path must be given: add data.path=... to the command"),
         ("data.root=${nothing}", "Interpolation key 'nothing' not found"),
         ("data._target_=elbolab.nope.Data", "data: there is no elbolab.nope.Data"),

@@ -6,6 +6,30 @@ WANDB = "tests/loggers/test_wandb_logger.py"
 
 MISTAKES = [
     Mistake(
+        "cli/api.py",
+        "    logging._handlerList.clear()  # type: ignore[attr-defined]\n",
+        "",
+        "tests/cli/test_api.py",
+    ),
+    Mistake(
+        "cli/api.py",
+        "signal.signal(number, handler)",
+        "pass",
+        "tests/cli/test_api.py",
+    ),
+    Mistake(
+        "cli/api.py",
+        "if message is None or message == str(error):",
+        "if True:",
+        "tests/cli/test_api.py",
+    ),
+    Mistake(
+        "config/composing.py",
+        "        GlobalHydra.instance().hydra = hydra  # of another instance, if one was put in its place\n",
+        "",
+        "tests/cli/test_api.py",
+    ),
+    Mistake(
         "report/rows.py",
         'return ("higher" in better) - ("lower" in better)',
         'return ("lower" in better) - ("higher" in better)',

@@ -73,7 +73,7 @@ def sweep(tmp_path):
 def test_the_page_holds_everything_of_a_sweep(sweep):
     parsed = Parsed(page(sweep))
     assert {"Numbers", "Errors", "Curves", "Figures", "Configuration", "Environment"} <= set(parsed.text("h2"))
-    assert "training left the finite numbers at step 7" in parsed.text("dd")
+    assert "training diverged at step 7" in parsed.text("dd")
     assert "elbolab train -m model.beta=1,4 seed=0,1" in parsed.text("code")
     assert {"model.beta"} <= set(parsed.text("th"))
     assert {"2.15.0", "x86_64"} <= set(parsed.text("dd"))

@@ -40,7 +40,7 @@ def test_a_sweep_is_listed_with_the_states_of_its_jobs(sweep, capsys):
     assert line(text, "beta=1, seed=0")[2:6] == ["0", "finished", "4/4", "-90.00"]
     assert line(text, "beta=40")[1:] == ["seed=0", "4", "failed", "-", "-", *line(text, "beta=40")[6:]]
     assert line(text, "beta=50")[2:4] == ["5", "waiting"]
-    assert f"beta=40, seed=0 ({sweep / '4'}): training left the finite numbers at step 7" in text
+    assert f"beta=40, seed=0 ({sweep / '4'}): training diverged at step 7" in text
 
 
 def test_a_run_that_trains_shows_how_far_it_is(tmp_path, capsys):

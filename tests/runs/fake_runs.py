@@ -92,7 +92,7 @@ def make_sweep(folder: Path, betas=(1, 4), seeds=(0, 1), figures=("samples", "tr
     failed, waiting = len(told), len(told) + 1
     told += [(failed * 10, 0), (waiting * 10, 0)]
     jobs = [{"num": n, "overrides": [f"model.beta={b}", f"seed={s}", "data=mnist"]} for n, (b, s) in enumerate(told)]
-    error = "training left the finite numbers at step 7"
+    error = "training diverged at step 7"
     status = STATUS | {"state": "failed", "value": None, "error": error, "overrides": jobs[failed]["overrides"]}
     (folder / str(failed)).mkdir()
     (folder / str(failed) / "status.json").write_text(json.dumps(status))

@@ -1,4 +1,4 @@
-"""What can be done about a training that has left the finite numbers: it depends on what did."""
+"""What can be done about a training that diverged: it depends on what is not finite."""
 
 from collections.abc import Iterator, Mapping
 from itertools import islice
@@ -25,7 +25,7 @@ def advise(error: NotFinite, cfg: DictConfig, spec: Spec, splits: Splits, seen: 
     """Sentences that name what to look at, and the options to set.
 
     Args:
-        error: what left the finite numbers.
+        error: what is not finite.
         cfg: the configuration of the run.
         spec: what the model knows of its data.
         splits: the data.

@@ -50,6 +50,9 @@ PLAIN = {
 WITHOUT_FIGURES = {"list", "runs", "report", "wandb-sweep", "sbatch", "completion", "_complete"}
 """Commands that draw nothing, and import no matplotlib."""
 
+WAY_ON = "elbolab train resume={}"
+"""How a run is resumed on the command line."""
+
 SHOW = {"-h", "--help", "--hydra-help", "-c", "--cfg", "-i", "--info", "--version", "-sc", "--shell-completion"}
 """Flags with which Hydra prints something and runs nothing."""
 
@@ -61,8 +64,7 @@ def run_command(command: str, args: list[str]) -> None:
         Exception: whatever went wrong; `errors.report` turns it into a message.
         Stopped: the user or the machine ended it.
     """
-    warnings.filterwarnings("ignore", "(?s).*is validated against ConfigStore schema")  # of a plugin: so it should be
-    _import_from_here(args)
+    import_from_here(args)
     if command not in WITHOUT_FIGURES:
         settle_drawing_folder()
     if command in (*PLAIN, "sbatch") and {"-h", "--help"} & set(args):
@@ -73,21 +75,37 @@ def run_command(command: str, args: list[str]) -> None:
     elif command == "sbatch":
         _write_script(args)
     else:
-        _run_hydra_command(command, args)
+        run_task(command, args)
 
 
 def _write_script(args: list[str]) -> None:
     """Of a sweep as its launcher, for a single run without Hydra's own."""
     if is_multirun(args):
-        _run_hydra_command("train", [*args, "hydra/launcher=sbatch"])
+        run_task("train", [*args, "hydra/launcher=sbatch"])
     else:
         from elbolab.cluster.script import write_run_script
 
         write_run_script(quote_paths(stages_added(args)))
 
 
-def _run_hydra_command(command: str, args: list[str]) -> None:
-    """Hydra reads `sys.argv`, and raises instead of printing when HYDRA_FULL_ERROR is set."""
+def run_task(command: str, args: list[str], *, alone: bool = False, way_on: str = WAY_ON) -> "CommandTask":
+    """Has Hydra compose a configuration and run its task, or the jobs of a sweep.
+
+    Hydra reads `sys.argv`, and raises instead of printing when HYDRA_FULL_ERROR is set.
+
+    Args:
+        command: the sub-command.
+        args: its arguments.
+        alone: refuse a sweep.
+        way_on: how a run is resumed, for the message of one that is stopped.
+
+    Returns:
+        The task, which knows the directory of a single run.
+
+    Raises:
+        Exception: whatever went wrong in a single run, or in the sweep as a whole.
+        Stopped: the user or the machine ended it.
+    """
     from elbolab.report.of_sweep import Comparison
     from elbolab.sweeps.end import close
     from elbolab.sweeps.parent import Refused, running
@@ -97,15 +115,17 @@ def _run_hydra_command(command: str, args: list[str]) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"
     added = directory_overrides(command, args)
     sys.argv = [sys.argv[0], *quote_letters(args if is_multirun(args) else quote_paths(args)), *added]
-    task = CommandTask(command)
+    task = CommandTask(command, way_on)
+    warnings.filterwarnings("ignore", "(?s).*is validated against ConfigStore schema")  # of a plugin: so it should be
     try:
-        with nullcontext() if only_shows else unattended(), running() as now:
+        with nullcontext() if only_shows else unattended(), running(alone=alone) as now:
             _run_hydra(task, now)
             close(now, [command, *args], Comparison)
     except Refused as refused:
         raise refused.error from refused.error.__cause__
     if task.failures:
         raise task.failures[0]
+    return task
 
 
 def _run_hydra(task: "CommandTask", now: "Running") -> None:
@@ -139,16 +159,15 @@ class CommandTask:
 
     Attributes:
         command: the sub-command.
+        way_on: how a run is resumed, for the message of one that is stopped; ``{}`` stands for its directory.
         failures: the error of a single run, kept for one clear message: Hydra would print its own before it.
+        folder: the directory of the run, once it has begun.
     """
 
     command: str
+    way_on: str = WAY_ON
     failures: list[Exception] = field(default_factory=list)
-
-    @property
-    def module(self) -> str:
-        """The module that does the work."""
-        return f"elbolab.cli.{self.command}"
+    folder: Path | None = None
 
     def __call__(self, cfg: Any) -> Any:
         """Runs the command in the current directory of Hydra; a job of a sweep returns its monitored value."""
@@ -160,6 +179,7 @@ class CommandTask:
         prepare_output()  # here too: a launcher may have begun this process
         hydra = HydraConfig.get()
         folder, swept = Path(hydra.runtime.output_dir), hydra.mode is not RunMode.RUN
+        self.folder = folder
         try:
             with unattended():
                 check_folder(hydra)
@@ -168,12 +188,20 @@ class CommandTask:
                 )
         except (KeyboardInterrupt, SystemExit) as error:
             _abandon(folder)
-            raise _stopped(error, folder if self.command == "train" else None) from error
+            raise self._stop_with_way_on(error, folder) from error
         except Exception as error:
             _abandon(folder)
             if swept:
                 raise
             self.failures.append(error)
+
+    def _stop_with_way_on(self, error: BaseException, folder: Path) -> BaseException:
+        """The stop with the run that can go on, if one has begun; any other exit, and one that says more, as it is."""
+        stop = stop_of(error)
+        if stop is None or isinstance(error, Stopped):
+            return error
+        begun = self.command == "train" and (folder / "config.yaml").is_file()
+        return Stopped(stop, f"; go on with: {self.way_on.format(folder)}" if begun else None)
 
 
 def _worked(command: str, cfg: Any, folder: Path, overrides: list[str], *, is_job: bool) -> Any:
@@ -187,25 +215,25 @@ def _worked(command: str, cfg: Any, folder: Path, overrides: list[str], *, is_jo
 
 def _checked(command: str, cfg: Any, overrides: list[str]) -> Any:
     """Runs the command of that name once the types of all values are right."""
+    quiet_libraries()
+    check_config(command, cfg, overrides)
+    return getattr(import_module(f"elbolab.cli.{command}"), command)(cfg)
+
+
+def check_config(command: str, cfg: Any, overrides: list[str]) -> None:
+    """Refuses keys that nothing reads, and values of other types than what they are given to.
+
+    Raises:
+        ValueError: there is one.
+    """
     from omegaconf import OmegaConf
 
     from elbolab.config.composing import folders
     from elbolab.config.errors import check_added
     from elbolab.config.values import check_values
 
-    quiet_libraries()
     check_added(overrides, folders())
     check_values(cfg, OmegaConf.load(config_dir() / f"{command}.yaml"))  # type: ignore[arg-type]
-    return getattr(import_module(f"elbolab.cli.{command}"), command)(cfg)
-
-
-def _stopped(error: BaseException, folder: Path | None) -> BaseException:
-    """The stop with the run that can go on, if one has begun; any other exit, and one that says more, as it is."""
-    stop = stop_of(error)
-    if stop is None or isinstance(error, Stopped):
-        return error
-    begun = folder is not None and (folder / "config.yaml").is_file()
-    return Stopped(stop, f"; go on with: elbolab train resume={folder}" if begun else None)
 
 
 def _abandon(folder: Path) -> None:
@@ -219,7 +247,7 @@ def _abandon(folder: Path) -> None:
                 parent.rmdir()
 
 
-def _import_from_here(args: list[str]) -> None:
+def import_from_here(args: list[str]) -> None:
     """Lets configs name modules of the current folder and of ``--config-dir``.
 
     Raises:

@@ -195,7 +195,7 @@ def fit(cfg: DictConfig, run: RunDir, data: DataModule, model: ElboModule, train
     """Trains, from the newest checkpoint where there is one, and exports the best weights.
 
     Raises:
-        NotFinite: training left the finite numbers; names the last good state and what to do.
+        NotFinite: training diverged; names the last good state and what to do.
         Leave: the machine was wanted back; the state is saved.
     """
     try:
@@ -218,11 +218,11 @@ def best_value(trainer: L.Trainer, monitor: str) -> float:
 
 
 def _explain(error: NotFinite, cfg: DictConfig, run: RunDir, data: DataModule, trainer: L.Trainer) -> str:
-    """What left the finite numbers, what is kept, and what to do."""
+    """Where training diverged, what is kept, and what to do."""
     kept = f"; the last good state is {run.last}" if run.last.is_file() else ""
     logged = trainer.callback_metrics.items()
     seen = {name.removeprefix("train/"): float(value) for name, value in logged if name.startswith("train/")}
-    return f"training left the finite numbers {error}{kept}. {advise(error, cfg, data.spec, data.splits, seen)}"
+    return f"training diverged {error}{kept}. {advise(error, cfg, data.spec, data.splits, seen)}"
 
 
 def write_timing(run: RunDir, trainer: L.Trainer, data: DataModule) -> None:

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any, NoReturn, final
 
 import yaml
-from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, RangeSweep
 from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
+from elbolab.config.composing import compose_config
 from elbolab.config.errors import explain
 from elbolab.config.listing import split_args
 
@@ -168,9 +168,7 @@ def _composed(folders: Sequence[str], overrides: Sequence[str]) -> DictConfig:
         ValueError: it would not.
     """
     dirs = [*split_args([])[0], *map(Path, folders)]
-    search = ",".join(f"file://{folder.resolve()}" for folder in dirs[1:])
     try:
-        with initialize_config_dir(str(dirs[0]), version_base="1.3"):
-            return compose("train", [*overrides, *([f"hydra.searchpath=[{search}]"] if search else [])])
+        return compose_config("train", overrides, dirs)
     except (HydraException, OmegaConfBaseException, ValueError) as error:
         raise ValueError(explain(error, dirs, ["train", *overrides])) from error

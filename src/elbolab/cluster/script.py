@@ -26,8 +26,8 @@ from elbolab.cluster.resources import (
 )
 from elbolab.common.files import write_atomically
 from elbolab.config.arguments import directory_overrides, quoted
-from elbolab.config.composing import folders, in_the_place_of
-from elbolab.config.paths import config_dir
+from elbolab.config.composing import compose_config, folders, in_the_place_of
+from elbolab.config.listing import split_args
 from elbolab.runs.sweep_dir import read_sweep
 
 SIGNAL = "USR1"
@@ -84,15 +84,9 @@ def write_run_script(args: Sequence[str]) -> NoReturn:
         FileNotFoundError: ``resume=`` names no run.
         SystemExit: always, with code 0.
     """
-    from hydra import compose, initialize_config_dir
-
-    from elbolab.config.listing import split_args
-
     dirs, words = split_args(args)
     resumed = directory_overrides("train", words)
-    search = [f"hydra.searchpath=[{','.join(f'file://{folder.resolve()}' for folder in dirs[1:])}]"] if dirs[1:] else []
-    with initialize_config_dir(str(config_dir()), version_base="1.3"):
-        cfg = compose("train", [*words, *search, *resumed, "hydra/launcher=sbatch"], return_hydra_config=True)
+    cfg = compose_config("train", [*words, *resumed, "hydra/launcher=sbatch"], dirs)
     with in_the_place_of(cfg):
         run, knobs = Path(cfg.hydra.run.dir).absolute(), OmegaConf.to_container(cfg.hydra.launcher)
     trainer = OmegaConf.load(run / "config.yaml").trainer if resumed else cfg.trainer

@@ -45,7 +45,12 @@ def report(error: BaseException, *, verbose: bool, argv: Sequence[str]) -> int:
 
 
 def explain(error: BaseException, dirs: Sequence[Path], argv: Sequence[str]) -> str:
-    """One clear message for ``error``.
+    """One clear message for ``error``; see `describe_error`. Of one that nobody foresaw, its type too."""
+    return describe_error(error, dirs, argv) or f"{type(error).__name__}: {error} (-v shows where)"
+
+
+def describe_error(error: BaseException, dirs: Sequence[Path], argv: Sequence[str]) -> str | None:
+    """One clear message for an error that a user can do something about; None for any other.
 
     Args:
         error: what stopped the command.
@@ -96,7 +101,7 @@ def explain(error: BaseException, dirs: Sequence[Path], argv: Sequence[str]) -> 
     if type(error).__name__ == "MisconfigurationException":  # Lightning's, whose text is written for users
         hint = ": choose trainer=auto or trainer=cpu" if "gpu backend" in str(error) else ""
         return f"{str(error).rstrip('!.')}{hint}"
-    return f"{type(error).__name__}: {error} (-v shows where)"
+    return None
 
 
 def sentence_of(refusal: Refusal) -> str:
@@ -167,7 +172,8 @@ def _unknown_key(error: BaseException, dirs: Sequence[Path], argv: Sequence[str]
     """``modle=vae`` or ``data.batch_sizee=10``; other refusals keep Hydra's words."""
     found = re.match(r"Could not (?:override|delete from config\.) '(.+?)'", str(error))
     if found is None:
-        return str(error)
+        several = re.match(r"Ambiguous value for argument '((.+?)=(.*?))'", str(error))
+        return _several_values(*several.groups()) if several else str(error)
     key, groups = found[1].partition("@")[0], groups_of(argv[0], dirs)
     group = key.partition(".")[0]
     keys = composed_keys(dirs, argv, without=found[1], hydra=key.startswith("hydra."))
@@ -181,6 +187,11 @@ def _unknown_key(error: BaseException, dirs: Sequence[Path], argv: Sequence[str]
     meant = [group for group in nearest(key, groups) if any(value in groups[group] for value in values)]
     siblings = [other for other in keys if other.rpartition(".")[0] == key.rpartition(".")[0]]
     return f"the config has no '{found[1]}'{_or_all(meant or near, 'keys there', siblings)}"
+
+
+def _several_values(word: str, key: str, values: str) -> str:
+    """``seed=1,2`` of a single run."""
+    return f"{word}: several values are a sweep, elbolab train -m {word}; a list has brackets, {key}=[{values}]"
 
 
 def _another_group(group: str, dirs: Sequence[Path], argv: Sequence[str]) -> str:

@@ -1,6 +1,7 @@
 """The keys that a command's config has."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,24 +15,19 @@ def composed_keys(dirs: Sequence[Path], argv: Sequence[str], *, without: str = "
         without: leave out overrides of this key; where others fail too, swept ones are left out, and then all.
         hydra: Hydra's own keys as well.
     """
-    from hydra import compose, initialize_config_dir
     from hydra.errors import HydraException
     from omegaconf import OmegaConf
 
-    from elbolab.config.paths import COMPOSES
+    from elbolab.config.composing import compose_config, without_node_of_hydra
 
     words = [word for word in argv[1:] if not word.startswith("-") and "=" in word]
     good = [word for word in words if not without or without not in word.partition("=")[0]]
-    folders = ",".join(f"file://{folder.resolve()}" for folder in dirs[1:])
-    paths = [f"hydra.searchpath=[{folders}]"] if folders else []
-    paths += ["hydra/launcher=sbatch"] if argv[0] == "sbatch" else []  # whose knobs it has
-    with initialize_config_dir(str(dirs[0]), version_base="1.3"):
-        for overrides in ([*good, *paths], [*(word for word in good if "," not in word), *paths], paths):  # not swept
-            try:
-                config = compose(COMPOSES.get(argv[0], argv[0]), overrides, return_hydra_config=hydra)
-                return list(_keys(OmegaConf.to_container(config, resolve=False)))
-            except HydraException:
-                continue
+    knobs = ["hydra/launcher=sbatch"] if argv[0] == "sbatch" else []
+    for overrides in ([*good, *knobs], [*(word for word in good if "," not in word), *knobs], knobs):  # not swept
+        with suppress(HydraException):
+            config = compose_config(argv[0], overrides, dirs)
+            node = config if hydra else without_node_of_hydra(config)
+            return list(_keys(OmegaConf.to_container(node, resolve=False)))
     return []
 
 

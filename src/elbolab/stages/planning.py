@@ -8,7 +8,6 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
@@ -19,7 +18,7 @@ from elbolab.batch import Spec
 from elbolab.common.did_you_mean import did_you_mean, nearest
 from elbolab.config.arguments import existing
 from elbolab.config.build import build_data
-from elbolab.config.composing import folders, in_the_place_of, without_hydra
+from elbolab.config.composing import compose_config, folders, in_the_place_of, without_node_of_hydra
 from elbolab.config.errors import explain
 from elbolab.config.listing import read_choices
 from elbolab.config.override import is_within
@@ -110,12 +109,10 @@ def _composed(key: str, value: str, cfg: DictConfig, above: tuple[str, ...]) -> 
         raise ValueError(f"{key}={value}: {error}") from error
     words = [f"experiment={name}", *_inherited_choices(), *own]
     try:
-        composed = compose("train", words, return_hydra_config=True)
+        composed = compose_config("train", words, folders())
         given = [override.key_or_group for override in OverridesParser.create().parse_overrides(own)]
     except HydraException as error:
-        where = folders()
-        with without_hydra():
-            raise ValueError(f"{key}={value}: {explain(error, where, ['train', *words])}") from error
+        raise ValueError(f"{key}={value}: {explain(error, folders(), ['train', *words])}") from error
     if composed.hydra.mode is RunMode.MULTIRUN:
         raise ValueError(f"{key}={value}: that experiment is a sweep; name one of its runs by its directory")
     with in_the_place_of(composed):
@@ -126,19 +123,18 @@ def _composed(key: str, value: str, cfg: DictConfig, above: tuple[str, ...]) -> 
 
 
 def _inherited_choices() -> list[str]:
-    """The options of this command, what it sets within loggers, and where it looks for options."""
+    """The options of this command, and what it sets within loggers."""
     hydra = HydraConfig.get()
     chosen = {group: hydra.runtime.choices.get(group) for group in INHERITED_CHOICES}
     listed = [word for word in hydra.overrides.task if chosen.get(word.partition("=")[0], "") is None]  # logger=[a,b]
     values = [word for word in hydra.overrides.task if word.lstrip("+~").startswith("logger.")]
-    folders = [f"hydra.searchpath=[{','.join(hydra.searchpath)}]"] if hydra.searchpath else []
     options = [f"{group}={option}" for group, option in chosen.items() if option is not None]
-    return [*folders, *options, *listed, *values]
+    return [*options, *listed, *values]
 
 
 def _inheriting(composed: DictConfig, cfg: DictConfig, given: Sequence[str]) -> DictConfig:
     """The composed configuration, unresolved, with what belongs to the run that asks for it."""
-    child = OmegaConf.masked_copy(composed, [str(name) for name in composed if name != "hydra"])
+    child = without_node_of_hydra(composed)
     for key in SHARED:
         if is_within(key, given):
             raise ValueError(f"{key} is the run's own, and its stages have the same: leave it out")
@@ -179,8 +175,6 @@ def experiment_config(name: str) -> dict[str, Any]:
     Raises:
         HydraException: there is none of that name, or it cannot be composed.
     """
-    with initialize_config_dir(str(config_dir()), version_base="1.3"):
-        composed = compose("train", [f"experiment={name}"], return_hydra_config=True)
-        with in_the_place_of(composed):
-            cfg = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
-            return OmegaConf.to_container(_in_folder(cfg, Path("/")))  # type: ignore[return-value]
+    composed = compose_config("train", [f"experiment={name}"], [config_dir()])
+    with in_the_place_of(composed):
+        return OmegaConf.to_container(_in_folder(without_node_of_hydra(composed), Path("/")))  # type: ignore[return-value]

@@ -98,9 +98,9 @@ def _logged(error: Exception, folder: Path) -> None:
 
 
 def _told(error: Exception, overrides: Sequence[str]) -> str:
-    from elbolab.config.composing import folders, without_hydra
+    from elbolab.config.composing import folders, hydra_set_aside
     from elbolab.config.errors import explain
 
     where = folders()
-    with without_hydra():
+    with hydra_set_aside():
         return explain(error, where, ["train", *overrides])

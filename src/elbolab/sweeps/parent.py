@@ -25,6 +25,12 @@ WITHIN = ("basic", "joblib", "ray")
 """Launchers whose jobs run within a process of the command: they write to its terminal, and would tear a live table."""
 
 
+SWEEP_REFUSED = (
+    "this is a sweep of many runs, and elbolab.train makes one: call it for each of them, or run the sweep in a shell "
+    "with elbolab train -m"
+)
+
+
 @final
 class Refused(BaseException):
     """Carries an error out of a callback of Hydra's, which turns an Exception into a warning."""
@@ -42,12 +48,14 @@ class Running(NamedTuple):
         warm: what calls a function in a process that has made the imports already, where there is one.
         shown: what is closed when the jobs have ended.
         stack: what is closed at last, however it ends.
+        alone: whether a sweep is refused: the caller wants one run.
     """
 
     sweeps: list[Sweep]
     warm: list[Callable[[Callable[[], str]], str]]
     shown: ExitStack
     stack: ExitStack
+    alone: bool = False
 
 
 RUNNING: ContextVar[Running] = ContextVar("RUNNING")
@@ -55,10 +63,10 @@ RUNNING: ContextVar[Running] = ContextVar("RUNNING")
 
 
 @contextmanager
-def running() -> Iterator[Running]:
+def running(*, alone: bool = False) -> Iterator[Running]:
     """For the time in which Hydra runs, and a sweep is summed up."""
     with ExitStack() as stack, ExitStack() as shown:
-        now = Running([], [], shown, stack)
+        now = Running([], [], shown, stack, alone)
         token = RUNNING.set(now)
         stack.callback(RUNNING.reset, token)
         yield now
@@ -74,6 +82,8 @@ class Watch(Callback):
 
         now = RUNNING.get()
         try:
+            if now.alone:
+                raise ValueError(SWEEP_REFUSED)
             check_folder(config.hydra)
             sweep = now.stack.enter_context(opened(config))
             live = str(config.hydra.runtime.choices.get("hydra/launcher")) not in WITHIN
