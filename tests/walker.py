@@ -63,7 +63,7 @@ class Shown(Board):
 
     def __init__(self, folder="nowhere", artifacts=(), fails=()):
         super().__init__(folder, artifacts)
-        self.fails = fails
+        self.fails, self._own = fails, self
         self.rows, self.images, self.heats, self.told = [], [], [], []
 
     def begin(self, goals):

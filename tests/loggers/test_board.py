@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 from tests.walker import Shown
 
-from elbolab.loggers.board import Results, check_writable, flat, kept_id
+from elbolab.loggers.board import Results, check_writable, flatten, read_or_make_id
 from elbolab.loggers.csv_logger import InStep
 from elbolab.loggers.wandb import WandbBoard
 
@@ -37,6 +37,12 @@ def test_a_dashboard_that_cannot_be_closed_says_so():
     assert Shown(fails=["close"]).close(failed=True) == ["Shown: 1 writes were lost, the first because no close"]
 
 
+def test_a_dashboard_that_did_not_begin_says_so_and_is_not_closed():
+    board = Shown()
+    board.close(failed=False)
+    assert board.close(failed=False) == ["Shown: the run did not begin"]
+
+
 def test_a_resumed_run_rewinds_and_a_checkpoint_flushes(run, tmp_path):
     board = Shown()
     trainer = run.fit(InStep(), loggers=[board], max_epochs=1)
@@ -54,6 +60,7 @@ def test_other_ranks_write_nothing(monkeypatch):
 
     monkeypatch.setattr(rank_zero_only, "rank", 1)
     board = Shown()
+    board._own = None  # as on ranks that never began
     board.log_metrics({"a": 1.0}, 3)
     board.log_hyperparams({})
     assert board.close(failed=False) == []
@@ -87,7 +94,7 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path, monkeypatch):
 
 def test_a_configuration_is_flattened_to_dotted_keys():
     config = {"model": {"beta": 4.0, "deep": {"on": True}}, "tags": ["a"], "none": None, "empty": {}}
-    assert dict(flat(config)) == {
+    assert dict(flatten(config)) == {
         "model.beta": 4.0,
         "model.deep.on": True,
         "tags": "['a']",
@@ -98,4 +105,4 @@ def test_a_configuration_is_flattened_to_dotted_keys():
 
 def test_an_id_is_made_once(tmp_path):
     path = tmp_path / "run" / "id.txt"
-    assert [kept_id(path, lambda name=name: name) for name in ("first", "second")] == ["first", "first"]
+    assert [read_or_make_id(path, lambda name=name: name) for name in ("first", "second")] == ["first", "first"]

@@ -8,12 +8,12 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, ClassVar, Concatenate, NamedTuple, ParamSpec, final
 
-import numpy as np
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.loggers.logger import DummyExperiment
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from numpy.typing import NDArray
 from PIL import Image
+from typing_extensions import override
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ def harmless(method: Callable[Concatenate["Board", P], None]) -> Callable[Concat
         try:
             method(board, *args, **kwargs)
         except Exception as error:  # of a service, a database or a network: nothing here is worth a training
-            board.lose(error)
+            board.record_failure(error)
 
     return written
 
@@ -61,7 +61,7 @@ class Board(Logger, ABC):
     """A dashboard that a run writes to.
 
     Lightning hands it curves and the configuration, as any logger; `begin`, `show`, `heat`, `conclude` and `close` are
-    called by `elbolab.cli` and by callbacks. An error after `begin` is told once and never ends the run.
+    called by `elbolab.cli` and by callbacks. An error after `begin` is logged once and never ends the run.
 
     Args:
         save_dir: the run directory.
@@ -72,7 +72,7 @@ class Board(Logger, ABC):
     """
 
     label: ClassVar[str]
-    """What it is called in messages."""
+    """Its name in messages."""
 
     key: ClassVar[str]
     """Its node of the configuration, ``logger.wandb``."""
@@ -89,6 +89,7 @@ class Board(Logger, ABC):
     # -- what Lightning calls -----------------------------------------------------------------------------------------
 
     @final
+    @override
     @harmless
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Curves: ``step`` is the index of the last optimiser step."""
@@ -96,6 +97,7 @@ class Board(Logger, ABC):
         self._curves({name: float(value) for name, value in metrics.items()}, step)
 
     @final
+    @override
     @harmless
     def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
         """The resolved configuration, in plain types."""
@@ -113,20 +115,20 @@ class Board(Logger, ABC):
 
     @final
     @property
+    @override
     def save_dir(self) -> str:
-        """The run directory."""
         return str(self.folder)
 
     @final
     @property
+    @override
     def name(self) -> str:
-        """Empty: nothing of Lightning's is put beside the curves."""
-        return ""
+        return ""  # nothing of Lightning's is put beside the curves
 
     @final
     @property
+    @override
     def version(self) -> str:
-        """Empty, as the name."""
         return ""
 
     # -- what elbolab calls -------------------------------------------------------------------------------------------
@@ -139,7 +141,7 @@ class Board(Logger, ABC):
             goals: quantity -> ``max`` or ``min``.
 
         Raises:
-            ValueError: what a user can mend: a missing package, a folder that cannot be written.
+            ValueError: what a user can fix: a missing package, a folder that cannot be written.
         """
 
     @final
@@ -170,7 +172,7 @@ class Board(Logger, ABC):
     @harmless
     def conclude(self, results: Results) -> None:
         """What the finished run has: pictures, numbers, and the files that were asked for."""
-        self._images({f"figures/{path.stem}": opened(path) for path in results.figures}, results.step)
+        self._images({f"figures/{path.stem}": open_image(path) for path in results.figures}, results.step)
         self._summary(results.numbers, results.step)
         for kind in self.artifacts:
             self._files(kind, results.files[kind])
@@ -181,13 +183,19 @@ class Board(Logger, ABC):
         if rank_zero_only.rank != 0:  # type: ignore[attr-defined]
             return []
         lines: list[str] = []
-        harmless(lambda board: lines.append(board._close(failed)))(self)
+        if self._own is None:
+            lines.append(f"{self.label}: the run did not begin")
+        else:
+            try:
+                harmless(lambda board: lines.append(board._close(failed)))(self)
+            finally:
+                self._own = None
         loss = f"{self.label}: {len(self.lost)} writes were lost, the first because {self.lost[0]}" if self.lost else ""
         return [*lines, *([loss] if loss else [])]
 
     @final
-    def lose(self, error: Exception) -> None:
-        """Tells the first error, and counts."""
+    def record_failure(self, error: Exception) -> None:
+        """Logs the first error; later ones are only counted."""
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         if not self.lost:
             log.warning("%s: the run goes on, but something was not recorded: %s", self.label, reason)
@@ -235,27 +243,22 @@ def boards(loggers: Iterable[Logger]) -> list[Board]:
     return [logger for logger in loggers if isinstance(logger, Board)]
 
 
-def opened(path: Path) -> Image.Image:
-    """A picture of a file, in three colours."""
+def open_image(path: Path) -> Image.Image:
+    """The picture in a file, in three colours."""
     with Image.open(path) as image:
         return image.convert("RGB")
 
 
-def pixels(image: Image.Image) -> NDArray[np.uint8]:
-    """(height, width, 3)."""
-    return np.asarray(image.convert("RGB"))
-
-
-def flat(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def flatten(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Dotted keys and values; what is no number, text or truth value is text."""
     for name, value in config.items():
         if isinstance(value, Mapping) and value:
-            yield from flat(value, f"{prefix}{name}.")
+            yield from flatten(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value if isinstance(value, bool | int | float | str) else str(value)
 
 
-def kept_id(path: Path, make: Callable[[], str]) -> str:
+def read_or_make_id(path: Path, make: Callable[[], str]) -> str:
     """The id in ``path``, else a new one that is kept there: a resumed run goes on in the same place."""
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -264,10 +267,10 @@ def kept_id(path: Path, make: Callable[[], str]) -> str:
 
 
 def check_writable(key: str, folder: Path) -> None:
-    """Makes a folder.
+    """Creates ``folder``.
 
     Raises:
-        ValueError: that cannot be, or nothing can be written there; names the key.
+        ValueError: it cannot be created or written to; names the key.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)

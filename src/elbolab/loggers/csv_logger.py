@@ -8,6 +8,7 @@ from typing import Any, final
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
+from typing_extensions import override
 
 from elbolab.loggers.board import boards
 from elbolab.loggers.table import Table
@@ -37,6 +38,7 @@ class AppendingCSVLogger(Logger):
             self._table = Table(self._folder / "metrics.csv")
         return self._table
 
+    @override
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Puts the metrics into the row of ``step``, the zero-based index of the last optimiser step.
@@ -46,30 +48,35 @@ class AppendingCSVLogger(Logger):
         """
         if step is None:
             raise ValueError("a row of metrics.csv needs its step: log_metrics(metrics, step=...)")
-        self.table.put({"step": str(step)} | {name: _number(value) for name, value in metrics.items()})
+        row = {"step": str(step)}
+        for name, value in metrics.items():
+            number = float(value)
+            row[name] = str(int(number)) if number.is_integer() else repr(number)  # reads back as the same number
+        self.table.put(row)
 
     @rank_zero_only
     def rewind(self, global_step: int) -> None:
         """Drops the rows of optimiser steps that a run at ``global_step`` has yet to take; at 0, all of them."""
         self.table.rewind(global_step)
 
+    @override
     @rank_zero_only
     def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
         """Nothing: the run directory holds the resolved config."""
 
     @property
+    @override
     def save_dir(self) -> str:
-        """The run directory."""
         return str(self._folder)
 
     @property
+    @override
     def name(self) -> str:
-        """Empty: the file lies in the run directory itself."""
-        return ""
+        return ""  # the file lies in the run directory itself
 
     @property
+    @override
     def version(self) -> str:
-        """Empty, as the name."""
         return ""
 
 
@@ -81,6 +88,7 @@ class InStep(Callback):
     resume past a row that was never written. So the row is written before the checkpoint; Lightning then completes it.
     """
 
+    @override
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Drops what an earlier run wrote past the step from which this one goes on."""
         for logger in _tables(trainer):
@@ -88,6 +96,7 @@ class InStep(Callback):
         for board in boards(trainer.loggers):
             board.rewind(trainer.global_step)
 
+    @override
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Writes the training metrics of the block that the checkpoint ends with."""
         logged = trainer.logged_metrics  # on every rank: it may be a collective
@@ -101,9 +110,3 @@ class InStep(Callback):
 
 def _tables(trainer: Trainer) -> Iterable[AppendingCSVLogger]:
     return (logger for logger in trainer.loggers if isinstance(logger, AppendingCSVLogger))
-
-
-def _number(value: float) -> str:
-    """The shortest text that reads back as the same number; whole numbers without a point."""
-    number = float(value)
-    return str(int(number)) if number.is_integer() else repr(number)

@@ -1,18 +1,25 @@
-"""MLflow, by default in one SQLite file for all runs, with pictures and files in a folder beside it."""
+"""MLflow, by default in one SQLite file for all runs, with pictures and files in a folder beside it.
+
+Lightning's own `MLFlowLogger` cannot lie below: it drops the handle of a write by a thread, so that no checkpoint could
+wait for what came before it; it writes steps twice that a resumed run takes again; a configuration that has changed, or
+a server that does not answer, ends the run; and it sets the store of the whole process, jobs after this one included.
+"""
 
 import logging
 import os
 import shlex
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from filelock import FileLock
 from numpy.typing import NDArray
+from typing_extensions import override
 
-from elbolab.loggers.board import Board, Images, check_writable, flat
+from elbolab.loggers.board import Board, Images, check_writable, flatten
 
 if TYPE_CHECKING:  # importing it costs seconds
     from mlflow import MlflowClient
@@ -24,11 +31,12 @@ FILES = "mlflow-artifacts"
 LONGEST = 6000
 """Characters of a parameter that MLflow's stores take."""
 
-PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
-"""Of a client whose server does not answer, tries and seconds: left to itself it waits for minutes at every write."""
-
-MOST_PARAMS = 100
-"""Parameters that one call may have."""
+ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+}
+"""Left to itself, a client waits for minutes at every write to a server that does not answer."""
 
 
 @final
@@ -74,55 +82,54 @@ class MLflowBoard(Board):
         self._there: set[tuple[str, int]] = set()
         self._id = ""
 
+    @override
     def begin(self, goals: Mapping[str, str]) -> None:
-        """Opens the store, makes the experiment where it is new, and the run; `experiment` is the `MlflowClient`.
-
-        Raises:
-            ValueError: a folder that cannot be written, or a store that cannot be opened.
-        """
         check_writable(f"{self.key}.folder", self.store)
-        with FileLock(self.store / ".mlflow.lock"):  # a new database is made by one process
-            self._own = self._opened()
-        self._own.update_run(self._id, "RUNNING")
-
-    def _opened(self) -> "MlflowClient":
-        _quiet()
+        for name, value in ENVIRONMENT.items():
+            os.environ.setdefault(name, value)  # before it is imported, which sets levels of its own
         from mlflow import MlflowClient
         from mlflow.exceptions import MlflowException
 
+        for name in ("alembic", "mlflow"):  # which tell of each table that they make
+            logging.getLogger(name).setLevel(logging.WARNING)
         uri = self.uri or f"sqlite:///{self.store / 'mlflow.db'}"
-        try:
-            client = MlflowClient(uri)
-            self._id = self._run_in(client)
-        except MlflowException as error:
-            raise ValueError(f"{self.key}.tracking_uri={uri}: {str(error).splitlines()[0]}") from None
-        return client
+        with FileLock(self.store / ".mlflow.lock"):  # a new database is made by one process
+            try:
+                client = MlflowClient(uri)
+                self._id = self._open_run(client)
+                client.update_run(self._id, "RUNNING")
+            except MlflowException as error:
+                raise ValueError(f"{self.key}.tracking_uri={uri}: {str(error).splitlines()[0]}") from None
+        self._own = client
 
-    def _run_in(self, client: "MlflowClient") -> str:
-        """The run whose id is kept, where the store has it, else a new one."""
+    def _open_run(self, client: "MlflowClient") -> str:
+        """The id of the run whose id is kept, where the store has it, else of a new one."""
+        from mlflow.exceptions import MlflowException
+
         kept = self.folder / ID
+        if kept.is_file():
+            identity = kept.read_text(encoding="utf-8").strip()
+            with suppress(MlflowException):  # the run directory has moved away from its store
+                if client.get_run(identity).info.lifecycle_stage == "active":
+                    return identity
         found = client.get_experiment_by_name(self.project)
-        if found is None:
-            where = None if self.uri else (self.store / FILES).as_uri()
-            experiment = client.create_experiment(self.project, artifact_location=where)
-        else:
-            experiment = found.experiment_id
-        if kept.is_file() and _has(client, kept.read_text(encoding="utf-8").strip()):
-            return kept.read_text(encoding="utf-8").strip()
+        where = None if self.uri else (self.store / FILES).as_uri()
+        experiment = found.experiment_id if found else client.create_experiment(self.project, artifact_location=where)
         identity = client.create_run(experiment, tags=self.tags).info.run_id
         kept.write_text(identity + "\n", encoding="utf-8")
         return identity
 
+    @override
     def _config(self, config: Mapping[str, Any]) -> None:
         """The whole as a file, and as parameters, which keep their first value: MLflow refuses a second one."""
         from mlflow.entities import Param
 
         self._begun.log_dict(self._id, dict(config), "config.yaml")
         there = self._begun.get_run(self._id).data.params
-        params = [Param(key, str(value)[:LONGEST]) for key, value in flat(config) if key not in there]
-        for first in range(0, len(params), MOST_PARAMS):
-            self._begun.log_batch(self._id, params=params[first : first + MOST_PARAMS])
+        params = [Param(key, str(value)[:LONGEST]) for key, value in flatten(config) if key not in there]
+        self._begun.log_batch(self._id, params=params)
 
+    @override
     def _curves(self, metrics: Mapping[str, float], step: int) -> None:
         from mlflow.entities import Metric
 
@@ -132,56 +139,40 @@ class MLflowBoard(Board):
             written = self._begun.log_batch(self._id, metrics=rows, synchronous=False)  # by a thread: training goes on
             self._pending.append(written)
 
+    @override
     def _rewind(self, step: int) -> None:
         """MLflow forgets nothing: what it has, and a run that was killed comes to again, is not written twice."""
         for name in self._begun.get_run(self._id).data.metrics:
             points = self._begun.get_metric_history(self._id, name)
             self._there |= {(name, point.step) for point in points if point.step >= step}
 
+    @override
     def _flush(self) -> None:
         pending, self._pending = self._pending, []
         for written in pending:
             written.wait()
 
+    @override
     def _images(self, images: Images, step: int) -> None:
         for name, image in images.items():
             self._begun.log_image(self._id, image, key=name, step=step, synchronous=True)
 
+    @override
     def _heat(self, name: str, row: NDArray, step: int) -> None:
         """Nothing: MLflow draws no heat map; the picture of the whole comes at the end."""
 
+    @override
     def _summary(self, numbers: Mapping[str, float], step: int) -> None:
         self._there -= {(name, step) for name in numbers}  # measured anew
         self._curves(numbers, step)
 
+    @override
     def _files(self, kind: str, paths: Sequence[Path]) -> None:
         for path in paths:
             self._begun.log_artifact(self._id, str(path), kind)
 
+    @override
     def _close(self, failed: bool) -> str:
-        if self._own is None:
-            return f"{self.label}: the run did not begin"
         self._flush()
         self._own.set_terminated(self._id, "FAILED" if failed else "FINISHED")
-        uri, self._own = self._own.tracking_uri, None
-        return f"MLflow: mlflow ui --backend-store-uri {shlex.quote(uri)}"
-
-
-def _quiet() -> None:
-    """MLflow sends no counts of what is used, tells nobody of each table that it makes, and waits for seconds."""
-    for name, value in {"MLFLOW_DISABLE_TELEMETRY": "true", **PATIENCE}.items():
-        os.environ.setdefault(name, value)  # before it is imported, which sets levels of its own
-    import mlflow  # noqa: F401
-
-    for name in ("alembic", "mlflow"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-
-
-def _has(client: "MlflowClient", identity: str) -> bool:
-    """Whether the store has the run: a run directory may have moved away from it."""
-    from mlflow.exceptions import MlflowException
-
-    try:
-        return client.get_run(identity).info.lifecycle_stage == "active"
-    except MlflowException:
-        return False
+        return f"MLflow: mlflow ui --backend-store-uri {shlex.quote(self._own.tracking_uri)}"

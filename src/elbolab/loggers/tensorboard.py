@@ -6,8 +6,9 @@ from typing import Any, ClassVar, final
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
-from elbolab.loggers.board import Board, Images, check_writable, flat, pixels
+from elbolab.loggers.board import Board, Images, check_writable, flatten
 
 FOLDER = "tensorboard"
 
@@ -28,28 +29,27 @@ class TensorBoard(Board):
     def __init__(self, save_dir: str | Path) -> None:
         super().__init__(save_dir)
 
+    @override
     def begin(self, goals: Mapping[str, str]) -> None:
-        """Opens an event file: `experiment` is torch's `SummaryWriter`.
-
-        Raises:
-            ValueError: a folder that cannot be written.
-        """
         check_writable(f"{self.key}.save_dir", self.folder / FOLDER)
         from torch.utils.tensorboard import SummaryWriter  # importing it costs half a second
 
         self._own = SummaryWriter(str(self.folder / FOLDER))
 
+    @override
     def _config(self, config: Mapping[str, Any]) -> None:
         """As hyperparameters. Without a list of metrics beside them, every curve and result is one."""
         from torch.utils.tensorboard.summary import hparams
 
-        _, start, _ = hparams(dict(flat(config)), {})
+        _, start, _ = hparams(dict(flatten(config)), {})
         self._events().add_summary(start)
 
+    @override
     def _curves(self, metrics: Mapping[str, float], step: int) -> None:
         for name, value in metrics.items():
             self._begun.add_scalar(name, value, step)
 
+    @override
     def _rewind(self, step: int) -> None:
         """Says what `SummaryWriter(purge_step=step)` says: earlier files count up to this step."""
         from tensorboard.compat.proto.event_pb2 import Event, SessionLog
@@ -60,13 +60,16 @@ class TensorBoard(Board):
     def _events(self) -> Any:
         return self._begun._get_file_writer()  # what torch itself writes these through
 
+    @override
     def _flush(self) -> None:
         self._begun.flush()
 
+    @override
     def _images(self, images: Images, step: int) -> None:
         for name, image in images.items():
-            self._begun.add_image(name, pixels(image), step, dataformats="HWC")
+            self._begun.add_image(name, np.asarray(image.convert("RGB")), step, dataformats="HWC")
 
+    @override
     def _heat(self, name: str, row: NDArray, step: int) -> None:
         """A histogram over the indices."""
         indices = np.arange(len(row))
@@ -77,19 +80,19 @@ class TensorBoard(Board):
             name, 0.0, float(len(row)), **numbers, bucket_limits=limits, bucket_counts=row.tolist(), global_step=step
         )
 
+    @override
     def _summary(self, numbers: Mapping[str, float], step: int) -> None:
         self._curves(numbers, step)
 
+    @override
     def _files(self, kind: str, paths: Sequence[Path]) -> None:
         """Nothing: `artifacts` is empty."""
 
+    @override
     def _close(self, failed: bool) -> str:
-        if self._own is None:
-            return f"{self.label}: the run did not begin"
         from torch.utils.tensorboard.summary import hparams
 
         _, _, end = hparams({}, {})
         self._events().add_summary(end)
         self._own.close()
-        self._own = None
         return f"TensorBoard: tensorboard --logdir {self.folder / FOLDER}"

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, final
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from elbolab.common.kind import curve_of
 from elbolab.evaluation.figures.kl_map import KL_TABLE, read_kl
-from elbolab.loggers.board import KL, Board, Images, check_writable, flat, kept_id, opened
+from elbolab.loggers.board import KL, Board, Images, check_writable, flatten, open_image, read_or_make_id
 from elbolab.loggers.wandb_server import begin, forget
 
 if TYPE_CHECKING:  # importing wandb costs half a second, and most runs do without
@@ -89,6 +90,7 @@ class WandbBoard(Board):
         self._is_whole, self._known = False, -1
         self._defined: set[str] = set()
 
+    @override
     def begin(self, goals: Mapping[str, str]) -> None:
         """Begins the W&B run, `experiment`; a key that is refused or a server that does not answer costs seconds.
 
@@ -99,40 +101,42 @@ class WandbBoard(Board):
         self._is_whole = not (self.folder / ID).is_file()
         if self._is_whole:
             shutil.rmtree(self.folder / PICTURES, ignore_errors=True)
-        identity = kept_id(self.folder / ID, _new_id)
+        identity = read_or_make_id(
+            self.folder / ID, lambda: (_agent() and os.environ.get("WANDB_RUN_ID")) or secrets.token_hex(4)
+        )
         try:
             self._own = begin(self.offline, self.timeouts, id=identity, resume="allow", **self.settings)
             self._known = self._own.summary.get(X_AXIS, -1)
-            self._define(goals)
+            self._begun.define_metric(X_AXIS)
+            self._begun.define_metric("*", step_metric=X_AXIS, step_sync=True)
+            for name, goal in goals.items():  # the controller of a W&B sweep compares plain numbers
+                self._define(name, "last" if _agent() else f"{goal},last")
         except ValueError:
             raise
         except Exception as error:
-            self.lose(error)
+            self.record_failure(error)
 
-    def _define(self, goals: Mapping[str, str]) -> None:
-        """Curves against optimiser steps, and what a table of runs shows of them."""
-        self._begun.define_metric(X_AXIS)
-        self._begun.define_metric("*", step_metric=X_AXIS, step_sync=True)
-        for name, goal in goals.items():  # the controller of a W&B sweep compares plain numbers
-            self._define_one(name, "last" if _agent() else f"{goal},last")
-
-    def _define_one(self, name: str, summary: str) -> None:
+    def _define(self, name: str, summary: str) -> None:
+        """A curve against optimiser steps, and what a table of runs shows of it."""
         self._begun.define_metric(name, step_metric=X_AXIS, step_sync=True, summary=summary)
         self._defined.add(name)
 
+    @override
     def _config(self, config: Mapping[str, Any]) -> None:
         # an agent's parameters have dotted names, and locked: `model` would hide all that lies below it
-        self._begun.config.update(dict(flat(config)) if _agent() else dict(config), allow_val_change=True)
+        self._begun.config.update(dict(flatten(config)) if _agent() else dict(config), allow_val_change=True)
 
+    @override
     def _curves(self, metrics: Mapping[str, float], step: int) -> None:
         """Steps that a server knows, which a run that was killed takes again, are not told twice."""
         for name in metrics.keys() - self._defined:
             goal = GOALS[curve_of(name.partition("/")[2]).kind.better]
             if goal is not None:
-                self._define_one(name, f"{goal},last")
+                self._define(name, f"{goal},last")
         if step > self._known:
             self._begun.log({**metrics, X_AXIS: step})
 
+    @override
     def _rewind(self, step: float) -> None:
         """Tells W&B what the run directory has of earlier steps, and W&B has not.
 
@@ -148,28 +152,32 @@ class WandbBoard(Board):
                 self._heat(KL, values, int(at))
         for folder in sorted((self.folder / PICTURES).glob("*"), key=lambda folder: int(folder.name)):
             if int(folder.name) < step:
-                images = {str(path.relative_to(folder).with_suffix("")): opened(path) for path in folder.rglob("*.png")}
+                images = {
+                    str(path.relative_to(folder).with_suffix("")): open_image(path) for path in folder.rglob("*.png")
+                }
                 self._images(images, int(folder.name))
         self._is_whole = True
 
+    @override
     def _flush(self) -> None:
         """W&B's service is a process of its own: it outlives a kill of ours."""
 
+    @override
     def _images(self, images: Images, step: int) -> None:
         import wandb
 
         if step >= self._known:  # those of the last step that a server knows are drawn after its numbers are told
             self._begun.log({name: wandb.Image(image) for name, image in images.items()} | {X_AXIS: step})
-        if self._begun.offline:
+        if self._begun.offline:  # for the part that will repeat this one, should the run be killed
             self._keep(images, step)
 
     def _keep(self, images: Images, step: int) -> None:
-        """For the part that will repeat this one, should the run be killed."""
         for name, image in images.items():
             path = self.folder / PICTURES / str(step) / f"{name}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             image.save(path)
 
+    @override
     def _heat(self, name: str, row: NDArray, step: int) -> None:
         """Histograms are drawn as a heat map over steps: here a bin is an index, and its height the value."""
         import wandb
@@ -180,6 +188,7 @@ class WandbBoard(Board):
         histogram = wandb.Histogram(np_histogram=(bins, np.arange(len(bins) + 1)))
         self._begun.log({name: histogram, X_AXIS: step})
 
+    @override
     def _summary(self, numbers: Mapping[str, float], step: int) -> None:
         if not self._is_whole:  # nothing was left to train
             self._rewind(inf)
@@ -189,6 +198,7 @@ class WandbBoard(Board):
             nested.setdefault(split, {})[quantity] = value
         self._begun.summary.update(nested)
 
+    @override
     def _files(self, kind: str, paths: Sequence[Path]) -> None:
         import wandb
 
@@ -197,18 +207,19 @@ class WandbBoard(Board):
             artifact.add_file(str(path), policy="immutable" if self._begun.offline else "mutable")
         self._begun.log_artifact(artifact)
 
+    @override
     def _close(self, failed: bool) -> str:
-        run, self._own = self._own, None
-        if run is None:
-            return f"{self.label}: the run did not begin"
-        line = closing_line(run)
+        run, line = self._own, closing_line(self._own)
         try:
             run.finish(exit_code=int(failed))
         except BaseException:
             forget()
             raise
-        if run.offline and self._is_whole:
-            _put_aside(Path(run.settings.sync_dir), run.id)
+        if run.offline and self._is_whole:  # `wandb sync` stops at a part that a kill has torn, and which is repeated
+            newest = Path(run.settings.sync_dir)
+            for part in newest.parent.glob(f"offline-run-*-{run.id}"):
+                if part != newest:
+                    part.rename(part.with_name(f"repeated-{part.name}"))
         return line
 
 
@@ -219,13 +230,6 @@ def closing_line(run: "Run") -> str:
     if run.offline:
         return f"W&B: recorded offline; upload with: wandb sync {shlex.quote(run.settings.sync_dir)}"
     return f"W&B: {run.url}"
-
-
-def _put_aside(newest: Path, identity: str) -> None:
-    """Hides from `wandb sync` the parts that the newest one repeats: it stops at one that a kill has torn."""
-    for part in newest.parent.glob(f"offline-run-*-{identity}"):
-        if part != newest:
-            part.rename(part.with_name(f"repeated-{part.name}"))
 
 
 def _rows(path: Path) -> Iterator[dict[str, float]]:
@@ -247,9 +251,5 @@ def end_live_run(*, failed: bool) -> None:
 
 
 def _agent() -> bool:
+    """Whether a W&B agent has started this process."""
     return bool(os.environ.get("WANDB_SWEEP_ID"))
-
-
-def _new_id() -> str:
-    """That of the agent which started this process, else a new one."""
-    return os.environ["WANDB_RUN_ID"] if _agent() and "WANDB_RUN_ID" in os.environ else secrets.token_hex(4)
