@@ -77,7 +77,7 @@ def rehearsed(monkeypatch):
     from tests.rehearsal import Rehearsal
     from torch.distributions import Distribution
 
-    from elbolab.models import base
+    from elbolab.training import module
     from elbolab.training.engine import Captured
 
     made = []
@@ -87,5 +87,5 @@ def rehearsed(monkeypatch):
         return Captured(made[-1])
 
     Distribution.set_default_validate_args(False)  # checks of arguments wait for the device; training has none
-    monkeypatch.setattr(base, "choose_engine", choose)
+    monkeypatch.setattr(module, "choose_engine", choose)
     return made
