@@ -282,7 +282,7 @@ def test_a_corruption_is_one_choice_for_training_and_evaluation():
     assert cfg.corruption.scale == 0.7
     assert composed("model=vae").evaluation.corruption is None
     densities = build_densities(cfg, BINARY)
-    assert densities.corruption.scale == 0.7
+    assert densities.corruption.draw.args == (0.7,)
 
 
 @pytest.mark.parametrize("model", ["dvae", "denoising_ae"])
