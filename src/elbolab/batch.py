@@ -11,6 +11,8 @@ from typing import NamedTuple, NoReturn, Self
 import torch
 from torch import Tensor, nn
 
+from elbolab.common.refusal import Refusal, change, choose
+
 Shape = tuple[int, ...]
 MOST_NAMES = 10
 """Names that a line lists."""
@@ -203,11 +205,19 @@ class Batch(NamedTuple):
     factors: Tensor | None = None
 
 
-LABELS_UNSEEN = (
-    "data.num_labelled is set, and this model does not look at labels: set data.num_labelled=null, or choose a model "
-    "that does (model=m1, m2, classifier or aae_semi, or model=aae model.label_informed=true)"
-)
-LABELS_NEEDED = "semi-supervised training needs some labels: set data.num_labelled=100"
+def refuse_labels() -> Refusal:
+    """What a model says that gets a semi-supervised batch and takes data one by one."""
+    return Refusal(
+        "data.num_labelled is set, and this model does not look at labels",
+        change("data.num_labelled", None),
+        choose("model", "m1", "m2", "classifier", "aae_semi"),
+        choose("model", "aae", settings={"model.label_informed": "true"}),
+    )
+
+
+def ask_for_labels() -> Refusal:
+    """What a semi-supervised model says of data without labels."""
+    return Refusal("semi-supervised training needs some labels", change("data.num_labelled", 100))
 
 
 class Semi(NamedTuple):
@@ -239,8 +249,8 @@ class Semi(NamedTuple):
 
     @property
     def x(self) -> NoReturn:
-        """Raises ValueError: a model that asks for it takes data one by one, and would not look at labels."""
-        raise ValueError(LABELS_UNSEEN)
+        """Raises a Refusal: a model that asks for it takes data one by one, and would not look at labels."""
+        raise refuse_labels()
 
 
 def rows_of(batch: Batch | Semi) -> Batch:

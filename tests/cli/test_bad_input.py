@@ -121,7 +121,7 @@ BAD = {
     ),
     "few labels for a model that looks at none": (
         ["train", *QUICK, "model=aae_clustering", "data.num_labelled=100"],
-        "does not look at labels: set data.num_labelled=null, or choose a model that does",
+        "does not look at labels: set data.num_labelled=null, or choose model=m1",
     ),
     "more labels than there are": (
         ["train", *QUICK, "model=m2", "data.num_labelled=2000"],
@@ -137,7 +137,7 @@ BAD = {
     ),
     "centres of classes without labels": (
         ["train", "data=dsprites", *QUICK[2:], "model=cvae", "data.given=factors", "prior=class_centres"],
-        "chosen by a one-hot label, .*: choose data.given=labels, or another prior",
+        "needs class labels.* is no label: set data.given=labels, or choose prior=",
     ),
     "a split that is none": (["train", *QUICK, "evaluation.splits=[foo]"], "evaluation.splits=.*train, val, test"),
     "a conditional model of nothing": (

@@ -20,7 +20,7 @@ def test_it_is_measured_by_its_own_bound_and_by_what_it_restores(run):
     report = json.loads((folder / "evaluation.json").read_text())["test"]
     assert report["dvae_bound"]["value"] < report["mixture_bound"]["value"]
     assert report["corruption_mse"]["value"] == pytest.approx(0.2, abs=0.03)
-    assert {"dvae bound, K=5 [nats]", "restoration [nats]"} <= {line.split("  ")[0] for line in out.splitlines()}
+    assert {"DVAE bound, K=5 [nats]", "restoration [nats]"} <= {line.split("  ")[0] for line in out.splitlines()}
     assert (folder / "figures" / "restorations.png").is_file()
     assert "val/dvae_bound" in (folder / "metrics.csv").read_text()
 

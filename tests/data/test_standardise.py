@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import zscore
+from tests.helpers import refused
 
 from elbolab.batch import Support
 from elbolab.data.arrays import OwnArrays
@@ -112,7 +113,7 @@ def test_data_that_have_no_spread_of_their_own_are_refused(tmp_path, x, words):
 
 def test_a_part_of_an_image_is_not_standardised(tmp_path):
     x = np.random.default_rng(0).normal(size=(50, 4, 4))
-    with pytest.raises(ValueError, match=r"quadrants.*standardise=false"):
+    with refused(r"has no scale of its own: set data.standardise=false, or set data.given=none"):
         own(save(tmp_path, x=x), given="quadrants", quadrants=1).spec  # noqa: B018 -- reads
 
 

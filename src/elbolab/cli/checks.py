@@ -12,7 +12,7 @@ import torch
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from omegaconf import DictConfig
 
-from elbolab.batch import LABELS_NEEDED, LABELS_UNSEEN, Batch, Semi, Spec, Support
+from elbolab.batch import Batch, Semi, Spec, Support, ask_for_labels, refuse_labels
 from elbolab.common.rng import generator
 from elbolab.data.fetch import Rows
 from elbolab.data.module import DataModule
@@ -70,9 +70,9 @@ def check_labels(model: ElboModule, data: DataModule) -> None:
         ValueError: a model of few labels on data without any, another one on data with some, or more than there are.
     """
     if data.num_labelled is None and Batch not in model.takes:
-        raise ValueError(LABELS_NEEDED)
+        raise ask_for_labels()
     if data.num_labelled is not None and Semi not in model.takes:
-        raise ValueError(LABELS_UNSEEN)
+        raise refuse_labels()
     if data.num_labelled is not None:
         data.arrays("labelled")
 

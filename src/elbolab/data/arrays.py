@@ -15,6 +15,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from typing_extensions import override
 
 from elbolab.batch import Spec, Support
+from elbolab.common.refusal import Refusal, change
 from elbolab.data.binarize import binarize_spec, binarize_splits, check_binarize
 from elbolab.data.contents import Contents, check_channels, read_contents
 from elbolab.data.module import DataModule
@@ -24,12 +25,6 @@ from elbolab.data.standardise import choose_scaling, standardise_splits
 from elbolab.data.tables import Columns
 from elbolab.data.values import WHITE, measure_values, support_of
 
-INSTEAD = {
-    Support.BINARY: "these are binary already: leave data.binarize out",
-    Support.UNIT: "these are floats from 0 to 1: give numpy.rint(255 * x) as uint8, or leave data.binarize out",
-    Support.REAL: "these are real numbers: leave data.binarize out",
-}
-"""Why data are not binarised, and what to do."""
 warn = rank_zero_only(logging.getLogger(__name__).warning)
 
 
@@ -125,9 +120,9 @@ class OwnArrays(DataModule):
         spec = spec._replace(factor_values=values, factor_names=self._contents.factor_names)
         spec = spec._replace(columns=self._contents.columns, white=self._contents.white)
         if self.binarize != "none" and levels != 256:
-            raise ValueError(
-                f"data.binarize={self.binarize}: only integers from 0 to 255 are binarised, {INSTEAD[support]}"
-            )
+            hint = ", which numpy.rint(255 * x) as uint8 would be" * (support is Support.UNIT)
+            reason = f"only integers from 0 to 255 are binarised{hint}, and these are {support.words}"
+            raise Refusal(f"data.binarize={self.binarize}: {reason}", change("data.binarize", "none"))
         if first.given is not None and first.given.dtype == np.uint8:
             spec = spec._replace(given_levels=WHITE + 1)
         if (unscaled := self.unscaled()) is not None:

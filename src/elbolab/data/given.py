@@ -13,6 +13,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from elbolab.batch import Canvas, Spec
+from elbolab.common.refusal import Refusal, change, choose
 from elbolab.data.fetch import Condition, Rows
 
 Pair = tuple[Tensor, tuple[Tensor, ...]]
@@ -58,7 +59,7 @@ class Labels(Given):
     @override
     def spec(self, header: Spec, name: str) -> Spec:
         if header.num_classes is None:
-            raise ValueError(f"data.given=labels, but {name} has no labels: choose data.given=none, or labelled data")
+            raise Refusal(f"data.given=labels, but {name} has no labels", change("data.given", "none"))
         return header._replace(given=((header.num_classes,),), given_levels=None, given_is_label=True)
 
     @override
@@ -79,9 +80,10 @@ class Factors(Given):
     @override
     def spec(self, header: Spec, name: str) -> Spec:
         if not header.factors:
-            raise ValueError(
-                f"data.given=factors, but {name} has no factors: choose data.given=none, or data with factors, "
-                "data=dsprites say"
+            raise Refusal(
+                f"data.given=factors, but {name} has no factors",
+                change("data.given", "none"),
+                choose("data", "dsprites"),
             )
         return header._replace(given=((sum(header.factors),),), given_levels=None)
 
@@ -104,9 +106,10 @@ class Own(Given):
     @override
     def spec(self, header: Spec, name: str) -> Spec:
         if not header.given:
-            raise ValueError(
-                f"data.given=own, but {name} brings no conditions along: with data=arrays, give the .npz file an array "
-                "given (given_train, ...), one row for every datum; or choose data.given=none"
+            raise Refusal(
+                f"data.given=own, but {name} brings no conditions along, as an array given (given_train, ...) in "
+                "an .npz file would, one row for every datum",
+                change("data.given", "none"),
             )
         return header
 
@@ -146,15 +149,11 @@ class Quadrants(Given):
     @override
     def spec(self, header: Spec, name: str) -> Spec:
         if len(header.x) != 3 or min(header.x[1:]) < 2:
-            raise ValueError(
-                f"data.given=quadrants: only images have quarters, and a datum of {name} has shape {header.x}; choose "
-                "data.given=none, or images"
-            )
+            reason = f"only images have quarters, and a datum of {name} has shape {header.x}"
+            raise Refusal(reason, change("data.given", "none"))
         if header.scaling is not None:
-            raise ValueError(
-                "data.given=quadrants: a part of an image has no scale of its own; choose data.standardise=false, or "
-                "data.given=none"
-            )
+            reason = "a part of an image has no scale of its own"
+            raise Refusal(reason, change("data.standardise", "false"), change("data.given", "none"))
         canvas = Canvas(header.x, self.quadrants)
         predicted, seen = pixel_indices(canvas)
         return header._replace(x=(len(predicted),), given=((len(seen),),), given_levels=None, canvas=canvas)

@@ -13,6 +13,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from elbolab.batch import Batch, Semi, Spec
+from elbolab.common.refusal import Refusal, change
 from elbolab.common.rng import training_generator
 from elbolab.data.blocks import Order, Ordering
 from elbolab.data.fetch import Finish, Rows
@@ -30,13 +31,12 @@ def check_labelling(num: int | None, batch_size: int | None, spec: Spec, name: s
             raise ValueError(f"data.labelled_batch_size={batch_size} without effect: set data.num_labelled too")
         return
     if spec.num_classes is None:
-        raise ValueError(
-            f"data.num_labelled={num}, but {name} has no labels: choose data.num_labelled=null, or labelled data"
-        )
+        raise Refusal(f"data.num_labelled={num}, but {name} has no labels", change("data.num_labelled", None))
     if spec.given:
-        raise ValueError(
-            f"data.num_labelled={num}: data without labels have no conditions; choose data.given=none, a "
-            "semi-supervised model finds the labels in its batches"
+        raise Refusal(
+            f"data.num_labelled={num}: a semi-supervised model finds the labels in its batches, and data without "
+            "labels have no conditions",
+            change("data.given", "none"),
         )
     if num % spec.num_classes:
         below = num - num % spec.num_classes

@@ -15,6 +15,7 @@ from torch.distributions import Distribution, Independent
 from typing_extensions import override
 
 from elbolab.batch import Net, Shape
+from elbolab.common.refusal import Refusal, change, choose
 from elbolab.distributions.family import Family
 from elbolab.distributions.unit_normal import UnitNormal
 from elbolab.nets.precision import run
@@ -64,9 +65,10 @@ class Head(Conditional, StartsAtMean):
     ) -> None:
         super().__init__()
         if not parents:
-            raise ValueError(
-                "a network needs something to read, and without conditions this one has nothing: choose "
-                "prior=standard_normal, or conditions, data.given=labels"
+            raise Refusal(
+                "a network needs something to read, and without conditions this one has nothing",
+                choose("prior", "standard_normal"),
+                change("data.given", "labels"),
             )
         self.parents = parents
         self.family = family(event)

@@ -8,6 +8,7 @@ from torch.distributions import Distribution, Independent, MultivariateNormal, N
 from typing_extensions import override
 
 from elbolab.batch import Shape
+from elbolab.common.refusal import Refusal, choose
 from elbolab.distributions.family import Family, check_floor
 
 
@@ -29,7 +30,9 @@ class FullNormal(Family):
 
     def __init__(self, event: Shape, min_scale: float) -> None:
         if len(event) != 1:
-            raise ValueError(f"a full covariance needs a vector, not the shape {event}; choose diagonal_normal")
+            raise Refusal(
+                f"a full covariance needs a vector, not the shape {event}", choose("posterior", "diagonal_normal")
+            )
         (dim,) = event
         super().__init__(event, (2 * dim + dim * (dim - 1) // 2,))
         check_floor(min_scale)

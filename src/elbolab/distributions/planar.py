@@ -13,6 +13,7 @@ from torch.distributions import Distribution, Independent, Normal, constraints
 from typing_extensions import override
 
 from elbolab.batch import Shape
+from elbolab.common.refusal import Refusal, change, choose
 from elbolab.distributions.conditional import Conditional, lead_of
 from elbolab.distributions.family import NO_SAMPLES, Sizes
 
@@ -185,7 +186,7 @@ class GaussianRing(Conditional):
         tangential_scale: float,
     ) -> None:
         super().__init__()
-        _check_plane("gaussian_ring", event)
+        _check_plane("ring of Gaussians", event)
         _check_positive(radius=radius, radial_scale=radial_scale, tangential_scale=tangential_scale)
         if num_components < 2:
             raise ValueError(f"prior num_components={num_components}: a ring has at least two components")
@@ -219,7 +220,7 @@ class SwissRoll(Conditional):
         self, parents: tuple[Shape, ...], event: Shape, turns: float, outer_radius: float, num_labels: int
     ) -> None:
         super().__init__()
-        _check_plane("swiss_roll", event)
+        _check_plane("swiss roll", event)
         _check_positive(turns=turns, outer_radius=outer_radius, num_labels=num_labels)
         self.parents, self.options = parents, (turns, outer_radius, num_labels)
         self.register_buffer("like", torch.zeros(()), persistent=False)
@@ -255,7 +256,8 @@ def _random_labels(p: Partitioned, sample_shape: Sizes) -> Tensor:
 
 def _check_plane(name: str, event: Shape) -> None:
     if event != (2,):
-        raise ValueError(f"prior={name} lives in the plane, and a code has shape {event}: set densities.latent_dim=2")
+        reason = f"a {name} lives in the plane, and a code has shape {event}"
+        raise Refusal(reason, change("densities.latent_dim", 2), choose("prior", "standard_normal"))
 
 
 def _check_positive(**options: float) -> None:

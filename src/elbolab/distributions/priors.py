@@ -8,6 +8,7 @@ from torch.distributions import Bernoulli, Categorical, Distribution, Independen
 from typing_extensions import override
 
 from elbolab.batch import Shape, Spec
+from elbolab.common.refusal import Refusal, change, choose
 from elbolab.distributions.conditional import Conditional, lead_of
 
 
@@ -43,6 +44,10 @@ class Mixture(Conditional):
         return mixture.expand(lead_of(parents, self.parents))
 
 
+CENTRES = "a prior with a centre for each class needs class labels as its condition"
+INSTEAD_OF_CENTRES = change("data.given", "labels"), choose("prior", "conditional_normal", "standard_normal")
+
+
 @final
 class ClassCentres(Conditional):
     """N(mu_c, I) with a learned centre for each class c; its one parent is a label as a one-hot vector.
@@ -66,10 +71,7 @@ class ClassCentres(Conditional):
             case ((num_classes,),):
                 self.centres = nn.Parameter(spread * torch.randn(num_classes, *event))
             case _:
-                raise ValueError(
-                    f"prior=class_centres has a centre for each class, and the conditions have shapes {list(parents)}: "
-                    "choose data.given=labels, or another prior (prior=conditional_normal, standard_normal)"
-                )
+                raise Refusal(f"{CENTRES}, and the conditions have shapes {list(parents)}", *INSTEAD_OF_CENTRES)
         if spread < 0:
             raise ValueError(f"prior spread={spread}: must not be negative")
         self.register_buffer("one", torch.ones(event), persistent=False)
@@ -82,12 +84,9 @@ class ClassCentres(Conditional):
 
 
 def check_centres(prior: Conditional, spec: Spec) -> None:
-    """Raises ValueError where centres of classes are chosen by what is no label."""
+    """Raises a Refusal where centres of classes are chosen by what is no label."""
     if any(isinstance(part, ClassCentres) for part in prior.modules()) and not spec.given_is_label:
-        raise ValueError(
-            "prior=class_centres has a centre for each class, chosen by a one-hot label, and the condition of these "
-            "data is none: choose data.given=labels, or another prior (prior=conditional_normal, standard_normal)"
-        )
+        raise Refusal(f"{CENTRES}, and the condition of these data is no label", *INSTEAD_OF_CENTRES)
 
 
 @final

@@ -12,6 +12,7 @@ from torch.distributions import Distribution, constraints
 from typing_extensions import override
 
 from elbolab.batch import Net, Shape
+from elbolab.common.refusal import Refusal, choose
 from elbolab.common.rng import generator
 from elbolab.distributions.conditional import Conditional, Head, lead_of
 from elbolab.distributions.family import NO_SAMPLES, Sizes
@@ -85,8 +86,9 @@ class Universal(Conditional):
     def __init__(self, parents: tuple[Shape, ...], event: Shape, net: Net, num_noise: int) -> None:
         super().__init__()
         if num_noise < 1:
-            raise ValueError(
-                f"posterior num_noise={num_noise}: at least one; an encoder without noise is posterior=deterministic"
+            raise Refusal(
+                f"posterior num_noise={num_noise}: a universal posterior has at least one dimension of noise",
+                choose("posterior", "deterministic"),
             )
         self.parents, self.event = parents, event
         self.head = Head((*parents, (num_noise,)), event, net, Deterministic)

@@ -8,7 +8,7 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from elbolab.batch import LABELS_UNSEEN, Batch, Net, Semi
+from elbolab.batch import Batch, Net, Semi, refuse_labels
 from elbolab.densities.checks import check_matched
 from elbolab.densities.layer import Layer
 from elbolab.densities.terms import Terms, add_penalty, summary
@@ -115,7 +115,7 @@ class AAE(ElboModule):
         """
         if self.num_told == 0:
             if isinstance(batch, Semi):
-                raise ValueError(LABELS_UNSEEN)
+                raise refuse_labels()
             return batch, None
         if isinstance(batch, Semi):
             rows = joined(batch)

@@ -5,7 +5,7 @@ from typing import Any, final
 
 from torch import Tensor
 
-from elbolab.batch import LABELS_NEEDED, Batch, Semi
+from elbolab.batch import Batch, Semi, ask_for_labels
 from elbolab.densities.base import Densities
 from elbolab.densities.class_terms import Enumerating, sum_over_classes
 from elbolab.metrics.classification import wrong
@@ -81,5 +81,5 @@ def enumerating(densities: Densities) -> Enumerating:
 def check_semi(batch: Any) -> Semi:
     """The batch; ValueError where it has no part with labels."""
     if not isinstance(batch, Semi):
-        raise ValueError(LABELS_NEEDED)
+        raise ask_for_labels()
     return batch

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from elbolab.batch import Shape
+from elbolab.common.refusal import Refusal, choose
 from elbolab.nets.layers import activation_of, check_counts, dense_layers
 from elbolab.nets.mlp import flatten_rows
 
@@ -80,9 +81,10 @@ def halved(image: Shape, num_stages: int, after: Callable[[int, int], int]) -> l
     sizes = [(image[1], image[2])]
     for stage in range(num_stages):
         if min(sizes[-1]) < 2:
-            raise ValueError(
+            raise Refusal(
                 f"net.channels has {num_stages} stages, but an image of {image[1]}x{image[2]} can be halved only "
-                f"{stage} times: give net.channels fewer entries, or choose net=mlp"
+                f"{stage} times and needs fewer entries",
+                choose("net", "mlp"),
             )
         height, width = sizes[-1]
         sizes.append((after(height, stage), after(width, stage)))

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from elbolab.batch import Shape
+from elbolab.common.refusal import Refusal, choose
 from elbolab.nets.hourglass import Hourglass, halved
 from elbolab.nets.layers import activation_of, check_counts, initialise
 
@@ -46,9 +47,7 @@ class ResNet(nn.Module):
         super().__init__()
         check_counts("net.channels", channels)
         if not channels:
-            raise ValueError(
-                "net.channels=[]: a residual network has at least one stage; give it one, or choose net=mlp"
-            )
+            raise Refusal("net.channels=[]: a residual network has at least one stage", choose("net", "mlp"))
         check_counts("net.num_blocks", [num_blocks])
         self.channels, self.num_blocks, self.activation, self.init = channels, num_blocks, activation, init
         self.net = Hourglass(in_shapes, out_shape, dense, activation, init, self._down, self._up)

@@ -19,6 +19,7 @@ import torch
 from torch.distributed import all_reduce
 
 from elbolab.batch import Batch
+from elbolab.common.refusal import Refusal, choose
 from elbolab.densities.base import Densities
 from elbolab.densities.checks import evaluated
 from elbolab.distributions.location_scale import OptimalNormal
@@ -42,9 +43,10 @@ def check_one_likelihood(densities: Densities, what: str) -> None:
         what: the option that asks so, ``model.alpha below 1``, with what to choose instead of it.
     """
     if fitted_scales(densities):
-        raise ValueError(
-            f"likelihood=gaussian_optimal has one scale a step, of all errors in it, and {what} weighs several "
-            "log-likelihoods against each other: choose likelihood=gaussian_learned"
+        raise Refusal(
+            f"an optimal scale is one a step, of all errors in it, and {what} weighs several log-likelihoods against "
+            "each other",
+            choose("likelihood", "gaussian_learned"),
         )
 
 

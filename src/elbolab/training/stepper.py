@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.distributed import all_reduce
 from torch.optim import Optimizer
 
+from elbolab.common.refusal import Refusal, change, choose
 from elbolab.data.blocks import Block
 from elbolab.nets.precision import autocast_nets
 from elbolab.training.ema import Ema
@@ -21,12 +22,6 @@ from elbolab.training.player import Player
 from elbolab.training.schedules import Schedule
 from elbolab.training.tally import Tally
 from elbolab.training.trees import size_of, split_batch
-
-NO_PARTS = (
-    "model.accumulate={} processes a batch in parts, and this loss is no mean over the data of a batch: set "
-    "model.accumulate=1; or choose model.capacity=null, model.free_bits=0, likelihood=gaussian_learned, or "
-    "model.label_informed=false, where one of them is what makes it none"
-)
 
 
 @final
@@ -109,7 +104,14 @@ class Stepper:
         with autocast_nets(self.autocast):
             loss = player.loss(batch)
         if self.guard.accumulate > 1 and not loss.additive:
-            raise ValueError(NO_PARTS.format(self.guard.accumulate))
+            raise Refusal(
+                f"model.accumulate={self.guard.accumulate} processes a batch in parts, and this loss is no mean over "
+                "the data of a batch",
+                change("model.accumulate", 1),
+                choose("cost", "rate", "none"),
+                choose("likelihood", "gaussian_learned"),
+                change("model.label_informed", "false"),
+            )
         (loss.value if share == 1.0 else loss.value * share).backward(inputs=player.parameters)
         return {"loss": loss.value.detach()} | {name: metric.detach() for name, metric in loss.metrics.items()}
 
