@@ -169,6 +169,11 @@ class CommandTask:
     failures: list[Exception] = field(default_factory=list)
     folder: Path | None = None
 
+    @property
+    def module(self) -> str:
+        """The module that does the work; workers of a sweep import it ahead of their jobs."""
+        return f"elbolab.cli.{self.command}"
+
     def __call__(self, cfg: Any) -> Any:
         """Runs the command in the current directory of Hydra; a job of a sweep returns its monitored value."""
         from hydra.core.hydra_config import HydraConfig
