@@ -4,6 +4,7 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from tests.config.small_conf import small_conf, users_own
 
+from elbolab.common.refusal import Refusal, change, choose
 from elbolab.config.errors import check_added, explain, report
 
 
@@ -123,6 +124,22 @@ def test_an_unexpected_argument_of_a_recipe(conf):
 def test_an_error_of_a_class_is_its_message(conf):
     (conf / "data" / "digits.yaml").write_text("_target_: fractions.Fraction\nnumerator: x\n")
     assert message(conf) == "Invalid literal for Fraction: 'x'"
+
+
+def test_a_refusal_of_a_class_names_the_ways_out(conf, monkeypatch):
+    """Also where the class is built within another one."""
+
+    def refuse(**others):
+        raise Refusal("no such numbers", choose("data", "mnist"), change("data.numerator", 1, 2))
+
+    monkeypatch.setattr("fractions.refuse", refuse, raising=False)
+    sentence = "no such numbers: choose data=mnist, or set data.numerator=1 or 2"
+    (conf / "data" / "digits.yaml").write_text("_target_: fractions.refuse\nnumerator: 3\n")
+    assert message(conf) == sentence
+    (conf / "data" / "digits.yaml").write_text(
+        "_target_: fractions.Fraction\nnumerator: {_target_: fractions.refuse}\n"
+    )
+    assert message(conf) == sentence
 
 
 def test_an_unforeseen_error_of_a_class_says_where(conf):

@@ -6,6 +6,18 @@ WANDB = "tests/loggers/test_wandb_logger.py"
 
 MISTAKES = [
     Mistake(
+        "runs/stages.py",
+        'message if self.key in message else f"{self.key}: {message}"',
+        "message",
+        "tests/stages/test_stages.py",
+    ),
+    Mistake(
+        "runs/run_dir.py",
+        "if FIRST_EDITION.fullmatch(target):",
+        "if False:",
+        "tests/cli/test_first_edition.py",
+    ),
+    Mistake(
         "cli/api.py",
         "    logging._handlerList.clear()  # type: ignore[attr-defined]\n",
         "",

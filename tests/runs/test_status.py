@@ -6,7 +6,8 @@ import os
 import pytest
 from filelock import FileLock
 
-from elbolab.runs.status import State, begun, can_go_on, ended, how, is_held, read_status, state_of
+from elbolab.common.refusal import Refusal, choose
+from elbolab.runs.status import State, begun, can_go_on, describe_end, ended, is_held, read_status, state_of
 
 CURVES = "step,epoch,train/elbo,val/elbo\n3,0,-9,\n4,0,-8,-7.5\n9,1,-5,-6.25\n14,2,-5,-6.5\n19,3,-5,-1"
 
@@ -60,14 +61,15 @@ def test_a_value_that_is_no_number_is_none(run):
     ("error", "state", "said"),
     [
         (ValueError("too small"), "failed", "too small"),
-        (OSError(28, "No space left"), "failed", "[Errno 28] No space left"),
+        (Refusal("they do not fit", choose("prior", "normal")), "failed", "they do not fit: choose prior=normal"),
+        (PermissionError(13, "Permission denied"), "failed", "[Errno 13] Permission denied"),
         (KeyError("a"), "failed", "KeyError: 'a'"),
         (KeyboardInterrupt(), "interrupted", None),
         (SystemExit(143), "interrupted", None),
     ],
 )
 def test_how_an_error_ends_a_run(run, error, state, said):
-    ended(run, *how(error))
+    ended(run, *describe_end(error))
     assert state_of(run)[:2] == (state, said)
 
 

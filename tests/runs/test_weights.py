@@ -32,7 +32,7 @@ def test_weights_that_two_parts_share_are_saved_once_and_restored_in_both(tmp_pa
 @pytest.mark.parametrize("name", ["single_layer.SingleLayer", "labelled.Labelled", "adversarial.ClassAutoencoder"])
 def test_a_run_of_the_first_edition_says_what_wrote_it(tmp_path, name):
     run = make_run(tmp_path / "old", densities={"_target_": f"elbolab.densities.{name}"})
-    with pytest.raises(ValueError, match=rf"{run} was written by an elbolab whose .*{name}.*train it again"):
+    with pytest.raises(ValueError, match=rf"{run} was written by an earlier elbolab, whose .*{name}.*train it again"):
         read_config(RunDir(run))
 
 

@@ -309,6 +309,14 @@ NAMED = {
         {"below": "toy/below data.given=labels prior=conditional_normal"},
         r"below was trained on other data: conditions \(\(10,\),\) there, \(\) here",
     ),
+    "parts that do not fit together": (
+        {"below": "toy/below posterior=bernoulli"},
+        "^pretrained.below: .*prior=bernoulli",
+    ),
+    "a class of data that is not there": (
+        {"below": "toy/below data._target_=nowhere.Data"},
+        "^pretrained.below=toy/below data.*there is no nowhere.Data",
+    ),
     "overrides of what is shared": ({"below": "toy/below trainer.devices=2"}, "trainer.devices is the run's own"),
     "overrides of nothing": ({"below": "toy/below net.hiden=[3]"}, "toy/below net.hiden=.*did you mean 'net.hidden'"),
     "overrides of another type": (

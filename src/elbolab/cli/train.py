@@ -40,7 +40,7 @@ from elbolab.runs.run_dir import (
 )
 from elbolab.runs.same_data import check_unchanged
 from elbolab.runs.stages import Stages, blanks, keep, kept
-from elbolab.runs.status import begun, can_go_on, ended, has_moved, how, read_status, rewritten
+from elbolab.runs.status import begun, can_go_on, describe_end, ended, has_moved, read_status, rewritten
 from elbolab.search.job import judged
 from elbolab.stages.planning import located, planned
 from elbolab.stages.training import complete
@@ -113,7 +113,7 @@ def _how(error: BaseException, cfg: DictConfig, run: RunDir) -> tuple[str, str |
     """
     if NOTICE.given is not None:  # whatever went wrong did so on the way out
         return "interrupted", None
-    state, message = how(error)
+    state, message = describe_end(error)
     is_good = run.weights.is_file() or (bool(cfg.resume) and not has_moved(run.path))
     is_good = is_good or (run.newest is not None and isinstance(error, MACHINE))
     return "interrupted" if is_good and not isinstance(error, NotFinite) else state, message

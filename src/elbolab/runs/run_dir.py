@@ -209,14 +209,24 @@ def read_config(run: RunDir) -> DictConfig:
     target = str(OmegaConf.select(cfg, "densities._target_"))
     if FIRST_EDITION.fullmatch(target):
         raise ValueError(
-            f"{run.path} was written by an elbolab whose models were built by {target}, which this one has not: train "
-            "it again, or read it with that version (commit 7512702)"
+            f"{run.path} was written by {describe_writer(run)}, whose models were built by {target}, which this one "
+            "does not have: train it again, or read it with that version (at the latest commit 7512702)"
         )
     for part in ("densities", "model"):
         target = OmegaConf.select(cfg, f"{part}._target_")
         if target in RENAMED:
             OmegaConf.update(cfg, f"{part}._target_", RENAMED[target])
     return OmegaConf.create(with_paths(OmegaConf.to_container(cfg), cfg.paths.run, str(run.path)))
+
+
+def describe_writer(run: RunDir) -> str:
+    """The version of elbolab that wrote a run, and the git revision where it was trained, as far as it says so."""
+    try:
+        written = json.loads(run.environment.read_text(encoding="utf-8"))
+        at = f" at {written['git']}" if written["git"] else ""
+        return f"elbolab {written['packages']['elbolab']}{at}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "an earlier elbolab"
 
 
 def with_paths(node: Any, old: str, new: str) -> Any:

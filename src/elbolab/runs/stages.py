@@ -12,9 +12,11 @@ from omegaconf import DictConfig, OmegaConf
 from elbolab.batch import Spec, numbered
 from elbolab.common.did_you_mean import last_part
 from elbolab.common.files import write_atomically, write_json
+from elbolab.common.refusal import Refusal
 from elbolab.common.rng import isolated_rng
 from elbolab.config.arguments import existing
 from elbolab.config.build import build_densities
+from elbolab.config.errors import sentence_of
 from elbolab.densities.base import Densities
 from elbolab.densities.frozen import freeze
 from elbolab.runs.run_dir import RunDir, read_config, read_spec
@@ -39,8 +41,16 @@ class Stage(NamedTuple):
     below: "Stages"
 
     def blank(self) -> Densities:
-        """Its frozen densities, with weights that are yet to be loaded."""
-        return freeze(build_densities(self.cfg, self.spec, **blanks(self.below)))
+        """Its frozen densities, with weights that are yet to be loaded.
+
+        Raises:
+            ValueError: its parts do not fit together; names the stage.
+        """
+        try:
+            return freeze(build_densities(self.cfg, self.spec, **blanks(self.below)))
+        except ValueError as error:
+            message = sentence_of(error) if isinstance(error, Refusal) else str(error)
+            raise ValueError(message if self.key in message else f"{self.key}: {message}") from error
 
 
 Stages = dict[str, Stage]

@@ -23,6 +23,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from elbolab.common.files import FULL, overwrite_json, write_json
+from elbolab.config.errors import describe_error
+from elbolab.config.paths import config_dir
 
 STATUS = "status.json"
 
@@ -174,11 +176,11 @@ def recorded(folder: Path, error: str, *, monitor: str, mode: str, overrides: Se
     ended(folder, "failed" if status is None or status["state"] == "failed" else "interrupted", error)
 
 
-def how(error: BaseException) -> tuple[str, str | None]:
-    """The state of a run that an error ended, and what is said of it: nothing where somebody stopped it."""
+def describe_end(error: BaseException) -> tuple[str, str | None]:
+    """The state of a run that an error ended, and the message of the command line; none where somebody stopped it."""
     if not isinstance(error, Exception):
         return "interrupted", None
-    return "failed", str(error) if isinstance(error, ValueError | OSError) else f"{type(error).__name__}: {error}"
+    return "failed", describe_error(error, [config_dir()], ["train"]) or f"{type(error).__name__}: {error}"
 
 
 def has_moved(folder: Path) -> bool:

@@ -13,6 +13,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from elbolab.batch import Spec
 from elbolab.common.did_you_mean import did_you_mean, nearest
@@ -118,8 +119,9 @@ def _composed(key: str, value: str, cfg: DictConfig, above: tuple[str, ...]) -> 
     with in_the_place_of(composed):
         try:
             return _resolved(key, name, _inheriting(composed, cfg, given), (*above, value))
-        except ValueError as error:
-            raise ValueError(f"{key}={value}: {error}" if key not in str(error) else str(error)) from error
+        except (ValueError, HydraException, OmegaConfBaseException) as error:
+            message = explain(error, folders(), ["train", *words])
+            raise ValueError(message if key in message else f"{key}={value}: {message}") from error
 
 
 def _inherited_choices() -> list[str]:
