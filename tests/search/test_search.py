@@ -2,6 +2,7 @@
 
 import random
 import sqlite3
+import sys
 import time
 
 import optuna
@@ -175,7 +176,7 @@ def test_a_locked_database(searched, monkeypatch):
 
 
 def test_optuna_is_asked_for_where_it_is_missing(shell, monkeypatch):
-    monkeypatch.setattr("elbolab.search.needs.find_spec", lambda _: None)
+    monkeypatch.setitem(sys.modules, "optuna", None)
     assert "pip install 'elbolab[search]'" in shell(*SMALL, *SPACE, fails=True)
 
 

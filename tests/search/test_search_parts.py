@@ -2,8 +2,10 @@
 
 import csv
 import json
+import re
 import sqlite3
 from contextlib import suppress
+from pathlib import Path
 from types import SimpleNamespace
 
 import optuna
@@ -15,6 +17,7 @@ from optuna.trial import TrialState
 
 from elbolab.common.files import write_json
 from elbolab.runs.sweep_dir import Job
+from elbolab.search import study as study_module
 from elbolab.search.objectives import Objective, read_objectives, values_of
 from elbolab.search.samplers import SPACE, Grid, Seeded
 from elbolab.search.space import read_space
@@ -370,3 +373,11 @@ def test_trials_that_leave_no_word_are_named(tmp_path):
             end(tmp_path, job, "finished", 1.0)
         with pytest.raises(ValueError, match=r"trials 2 have left no word in .* \(a full disk"):
             check_words(trials)
+
+
+def test_optunas_private_names_are_used_in_one_place():
+    found = set()
+    for path in Path(study_module.__file__).parent.glob("*.py"):
+        text = path.read_text()
+        found |= {(path.name, name) for name in re.findall(r"(?<!self)\._[a-z]\w*", text)}
+    assert found == {("trials.py", "._trial_id"), ("trials.py", "._suggest")}

@@ -41,7 +41,7 @@ from elbolab.runs.run_dir import (
 from elbolab.runs.same_data import check_unchanged
 from elbolab.runs.stages import Stages, blanks, keep, kept
 from elbolab.runs.status import begun, can_go_on, describe_end, ended, has_moved, read_status, rewritten
-from elbolab.search.job import judged
+from elbolab.search.job import pruning_of
 from elbolab.stages.planning import located, planned
 from elbolab.stages.training import complete
 from elbolab.training.ema import averaged
@@ -133,7 +133,7 @@ def _train(cfg: DictConfig, run: RunDir) -> tuple[str, float, list[str]]:
     parts = blanks(stages)
     model = build_model(cfg, build_densities(cfg, data.spec, **parts))
     begin = Begin(lambda: start(run, cfg, data, stages))
-    trainer = build_trainer(cfg, [begin, *judged(run.path, cfg.monitor)])
+    trainer = build_trainer(cfg, [begin, *pruning_of(run.path, cfg.monitor)])
     build_evaluation(cfg, data.spec)  # to find its faults now
     model.configure_optimizers()  # likewise
     log_once(data.describe())  # reads and checks the data

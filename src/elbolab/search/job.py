@@ -2,7 +2,7 @@
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, final
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 from elbolab.callbacks.prune import Prune
 
 if TYPE_CHECKING:
-    from optuna.trial import FrozenTrial
+    import optuna
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ PRUNED = "pruned_at"
 """A trial's attribute: the validation after which it was to end."""
 
 
-def judged(folder: Path, monitor: str) -> list[Prune]:
+def pruning_of(folder: Path, monitor: str) -> list[Prune]:
     """The callback that ends a trial early, where the run in ``folder`` is a trial of a search that prunes.
 
     Args:
@@ -52,7 +52,7 @@ class Judge:
 
     def __init__(self, sweeper: DictConfig, folder: Path, number: int) -> None:
         self.sweeper, self.folder, self.number = sweeper, folder, number
-        self._study: Any = None
+        self._study: optuna.Study | None = None
 
     def __call__(self, validation: int, value: float | None) -> bool:
         """Whether the trial should end.
@@ -66,33 +66,35 @@ class Judge:
         place = place_of(self.sweeper.storage, self.folder)
         try:
             with quiet(), reaching(place):
-                return self._asked(place, validation, value)
+                return self._ask(place, validation, value)
         except ValueError as error:
             log.warning("%s; the trial goes on unjudged", error)
             return False
 
-    def _asked(self, place: str, validation: int, value: float | None) -> bool:
-        trial = self._trial(place)
-        storage = self._study._storage
+    def _ask(self, place: str, validation: int, value: float | None) -> bool:
+        study = self._study or self._load(place)
+        trial = self._storage.get_trial(self._id)
         if trial.state.is_finished():
             return False
         if value is not None and validation not in trial.intermediate_values:
-            storage.set_trial_intermediate_value(trial._trial_id, validation, value)
-            trial = self._trial(place)
+            self._storage.set_trial_intermediate_value(self._id, validation, value)
+            trial = self._storage.get_trial(self._id)
         if PRUNED in trial.user_attrs:
             return validation >= trial.user_attrs[PRUNED]
-        if validation != trial.last_step or not self._study.pruner.prune(self._study, trial):
+        if validation != trial.last_step or not study.pruner.prune(study, trial):
             return False  # it goes on from before the last validation, and was judged there
-        storage.set_trial_user_attr(trial._trial_id, PRUNED, validation)
+        self._storage.set_trial_user_attr(self._id, PRUNED, validation)
         return True
 
-    def _trial(self, place: str) -> "FrozenTrial":
+    def _load(self, place: str) -> "optuna.Study":
+        """Opens the study, and beside it its storage, which takes values of a trial that another process has begun."""
         import optuna
 
         from elbolab.search.study import connected
 
-        if self._study is None:
-            pruner = instantiate(self.sweeper.pruner, _convert_="all")
-            self._study = optuna.load_study(study_name=self.sweeper.study, storage=connected(place), pruner=pruner)
-        storage = self._study._storage
-        return storage.get_trial(storage.get_trial_id_from_study_id_trial_number(self._study._study_id, self.number))
+        self._storage, pruner = connected(place), instantiate(self.sweeper.pruner, _convert_="all")
+        study = optuna.load_study(study_name=self.sweeper.study, storage=self._storage, pruner=pruner)
+        number = self._storage.get_study_id_from_name(study.study_name)
+        self._id = self._storage.get_trial_id_from_study_id_trial_number(number, self.number)
+        self._study = study
+        return study

@@ -16,6 +16,7 @@ from optuna.distributions import (
 )
 from optuna.samplers import BaseGASampler, BaseSampler
 from optuna.trial import FrozenTrial, TrialState
+from typing_extensions import override
 
 SPACE = "space"
 """The study's attribute that describes what is searched."""
@@ -43,33 +44,31 @@ class Seeded(BaseSampler):
     def _new(self, trial: FrozenTrial, *more: int) -> BaseSampler:
         return self.recipe(seed=derived(self.seed, trial.number, *more))
 
+    @override
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """As the sampler's."""
         return self._of(trial).infer_relative_search_space(study, trial)
 
+    @override
     def sample_relative(self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]) -> Any:
-        """As the sampler's.
-
-        A genetic one reads a generation's parents in another order than it writes them down in: they are written first.
-        """
+        # a genetic one reads a generation's parents in another order than it writes them in: they are written first
         if isinstance(first := self._new(trial), BaseGASampler):
             first.get_parent_population(study, first.get_trial_generation(study, trial))
         return self._of(trial).sample_relative(study, trial, search_space)
 
+    @override
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
-        """As the sampler's, with a seed of the parameter's own."""
         sampler = self._new(trial, crc32(param_name.encode()))
         return sampler.sample_independent(study, trial, param_name, param_distribution)
 
+    @override
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
-        """As the sampler's, which is made here."""
         self._made = {trial.number: self._new(trial)}
         self._of(trial).before_trial(study, trial)
 
+    @override
     def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None) -> None:
-        """As the sampler's."""
         self._of(trial).after_trial(study, trial, state, values)
 
 
@@ -98,15 +97,15 @@ class Grid(BaseSampler):
         """
         return math.prod(len(_points(name, distribution)) for name, distribution in space.items())
 
+    @override
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """The whole space, from the first trial on."""
         described: dict[str, str] = study.user_attrs[SPACE]
         return {name: json_to_distribution(text) for name, text in described.items()}
 
+    @override
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """The point of the trial's number."""
         point, rest = {}, trial.number
         for name in reversed(search_space):
             points = _points(name, search_space[name])
@@ -114,10 +113,10 @@ class Grid(BaseSampler):
             point[name] = points[index]
         return point
 
+    @override
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
-        """Every parameter belongs to the point."""
         raise NotImplementedError(f"{param_name} is not of the study's space")
 
 

@@ -15,7 +15,6 @@ from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock, JournalStorage
-from optuna.storages.journal._file import get_lock_file
 from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -127,13 +126,17 @@ def _mend_journal(path: Path) -> None:
     """
     if not path.is_file():
         return
-    with get_lock_file(JournalFileSymlinkLock(str(path))):
+    lock = JournalFileSymlinkLock(str(path))
+    lock.acquire()
+    try:
         lines = path.read_bytes().splitlines(keepends=True)
         whole = [line for line in lines if line.endswith(b"\n")]
         for line in whole or lines:
             json.loads(line)
         if len(whole) < len(lines):
             os.truncate(path, sum(map(len, whole)))
+    finally:
+        lock.release()
 
 
 def open_study(

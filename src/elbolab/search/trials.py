@@ -96,7 +96,10 @@ class Trials:
         return not lives(self.folder, trial.user_attrs.get(OWNER)) and not is_held(self.path(trial.number))
 
     def _retaken(self, trial: FrozenTrial) -> Trial:
-        """With the parameters it had; those that a kill left unchosen are chosen now."""
+        """The trial with the parameters that it had; those that a kill left unchosen are chosen now.
+
+        Optuna's documented interface goes on with no trial: nothing else here uses names that it keeps to itself.
+        """
         again = Trial(self.study, trial._trial_id)
         for name, distribution in self.space.distributions.items():
             again._suggest(name, distribution)

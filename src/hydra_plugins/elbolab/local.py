@@ -7,6 +7,7 @@ from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
+from typing_extensions import override
 
 from elbolab.sweeps.local import Local, local
 from elbolab.sweeps.shares import shares
@@ -28,12 +29,12 @@ class LocalLauncher(Launcher):
         self.workers, self.threads, self.jobs_per_gpu, self.pin = workers, threads, jobs_per_gpu, pin
         self.local: Local | None = None
 
+    @override
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Hydra's; `task_function` is elbolab's own, which workers can be sent."""
         parts = shares(self.workers, self.threads, self.jobs_per_gpu, pin=self.pin)
         self.local = local(hydra_context, cast(Command, task_function), config, parts)
 
+    @override
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """Hydra's; returns when all are done."""
         assert self.local is not None
         return self.local.launch(job_overrides, initial_job_idx)

@@ -1,10 +1,12 @@
 """``hydra/sweeper=optuna``; the search itself is `elbolab.search.sweeper`, imported when one begins."""
 
+from importlib.util import find_spec
 from typing import Any, final
 
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
+from typing_extensions import override
 
 
 @final
@@ -18,24 +20,19 @@ class OptunaSweeper(Sweeper):
     def __init__(self, **options: Any) -> None:
         self.options = options
 
+    @override
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Keeps what the search needs.
-
-        Raises:
-            ValueError: Optuna is not installed.
-        """
         from hydra.core.plugins import Plugins
 
-        from elbolab.search.needs import check_installed
-
-        check_installed()
+        if find_spec("optuna") is None:
+            raise ValueError("hydra/sweeper=optuna needs Optuna: pip install 'elbolab[search]'")
         self.launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
         self.config, self.loader = config, hydra_context.config_loader
 
+    @override
     def sweep(self, arguments: list[str]) -> None:
-        """Runs trials until the study has as many as were asked for."""
         from elbolab.search.sweeper import search
 
         assert self.config is not None
