@@ -1,9 +1,10 @@
 """The keys that a command's config has."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+
+from elbolab.common.dotted import walk_keys
 
 
 def composed_keys(dirs: Sequence[Path], argv: Sequence[str], *, without: str = "", hydra: bool = False) -> list[str]:
@@ -27,11 +28,5 @@ def composed_keys(dirs: Sequence[Path], argv: Sequence[str], *, without: str = "
         with suppress(HydraException):
             config = compose_config(argv[0], overrides, dirs)
             node = config if hydra else without_node_of_hydra(config)
-            return list(_keys(OmegaConf.to_container(node, resolve=False)))
+            return [key for key, _ in walk_keys(OmegaConf.to_container(node, resolve=False))]  # type: ignore[arg-type]
     return []
-
-
-def _keys(node: Any, prefix: str = "") -> Iterator[str]:
-    for name, child in node.items() if isinstance(node, dict) else ():
-        yield f"{prefix}{name}"
-        yield from _keys(child, f"{prefix}{name}.")

@@ -13,6 +13,8 @@ from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_ty
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
+from elbolab.common.dotted import walk_keys
+
 SCALARS = {int: "a whole number", float: "a number", bool: "true or false", str: "text", NoneType: "null"}
 MANY = {int: "whole numbers", float: "numbers", str: "text"}
 """What a config can say without ``_target_``, and several of a kind."""
@@ -58,23 +60,16 @@ def absolute_paths(cfg: DictConfig) -> DictConfig:
 
 def arguments(cfg: DictConfig) -> Iterator[Argument]:
     """Every argument of every ``_target_``, once each: what interpolates a node is passed over."""
-    raw = OmegaConf.to_container(cfg, resolve=False)
-    return _arguments(raw, cfg, "")
-
-
-def _arguments(node: Any, cfg: DictConfig, prefix: str) -> Iterator[Argument]:
-    hints = hints_of(node["_target_"]) if isinstance(node, dict) and "_target_" in node else {}
-    for name, raw in node.items() if isinstance(node, dict) else ():
-        key = f"{prefix}{name}"
-        if raw == "???" or _is_node_elsewhere(raw, cfg, key):
-            continue
-        yield from _arguments(raw, cfg, f"{key}.")
-        if name in hints:
-            yield Argument(key, _value(cfg, key), hints[name])
-
-
-def _is_node_elsewhere(raw: Any, cfg: DictConfig, key: str) -> bool:
-    return isinstance(raw, str) and OmegaConf.is_config(OmegaConf.select(cfg, key))
+    nodes: dict[str, Any] = {"": OmegaConf.to_container(cfg, resolve=False)}
+    nodes |= dict(walk_keys(nodes[""]))
+    hints = {
+        key: hints_of(node["_target_"]) for key, node in nodes.items() if isinstance(node, dict) and "_target_" in node
+    }
+    for key, raw in nodes.items():
+        parent, _, name = key.rpartition(".")
+        is_elsewhere = isinstance(raw, str) and (raw == "???" or OmegaConf.is_config(OmegaConf.select(cfg, key)))
+        if name in hints.get(parent, {}) and not is_elsewhere:
+            yield Argument(key, _value(cfg, key), hints[parent][name])
 
 
 def _value(cfg: DictConfig, key: str) -> Any:

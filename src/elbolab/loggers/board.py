@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from typing_extensions import override
 
+from elbolab.common.dotted import walk_keys
+
 log = logging.getLogger(__name__)
 
 ARTIFACTS = ("model", "figures", "evaluation")
@@ -249,13 +251,11 @@ def open_image(path: Path) -> Image.Image:
         return image.convert("RGB")
 
 
-def flatten(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Dotted keys and values; what is no number, text or truth value is text."""
-    for name, value in config.items():
-        if isinstance(value, Mapping) and value:
-            yield from flatten(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value if isinstance(value, bool | int | float | str) else str(value)
+def flatten(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Dotted keys and values; what is no number, text or truth value is text, an empty mapping too."""
+    for key, value in walk_keys(config):
+        if not (isinstance(value, Mapping) and value):
+            yield key, value if isinstance(value, bool | int | float | str) else str(value)
 
 
 def read_or_make_id(path: Path, make: Callable[[], str]) -> str:

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple, final
 from omegaconf import OmegaConf
 
 from elbolab.common.did_you_mean import last_part
+from elbolab.common.dotted import flatten
 from elbolab.evaluation.report import Report, read_report
 from elbolab.runs.content import content_of
-from elbolab.runs.labels import flat
 from elbolab.runs.run_dir import RunDir
 
 
@@ -64,7 +64,7 @@ def lacking(config: dict[str, Any], values: Mapping[str, Any]) -> dict[str, Any]
 
 def changes(config: dict[str, Any], own: dict[str, Any]) -> list[str]:
     """``max_epochs=3`` for what a run has other than its experiment; keys that one of them lacks came with time."""
-    there, here = flat(content_of(own)), flat(content_of(config))
+    there, here = flatten(content_of(own)), flatten(content_of(config))
     return [f"{last_part(key)}={here[key]}" for key in here if key in there and here[key] != there[key]]
 
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, final
 
+from elbolab.common.dotted import flatten
 from elbolab.report.rows import Row
 from elbolab.runs.content import SEEDS, UNHASHED
 from elbolab.runs.gather import Entry
-from elbolab.runs.labels import flat
 
 MOST_COLUMNS = 12
 """Configurations that have a column each; of more, the values are counted."""
@@ -53,7 +53,7 @@ def _in(key: str, part: str) -> bool:
 
 def environments(entries: Sequence[Entry]) -> Settings:
     """Versions, hardware, git revision and command, of each run."""
-    read = [(entry.name, flat(environment)) for entry in entries if (environment := _environment(entry.folder))]
+    read = [(entry.name, flatten(environment)) for entry in entries if (environment := _environment(entry.folder))]
     texts = [{key: _text(value) for key, value in leaves.items()} for _, leaves in read]
     return settings([name for name, _ in read], texts, "runs", columns=False)
 

@@ -12,9 +12,10 @@ from typing import Any, final
 import yaml
 
 from elbolab.common.did_you_mean import last_part, last_parts
+from elbolab.common.dotted import flatten
 from elbolab.evaluation.report import SPLITS, Report, read_report
 from elbolab.runs.content import content_of
-from elbolab.runs.labels import MOST_DIFFERENCES, flat, labels, short
+from elbolab.runs.labels import MOST_DIFFERENCES, labels, short
 from elbolab.runs.status import State, state_of
 from elbolab.runs.sweep_dir import read_sweep
 
@@ -51,7 +52,7 @@ class Entry:
     @cached_property
     def leaves(self) -> dict[str, Any]:
         """The values of its configuration by their dotted keys."""
-        return flat(self.config) if self.config else {}
+        return flatten(self.config)
 
     @cached_property
     def content(self) -> str:

@@ -1,11 +1,12 @@
 """What runs are called beside each other: what sets each of them apart from the others."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from math import isfinite
 from typing import Any
 
 from elbolab.common.did_you_mean import last_part
+from elbolab.common.dotted import flatten
 from elbolab.runs.content import SEEDS
 
 MOST_DIFFERENCES = 4
@@ -31,7 +32,7 @@ def labels(configs: Sequence[Any], apart: Sequence[str] = ()) -> list[str]:
         configs: their configurations.
         apart: parts whose differences are named for all runs, whatever their variants.
     """
-    runs = [flat(config) for config in configs]
+    runs = [flatten(config) for config in configs]
     variants = [_value(run, "model") for run in runs]
     told: list[list[str]] = [[variant] if len(set(variants)) > 1 else [] for variant in variants]
     parts = _differences([{key: run[key] for key in run if _within(key, apart)} for run in runs])
@@ -110,16 +111,3 @@ def _distinct(names: Sequence[str]) -> list[str]:
     """The names, with their numbers where several are the same or empty."""
     counts = Counter(names)
     return [name if name and counts[name] == 1 else f"{name} #{i}".strip() for i, name in enumerate(names)]
-
-
-def flat(config: Any) -> Leaves:
-    """The values of a configuration in plain Python by their dotted keys."""
-    return dict(_leaves(config))
-
-
-def _leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    if not isinstance(node, dict):
-        yield prefix, node
-        return
-    for key, value in node.items():
-        yield from _leaves(value, f"{prefix}.{key}" if prefix else str(key))
