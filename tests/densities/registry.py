@@ -9,16 +9,13 @@ from tests.helpers import BITS, CLASSES, LABELLED, mlp, regression, small_densit
 from torch.distributions import Normal
 
 from elbolab.batch import Scaling, Spec, Support
-from elbolab.densities.attributes import attribute_layer
 from elbolab.densities.categorical import ClassAutoencoder, GroupAutoencoder
 from elbolab.densities.classifier import Classifier
 from elbolab.densities.denoising import DenoisingLayer
-from elbolab.densities.labelled import labelled as labelled_layers
-from elbolab.densities.layer import adversarial_layer, single_layer
-from elbolab.densities.layer import autoencoder as autoencoder_layer
 from elbolab.densities.recurrent import Recurrent
-from elbolab.densities.stacked import stacked as stacked_layers
 from elbolab.densities.tied import tied_autoencoder
+from elbolab.densities.wiring import adversarial_layer, attribute_layer, labelled_layer, single_layer, stacked_layers
+from elbolab.densities.wiring import autoencoder as autoencoder_layer
 from elbolab.distributions.conditional import Head, Ignore, StandardNormal
 from elbolab.distributions.corruption import masking
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
@@ -92,7 +89,7 @@ DENSITIES = {
     "recurrent": recurrent,
     "recurrent stochastic network": lambda: recurrent(posterior=None),
     "denoising": lambda: DenoisingLayer(BITS, 2, StandardNormal, NORMAL, BITS_HEAD, partial(masking, probability=0.5)),
-    "labelled": lambda: labelled_layers(CLASSES, 2, StandardNormal, NORMAL, BITS_HEAD, CLASS, learn_class_prior=True),
+    "labelled": lambda: labelled_layer(CLASSES, 2, StandardNormal, NORMAL, BITS_HEAD, CLASS, learn_class_prior=True),
     "stacked": stacked,
     "regression": regression,
     "autoencoder": autoencoder,

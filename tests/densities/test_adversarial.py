@@ -137,7 +137,7 @@ BITS_POSTERIOR = partial(
         (lambda: adversarial(posterior=None), "needs a posterior: choose posterior=deterministic"),
         (lambda: adversarial(prior=partial(Mixture, num_components=3, spread=1.0)), "no parameters to learn"),
         (lambda: adversarial(prior=partial(FixedBernoulli, probability=0.5)), "vary smoothly"),
-        (lambda: adversarial(posterior=BITS_POSTERIOR), "vary smoothly.*posterior=deterministic and prior=normal"),
+        (lambda: adversarial(posterior=BITS_POSTERIOR), "vary smoothly.*posterior=deterministic with prior=normal"),
         (lambda: class_autoencoder(posterior=NORMAL_HEAD), "posterior is a Normal: choose posterior=deterministic"),
         (
             lambda: small_densities(prior=ROLL),

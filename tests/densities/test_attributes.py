@@ -6,8 +6,7 @@ import pytest
 import torch
 from tests.helpers import BITS, mlp, refused
 
-from elbolab.densities.attributes import attribute_layer
-from elbolab.densities.layer import single_layer
+from elbolab.densities.wiring import attribute_layer, single_layer
 from elbolab.distributions.conditional import Head, StandardNormal
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
 from elbolab.distributions.priors import ClassCentres, FixedBernoulli, Mixture
@@ -81,7 +80,7 @@ def test_with_every_attribute_ignored_it_is_the_vae_bit_for_bit(rows):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"spec": BITS}, "determined by attributes: choose data.given=labels, factors or own"),
+        ({"spec": BITS}, "determined by attributes needs.*set data.given=labels, factors or own"),
         ({"prior": StandardNormal}, "must read the attributes: choose prior=conditional_normal"),
         ({"prior": partial(Mixture, num_components=2, spread=1.0)}, "must read the attributes"),
         ({"prior": partial(FixedBernoulli, probability=0.5)}, "leaves the support"),

@@ -9,10 +9,10 @@ from tests.models.registry import recurrent
 from torch import nn
 
 from elbolab.batch import Canvas, Support
-from elbolab.densities.layer import regression as regression_layer
-from elbolab.densities.layer import single_layer
 from elbolab.densities.recurrent import Recurrent
 from elbolab.densities.terms import summary
+from elbolab.densities.wiring import regression as regression_layer
+from elbolab.densities.wiring import single_layer
 from elbolab.distributions.conditional import Head, StandardNormal
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
 from elbolab.distributions.location_scale import OptimalNormal
@@ -104,11 +104,11 @@ def test_z_may_be_independent_of_what_is_seen():
 BAD = {
     "latents of a regression": (
         lambda: regression_layer(LABELLED, StandardNormal, None, BERNOULLI),
-        "choose prior=none and posterior=none, or model=cvae",
+        "choose prior=none, or choose model=cvae",
     ),
     "posterior of a regression": (
         lambda: regression_layer(LABELLED, None, NORMAL, BERNOULLI),
-        "choose prior=none and posterior=none",
+        "choose posterior=none",
     ),
     "regression on nothing": (
         lambda: regression_layer(BITS, None, None, BERNOULLI),
@@ -116,7 +116,7 @@ BAD = {
     ),
     "likelihood of other data": (
         lambda: regression_layer(LABELLED._replace(levels=256, support="unit"), None, None, BERNOULLI),
-        "binarise",
+        "data.binarize=dynamic",
     ),
     "a guess of nothing": (
         lambda: Recurrent(BITS, 2, NORMAL, NORMAL, BERNOULLI, baseline=regression()),

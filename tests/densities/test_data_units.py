@@ -11,7 +11,8 @@ from torch.distributions import Laplace, MultivariateNormal, Normal
 
 from elbolab.batch import Batch, Scaling, Spec, Support
 from elbolab.densities.checks import build_likelihood
-from elbolab.densities.layer import Layer, single_layer
+from elbolab.densities.layer import Layer
+from elbolab.densities.wiring import single_layer
 from elbolab.distributions.location_scale import FixedScale, OptimalNormal
 from elbolab.evaluation.likelihood import likelihood_quantities
 from elbolab.evaluation.parzen import parzen_quantities

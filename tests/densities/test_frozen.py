@@ -6,10 +6,9 @@ import pytest
 import torch
 from tests.helpers import BITS, adam, fit, mlp, small_densities
 
-from elbolab.densities.base import Densities
-from elbolab.densities.checks import initialise_heads
+from elbolab.densities.base import Densities, initialise_heads
 from elbolab.densities.frozen import freeze
-from elbolab.densities.layer import single_layer
+from elbolab.densities.wiring import single_layer
 from elbolab.distributions.conditional import Head, StandardNormal
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
 from elbolab.models.vae import VAE

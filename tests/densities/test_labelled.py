@@ -12,8 +12,8 @@ from torch.distributions import Independent, kl_divergence
 from elbolab.batch import Spec, Support, numbered
 from elbolab.densities.class_terms import sum_over_classes
 from elbolab.densities.classifier import Classifier
-from elbolab.densities.labelled import labelled as labelled_layers
 from elbolab.densities.latents import Undefined
+from elbolab.densities.wiring import labelled_layer
 from elbolab.distributions.conditional import Conditional, Head, Ignore, StandardNormal
 from elbolab.distributions.corruption import Denoising, masking
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
@@ -29,7 +29,7 @@ NORMAL, CLASS, BIT = (partial(HEAD, family=family) for family in (DiagonalNormal
 
 def labelled(spec=CLASSES, **changes):
     parts = {"prior": StandardNormal, "posterior": NORMAL, "likelihood": BIT, "classifier": CLASS}
-    return labelled_layers(spec, 2, **(parts | changes))
+    return labelled_layer(spec, 2, **(parts | changes))
 
 
 DENSITIES = {
@@ -266,7 +266,10 @@ BAD = {
         lambda: labelled(Spec((6,), Support.REAL, classes=numbered(3))),
         "likelihood=gaussian",
     ),
-    "prior of a classifier": (lambda: Classifier(CLASSES, CLASS, prior=StandardNormal), "prior=none, or model=m2"),
+    "prior of a classifier": (
+        lambda: Classifier(CLASSES, CLASS, prior=StandardNormal),
+        "prior=none, or choose model=m2",
+    ),
     "classifier without classes": (lambda: Classifier(BITS, CLASS), "data with classes"),
     "one-hot image": (lambda: OneHot((1, 2, 2)), "one dimension"),
 }

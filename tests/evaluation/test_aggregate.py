@@ -13,7 +13,7 @@ from torch.distributions import Normal
 from elbolab.batch import Batch, Spec, Support
 from elbolab.common.rng import isolated_rng, seed_of
 from elbolab.densities.latents import Undefined
-from elbolab.densities.layer import adversarial_layer
+from elbolab.densities.wiring import adversarial_layer
 from elbolab.distributions.conditional import Head, StandardNormal
 from elbolab.distributions.location_scale import FixedScale
 from elbolab.distributions.priors import ClassCentres, FixedBernoulli, Mixture

@@ -13,9 +13,9 @@ from elbolab.batch import Batch, Canvas, Spec, Support, numbered
 from elbolab.common.rng import isolated_rng, seed_of
 from elbolab.data.given import assemble, seen_mask
 from elbolab.densities.latents import Undefined
-from elbolab.densities.layer import autoencoder, regression, single_layer
 from elbolab.densities.recurrent import Recurrent
 from elbolab.densities.stacked import Stacked
+from elbolab.densities.wiring import autoencoder, regression, single_layer
 from elbolab.distributions.conditional import Head, StandardNormal
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
 from elbolab.distributions.point_mass import Deterministic

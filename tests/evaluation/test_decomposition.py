@@ -12,7 +12,7 @@ from elbolab.batch import Batch, Spec, Support
 from elbolab.common.rng import isolated_rng, seed_of
 from elbolab.densities.base import Densities
 from elbolab.densities.latents import Latent, Latents
-from elbolab.densities.layer import single_layer
+from elbolab.densities.wiring import single_layer
 from elbolab.distributions.conditional import Conditional, Head, Ignore, StandardNormal
 from elbolab.distributions.drawing import sample
 from elbolab.distributions.family import Bernoulli, DiagonalNormal

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from elbolab.batch import Batch, Spec, Support, numbered
-from elbolab.densities.layer import Layer, autoencoder, single_layer
+from elbolab.densities.layer import Layer
+from elbolab.densities.wiring import autoencoder, single_layer
 from elbolab.distributions.conditional import Head, StandardNormal
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
 from elbolab.distributions.point_mass import Deterministic

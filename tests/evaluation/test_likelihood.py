@@ -13,7 +13,8 @@ from elbolab.batch import Batch, Spec, Support
 from elbolab.common.rng import seed_device, seed_of
 from elbolab.densities.base import Densities
 from elbolab.densities.latents import Latent, Latents, Undefined
-from elbolab.densities.layer import Layer, adversarial_layer, autoencoder, single_layer
+from elbolab.densities.layer import Layer
+from elbolab.densities.wiring import adversarial_layer, autoencoder, single_layer
 from elbolab.distributions.conditional import Conditional, Head, StandardNormal
 from elbolab.distributions.drawing import sample
 from elbolab.distributions.family import Bernoulli, DiagonalNormal, Family

@@ -9,7 +9,7 @@ from tests.models.registry import CLASS, labelled, stacked
 from torch.distributions import MultivariateNormal, OneHotCategorical
 
 from elbolab.batch import Batch
-from elbolab.densities.labelled import labelled as labelled_layers
+from elbolab.densities.wiring import labelled_layer
 from elbolab.distributions.conditional import Conditional
 from elbolab.evaluation import likelihood
 from elbolab.evaluation.likelihood import importance_log_likelihood
@@ -34,7 +34,7 @@ def mixture(power, misled=False, wider=None):
     model = conditional_gaussian(num=12, wider=wider)
     parts = model.densities
     spec = SPEC._replace(given=(), given_is_label=False)
-    densities = labelled_layers(
+    densities = labelled_layer(
         spec, 2, lambda *_: parts.prior, lambda *_: parts.posterior, lambda *_: parts.likelihood, CLASS
     )
     means = parts.prior.centres.detach() @ model.w.T + model.b

@@ -6,16 +6,13 @@ import torch
 from tests.helpers import BITS, CLASSES, LABELLED, adam, mlp, regression, small_cvae, small_densities, small_gsnn
 
 from elbolab.batch import Batch, Semi
-from elbolab.densities.attributes import attribute_layer
-from elbolab.densities.base import Classifying
+from elbolab.densities.capabilities import Classifying
 from elbolab.densities.categorical import ClassAutoencoder, GroupAutoencoder
 from elbolab.densities.classifier import Classifier as ClassifierDensity
 from elbolab.densities.denoising import DenoisingLayer
-from elbolab.densities.labelled import labelled as labelled_layers
-from elbolab.densities.layer import adversarial_layer
-from elbolab.densities.layer import autoencoder as autoencoder_layer
 from elbolab.densities.recurrent import Recurrent
-from elbolab.densities.stacked import stacked as stacked_layers
+from elbolab.densities.wiring import adversarial_layer, attribute_layer, labelled_layer, stacked_layers
+from elbolab.densities.wiring import autoencoder as autoencoder_layer
 from elbolab.distributions.conditional import Head, Ignore, StandardNormal
 from elbolab.distributions.corruption import Denoising, bit_flip, gaussian_noise
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
@@ -112,7 +109,7 @@ ERROR = {"optimizer": adam(), "monitor": "val/error", "mode": "min"}
 
 def labelled(**changes):
     parts = {"prior": StandardNormal, "posterior": NORMAL, "likelihood": partial(SMALL, family=Bernoulli)}
-    return labelled_layers(CLASSES, 2, **(parts | {"classifier": CLASS} | changes))
+    return labelled_layer(CLASSES, 2, **(parts | {"classifier": CLASS} | changes))
 
 
 def stacked(likelihood=NORMAL, m1=None):

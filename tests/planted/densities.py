@@ -100,7 +100,7 @@ MISTAKES = [
         LABELLED,
     ),
     Mistake(
-        "densities/attributes.py",
+        "densities/wiring.py",
         "if posterior is not None and not posterior_sees_attributes:",
         "if posterior is not None and posterior_sees_attributes:",
         "tests/densities/test_attributes.py",
@@ -166,7 +166,7 @@ MISTAKES = [
         CONTRACTS,
     ),
     Mistake(
-        "densities/checks.py",
+        "densities/base.py",
         "if isinstance(module, StartsAtMean) and any(weight.requires_grad for weight in module.parameters()):",
         "if isinstance(module, StartsAtMean):",
         "tests/densities/test_frozen.py",
@@ -202,15 +202,15 @@ MISTAKES = [
         "tests/densities/test_stacked.py",
     ),
     Mistake(
-        "densities/checks.py",
+        "densities/base.py",
         "        module.initialise_to_mean(mean)",
         "        module.initialise_to_mean(mean / 2)",
         "tests/densities/test_conditional.py",
     ),
     Mistake(
         "densities/checks.py",
-        'if isinstance(q, PointMass):\n        raise ValueError(\n            "the posterior is a point mass',
-        'if False:\n        raise ValueError(\n            "the posterior is a point mass',
+        'if isinstance(q, PointMass):\n        raise Refusal(\n            "the posterior is a point mass',
+        'if False:\n        raise Refusal(\n            "the posterior is a point mass',
         "tests/densities/test_contracts.py",
     ),
     Mistake(

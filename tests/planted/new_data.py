@@ -61,7 +61,9 @@ MISTAKES = [
         "distributions/data_units.py", "log_prob(value) - self.log_scale", "log_prob(value) + self.log_scale", UNITS
     ),
     Mistake("distributions/data_units.py", "log_prob(value) - self.log_scale", "log_prob(value)", UNITS),
-    Mistake("densities/checks.py", "if spec.scaling is None else InDataUnits(conditional, spec.log_scale)", "", UNITS),
+    Mistake(
+        "densities/checks.py", "made if spec.scaling is None else InDataUnits(made, spec.log_scale)", "made", UNITS
+    ),
     Mistake("evaluation/parzen.py", " - densities.spec.log_scale", "", UNITS),
     Mistake("runs/load.py", "return self.spec.restore(show(", "return (show(", ENCODE),
     Mistake("evaluation/figures/drawing.py", "restore = densities.spec.restore", "restore = lambda x: x", ENCODE),

@@ -4,7 +4,7 @@ from tests.config.small_conf import write
 
 DENSITIES = '''
     from elbolab.densities.base import Densities
-    from elbolab.densities.checks import initialise_heads
+    from elbolab.densities.base import initialise_heads
     from elbolab.densities.latents import Undefined
     from elbolab.distributions.drawing import sample
 

@@ -15,6 +15,7 @@ from torch.distributions import Distribution
 from elbolab.batch import Batch, Shape, Spec
 from elbolab.densities.latents import Latents
 from elbolab.densities.terms import Terms, score
+from elbolab.distributions.conditional import Conditional, StartsAtMean
 from elbolab.distributions.drawing import Draw, centre, sample
 
 
@@ -139,39 +140,11 @@ class Densities(nn.Module, ABC):
         return super().train(mode and not self.frozen)
 
 
-class Classifying(Densities, ABC):
-    """What a model that names classes answers beside its densities; evaluation then reports its error."""
-
-    @abstractmethod
-    def log_class_probs(self, x: Tensor) -> Tensor:
-        """Log q(y | x), (B, C)."""
-
-
-class Grouping(Densities, ABC):
-    """What a model that sorts data into groups without names answers; evaluation names them by labelled data.
-
-    Its latents are a group on top, as a one-hot vector, and what is below.
-    """
-
-    @abstractmethod
-    def log_group_probs(self, x: Tensor) -> Tensor:
-        """Log q(y | x), (B, C)."""
-
-
-class Corrupting(Densities, ABC):
-    """What a denoising model answers beside its densities; evaluation then reports its own bound and restorations."""
-
-    @abstractmethod
-    def corrupt(self, x: Tensor) -> Tensor:
-        """A draw of x~ given x, (*M, B, *event) both."""
-
-
-class Guessing(Densities, ABC):
-    """What a model that starts from a guess without latents answers beside its densities; pictures then show it."""
-
-    @abstractmethod
-    def first_guess(self, *given: Tensor) -> Tensor:
-        """E[x | c] of its baseline, (*S, B, *event)."""
-
-
 MakeDensities = Callable[..., Densities]
+
+
+def initialise_heads(conditional: Conditional, mean: Tensor) -> None:
+    """Starts from ``mean`` (*event) whatever in ``conditional`` asks for it; what is frozen stays as it is."""
+    for module in conditional.modules():
+        if isinstance(module, StartsAtMean) and any(weight.requires_grad for weight in module.parameters()):
+            module.initialise_to_mean(mean)

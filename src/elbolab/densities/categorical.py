@@ -8,22 +8,22 @@ from abc import ABC
 from typing import Any, final
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.distributions import Distribution, OneHotCategorical
 
 from elbolab.batch import Batch, Shape, Spec
-from elbolab.densities.base import Classifying, Densities, Grouping
+from elbolab.common.refusal import Refusal, change, choose
+from elbolab.densities.base import Densities, initialise_heads
+from elbolab.densities.capabilities import Classifying, Grouping
 from elbolab.densities.checks import (
     build_likelihood,
     check_code,
     check_latent_dim,
-    check_likelihood,
     check_matched,
-    initialise_heads,
     required,
 )
 from elbolab.densities.latents import Latent, Latents
-from elbolab.distributions.conditional import Conditional, MakeConditional
+from elbolab.distributions.conditional import MakeConditional
 from elbolab.distributions.drawing import Draw, sample
 
 
@@ -58,7 +58,7 @@ class Categorical(Densities, ABC):
         super().__init__()
         style, category = check_latent_dim(latent_dim), (num_categories,)
         if spec.given:
-            raise ValueError("a categorical autoencoder finds the category itself: choose data.given=none")
+            raise Refusal("a categorical autoencoder finds the category itself", change("data.given", "none"))
         self.spec = spec
         self.latent_dim, self.class_dim = latent_dim, num_categories
         self.code_shapes = (category, style)
@@ -69,7 +69,6 @@ class Categorical(Densities, ABC):
         self.register_buffer("uniform", torch.full(category, 1 / num_categories), persistent=False)
         check_code(self.posterior, spec)
         check_matched(self.prior, self.posterior, spec, event=style)
-        check_likelihood(_Joined(self.likelihood, latent_dim), self.latent_shape, spec)
 
     @final
     def read(self, x: Tensor, shape: Shape = (), draw: Draw = sample) -> tuple[Tensor, Tensor]:
@@ -115,7 +114,7 @@ class ClassAutoencoder(Categorical, Classifying):
 
     def __init__(self, spec: Spec, **parts: Any) -> None:
         if spec.num_classes is None:
-            raise ValueError("this model needs data with class labels: choose e.g. data=mnist, or model=aae")
+            raise Refusal("this model needs data with class labels", choose("data", "mnist"), choose("model", "aae"))
         super().__init__(spec, num_categories=spec.num_classes, **parts)
 
     def log_class_probs(self, x: Tensor) -> Tensor:
@@ -139,17 +138,3 @@ class GroupAutoencoder(Categorical, Grouping):
     def log_group_probs(self, x: Tensor) -> Tensor:
         """Log q(y | x), (B, C)."""
         return self.read(x)[1]
-
-
-@final
-class _Joined(Conditional):
-    """A likelihood of (z, y) as one of the code that holds both."""
-
-    def __init__(self, likelihood: nn.Module, latent_dim: int) -> None:
-        super().__init__()
-        self.likelihood, self.latent_dim = likelihood, latent_dim
-
-    def forward(self, *parents: Tensor) -> Distribution:
-        """The likelihood at the parts of a code."""
-        (code,) = parents
-        return self.likelihood(*code.tensor_split([self.latent_dim], dim=-1))

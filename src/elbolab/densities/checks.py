@@ -10,14 +10,17 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, OneHotCategorical, constraints
 
 from elbolab.batch import Shape, Spec, Support
-from elbolab.common.refusal import Refusal, change, choose
+from elbolab.common.refusal import Refusal, Way, change, choose
 from elbolab.densities.base import Densities
+from elbolab.densities.latents import Undefined
 from elbolab.densities.terms import Terms
-from elbolab.distributions.conditional import Conditional, MakeConditional, StartsAtMean
+from elbolab.distributions.conditional import Conditional, MakeConditional
 from elbolab.distributions.corruption import check_corruptions
 from elbolab.distributions.data_units import InDataUnits, Rescaled
 from elbolab.distributions.grid import Grid, grid_values
 from elbolab.distributions.point_mass import PointMass
+
+# -- parts that are there, or not -------------------------------------------------------------------------------------
 
 
 def check_latent_dim(latent_dim: int) -> Shape:
@@ -28,24 +31,38 @@ def check_latent_dim(latent_dim: int) -> Shape:
 
 
 def required(recipe: MakeConditional | None, part: str, *options: str) -> MakeConditional:
-    """The recipe of a part that a model cannot be without.
-
-    Raises:
-        Refusal: there is none.
-    """
+    """The recipe of a part that a model cannot be without; raises Refusal where there is none."""
     if recipe is None:
         raise Refusal(f"this model needs a {part}", choose(part, *options))
     return recipe
 
 
+def refuse(recipe: MakeConditional | None, reason: str, part: str, model: str) -> None:
+    """Raises Refusal where there is a recipe of a part that a model would ignore; ``model`` has such a part."""
+    if recipe is not None:
+        raise Refusal(reason, choose(part, "none"), choose("model", model))
+
+
 def check_given(spec: Spec, what: str) -> None:
-    """Raises ValueError unless the data have conditions."""
+    """Raises Refusal unless the data have conditions."""
     if not spec.given:
         raise Refusal(
             f"{what} needs conditions, and these data have none",
             change("data.given", "labels", "factors", "own"),
             choose("model", "vae"),
         )
+
+
+def check_classes(spec: Spec) -> int:
+    """The number of classes; raises Refusal where there are none, or where the data come with conditions."""
+    if spec.num_classes is None:
+        raise Refusal("this model needs data with classes", choose("data", "mnist"), choose("model", "vae"))
+    if spec.given:
+        raise Refusal("this model infers the class itself and takes no conditions", change("data.given", "none"))
+    return spec.num_classes
+
+
+# -- distributions that fit each other and the data -------------------------------------------------------------------
 
 
 def build_likelihood(
@@ -60,15 +77,30 @@ def build_likelihood(
         **options: more arguments of the recipe.
 
     Raises:
-        ValueError: there is no recipe, as for a model without a density of the data.
+        Refusal: there is no recipe, or the data have values to which the likelihood gives no probability.
     """
-    conditional = required(likelihood, "likelihood", "bernoulli", "gaussian_learned")(parents, spec.x, **options)
-    return conditional if spec.scaling is None else InDataUnits(conditional, spec.log_scale)
+    made = required(likelihood, "likelihood", "bernoulli", "gaussian_learned")(parents, spec.x, **options)
+    conditional = made if spec.scaling is None else InDataUnits(made, spec.log_scale)
+    check_likelihood(conditional, parents, spec)
+    return conditional
+
+
+@torch.no_grad()
+def check_likelihood(likelihood: Conditional, parents: tuple[Shape, ...], spec: Spec) -> None:
+    """Raises Refusal where the data have values to which the likelihood gives no probability."""
+    p = _probe(likelihood, *(torch.zeros(1, *shape) for shape in parents))
+    continuous = spec.levels is None and spec.support is not Support.BINARY
+    if (continuous and is_discrete(p)) or not _contains(p, _examples(spec)):
+        grey = "grey values in [0, 1]" if spec.levels is None else f"{spec.levels} grey values in [0, 1]"
+        kinds = {Support.BINARY: "binary data", Support.UNIT: grey, Support.REAL: "real numbers"}
+        raise Refusal(
+            f"a {family_of(p)} likelihood is no likelihood of {kinds[spec.support]}", *_likelihoods_of(spec, p)
+        )
 
 
 @torch.no_grad()
 def check_posterior(prior: Conditional, posterior: Conditional, spec: Spec) -> None:
-    """Raises ValueError where the posterior has no density, or where its draws leave the support of the prior.
+    """Raises Refusal where the posterior has no density, or where its draws leave the support of the prior.
 
     So it does where the posterior corrupts data in a way that is none for them.
     """
@@ -76,22 +108,27 @@ def check_posterior(prior: Conditional, posterior: Conditional, spec: Spec) -> N
     x, *given = _zeros(spec)
     q, p = _probe(posterior, x, *given), _probe(prior, *given)
     if isinstance(q, PointMass):
-        raise ValueError(
-            "the posterior is a point mass, which has no KL to a prior: choose model=ae or posterior=diagonal_normal"
+        raise Refusal(
+            "the posterior is a point mass, which has no KL to a prior",
+            choose("model", "ae"),
+            choose("posterior", "diagonal_normal"),
         )
-    _check_densities(q, p)
+    _check_density("posterior", q, choose("posterior", "diagonal_normal"))
+    _check_density("prior", p, choose("prior", "standard_normal", "gaussian_ring"))
     with torch.random.fork_rng(devices=[]):
         inside = _contains(p, q.sample((8,)))
     if is_discrete(q) != is_discrete(p) or not inside:
-        raise ValueError(
-            f"the posterior ({family_of(q)}) leaves the support of the prior ({family_of(p)}): KL(q || p) is infinite. "
-            "Choose posterior=bernoulli with prior=bernoulli, or posterior=diagonal_normal with prior=standard_normal"
+        raise Refusal(
+            f"the posterior ({family_of(q)}) leaves the support of the prior ({family_of(p)}), and KL(q || p) is "
+            "infinite",
+            choose("posterior", "bernoulli", settings={"prior": "bernoulli"}),
+            choose("posterior", "diagonal_normal", settings={"prior": "standard_normal"}),
         )
 
 
 @torch.no_grad()
 def check_matched(prior: Conditional, posterior: Conditional, spec: Spec, event: Shape | None = None) -> None:
-    """Raises ValueError unless a critic can match codes to draws of the prior.
+    """Raises Refusal unless a critic can match codes to draws of the prior.
 
     Args:
         prior: p(z | c).
@@ -101,88 +138,124 @@ def check_matched(prior: Conditional, posterior: Conditional, spec: Spec, event:
     """
     check_corruptions(posterior, spec)
     if any(True for _ in prior.parameters()):
-        raise ValueError(
-            "a critic matches codes to a prior, which has no parameters to learn: choose prior=normal, gaussian_ring "
-            "or swiss_roll"
+        raise Refusal(
+            "a critic matches codes to a prior, which has no parameters to learn",
+            choose("prior", "normal", "gaussian_ring", "swiss_roll"),
         )
     x, *given = _zeros(spec)
     q, p = _probe(posterior, x, *given), _probe(prior, *given)
     if is_discrete(q) or is_discrete(p):
-        raise ValueError(
-            f"a critic sees codes that vary smoothly, and these are of a {family_of(q)} with a {family_of(p)} prior: "
-            "choose posterior=deterministic and prior=normal"
+        raise Refusal(
+            f"a critic sees codes that vary smoothly, and these are of a {family_of(q)} with a {family_of(p)} prior",
+            choose("posterior", "deterministic", settings={"prior": "normal"}),
         )
     assert p.event_shape == (q.event_shape if event is None else event)
 
 
 @torch.no_grad()
-def check_likelihood(likelihood: Conditional, latent_shape: Shape | None, spec: Spec) -> None:
-    """Raises ValueError where the data have values to which the likelihood gives no probability.
-
-    Args:
-        likelihood: p(x | z, c).
-        latent_shape: shape of z; None for p(x | c), without a latent.
-        spec: what is known of the data.
-    """
-    _, *given = _zeros(spec)
-    latent = [] if latent_shape is None else [torch.zeros(1, *latent_shape)]
-    p = _probe(likelihood, *latent, *given)
-    continuous = spec.levels is None and spec.support is not Support.BINARY
-    if (continuous and is_discrete(p)) or not _contains(p, _examples(spec)):
-        raise ValueError(_mend(p, spec))
+def check_code(posterior: Conditional, spec: Spec) -> None:
+    """Raises Refusal unless the posterior is a point mass: an autoencoder's code has no noise, its input may."""
+    check_corruptions(posterior, spec)
+    q = _probe(posterior, *_zeros(spec))
+    if not isinstance(q, PointMass):
+        raise Refusal(
+            f"the code of an autoencoder has no noise, but its posterior is a {family_of(q)}",
+            choose("posterior", "deterministic", "denoising_deterministic"),
+            choose("model", "vae"),
+        )
 
 
 def check_draws(prior: Conditional, spec: Spec) -> None:
-    """Raises ValueError where no gradient reaches the prior through its draws."""
+    """Raises Refusal where no gradient reaches the prior through its draws."""
     check_reparameterised(_probe(prior, *_zeros(spec)[1:]))
 
 
 def check_reparameterised(p: Distribution) -> None:
-    """Raises ValueError where no gradient reaches a prior through its draws."""
+    """Raises Refusal where no gradient reaches a prior through its draws."""
     if not p.has_rsample:
-        raise ValueError(
-            "what is trained by draws from the prior needs their gradient, and this one's have none: choose "
-            "prior=conditional_normal, class_centres or standard_normal, or model=cvae with model.alpha=1"
+        raise Refusal(
+            "what is trained by draws from the prior needs their gradient, and this one's have none",
+            choose("prior", "conditional_normal", "class_centres", "standard_normal"),
+            choose("model", "cvae", settings={"model.alpha": 1}),
         )
 
 
-@torch.no_grad()
-def check_code(posterior: Conditional, spec: Spec) -> None:
-    """Raises ValueError unless the posterior is a point mass: an autoencoder's code has no noise, its input may."""
-    check_corruptions(posterior, spec)
-    q = _probe(posterior, *_zeros(spec))
-    if not isinstance(q, PointMass):
-        raise ValueError(
-            f"the code of an autoencoder has no noise, but its posterior is a {family_of(q)}: choose "
-            "posterior=deterministic or denoising_deterministic, or a model with a bound (model=vae)"
+def check_attributes(prior: Conditional | None, spec: Spec) -> None:
+    """Raises Refusal unless p(z | y) can depend on y: unless its density has a gradient there."""
+    assert prior is not None, "`single_layer` has refused it"
+    given = [torch.zeros(1, *shape, requires_grad=True) for shape in spec.given]
+    p = prior(*given)
+    log_prob = p.log_prob(torch.zeros(1, *p.event_shape)).sum()
+    gradients = torch.autograd.grad(log_prob, given, allow_unused=True) if log_prob.requires_grad else ()
+    if all(gradient is None for gradient in gradients):
+        raise Refusal(
+            "the prior of this model must read the attributes",
+            choose("prior", "conditional_normal"),
+            choose("prior", "class_centres", settings={"data.given": "labels"}),
         )
 
 
 @torch.no_grad()
 def check_classifier(classifier: Conditional, spec: Spec) -> None:
-    """Raises ValueError unless q(y | x) is a distribution of one-hot vectors."""
+    """Raises Refusal unless q(y | x) is a distribution of one-hot vectors."""
     q = _probe(classifier, torch.zeros(1, *spec.x))
     if not isinstance(q, OneHotCategorical):
-        raise ValueError(
-            f"q(y | x) is a {family_of(q)}, and must tell classes apart: set densities.classifier.family._target_="
-            "elbolab.distributions.one_hot.OneHot"
+        raise Refusal(
+            f"q(y | x) is a {family_of(q)}, and must tell classes apart",
+            change("densities.classifier.family._target_", "elbolab.distributions.one_hot.OneHot"),
         )
 
 
 @torch.no_grad()
-def check_noiseless(conditional: Conditional, shapes: tuple[Shape, ...], mend: str) -> None:
-    """Raises ValueError, naming ``mend``, where a network draws noise of its own: computed anew, it would be another.
+def check_chunk(class_chunk: int, parts: list[tuple[Conditional, tuple[Shape, ...]]]) -> None:
+    """Raises where classes cannot be taken in chunks of that size.
 
     Args:
-        conditional: what is to be computed anew.
-        shapes: shapes of its parents.
-        mend: the option to set instead.
+        class_chunk: classes in a chunk.
+        parts: what is computed anew for its gradient, and the shapes of its parents.
+
+    Raises:
+        ValueError: the size is no whole number from 1 on.
+        Refusal: a network draws noise of its own: computed anew, it would be another.
     """
-    with torch.random.fork_rng(devices=[]):
-        before = torch.get_rng_state()
-        conditional(*(torch.zeros(1, *shape) for shape in shapes))
-        if not torch.equal(before, torch.get_rng_state()):
-            raise ValueError(f"a network that draws noise while training cannot be computed anew: set {mend}")
+    if not isinstance(class_chunk, int) or class_chunk < 1:
+        raise ValueError(f"densities.class_chunk={class_chunk}: at least one class, or null for all at once")
+    for conditional, shapes in parts:
+        with torch.random.fork_rng(devices=[]):
+            before = torch.get_rng_state()
+            conditional(*(torch.zeros(1, *shape) for shape in shapes))
+            if not torch.equal(before, torch.get_rng_state()):
+                raise Refusal(
+                    "a network that draws noise while training cannot be computed anew",
+                    change("densities.class_chunk", None),
+                )
+
+
+def check_lower(m1: Densities | None, spec: Spec) -> Densities:
+    """The lower model; raises Refusal where it is missing, of other data, or has no layer of continuous latents."""
+    way = change("pretrained.m1", "RUN", "EXPERIMENT")
+    if m1 is None:
+        raise Refusal("M1+M2 stands on a trained M1, of model=m1 or model=vae", way)
+    if m1.spec.x != spec.x or m1.spec.support != spec.support or m1.spec.given:
+        raise Refusal(
+            f"pretrained.m1 is a model of other data: it has {m1.spec}, this run {spec}",
+            way,
+        )
+    try:
+        latent = example_terms(m1).latents.only()
+        fits = latent.q is not None and latent.log_q.isfinite().all() and not is_discrete(latent.q)
+    except Undefined:
+        fits = False
+    if not fits:
+        raise Refusal(
+            f"pretrained.m1 ({type(m1).__name__}) has no single layer of continuous latents, as model=m1 and model=vae "
+            "have",
+            way,
+        )
+    return m1
+
+
+# -- examples ---------------------------------------------------------------------------------------------------------
 
 
 @torch.no_grad()
@@ -191,13 +264,6 @@ def example_terms(densities: Densities) -> Terms:
     like = next(densities.parameters())
     with evaluated(densities), torch.random.fork_rng(devices=[]):
         return densities.terms(*(zeros.to(like) for zeros in _zeros(densities.spec)))
-
-
-def initialise_heads(conditional: Conditional, mean: Tensor) -> None:
-    """Starts from ``mean`` (*event) whatever in ``conditional`` asks for it; what is frozen stays as it is."""
-    for module in conditional.modules():
-        if isinstance(module, StartsAtMean) and any(weight.requires_grad for weight in module.parameters()):
-            module.initialise_to_mean(mean)
 
 
 def _zeros(spec: Spec) -> list[Tensor]:
@@ -223,19 +289,18 @@ def evaluated(module: nn.Module) -> Iterator[None]:
             part.training = training
 
 
-def _check_densities(q: Distribution, p: Distribution) -> None:
-    """Raises ValueError where draws of posterior or prior exist and a density does not: there is no bound."""
-    ways = (("posterior", q, "posterior=diagonal_normal"), ("prior", p, "prior=standard_normal or gaussian_ring"))
-    for part, distribution, mend in ways:
-        with torch.random.fork_rng(devices=[]):
-            draw = distribution.sample()
-        try:
-            distribution.log_prob(draw)
-        except NotImplementedError as error:
-            raise ValueError(
-                f"this {part} can be drawn from but has no density ({error}), so there is no bound: choose {mend}, or "
-                "model=aae, which needs draws alone"
-            ) from error
+def _check_density(part: str, p: Distribution, way: Way) -> None:
+    """Raises Refusal where draws exist and a density does not: there is no bound."""
+    with torch.random.fork_rng(devices=[]):
+        draw = p.sample()
+    try:
+        p.log_prob(draw)
+    except NotImplementedError as error:
+        raise Refusal(
+            f"this {part} can be drawn from but has no density ({error}), so there is no bound",
+            way,
+            choose("model", "aae"),
+        ) from error
 
 
 def is_discrete(p: Distribution) -> bool:
@@ -251,46 +316,31 @@ def _contains(p: Distribution, value: Tensor) -> bool:
 
 def _examples(spec: Spec) -> Tensor:
     """Data (n, *event), as few as hold every level, or a few values where there are no levels."""
-    values = _values(spec)
+    if spec.levels is not None:  # to a double's precision, where they are many
+        values = grid_values(spec.levels, torch.zeros((), dtype=torch.float64))
+    else:
+        examples = {Support.REAL: [-1.5, 0.0, 1.5], Support.BINARY: [0.0, 1.0], Support.UNIT: [0.0, 0.5, 1.0]}
+        values = torch.tensor(examples[spec.support])
     num = ceil(len(values) / prod(spec.x))
     return values[torch.arange(num * prod(spec.x)) % len(values)].view(num, *spec.x)
 
 
-def _values(spec: Spec) -> Tensor:
-    """Values that the data take: every level of those with levels, to a double's precision where they are many."""
-    if spec.levels is not None:
-        return grid_values(spec.levels, torch.zeros((), dtype=torch.float64))
-    examples = {Support.REAL: [-1.5, 0.0, 1.5], Support.BINARY: [0.0, 1.0], Support.UNIT: [0.0, 0.5, 1.0]}
-    return torch.tensor(examples[spec.support])
-
-
-def _mend(p: Distribution, spec: Spec) -> str:
-    """What is wrong between likelihood and data, and the ways out."""
-    ways = {
-        Support.BINARY: "choose likelihood=bernoulli",
-        Support.UNIT: _grey_ways(spec),
-        Support.REAL: "choose likelihood=gaussian or laplace",
-    }
-    kind = {
-        Support.BINARY: "binary data",
-        Support.UNIT: "grey values in [0, 1]" if spec.levels is None else f"{spec.levels} grey values in [0, 1]",
-        Support.REAL: "real numbers",
-    }
-    way = ways[spec.support]
-    if spec.levels is not None and _has_levels(p.support):
-        way = f"set densities.likelihood.family.levels={spec.levels}, or {_grey_ways(spec._replace(levels=None))}"
-    return f"a {family_of(p)} likelihood is no likelihood of {kind[spec.support]}: {way}"
-
-
-def _grey_ways(spec: Spec) -> str:
-    """Ways out for values in [0, 1]: only levels have discrete likelihoods, and only those of one channel are drawn."""
-    continuous = "take likelihood=continuous_bernoulli or gaussian"
+def _likelihoods_of(spec: Spec, refused: Distribution) -> list[Way]:
+    """What to choose for the data: only levels have discrete likelihoods, and only those of one channel are drawn."""
+    if spec.support is Support.BINARY:
+        return [choose("likelihood", "bernoulli")]
+    if spec.support is Support.REAL:
+        return [choose("likelihood", "gaussian", "laplace")]
+    ways = [choose("likelihood", "continuous_bernoulli", "gaussian")]
     if spec.levels is None:
-        return continuous
-    levels = "" if spec.levels == 256 else f" with densities.likelihood.family.levels={spec.levels}"
-    discrete = f"{continuous}, or likelihood=discretised_logistic or logistic_mixture{levels}"
+        return ways
+    key = "densities.likelihood.family.levels"
+    if _has_levels(refused.support):
+        return [change(key, spec.levels), *ways]
+    settings = {} if spec.levels == 256 else {key: spec.levels}
+    ways.append(choose("likelihood", "discretised_logistic", "logistic_mixture", settings=settings))
     is_colour = len(spec.x) == 3 and spec.x[0] > 1
-    return discrete if is_colour else f"binarise the data (data.binarize=dynamic), or {discrete}"
+    return ways if is_colour else [change("data.binarize", "dynamic"), *ways]
 
 
 def _has_levels(support: constraints.Constraint | None) -> bool:

@@ -10,7 +10,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from elbolab.densities.base import Classifying
+from elbolab.densities.capabilities import Classifying
 
 
 @final

@@ -6,9 +6,8 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from elbolab.batch import Batch, Shape, Spec
-from elbolab.densities.base import Classifying
-from elbolab.densities.checks import check_classifier
-from elbolab.densities.labelled import check_classes
+from elbolab.densities.capabilities import Classifying
+from elbolab.densities.checks import check_classes, check_classifier, refuse
 from elbolab.densities.latents import Latent, Latents, Undefined
 from elbolab.distributions.conditional import MakeConditional
 from elbolab.distributions.drawing import Draw, sample
@@ -38,9 +37,9 @@ class Classifier(Classifying):
         likelihood: MakeConditional | None = None,
     ) -> None:
         super().__init__()
-        for name, part in (("prior", prior), ("posterior", posterior), ("likelihood", likelihood)):
-            if part is not None:
-                raise ValueError(f"a classifier has no {name}: choose {name}=none, or model=m2")
+        refuse(prior, "a classifier has no prior", "prior", "m2")
+        refuse(posterior, "a classifier has no posterior", "posterior", "m2")
+        refuse(likelihood, "a classifier has no likelihood", "likelihood", "m2")
         self.spec = spec
         self.class_dim = check_classes(spec)
         self.code_shapes = ((self.class_dim,),)

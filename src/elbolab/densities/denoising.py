@@ -9,10 +9,11 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from elbolab.batch import Batch, Shape, Spec
-from elbolab.densities.base import Corrupting, Densities
+from elbolab.densities.base import Densities
+from elbolab.densities.capabilities import Corrupting
 from elbolab.densities.latents import Latents
-from elbolab.densities.layer import single_layer
 from elbolab.densities.terms import Terms
+from elbolab.densities.wiring import single_layer
 from elbolab.distributions.conditional import MakeConditional
 from elbolab.distributions.corruption import MakeCorruption, build_corruption, check_corruptions
 from elbolab.distributions.drawing import Draw, sample

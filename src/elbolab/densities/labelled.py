@@ -12,11 +12,10 @@ from torch.distributions import Distribution, OneHotCategorical
 from torch.utils.checkpoint import checkpoint
 
 from elbolab.batch import Batch, Shape, Spec
-from elbolab.densities.checks import check_classifier, check_noiseless, initialise_heads
+from elbolab.densities.base import initialise_heads
 from elbolab.densities.class_terms import ClassTerms, Enumerating
 from elbolab.densities.latents import Latent, Latents
-from elbolab.densities.layer import single_layer
-from elbolab.distributions.conditional import Conditional, MakeConditional
+from elbolab.distributions.conditional import Conditional
 from elbolab.distributions.drawing import Draw, sample
 
 T = TypeVar("T")
@@ -55,7 +54,7 @@ class Labelled(Enumerating):
         class_chunk: int | None = None,
     ) -> None:
         super().__init__()
-        self.spec, self.num_classes = spec, check_classes(spec)
+        self.spec, self.num_classes = spec, len(spec.classes)
         self.code_shapes, self.class_dim = ((self.num_classes,), (latent_dim,)), self.num_classes
         self.prior, self.posterior, self.likelihood, self.classifier = prior, posterior, likelihood, classifier
         self.register_buffer("classes", torch.eye(self.num_classes), persistent=False)
@@ -129,64 +128,3 @@ class Labelled(Enumerating):
         if self.class_chunk is None:
             return function(*inputs)
         return checkpoint(function, *inputs, use_reentrant=False, preserve_rng_state=False)  # type: ignore[return-value]
-
-
-def labelled(
-    spec: Spec,
-    latent_dim: int,
-    prior: MakeConditional | None,
-    posterior: MakeConditional | None,
-    likelihood: MakeConditional | None,
-    classifier: MakeConditional,
-    learn_class_prior: bool = False,
-    class_chunk: int | None = None,
-) -> Labelled:
-    """A class and a style of data with classes.
-
-    Args:
-        spec: what is known of the data.
-        latent_dim: D, dimensions of z.
-        prior: recipe of p(z | y).
-        posterior: recipe of q(z | x, y); `Ignore` makes it q(z | x), whose draws all classes share.
-        likelihood: recipe of p(x | y, z).
-        classifier: recipe of q(y | x), a `Head` of the family `OneHot`.
-        learn_class_prior: see `Labelled`.
-        class_chunk: see `Labelled`.
-
-    Raises:
-        ValueError: data without classes or with conditions, a missing classifier, class_chunk below 1 or networks
-            that cannot be computed anew; see also `single_layer`.
-    """
-    of_class = spec._replace(given=((check_classes(spec),),), given_is_label=True)
-    layer = single_layer(of_class, latent_dim, prior, posterior, likelihood)
-    assert layer.prior is not None, "`single_layer` has refused it"
-    assert layer.posterior is not None, "`single_layer` has refused it"
-    q = classifier((spec.x,), of_class.given[0])
-    check_classifier(q, spec)
-    parts = (layer.prior, layer.posterior, layer.likelihood, q)
-    density = Labelled(spec, latent_dim, *parts, learn_class_prior=learn_class_prior, class_chunk=class_chunk)
-    if class_chunk is not None:
-        check_chunk(density, class_chunk)
-    return density
-
-
-def check_classes(spec: Spec) -> int:
-    """The number of classes.
-
-    Raises:
-        ValueError: there are none, or the data come with conditions.
-    """
-    if spec.num_classes is None:
-        raise ValueError("this model needs data with classes: choose labelled data (data=mnist), or model=vae")
-    if spec.given:
-        raise ValueError("this model infers the class itself and takes no conditions: choose data.given=none")
-    return spec.num_classes
-
-
-def check_chunk(densities: Labelled, class_chunk: int) -> None:
-    """Raises ValueError where the classes cannot be taken in chunks of that size."""
-    if not isinstance(class_chunk, int) or class_chunk < 1:
-        raise ValueError(f"densities.class_chunk={class_chunk}: at least one class, or null for all at once")
-    classes, style = densities.code_shapes
-    for part, parent in ((densities.posterior, densities.spec.x), (densities.likelihood, style)):
-        check_noiseless(part, (parent, classes), "densities.class_chunk=null")

@@ -8,11 +8,12 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from elbolab.batch import Batch, Shape, Spec
-from elbolab.densities.base import Densities, Guessing
+from elbolab.densities.base import Densities
+from elbolab.densities.capabilities import Guessing
 from elbolab.densities.checks import check_given
 from elbolab.densities.frozen import freeze
 from elbolab.densities.latents import Latents
-from elbolab.densities.layer import single_layer, stochastic_network
+from elbolab.densities.wiring import single_layer, stochastic_network
 from elbolab.distributions.conditional import Ignore, MakeConditional
 from elbolab.distributions.drawing import Draw, sample
 

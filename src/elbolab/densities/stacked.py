@@ -10,14 +10,12 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from elbolab.batch import Batch, Shape, Spec, Support
+from elbolab.batch import Batch, Shape, Spec
 from elbolab.densities.base import Densities
-from elbolab.densities.checks import example_terms, is_discrete
 from elbolab.densities.class_terms import ClassTerms, Enumerating
 from elbolab.densities.frozen import freeze
-from elbolab.densities.labelled import Labelled, check_classes, labelled
-from elbolab.densities.latents import Latent, Latents, Undefined
-from elbolab.distributions.conditional import MakeConditional
+from elbolab.densities.labelled import Labelled
+from elbolab.densities.latents import Latent, Latents
 from elbolab.distributions.drawing import Draw, centre, sample
 
 
@@ -89,61 +87,3 @@ class Stacked(Enumerating):
             log_lik, log_q = self.m1.score(x, Latents([z1])).log_lik, z1.log_q
         rate = upper.rate + log_q - upper.log_lik
         return ClassTerms(upper.log_q, upper.log_p, log_lik.expand_as(upper.log_lik), rate)
-
-
-def stacked(
-    spec: Spec,
-    latent_dim: int,
-    prior: MakeConditional | None,
-    posterior: MakeConditional | None,
-    likelihood: MakeConditional | None,
-    classifier: MakeConditional,
-    learn_class_prior: bool = False,
-    class_chunk: int | None = None,
-    m1: Densities | None = None,
-) -> Stacked:
-    """A class and a style above the codes of a model that was trained before.
-
-    Args:
-        spec: what is known of the data; they have classes.
-        latent_dim: D, dimensions of z2.
-        prior: recipe of p(z2 | y).
-        posterior: recipe of q(z2 | z1, y).
-        likelihood: recipe of p(z1 | y, z2).
-        classifier: recipe of q(y | z1).
-        learn_class_prior: see `Labelled`.
-        class_chunk: see `Labelled`.
-        m1: the lower model; ``pretrained.m1`` names the run.
-
-    Raises:
-        ValueError: a missing M1, one of other data or another kind; see also `labelled`.
-    """
-    check_classes(spec)
-    lower = check_lower(m1, spec)
-    codes = Spec(lower.latent_shape, Support.REAL, classes=spec.classes)
-    parts = (prior, posterior, likelihood, classifier)
-    return Stacked(spec, lower, labelled(codes, latent_dim, *parts, learn_class_prior, class_chunk))
-
-
-def check_lower(m1: Densities | None, spec: Spec) -> Densities:
-    """The lower model.
-
-    Raises:
-        ValueError: it is missing, of other data, or has no single layer of continuous latents.
-    """
-    mend = "set pretrained.m1 to a run, or to an experiment, of model=m1 or model=vae"
-    if m1 is None:
-        raise ValueError(f"M1+M2 stands on a trained M1: {mend}")
-    if m1.spec.x != spec.x or m1.spec.support != spec.support or m1.spec.given:
-        raise ValueError(
-            f"pretrained.m1 is a model of other data: it has {m1.spec}, this run {spec}. {mend[0].upper()}{mend[1:]} "
-            "on the same data"
-        )
-    try:
-        latent = example_terms(m1).latents.only()
-        fits = latent.q is not None and latent.log_q.isfinite().all() and not is_discrete(latent.q)
-    except Undefined:
-        fits = False
-    if not fits:
-        raise ValueError(f"pretrained.m1 ({type(m1).__name__}) has no single layer of continuous latents: {mend}")
-    return m1

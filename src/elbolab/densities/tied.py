@@ -7,8 +7,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from elbolab.batch import Shape, Spec
-from elbolab.densities.checks import build_likelihood, check_latent_dim, check_likelihood
-from elbolab.densities.layer import Layer, refuse_prior
+from elbolab.common.refusal import Refusal, change
+from elbolab.densities.checks import build_likelihood, check_latent_dim, refuse
+from elbolab.densities.layer import Layer
 from elbolab.distributions.conditional import Conditional, MakeConditional, StartsAtMean
 from elbolab.distributions.point_mass import PointMass
 
@@ -34,15 +35,13 @@ def tied_autoencoder(
     Raises:
         ValueError: latent_dim below 1, a prior, a posterior, conditions, or a likelihood that is none of this data.
     """
-    refuse_prior(prior)
-    if posterior is not None:
-        raise ValueError("a tied autoencoder encodes by its decoder's weights: choose posterior=none")
+    refuse(prior, "an autoencoder has no prior", "prior", "vae")
+    refuse(posterior, "a tied autoencoder encodes by its decoder's weights", "posterior", "ae")
     shape = check_latent_dim(latent_dim)
     if spec.given:
-        raise ValueError("a tied autoencoder takes no conditions: choose data.given=none")
+        raise Refusal("a tied autoencoder takes no conditions", change("data.given", "none"))
     weights = TiedWeights(spec.x, latent_dim)
     decoder = build_likelihood(likelihood, (shape,), spec, net=lambda *_: TiedDecoder(weights), init_to_mean=False)
-    check_likelihood(decoder, shape, spec)
     return Layer(spec, shape, None, TiedEncoder(weights), decoder)
 
 

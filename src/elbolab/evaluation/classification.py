@@ -6,7 +6,8 @@ import torch
 
 from elbolab.batch import Batch
 from elbolab.common.kind import ERROR
-from elbolab.densities.base import Classifying, Densities
+from elbolab.densities.base import Densities
+from elbolab.densities.capabilities import Classifying
 from elbolab.evaluation.quantity import Quantity, mean_of
 from elbolab.evaluation.seeded import evaluating
 from elbolab.metrics.classification import wrong

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from elbolab.batch import Batch
 from elbolab.common.kind import Kind
-from elbolab.densities.base import Densities, Grouping
+from elbolab.densities.base import Densities
+from elbolab.densities.capabilities import Grouping
 from elbolab.evaluation.quantity import Quantity, mean_of
 from elbolab.evaluation.seeded import evaluating
 

@@ -12,7 +12,8 @@ from torch import Tensor
 from elbolab.batch import Batch
 from elbolab.common.kind import DVAE_BOUND, MSE, Kind
 from elbolab.common.rng import seed_device, seed_of
-from elbolab.densities.base import Corrupting, Densities
+from elbolab.densities.base import Densities
+from elbolab.densities.capabilities import Corrupting
 from elbolab.densities.denoising import corrupted_terms
 from elbolab.densities.latents import Undefined
 from elbolab.distributions.corruption import MakeCorruption, check_corruptions

@@ -13,7 +13,8 @@ from torch import Tensor
 from torch.distributions import Distribution, OneHotCategorical
 
 from elbolab.batch import Shape
-from elbolab.densities.base import Corrupting, Densities
+from elbolab.densities.base import Densities
+from elbolab.densities.capabilities import Corrupting
 from elbolab.densities.latents import Latent, Latents, Undefined
 from elbolab.distributions.drawing import Drawn, centre, sample
 

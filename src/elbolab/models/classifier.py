@@ -5,7 +5,8 @@ from typing import Any, final
 from torch import Tensor
 
 from elbolab.batch import Batch, Semi
-from elbolab.densities.base import Classifying, Densities
+from elbolab.densities.base import Densities
+from elbolab.densities.capabilities import Classifying
 from elbolab.metrics.classification import wrong
 from elbolab.models.base import ElboModule, Loss, Player, one_player
 

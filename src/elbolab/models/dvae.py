@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from elbolab.batch import Batch
-from elbolab.densities.base import Corrupting
+from elbolab.densities.capabilities import Corrupting
 from elbolab.densities.denoising import corrupted_terms
 from elbolab.densities.terms import Terms, negative_elbo, summary
 from elbolab.models.base import ElboModule, Loss, Player, one_player

@@ -31,6 +31,14 @@ FIRST_EDITION = re.compile(
 """Names of densities that no later edition has; those that have stayed are built as they were."""
 
 RENAMED = {
+    "elbolab.densities.layer.single_layer": "elbolab.densities.wiring.single_layer",
+    "elbolab.densities.layer.stochastic_network": "elbolab.densities.wiring.stochastic_network",
+    "elbolab.densities.layer.regression": "elbolab.densities.wiring.regression",
+    "elbolab.densities.layer.autoencoder": "elbolab.densities.wiring.autoencoder",
+    "elbolab.densities.layer.adversarial_layer": "elbolab.densities.wiring.adversarial_layer",
+    "elbolab.densities.attributes.attribute_layer": "elbolab.densities.wiring.attribute_layer",
+    "elbolab.densities.labelled.labelled": "elbolab.densities.wiring.labelled_layer",
+    "elbolab.densities.stacked.stacked": "elbolab.densities.wiring.stacked_layers",
     "elbolab.models.beta_vae.BetaVAE": "elbolab.models.beta_vae.beta_vae",
     "elbolab.models.m1.M1": "elbolab.models.vae.VAE",
     "elbolab.models.regression.Regression": "elbolab.models.vae.VAE",

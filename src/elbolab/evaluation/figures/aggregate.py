@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from elbolab.batch import Batch
-from elbolab.densities.base import Densities, Grouping
+from elbolab.densities.base import Densities
+from elbolab.densities.capabilities import Grouping
 from elbolab.densities.latents import Undefined
 from elbolab.evaluation.aggregate import labelled_draws, matched
 from elbolab.evaluation.batches import first

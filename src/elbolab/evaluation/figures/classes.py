@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from elbolab.batch import Batch, Spec
-from elbolab.densities.base import Classifying, Densities
+from elbolab.densities.base import Densities
+from elbolab.densities.capabilities import Classifying
 from elbolab.densities.latents import Undefined
 
 

@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.distributions import Independent, Normal
 
 from elbolab.batch import Batch
-from elbolab.densities.base import Densities, Guessing
+from elbolab.densities.base import Densities
+from elbolab.densities.capabilities import Guessing
 from elbolab.densities.latents import Latent, Undefined
 from elbolab.evaluation.figures.classes import label_vectors
 from elbolab.evaluation.figures.generative import paths

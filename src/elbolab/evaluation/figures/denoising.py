@@ -3,7 +3,8 @@
 from matplotlib.figure import Figure
 
 from elbolab.batch import Batch
-from elbolab.densities.base import Corrupting, Densities
+from elbolab.densities.base import Densities
+from elbolab.densities.capabilities import Corrupting
 from elbolab.densities.latents import Undefined
 from elbolab.evaluation.figures.looks import blank, look_of
 from elbolab.evaluation.seeded import evaluating
