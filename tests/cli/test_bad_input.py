@@ -80,7 +80,7 @@ BAD = {
     ),
     "attributes of none": (
         ["train", *QUICK, "model=cmma", "data.given=none"],
-        "determined by attributes: choose data.given=labels, factors or own",
+        "determined by attributes needs .*set data.given=labels, factors or own",
     ),
     "a prior that does not read attributes": (
         ["train", *QUICK, "model=cmma", "prior=mixture"],
