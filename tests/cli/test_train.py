@@ -282,9 +282,9 @@ def test_networks_are_compiled_on_request(shell, monkeypatch):
     compiled = []
     monkeypatch.setattr(train, "compile_networks", compiled.append)
     monkeypatch.setenv("CXX", sys.executable)
-    shell("train", *QUICK, "debug=steps", "compile=true")
+    shell("train", *QUICK, "scale=smoke", "compile=true")
     assert [type(model).__name__ for model in compiled] == ["VAE"]
-    assert "compile=maybe: give true or false" in shell("train", *QUICK, "debug=steps", "compile=maybe", fails=True)
+    assert "compile=maybe: give true or false" in shell("train", *QUICK, "scale=smoke", "compile=maybe", fails=True)
 
 
 @pytest.mark.parametrize("compiler", ["g++", "no-compiler"])
@@ -298,7 +298,7 @@ def test_networks_are_not_compiled_without_a_compiler(shell, monkeypatch, tmp_pa
 
 
 def test_an_unknown_engine_leaves_nothing(shell):
-    error = shell("train", *QUICK, "debug=steps", "trainer.engine=graph", "hydra.run.dir=run", fails=True)
+    error = shell("train", *QUICK, "scale=smoke", "trainer.engine=graph", "hydra.run.dir=run", fails=True)
     assert "trainer.engine=graph: choose auto, captured, eager" in error
     assert not (shell.folder / "run").exists()
 

@@ -38,7 +38,8 @@ def test_spaces_of_hydra_are_spaces_of_wandb(text, space):
 def test_a_sweep_of_an_experiment(capsys):
     found = written(
         capsys,
-        "experiment=higgins2017/dsprites_reduced",
+        "experiment=higgins2017/dsprites",
+        "scale=reduced",
         "model.beta=interval(0.5,8)",
         "seed=1,2",
         "--early-stop=3",
@@ -59,7 +60,8 @@ def test_a_sweep_of_an_experiment(capsys):
             "${env}",
             "elbolab",
             "train",
-            "experiment=higgins2017/dsprites_reduced",
+            "experiment=higgins2017/dsprites",
+            "scale=reduced",
             "logger=wandb",
             "${args_no_hyphens}",
         ],

@@ -150,7 +150,7 @@ def test_a_study_does_not_change(searched):
 
 def test_a_search_and_a_sweep_share_no_directory(searched):
     shell, _ = searched
-    err = shell("train", "-m", "seed=1,2", "debug=steps", "hydra.sweep.dir=whole", fails=True)
+    err = shell("train", "-m", "seed=1,2", "scale=smoke", "hydra.sweep.dir=whole", fails=True)
     assert "whole is of a search: choose another hydra.sweep.dir" in err
 
 

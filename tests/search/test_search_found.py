@@ -57,7 +57,7 @@ def test_prune_names_curves_that_exist():
     "overrides",
     [
         ["model=beta_vae", "model.beta=2.5", "net.hidden=[3,4]", "optimizer=adamw", "search=vae"],
-        ["experiment=burda2016/vae_reduced", "optimizer.lr=0.003", "net=mlp_deep", "model.ema=null"],
+        ["experiment=burda2016/vae", "scale=reduced", "optimizer.lr=0.003", "net=gated_mlp", "model.ema=null"],
         ["model=beta_vae", "+schedule@model.beta=linear", "model.beta.epochs=5", "name='a, b'"],
     ],
 )

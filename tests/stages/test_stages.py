@@ -32,7 +32,7 @@ from elbolab.stages.training import complete
 
 TRAIN = ("train", "--config-dir=own")
 TOP = (*TRAIN, "experiment=toy/top")
-PLAIN = ("data=digits", "data.binarize=dynamic", "trainer.accelerator=cpu", "debug=steps", "evaluation.limit=20")
+PLAIN = ("data=digits", "data.binarize=dynamic", "trainer.accelerator=cpu", "scale=smoke", "evaluation.limit=20")
 
 
 pytestmark = pytest.mark.usefixtures("no_pictures")
@@ -120,11 +120,11 @@ def test_a_later_run_reuses_the_stage_and_ends_as_the_first(at):
 
 def test_a_stage_may_be_a_run_directory_or_have_overrides_and_a_stage_of_its_own(at):
     (at.folder / "a run, of 1").symlink_to(stage_of(at.folder))
-    at(*TOP, "pretrained.below=a run, of 1", "hydra.run.dir=given", "debug=steps")
+    at(*TOP, "pretrained.below=a run, of 1", "hydra.run.dir=given", "scale=smoke")
     cfg = OmegaConf.load(at.folder / "given" / "config.yaml")
     assert cfg.pretrained.below == str(at.folder / "a run, of 1")
     shutil.rmtree(at.folder / "outputs")
-    third = (*TRAIN, "experiment=toy/third", "pretrained.below=toy/top net.hidden=[3]", "debug=steps", "seed=4")
+    third = (*TRAIN, "experiment=toy/third", "pretrained.below=toy/top net.hidden=[3]", "scale=smoke", "seed=4")
     at(*third, "hydra.run.dir=third")
     kept = at.folder / "third" / "pretrained" / "below"
     cfg, below = OmegaConf.load(kept / "config.yaml"), OmegaConf.load(kept / "pretrained" / "below" / "config.yaml")
@@ -137,7 +137,7 @@ def test_a_sweep_trains_a_stage_once(at, monkeypatch):
     shutil.rmtree(at.folder / "outputs")
     monkeypatch.setattr("elbolab.report.of_sweep.Comparison.__call__", lambda _: "")
     sweep = ("optimizer.lr=0.001,0.002", "hydra.sweep.dir=sweep", "hydra/launcher=basic")
-    at(*TRAIN, "-m", "experiment=toy/top", *sweep, "debug=steps")
+    at(*TRAIN, "-m", "experiment=toy/top", *sweep, "scale=smoke")
     assert stage_of(at.folder)
     stages = [weights(at.folder / "sweep" / job) for job in "01"]
     assert same(*({n: w for n, w in part.items() if n.startswith("below.")} for part in stages))
@@ -205,7 +205,7 @@ def test_a_stage_that_is_stopped_before_its_first_checkpoint_or_while_it_is_meas
     assert not stage.exists()
     with monkeypatch.context() as patch:
         patch.setattr("elbolab.cli.train.measure", lambda *_: interrupt())
-        told = at(*TOP, "debug=steps", "hydra.run.dir=dead", fails=True)
+        told = at(*TOP, "scale=smoke", "hydra.run.dir=dead", fails=True)
     assert re.search(r"interrupted while measuring pretrained.below \(toy/below\), which is trained and kept in", told)
 
 

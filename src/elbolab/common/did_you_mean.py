@@ -10,8 +10,8 @@ def nearest(word: str, choices: Iterable[str], num: int = 3) -> list[str]:
     Example:
         >>> nearest("vea", ["m2", "vae", "beta_vae"])
         ['vae']
-        >>> nearest("dsprites", ["burda2016/vae", "higgins2017/dsprites_reduced"])
-        ['higgins2017/dsprites_reduced']
+        >>> nearest("dsprites", ["burda2016/vae", "higgins2017/dsprites"])
+        ['higgins2017/dsprites']
     """
     choices = list(dict.fromkeys(choices))
     inside = [choice for choice in choices if len(word) > 2 and word in choice]

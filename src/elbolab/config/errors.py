@@ -14,6 +14,7 @@ from elbolab.common.refusal import Refusal, Way, values_of
 from elbolab.common.stopping import Stopped, stop_of
 from elbolab.config.keys import composed_keys
 from elbolab.config.listing import groups_of, read_choices, split_args
+from elbolab.config.renamed import explain_renamed
 
 REFUSING = (EROFS, ENAMETOOLONG)
 """How a system says that a place will never take a file."""
@@ -155,6 +156,8 @@ def _missing_option(error: Any, dirs: Sequence[Path]) -> str:
     option = wanted.removeprefix(f"{group}/")
     where = re.match(r"In '(.+?)'", str(error))
     source = f" (asked for in {where[1]})" if where and "/" in where[1] and group in groups else ""
+    if (renamed := explain_renamed(group, option)) is not None:
+        return renamed + source
     return f"{group} has no option '{option}'{source}{_or_all(nearest(option, options), 'options', options)}"
 
 
@@ -176,6 +179,9 @@ def _unknown_key(error: BaseException, dirs: Sequence[Path], argv: Sequence[str]
         return _several_values(*several.groups()) if several else str(error)
     key, groups = found[1].partition("@")[0], groups_of(argv[0], dirs)
     group = key.partition(".")[0]
+    typed = [word.partition("=")[2] for word in argv if word.lstrip("+~").startswith(f"{key}=")]
+    if renamed := next(filter(None, (explain_renamed(key, value) for value in typed)), None):
+        return renamed
     keys = composed_keys(dirs, argv, without=found[1], hydra=key.startswith("hydra."))
     if group not in (*groups, *keys) and group in read_choices(dirs):
         return _another_group(group, dirs, argv)
@@ -183,8 +189,7 @@ def _unknown_key(error: BaseException, dirs: Sequence[Path], argv: Sequence[str]
     owners = _owners(key, dirs)
     if owners and not any(last_part(other) == last_part(key) for other in near):
         return f"the config has no '{key}' as composed: it is a key of {' and of '.join(owners)}"
-    values = [word.partition("=")[2] for word in argv if word.lstrip("+~").startswith(f"{key}=")]
-    meant = [group for group in nearest(key, groups) if any(value in groups[group] for value in values)]
+    meant = [group for group in nearest(key, groups) if any(value in groups[group] for value in typed)]
     siblings = [other for other in keys if other.rpartition(".")[0] == key.rpartition(".")[0]]
     return f"the config has no '{found[1]}'{_or_all(meant or near, 'keys there', siblings)}"
 

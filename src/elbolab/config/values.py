@@ -63,11 +63,13 @@ def arguments(cfg: DictConfig) -> Iterator[Argument]:
     nodes: dict[str, Any] = {"": OmegaConf.to_container(cfg, resolve=False)}
     nodes |= dict(walk_keys(nodes[""]))
     hints = {
-        key: hints_of(node["_target_"]) for key, node in nodes.items() if isinstance(node, dict) and "_target_" in node
+        key: hints_of(_value(cfg, f"{key}._target_".removeprefix(".")))
+        for key, node in nodes.items()
+        if isinstance(node, dict) and "_target_" in node
     }
     for key, raw in nodes.items():
         parent, _, name = key.rpartition(".")
-        is_elsewhere = isinstance(raw, str) and (raw == "???" or OmegaConf.is_config(OmegaConf.select(cfg, key)))
+        is_elsewhere = isinstance(raw, str) and (raw == "???" or OmegaConf.is_dict(OmegaConf.select(cfg, key)))
         if name in hints.get(parent, {}) and not is_elsewhere:
             yield Argument(key, _value(cfg, key), hints[parent][name])
 

@@ -17,7 +17,7 @@ from elbolab.densities.wiring import single_layer, stochastic_network
 from elbolab.distributions.conditional import Ignore, MakeConditional
 from elbolab.distributions.drawing import Draw, sample
 
-MEND = "name a run or an experiment of model=regression (sohn2015/quadrant1_nn, say)"
+MEND = "name a run or an experiment of model=regression (sohn2015/nn, say)"
 
 
 @final

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 UNHASHED = (
-    *("paths", "logger", "name", "title", "group", "tags", "resume", "compile"),
+    *("paths", "logger", "name", "title", "group", "tags", "resume", "compile", "scale"),
     *("trainer.accelerator", "trainer.engine", "data.root", "data.resident", "data.num_workers"),
 )
 """What tells no two trainings apart: where they run, and how they are watched."""

@@ -1,6 +1,6 @@
 """Stages: models that were trained before, and that another model takes up, frozen.
 
-``pretrained: {m1: kingma2014/m1_100}`` names them. `planning` reads that, `pretraining` trains what is not there yet.
+``pretrained: {m1: kingma2014/m1}`` names them. `planning` reads that, `pretraining` trains what is not there yet.
 """
 
 from collections.abc import Iterator, Mapping

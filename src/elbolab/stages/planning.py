@@ -24,6 +24,7 @@ from elbolab.config.errors import explain
 from elbolab.config.listing import read_choices
 from elbolab.config.override import is_within
 from elbolab.config.paths import config_dir
+from elbolab.config.renamed import find_new_words
 from elbolab.config.values import absolute_paths, check_values
 from elbolab.runs.content import UNHASHED, without
 from elbolab.runs.run_dir import RunDir
@@ -41,7 +42,7 @@ INHERITED = (
 )
 """What a stage takes from the run, unless its own overrides set it."""
 
-INHERITED_CHOICES = ("debug", "logger")
+INHERITED_CHOICES = ("scale", "logger")
 """Groups whose option it takes."""
 
 
@@ -81,6 +82,10 @@ def _stage(key: str, value: str, cfg: DictConfig, above: tuple[str, ...]) -> Sta
     if _is_experiment(value):
         return _composed(key, value, cfg, above)
     if not value or not Path(value).is_dir():
+        name, _, others = value.partition(" ")
+        if words := find_new_words("experiment", name):
+            words = " ".join(filter(None, (words.removeprefix("experiment="), others)))
+            raise ValueError(f"{key}={value}: that is now {key}='{words}'")
         choices = _experiments()
         raise ValueError(
             f"{key}={value}: neither a run directory nor an experiment{did_you_mean(nearest(value, choices))}"
@@ -108,10 +113,11 @@ def _composed(key: str, value: str, cfg: DictConfig, above: tuple[str, ...]) -> 
         name, *own = shlex.split(value)
     except ValueError as error:
         raise ValueError(f"{key}={value}: {error}") from error
-    words = [f"experiment={name}", *_inherited_choices(), *own]
+    words = [f"experiment={name}", *own]
     try:
-        composed = compose_config("train", words, folders())
         given = [override.key_or_group for override in OverridesParser.create().parse_overrides(own)]
+        words = [words[0], *_inherited_choices(given), *own]
+        composed = compose_config("train", words, folders())
     except HydraException as error:
         raise ValueError(f"{key}={value}: {explain(error, folders(), ['train', *words])}") from error
     if composed.hydra.mode is RunMode.MULTIRUN:
@@ -124,10 +130,14 @@ def _composed(key: str, value: str, cfg: DictConfig, above: tuple[str, ...]) -> 
             raise ValueError(message if key in message else f"{key}={value}: {message}") from error
 
 
-def _inherited_choices() -> list[str]:
-    """The options of this command, and what it sets within loggers."""
+def _inherited_choices(given: Sequence[str]) -> list[str]:
+    """The options of this command that a stage does not choose itself, and what is set within loggers.
+
+    Args:
+        given: the keys of the stage's own overrides.
+    """
     hydra = HydraConfig.get()
-    chosen = {group: hydra.runtime.choices.get(group) for group in INHERITED_CHOICES}
+    chosen = {group: hydra.runtime.choices.get(group) for group in INHERITED_CHOICES if group not in given}
     listed = [word for word in hydra.overrides.task if chosen.get(word.partition("=")[0], "") is None]  # logger=[a,b]
     values = [word for word in hydra.overrides.task if word.lstrip("+~").startswith("logger.")]
     options = [f"{group}={option}" for group, option in chosen.items() if option is not None]
