@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 from elbolab.config.paths import config_dir
 from elbolab.report import published
 from elbolab.report.published import Row, entries_of, markdown, print_published, read_rows, table, words
+from elbolab.report.published_rows import PAGE, page
 from elbolab.report.results import measured
 from elbolab.runs.run_dir import with_paths
 from elbolab.stages.planning import experiment_config
@@ -102,15 +103,42 @@ def test_configurations_that_differ_are_told_apart(tmp_path):
 
 def test_what_a_run_has_other_than_its_experiment_is_named(tmp_path):
     """A debugging run is not taken for the experiment."""
-    own = experiment_config("burda2016/vae_reduced")
+    own = experiment_config("burda2016/vae scale=reduced")
     for seed, (name, epochs) in enumerate([("own", 13), ("debug", 2), ("later", 13)]):
         watched = {f"of_time_{seed}": 1, "trainer__accelerator": "gpu"}
         put_own(tmp_path / name, own, 99.0, seed=seed, trainer__max_epochs=epochs, **watched)
-    row = Row("a VAE", "burda2016/vae_reduced", "test.nll")
+    row = Row("a VAE", "burda2016/vae scale=reduced", "test.nll")
     assert {entry["experiment"]: entry["runs"] for entry in entries(tmp_path, row)} == {
-        "burda2016/vae_reduced": 2,
-        "burda2016/vae_reduced (max_epochs=2)": 1,
+        "burda2016/vae scale=reduced": 2,
+        "burda2016/vae scale=reduced (max_epochs=2)": 1,
     }
+
+
+def test_a_run_belongs_to_the_words_that_it_differs_least_from(tmp_path):
+    reduced, longer = "burda2016/vae scale=reduced", "burda2016/vae scale=reduced trainer.max_epochs=40"
+    for epochs in (13, 40, 39):
+        put_own(tmp_path / str(epochs), experiment_config(reduced), float(epochs), trainer__max_epochs=epochs)
+    reached = {}
+    for command in ("burda2016/vae", reduced, longer):
+        found = entries(tmp_path, Row("a VAE", command, "test.nll"))
+        reached[command] = [(entry["experiment"], entry["reached"]) for entry in found]
+    assert reached == {
+        "burda2016/vae": [("burda2016/vae", None)],
+        reduced: [(reduced, 13.0), (f"{reduced} (max_epochs=39)", 39.0)],
+        longer: [(longer, 40.0)],
+    }
+
+
+def test_a_run_of_an_experiments_old_name_counts(tmp_path):
+    """Its configuration has neither a scale nor the widths that net=mlp takes, and its stage has an old name too."""
+    own = experiment_config("sohn2015/cvae scale=reduced data.quadrants=2")
+    own = {key: value for key, value in own.items() if key not in ("scale", "mlp")}
+    old = {"experiment": "sohn2015/quadrant2_reduced", "pretrained": {"baseline": "sohn2015/quadrant2_nn_reduced"}}
+    put_own(tmp_path / "old", own | old, 45.0, quantity="conditional_nll")
+    for quadrants, value in ((2, 45.0), (3, None)):
+        row = Row("a CVAE", f"sohn2015/cvae scale=reduced data.quadrants={quadrants}", "test.conditional_nll")
+        (entry,) = entries(tmp_path, row)
+        assert (entry["experiment"], entry["reached"]) == (row.experiment, value)
 
 
 def test_a_stage_of_each_split_does_not_tell_repetitions_apart(tmp_path):
@@ -199,7 +227,7 @@ def put_own(folder, own, value, quantity="nll", **changes):
 
 def test_differences_are_to_the_configuration_with_the_fewest_changes(tmp_path):
     """Later runs of another weight, or of a few epochs, are not what the row is measured against."""
-    name = "burda2016/vae_reduced"
+    name = "burda2016/vae scale=reduced"
     own = experiment_config(name)
     put(tmp_path / "above", 97.0, quantity="nll")
     put_own(tmp_path / "own", own, 99.0)
@@ -214,8 +242,9 @@ def test_differences_are_to_the_configuration_with_the_fewest_changes(tmp_path):
 
 
 def test_what_was_not_run_names_the_values_that_its_experiment_lacks():
-    row = Row("a VAE", "burda2016/vae_reduced", "test.nll", where={"trainer.max_epochs": 2, "data.batch_size": 100})
-    assert entries_of(row, [])[0]["experiment"] == "burda2016/vae_reduced trainer.max_epochs=2"
+    command = "burda2016/vae scale=reduced"
+    row = Row("a VAE", command, "test.nll", where={"trainer.max_epochs": 2, "data.batch_size": 100})
+    assert entries_of(row, [])[0]["experiment"] == f"{command} trainer.max_epochs=2"
     assert entries_of(ROW._replace(where={"model.alpha": 0}), [])[0]["experiment"] == "paper/row model.alpha=0"
 
 
@@ -250,9 +279,9 @@ def test_where_an_experiment_leaves_its_paper_is_shown_once(tmp_path):
 
 def test_experiments_that_leave_their_paper_say_so_in_the_file_too():
     differing = {row.experiment: row.differs for row in read_rows() if row.differs}
-    assert {"burda2016/vae", "kingma2014/m1_100", "kingma2014/m2_100", "kingma2014/m1_m2_100"} <= differing.keys()
+    assert {"burda2016/vae", "kingma2014/m1", "kingma2014/m2", "kingma2014/m1_m2"} <= differing.keys()
     for experiment in differing:
-        assert "# Not theirs: " in (config_dir() / f"experiment/{experiment}.yaml").read_text()
+        assert "# Not theirs: " in (config_dir() / f"experiment/{experiment.split()[0]}.yaml").read_text()
 
 
 def test_markdown_has_as_many_cells_in_every_line():
@@ -276,9 +305,37 @@ def test_what_a_row_divides_by_is_measured(row):
     assert experiment_config(row.experiment)["evaluation"]["null_pairs"] == 100
 
 
-EXPERIMENTS = sorted({e for row in read_rows() for e in (row.experiment, (row.versus or {}).get("experiment")) if e})
+COMMANDS = sorted({e for row in read_rows() for e in (row.experiment, (row.versus or {}).get("experiment")) if e})
 
 
-@pytest.mark.parametrize("experiment", EXPERIMENTS)
-def test_every_rows_experiment_exists(experiment):
-    assert (config_dir() / "experiment" / f"{experiment}.yaml").is_file()
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_rows_experiment_exists(command):
+    name, *others = command.split()
+    assert (config_dir() / "experiment" / f"{name}.yaml").is_file()
+    assert all("=" in word for word in others)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_rows_command_composes(command):
+    assert experiment_config(command)["experiment"] == command.split()[0]
+
+
+def test_the_page_beside_the_experiments_is_in_step():
+    assert (config_dir() / PAGE).read_text(encoding="utf-8") == page(), "elbolab published --markdown writes it"
+
+
+def test_the_page_is_written_where_the_experiments_are(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("elbolab.report.published_rows.config_dir", lambda: tmp_path)
+    (tmp_path / "experiment").mkdir()
+    print_published(["--markdown"])
+    assert capsys.readouterr().out == f"{tmp_path / PAGE}\n"
+    assert (tmp_path / PAGE).read_text(encoding="utf-8") == page()
+
+
+def test_the_page_has_every_row_with_its_command_and_what_was_measured():
+    text = page()
+    for row in read_rows():
+        assert row.command in text
+        assert row.measured is None or f" {row.measured['value']:g}" in text
+    assert len({line.count(" | ") for line in text.splitlines() if line.startswith("| ")}) == 1

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 PLAIN = {
-    "list": "config.listing:print_choices",
+    "list": "cli.listing:print_listing",
     "runs": "report.table:print_runs",
     "report": "report:print_report",
     "compare": "report.compare:print_comparison",

@@ -133,7 +133,8 @@ def check_added(overrides: Sequence[str], dirs: Sequence[Path]) -> None:
     for override in overrides:
         key = re.split(r"[@.=]", override.lstrip("+"))[0]
         if override.startswith("+") and key not in known:
-            raise ValueError(f"'{override}': nothing reads '{key}'{did_you_mean(nearest(key, known))}")
+            renamed = explain_renamed(key, override.partition("=")[2])
+            raise ValueError(renamed or f"'{override}': nothing reads '{key}'{did_you_mean(nearest(key, known))}")
 
 
 def _no_plugin(module: str) -> str:

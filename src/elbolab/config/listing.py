@@ -31,11 +31,11 @@ def list_choices(group: str | None, dirs: Sequence[Path]) -> str:
     """
     groups = read_choices(dirs)
     if group is None:
-        return "\n\n".join(f"{name}\n{_columns(options, '  ')}" for name, options in groups.items())
+        return "\n\n".join(f"{name}\n{align(options, '  ')}" for name, options in groups.items())
     if group not in groups:
         near = did_you_mean(nearest(group, groups))
         raise ValueError(f"there is no config group '{group}'{near or '.'} The groups are {', '.join(groups)}")
-    return _columns(groups[group], "")
+    return align(groups[group], "")
 
 
 def read_choices(dirs: Sequence[Path]) -> Choices:
@@ -86,6 +86,7 @@ def _split(path: str) -> tuple[str, str, str]:
     return group, slash, option
 
 
-def _columns(options: dict[str, str], indent: str) -> str:
+def align(options: dict[str, str], indent: str) -> str:
+    """A line for each option, with its description in a column of its own."""
     width = max(map(len, options))
     return "\n".join(f"{indent}{name:<{width}}  {line}".rstrip() for name, line in options.items())

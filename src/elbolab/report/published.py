@@ -6,78 +6,31 @@ from functools import cache
 from math import floor, log10
 from pathlib import Path
 from statistics import mean, stdev
-from typing import Any, NamedTuple, final
+from typing import Any
 
 from hydra.errors import HydraException
-from omegaconf import OmegaConf
 
 from elbolab.common.files import write_atomically, write_json
 from elbolab.common.text import format_duration, text_table
+from elbolab.report.published_rows import Row, published_number, read_rows, write_page
 from elbolab.report.results import Reached, changes, lacking, measured, repetitions
 from elbolab.runs.labels import MOST_DIFFERENCES, labels
 from elbolab.stages.planning import experiment_config
 
-ROWS = Path(__file__).with_name("published.yaml")
-"""What was published, with its source and the gate that runs are held to."""
-
 NOT_RUN = "not run"
-
-
-@final
-class Row(NamedTuple):
-    """A published number and what reproduces it.
-
-    Attributes:
-        what: in words.
-        experiment: what reproduces it.
-        quantity: split and name in evaluation.json, ``test.error``.
-        published: the number; None where the paper has a picture or a sign.
-        spread: its published standard deviation or error.
-        tag: where the number comes from, as in the reference: V1 seen, V2 second hand, C our own measurement; M
-            recalled.
-        gate: what a run is held to, in words.
-        at_most: the same as a number, where it is one.
-        at_least: likewise.
-        below: what the mean must lie below by more than 2 standard errors.
-        runs: over how many splits of labelled data, or seeds where none are labelled, the gate is asked.
-        per: a quantity of the same run that it is divided by.
-        where: values that a run's configuration has besides.
-        unless: values that it must not have: those of another row.
-        versus: ``experiment``, ``where`` and, if it is another, ``quantity`` of the runs whose values are subtracted,
-            seed by seed; of several configurations the one with the fewest changes.
-        differs: where the experiment leaves the protocol that was published.
-    """
-
-    what: str
-    experiment: str
-    quantity: str
-    published: float | None = None
-    spread: float | None = None
-    tag: str = ""
-    gate: str = ""
-    at_most: float | None = None
-    at_least: float | None = None
-    below: float | None = None
-    runs: int = 1
-    per: str | None = None
-    where: dict[str, Any] = {}
-    unless: dict[str, Any] = {}
-    versus: dict[str, Any] | None = None
-    differs: str = ""
-
-
-def read_rows(path: Path = ROWS) -> list[Row]:
-    """All rows."""
-    rows: Any = OmegaConf.to_container(OmegaConf.load(path))
-    return [Row(**row) for row in rows["rows"]]
 
 
 def print_published(args: Sequence[str]) -> None:
     """`elbolab published [DIR ...]`: the table of runs in or below the folders, ``outputs`` where none is named.
 
+    With ``--markdown`` it writes conf/experiment/README.md instead, the page of all rows with what was measured here.
+
     Raises:
         ValueError: there is no such folder.
     """
+    if "--markdown" in args:
+        print(write_page())
+        return
     folders = [Path(arg) for arg in args] or [Path("outputs")]
     runs = measured(folders)
     entries = [entry for row in read_rows() for entry in entries_of(row, runs)]
@@ -143,15 +96,34 @@ def _base(row: Row, runs: Sequence[Reached]) -> dict[Any, float | None]:
 def _of(
     runs: Sequence[Reached], experiment: str, where: dict[str, Any], unless: dict[str, Any] | None = None
 ) -> list[Reached]:
-    chosen = [run for run in runs if run.experiment == experiment and run.has(where)]
+    chosen = [run for run in runs if _is_of(run, experiment) and run.has(where)]
     return [run for run in chosen if not unless or not run.has(unless)]
+
+
+def _is_of(run: Reached, experiment: str) -> bool:
+    """Whether a run is of these words: of all with its experiment's name the shortest that it differs least from."""
+    name = experiment.split()[0]
+    if run.experiment != name:
+        return False
+    rivals = [words for words in _all_words() if words.split()[0] == name and words != experiment]
+    return not rivals or _distance(run, experiment) <= min(_distance(run, words) for words in rivals)
+
+
+def _distance(run: Reached, words: str) -> tuple[int, int]:
+    return len(changes(run.config, _own(words))), len(words.split())
+
+
+@cache
+def _all_words() -> list[str]:
+    rows = read_rows()
+    return sorted({row.experiment for row in rows} | {row.versus["experiment"] for row in rows if row.versus})
 
 
 def _told(row: Row) -> dict[str, Any]:
     """The row's own part of an entry."""
     told = {"what": row.what, "quantity": row.quantity, "gate": row.gate, "differs": row.differs}
-    tag = f"{row.tag} (recalled)" if row.tag.startswith("M") else row.tag
-    return told | {"published": row.published, "published_spread": row.spread, "tag": tag}
+    numbers = {"published": row.published, "published_spread": row.spread, "tag": row.tag}
+    return told | numbers | {"published_number": published_number(row)}
 
 
 def _entry(row: Row, runs: Sequence[Reached], label: str, base: dict[Any, float | None]) -> dict[str, Any]:
@@ -242,7 +214,7 @@ def markdown(entries: Sequence[dict[str, Any]]) -> str:
 def words(entry: dict[str, Any]) -> dict[str, str]:
     """The cells of an entry; of a row that was not run, what was published alone."""
     told = {name: str(entry[name]) for name in ("what", "experiment", "quantity", "gate", "differs")}
-    told["published"] = _published(entry)
+    told["published"] = entry["published_number"]
     if entry["reached"] is None:
         return told | {"reached": NOT_RUN} | dict.fromkeys(("runs", "epochs", "time", *MORE), "")
     told["gate"] = ": ".join(part for part in (told["gate"], entry["verdict"]) if part)
@@ -251,13 +223,6 @@ def words(entry: dict[str, Any]) -> dict[str, str]:
         lists["commit"] = f"mixed: {lists['commit']}"
     time = "unknown" if entry["seconds"] is None else format_duration(entry["seconds"])
     return told | lists | {"reached": _reached(entry), "runs": _runs(entry), "time": time}
-
-
-def _published(entry: dict[str, Any]) -> str:
-    if entry["published"] is None:
-        return entry["tag"] or "none"
-    spread = "" if entry["published_spread"] is None else f" ± {entry['published_spread']:g}"
-    return f"{entry['published']:g}{spread} {entry['tag']}".rstrip()
 
 
 def _reached(entry: dict[str, Any]) -> str:

@@ -9,6 +9,7 @@ from omegaconf import OmegaConf
 
 from elbolab.common.did_you_mean import last_part
 from elbolab.common.dotted import flatten
+from elbolab.config.renamed import find_new_words
 from elbolab.evaluation.report import Report, read_report
 from elbolab.runs.content import content_of
 from elbolab.runs.run_dir import RunDir
@@ -87,7 +88,24 @@ def _of_experiments(paths: Iterable[Path]) -> Iterator[Reached]:
         if run.config.is_file():
             config: Any = OmegaConf.to_container(OmegaConf.load(run.config))
             if config.get("experiment") is not None:
-                yield _read(run, config)
+                yield _read(run, _with_new_name(config))
+
+
+def _with_new_name(config: dict[str, Any]) -> dict[str, Any]:
+    """The configuration of a run whose experiment has another name now, under that.
+
+    What else the new words say is in the configuration, but for what they say of stages, which is left out.
+    """
+    words = find_new_words("experiment", config["experiment"])
+    if words is None:
+        return config
+    name = next(word for word in words.split() if word.startswith("experiment=")).removeprefix("experiment=")
+    stages = {
+        key: stage
+        for key, stage in config.get("pretrained", {}).items()
+        if find_new_words("experiment", str(stage).partition(" ")[0]) is None
+    }
+    return config | {"experiment": name, "pretrained": stages}
 
 
 def _read(run: RunDir, config: dict[str, Any]) -> Reached:

@@ -181,12 +181,15 @@ def _hash(cfg: DictConfig, below: Stages) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def experiment_config(name: str) -> dict[str, Any]:
-    """What an experiment is without any override, resolved, in plain Python; for when no command of Hydra's runs.
+def experiment_config(words: str) -> dict[str, Any]:
+    """What an experiment is, resolved, in plain Python; for when no command of Hydra's runs.
+
+    Args:
+        words: its name, and the overrides that are typed with it.
 
     Raises:
         HydraException: there is none of that name, or it cannot be composed.
     """
-    composed = compose_config("train", [f"experiment={name}"], [config_dir()])
+    composed = compose_config("train", f"experiment={words}".split(), [config_dir()])
     with in_the_place_of(composed):
         return OmegaConf.to_container(_in_folder(without_node_of_hydra(composed), Path("/")))  # type: ignore[return-value]

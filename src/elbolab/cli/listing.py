@@ -1,0 +1,22 @@
+"""`elbolab list`: the options of config groups, and below the experiments every published row as it is typed."""
+
+from collections.abc import Sequence
+
+from elbolab.config.listing import align, print_choices, split_args
+
+
+def print_listing(args: Sequence[str]) -> None:
+    """Prints what ``elbolab list [GROUP] [--config-dir DIR]`` asks for.
+
+    Raises:
+        ValueError: there is no such group, or more than one was named.
+    """
+    print_choices(args)
+    if split_args(args)[1] == ["experiment"]:
+        from elbolab.report.published_rows import read_rows
+
+        rows: dict[str, list[str]] = {}
+        for row in read_rows():
+            rows.setdefault(row.experiment, []).append(row.what)
+        lines = {words: "; ".join(what) for words, what in rows.items()}
+        print("", "published rows, as they are typed after experiment=", align(lines, "  "), sep="\n")
