@@ -84,7 +84,7 @@ def test_in_a_real_kernel_a_run_is_one_output_and_ctrl_c_says_how_to_go_on(tmp_p
     nbformat = pytest.importorskip("nbformat")
     client = pytest.importorskip("nbclient")
     monkeypatch.setenv("PYTHONPATH", str(SRC))
-    words = [*QUICK, "debug=steps", "trainer.max_epochs=1"]
+    words = [*QUICK, "scale=smoke", "trainer.max_epochs=1"]
     cells = ["import elbolab", f"words = {words}", "elbolab.train(*words, 'hydra.run.dir=run').spec.x", STOPPED]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
     client.NotebookClient(notebook, timeout=100, resources={"metadata": {"path": str(tmp_path)}}).execute()

@@ -29,7 +29,7 @@ from elbolab.runs.status import read_status
 
 pytestmark = pytest.mark.usefixtures("no_pictures")
 
-SHORT = [*QUICK, "debug=steps"]
+SHORT = [*QUICK, "scale=smoke"]
 
 
 @pytest.fixture(autouse=True)
@@ -109,7 +109,7 @@ def process():
     }
 
 
-@pytest.mark.parametrize("word", ["debug=steps", "modle=vae", "net.activation=Rleu"])
+@pytest.mark.parametrize("word", ["scale=smoke", "modle=vae", "net.activation=Rleu"])
 def test_the_process_stays_the_callers(word, tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["notebook", "--its-own"])
     handler, log = logging.FileHandler(tmp_path / "mine.log", mode="w"), logging.getLogger("mine")
@@ -120,7 +120,7 @@ def test_the_process_stays_the_callers(word, tmp_path, monkeypatch):
     try:
         with initialize_config_dir(str(config_dir()), version_base="1.3"):
             before = process()
-            if word == "debug=steps":
+            if word == "scale=smoke":
                 elbolab.train(*SHORT)
             else:
                 with pytest.raises(ValueError, match="did you mean|ReLU"):

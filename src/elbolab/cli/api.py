@@ -60,7 +60,7 @@ def train(*overrides: str, config_dir: str | Path | None = None) -> Run:
 
     Example:
         >>> import elbolab
-        >>> run = elbolab.train("data=digits", "data.binarize=dynamic", "debug=steps")
+        >>> run = elbolab.train("data=digits", "data.binarize=dynamic", "scale=smoke")
         test ...
         >>> run.sample(4, seed=0).shape
         torch.Size([4, 1, 8, 8])
