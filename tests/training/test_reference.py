@@ -67,8 +67,7 @@ def expected():
     return reference()
 
 
-@pytest.mark.parametrize("engine", ["eager", "captured"])
-@pytest.mark.parametrize("block", [1, 50])
+@pytest.mark.parametrize(("engine", "block"), [("eager", 1), ("eager", 50), ("captured", 50)])
 def test_losses_and_weights_are_those_of_an_independent_loop(engine, block, expected, request):
     if engine == "captured":
         request.getfixturevalue("rehearsed")
