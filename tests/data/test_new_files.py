@@ -7,7 +7,7 @@ from elbolab.batch import Canvas, Spec, Support
 from elbolab.data.arrays import OwnArrays
 from elbolab.data.labels import name_values
 from elbolab.data.new_data import Intake
-from elbolab.data.new_files import read_new
+from elbolab.data.new_files import order_columns, read_columns, read_new
 from elbolab.data.tables import Columns
 
 TABLE = Spec((2,), Support.REAL, columns=("age", "pay"))
@@ -126,3 +126,42 @@ def test_whole_images_need_no_conditions(tmp_path):
 def test_labels_are_numbers_where_the_classes_are_called_by_whole_ones(classes, values):
     found = name_values(classes, np.array([2, 0]))
     assert found.tolist() == values
+
+
+SPEC = Spec((2,), Support.REAL, columns=("age", "pay"))
+COLUMNS = {"pay": [10.5, 20.5], "age": [1, 2]}
+ROWS = [[1.0, 10.5], [2.0, 20.5]]
+
+
+@pytest.mark.parametrize("module", [None, "pandas", "pyarrow", "polars"])
+def test_columns_are_found_by_their_names(module):
+    table = COLUMNS
+    if module is not None:
+        make = pytest.importorskip(module, reason="a table of it is needed")
+        table = (make.table if module == "pyarrow" else make.DataFrame)(COLUMNS)
+    np.testing.assert_array_equal(order_columns(read_columns(table), SPEC), ROWS)
+    unnamed = SPEC._replace(columns=())
+    np.testing.assert_array_equal(order_columns(read_columns(table), unnamed), np.array(ROWS)[:, ::-1])
+
+
+def test_arrays_are_no_tables():
+    assert read_columns(np.ones((2, 2))) is None
+    assert read_columns([[1, 2]]) is None
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        (
+            COLUMNS | {"kind": ["a", "b"]},
+            "x has kind beside its data: .* columns age, pay alone; .*encode",
+        ),
+        ({"age": [1, 2], "wage": [3, 4]}, "x has no pay and has wage beside its data"),
+        (COLUMNS | {"age": ["a", "b"]}, "the column age of x holds <U1, no numbers"),
+        (COLUMNS | {"age": [1, 2, 3]}, "columns of different lengths"),
+        ({}, "no columns"),
+    ],
+)
+def test_other_tables_are_refused(columns, words):
+    with pytest.raises(ValueError, match=words):
+        order_columns(read_columns(columns), SPEC)

@@ -31,13 +31,13 @@ MISTAKES = [
         "data/given.py",
         "bottom = (torch.arange(height) >= height // 2)[:, None]",
         "bottom = (torch.arange(height) >= (height + 1) // 2)[:, None]",
-        "tests/data/test_quadrants.py",
+        "tests/data/test_given.py",
     ),
     Mistake(
         "data/splits.py",
         "train = np.sort(order[held_out:][:train_size])",
         "train = np.sort(order[test_size:][:train_size])",
-        "tests/data/test_seeded.py",
+        "tests/data/test_splits.py",
     ),
     Mistake(
         "data/labelled.py",
@@ -86,7 +86,7 @@ MISTAKES = [
         "data/stream.py",
         'int(fields["MemAvailable"].split()[0]) * 1024',
         'int(fields["MemAvailable"].split()[0]) * 1000',
-        "tests/data/test_residence.py",
+        "tests/data/test_stream.py",
     ),
     Mistake("data/files.py", "offset=4 + 4 * raw[3])", "offset=4 * raw[3])", "tests/data/test_array_folders.py"),
     Mistake(
@@ -173,5 +173,5 @@ MISTAKES = [
         "curve = np.stack([np.cos(angle) + y, np.sin(angle) - 0.5 * y], axis=1)",
         "tests/data/test_toy.py",
     ),
-    Mistake("data/given.py", "3: left | ~bottom}", "3: left | bottom}", "tests/data/test_quadrants.py"),
+    Mistake("data/given.py", "3: left | ~bottom}", "3: left | bottom}", "tests/data/test_given.py"),
 ]

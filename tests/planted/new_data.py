@@ -9,7 +9,7 @@ FINGERPRINT, STANDARDISE, UNITS = (
 )
 NEW, NOTEBOOK, FILES, SAME, ENCODE = (
     "tests/data/test_new_data.py",
-    "tests/data/test_notebook_tables.py",
+    "tests/data/test_new_files.py",
     "tests/data/test_new_files.py",
     "tests/runs/test_same_data.py",
     "tests/cli/test_encode.py",

@@ -5,6 +5,7 @@ from tests.planting import Mistake
 LABELS, NAMES, SHAPES, TABLES, FILES = (
     f"tests/data/test_{name}.py" for name in ("labels", "names", "shapes", "tables", "kinds_of_files")
 )
+TABLES += " tests/data/test_text_tables.py"
 
 MISTAKES = [
     Mistake("data/labels.py", "names.sort(key=lambda name: _number(name) or 0)", "pass", LABELS),

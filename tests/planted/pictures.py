@@ -3,7 +3,7 @@
 from tests.planting import Mistake
 
 FILES, PICTURES, FOLDERS, LAYOUTS, ARRAYS = (
-    f"tests/data/test_{name}.py" for name in ("picture_files", "pictures", "folders", "layouts", "array_folders")
+    f"tests/data/test_{name}.py" for name in ("picture_files", "pictures", "folders", "folders", "array_folders")
 )
 
 MISTAKES = [

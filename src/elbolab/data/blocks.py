@@ -119,11 +119,9 @@ class Block(Generic[Item]):
         self.read = read
 
     def __len__(self) -> int:
-        """Batches in the block, K."""
         return len(self.items)
 
     def __iter__(self) -> Iterator[Any]:
-        """Finishes one batch after another, with their noise."""
         return map(self.finish, self.reads())
 
     def reads(self) -> Iterator[Any]:

@@ -99,11 +99,7 @@ def read_contents(path: Path, columns: Columns, channels: str, *, are_new: bool 
 
 
 def _arranged(data: dict[str, Part], channels: str, where: str) -> dict[str, np.ndarray]:
-    """The data of each split as numbers, channels first.
-
-    Raises:
-        ValueError: splits differ in the shape of a datum, or it is no shape of data.
-    """
+    """The data of each split as numbers, channels first."""
     arrays = {split: check_numbers(part.name, part.array, where) for split, part in data.items()}
     first, *others = data
     for split in others:
@@ -120,11 +116,7 @@ def _arranged(data: dict[str, Part], channels: str, where: str) -> dict[str, np.
 
 
 def _beside(kind: str, parts: dict[Role, Part], where: str) -> dict[str, Part]:
-    """The arrays of one kind, labels say, by split, each as long as the data that it belongs to.
-
-    Raises:
-        ValueError: one is of another length.
-    """
+    """The arrays of one kind, labels say, by split, each as long as the data that it belongs to."""
     found = {role.split: part for role, part in parts.items() if role.kind == kind}
     for split, (name, array) in found.items():
         x = parts[Role("x", split)]
@@ -211,11 +203,7 @@ def channels_first(name: str, x: np.ndarray, channels: str, where: str) -> np.nd
 
 
 def _place(name: str, shape: tuple[int, ...], where: str) -> str:
-    """Where the channels are: in a place that fits 1, 3 or 4, beside equal axes, or in the least axis.
-
-    Raises:
-        ValueError: both places fit, or they are 1, 3 or 4 in one place and beside equal axes in the other.
-    """
+    """Where the channels are: in a place that fits 1, 3 or 4, beside equal axes, or in the least axis."""
     event = shape[1:]
     usual = {"first": event[0] in CHANNELS, "last": event[-1] in CHANNELS}
     alike = {"first": len(set(event[1:])) == 1, "last": len(set(event[:-1])) == 1}

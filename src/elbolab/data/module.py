@@ -312,11 +312,9 @@ class Batches(Iterable[Batch]):
         self.order = Order(num, data.eval_batch_size, data.seed, False, limit=limit)
 
     def __len__(self) -> int:
-        """Number of batches."""
         return len(self.order)
 
     def __iter__(self) -> Iterator[Batch]:
-        """Fetches one batch after another, each time with the same noise."""
         noise = generator("evaluated data", device=self.device)
         finish = self.data.finish(self.split, self.device, noise)
         for indices in self.order.batches(epoch=0):

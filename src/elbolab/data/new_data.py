@@ -148,11 +148,7 @@ class Intake:
         )
 
     def _factors(self, values: np.ndarray) -> np.ndarray:
-        """Values of factors (B, F), as `elbolab encode` writes them -> one-hot vectors (B, sum of their sizes).
-
-        Raises:
-            ValueError: a value that did not occur in training, or the run does not know which did.
-        """
+        """Values of factors (B, F), as `elbolab encode` writes them -> one-hot vectors (B, sum of their sizes)."""
         spec = self.spec
         if not spec.factor_values:
             raise ValueError(

@@ -39,11 +39,7 @@ def read_pictures(paths: list[Path]) -> np.ndarray:
 
 
 def _decoded(paths: list[Path]) -> Iterator[tuple[int, Picture]]:
-    """Each picture and its number.
-
-    Raises:
-        ValueError: some cannot be read; names them, once all have been tried.
-    """
+    """Each picture and its number."""
     failed: dict[Path, UnreadableError] = {}
     for index, path in enumerate(paths):
         try:

@@ -43,7 +43,6 @@ class Arrays:
     given: np.ndarray | None = None
 
     def __len__(self) -> int:
-        """Number of data, n."""
         return len(self.x)
 
     @property
@@ -108,16 +107,13 @@ class Selection:
         return type(self)(self.base, self.index[index], self.change, self.dtype)
 
     def __len__(self) -> int:
-        """Number of rows, n."""
         return len(self.index)
 
     def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
-        """Reads rows."""
         found = np.asarray(self.base[self.index[rows]])
         return found if self.change is None else self.change(found)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        """Reads all rows."""
         return np.asarray(self[:], dtype=dtype)
 
 

@@ -198,11 +198,7 @@ def _read_cells(path: Path, layout: Layout, where: str) -> list[np.ndarray]:
 
 
 def _has_decimal_commas(columns: list[tuple[str, ...]], names: list[str], where: str) -> bool:
-    """Whether commas are those of decimals, as some cell shows.
-
-    Raises:
-        ValueError: a column may be of decimals or of thousands.
-    """
+    """Whether commas are those of decimals, as some cell shows."""
     with_comma = [cell for cells in columns for cell in cells if SIGNED.fullmatch(cell)]
     if not with_comma:
         return False

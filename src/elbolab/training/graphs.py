@@ -57,6 +57,7 @@ class CudaGraphs(Graphs):
     @contextmanager
     @override
     def stream(self) -> Iterator[None]:
+        """A stream of its own: the default one cannot be captured."""
         self.side.wait_stream(torch.cuda.current_stream(self.device))
         with torch.cuda.stream(self.side):
             yield
@@ -78,6 +79,7 @@ class CudaGraphs(Graphs):
     @contextmanager
     @override
     def waits(self) -> Iterator[list[str]]:
+        """Torch warns of calls that synchronise; other warnings pass."""
         found: list[str] = []
         before = torch.cuda.get_sync_debug_mode()
         with warnings.catch_warnings(record=True) as caught:

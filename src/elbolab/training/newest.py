@@ -40,6 +40,7 @@ class Newest(Checkpoint):
 
     @override
     def on_load_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Tells ModelCheckpoint where the run directory is now: it forgets the best score of one that has moved."""
         new = str(self.path.parent)
         for state in checkpoint["callbacks"].values():
             if (old := state.get("dirpath")) is not None:

@@ -88,11 +88,7 @@ class Stepper:
         self.tally.add(metrics, size_of(batch))
 
     def _backward(self, player: Player, batch: Any) -> dict[str, Tensor]:
-        """Gradients of the batch's mean loss, in parts when asked; the parts' metrics weighted by their data.
-
-        Raises:
-            ValueError: parts are asked of a loss that is no mean over data.
-        """
+        """Gradients of the batch's mean loss, in parts when asked; the parts' metrics weighted by their data."""
         if self.guard.accumulate == 1:
             return self._backward_part(player, batch, 1.0)
         parts = split_batch(batch, self.guard.accumulate)

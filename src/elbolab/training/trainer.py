@@ -25,6 +25,8 @@ REFUSED = {
 """Options of Lightning's Trainer that fail or do nothing under manual optimisation, and what takes their place."""
 
 AUTOCAST = {"bf16-mixed": torch.bfloat16}
+STARTS = {"ddp": "popen", "ddp_fork": "fork", "ddp_spawn": "spawn"}
+"""How the ranks of each strategy begin."""
 
 
 @final
@@ -85,7 +87,6 @@ def make_trainer(
     precision: str = "32-true",
     engine: str = "auto",
     deterministic: bool | Literal["warn"] = False,
-    enable_model_summary: bool = False,
     callbacks: list[Callback] | None = None,
     logger: list[Logger] | None = None,
     plugins: list[Any] | None = None,
@@ -110,11 +111,10 @@ def make_trainer(
         engine: ``"captured"``: steps are recorded once (a CUDA graph, or a CPU's tensor operations) and replayed;
             ``"eager"``; ``"auto"``: captured where that can be.
         deterministic: as Lightning's.
-        enable_model_summary: Lightning's table of one row, which it would print wherever ``rich`` is installed.
         callbacks: callbacks.
         logger: loggers.
         plugins: Lightning's, but for the one that writes checkpoints, which is ours.
-        **lightning: anything else that Lightning's Trainer takes.
+        **lightning: anything else that Lightning's Trainer takes; its model summary, a table of one row, is off.
 
     Raises:
         ValueError: an option that does nothing under manual optimisation (names the one that does), no length, or an
@@ -124,11 +124,11 @@ def make_trainer(
         raise ValueError(f"trainer.{name} does nothing under manual optimisation: use {REFUSED[name]}")
     check_limits(limit_train_batches, limit_val_batches)
     check_length(max_epochs, max_steps, max_time, check_val_every_n_epoch)
-    check_precision(precision)
-    check_engine(engine)
+    check_choices(precision, engine, strategy)
     size = block_size(log_every_n_steps, val_every_n_steps)
     pace = Pace(size, limit_train_batches, limit_val_batches)
     pacing = Pacing(pace, val_every_n_steps, AUTOCAST.get(precision), engine)
+    is_alone = devices == num_nodes == 1
     return L.Trainer(
         max_epochs=max_epochs if max_epochs is not None else -1,
         max_steps=max_steps,
@@ -139,15 +139,14 @@ def make_trainer(
         accelerator=device_type(accelerator),
         devices=devices,
         num_nodes=num_nodes,
-        strategy=make_strategy("ddp" if strategy == "auto" and (devices != 1 or num_nodes != 1) else strategy),
+        strategy=make_strategy("ddp" if strategy == "auto" and not is_alone else strategy),
         precision="32-true" if precision in AUTOCAST else precision,  # type: ignore[arg-type]
         deterministic=deterministic,  # type: ignore[arg-type]
-        enable_model_summary=enable_model_summary,
         callbacks=[pacing, Timer(max_time), *(callbacks or [])],
         logger=logger or False,
         use_distributed_sampler=False,
         plugins=[*(plugins or []), WholeFiles()],
-        **lightning,
+        **{"enable_model_summary": False} | lightning,
     )
 
 
@@ -170,10 +169,14 @@ def check_length(
         raise ValueError(f"trainer.check_val_every_n_epoch={check_val_every_n_epoch}: at every n-th epoch, n >= 1")
 
 
-def check_precision(precision: str) -> None:
-    """Raises ValueError where a precision is none of ours."""
+def check_choices(precision: str, engine: str, strategy: str) -> None:
+    """Raises ValueError where a word is none of those of its option; before anything is written."""
     if precision not in ("32-true", "64-true", *AUTOCAST):
         raise ValueError(f"trainer.precision={precision}: choose 32-true, 64-true or bf16-mixed")
+    if engine not in ENGINES:
+        raise ValueError(f"trainer.engine={engine}: choose {', '.join(ENGINES)}")
+    if strategy not in ("auto", *STARTS):
+        raise ValueError(f"trainer.strategy={strategy}: choose auto, ddp, ddp_fork or ddp_spawn")
 
 
 def device_type(accelerator: str) -> str:
@@ -188,25 +191,6 @@ def device_type(accelerator: str) -> str:
     return kinds[accelerator]
 
 
-def check_engine(engine: str) -> None:
-    """Before anything is written.
-
-    Raises:
-        ValueError: an unknown engine.
-    """
-    if engine not in ENGINES:
-        raise ValueError(f"trainer.engine={engine}: choose {', '.join(ENGINES)}")
-
-
 def make_strategy(name: str) -> str | FlatDDP:
-    """DDP as ours; anything else is Lightning's own choice.
-
-    Raises:
-        ValueError: a strategy whose gradients the stepper does not average.
-    """
-    starts = {"ddp": "popen", "ddp_fork": "fork", "ddp_spawn": "spawn"}
-    if name in starts:
-        return FlatDDP(start_method=starts[name])  # type: ignore[arg-type]
-    if name != "auto":
-        raise ValueError(f"trainer.strategy={name}: choose auto, ddp, ddp_fork or ddp_spawn")
-    return name
+    """DDP as ours, whose gradients the stepper averages; ``auto`` is Lightning's own choice."""
+    return FlatDDP(start_method=STARTS[name]) if name in STARTS else name  # type: ignore[arg-type]
