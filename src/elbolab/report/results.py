@@ -110,6 +110,8 @@ def _with_new_name(config: dict[str, Any]) -> dict[str, Any]:
 
 def _read(run: RunDir, config: dict[str, Any]) -> Reached:
     timing, environment = _json(run.timing), _json(run.environment)
+    paths = run.timing, *run.pretrained.rglob("timing.json")
+    seconds: list[float] = [read["seconds"] for path in paths if "seconds" in (read := _json(path))]
     labelled = config["data"].get("num_labelled") is not None
     return Reached(
         experiment=config["experiment"],
@@ -117,18 +119,11 @@ def _read(run: RunDir, config: dict[str, Any]) -> Reached:
         seeds=(config["seed"], config["data"].get("label_seed") if labelled else None),
         report=read_report(run.evaluation),
         epochs=timing.get("epochs"),
-        seconds=_seconds(run),
+        seconds=sum(seconds) if len(seconds) == len(paths) else None,
         hardware=f"{environment.get('device', 'unknown')}, {environment.get('threads', '?')} thread(s)",
         commit=environment.get("git"),
         when=run.evaluation.stat().st_mtime,
     )
-
-
-def _seconds(run: RunDir) -> float | None:
-    """Of training, stages and their stages included; None where it is not known."""
-    paths = run.timing, *run.pretrained.rglob("timing.json")
-    seconds: list[float] = [read["seconds"] for path in paths if "seconds" in (read := _json(path))]
-    return sum(seconds) if len(seconds) == len(paths) else None
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -39,16 +39,16 @@ class Settings(NamedTuple):
 def configuration(rows: Sequence[Row]) -> Settings:
     """The configurations without seeds and paths, a column for each."""
     begun = [row for row in rows if row.entries[0].config]
-    return settings([row.name for row in begun], [_told(row.entries[0]) for row in begun], "configurations")
-
-
-def _told(entry: Entry) -> dict[str, str]:
-    leaves = {key: value for key, value in entry.leaves.items() if key not in SEEDS}
-    return {key: _text(value) for key, value in leaves.items() if not any(_in(key, part) for part in UNSAID)}
-
-
-def _in(key: str, part: str) -> bool:
-    return key == part or key.startswith(f"{part}.")
+    unsaid = {*SEEDS, *UNSAID}
+    texts = [
+        {
+            key: _text(value)
+            for key, value in row.entries[0].leaves.items()
+            if key not in unsaid and not key.startswith(tuple(f"{part}." for part in UNSAID))
+        }
+        for row in begun
+    ]
+    return settings([row.name for row in begun], texts, "configurations")
 
 
 def environments(entries: Sequence[Entry]) -> Settings:

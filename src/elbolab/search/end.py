@@ -1,8 +1,8 @@
 """What a search has found: the table of its trials, the best as an experiment, the front, what mattered."""
 
 import shlex
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,56 +36,22 @@ def conclude(study: optuna.Study, objectives: Sequence[Objective], space: Space,
     """
     trials = study.get_trials(deepcopy=False)
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
-    lines = [_counts(trials, folder)]
+    counts = Counter(sorted(_word(trial, folder) for trial in trials))
+    lines = [f"{len(trials)} trials: {', '.join(f'{num} {word}' for word, num in counts.items())}"]
     if complete:
-        best = _best(study, complete, objectives)
-        lines += _table(study, complete, best, objectives, space)
+        shown = sorted(study.best_trials, key=lambda trial: trial.values)
+        if len(objectives) == 1:
+            shown = ranked(complete, objectives[0])[:SHOWN]
+        best = shown[:1] if len(objectives) == 1 else shown
+        lines.append(table(shown, objectives, list(space.distributions)))
+        lines += _importances(study, objectives, complete)
         try:
-            lines += _files(complete, best, objectives, space, folder, loader)
+            if len(objectives) == 2:
+                lines.append(f"  {_draw(complete, best, objectives, folder)}")
+            lines += _experiments(best, objectives, space, folder, loader)
         except OSError as error:  # a full disk takes nothing with it that has been found
             lines.append(f"the best could not be written: {error}")
     return "\n".join(lines) + "\n"
-
-
-def _best(study: optuna.Study, complete: Sequence[FrozenTrial], objectives: Sequence[Objective]) -> list[FrozenTrial]:
-    """The best trial; of several objectives, the front."""
-    if len(objectives) == 1:
-        return ranked(complete, objectives[0])[:1]
-    return sorted(study.best_trials, key=lambda trial: trial.values)
-
-
-def _table(
-    study: optuna.Study,
-    complete: Sequence[FrozenTrial],
-    best: Sequence[FrozenTrial],
-    objectives: Sequence[Objective],
-    space: Space,
-) -> Iterator[str]:
-    """The table and importances."""
-    shown = ranked(complete, objectives[0])[:SHOWN] if len(objectives) == 1 else best
-    yield table(shown, objectives, list(space.distributions))
-    yield from _importances(study, objectives, complete)
-
-
-def _files(
-    complete: Sequence[FrozenTrial],
-    best: Sequence[FrozenTrial],
-    objectives: Sequence[Objective],
-    space: Space,
-    folder: Path,
-    loader: Any,
-) -> Iterator[str]:
-    """Where the front is drawn, and how the best are run."""
-    if len(objectives) == 2:
-        yield f"  {_draw(complete, best, objectives, folder)}"
-    yield from _experiments(best, objectives, space, folder, loader)
-
-
-def _counts(trials: Sequence[FrozenTrial], folder: Path) -> str:
-    """``20 trials: 14 finished, 5 pruned, 1 failed``."""
-    words = [_word(trial, folder) for trial in trials]
-    counts = ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(sorted(words)))
-    return f"{len(trials)} trials: {counts}"
 
 
 def _word(trial: FrozenTrial, folder: Path) -> str:
@@ -118,13 +84,13 @@ def _importances(
         if len(complete) < LEAST or len({trial.values[i] for trial in complete}) == 1:
             continue
         evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
-        found = optuna.importance.get_param_importances(study, evaluator=evaluator, target=partial(_nth, i=i))
+
+        def value(trial: FrozenTrial, i: int = i) -> float:
+            return trial.values[i]
+
+        found = optuna.importance.get_param_importances(study, evaluator=evaluator, target=value)
         shares = ", ".join(f"{name} {share:.2f}" for name, share in found.items())
         yield f"what {objective.name} depends on: {shares}"
-
-
-def _nth(trial: FrozenTrial, i: int) -> float:
-    return trial.values[i]
 
 
 def _draw(

@@ -52,13 +52,19 @@ def close(now: Running, argv: Sequence[str], compare: Compare) -> None:
             return
         written = _written(sweep.folder, jobs, states)
         finished = [job for job in jobs if states[job.num].state == "finished"]
-        told = (
-            sweep.conclude() if sweep.is_search else _anywhere(compare(sweep.folder, finished, terminal_width()), now)
-        )
-        print(told, end="")
+        if sweep.is_search:
+            text = sweep.conclude()
+        else:
+            comparison = compare(sweep.folder, finished, terminal_width())
+            text = now.warm[0](comparison) if now.warm else comparison()
+        print(text, end="")
         over = (*DONE, "running") if sweep.is_search else DONE  # by another worker
         left = [job for job in jobs if states[job.num].state not in over]
-        _print_errors(left, states, swept(jobs))
+        names = swept(jobs)
+        for job in left:
+            state = states[job.num]
+            word = {"failed": "failed", "waiting": "has not begun"}.get(state.state, f"was {state.state}")
+            print(f"{name_of(job, names[job.num])} {word}: {state.error or KNOWN_NO_MORE[state.state]}")
         print(f"  {written}")
         if left:
             raise Unfinished(
@@ -84,20 +90,6 @@ def _written(folder: Path, jobs: Sequence[Job], states: Mapping[int, State]) -> 
     return str(folder / TABLE)
 
 
-def _anywhere(what: Callable[[], str], now: Running) -> str:
-    return now.warm[0](what) if now.warm else what()
-
-
-def _print_errors(jobs: Sequence[Job], states: Mapping[int, State], names: Mapping[int, Mapping[str, str]]) -> None:
-    for job in jobs:
-        state = states[job.num]
-        print(f"{name_of(job, names[job.num])} {_word(state)}: {state.error or KNOWN_NO_MORE[state.state]}")
-
-
-def _word(state: State) -> str:
-    return {"failed": "failed", "waiting": "has not begun"}.get(state.state, f"was {state.state}")
-
-
 def again(sweep: Sweep, argv: Sequence[str]) -> str:
     """The command that goes on with a sweep: the same, which names the directory where it did not."""
     given = any(word.startswith("hydra.sweep.dir=") for word in argv)
@@ -108,17 +100,14 @@ def write_table(folder: Path, jobs: Sequence[Job], states: Mapping[int, State]) 
     """A row a job: number, swept keys, state, error, monitored value, seconds, every quantity that was measured."""
     names = swept(jobs)
     rows = [_row(folder / str(job.num), job, names[job.num], states[job.num]) for job in jobs]
-    columns = list(dict.fromkeys(["job", *_keys(names), "state", "error", "monitor", "value", "seconds"]))
+    keys = [key for values in names.values() for key in values]
+    columns = list(dict.fromkeys(["job", *keys, "state", "error", "monitor", "value", "seconds"]))
     columns += [name for name in dict.fromkeys(name for row in rows for name in row) if name not in columns]
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     write_atomically(folder / TABLE, text.getvalue())
-
-
-def _keys(names: Mapping[int, Mapping[str, str]]) -> list[str]:
-    return list(dict.fromkeys(key for told in names.values() for key in told))
 
 
 def _row(folder: Path, job: Job, told: Mapping[str, str], state: State) -> dict[str, Any]:
@@ -129,11 +118,7 @@ def _row(folder: Path, job: Job, told: Mapping[str, str], state: State) -> dict[
         "value": state.value,
         "seconds": None if state.seconds is None else round(state.seconds, 1),
     }
-    return {"job": job.num, **told, **stands, **(_measured(folder) if state.state == "finished" else {})}
-
-
-def _measured(folder: Path) -> dict[str, Any]:
-    """``test/elbo`` and the others of every split; one value a dimension as a list in brackets."""
     path = folder / "evaluation.json"
-    report = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return {f"{split}/{name}": told["value"] for split in report for name, told in report[split].items()}
+    report = json.loads(path.read_text(encoding="utf-8")) if state.state == "finished" and path.is_file() else {}
+    measured = {f"{split}/{name}": quantity["value"] for split in report for name, quantity in report[split].items()}
+    return {"job": job.num, **told, **stands, **measured}
