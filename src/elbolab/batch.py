@@ -77,6 +77,7 @@ class Spec(NamedTuple):
         factor_values: names of the values that each factor numbers from 0, as many as ``factors`` says; none without
             factors, and in runs of before they were kept.
         factor_names: names of the factors, none where they have no names.
+        num_train: number of training data, N; None where they have not been read, and in runs of before it was kept.
         white: the whole number that stands for 1 where pixels of 16 bits were given, 65,535; None for other data.
     """
 
@@ -94,6 +95,7 @@ class Spec(NamedTuple):
     factor_values: tuple[tuple[str, ...], ...] = ()
     factor_names: tuple[str, ...] = ()
     white: int | None = None
+    num_train: int | None = None
 
     @property
     def log_scale(self) -> float:

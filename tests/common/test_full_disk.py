@@ -136,7 +136,7 @@ def test_a_run_has_begun_with_the_last_of_its_files(tmp_path, monkeypatch):
     written = []
     monkeypatch.setattr(run_dir, "write_json", lambda path, content: written.append(path.name))
     monkeypatch.setattr(run_dir, "write_atomically", lambda path, text: written.append(path.name))
-    data = SimpleNamespace(spec=SimpleNamespace(to_json=dict), fingerprint={})
+    data = SimpleNamespace(full_spec=SimpleNamespace(to_json=dict), fingerprint={})
     run_dir.write_start(RunDir(tmp_path), {}, data, [])  # type: ignore[arg-type]
     assert written[-1] == "config.yaml"
     assert {"spec.json", "data.json", "environment.json"} == set(written[:-1])

@@ -75,6 +75,9 @@ def test_a_spec_without_scaling_leaves_everything_as_it_is():
     assert Spec.from_json(SCALED.to_json()) == SCALED
     assert "scaling" not in {k for k, v in REAL.to_json().items() if v is not None}
     assert Spec.from_json({k: v for k, v in REAL.to_json().items() if k != "scaling"}) == REAL  # of before
+    numbered = SCALED._replace(num_train=70)
+    assert Spec.from_json(numbered.to_json()) == numbered
+    assert Spec.from_json({k: v for k, v in numbered.to_json().items() if k != "num_train"}) == SCALED
 
 
 @pytest.mark.parametrize("training", [True, False])

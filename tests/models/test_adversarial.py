@@ -286,6 +286,17 @@ def few_labels_for_nobody():
     return make("aae").players()[1].loss(training_batch_for(make("aae, semi-supervised")))
 
 
+@pytest.mark.parametrize("name", ["aae", "aae, label-informed"])
+def test_a_critic_is_its_head_on_its_features(name):
+    critic = make(name).critic
+    points = [torch.randn(5, *shape) for shape in critic.shapes]
+    features = critic.features(*points)
+    assert features.shape == (5, critic.head.in_features)
+    torch.testing.assert_close(critic.head(features).squeeze(1), critic(*points))
+    assert features.requires_grad
+    assert [name for name, _ in critic.named_parameters() if "head" in name] == []
+
+
 @pytest.mark.parametrize(
     ("act", "message"),
     [
@@ -313,7 +324,7 @@ def few_labels_for_nobody():
         ),
         (semi_without_labels, "data.num_labelled=100"),
         (informed_without_labels, "reads class labels.*data=mnist"),
-        (few_labels_for_nobody, "data.num_labelled=null.*model=aae model.label_informed=true"),
+        (few_labels_for_nobody, "data.num_labelled=null.*model=aae with model.label_informed=true"),
         (lambda: class_autoencoder(spec=BITS), "data with class labels.*model=aae"),
         (lambda: class_autoencoder(spec=LABELLED), "data.given=none"),
         (lambda: group_autoencoder(1), "num_groups=1: at least two"),

@@ -1,5 +1,6 @@
 """Semi-supervised objectives: what they are made of, what they reduce to, and what an epoch of them adds up to."""
 
+from dataclasses import replace
 from math import inf, log
 
 import pytest
@@ -46,6 +47,27 @@ def test_the_loss_is_equation_9_divided_by_n():
     torch.testing.assert_close(found.metrics["elbo"], -found.metrics["rate"] - found.metrics["distortion"])
     torch.testing.assert_close(found.metrics["labelled_elbo"], terms.elbo.mean())
     torch.testing.assert_close(found.metrics["classification"], -log_q.mean())
+
+
+def penalised(class_terms):
+    """The terms with 5 nats more of every datum."""
+
+    def changed(*args):
+        terms = class_terms(*args)
+        return replace(terms, penalty=torch.full_like(terms.log_lik, 5.0))
+
+    return changed
+
+
+def test_the_loss_takes_on_what_latents_add_to_it(monkeypatch):
+    """5 nats a datum at every class, and 5 a labelled datum, of which there are 0.1 a datum."""
+    model, batch = make("m2").double(), semi()
+    plain, densities = seeded(model.loss, batch), model.densities
+    for name in ("class_terms", "labelled_terms"):
+        monkeypatch.setattr(densities, name, penalised(getattr(densities, name)))
+    found = seeded(model.loss, batch)
+    torch.testing.assert_close(found.value, plain.value + 5 + 0.5)
+    assert found.metrics == plain.metrics
 
 
 def test_all_labelled_it_is_a_conditional_vae_with_a_prior_and_a_classifier():

@@ -131,7 +131,7 @@ def _train(cfg: DictConfig, run: RunDir) -> tuple[str, float, list[str]]:
     goes_on = bool(cfg.resume) and run.newest is not None  # with the weights of its stages among its own
     stages = kept(run, cfg) if goes_on else planned(cfg, data.spec)
     parts = blanks(stages)
-    model = build_model(cfg, build_densities(cfg, data.spec, **parts))
+    model = build_model(cfg, build_densities(cfg, data.full_spec, **parts))
     begin = Begin(lambda: start(run, cfg, data, stages))
     trainer = build_trainer(cfg, [begin, *pruning_of(run.path, cfg.monitor)])
     build_evaluation(cfg, data.spec)  # to find its faults now

@@ -133,6 +133,12 @@ class DataModule(L.LightningDataModule, ABC):
         return splits
 
     @final
+    @property
+    def full_spec(self) -> Spec:
+        """The spec with the number of training data, for which they are read."""
+        return self.spec._replace(num_train=len(self.splits.train))
+
+    @final
     def arrays(self, split: str) -> Arrays:
         """One split, ``train``, ``val`` or ``test``, or the ``labelled`` part of the first, as it is stored.
 

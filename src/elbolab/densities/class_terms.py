@@ -24,12 +24,14 @@ class ClassTerms:
         log_lik: log p(x | y, z).
         rate: what the latents below the class cost, KL(q(z | x, y) || p(z | y)); of M1+M2 also log q(z1 | x) less
             log p(z1 | y, z2).
+        penalty: what the latents below the class add to a loss beside the bound; None: nothing.
     """
 
     log_q: Tensor
     log_p: Tensor
     log_lik: Tensor
     rate: Tensor
+    penalty: Tensor | None = None
 
     @property
     def elbo(self) -> Tensor:
@@ -45,10 +47,12 @@ class Summed:
     Attributes:
         distortion: -sum_y q(y | x) log p(x | y, z).
         rate: sum_y q(y | x) KL(q(z | x, y) || p(z | y)) + KL(q(y | x) || p(y)).
+        penalty: sum_y q(y | x) times that of the class; None: nothing.
     """
 
     distortion: Tensor
     rate: Tensor
+    penalty: Tensor | None = None
 
     @property
     def elbo(self) -> Tensor:
@@ -65,7 +69,8 @@ def sum_over_classes(terms: ClassTerms) -> Summed:
     """-U(x) = sum_y q(y | x) (-L(x, y)) + H(q(y | x)) (Eq. 7), sorted into distortion and rate."""
     q = terms.log_q.exp()
     rate = q * (terms.rate + terms.log_q - terms.log_p)
-    return Summed(-(q * terms.log_lik).sum(0), rate.sum(0))
+    penalty = None if terms.penalty is None else (q * terms.penalty).sum(0)
+    return Summed(-(q * terms.log_lik).sum(0), rate.sum(0), penalty)
 
 
 class Enumerating(Classifying, ABC):

@@ -104,7 +104,7 @@ class Labelled(Enumerating):
         z = sample(q).z.expand(*y.shape[:2], -1)
         style = Latent(z, q.expand(y.shape[:2]), self.prior(y))
         log_q, log_p = self.log_class_probs(x).T, self.class_prior.logits[:, None]
-        return ClassTerms(log_q, log_p, self._log_lik(x, z, y), style.kl)
+        return ClassTerms(log_q, log_p, self._log_lik(x, z, y), style.kl, style.penalty)
 
     def labelled_terms(self, x: Tensor, y: Tensor) -> ClassTerms:
         """The bound at the labels: that of a conditional VAE, and log p(y)."""
@@ -112,7 +112,7 @@ class Labelled(Enumerating):
         style = self._infer_style(x, one_hot)
         log_lik = self.likelihood(style.z, one_hot).log_prob(x)
         log_q, log_p = (p.log_prob(one_hot) for p in (self.classifier(x), self.class_prior))
-        return ClassTerms(log_q, log_p, log_lik, style.kl)
+        return ClassTerms(log_q, log_p, log_lik, style.kl, style.penalty)
 
     def _log_lik(self, x: Tensor, z: Tensor, y: Tensor) -> Tensor:
         """Log p(x | y, z), (C, B), in chunks of classes."""

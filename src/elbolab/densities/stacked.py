@@ -86,4 +86,4 @@ class Stacked(Enumerating):
         with torch.no_grad():
             log_lik, log_q = self.m1.score(x, Latents([z1])).log_lik, z1.log_q
         rate = upper.rate + log_q - upper.log_lik
-        return ClassTerms(upper.log_q, upper.log_p, log_lik.expand_as(upper.log_lik), rate)
+        return ClassTerms(upper.log_q, upper.log_p, log_lik.expand_as(upper.log_lik), rate, upper.penalty)

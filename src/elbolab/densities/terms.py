@@ -6,7 +6,7 @@ Shapes: *S = sample dimensions, B = data in a batch; quantities in nats are (*S,
 from dataclasses import dataclass
 from functools import cached_property, reduce
 from operator import add
-from typing import final
+from typing import Protocol, final
 
 import torch
 from torch import Tensor
@@ -110,6 +110,14 @@ def negative_elbo(terms: Terms) -> Tensor:
     return add_penalty(terms.rate - terms.log_lik, terms).mean()
 
 
-def add_penalty(cost: Tensor, terms: Terms) -> Tensor:
+class Penalised(Protocol):
+    """Terms of a bound with what their latents add to a loss."""
+
+    @property
+    def penalty(self) -> Tensor | None:
+        """Nats of each datum, None for nothing."""
+
+
+def add_penalty(cost: Tensor, terms: Penalised) -> Tensor:
     """A cost of each datum, (*S, B), with the penalties of its latents: every loss of a bound takes them on."""
     return cost if terms.penalty is None else cost + terms.penalty

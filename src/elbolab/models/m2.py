@@ -8,6 +8,7 @@ from torch import Tensor
 from elbolab.batch import Batch, Semi, ask_for_labels
 from elbolab.densities.base import Densities
 from elbolab.densities.class_terms import Enumerating, sum_over_classes
+from elbolab.densities.terms import add_penalty
 from elbolab.metrics.classification import wrong
 from elbolab.models.base import ElboModule, Loss, Player, one_player
 from elbolab.training.scales import check_one_likelihood
@@ -55,7 +56,8 @@ class M2(ElboModule):
         u = sum_over_classes(densities.class_terms(unlabelled.x))
         l = densities.labelled_terms(labelled.x, labelled.y)
         alpha, classification = self.alpha(self.step), -batch.labelled_mean(l.log_q)
-        value = -u.elbo.mean() - batch.labelled_mean(share * l.elbo) + alpha * classification
+        of_all, of_labelled = add_penalty(-u.elbo, u), add_penalty(-l.elbo, l)
+        value = of_all.mean() + batch.labelled_mean(share * of_labelled) + alpha * classification
         labelled_elbo = batch.labelled_mean(l.elbo)
         supervised = {"labelled_elbo": labelled_elbo, "classification": classification, "alpha": alpha}
         return Loss(value, u.means() | supervised)

@@ -36,6 +36,18 @@ class Critic(nn.Module):
         self.shapes = shapes
         self.net = net(shapes, (1,))
 
+    @property
+    def head(self) -> nn.Linear:
+        """The last layer of the network, which makes a logit of what the layers before it say."""
+        return [layer for layer in self.net.modules() if isinstance(layer, nn.Linear)][-1]
+
+    def features(self, *points: Tensor) -> Tensor:
+        """What the body, all layers before the head, says of points, (B, F): distances there are perceptual."""
+        read: list[Tensor] = []
+        with self.head.register_forward_pre_hook(lambda _, inputs: read.append(inputs[0])):
+            self(*points)
+        return read[0].to(points[0].dtype)
+
     def forward(self, *points: Tensor) -> Tensor:
         """Logits, (B,).
 

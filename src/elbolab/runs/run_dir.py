@@ -177,7 +177,7 @@ def emptied(run: RunDir) -> None:
 
 def write_start(run: RunDir, cfg: DictConfig, data: DataModule, command: list[str]) -> None:
     """What rebuilds the run: spec, its data's fingerprint, environment; the config last, with which a run has begun."""
-    write_json(run.spec, data.spec.to_json())
+    write_json(run.spec, data.full_spec.to_json())
     write_json(run.data, {"trained_on": data.fingerprint})
     write_json(run.environment, environment(command))
     write_atomically(run.config, OmegaConf.to_yaml(cfg, resolve=True))
