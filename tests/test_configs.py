@@ -28,10 +28,10 @@ from elbolab.data.splits import Arrays, Splits
 from elbolab.densities.base import Densities
 from elbolab.distributions.corruption import Corruption
 from elbolab.evaluation.report import read_report
-from elbolab.runs.stages import asked, blanks
+from elbolab.runs.stages import build_stages, read_requests
 from elbolab.search.experiment import is_group
 from elbolab.search.space import read_space
-from elbolab.stages.planning import planned
+from elbolab.stages.planning import plan_stages
 
 CONF = Path(config_dir())
 SMALL = {"num_labelled": 10, "labelled_batch_size": 5}
@@ -108,7 +108,7 @@ class Little(DataModule):
 
 def densities_of(cfg, spec):
     """Those of the config, with stages that are not trained."""
-    return build_densities(cfg, spec, **blanks(planned(cfg, spec)))
+    return build_densities(cfg, spec, **build_stages(plan_stages(cfg, spec)))
 
 
 def flat(parameters):
@@ -170,7 +170,7 @@ def test_every_experiment_composes_and_builds(experiment):
     """As published, and with the numbers of its reduced form; what builds with every net has the options of that."""
     cfg = composed(f"experiment={experiment}")
     spec = build_data(cfg).spec
-    stages = blanks(planned(cfg, spec))
+    stages = build_stages(plan_stages(cfg, spec))
     for scale in ("paper", "reduced"):
         cfg.scale = scale
         check_values(cfg, OmegaConf.load(CONF / "train.yaml"))
@@ -182,7 +182,7 @@ def test_every_experiment_composes_and_builds(experiment):
 def test_every_experiment_builds_with_every_net(experiment, nets, built):
     cfg = composed(f"experiment={experiment}", "scale=reduced")
     spec = build_data(cfg).spec
-    stages = blanks(planned(cfg, spec))
+    stages = build_stages(plan_stages(cfg, spec))
     content = (OmegaConf.to_yaml(cfg.densities), spec, *stages)
     for name, net in nets.items() if content not in built else ():
         with open_dict(cfg):
@@ -209,7 +209,7 @@ def test_experiments_train_all_but_their_stages_and_are_measured(experiment):
     assert all(map(torch.equal, as_handed, frozen))
     for stage in [part for part in model.train().modules() if isinstance(part, Densities) and part.frozen]:
         assert not any(part.training for part in stage.modules()), "a stage is kept whole"
-    assert bool(frozen) == bool(asked(cfg)), "a stage is part of the model"
+    assert bool(frozen) == bool(read_requests(cfg)), "a stage is part of the model"
     with open_dict(cfg):
         cfg.evaluation.update({name: 2 for name in cfg.evaluation if name.endswith("samples")}, limit=20)
         cfg.evaluation.scores.update(num_train=30, num_eval=10)

@@ -10,8 +10,8 @@ import pytest
 from omegaconf import OmegaConf
 
 from elbolab.cluster import requeue
-from elbolab.runs.run_dir import RunDir, held
-from elbolab.runs.status import attempt, begun, ended, newest_state
+from elbolab.runs.run_dir import RunDir, acquire_run
+from elbolab.runs.status import attempt, newest_state, record_end, record_start
 from elbolab.sweeps import jobs, ranks
 from elbolab.sweeps.ranks import follow
 
@@ -88,14 +88,14 @@ def test_another_rank_that_leaves_does_so_without_failing(in_slurm, programs):
 @pytest.mark.parametrize(("state", "goes_on"), [(None, True), ("failed", False)])
 def test_another_rank_looks_when_the_first_has_begun(in_slurm, tmp_path, state, goes_on):
     def first():
-        begun(tmp_path, monitor="val/elbo", mode="max", epochs=1, overrides=[])
+        record_start(tmp_path, monitor="val/elbo", mode="max", epochs=1, overrides=[])
         if state is not None:
-            ended(tmp_path, state)
+            record_end(tmp_path, state)
 
     assert follow(tmp_path)
     in_slurm("SLURM_PROCID", "1")
     in_slurm("SLURM_RESTART_COUNT", "1")
-    begun(tmp_path, monitor="val/elbo", mode="max", epochs=1, overrides=[])
+    record_start(tmp_path, monitor="val/elbo", mode="max", epochs=1, overrides=[])
     in_slurm("SLURM_RESTART_COUNT", "2")
     assert attempt() == "7.2"
     timer = threading.Timer(0.3, first)
@@ -112,8 +112,8 @@ def test_a_rank_that_fails_alone_writes_down_why(in_slurm, tmp_path, monkeypatch
     def work():
         raise ValueError("a file is missing")
 
-    begun(tmp_path, monitor="val/elbo", mode="max", epochs=1, overrides=[])
-    with held(RunDir(tmp_path)), pytest.raises(ValueError, match="missing"):
+    record_start(tmp_path, monitor="val/elbo", mode="max", epochs=1, overrides=[])
+    with acquire_run(RunDir(tmp_path)), pytest.raises(ValueError, match="missing"):
         jobs.job(work, tmp_path, OmegaConf.create(), [])
     assert "ValueError: a file is missing" in (tmp_path / "log.txt").read_text()
 

@@ -16,8 +16,8 @@ from elbolab.cluster.queue import check_possible
 from elbolab.cluster.resources import Shape, directives, read_resources, sbatch_options, setup_lines, shape_of
 from elbolab.cluster.slurm import Slurm, import_submitit
 from elbolab.config.paths import config_dir
-from elbolab.runs.run_dir import RunDir, held
-from elbolab.runs.status import begun, ended, state_of
+from elbolab.runs.run_dir import RunDir, acquire_run
+from elbolab.runs.status import record_end, record_start, state_of
 
 ONE = Shape(1, 1)
 SLURM = ["train", "-m", *QUICK, "hydra/launcher=slurm", "hydra.sweep.dir=sweep", "seed=1,2"]
@@ -221,8 +221,8 @@ def test_a_job_that_is_back_in_the_queue_at_the_next_look_has_not_ended(tmp_path
 def test_what_a_job_has_said_itself_is_kept(tmp_path, state, error, looks):
     folder = tmp_path / "0"
     folder.mkdir()
-    begun(folder, monitor="val/elbo", mode="max", epochs=1, overrides=[])
-    ended(folder, state, error)
+    record_start(folder, monitor="val/elbo", mode="max", epochs=1, overrides=[])
+    record_end(folder, state, error)
     wait(tmp_path, *[{0: "is gone"}] * looks)
     assert state_of(folder)[:2] == (state, error)
 
@@ -230,8 +230,8 @@ def test_what_a_job_has_said_itself_is_kept(tmp_path, state, error, looks):
 def test_a_job_that_found_another_process_at_work_says_nothing_of_it(tmp_path):
     folder = tmp_path / "0"
     folder.mkdir()
-    begun(folder, monitor="val/elbo", mode="max", epochs=1, overrides=[])
-    with held(RunDir(folder)):
+    record_start(folder, monitor="val/elbo", mode="max", epochs=1, overrides=[])
+    with acquire_run(RunDir(folder)):
         wait(tmp_path, {0: "is completed"}, {0: "is completed"})
         assert state_of(folder)[:2] == ("running", None)
 
@@ -263,13 +263,13 @@ def test_a_script_holds_what_is_left_of_a_sweep(shell):
     assert f"-m elbolab.cli _job {shell.folder / 'sweep'} $SLURM_ARRAY_TASK_ID\n" in text
     for num in (0, 2):
         (shell.folder / f"sweep/{num}").mkdir()
-        begun(shell.folder / f"sweep/{num}", monitor="val/elbo", mode="max", epochs=1, overrides=[])
-        ended(shell.folder / f"sweep/{num}", "finished" if num == 0 else "failed")
+        record_start(shell.folder / f"sweep/{num}", monitor="val/elbo", mode="max", epochs=1, overrides=[])
+        record_end(shell.folder / f"sweep/{num}", "finished" if num == 0 else "failed")
     shell("sbatch", "-m", *QUICK, "seed=1,2,3", "hydra.sweep.dir=sweep")
     assert "#SBATCH --array=1-2%256\n" in (shell.folder / "sweep" / "sweep.sbatch").read_text()
     for num in (1, 2):
-        begun(shell.folder / f"sweep/{num}", monitor="val/elbo", mode="max", epochs=1, overrides=[])
-        ended(shell.folder / f"sweep/{num}", "finished")
+        record_start(shell.folder / f"sweep/{num}", monitor="val/elbo", mode="max", epochs=1, overrides=[])
+        record_end(shell.folder / f"sweep/{num}", "finished")
     assert "sweep.csv" in shell("sbatch", "-m", *QUICK, "seed=1,2,3", "hydra.sweep.dir=sweep")
     assert (shell.folder / "sweep/sweep.csv").read_text().count("finished") == 3
 

@@ -18,7 +18,7 @@ from elbolab.loggers.table import Table
 from elbolab.runs import run_dir
 from elbolab.runs import status as state
 from elbolab.runs.run_dir import RunDir
-from elbolab.runs.status import begun, ended, read_status
+from elbolab.runs.status import read_status, record_end, record_start
 
 
 @pytest.fixture
@@ -76,21 +76,21 @@ def test_a_table_that_cannot_take_a_column_leaves_nothing_beside_it(tmp_path, ro
 
 
 def test_a_run_that_a_full_disk_ends_says_so(tmp_path, monkeypatch):
-    begun(tmp_path, monitor="val/elbo", mode="max", epochs=3, overrides=[])
+    record_start(tmp_path, monitor="val/elbo", mode="max", epochs=3, overrides=[])
     monkeypatch.setattr(state, "write_json", full)
-    ended(tmp_path, "failed", "no room")
+    record_end(tmp_path, "failed", "no room")
     status = read_status(tmp_path)
     assert (status["state"], status["error"], status["epochs"]) == ("failed", "no room", 3)
 
 
 @pytest.mark.parametrize("number", [ENOSPC, EROFS])
 def test_a_status_that_cannot_be_written_at_all_stays_whole(tmp_path, monkeypatch, room, number):
-    begun(tmp_path, monitor="val/elbo", mode="max", epochs=3, overrides=[])
+    record_start(tmp_path, monitor="val/elbo", mode="max", epochs=3, overrides=[])
     whole = (tmp_path / "status.json").read_bytes()
     monkeypatch.setattr(state, "write_json", lambda *args: full(*args, number=number))
     room(len(whole))
     with pytest.raises(OSError, match=os.strerror(number)):
-        ended(tmp_path, "failed", "no room" * 100)
+        record_end(tmp_path, "failed", "no room" * 100)
     assert (tmp_path / "status.json").read_bytes() == whole
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from elbolab.config.arguments import flags_first, quote_paths, quoted, unquoted
+from elbolab.config.arguments import put_flags_first, quote, quote_paths, unquote
 
 
 @pytest.mark.parametrize(
@@ -13,7 +13,7 @@ from elbolab.config.arguments import flags_first, quote_paths, quoted, unquoted
     ],
 )
 def test_overrides_may_stand_before_flags(given, expected):
-    assert flags_first(given) == expected
+    assert put_flags_first(given) == expected
 
 
 def test_a_flag_behind_overrides_is_understood(shell):
@@ -23,5 +23,5 @@ def test_a_flag_behind_overrides_is_understood(shell):
 def test_paths_are_quoted_once():
     given = ["run=a=b", "resume='c,d'", "seed=1", "resume=null"]
     assert quote_paths(given) == ["run='a=b'", *given[1:]]
-    assert unquoted("'c,d'") == "c,d"
-    assert quoted("it's") == "'it\\'s'"
+    assert unquote("'c,d'") == "c,d"
+    assert quote("it's") == "'it\\'s'"

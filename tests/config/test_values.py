@@ -8,7 +8,7 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from elbolab.config.values import absolute_paths, check_values, fits, hints_of, say
+from elbolab.config.values import absolute_paths, check_values, describe_type, fits, hints_of
 
 NODE = {"_target_": "somewhere.Else"}
 
@@ -52,7 +52,7 @@ def test_a_value_fits_its_annotation(hint, good, bad):
     ],
 )
 def test_types_in_words(hint, words):
-    assert say(hint) == words
+    assert describe_type(hint) == words
 
 
 class Base:

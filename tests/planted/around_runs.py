@@ -171,8 +171,8 @@ MISTAKES = [
     ),
     Mistake(
         "config/arguments.py",
-        "','.join(part if part.isascii() else quoted(part) for part in value.split(','))",
-        "quoted(value)",
+        "','.join(part if part.isascii() else quote(part) for part in value.split(','))",
+        "quote(value)",
         "tests/common/test_dumb_terminal.py",
     ),
     Mistake(

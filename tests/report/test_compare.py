@@ -9,7 +9,7 @@ import yaml
 
 from elbolab.report.compare import MOST_PANELS, compare, evaluated, print_comparison, tables
 from elbolab.runs.gather import read_entries
-from elbolab.runs.labels import labels
+from elbolab.runs.labels import label_runs
 
 VAE = {"model": {"_target_": "elbolab.models.vae.VAE", "num_samples": 1}, "densities": {"latent_dim": 2}, "seed": 0}
 AE = VAE | {"model": {"_target_": "elbolab.models.ae.AE"}, "prior": None}
@@ -65,13 +65,13 @@ def sweep(finished, tmp_path):
     ],
 )
 def test_runs_are_called_by_what_sets_them_apart(configs, names):
-    assert labels(configs) == names
+    assert label_runs(configs) == names
 
 
 def test_no_two_runs_have_one_name():
     """Whatever differs beyond the differences that a name holds."""
     configs = [{"model": {"_target_": "a.VAE"}} | {f"k{i}": (n >> i) & 1 for i in range(6)} for n in range(64)]
-    assert len(set(labels(configs))) == 64
+    assert len(set(label_runs(configs))) == 64
 
 
 def test_runs_come_as_the_sweep_numbered_them_and_once(sweep):
@@ -167,8 +167,8 @@ def test_data_of_another_kind_are_other_data(sweep, tmp_path):
 
 def test_data_are_named_for_runs_of_different_variants_too():
     configs = [AE | {"data": {"_target_": "a.MNIST", "split": "all"}}, VAE | {"data": {"_target_": "a.Digits"}}]
-    assert labels(configs) == ["AE", "VAE"]
-    assert labels(configs, apart=["data"]) == ["AE, data=MNIST", "VAE, data=Digits"]
+    assert label_runs(configs) == ["AE", "VAE"]
+    assert label_runs(configs, apart=["data"]) == ["AE, data=MNIST", "VAE, data=Digits"]
 
 
 def test_pictures_are_named_by_their_whole_path(sweep, tmp_path, monkeypatch, capsys):

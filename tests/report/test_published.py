@@ -13,7 +13,7 @@ from elbolab.report import published
 from elbolab.report.published import Row, entries_of, markdown, print_published, read_rows, table, words
 from elbolab.report.published_rows import PAGE, page
 from elbolab.report.results import measured
-from elbolab.runs.run_dir import with_paths
+from elbolab.runs.run_dir import move_paths
 from elbolab.stages.planning import experiment_config
 
 ROW = Row("a model", "paper/row", "test.error", 0.1, 0.02, "Mh", "at most 0.2", at_most=0.2)
@@ -218,7 +218,7 @@ def test_what_a_row_must_not_have_is_left_to_another(tmp_path):
 def put_own(folder, own, value, quantity="nll", **changes):
     """A run of a true experiment of this configuration, some dotted values of it changed."""
     put(folder, value, quantity=quantity)
-    callbacks = with_paths(own["callbacks"], "/", str(folder))
+    callbacks = move_paths(own["callbacks"], "/", str(folder))
     config = OmegaConf.create(own | {"paths": {"run": str(folder)}, "seed": 0, "callbacks": callbacks})
     for key, changed in changes.items():
         OmegaConf.update(config, key.replace("__", "."), changed, force_add=True)

@@ -7,14 +7,14 @@ import pytest
 from filelock import FileLock
 
 from elbolab.common.refusal import Refusal, choose
-from elbolab.runs.status import State, begun, can_go_on, describe_end, ended, is_held, read_status, state_of
+from elbolab.runs.status import State, can_go_on, describe_end, is_held, read_status, record_end, record_start, state_of
 
 CURVES = "step,epoch,train/elbo,val/elbo\n3,0,-9,\n4,0,-8,-7.5\n9,1,-5,-6.25\n14,2,-5,-6.5\n19,3,-5,-1"
 
 
 def begin(folder, **others):
     folder.mkdir(exist_ok=True)
-    begun(folder, **({"monitor": "val/elbo", "mode": "max", "epochs": 5, "overrides": ["seed=1"]} | others))
+    record_start(folder, **({"monitor": "val/elbo", "mode": "max", "epochs": 5, "overrides": ["seed=1"]} | others))
 
 
 @pytest.fixture
@@ -45,14 +45,14 @@ def test_the_smaller_is_the_better_where_the_monitor_is_a_cost(tmp_path):
 
 
 def test_a_run_ends_with_its_value(run):
-    ended(run, "finished", value=-6.0)
+    record_end(run, "finished", value=-6.0)
     assert state_of(run)[:3] == ("finished", None, -6.0)
     assert state_of(run).best == -6.0
     assert json.loads((run / "status.json").read_text())["ended"] is not None
 
 
 def test_a_value_that_is_no_number_is_none(run):
-    ended(run, "finished", value=float("nan"))
+    record_end(run, "finished", value=float("nan"))
     assert state_of(run).value is None
     assert "NaN" not in (run / "status.json").read_text()
 
@@ -69,7 +69,7 @@ def test_a_value_that_is_no_number_is_none(run):
     ],
 )
 def test_how_an_error_ends_a_run(run, error, state, said):
-    ended(run, *describe_end(error))
+    record_end(run, *describe_end(error))
     assert state_of(run)[:2] == (state, said)
 
 
@@ -105,7 +105,7 @@ def test_what_can_go_on(run):
     (run / "checkpoints").mkdir()
     (run / "checkpoints" / "last.ckpt").touch()
     assert can_go_on(run)
-    ended(run, "failed", error="NaN")
+    record_end(run, "failed", error="NaN")
     assert not can_go_on(run)
 
 

@@ -24,11 +24,11 @@ from elbolab.config.build import build_data, build_densities
 from elbolab.config.paths import config_dir
 from elbolab.models.base import ElboModule
 from elbolab.runs.run_dir import RunDir, save_weights
-from elbolab.runs.stages import Stage, blanks, check_same_data, saved
+from elbolab.runs.stages import Stage, build_stages, check_same_data, load_stage
 from elbolab.stages import planning
 from elbolab.stages import training as pretraining
-from elbolab.stages.planning import planned
-from elbolab.stages.training import complete
+from elbolab.stages.planning import plan_stages
+from elbolab.stages.training import train_missing
 
 TRAIN = ("train", "--config-dir=own")
 TOP = (*TRAIN, "experiment=toy/top")
@@ -212,13 +212,13 @@ def test_a_stage_that_is_stopped_before_its_first_checkpoint_or_while_it_is_meas
 def test_a_stage_draws_nothing_that_the_model_would(made, monkeypatch):
     monkeypatch.syspath_prepend(made[0] / "own")
     before = torch.get_rng_state()
-    blanks({"below": saved("pretrained.below", RunDir(stage_of(made[0])))})
+    build_stages({"below": load_stage("pretrained.below", RunDir(stage_of(made[0])))})
     assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_what_makes_a_stage_another_one(made):
     """Its configuration and the stages that it builds on; not where it is trained, and how it is watched."""
-    stage = saved("pretrained.below", RunDir(stage_of(made[0])))
+    stage = load_stage("pretrained.below", RunDir(stage_of(made[0])))
     other = stage._replace(run=RunDir(made[0] / "toy_below-0"))
 
     def of(below=(), **changes):
@@ -245,7 +245,7 @@ def test_processes_that_start_at_once_train_a_stage_once(made, tmp_path):
         save_weights(run.weights, torch.nn.Linear(1, 1))
 
     parts = [torch.nn.Linear(1, 1) for _ in range(3)]
-    jobs = [threading.Thread(target=complete, args=({"below": stage}, {"below": part}, train)) for part in parts]
+    jobs = [threading.Thread(target=train_missing, args=({"below": stage}, {"below": part}, train)) for part in parts]
     for job in jobs:
         job.start()
     for job in jobs:
@@ -378,7 +378,7 @@ def messages(with_others):
         for name, (stages, _) in NAMED.items():
             cfg.pretrained = stages
             with pytest.raises((ValueError, OSError)) as caught:
-                build_densities(cfg, spec, **blanks(planned(cfg, spec)))
+                build_densities(cfg, spec, **build_stages(plan_stages(cfg, spec)))
             found[name] = str(caught.value)
     return found
 

@@ -5,9 +5,9 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from elbolab.runs.labels import short
+from elbolab.runs.labels import shorten
 from elbolab.runs.status import State
-from elbolab.runs.sweep_dir import Job, Sweep, name_of, swept
+from elbolab.runs.sweep_dir import Job, Sweep, find_swept_values, name_of
 from elbolab.sweeps.end import again
 from elbolab.sweeps.watching import Watcher, line, table
 
@@ -21,13 +21,13 @@ FAILED = State("failed", "too small", None, "val/elbo", None, None, None, 1.0)
 
 
 def test_what_tells_jobs_apart():
-    assert swept(JOBS) == {
+    assert find_swept_values(JOBS) == {
         0: {"model": "vae", "x": "1", "seed": "1"},
         1: {"model": "vae", "x": "1", "seed": "2"},
         2: {"model": "ae", "seed": "1"},
     }
     assert name_of(JOBS[1], {"seed": "2"}) == "job 1 (seed=2)"
-    assert swept(JOBS[:1]) == {0: {}}
+    assert find_swept_values(JOBS[:1]) == {0: {}}
     assert name_of(JOBS[0], {}) == "job 0"
 
 
@@ -69,7 +69,7 @@ def test_a_long_error_takes_one_line():
     ],
 )
 def test_numbers_that_nobody_has_typed_are_short(value, said):
-    assert short(value) == said
+    assert shorten(value) == said
 
 
 def test_the_table_has_a_line_a_job():

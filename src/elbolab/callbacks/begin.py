@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, final
 
 import lightning as L
+from typing_extensions import override
 
 
 @final
@@ -22,8 +23,8 @@ class Begin(L.Callback):
         self.write = write
         self.written = False
 
+    @override
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any) -> None:
-        """After the first block."""
         self.now(trainer)
 
     def now(self, trainer: L.Trainer) -> None:

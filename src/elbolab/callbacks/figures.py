@@ -7,6 +7,7 @@ from typing import Any, Protocol, final
 from lightning.pytorch import Callback, LightningModule, Trainer
 from matplotlib.figure import Figure
 from PIL import Image
+from typing_extensions import override
 
 from elbolab.batch import Batch
 from elbolab.callbacks.first_batch import FirstBatch
@@ -53,14 +54,15 @@ class Figures(Callback):
         self.data = FirstBatch(seed)
         self.seen = 0
 
+    @override
     def state_dict(self) -> dict[str, Any]:
-        """How many validations there were."""
         return {"seen": self.seen}
 
+    @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Goes on counting."""
         self.seen = state_dict["seen"]
 
+    @override
     def on_validation_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
     ) -> None:
@@ -68,6 +70,7 @@ class Figures(Callback):
         if batch_idx == 0 and self._is_due(trainer):
             self.data.keep(batch, pl_module.device)
 
+    @override
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Draws, before the module puts training's weights back."""
         if (batch := self.data.taken()) is not None:

@@ -6,6 +6,7 @@ from typing import Any, final
 
 import numpy as np
 from lightning.pytorch import Callback, LightningModule, Trainer
+from typing_extensions import override
 
 from elbolab.batch import Batch
 from elbolab.callbacks.first_batch import FirstBatch
@@ -32,19 +33,21 @@ class KlMap(Callback):
         self.exists = True
         self._table: Table | None = None
 
+    @override
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Drops what an earlier run wrote past the step from which this one goes on."""
         self.exists = True
         if trainer.is_global_zero and self.path.is_file():
             self._opened().rewind(trainer.global_step)
 
+    @override
     def on_validation_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
     ) -> None:
-        """Keeps the first batch of the first block."""
         if batch_idx == 0 and self.exists and trainer.is_global_zero and not trainer.sanity_checking:
             self.data.keep(batch, pl_module.device)
 
+    @override
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Measures, before the module puts training's weights back."""
         if (batch := self.data.taken()) is None:

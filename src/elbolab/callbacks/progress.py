@@ -7,6 +7,7 @@ from typing import Any, final
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
 from tqdm import tqdm
+from typing_extensions import override
 
 from elbolab.callbacks.notebook import NotebookLine, in_notebook
 from elbolab.common.screen import redraws
@@ -112,20 +113,20 @@ class Progress(ProgressBar):
         self.told_step, self.told_time = 0, 0.0
         self.is_first = True
 
+    @override
     def disable(self) -> None:
-        """Falls silent; Lightning asks for it on every rank but the first."""
         self.enabled = False
 
+    @override
     def enable(self) -> None:
-        """Speaks again."""
         self.enabled = True
 
+    @override
     def print(self, *args: Any, **kwargs: Any) -> None:
-        """Prints above the bar."""
         tqdm.write(" ".join(map(str, args)), file=sys.stderr)
 
+    @override
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Opens the bar at the step from which the run goes on."""
         self.clock = Clock()
         self.told_step, self.told_time, self.is_first = trainer.global_step, time.monotonic(), True
         if self.enabled and self.show:
@@ -141,14 +142,14 @@ class Progress(ProgressBar):
             )
             self._draw(trainer)
 
+    @override
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        """Starts the clock, unless it runs."""
         self.clock.start(trainer.global_step)
 
+    @override
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Advances by the steps of the block."""
         self.clock.lap(trainer.global_step)
         now = time.monotonic()
         if self.bar is not None and now - self.drawn >= self.refresh_seconds:
@@ -156,28 +157,31 @@ class Progress(ProgressBar):
         elif self.bar is None and now - self.told_time >= self.silent_seconds:
             self._tell(trainer)
 
+    @override
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Stops the clock: images/s are those of training."""
         self.clock.stop()
 
+    @override
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Draws the new validation ELBO, or prints a line if the last is not of just now."""
         if not trainer.sanity_checking:
             self._report(trainer)
 
+    @override
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """The line of a run that has no validation."""
         if not trainer.enable_validation and self.bar is None:
             self._report(trainer)
 
+    @override
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Leaves the full bar behind, or the line of the last step."""
         if self.bar is not None:
             self._draw(trainer)
         elif self.told_step != trainer.global_step:
             self._tell(trainer)
         self._close()
 
+    @override
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Ends the bar's line, so that the error starts on its own."""
         self._close()

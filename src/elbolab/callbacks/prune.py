@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, final
 
 import lightning as L
+from typing_extensions import override
 
 
 @final
@@ -24,11 +25,13 @@ class Prune(L.Callback):
         self.validations = 0
         self.pruned = False
 
+    @override
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Asks again for a run that was killed after the last word on it; also where nothing is left to train."""
         if self.validations:
             self._ask(trainer, None)
 
+    @override
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Asks, outside the sanity check.
 
@@ -49,12 +52,12 @@ class Prune(L.Callback):
         if self.pruned:
             trainer.should_stop = True
 
+    @override
     def state_dict(self) -> dict[str, Any]:
-        """The number of validations."""
         return {"validations": self.validations}
 
+    @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Counts on."""
         self.validations = state_dict["validations"]
 
 

@@ -44,7 +44,7 @@ def _of_scales(cfg: DictConfig, spec: Spec, train: Arrays) -> Iterator[str]:
         yield f"The data are far from the scale of 1 that networks begin with, {scales}; standardise them{option}"
 
 
-def reach(arrays: Arrays) -> tuple[float, float]:
+def find_range(arrays: Arrays) -> tuple[float, float]:
     """The least and the largest value that models see of a split, of as much of it as is looked at."""
     if arrays.levels is not None or arrays.draws:
         return 0.0, 1.0
@@ -119,7 +119,7 @@ def _rates(cfg: DictConfig) -> str:
 
 
 def _of_validation(cfg: DictConfig, splits: Splits) -> str:
-    (low, high), (least, most) = reach(splits.train), reach(splits.val)
+    (low, high), (least, most) = find_range(splits.train), find_range(splits.val)
     ema = "; model.ema=null leaves the weight average out" if cfg.model.ema is not None else ""
     if not (low - (high - low) <= least and most <= high + (high - low)):
         return (

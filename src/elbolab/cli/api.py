@@ -22,13 +22,13 @@ import elbolab.cli.train  # what it imports configures loggers, which is no part
 from elbolab.cli.commands import check_config, import_from_here, run_task
 from elbolab.cli.drawing_folder import settle_drawing_folder
 from elbolab.common.stopping import TERMINATED, Stopped, listening, stop_of
-from elbolab.config.arguments import directory_overrides, quote_letters, quote_paths, stages_added
+from elbolab.config.arguments import add_stages, directory_overrides, quote_letters, quote_paths
 from elbolab.config.composing import (
     check_folder,
     compose_config,
-    hydra_set_aside,
+    drop_hydra,
     in_the_place_of,
-    without_node_of_hydra,
+    set_hydra_aside,
 )
 from elbolab.config.errors import describe_error
 from elbolab.config.listing import split_args
@@ -93,7 +93,7 @@ def compose(*overrides: str, config_dir: str | Path | None = None) -> DictConfig
 
     def work(args: list[str]) -> DictConfig:
         dirs, words = split_args(args)
-        words = [*quote_paths(quote_letters(stages_added(words))), *directory_overrides("train", words)]
+        words = [*quote_paths(quote_letters(add_stages(words))), *directory_overrides("train", words)]
         composed = compose_config("train", words, dirs)
         if composed.hydra.mode is RunMode.MULTIRUN:
             raise ValueError(SWEEP_REFUSED)
@@ -101,9 +101,9 @@ def compose(*overrides: str, config_dir: str | Path | None = None) -> DictConfig
             check_folder(composed.hydra)
             composed.hydra.runtime.output_dir = str(Path(composed.hydra.run.dir).absolute())
         with in_the_place_of(composed):
-            cfg = without_node_of_hydra(composed)
+            cfg = drop_hydra(composed)
             check_config("train", cfg, list(composed.hydra.overrides.task))
-            return elbolab.cli.train.resolved(cfg)
+            return elbolab.cli.train.resolve_config(cfg)
 
     return _call(work, overrides, config_dir)
 
@@ -173,7 +173,7 @@ def _raise_stop(error: BaseException) -> NoReturn:
 def _restored_process() -> Iterator[None]:
     """Puts back what a run sets for its whole process."""
     with ExitStack() as stack:
-        for part in (pristine, hydra_set_aside, _restored_cuda, _restored_logging, _restored_signals, _restored_python):
+        for part in (pristine, set_hydra_aside, _restored_cuda, _restored_logging, _restored_signals, _restored_python):
             stack.enter_context(part())
         os.environ["ELBOLAB_COMMAND"] = "train"  # which other ranks read
         yield

@@ -20,12 +20,12 @@ from elbolab.cli.usage import COMMANDS, OPTIONS
 from elbolab.common.stopping import Stopped, stop_of
 from elbolab.common.terminal import prepare_output, unattended
 from elbolab.config.arguments import (
+    add_stages,
     directory_overrides,
-    flags_first,
     is_multirun,
+    put_flags_first,
     quote_letters,
     quote_paths,
-    stages_added,
 )
 from elbolab.config.listing import split_args
 from elbolab.config.paths import config_dir
@@ -85,7 +85,7 @@ def _write_script(args: list[str]) -> None:
     else:
         from elbolab.cluster.script import write_run_script
 
-        write_run_script(quote_paths(stages_added(args)))
+        write_run_script(quote_paths(add_stages(args)))
 
 
 def run_task(command: str, args: list[str], *, alone: bool = False, way_on: str = WAY_ON) -> "CommandTask":
@@ -110,7 +110,7 @@ def run_task(command: str, args: list[str], *, alone: bool = False, way_on: str 
     from elbolab.sweeps.end import close
     from elbolab.sweeps.parent import Refused, running
 
-    args = flags_first(stages_added(args) if command == "train" else args)
+    args = put_flags_first(add_stages(args) if command == "train" else args)
     only_shows = bool(SHOW & {arg.partition("=")[0] for arg in args})
     os.environ["HYDRA_FULL_ERROR"] = "1"
     added = directory_overrides(command, args)

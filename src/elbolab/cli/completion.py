@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from elbolab.common.did_you_mean import did_you_mean, last_part, nearest
-from elbolab.config.keys import composed_keys
+from elbolab.config.keys import list_keys
 from elbolab.config.listing import groups_of, read_choices, split_args
 from elbolab.config.paths import COMPOSES
 
@@ -91,7 +91,7 @@ def _overrides(argv: list[str], word: str) -> list[str]:
         done = value[: value.rfind(",") + 1]
         return [f"{sign}{key}={done}{option} " for option in groups.get(key.partition("@")[0], ())]
     if "." in key:
-        return [sign + choice for choice in _below(key, composed_keys(dirs, argv))]
+        return [sign + choice for choice in _below(key, list_keys(dirs, argv))]
     nodes = [f"{group}." for group in groups if "/" not in group]
     return [sign + choice for choice in (*[f"{group}=" for group in groups], *nodes, *_root_keys(dirs, argv[0]))]
 

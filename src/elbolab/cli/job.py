@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 
 from elbolab.cli.commands import CommandTask
 from elbolab.cluster.work import run_in_directory
-from elbolab.config.arguments import quoted
+from elbolab.config.arguments import quote
 from elbolab.config.composing import compose_sweep
 from elbolab.config.listing import split_args
 from elbolab.runs.status import state_of
@@ -42,4 +42,4 @@ def _compose(folder: Path, dirs: Sequence[Path]) -> tuple[HydraContext, DictConf
     """The sweep's configuration, as its command composed it."""
     command = json.loads((folder / SWEEP).read_text(encoding="utf-8"))["command"]
     own = [word for word in command if not word.startswith("hydra.sweep.dir=")]
-    return compose_sweep("train", [*own, f"hydra.sweep.dir={quoted(str(folder.absolute()))}"], dirs)
+    return compose_sweep("train", [*own, f"hydra.sweep.dir={quote(str(folder.absolute()))}"], dirs)

@@ -2,7 +2,7 @@
 
 from omegaconf import DictConfig
 
-from elbolab.config.arguments import existing
+from elbolab.config.arguments import find_run
 from elbolab.config.override import is_within, override, overrides_given
 from elbolab.runs.run_dir import RunDir, read_config
 
@@ -21,14 +21,14 @@ MAY_CHANGE = (*(f"trainer.{name}" for name in TRAINER), "logger", "callbacks", "
 """What a resumed run may set anew: how long, where and what is watched. Schedules keep the length they began with."""
 
 
-def resumed_config(cfg: DictConfig) -> DictConfig:
+def resume_config(cfg: DictConfig) -> DictConfig:
     """The configuration of ``cfg.resume`` with this command's overrides.
 
     Raises:
         ValueError: an override would change the experiment.
         FileNotFoundError: it is no run directory.
     """
-    folder = existing(cfg.resume)
+    folder = find_run(cfg.resume)
     saved = read_config(RunDir(folder))
     given = [o for o in overrides_given() if o.key_or_group != "resume"]
     for change in given:

@@ -20,7 +20,7 @@ from elbolab.cli.advice import advise
 from elbolab.cli.boards import conclude, title_of, watched
 from elbolab.cli.checks import check_compiler, check_labels, check_monitors, check_net, check_seed, warn_of_scales
 from elbolab.cli.evaluate import measure
-from elbolab.cli.resume import resumed_config
+from elbolab.cli.resume import resume_config
 from elbolab.config.build import build_data, build_densities, build_evaluation, build_model, build_trainer
 from elbolab.config.values import absolute_paths
 from elbolab.data.module import DataModule
@@ -29,21 +29,29 @@ from elbolab.models.base import ElboModule
 from elbolab.runs.load import load_run, numbers_of
 from elbolab.runs.run_dir import (
     RunDir,
+    acquire_run,
     check_free,
-    cleared,
-    emptied,
-    held,
+    clear_run,
+    discard_unless_begun,
     read_config,
     save_weights,
     write_json,
     write_start,
 )
 from elbolab.runs.same_data import check_unchanged
-from elbolab.runs.stages import Stages, blanks, keep, kept
-from elbolab.runs.status import begun, can_go_on, describe_end, ended, has_moved, read_status, rewritten
+from elbolab.runs.stages import Stages, build_stages, load_stages, save_stages
+from elbolab.runs.status import (
+    can_go_on,
+    describe_end,
+    has_stepped,
+    read_status,
+    record_end,
+    record_start,
+    restore_status,
+)
 from elbolab.search.job import pruning_of
-from elbolab.stages.planning import located, planned
-from elbolab.stages.training import complete
+from elbolab.stages.planning import plan_stages, resolve_paths
+from elbolab.stages.training import train_missing
 from elbolab.training.ema import averaged
 from elbolab.training.guard import NotFinite
 from elbolab.training.rank_death import together
@@ -57,12 +65,12 @@ log_once = rank_zero_only(logging.getLogger(__name__).info)
 
 def train(cfg: DictConfig) -> float:
     """The task that Hydra calls; returns the best value of the monitored quantity, for sweepers."""
-    cfg, hydra = resolved(cfg), HydraConfig.get()
+    cfg, hydra = resolve_config(cfg), HydraConfig.get()
     run, anew = RunDir(Path(cfg.paths.run)), hydra.mode is RunMode.MULTIRUN and not cfg.resume
     torch.distributions.Distribution.set_default_validate_args(False)  # a check on values is a host sync
-    with held(run):
+    with acquire_run(run):
         if anew:
-            emptied(run)
+            clear_run(run)
         elif not cfg.resume:
             check_free(run)
         return _train_in(cfg, run, list(hydra.overrides.task))
@@ -70,13 +78,13 @@ def train(cfg: DictConfig) -> float:
 
 def train_stage(cfg: DictConfig, run: RunDir) -> float:
     """Trains and measures a stage of a run, from its resolved configuration."""
-    with held(run):
+    with acquire_run(run):
         return _train_in(cfg, run, [])
 
 
 def _train_in(cfg: DictConfig, run: RunDir, overrides: Sequence[str]) -> float:
     """Trains and measures in a directory whose lock this process holds."""
-    with numbers_of(cfg), cleared(run):
+    with numbers_of(cfg), discard_unless_begun(run):
         return _reported(cfg, run, overrides)
 
 
@@ -87,18 +95,18 @@ def _reported(cfg: DictConfig, run: RunDir, overrides: Sequence[str]) -> float:
     earlier = read_status(run.path)
     if cfg.resume and earlier is not None:
         overrides = earlier["overrides"]  # what the table of a search tells its trials apart by
-    begun(run.path, monitor=cfg.monitor, mode=cfg.mode, epochs=cfg.trainer.max_epochs, overrides=overrides)
+    record_start(run.path, monitor=cfg.monitor, mode=cfg.mode, epochs=cfg.trainer.max_epochs, overrides=overrides)
     try:
         with together():
             state, value, said = _train(cfg, run)
     except BaseException as error:
         with suppress(OSError):  # a full disk is what ended it
-            if earlier is not None and earlier["state"] == "finished" and not has_moved(run.path):
-                rewritten(run.path, earlier)  # a resume that was refused leaves the run as it was
+            if earlier is not None and earlier["state"] == "finished" and not has_stepped(run.path):
+                restore_status(run.path, earlier)  # a resume that was refused leaves the run as it was
             else:
-                ended(run.path, *_how(error, cfg, run))
+                record_end(run.path, *_how(error, cfg, run))
         raise
-    ended(run.path, state, value=value)
+    record_end(run.path, state, value=value)
     for line in said:
         print(line)
     return value
@@ -114,7 +122,7 @@ def _how(error: BaseException, cfg: DictConfig, run: RunDir) -> tuple[str, str |
     if NOTICE.given is not None:  # whatever went wrong did so on the way out
         return "interrupted", None
     state, message = describe_end(error)
-    is_good = run.weights.is_file() or (bool(cfg.resume) and not has_moved(run.path))
+    is_good = run.weights.is_file() or (bool(cfg.resume) and not has_stepped(run.path))
     is_good = is_good or (run.newest is not None and isinstance(error, MACHINE))
     return "interrupted" if is_good and not isinstance(error, NotFinite) else state, message
 
@@ -129,8 +137,8 @@ def _train(cfg: DictConfig, run: RunDir) -> tuple[str, float, list[str]]:
         check_unchanged(run, data, "Put them back, or start a new run")
     check_net(cfg, data.spec)
     goes_on = bool(cfg.resume) and run.newest is not None  # with the weights of its stages among its own
-    stages = kept(run, cfg) if goes_on else planned(cfg, data.spec)
-    parts = blanks(stages)
+    stages = load_stages(run, cfg) if goes_on else plan_stages(cfg, data.spec)
+    parts = build_stages(stages)
     model = build_model(cfg, build_densities(cfg, data.full_spec, **parts))
     begin = Begin(lambda: start(run, cfg, data, stages))
     trainer = build_trainer(cfg, [begin, *pruning_of(run.path, cfg.monitor)])
@@ -141,7 +149,7 @@ def _train(cfg: DictConfig, run: RunDir) -> tuple[str, float, list[str]]:
     check_labels(model, data)
     check_monitors(cfg, model, data)
     if not goes_on:  # now that this run's own faults would have shown
-        complete(stages, parts, train_stage)
+        train_missing(stages, parts, train_stage)
     if cfg.compile:
         compile_networks(model)
     with watched(cfg, run, trainer, goes_on=goes_on) as lines:
@@ -157,7 +165,7 @@ def _train(cfg: DictConfig, run: RunDir) -> tuple[str, float, list[str]]:
 
 def start(run: RunDir, cfg: DictConfig, data: DataModule, stages: Stages) -> None:
     """Writes what rebuilds the run, its stages first: a run that has a configuration has begun."""
-    keep(run, stages)
+    save_stages(run, stages)
     write_start(run, cfg, data, command_of())
 
 
@@ -167,14 +175,14 @@ def command_of() -> list[str]:
     return ["elbolab", "train", *(hydra.overrides.task if hydra.mode is RunMode.MULTIRUN else sys.argv[1:])]
 
 
-def resolved(cfg: DictConfig) -> DictConfig:
+def resolve_config(cfg: DictConfig) -> DictConfig:
     """The config of this run, its own or the resumed one's, with every interpolation replaced by its value."""
     hydra = HydraConfig.get()
     if hydra.mode is RunMode.MULTIRUN:
         cfg = _of_sweep(cfg, Path(hydra.runtime.output_dir), Path(hydra.sweep.dir))
     elif cfg.resume:
-        cfg = resumed_config(cfg)
-    cfg = located(absolute_paths(cfg))
+        cfg = resume_config(cfg)
+    cfg = resolve_paths(absolute_paths(cfg))
     return OmegaConf.create(OmegaConf.to_container(cfg, resolve=True))  # type: ignore[return-value]
 
 

@@ -11,7 +11,7 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig
 
 from elbolab.cluster.resources import Shape, shape_of
-from elbolab.runs.status import DONE, recorded, state_of
+from elbolab.runs.status import DONE, record_failure, state_of
 
 ENDS = (*DONE, "failed")
 """States that a job writes down itself, and after which nothing is waited for."""
@@ -77,7 +77,7 @@ def wait_for(jobs: Sequence[Planned], look: Callable[[], Mapping[int, str]], pol
                 continue
             job = waiting.pop(num)
             if state.state not in (*ENDS, "running") and state.error is None:  # running: in another process
-                recorded(job.folder, ended[num], monitor="", mode="max", overrides=job.overrides)
+                record_failure(job.folder, ended[num], monitor="", mode="max", overrides=job.overrides)
         seen = set(ended)
 
 

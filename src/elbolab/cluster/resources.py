@@ -67,11 +67,11 @@ def read_resources(knobs: Mapping[str, Any]) -> Resources:
     Raises:
         ValueError: a knob is of another type, or leaves a job no time to train.
     """
-    from elbolab.config.values import fits, say
+    from elbolab.config.values import describe_type, fits
 
     for name, hint in get_type_hints(Resources).items():
         if not fits(knobs[name], hint):
-            raise ValueError(f"{KEY}.{name}={knobs[name]}: give {say(hint)}")
+            raise ValueError(f"{KEY}.{name}={knobs[name]}: give {describe_type(hint)}")
         if name in LEAST and knobs[name] < LEAST[name]:
             raise ValueError(f"{KEY}.{name}={knobs[name]}: at least {LEAST[name]}")
     asked = Resources(**{name: knobs[name] for name in Resources._fields})

@@ -25,7 +25,7 @@ from elbolab.cluster.resources import (
     shape_of,
 )
 from elbolab.common.files import write_atomically
-from elbolab.config.arguments import directory_overrides, quoted
+from elbolab.config.arguments import directory_overrides, quote
 from elbolab.config.composing import compose_config, folders, in_the_place_of
 from elbolab.config.listing import split_args
 from elbolab.runs.sweep_dir import read_sweep
@@ -94,7 +94,7 @@ def write_run_script(args: Sequence[str]) -> NoReturn:
     own = [word for word in words if not word.startswith(NOT_OF_THE_RUN)]
     lines = [f"set -- {shlex.join([*(f'--config-dir={folder.resolve()}' for folder in dirs[1:]), *own])}"]
     if not resumed:
-        begin = f"{lines[0]} {shlex.quote(f'hydra.run.dir={quoted(str(run))}')}"
+        begin = f"{lines[0]} {shlex.quote(f'hydra.run.dir={quote(str(run))}')}"
         lines = [
             f"run={shlex.quote(str(run))}",
             f'if [ -f "$run/config.yaml" ]; then set -- resume="$run"; else {begin}; fi',

@@ -15,12 +15,12 @@ TAKES_A_WORD = ("--config-dir", "-cd", "--config-name", "-cn", "--config-path", 
 """Flags of Hydra that the next word belongs to."""
 
 
-def quoted(value: str) -> str:
+def quote(value: str) -> str:
     """``value`` as Hydra reads it literally."""
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-def unquoted(value: str) -> str:
+def unquote(value: str) -> str:
     """What a user may have quoted for Hydra already."""
     return value[1:-1] if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"" else value
 
@@ -42,18 +42,18 @@ def _quote_letters(arg: str) -> str:
     key, equals, value = arg.partition("=")
     if value.isascii() or arg.startswith("-") or any(character in value for character in "'\"[]{}()"):
         return arg
-    return f"{key}={','.join(part if part.isascii() else quoted(part) for part in value.split(','))}"
+    return f"{key}={','.join(part if part.isascii() else quote(part) for part in value.split(','))}"
 
 
 def _quote(arg: str) -> str:
     key, equals, value = arg.partition("=")
     is_path = key in PATHS or key.lstrip("+").startswith(STAGES)
-    if not is_path or not value or value == "null" or value != unquoted(value):
+    if not is_path or not value or value == "null" or value != unquote(value):
         return arg
-    return f"{key}={quoted(value)}"
+    return f"{key}={quote(value)}"
 
 
-def stages_added(args: list[str]) -> list[str]:
+def add_stages(args: list[str]) -> list[str]:
     """``args`` in which ``pretrained.m1=DIR`` need not say whether the configuration has that name already.
 
     Raises:
@@ -69,7 +69,7 @@ def _added(arg: str) -> str:
     return f"++{key}={value}" if equals and key.startswith(STAGES) else arg
 
 
-def flags_first(args: list[str]) -> list[str]:
+def put_flags_first(args: list[str]) -> list[str]:
     """Overrides after flags, each in its order: Hydra's parser reads no override behind a flag that follows one."""
     overrides = [i for i, arg in enumerate(args) if _is_override(arg) and not (i and args[i - 1] in TAKES_A_WORD)]
     flags = [arg for i, arg in enumerate(args) if i not in overrides]
@@ -90,7 +90,7 @@ def is_multirun(args: list[str]) -> bool:
     return any(arg in ("-m", "--multirun") for arg in args)
 
 
-def existing(path: str | Path) -> Path:
+def find_run(path: str | Path) -> Path:
     """The absolute path of a run directory that is one.
 
     Raises:
@@ -124,18 +124,18 @@ def directory_overrides(command: str, args: list[str]) -> list[str]:
 
 def _named(key: str, args: list[str]) -> Path | None:
     """The run directory that ``key=DIR`` names; None where there is no such argument."""
-    given = [unquoted(arg.partition("=")[2]) for arg in args if arg.startswith(f"{key}=") and arg != f"{key}=null"]
+    given = [unquote(arg.partition("=")[2]) for arg in args if arg.startswith(f"{key}=") and arg != f"{key}=null"]
     if len(given) > 1:
         raise ValueError(f"{key} is given {len(given)} times ({', '.join(given)}): name one run directory")
     if given == [""]:
         raise ValueError(f"{key}= is empty: name a run directory (a shell variable without a value?)")
-    return existing(given[0]) if given else None
+    return find_run(given[0]) if given else None
 
 
 def _resuming(folder: Path, args: list[str]) -> list[str]:
     if is_multirun(args):
         raise ValueError("a resumed run goes on alone: leave out -m, and resume runs one after the other")
     told = [arg.partition("=")[2] for arg in args if arg.lstrip("+").startswith("hydra.run.dir=")]
-    if any(Path(unquoted(path)).resolve() != folder for path in told):  # other ranks are told the same again
+    if any(Path(unquote(path)).resolve() != folder for path in told):  # other ranks are told the same again
         raise ValueError(f"a resumed run goes on in {folder}: leave out hydra.run.dir, or copy the directory first")
-    return [f"hydra.run.dir={quoted(str(folder))}"]
+    return [f"hydra.run.dir={quote(str(folder))}"]

@@ -69,12 +69,11 @@ def stages_of(recipe: Callable[..., Densities]) -> dict[str, bool]:
     """The names of stages that a recipe of densities takes, and whether it needs them."""
     function = recipe.func if isinstance(recipe, partial) else recipe
     hints, parameters = annotations(function), signature(recipe).parameters
-    wanted = [name for name, hint in hints.items() if any(map(_is_stage, options_of(hint)))]
+    classes = {
+        name: [option for option in options_of(hint) if isinstance(option, type)] for name, hint in hints.items()
+    }
+    wanted = [name for name, options in classes.items() if any(issubclass(option, Densities) for option in options)]
     return {name: parameters[name].default is Parameter.empty for name in wanted if name in parameters}
-
-
-def _is_stage(hint: Any) -> bool:
-    return isinstance(hint, type) and issubclass(hint, Densities)
 
 
 def build_model(cfg: DictConfig, densities: Densities) -> ElboModule:

@@ -30,7 +30,7 @@ def compose_config(command: str, words: Sequence[str], dirs: Sequence[Path]) -> 
     Raises:
         HydraException: it cannot be composed; `elbolab.config.errors` explains it.
     """
-    with hydra_set_aside():
+    with set_hydra_aside():
         return _compose(command, words, dirs, RunMode.RUN)[1]
 
 
@@ -51,7 +51,7 @@ def _compose(
     return HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks()), config
 
 
-def without_node_of_hydra(composed: DictConfig) -> DictConfig:
+def drop_hydra(composed: DictConfig) -> DictConfig:
     """What a command's task is given of a composed configuration."""
     return OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
 
@@ -81,7 +81,7 @@ def check_folder(hydra: DictConfig | HydraConf) -> None:
 
 
 @contextmanager
-def hydra_set_aside() -> Iterator[None]:
+def set_hydra_aside() -> Iterator[None]:
     """Within, Hydra is as in a process that has not used it; outside it is what it was, the caller's or this command's.
 
     `HydraConfig` alone is shared with what runs within, until `in_the_place_of` or Hydra itself sets another.

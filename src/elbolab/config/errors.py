@@ -12,7 +12,7 @@ from elbolab.common.did_you_mean import did_you_mean, last_part, nearest, neares
 from elbolab.common.files import FULL
 from elbolab.common.refusal import Refusal, Way, values_of
 from elbolab.common.stopping import Stopped, stop_of
-from elbolab.config.keys import composed_keys
+from elbolab.config.keys import list_keys
 from elbolab.config.listing import groups_of, read_choices, split_args
 from elbolab.config.renamed import explain_renamed
 
@@ -71,7 +71,9 @@ def describe_error(error: BaseException, dirs: Sequence[Path], argv: Sequence[st
         case MissingConfigException():
             return _missing_option(error, dirs)
         case OverrideParseException():
-            return _unreadable(error)
+            reason = str(error.message).splitlines()[0]
+            ways_out = "An override is KEY=VALUE; quote what the shell would split"
+            return f"'{error.override}' cannot be read: {reason}. {ways_out}"
         case ConfigCompositionException():
             return _unknown_key(error, dirs, argv)
         case ValueError() if "group override must be a string" in str(error):
@@ -167,11 +169,6 @@ def _or_all(near: list[str], what: str, choices: list[str]) -> str:
     return did_you_mean(near) or (f"; the {what} are {', '.join(map(last_part, choices))}" if choices else "")
 
 
-def _unreadable(error: Any) -> str:
-    reason = str(error.message).splitlines()[0]
-    return f"'{error.override}' cannot be read: {reason}. An override is KEY=VALUE; quote what the shell would split"
-
-
 def _unknown_key(error: BaseException, dirs: Sequence[Path], argv: Sequence[str]) -> str:
     """``modle=vae`` or ``data.batch_sizee=10``; other refusals keep Hydra's words."""
     found = re.match(r"Could not (?:override|delete from config\.) '(.+?)'", str(error))
@@ -183,7 +180,7 @@ def _unknown_key(error: BaseException, dirs: Sequence[Path], argv: Sequence[str]
     typed = [word.partition("=")[2] for word in argv if word.lstrip("+~").startswith(f"{key}=")]
     if renamed := next(filter(None, (explain_renamed(key, value) for value in typed)), None):
         return renamed
-    keys = composed_keys(dirs, argv, without=found[1], hydra=key.startswith("hydra."))
+    keys = list_keys(dirs, argv, without=found[1], hydra=key.startswith("hydra."))
     if group not in (*groups, *keys) and group in read_choices(dirs):
         return _another_group(group, dirs, argv)
     near = nearest_keys(key, [*groups, *keys])
@@ -254,15 +251,15 @@ def _unknown_argument(name: str, message: str, dirs: Sequence[Path], argv: Seque
     if key:
         chosen = next((word for word in argv if word.startswith(f"{key.partition('.')[0]}=")), "what is chosen")
         return f"the experiment sets {key}, which {chosen} does not take: leave out one of them, or add ~{key}"
-    keys = [key for key in composed_keys(dirs, argv, without=name) if last_part(key) != name]
+    keys = [key for key in list_keys(dirs, argv, without=name) if last_part(key) != name]
     return f"{message.partition(' Did you mean')[0].rstrip('.')}{did_you_mean(nearest_keys(name, keys))}"
 
 
 def _set_by_experiment(name: str, dirs: Sequence[Path], argv: Sequence[str]) -> str:
     """The key of that name which is there with the experiment of the command line alone; empty where there is none."""
     others = [word for word in argv if not word.startswith("experiment=")]
-    without = composed_keys(dirs, others) if len(others) < len(argv) else []
-    added = [key for key in composed_keys(dirs, argv) if key not in without] if without else []
+    without = list_keys(dirs, others) if len(others) < len(argv) else []
+    added = [key for key in list_keys(dirs, argv) if key not in without] if without else []
     return next((key for key in added if last_part(key) == name), "")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from elbolab.common.dotted import walk_keys
 
 
-def composed_keys(dirs: Sequence[Path], argv: Sequence[str], *, without: str = "", hydra: bool = False) -> list[str]:
+def list_keys(dirs: Sequence[Path], argv: Sequence[str], *, without: str = "", hydra: bool = False) -> list[str]:
     """Every dotted key, inner ones too, of the config that a command composes.
 
     Args:
@@ -19,7 +19,7 @@ def composed_keys(dirs: Sequence[Path], argv: Sequence[str], *, without: str = "
     from hydra.errors import HydraException
     from omegaconf import OmegaConf
 
-    from elbolab.config.composing import compose_config, without_node_of_hydra
+    from elbolab.config.composing import compose_config, drop_hydra
 
     words = [word for word in argv[1:] if not word.startswith("-") and "=" in word]
     good = [word for word in words if not without or without not in word.partition("=")[0]]
@@ -27,6 +27,6 @@ def composed_keys(dirs: Sequence[Path], argv: Sequence[str], *, without: str = "
     for overrides in ([*good, *knobs], [*(word for word in good if "," not in word), *knobs], knobs):  # not swept
         with suppress(HydraException):
             config = compose_config(argv[0], overrides, dirs)
-            node = config if hydra else without_node_of_hydra(config)
+            node = config if hydra else drop_hydra(config)
             return [key for key, _ in walk_keys(OmegaConf.to_container(node, resolve=False))]  # type: ignore[arg-type]
     return []

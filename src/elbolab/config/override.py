@@ -34,16 +34,12 @@ def override(saved: DictConfig, composed: DictConfig, overrides: Sequence[Overri
     options: Any = OmegaConf.to_container(composed, resolve=False)
     choices = [o for o in overrides if "." not in o.key_or_group and not o.is_delete()]
     for choice in choices:
-        saved[choice.key_or_group] = _chosen(saved[choice.key_or_group], options[choice.key_or_group])
+        old, option = saved[choice.key_or_group], options[choice.key_or_group]
+        is_recipe = "_target_" in option
+        saved[choice.key_or_group] = option if is_recipe else {key: old.get(key, part) for key, part in option.items()}
     for change in overrides:
         if change not in choices:
             _apply(saved, change)
-
-
-def _chosen(old: DictConfig, option: dict[str, Any]) -> dict[str, Any]:
-    if "_target_" in option:
-        return option
-    return {name: old.get(name, part) for name, part in option.items()}
 
 
 def _apply(saved: DictConfig, change: Override) -> None:

@@ -44,21 +44,21 @@ def check_values(cfg: DictConfig, defaults: DictConfig) -> None:
     Raises:
         ValueError: such a value; says which type is wanted.
     """
-    for key, value, hint in [*_plain(cfg, defaults), *arguments(cfg)]:
+    for key, value, hint in [*_plain(cfg, defaults), *list_arguments(cfg)]:
         if not fits(value, hint):
             quoting = f"; for text, quote it: \"{key}='{value}'\"" if hint is str else ""
-            raise ValueError(f"{key}={_written(value)}: give {say(hint)}{quoting}")
+            raise ValueError(f"{key}={_written(value)}: give {describe_type(hint)}{quoting}")
 
 
 def absolute_paths(cfg: DictConfig) -> DictConfig:
     """``cfg`` with every relative path made absolute: what is annotated as a `Path` means the same in any folder."""
-    for key, value, hint in arguments(cfg):
+    for key, value, hint in list_arguments(cfg):
         if Path in options_of(hint) and value is not None and "://" not in str(value):
             OmegaConf.update(cfg, key, str(Path(str(value)).expanduser().absolute()))
     return cfg
 
 
-def arguments(cfg: DictConfig) -> Iterator[Argument]:
+def list_arguments(cfg: DictConfig) -> Iterator[Argument]:
     """Every argument of every ``_target_``, once each: what interpolates a node is passed over."""
     nodes: dict[str, Any] = {"": OmegaConf.to_container(cfg, resolve=False)}
     nodes |= dict(walk_keys(nodes[""]))
@@ -181,7 +181,7 @@ def options_of(hint: Any) -> tuple[Any, ...]:
     return get_args(hint) if isinstance(hint, UnionType) or get_origin(hint) is Union else (hint,)
 
 
-def say(hint: Any) -> str:
+def describe_type(hint: Any) -> str:
     """The types in words: ``a whole number, or null``."""
     options = [option for option in options_of(hint) if option is not Path or str not in options_of(hint)]
     return ", or ".join(dict.fromkeys(map(_say, options)))

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, final
 
 from elbolab.common.did_you_mean import did_you_mean, last_part, nearest, nearest_keys
 from elbolab.report.rows import sign_of
-from elbolab.runs.gather import Entry, natural, read_entries, renamed
+from elbolab.runs.gather import Entry, name_entries, natural, read_entries
 
 Value = float | str | None
 
@@ -63,7 +63,7 @@ def chosen(words: Words) -> list[Entry]:
     if not kept:
         told = " ".join(f"{key}={','.join(values)}" for key, values in words.filters.items())
         raise ValueError(f"none of {len(entries)} runs has {told}: leave some of it out")
-    return in_order(renamed(kept), words.options.get("sort"))
+    return in_order(name_entries(kept), words.options.get("sort"))
 
 
 def in_order(entries: Sequence[Entry], sort: str | None) -> list[Entry]:

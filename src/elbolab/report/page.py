@@ -22,8 +22,8 @@ from elbolab.report.rows import Cell, Column, Row, best, columns_of, configurati
 from elbolab.report.settings import configuration, environments
 from elbolab.report.table import told_of
 from elbolab.runs.content import SEEDS
-from elbolab.runs.gather import Entry, swept
-from elbolab.runs.labels import number_of, short
+from elbolab.runs.gather import Entry, find_swept_keys
+from elbolab.runs.labels import parse_number, shorten
 from elbolab.runs.status import DONE
 
 HERE = Path(__file__).parent
@@ -100,7 +100,7 @@ def views(rows: Sequence[Row], columns: Sequence[Column]) -> list[View]:
     """The runs, after their configurations where these have several."""
     entries = [entry for row in rows for entry in row.entries]
     groups = [number for number, row in enumerate(rows) for _ in row.entries]
-    told = [key for key in swept(entries) if not key.startswith("hydra.")]
+    told = [key for key in find_swept_keys(entries) if not key.startswith("hydra.")]
     made = [_view("runs", rows_of(entries), groups, columns, told)]
     if len(rows) < len(entries):
         others = [key for key in told if key not in SEEDS]
@@ -139,7 +139,7 @@ def _unit_of(name: str, columns: Sequence[Column]) -> str:
 
 def sortable(text: str) -> str:
     """The attribute that lets a column of numbers sort as numbers; nothing of other text."""
-    value = number_of(text)
+    value = parse_number(text)
     return "" if value is None else Markup(' data-v="{}"').format(value)
 
 
@@ -165,7 +165,7 @@ def _template() -> Any:
     environment.filters["told"] = told
     environment.filters["called"] = lambda name: label_of(name, curve_of(name).kind.label)
     environment.filters["duration"] = format_duration
-    environment.filters["short"] = short
+    environment.filters["short"] = shorten
     environment.filters["sortable"] = sortable
     environment.filters["plainly"] = lambda value: f"{value:.6g}".replace("-", "\N{MINUS SIGN}")
     return environment.get_template("page.html.j2")

@@ -14,7 +14,7 @@ from elbolab.common.files import write_atomically, write_json
 from elbolab.common.text import format_duration, text_table
 from elbolab.report.published_rows import Row, published_number, read_rows, write_page
 from elbolab.report.results import Reached, changes, lacking, measured, repetitions
-from elbolab.runs.labels import MOST_DIFFERENCES, labels
+from elbolab.runs.labels import MOST_DIFFERENCES, label_runs
 from elbolab.stages.planning import experiment_config
 
 NOT_RUN = "not run"
@@ -67,7 +67,7 @@ def _groups(experiment: str, runs: Sequence[Reached]) -> list[tuple[str, list[Re
         own = _own(experiment) if runs else {}
     except HydraException:
         groups = repetitions(runs, lambda run: run.content)
-        names = labels([group[0].config for group in groups]) if len(groups) > 1 else [""] * len(groups)
+        names = label_runs([group[0].config for group in groups]) if len(groups) > 1 else [""] * len(groups)
         return list(zip(names, groups, strict=True))
     groups = repetitions(runs, lambda run: str(changes(run.config, own)))
     groups.sort(key=lambda group: len(changes(group[0].config, own)))

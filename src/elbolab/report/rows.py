@@ -10,7 +10,7 @@ from elbolab.common.kind import label_of
 from elbolab.evaluation.report import SPLITS, Report, order_of
 from elbolab.runs.content import SEEDS
 from elbolab.runs.gather import Entry, own_name
-from elbolab.runs.labels import labels
+from elbolab.runs.labels import label_runs
 
 
 @final
@@ -139,7 +139,7 @@ def _names(groups: Sequence[Sequence[Entry]]) -> list[str]:
     if len(groups) == 1:
         return [own_name(groups[0][0])]
     begun = [group[0].config for group in groups if group[0].config]
-    told = iter(labels([_unseeded(config) for config in begun]))
+    told = iter(label_runs([_unseeded(config) for config in begun]))
     return [next(told) if group[0].config else group[0].name for group in groups]
 
 

@@ -17,19 +17,15 @@ SEEDS = ("seed", "data.seed", "data.label_seed")
 
 def content_of(config: dict[str, Any]) -> dict[str, Any]:
     """What a configuration says of the experiment: without seeds, paths and what only watches."""
-    content = without(_moved(config, config["paths"]["run"]), (*UNHASHED, *SEEDS))
+    text, own = json.dumps(config), json.dumps(config["paths"]["run"])[:-1]
+    anywhere = json.loads(text.replace(f'{own}"', '"/"').replace(f"{own}/", '"/'))  # paths in its folder lie in /
+    content = drop_keys(anywhere, (*UNHASHED, *SEEDS))
     stages = content.get("pretrained") or {}
     content["pretrained"] = {name: re.sub(r"seed=\d+", "", str(stage)) for name, stage in stages.items()}
     return content
 
 
-def _moved(config: dict[str, Any], folder: str) -> dict[str, Any]:
-    """A copy in which every path below the run's own folder lies in ``/``."""
-    text, own = json.dumps(config), json.dumps(folder)[:-1]
-    return json.loads(text.replace(f'{own}"', '"/"').replace(f"{own}/", '"/'))
-
-
-def without(config: Any, keys: Iterable[str]) -> dict[str, Any]:
+def drop_keys(config: Any, keys: Iterable[str]) -> dict[str, Any]:
     """A configuration in plain Python, changed in place, less those dotted keys."""
     for key in keys:
         parent, _, last = key.rpartition(".")

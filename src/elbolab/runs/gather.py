@@ -15,7 +15,7 @@ from elbolab.common.did_you_mean import last_part, last_parts
 from elbolab.common.dotted import flatten
 from elbolab.evaluation.report import SPLITS, Report, read_report
 from elbolab.runs.content import content_of
-from elbolab.runs.labels import MOST_DIFFERENCES, labels, short
+from elbolab.runs.labels import MOST_DIFFERENCES, label_runs, shorten
 from elbolab.runs.status import State, state_of
 from elbolab.runs.sweep_dir import read_sweep
 
@@ -88,7 +88,7 @@ def read_entries(paths: Sequence[Path]) -> list[Entry]:
     Raises:
         ValueError: there is no such folder, or it holds no run.
     """
-    return renamed([_read(folder) for folder in run_folders(paths)])
+    return name_entries([_read(folder) for folder in run_folders(paths)])
 
 
 def run_folders(paths: Sequence[Path]) -> list[Path]:
@@ -171,7 +171,7 @@ def _report(path: Path) -> tuple[Report, str | None]:
         return {}, str(error)
 
 
-def renamed(entries: Sequence[Entry]) -> list[Entry]:
+def name_entries(entries: Sequence[Entry]) -> list[Entry]:
     """The entries called by what sets them apart.
 
     Jobs of one sweep are called by what they were told, in the user's words; other runs by their configurations.
@@ -183,9 +183,9 @@ def renamed(entries: Sequence[Entry]) -> list[Entry]:
 
 def _by_overrides(entries: Sequence[Entry]) -> list[str] | None:
     """``model=vae, seed=1``; None where that tells them not apart, or not in a few words."""
-    keys = swept(entries)
+    keys = find_swept_keys(entries)
     by_word = dict(zip(keys, last_parts(keys), strict=True))
-    tries = ([_told(entry, by_word, tell) for entry in entries] for tell in (short, str))
+    tries = ([_told(entry, by_word, tell) for entry in entries] for tell in (shorten, str))
     names = next((names for names in tries if all(names) and len(set(names)) == len(names)), None)
     return names if len(keys) <= MOST_DIFFERENCES else None
 
@@ -194,7 +194,7 @@ def _told(entry: Entry, words: Mapping[str, str], tell: Callable[[str], str]) ->
     return ", ".join(f"{word}={tell(entry.overrides[key])}" for key, word in words.items() if key in entry.overrides)
 
 
-def swept(entries: Sequence[Entry]) -> list[str]:
+def find_swept_keys(entries: Sequence[Entry]) -> list[str]:
     """The keys whose values, as the jobs were told them, differ."""
     keys = dict.fromkeys(key for entry in entries for key in entry.overrides)
     return [key for key in keys if len({entry.overrides.get(key) for entry in entries}) > 1]
@@ -203,7 +203,9 @@ def swept(entries: Sequence[Entry]) -> list[str]:
 def _by_configuration(entries: Sequence[Entry]) -> list[str]:
     begun = [entry for entry in entries if entry.config]
     apart = ("data",) if len({entry.data for entry in begun}) > 1 else ()
-    told = labels([entry.config for entry in begun], apart) if len(begun) > 1 else [own_name(entry) for entry in begun]
+    told = (
+        label_runs([entry.config for entry in begun], apart) if len(begun) > 1 else [own_name(entry) for entry in begun]
+    )
     names = iter(told)
     return [next(names) if entry.config else entry.folder.name for entry in entries]
 

@@ -22,7 +22,7 @@ Leaves = dict[str, Any]
 """Dotted key -> value."""
 
 
-def labels(configs: Sequence[Any], apart: Sequence[str] = ()) -> list[str]:
+def label_runs(configs: Sequence[Any], apart: Sequence[str] = ()) -> list[str]:
     """A name for each run: its variant where variants differ, and the values that differ among runs of one variant.
 
     ``AE`` and ``VAE``, or ``beta=1`` and ``beta=4``, or ``AE, latent_dim=2``; runs that
@@ -41,7 +41,9 @@ def labels(configs: Sequence[Any], apart: Sequence[str] = ()) -> list[str]:
         members = [i for i, its_variant in enumerate(variants) if its_variant == variant]
         for i, more in zip(members, _differences([runs[i] for i in members]), strict=True):
             told[i] += more
-    return _distinct([", ".join(dict.fromkeys(names)) for names in told])
+    names = [", ".join(dict.fromkeys(differences)) for differences in told]
+    counts = Counter(names)
+    return [name if name and counts[name] == 1 else f"{name} #{i}".strip() for i, name in enumerate(names)]
 
 
 def _differences(runs: Sequence[Leaves]) -> list[list[str]]:
@@ -55,13 +57,8 @@ def _differences(runs: Sequence[Leaves]) -> list[list[str]]:
     shared = [key for key in [*outermost, *differ] if not _within(key, outermost)]
     kinds = [tuple(_value(run, part) for part in outermost) for run in runs]
     alike = {kind: [run for run, its in zip(runs, kinds, strict=True) if its == kind] for kind in set(kinds)}
-    inside = {kind: _inside(kin, outermost) for kind, kin in alike.items()}
+    inside = {kind: [key for key in _differing(kin) if _within(key, outermost)] for kind, kin in alike.items()}
     return [_told(run, [*shared, *inside[kind]]) for run, kind in zip(runs, kinds, strict=True)]
-
-
-def _inside(kin: Sequence[Leaves], parts: Sequence[str]) -> list[str]:
-    """What differs within the parts among runs that have the same ones."""
-    return [key for key in _differing(kin) if _within(key, parts)] if parts else []
 
 
 def _told(run: Leaves, keys: Sequence[str]) -> list[str]:
@@ -92,22 +89,16 @@ def _short(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def short(text: str) -> str:
+def shorten(text: str) -> str:
     """``0.01164`` of ``0.011637963985807364``, which a search has drawn; other text as it is."""
-    drawn = len(text) > LONG and "." in text and number_of(text) is not None
+    drawn = len(text) > LONG and "." in text and parse_number(text) is not None
     return f"{float(text):.4g}" if drawn else text
 
 
-def number_of(text: str) -> float | None:
+def parse_number(text: str) -> float | None:
     """The number that a text is; None of other text, and of what is not finite."""
     try:
         value = float(text)
     except ValueError:
         return None
     return value if isfinite(value) else None
-
-
-def _distinct(names: Sequence[str]) -> list[str]:
-    """The names, with their numbers where several are the same or empty."""
-    counts = Counter(names)
-    return [name if name and counts[name] == 1 else f"{name} #{i}".strip() for i, name in enumerate(names)]

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from elbolab.batch import Batch, Spec
 from elbolab.common.rng import isolated_rng, seed_of
-from elbolab.config.arguments import existing
+from elbolab.config.arguments import find_run
 from elbolab.config.build import build_data, build_densities
 from elbolab.data.module import DataModule
 from elbolab.data.new_data import Intake, as_array
@@ -22,7 +22,7 @@ from elbolab.evaluation.outputs import output_of
 from elbolab.evaluation.representation import Codes, codes
 from elbolab.runs.run_dir import RunDir, load_weights, read_config, read_spec
 from elbolab.runs.same_data import WAYS_OUT, accept_changes, check_choice, check_unchanged
-from elbolab.runs.stages import blanks, kept
+from elbolab.runs.stages import build_stages, load_stages
 
 Values = Tensor | NDArray
 """Data or conditions as a notebook has them; data may be a table of pandas, polars or pyarrow, or a dict of columns."""
@@ -181,9 +181,9 @@ def load_run(path: str | Path, device: str | torch.device = "cpu") -> Run:
         >>> run.encode(x).shape, run.reconstruct(x).shape, run.sample(4).shape
         (torch.Size([3, 2]), torch.Size([3, 1, 8, 8]), torch.Size([4, 1, 8, 8]))
     """
-    dir = RunDir(existing(path))
+    dir = RunDir(find_run(path))
     cfg, spec = read_config(dir), read_spec(dir)
     with numbers_of(cfg), isolated_rng(torch.device("cpu")):
-        densities = build_densities(cfg, spec, **blanks(kept(dir, cfg)))
+        densities = build_densities(cfg, spec, **build_stages(load_stages(dir, cfg)))
     load_weights(dir.weights, densities)
     return Run(dir, cfg, spec, densities.to(device).eval())

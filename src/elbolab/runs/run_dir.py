@@ -121,7 +121,7 @@ class RunDir(NamedTuple):
 
 
 @contextmanager
-def held(run: RunDir) -> Iterator[None]:
+def acquire_run(run: RunDir) -> Iterator[None]:
     """Keeps the directory to one training at a time.
 
     Raises:
@@ -143,7 +143,7 @@ def held(run: RunDir) -> Iterator[None]:
 
 
 @contextmanager
-def cleared(run: RunDir) -> Iterator[None]:
+def discard_unless_begun(run: RunDir) -> Iterator[None]:
     """Takes away what a training leaves that an error ends before its first steps: nothing can go on from it.
 
     A run that has begun has a configuration; it keeps everything, and so does the one that is resumed.
@@ -168,7 +168,7 @@ def check_free(run: RunDir) -> None:
         raise ValueError(f"{run.path} holds a run: go on with it by resume={run.path}, or choose another hydra.run.dir")
 
 
-def emptied(run: RunDir) -> None:
+def clear_run(run: RunDir) -> None:
     """Removes what an earlier attempt has left, but its log: a job begins anew. The caller holds the lock."""
     for path in run.path.iterdir():
         if rank_zero_only.rank == 0 and path.name not in (".lock", "log.txt"):  # type: ignore[attr-defined]
@@ -179,11 +179,11 @@ def write_start(run: RunDir, cfg: DictConfig, data: DataModule, command: list[st
     """What rebuilds the run: spec, its data's fingerprint, environment; the config last, with which a run has begun."""
     write_json(run.spec, data.full_spec.to_json())
     write_json(run.data, {"trained_on": data.fingerprint})
-    write_json(run.environment, environment(command))
+    write_json(run.environment, describe_environment(command))
     write_atomically(run.config, OmegaConf.to_yaml(cfg, resolve=True))
 
 
-def environment(command: list[str]) -> dict[str, Any]:
+def describe_environment(command: list[str]) -> dict[str, Any]:
     """Versions, hardware, git revision and command."""
     packages = ("elbolab", "torch", "lightning", "hydra-core", "numpy")
     device = name_of(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
@@ -224,7 +224,7 @@ def read_config(run: RunDir) -> DictConfig:
         target = OmegaConf.select(cfg, f"{part}._target_")
         if target in RENAMED:
             OmegaConf.update(cfg, f"{part}._target_", RENAMED[target])
-    return OmegaConf.create(with_paths(OmegaConf.to_container(cfg), cfg.paths.run, str(run.path)))
+    return OmegaConf.create(move_paths(OmegaConf.to_container(cfg), cfg.paths.run, str(run.path)))
 
 
 def describe_writer(run: RunDir) -> str:
@@ -237,13 +237,13 @@ def describe_writer(run: RunDir) -> str:
         return "an earlier elbolab"
 
 
-def with_paths(node: Any, old: str, new: str) -> Any:
+def move_paths(node: Any, old: str, new: str) -> Any:
     """A configuration in plain Python in which every path below ``old`` lies below ``new``."""
     match node:
         case dict():
-            return {key: with_paths(value, old, new) for key, value in node.items()}
+            return {key: move_paths(value, old, new) for key, value in node.items()}
         case list():
-            return [with_paths(value, old, new) for value in node]
+            return [move_paths(value, old, new) for value in node]
         case str():
             return moved(node, old, new)
     return node

@@ -14,7 +14,7 @@ from elbolab.common.did_you_mean import last_part
 from elbolab.common.files import write_atomically, write_json
 from elbolab.common.refusal import Refusal
 from elbolab.common.rng import isolated_rng
-from elbolab.config.arguments import existing
+from elbolab.config.arguments import find_run
 from elbolab.config.build import build_densities
 from elbolab.config.errors import sentence_of
 from elbolab.densities.base import Densities
@@ -40,14 +40,14 @@ class Stage(NamedTuple):
     spec: Spec
     below: "Stages"
 
-    def blank(self) -> Densities:
+    def build(self) -> Densities:
         """Its frozen densities, with weights that are yet to be loaded.
 
         Raises:
             ValueError: its parts do not fit together; names the stage.
         """
         try:
-            return freeze(build_densities(self.cfg, self.spec, **blanks(self.below)))
+            return freeze(build_densities(self.cfg, self.spec, **build_stages(self.below)))
         except ValueError as error:
             message = sentence_of(error) if isinstance(error, Refusal) else str(error)
             raise ValueError(message if self.key in message else f"{self.key}: {message}") from error
@@ -57,29 +57,29 @@ Stages = dict[str, Stage]
 """By the names that the densities' recipe has for them."""
 
 
-def blanks(stages: Stages) -> dict[str, Densities]:
+def build_stages(stages: Stages) -> dict[str, Densities]:
     """The densities of all stages without their weights; the random state is left as it was."""
     with isolated_rng(torch.device("cpu")):
-        return {name: stage.blank() for name, stage in stages.items()}
+        return {name: stage.build() for name, stage in stages.items()}
 
 
-def kept(run: RunDir, cfg: DictConfig) -> Stages:
+def load_stages(run: RunDir, cfg: DictConfig) -> Stages:
     """The stages of a run that has begun, as its own directory keeps them.
 
     Raises:
         FileNotFoundError: one is missing.
     """
-    names = asked(cfg)
-    return {name: saved(f"pretrained.{name}", RunDir(existing(run.pretrained / name))) for name in names}
+    names = read_requests(cfg)
+    return {name: load_stage(f"pretrained.{name}", RunDir(find_run(run.pretrained / name))) for name in names}
 
 
-def saved(key: str, run: RunDir) -> Stage:
+def load_stage(key: str, run: RunDir) -> Stage:
     """The stage that a run directory is."""
     cfg = read_config(run)
-    return Stage(key, run, cfg, read_spec(run), kept(run, cfg))
+    return Stage(key, run, cfg, read_spec(run), load_stages(run, cfg))
 
 
-def keep(run: RunDir, stages: Stages) -> None:
+def save_stages(run: RunDir, stages: Stages) -> None:
     """Writes what rebuilds the stages, so that the run needs their directories no more; their weights are its own."""
     for name, stage in stages.items():
         copy = RunDir(run.pretrained / name)
@@ -88,11 +88,11 @@ def keep(run: RunDir, stages: Stages) -> None:
         write_json(copy.spec, stage.spec.to_json())
         if stage.run.timing.is_file():
             write_atomically(copy.timing, stage.run.timing.read_text(encoding="utf-8"))
-        keep(copy, stage.below)
+        save_stages(copy, stage.below)
         write_atomically(copy.config, OmegaConf.to_yaml(stage.cfg, resolve=True))
 
 
-def asked(cfg: DictConfig) -> dict[str, str]:
+def read_requests(cfg: DictConfig) -> dict[str, str]:
     """The stages that a config asks for, by name: each a run directory, or an experiment with overrides.
 
     Raises:

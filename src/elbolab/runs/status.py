@@ -67,7 +67,7 @@ def state_of(folder: Path) -> State:
     status = read_status(folder)
     if status is None:
         return State(_state_without_status(folder))
-    rows = curves(folder, ["epoch", status["monitor"]])
+    rows = read_curves(folder, ["epoch", status["monitor"]])
     epochs = [int(row["epoch"]) for row in rows if row["epoch"]]
     best = best_of((row[status["monitor"]] for row in rows), status["mode"])
     return State(
@@ -121,7 +121,7 @@ def read_status(folder: Path) -> Status | None:
         raise ValueError(f"{folder / STATUS} is no status of a run ({error}): remove it") from error
 
 
-def begun(folder: Path, *, monitor: str, mode: str, epochs: int | None, overrides: Sequence[str]) -> None:
+def record_start(folder: Path, *, monitor: str, mode: str, epochs: int | None, overrides: Sequence[str]) -> None:
     """Writes that this process now trains in ``folder``, whose lock it holds."""
     earlier = read_status(folder)
     status = {
@@ -149,8 +149,8 @@ def attempt() -> str | None:
     return os.environ.get("SUBMITIT_LOCAL_JOB_ID")
 
 
-def ended(folder: Path, state: str, error: str | None = None, value: float | None = None) -> None:
-    """Writes how a run has ended that `begun` has begun, on a full disk in the place of that."""
+def record_end(folder: Path, state: str, error: str | None = None, value: float | None = None) -> None:
+    """Writes how a run has ended whose start was recorded; on a full disk in the place of that."""
     status = read_status(folder)
     assert status is not None, folder
     finite = value if value is not None and isfinite(value) else None
@@ -163,17 +163,17 @@ def ended(folder: Path, state: str, error: str | None = None, value: float | Non
         overwrite_json(folder / STATUS, status | end)
 
 
-def rewritten(folder: Path, status: Status) -> None:
+def restore_status(folder: Path, status: Status) -> None:
     """Writes what a run said of itself before."""
     write_json(folder / STATUS, status)
 
 
-def recorded(folder: Path, error: str, *, monitor: str, mode: str, overrides: Sequence[str]) -> None:
+def record_failure(folder: Path, error: str, *, monitor: str, mode: str, overrides: Sequence[str]) -> None:
     """Writes what ended a job that has not written it itself: what a run has done before is still good."""
     status = read_status(folder)
     if status is None:
-        begun(folder, monitor=monitor, mode=mode, epochs=None, overrides=overrides)
-    ended(folder, "failed" if status is None or status["state"] == "failed" else "interrupted", error)
+        record_start(folder, monitor=monitor, mode=mode, epochs=None, overrides=overrides)
+    record_end(folder, "failed" if status is None or status["state"] == "failed" else "interrupted", error)
 
 
 def describe_end(error: BaseException) -> tuple[str, str | None]:
@@ -183,7 +183,7 @@ def describe_end(error: BaseException) -> tuple[str, str | None]:
     return "failed", describe_error(error, [config_dir()], ["train"]) or f"{type(error).__name__}: {error}"
 
 
-def has_moved(folder: Path) -> bool:
+def has_stepped(folder: Path) -> bool:
     """Whether a run has taken steps since it last began: with the first of them it writes its configuration."""
     status, config = read_status(folder), folder / "config.yaml"
     assert status is not None, folder
@@ -210,17 +210,13 @@ def seconds_of(folder: Path, status: Status) -> float:
     elif is_held(folder):
         last = _now()
     else:
-        last = datetime.fromtimestamp(max(_written(folder), start.timestamp()), UTC)
+        files = (folder / "metrics.csv", folder / "checkpoints" / "last.ckpt")
+        written = (path.stat().st_mtime for path in files if path.is_file())
+        last = datetime.fromtimestamp(max([start.timestamp(), *written]), UTC)
     return status["before"] + max(0.0, (last - start).total_seconds())
 
 
-def _written(folder: Path) -> float:
-    """When the curves or the newest checkpoint were last written; 0 without any."""
-    paths = (folder / "metrics.csv", folder / "checkpoints" / "last.ckpt")
-    return max((path.stat().st_mtime for path in paths if path.is_file()), default=0.0)
-
-
-def curves(folder: Path, columns: Sequence[str]) -> list[Mapping[str, str]]:
+def read_curves(folder: Path, columns: Sequence[str]) -> list[Mapping[str, str]]:
     """Those columns of ``metrics.csv``, complete lines alone; empty text where a row, or the file, has no value."""
     try:
         text = (folder / "metrics.csv").read_text(encoding="utf-8")

@@ -47,7 +47,11 @@ class Sweep:
 
     def jobs(self) -> list[Job]:
         """All jobs, in the order of their numbers."""
-        return list(self._jobs) or _jobs_begun(self.folder)
+        if self._jobs:
+            return list(self._jobs)
+        begun = (path.parent.name for path in self.folder.glob("*/status.json"))
+        numbers = sorted(int(name) for name in begun if name.isdigit())
+        return [Job(num, list(state_of(self.folder / str(num)).overrides)) for num in numbers]
 
     def states(self) -> dict[int, State]:
         """How each job stands, by its number."""
@@ -79,12 +83,7 @@ def read_sweep(folder: Path) -> Sweep | None:
         raise ValueError(f"{path} is no description of a sweep ({error}): choose another hydra.sweep.dir") from error
 
 
-def _jobs_begun(folder: Path) -> list[Job]:
-    numbers = sorted(int(path.parent.name) for path in folder.glob("*/status.json") if path.parent.name.isdigit())
-    return [Job(num, list(state_of(folder / str(num)).overrides)) for num in numbers]
-
-
-def swept(jobs: Sequence[Job]) -> dict[int, dict[str, str]]:
+def find_swept_values(jobs: Sequence[Job]) -> dict[int, dict[str, str]]:
     """What tells the jobs apart, by their numbers: each key whose value is not the same in all, with its value."""
     values = {job.num: dict(_split(override) for override in job.overrides) for job in jobs}
     keys = dict.fromkeys(key for of_job in values.values() for key in of_job)
@@ -103,7 +102,7 @@ def name_of(job: Job, told: Mapping[str, str]) -> str:
     return f"job {job.num} ({words})" if words else f"job {job.num}"
 
 
-def describe(folder: Path, jobs: Sequence[Job], config: DictConfig) -> bool:
+def write_sweep(folder: Path, jobs: Sequence[Job], config: DictConfig) -> bool:
     """Writes ``sweep.json`` where there is none, and says whether it has: repeating a sweep changes nothing of it.
 
     Raises:

@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from elbolab.common.files import write_atomically
 from elbolab.common.text import text_table
-from elbolab.runs.labels import short
+from elbolab.runs.labels import shorten
 from elbolab.runs.status import state_of
 from elbolab.search.experiment import experiment
 from elbolab.search.objectives import Objective
@@ -72,7 +72,7 @@ def table(trials: Sequence[FrozenTrial], objectives: Sequence[Objective], names:
     rows = [["trial", *(objective.name for objective in objectives), *names]]
     for trial in trials:
         values = [f"{value:.4f}" for value in trial.values]
-        rows.append([str(trial.number), *values, *(short(str(trial.params.get(name))) for name in names)])
+        rows.append([str(trial.number), *values, *(shorten(str(trial.params.get(name))) for name in names)])
     return text_table(rows, left=())
 
 

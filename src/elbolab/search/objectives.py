@@ -6,7 +6,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple, final
 
-from elbolab.runs.status import curves, read_status
+from elbolab.runs.status import read_curves, read_status
 
 MODES = {"min": "minimize", "max": "maximize"}
 """``mode`` in the configuration, and in Optuna's words."""
@@ -81,7 +81,7 @@ def _value(folder: Path, name: str) -> float:
 def _chosen(folder: Path, name: str, status: dict[str, Any]) -> float:
     """Where the monitored quantity is best: there the weights were kept."""
     monitor, sign = status["monitor"], 1 if status["mode"] == "max" else -1
-    rows = [row for row in curves(folder, [monitor, name]) if row[monitor] and row[name]]
+    rows = [row for row in read_curves(folder, [monitor, name]) if row[monitor] and row[name]]
     if not rows:
         raise ValueError(f"{folder / 'metrics.csv'} has no {name} beside {monitor}: name another of its columns")
     return float(max(rows, key=lambda row: sign * float(row[monitor]))[name])

@@ -17,19 +17,19 @@ from omegaconf.errors import OmegaConfBaseException
 
 from elbolab.batch import Spec
 from elbolab.common.did_you_mean import did_you_mean, nearest
-from elbolab.config.arguments import existing
+from elbolab.config.arguments import find_run
 from elbolab.config.build import build_data
-from elbolab.config.composing import compose_config, folders, in_the_place_of, without_node_of_hydra
+from elbolab.config.composing import compose_config, drop_hydra, folders, in_the_place_of
 from elbolab.config.errors import explain
 from elbolab.config.listing import read_choices
 from elbolab.config.override import is_within
 from elbolab.config.paths import config_dir
 from elbolab.config.renamed import find_new_words
 from elbolab.config.values import absolute_paths, check_values
-from elbolab.runs.content import UNHASHED, without
+from elbolab.runs.content import UNHASHED, drop_keys
 from elbolab.runs.run_dir import RunDir
 from elbolab.runs.same_data import check_unchanged
-from elbolab.runs.stages import Stage, Stages, asked, check_same_data, saved
+from elbolab.runs.stages import Stage, Stages, check_same_data, load_stage, read_requests
 
 SHARED = tuple(f"trainer.{name}" for name in ("devices", "num_nodes", "strategy", "precision"))
 """What a run and its stages have in common: they are trained by the same processes, in the same numbers."""
@@ -46,7 +46,7 @@ INHERITED_CHOICES = ("scale", "logger")
 """Groups whose option it takes."""
 
 
-def planned(cfg: DictConfig, spec: Spec, above: tuple[str, ...] = ()) -> Stages:
+def plan_stages(cfg: DictConfig, spec: Spec, above: tuple[str, ...] = ()) -> Stages:
     """The stages of a run, of which some may be yet to be trained.
 
     Args:
@@ -59,7 +59,7 @@ def planned(cfg: DictConfig, spec: Spec, above: tuple[str, ...] = ()) -> Stages:
             data of a finished stage have changed since.
         FileNotFoundError: what is named is no run directory, or has no weights yet.
     """
-    stages = {name: _stage(f"pretrained.{name}", value, cfg, above) for name, value in asked(cfg).items()}
+    stages = {name: _stage(f"pretrained.{name}", value, cfg, above) for name, value in read_requests(cfg).items()}
     check_same_data(stages, cfg, spec)
     for stage in stages.values():
         if stage.run.weights.is_file():
@@ -68,9 +68,9 @@ def planned(cfg: DictConfig, spec: Spec, above: tuple[str, ...] = ()) -> Stages:
     return stages
 
 
-def located(cfg: DictConfig) -> DictConfig:
+def resolve_paths(cfg: DictConfig) -> DictConfig:
     """``cfg`` with the run directories that it names made absolute: they mean the same from any folder."""
-    for name, value in asked(cfg).items():
+    for name, value in read_requests(cfg).items():
         if not _is_experiment(value) and Path(value).is_dir():
             cfg.pretrained[name] = str(Path(value).absolute())
     return cfg
@@ -91,12 +91,12 @@ def _stage(key: str, value: str, cfg: DictConfig, above: tuple[str, ...]) -> Sta
             f"{key}={value}: neither a run directory nor an experiment{did_you_mean(nearest(value, choices))}"
         )
     try:
-        run = RunDir(existing(value))
+        run = RunDir(find_run(value))
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{key}: {error}") from error
     if not run.weights.is_file():
         raise FileNotFoundError(f"{key}: {value} has no weights yet: finish it with elbolab train resume={value}")
-    return saved(key, run)
+    return load_stage(key, run)
 
 
 def _is_experiment(value: str) -> bool:
@@ -146,7 +146,7 @@ def _inherited_choices(given: Sequence[str]) -> list[str]:
 
 def _inheriting(composed: DictConfig, cfg: DictConfig, given: Sequence[str]) -> DictConfig:
     """The composed configuration, unresolved, with what belongs to the run that asks for it."""
-    child = without_node_of_hydra(composed)
+    child = drop_hydra(composed)
     for key in SHARED:
         if is_within(key, given):
             raise ValueError(f"{key} is the run's own, and its stages have the same: leave it out")
@@ -161,7 +161,7 @@ def _resolved(key: str, name: str, child: DictConfig, above: tuple[str, ...]) ->
     anywhere = _in_folder(child, Path("/"))  # its content names its directory, so none is in it yet
     check_values(anywhere, OmegaConf.load(config_dir() / "train.yaml"))  # type: ignore[arg-type]
     spec = build_data(anywhere).spec
-    below = planned(anywhere, spec, above)
+    below = plan_stages(anywhere, spec, above)
     folder = Path(child.paths.output) / "pretrained" / f"{name.replace('/', '_')}-{_hash(anywhere, below)}"
     return Stage(key, RunDir(folder.absolute()), _in_folder(child, folder.absolute()), spec, below)
 
@@ -170,13 +170,13 @@ def _in_folder(child: DictConfig, folder: Path) -> DictConfig:
     """The resolved configuration of a run in a directory."""
     cfg = deepcopy(child)
     cfg.paths.run = str(folder)
-    located(absolute_paths(cfg))
+    resolve_paths(absolute_paths(cfg))
     return OmegaConf.create(OmegaConf.to_container(cfg, resolve=True))  # type: ignore[return-value]
 
 
 def _hash(cfg: DictConfig, below: Stages) -> str:
     """Of what makes the stage what it is: its configuration, and the stages that it builds on."""
-    content = without(OmegaConf.to_container(cfg), UNHASHED)
+    content = drop_keys(OmegaConf.to_container(cfg), UNHASHED)
     content["pretrained"] = {name: stage.run.path.name for name, stage in below.items()}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
@@ -192,4 +192,4 @@ def experiment_config(words: str) -> dict[str, Any]:
     """
     composed = compose_config("train", f"experiment={words}".split(), [config_dir()])
     with in_the_place_of(composed):
-        return OmegaConf.to_container(_in_folder(without_node_of_hydra(composed), Path("/")))  # type: ignore[return-value]
+        return OmegaConf.to_container(_in_folder(drop_hydra(composed), Path("/")))  # type: ignore[return-value]

@@ -28,7 +28,7 @@ POLL = 0.2
 Train = Callable[[DictConfig, RunDir], object]
 
 
-def complete(stages: Stages, parts: Mapping[str, Densities], train: Train) -> None:
+def train_missing(stages: Stages, parts: Mapping[str, Densities], train: Train) -> None:
     """Trains what is yet to be trained, and loads the weights of all stages into their densities.
 
     Args:

@@ -11,7 +11,7 @@ from typing import Any, final
 from elbolab.common.files import write_atomically
 from elbolab.common.terminal import terminal_width
 from elbolab.runs.status import DONE, State
-from elbolab.runs.sweep_dir import Job, Sweep, name_of, swept
+from elbolab.runs.sweep_dir import Job, Sweep, find_swept_values, name_of
 from elbolab.sweeps.parent import Running
 
 TABLE = "sweep.csv"
@@ -60,7 +60,7 @@ def close(now: Running, argv: Sequence[str], compare: Compare) -> None:
         print(text, end="")
         over = (*DONE, "running") if sweep.is_search else DONE  # by another worker
         left = [job for job in jobs if states[job.num].state not in over]
-        names = swept(jobs)
+        names = find_swept_values(jobs)
         for job in left:
             state = states[job.num]
             word = {"failed": "failed", "waiting": "has not begun"}.get(state.state, f"was {state.state}")
@@ -98,7 +98,7 @@ def again(sweep: Sweep, argv: Sequence[str]) -> str:
 
 def write_table(folder: Path, jobs: Sequence[Job], states: Mapping[int, State]) -> None:
     """A row a job: number, swept keys, state, error, monitored value, seconds, every quantity that was measured."""
-    names = swept(jobs)
+    names = find_swept_values(jobs)
     rows = [_row(folder / str(job.num), job, names[job.num], states[job.num]) for job in jobs]
     keys = [key for values in names.values() for key in values]
     columns = list(dict.fromkeys(["job", *keys, "state", "error", "monitor", "value", "seconds"]))

@@ -14,7 +14,7 @@ from pathlib import Path
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from elbolab.runs.status import DONE, recorded, state_of
+from elbolab.runs.status import DONE, record_failure, state_of
 from elbolab.sweeps.parent import WITHIN
 from elbolab.sweeps.ranks import follow, outlive, rank
 from elbolab.training.stop_signals import NOTICE, Leave
@@ -87,7 +87,7 @@ def _recorded(error: Exception, folder: Path, cfg: DictConfig, overrides: Sequen
     if rank_zero_only.rank != 0:  # type: ignore[attr-defined]
         return message
     with suppress(OSError):  # a full disk is what ended it
-        recorded(folder, message, monitor=str(cfg.get("monitor")), mode=str(cfg.get("mode")), overrides=overrides)
+        record_failure(folder, message, monitor=str(cfg.get("monitor")), mode=str(cfg.get("mode")), overrides=overrides)
     _logged(error, folder)
     return message
 
@@ -98,9 +98,9 @@ def _logged(error: Exception, folder: Path) -> None:
 
 
 def _told(error: Exception, overrides: Sequence[str]) -> str:
-    from elbolab.config.composing import folders, hydra_set_aside
+    from elbolab.config.composing import folders, set_hydra_aside
     from elbolab.config.errors import explain
 
     where = folders()
-    with hydra_set_aside():
+    with set_hydra_aside():
         return explain(error, where, ["train", *overrides])

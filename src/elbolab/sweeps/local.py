@@ -14,7 +14,7 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from elbolab.runs.status import DONE, recorded, state_of
+from elbolab.runs.status import DONE, record_failure, state_of
 from elbolab.sweeps.jobs import has_ranks
 from elbolab.sweeps.parent import RUNNING
 from elbolab.sweeps.shares import Share
@@ -132,7 +132,9 @@ def _value(folder: Path) -> float:
 
 def _record(folder: Path, error: str, config: DictConfig, overrides: Sequence[str]) -> None:
     with suppress(OSError):  # a full disk may be what ended it
-        recorded(folder, error, monitor=str(config.get("monitor")), mode=str(config.get("mode")), overrides=overrides)
+        record_failure(
+            folder, error, monitor=str(config.get("monitor")), mode=str(config.get("mode")), overrides=overrides
+        )
 
 
 def _returned(overrides: list[str], value: Any) -> JobReturn:

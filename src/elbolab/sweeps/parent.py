@@ -13,7 +13,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
 from elbolab.config.composing import check_folder
-from elbolab.runs.sweep_dir import SWEEP, Job, Sweep, check_same, describe
+from elbolab.runs.sweep_dir import SWEEP, Job, Sweep, check_same, write_sweep
 
 OF_HYDRA = "multirun.yaml"
 """Written by Hydra before it looks at the jobs."""
@@ -105,7 +105,7 @@ def opened(config: DictConfig) -> Iterator[Sweep]:
     folder, jobs = Path(config.hydra.sweep.dir).absolute(), expanded(config)
     check_same(folder, jobs)
     with _kept(_writable(folder)) if jobs else nullcontext():  # the workers of a search keep its trials apart
-        is_new = describe(folder, jobs, config)
+        is_new = write_sweep(folder, jobs, config)
         with _taken_back(folder) if is_new else nullcontext():
             yield Sweep(folder, jobs)
 

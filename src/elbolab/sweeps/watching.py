@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, final
 from elbolab.common.did_you_mean import last_parts
 from elbolab.common.screen import redraws
 from elbolab.common.text import format_duration
-from elbolab.runs.labels import short
+from elbolab.runs.labels import shorten
 from elbolab.runs.status import DONE, State
-from elbolab.runs.sweep_dir import Job, Sweep, name_of, swept
+from elbolab.runs.sweep_dir import Job, Sweep, find_swept_values, name_of
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -88,7 +88,7 @@ class Watcher:
 
     def tell(self) -> None:
         """A line on stderr for each job whose state has changed."""
-        names = swept(self.jobs)
+        names = find_swept_values(self.jobs)
         for job in self.jobs:
             state = self.states[job.num]
             if self.told.get(job.num, "waiting") != state.state:
@@ -127,7 +127,7 @@ def table(jobs: Sequence[Job], states: Mapping[int, State], rows: int) -> "Table
     from rich.table import Table
     from rich.text import Text
 
-    names = swept(jobs)
+    names = find_swept_values(jobs)
     keys = list(dict.fromkeys(key for told in names.values() for key in told))
     counts = Counter(states[job.num].state for job in jobs)
     caption = ", ".join(f"{counts[state]} {state}" for state in ORDER if counts[state])
@@ -151,4 +151,4 @@ def cells(job: Job, told: Mapping[str, str], keys: Sequence[str], state: State, 
     best = "" if state.best is None else f"{'' if is_one else f'{state.monitor} '}{state.best:.2f}"
     time = "" if state.seconds is None else format_duration(state.seconds)
     said = state.state + (f": {state.error}" if state.error else "")
-    return [str(job.num), *(short(told.get(key, "")) for key in keys), said, epoch, best, time]
+    return [str(job.num), *(shorten(told.get(key, "")) for key in keys), said, epoch, best, time]
