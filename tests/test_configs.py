@@ -19,6 +19,7 @@ from tests.helpers import fit, refused, start
 
 from elbolab.batch import Spec, Support, numbered
 from elbolab.config.build import build_data, build_densities, build_model, make
+from elbolab.config.listing import read_choices
 from elbolab.config.paths import config_dir
 from elbolab.config.values import check_values
 from elbolab.data.dsprites import NAME
@@ -408,3 +409,9 @@ def test_a_search_is_composed_with_its_sampler_and_pruner():
     assert sweeper.sampler._target_.endswith("CmaEsSampler")
     assert sweeper.pruner._target_.endswith("HyperbandPruner")
     assert sweeper.n_trials == 30
+
+
+def test_the_page_of_groups_has_all_of_them():
+    page = (CONF / "README.md").read_text(encoding="utf-8")
+    listed = {line.split("`")[1] for line in page.splitlines() if line.startswith("| `")}
+    assert listed == {group for group in read_choices([CONF]) if group.count("/") < 2}
