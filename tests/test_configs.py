@@ -212,7 +212,9 @@ def test_experiments_train_all_but_their_stages_and_are_measured(experiment):
         assert not any(part.training for part in stage.modules()), "a stage is kept whole"
     assert bool(frozen) == bool(read_requests(cfg)), "a stage is part of the model"
     with open_dict(cfg):
-        cfg.evaluation.update({name: 2 for name in cfg.evaluation if name.endswith("samples")}, limit=20)
+        cfg.evaluation.update(num_samples=2, limit=20)
+        cfg.evaluation.measures.conditional.class_samples = 2
+        cfg.evaluation.measures.parzen.num_samples = 2
         cfg.evaluation.scores.update(num_train=30, num_eval=10)
     report = make(cfg.evaluation)(model.densities, data)
     assert report["test"]

@@ -6,6 +6,7 @@ import pytest
 import torch
 from hydra import initialize_config_dir
 from omegaconf import open_dict
+from tests.evaluation.registry import measured
 from tests.helpers import data_for
 from tests.models.registry import VARIANTS, make
 from tests.pretend_device import DEVICE, MixedDevices, fit_there, pretend_device, sent
@@ -14,7 +15,6 @@ from tests.test_configs import CONF, Little, composed, densities_of, model_of, o
 from elbolab.config import build
 from elbolab.data.splits import Splits
 from elbolab.evaluation.declared import KINDS
-from elbolab.evaluation.evaluate import evaluate
 from elbolab.evaluation.figures import drawing
 from elbolab.training.trees import leaves
 
@@ -87,7 +87,7 @@ def test_every_variant_is_measured_and_drawn(name, monkeypatch):
     data = data_for(model)
     with pretend_device():
         model.to(DEVICE)
-        report = evaluate(model.densities, data, splits=["test"], seed=0, **SMALL)
+        report = measured(model.densities, data, **SMALL)
         found = {*report["test"], *drawn(model.densities, data)}
     assert {what for what, where in WHERE.items() if where == name} <= found
 
@@ -103,7 +103,8 @@ class Enough(Little):
 def test_what_asks_for_data_of_its_own(words, hydra):
     cfg = composed(*words.split())
     with open_dict(cfg):
-        cfg.evaluation.update({name: 2 for name in cfg.evaluation if name.endswith("samples")}, limit=40)
+        cfg.evaluation.update(num_samples=2, limit=40)
+        cfg.evaluation.measures.conditional.class_samples = 2
         cfg.evaluation.scores.update(num_train=20, num_eval=10)
     data = Enough(cfg)
     model = build.build_model(cfg, densities_of(cfg, data.spec))

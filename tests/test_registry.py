@@ -18,6 +18,7 @@ from tests.distributions.registry import (
     POSTERIORS,
     PRIORS,
 )
+from tests.evaluation.registry import measures_of
 from tests.models.registry import VARIANTS, make
 from tests.training.test_schedules import SCHEDULES
 from torch.distributions import Distribution
@@ -29,7 +30,7 @@ from elbolab.data.module import DataModule
 from elbolab.densities.base import Densities
 from elbolab.distributions.conditional import Conditional
 from elbolab.distributions.family import Family
-from elbolab.evaluation import evaluate
+from elbolab.evaluation.measure import Measure
 from elbolab.models.base import ElboModule
 from elbolab.models.costs import Cost
 from elbolab.training.schedules import Schedule
@@ -99,6 +100,7 @@ COMPLETE = {
     Distribution: lambda: set().union(*map(kinds_of, distributions())),
     ElboModule: lambda: {type(make(name)) for name in VARIANTS},
     Cost: lambda: set(targets("cost")),
+    Measure: lambda: {type(measure) for measure in measures_of().values()},
     Schedule: lambda: {type(build()) for build in SCHEDULES.values()},
     Given: lambda: {type(choose_given(name, 1 if name == "quadrants" else None)) for name in given_names()},
     DataModule: lambda: {Held}.union(targets("data")),  # Held: of the benchmark, which no YAML names
@@ -151,12 +153,12 @@ def test_a_final_class_is_found_however_deep_it_is():
     assert list(subclasses(Base)) == [found]
 
 
-def test_every_measure_is_taken():
-    """A function ``..._quantities`` of `elbolab.evaluation` is called by `evaluate`, or by another measure."""
-    text = "\n".join(path.read_text() for path in Path(evaluate.__file__).parent.glob("*.py"))
-    for name in re.findall(r"^def (\w+_quantities)\(", text, re.MULTILINE):
-        calls = re.findall(rf"(?<!def )\b{name}\(", text)
-        assert calls, f"evaluate() does not take {name}"
+def test_every_measure_can_be_chosen_and_is():
+    measures = {type(measure) for measure in measures_of().values()}
+    assert set(targets("evaluation/measure")) == measures
+    chosen = re.findall(r"measure@measures\.(\w+): (\w+)", (ROOT / "conf/evaluation/default.yaml").read_text())
+    assert {name for name, _ in chosen} == {file for _, file in chosen} == measures_of().keys()
+    assert {path.stem for path in (ROOT / "conf/evaluation/measure").glob("*.yaml")} == measures_of().keys()
 
 
 def test_every_cost_that_can_be_chosen_is_one_of_a_variant():

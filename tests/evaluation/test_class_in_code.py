@@ -4,13 +4,13 @@ from functools import partial
 
 import pytest
 import torch
+from tests.evaluation.registry import measured
 from tests.helpers import CLASSES
 from tests.models.registry import NORMAL, VARIANTS, batch_for, class_autoencoder, labelled, make, stacked
 
 from elbolab.batch import Batch
 from elbolab.densities.latents import Undefined
 from elbolab.distributions.conditional import Ignore
-from elbolab.evaluation.evaluate import evaluate
 from elbolab.evaluation.figures.generative import ends_of, importance_of, interpolations, traversals
 from elbolab.evaluation.figures.latent import kl_bars
 from elbolab.evaluation.representation import kl_quantities
@@ -90,12 +90,12 @@ def test_a_class_is_not_active(model, batch):
             parameter.mul_(1e-3)
         for parameter in model.classifier.parameters():
             parameter.mul_(10)
-    found = evaluate(model, Source(batch), splits=["test"], num_samples=2, seed=0)["test"]
+    found = measured(model, Source(batch), splits=["test"], num_samples=2, seed=0)["test"]
     assert active_units(model.encode(batch.x)) > 1
     assert found["active_units"]["value"] == 0
     classifier = make("classifier").densities
     labels = batch._replace(y=torch.arange(20) % 3)
-    assert "active_units" not in evaluate(classifier, Source(labels), splits=["test"], num_samples=2, seed=0)["test"]
+    assert "active_units" not in measured(classifier, Source(labels), splits=["test"], num_samples=2, seed=0)["test"]
 
 
 @pytest.mark.parametrize("build", [labelled, stacked, class_autoencoder])

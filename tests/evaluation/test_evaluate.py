@@ -1,18 +1,33 @@
 """Everything measured, on small models."""
 
 from functools import partial
+from typing import final
 
 import pytest
 import torch
+from tests.evaluation.registry import measured
 
 from elbolab.batch import Batch, Spec, Support, numbered
+from elbolab.common.kind import Kind
+from elbolab.densities.latents import Undefined
 from elbolab.densities.layer import Layer
 from elbolab.densities.wiring import autoencoder, single_layer
 from elbolab.distributions.conditional import Head, StandardNormal
+from elbolab.distributions.corruption import gaussian_noise
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
 from elbolab.distributions.point_mass import Deterministic
-from elbolab.evaluation.evaluate import First, evaluate
-from elbolab.evaluation.report import check
+from elbolab.evaluation.aggregate import Aggregation
+from elbolab.evaluation.conditional import Conditional
+from elbolab.evaluation.decomposition import Decomposition
+from elbolab.evaluation.denoising import DenoisingBounds
+from elbolab.evaluation.editing import Editing
+from elbolab.evaluation.evaluate import Evaluation, evaluate
+from elbolab.evaluation.likelihood import Likelihood
+from elbolab.evaluation.measure import Data, First, Measure
+from elbolab.evaluation.parzen import Parzen
+from elbolab.evaluation.quantity import mean_of
+from elbolab.evaluation.report import check, table
+from elbolab.evaluation.representation import PROTOCOL, Representation
 from elbolab.nets.mlp import MLP
 
 NET = partial(MLP, hidden=[8], activation="Tanh", init="glorot")
@@ -47,7 +62,7 @@ def vae() -> Layer:
 
 
 def test_twice_gives_the_same_report_and_it_is_valid(vae):
-    first, again = (evaluate(vae, Source(), **OPTIONS | {"splits": ["test", "val"]}) for _ in range(2))
+    first, again = (measured(vae, Source(), **OPTIONS | {"splits": ["test", "val"]}) for _ in range(2))
     assert first == again
     assert list(first) == ["test", "val"]
     check(first)
@@ -58,7 +73,7 @@ def test_twice_gives_the_same_report_and_it_is_valid(vae):
 
 
 def test_rate_and_distortion_make_the_elbo(vae):
-    values = {name: entry["value"] for name, entry in evaluate(vae, Source(), **OPTIONS)["test"].items()}
+    values = {name: entry["value"] for name, entry in measured(vae, Source(), **OPTIONS)["test"].items()}
     assert values["elbo"] == pytest.approx(-values["rate"] - values["distortion"], abs=1e-5)
     assert values["rate"] == pytest.approx(sum(values["kl_per_dim"]), abs=1e-5)
 
@@ -66,19 +81,19 @@ def test_rate_and_distortion_make_the_elbo(vae):
 def test_what_an_autoencoder_lacks_is_absent():
     torch.manual_seed(0)
     model = autoencoder(SPEC, 3, None, partial(Head, net=NET, family=Deterministic), LIKELIHOOD)
-    report = evaluate(model, Source(), **OPTIONS)
+    report = measured(model, Source(), **OPTIONS)
     assert "distortion" in report["test"]
     assert "probe_accuracy" in report["test"]
     assert not report["test"].keys() & {"elbo", "rate", "nll", "ess", "kl_per_dim", "mutual_information"}
 
 
 def test_the_limit_is_in_data(vae):
-    report = evaluate(vae, Source(), **OPTIONS, limit=21)
+    report = measured(vae, Source(), **OPTIONS, limit=21)
     assert {report["test"][name]["n"] for name in ("elbo", "nll", "mse", "active_units")} == {21}
 
 
 def test_one_datum_has_no_standard_error(vae):
-    report = evaluate(vae, Source(), **OPTIONS, limit=1)
+    report = measured(vae, Source(), **OPTIONS, limit=1)
     assert report["test"]["nll"]["stderr"] is None
 
 
@@ -88,12 +103,12 @@ def test_first_can_be_asked_again():
 
 
 def test_every_float32_states_its_matmul_precision(vae):
-    report = evaluate(vae, Source(), **OPTIONS)
+    report = measured(vae, Source(), **OPTIONS)
     assert {entry["dtype"] for entry in report["test"].values()} == {"float32, highest matmul"}
 
 
 def test_one_sample_always_carries_its_estimate_so_nothing_is_said_of_it(vae):
-    report = evaluate(vae, Source(), **OPTIONS | {"num_samples": 1})
+    report = measured(vae, Source(), **OPTIONS | {"num_samples": 1})
     assert "nll" in report["test"]
     assert not report["test"].keys() & {"ess", "degenerate"}
 
@@ -101,7 +116,7 @@ def test_one_sample_always_carries_its_estimate_so_nothing_is_said_of_it(vae):
 @pytest.mark.parametrize(("num_samples", "says"), [(2, False), (3, False), (9, False), (10, True)])
 def test_few_samples_have_few_that_count_whatever_the_weights(vae, num_samples, says):
     """Of two samples the effective size is always below 2: it was called degenerate."""
-    report = evaluate(vae, Source(), **OPTIONS | {"num_samples": num_samples})["test"]
+    report = measured(vae, Source(), **OPTIONS | {"num_samples": num_samples})["test"]
     assert "ess" in report
     assert ("degenerate" in report) == says
 
@@ -112,7 +127,7 @@ def test_data_of_one_class_are_measured_without_probes(vae):
         split: [batch._replace(y=torch.zeros_like(batch.y)) for batch in batches]
         for split, batches in source.splits.items()
     }
-    report = evaluate(vae, source, **OPTIONS)
+    report = measured(vae, source, **OPTIONS)
     assert "elbo" in report["test"]
     assert not report["test"].keys() & {"probe_accuracy", "knn_accuracy"}
 
@@ -120,7 +135,7 @@ def test_data_of_one_class_are_measured_without_probes(vae):
 def test_degenerate_weights_are_told(vae, caplog):
     with torch.no_grad():
         vae.likelihood.net.layers[-1].weight.mul_(300)
-    evaluate(vae, Source(), **OPTIONS | {"num_samples": 50})
+    measured(vae, Source(), **OPTIONS | {"num_samples": 50})
     assert "test: importance weights degenerate" in caplog.text
     assert "evaluation.num_samples" in caplog.text
 
@@ -133,11 +148,82 @@ def test_degenerate_weights_are_told(vae, caplog):
         ({"num_samples": 0}, "evaluation.num_samples=0: must be at least 1"),
         ({"limit": 0}, "evaluation.limit=0: must be at least 1"),
         ({"memory": 0}, "evaluation.memory=0: must be at least 1"),
+        ({"seed": -1}, "evaluation.seed=-1: a seed is a whole number"),
+        ({"num_corruptions": 0}, "evaluation.num_corruptions=0: must be at least 1"),
         ({"probe_limit": 0}, "evaluation.probe_limit=0: must be at least 1"),
-        ({"decomposition_limit": 0}, "evaluation.decomposition_limit=0: must be at least 1"),
-        ({"num_neighbours": 0}, "evaluation.num_neighbours=0: must be at least 1"),
+        ({"scores": PROTOCOL._replace(num_train=0)}, "evaluation.scores.num_train=0: must be at least 1"),
+        ({"scores": PROTOCOL._replace(num_eval=0)}, "evaluation.scores.num_eval=0: must be at least 1"),
+        ({"corruption": partial(gaussian_noise, -1.0)}, "corruption scale=-1"),
     ],
 )
-def test_impossible_options_are_named(vae, options, message):
+def test_impossible_options_are_named(options, message):
     with pytest.raises(ValueError, match=message):
-        evaluate(vae, Source(), **OPTIONS | options)
+        Evaluation(measures={}, **OPTIONS | options)
+
+
+@pytest.mark.parametrize(
+    ("measure", "option"),
+    [
+        (partial(Likelihood, 1), "num_corruptions"),
+        (Likelihood, "num_samples"),
+        (partial(Likelihood, 1), "memory"),
+        (Conditional, "num_samples"),
+        (partial(Conditional, 1), "class_samples"),
+        (partial(Conditional, 1), "class_limit"),
+        (partial(Conditional, 1), "num_corruptions"),
+        (DenoisingBounds, "num_corruptions"),
+        (Decomposition, "limit"),
+        (Aggregation, "limit"),
+        (Aggregation, "null_pairs"),
+        (Parzen, "num_samples"),
+        (Representation, "probe_limit"),
+        (Representation, "num_neighbours"),
+        (Editing, "num_train"),
+        (Editing, "num_eval"),
+    ],
+)
+def test_a_measure_refuses_its_own_options(measure, option):
+    with pytest.raises(ValueError, match=rf"\w+.{option}=0: must be at least 1"):
+        measure(**{option: 0})
+
+
+@final
+class Count(Measure):
+    """How many data there are, under any name."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def __call__(self, densities, data, split, seed):
+        values = torch.cat([batch.x for batch in data.measured(split)]).sum(1)
+        return {self.name: mean_of(values, Kind("pixels", "lower", 5, "ink"), k=None, seed=seed)}
+
+
+@final
+class Nothing(Measure):
+    def __call__(self, densities, data, split, seed):
+        raise Undefined("nothing can be said")
+
+
+def test_a_measure_of_ones_own_is_measured_beside_others(vae):
+    data, measures = Data(Source(), "cpu"), {"mine": Count("ink"), "none": Nothing(), "likelihood": Likelihood(2)}
+    report = evaluate(vae, data, measures, ["test", "val"], 3)
+    assert [set(quantities) for quantities in report.values()] == [
+        {"elbo", "rate", "distortion", "nll", "ess", "ink"}
+    ] * 2
+    ink = report["test"]["ink"]
+    assert (ink["unit"], ink["better"], ink["headline"], ink["label"], ink["seed"]) == ("pixels", "lower", 5, "ink", 3)
+    assert table(report).splitlines()[1].startswith("ink [pixels]")
+
+
+@pytest.mark.parametrize("name", ["ink", "elbo"])
+def test_two_measures_have_no_quantity_in_common(vae, name):
+    measures = {"one": Count("ink"), "likelihood": Likelihood(2), "other": Count(name)}
+    with pytest.raises(ValueError, match=f"two measures have test.{name}: rename that of one"):
+        evaluate(vae, Data(Source(), "cpu"), measures, ["test"], 0)
+
+
+def test_null_is_no_measure(vae):
+    measures = {"likelihood": None, "mine": Count("ink")}
+    report = Evaluation(measures=measures, **OPTIONS)(vae, Source())
+    assert set(report["test"]) == {"ink"}

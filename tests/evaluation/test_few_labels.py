@@ -2,13 +2,14 @@
 
 import pytest
 import torch
+from tests.evaluation.registry import measured
 from tests.helpers import CLASSES, LabelledBits, small_densities
 from tests.models.registry import autoencoder, labelled, make, stacked
 
 from elbolab.batch import Batch
+from elbolab.densities.latents import Undefined
 from elbolab.evaluation import few_labels
 from elbolab.evaluation.classification import classification_quantities
-from elbolab.evaluation.evaluate import evaluate
 from elbolab.evaluation.few_labels import few_label_quantities
 from elbolab.evaluation.seeded import evaluating
 
@@ -37,7 +38,8 @@ def test_codes_that_hold_the_class_are_read(data):
 
 def test_a_model_without_a_code_has_no_code_to_read():
     labelled = [Batch(torch.zeros(6, 6), (torch.eye(3).repeat(2, 1),), torch.arange(6) % 3)]
-    assert few_label_quantities(make("regression").densities, labelled, labelled, seed=0) == {}
+    with pytest.raises(Undefined):
+        few_label_quantities(make("regression").densities, labelled, labelled, seed=0)
 
 
 def test_dimensions_that_do_not_vary_are_not_looked_at(data, monkeypatch):
@@ -97,8 +99,10 @@ def test_the_same_seed_gives_the_same_errors(data):
 
 def test_without_labels_or_with_one_class_there_is_nothing(data):
     densities, one = small_densities(CLASSES), [Batch(torch.ones(4, 6), y=torch.zeros(4, dtype=torch.int64))]
-    assert few_label_quantities(densities, one, data.batches("test"), seed=0) == {}
-    assert few_label_quantities(densities, data.batches("labelled"), [Batch(torch.ones(4, 6))], seed=0) == {}
+    with pytest.raises(Undefined):
+        few_label_quantities(densities, one, data.batches("test"), seed=0)
+    with pytest.raises(Undefined):
+        few_label_quantities(densities, data.batches("labelled"), [Batch(torch.ones(4, 6))], seed=0)
 
 
 @pytest.mark.parametrize("build", [labelled, stacked, lambda: make("classifier").densities])
@@ -112,22 +116,24 @@ def test_the_error_of_a_model_that_names_classes(build, data):
 
 
 def test_no_labels_no_error():
-    assert classification_quantities(labelled(), [Batch(torch.ones(4, 6))], seed=0) == {}
-    assert classification_quantities(small_densities(), [Batch(torch.ones(4, 6), y=torch.zeros(4))], seed=0) == {}
+    with pytest.raises(Undefined):
+        classification_quantities(labelled(), [Batch(torch.ones(4, 6))], seed=0)
+    with pytest.raises(Undefined):
+        classification_quantities(small_densities(), [Batch(torch.ones(4, 6), y=torch.zeros(4))], seed=0)
 
 
 OPTIONS = {"splits": ["test"], "num_samples": 5, "seed": 0}
 
 
 def test_evaluation_measures_every_kind(data):
-    reports = [evaluate(build(), data, **OPTIONS)["test"] for build in (labelled, stacked)]
+    reports = [measured(build(), data, **OPTIONS)["test"] for build in (labelled, stacked)]
     for report in reports:
         assert report.keys() >= {"elbo", "rate", "distortion", "nll", "ess", "error", "mse"} | ERRORS
-    classifier = evaluate(make("classifier").densities, data, **OPTIONS)["test"]
+    classifier = measured(make("classifier").densities, data, **OPTIONS)["test"]
     assert classifier.keys() >= {"error"} | ERRORS
     assert not classifier.keys() & {"elbo", "nll", "distortion", "mse"}
 
 
 def test_without_a_labelled_part_no_classifier_is_fitted():
-    report = evaluate(small_densities(CLASSES), LabelledBits(eval_batch_size=10), **OPTIONS)["test"]
+    report = measured(small_densities(CLASSES), LabelledBits(eval_batch_size=10), **OPTIONS)["test"]
     assert not report.keys() & (ERRORS | {"error"})

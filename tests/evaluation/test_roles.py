@@ -4,6 +4,7 @@ from functools import partial
 
 import pytest
 import torch
+from tests.evaluation.registry import measured
 from tests.evaluation.test_editing import SIZES, model
 from tests.evaluation.test_editing import data as attributes
 from tests.helpers import small_densities
@@ -11,10 +12,8 @@ from tests.models.registry import CLASSES, adversarial, group_autoencoder
 
 from elbolab.batch import Batch
 from elbolab.common.rng import isolated_rng, seed_of
-from elbolab.evaluation import evaluate as module
 from elbolab.evaluation.clusters import cluster_quantities
 from elbolab.evaluation.editing import edit_quantities
-from elbolab.evaluation.evaluate import evaluate
 from elbolab.evaluation.parzen import SCALES, parzen_quantities
 from elbolab.evaluation.representation import representation_quantities
 from elbolab.metrics.parzen import parzen_log_density
@@ -42,29 +41,29 @@ class Source:
 @pytest.mark.parametrize(
     ("measure", "given"),
     [
-        ("parzen_quantities", ["val", "test"]),
-        ("cluster_quantities", ["val", "test"]),
-        ("few_label_quantities", ["labelled", "test"]),
-        ("representation_quantities", ["train", "test"]),
-        ("edit_quantities", ["train", "test"]),
-        ("classification_quantities", ["test"]),
-        ("aggregate_quantities", ["test"]),
-        ("rate_decomposition", ["test"]),
-        ("likelihood_quantities", ["test"]),
-        ("conditional_quantities", ["test"]),
-        ("denoising_quantities", ["test"]),
-        ("restoration_quantities", ["test"]),
+        ("parzen.parzen_quantities", ["val", "test"]),
+        ("clusters.cluster_quantities", ["val", "test"]),
+        ("few_labels.few_label_quantities", ["labelled", "test"]),
+        ("representation.representation_quantities", ["train", "test"]),
+        ("editing.edit_quantities", ["train", "test"]),
+        ("classification.classification_quantities", ["test"]),
+        ("aggregate.aggregate_quantities", ["test"]),
+        ("decomposition.rate_decomposition", ["test"]),
+        ("likelihood.likelihood_quantities", ["test"]),
+        ("conditional.conditional_quantities", ["test"]),
+        ("denoising.denoising_quantities", ["test"]),
+        ("denoising.restoration_quantities", ["test"]),
     ],
 )
 def test_every_measure_is_handed_the_splits_of_its_roles(measure, given, monkeypatch):
     source, seen = Source(), []
 
     def note(densities, *arguments, **options):
-        seen.append([source.name(argument) for argument in arguments if argument is not None])
+        seen.append([source.name(argument) for argument in arguments if not (argument is None or callable(argument))])
         return {}
 
-    monkeypatch.setattr(module, measure, note)
-    evaluate(small_densities(CLASSES), source, splits=["test"], num_samples=2, seed=0)
+    monkeypatch.setattr(f"elbolab.evaluation.{measure}", note)
+    measured(small_densities(CLASSES), source)
     assert seen == [given]
 
 
@@ -75,8 +74,8 @@ def test_a_limit_is_of_what_is_measured_and_not_of_what_is_fitted(monkeypatch):
         sizes.append([sum(len(batch.x) for batch in batches) for batches in (train, test)])
         return {}
 
-    monkeypatch.setattr(module, "representation_quantities", note)
-    evaluate(small_densities(CLASSES), Source(), splits=["test"], num_samples=2, seed=0, limit=5)
+    monkeypatch.setattr("elbolab.evaluation.representation.representation_quantities", note)
+    measured(small_densities(CLASSES), Source(), limit=5)
     assert sizes == [[30, 5]]
 
 

@@ -302,7 +302,7 @@ def test_gates_say_what_they_hold_to():
 @pytest.mark.parametrize("row", [row for row in read_rows() if row.per is not None], ids=lambda row: row.what)
 def test_what_a_row_divides_by_is_measured(row):
     assert row.per == "test.mmd2_null"
-    assert experiment_config(row.experiment)["evaluation"]["null_pairs"] == 100
+    assert experiment_config(row.experiment)["evaluation"]["measures"]["aggregate"]["null_pairs"] == 100
 
 
 COMMANDS = sorted({e for row in read_rows() for e in (row.experiment, (row.versus or {}).get("experiment")) if e})

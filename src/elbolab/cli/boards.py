@@ -43,7 +43,7 @@ def watched(cfg: DictConfig, run: RunDir, trainer: L.Trainer, *, goes_on: bool) 
         for name in IDS:
             (run.path / name).unlink(missing_ok=True)
     loggers = build_parts(cfg, "logger")
-    config: Any = OmegaConf.to_container(cfg)
+    config: Any = OmegaConf.to_container(cfg, resolve=True)
     failed, begun = True, []
     try:
         for board in boards(loggers):
@@ -98,7 +98,7 @@ def remeasured(run: RunDir) -> list[str]:
 
 def _retold(board: Board, cfg: DictConfig, results: Results, *, failed: bool) -> list[str]:
     board.begin(goals(cfg))
-    board.log_hyperparams(OmegaConf.to_container(cfg))
+    board.log_hyperparams(OmegaConf.to_container(cfg, resolve=True))
     board.conclude(results)
     return board.close(failed=failed)
 

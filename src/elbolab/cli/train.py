@@ -12,7 +12,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from lightning.pytorch.callbacks import ModelCheckpoint, Timer
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from elbolab.callbacks.begin import Begin
 from elbolab.callbacks.prune import was_pruned
@@ -22,6 +22,7 @@ from elbolab.cli.checks import check_compiler, check_labels, check_monitors, che
 from elbolab.cli.evaluate import measure
 from elbolab.cli.resume import resume_config
 from elbolab.config.build import build_data, build_densities, build_evaluation, build_model, build_trainer
+from elbolab.config.evaluating import resolve
 from elbolab.config.values import absolute_paths
 from elbolab.data.module import DataModule
 from elbolab.distributions.conditional import compile_networks
@@ -183,7 +184,7 @@ def resolve_config(cfg: DictConfig) -> DictConfig:
     elif cfg.resume:
         cfg = resume_config(cfg)
     cfg = resolve_paths(absolute_paths(cfg))
-    return OmegaConf.create(OmegaConf.to_container(cfg, resolve=True))  # type: ignore[return-value]
+    return resolve(cfg)
 
 
 def _of_sweep(cfg: DictConfig, folder: Path, sweep: Path) -> DictConfig:

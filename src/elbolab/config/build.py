@@ -15,7 +15,7 @@ from elbolab.config.values import annotations, hints_of, options_of
 from elbolab.data.module import DataModule
 from elbolab.densities.base import Densities
 from elbolab.distributions.corruption import check_corruptions
-from elbolab.evaluation.evaluate import check_options, evaluate
+from elbolab.evaluation.evaluate import Evaluation
 from elbolab.evaluation.report import Report
 from elbolab.models.base import ElboModule
 
@@ -110,9 +110,10 @@ def build_evaluation(cfg: DictConfig, spec: Spec) -> Callable[[Densities, DataMo
     Raises:
         ValueError: options of elbolab's own evaluation that are out of range, or a corruption that is none of the data.
     """
-    recipe = make(cfg.evaluation)
-    if recipe.func is evaluate:
-        check_options(**recipe.keywords)
-        if (corruption := recipe.keywords.get("corruption")) is not None:
-            check_corruptions(corruption(), spec)
-    return recipe
+    recipe = make(cfg.evaluation, _partial_=True)
+    if recipe.func is not Evaluation:  # one of the user's own, which takes what the config says beside model and data
+        return recipe
+    evaluation = recipe()
+    if evaluation.corruption is not None:
+        check_corruptions(evaluation.corruption(), spec)
+    return evaluation

@@ -14,7 +14,7 @@ from elbolab.common.refusal import Refusal, Way, values_of
 from elbolab.common.stopping import Stopped, stop_of
 from elbolab.config.keys import list_keys
 from elbolab.config.listing import groups_of, read_choices, split_args
-from elbolab.config.renamed import explain_renamed
+from elbolab.config.renamed import MOVED, explain_renamed
 
 REFUSING = (EROFS, ENAMETOOLONG)
 """How a system says that a place will never take a file."""
@@ -175,6 +175,8 @@ def _unknown_key(error: BaseException, dirs: Sequence[Path], argv: Sequence[str]
     if found is None:
         several = re.match(r"Ambiguous value for argument '((.+?)=(.*?))'", str(error))
         return _several_values(*several.groups()) if several else str(error)
+    if found[1] in MOVED:
+        return f"'{found[1]}' is now '{MOVED[found[1]]}', an option of that measure"
     key, groups = found[1].partition("@")[0], groups_of(argv[0], dirs)
     group = key.partition(".")[0]
     typed = [word.partition("=")[2] for word in argv if word.lstrip("+~").startswith(f"{key}=")]
@@ -247,6 +249,8 @@ def _not_built(error: BaseException, dirs: Sequence[Path], argv: Sequence[str]) 
 
 def _unknown_argument(name: str, message: str, dirs: Sequence[Path], argv: Sequence[str]) -> str:
     """``+data.batch_sizee=10``, or a key in a file, that the class does not take."""
+    if f"evaluation.{name}" in MOVED and "Evaluation" in message:
+        return f"'evaluation.{name}' is now '{MOVED[f'evaluation.{name}']}', an option of that measure"
     key = _set_by_experiment(name, dirs, argv)
     if key:
         chosen = next((word for word in argv if word.startswith(f"{key.partition('.')[0]}=")), "what is chosen")

@@ -78,11 +78,11 @@ def split_args(args: Sequence[str]) -> tuple[list[Path], list[str]]:
 
 
 def _split(path: str) -> tuple[str, str, str]:
-    """Group and option: ``experiment/a/b`` is option ``a/b``, but ``hydra/sweeper/sampler`` is a group of its own."""
+    """Group and option: ``experiment/a/b`` is option ``a/b``, but ``evaluation/measure`` is a group of its own."""
     group, slash, option = path.partition("/") if "/" in path else ("", "", path)
-    if group == "hydra":
+    if group in ("hydra", "evaluation") and "/" in option:
         sub, slash, option = option.rpartition("/")
-        group = f"hydra/{sub}"
+        group = f"{group}/{sub}"
     return group, slash, option
 
 

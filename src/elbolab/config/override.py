@@ -1,6 +1,8 @@
 """The saved configuration of a run under the overrides of another command."""
 
 from collections.abc import Sequence
+from functools import reduce
+from operator import getitem
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
@@ -16,7 +18,8 @@ def overrides_given() -> list[Override]:
 
 
 def is_within(key: str, parts: Sequence[str]) -> bool:
-    """Whether a dotted key is one of the parts, or lies in one."""
+    """Whether a dotted key, or a group, is one of the parts, or lies in one."""
+    key = key.replace("/", ".")
     return any(key == part or key.startswith(f"{part}.") for part in parts)
 
 
@@ -34,9 +37,11 @@ def override(saved: DictConfig, composed: DictConfig, overrides: Sequence[Overri
     options: Any = OmegaConf.to_container(composed, resolve=False)
     choices = [o for o in overrides if "." not in o.key_or_group and not o.is_delete()]
     for choice in choices:
-        old, option = saved[choice.key_or_group], options[choice.key_or_group]
-        is_recipe = "_target_" in option
-        saved[choice.key_or_group] = option if is_recipe else {key: old.get(key, part) for key, part in option.items()}
+        place = choice.package or choice.key_or_group
+        old: Any = OmegaConf.select(saved, place) or {}
+        option = reduce(getitem, place.split("."), options)
+        chosen = option if "_target_" in option else {key: old.get(key, part) for key, part in option.items()}
+        OmegaConf.update(saved, place, chosen, merge=False, force_add=True)
     for change in overrides:
         if change not in choices:
             _apply(saved, change)

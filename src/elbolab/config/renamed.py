@@ -59,6 +59,17 @@ OPTIONS = {
 }
 """Other choices that are gone."""
 
+MOVED = {
+    "evaluation.decomposition_limit": "evaluation.measures.decomposition.limit",
+    "evaluation.aggregate_limit": "evaluation.measures.aggregate.limit",
+    "evaluation.null_pairs": "evaluation.measures.aggregate.null_pairs",
+    "evaluation.parzen_samples": "evaluation.measures.parzen.num_samples",
+    "evaluation.class_samples": "evaluation.measures.conditional.class_samples",
+    "evaluation.class_limit": "evaluation.measures.conditional.class_limit",
+    "evaluation.num_neighbours": "evaluation.measures.representation.num_neighbours",
+}
+"""Options of one measure, from where they were before measures had files of their own to where they are."""
+
 
 def find_new_words(group: str, option: str) -> str | None:
     """What to type in the place of ``group=option``; None where that was never a choice, or is one."""

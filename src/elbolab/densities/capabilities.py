@@ -4,41 +4,75 @@ Shapes: B = data in a batch, C = classes.
 """
 
 from abc import ABC, abstractmethod
+from typing import ClassVar, TypeVar
 
 from torch import Tensor
 
 from elbolab.densities.base import Densities
+from elbolab.densities.latents import Undefined
 
 
-class Classifying(Densities, ABC):
+class Capability(Densities, ABC):
+    """A model that answers more than every model does.
+
+    Attributes:
+        lack: what is said of a model that does not.
+    """
+
+    lack: ClassVar[str]
+
+
+Able = TypeVar("Able", bound=Capability)
+
+
+def capability(densities: Densities, wanted: type[Able]) -> Able:
+    """The model, as one that answers more than every model does.
+
+    Raises:
+        Undefined: it does not.
+    """
+    if not isinstance(densities, wanted):
+        raise Undefined(wanted.lack)
+    return densities
+
+
+class Classifying(Capability, ABC):
     """What a model that names classes answers beside its densities; evaluation then reports its error."""
+
+    lack = "this model names no classes"
 
     @abstractmethod
     def log_class_probs(self, x: Tensor) -> Tensor:
         """Log q(y | x), (B, C)."""
 
 
-class Grouping(Densities, ABC):
+class Grouping(Capability, ABC):
     """What a model that sorts data into groups without names answers; evaluation names them by labelled data.
 
     Its latents are a group on top, as a one-hot vector, and what is below.
     """
+
+    lack = "this model finds no groups"
 
     @abstractmethod
     def log_group_probs(self, x: Tensor) -> Tensor:
         """Log q(y | x), (B, C)."""
 
 
-class Corrupting(Densities, ABC):
+class Corrupting(Capability, ABC):
     """What a denoising model answers beside its densities; evaluation then reports its own bound and restorations."""
+
+    lack = "this model corrupts nothing"
 
     @abstractmethod
     def corrupt(self, x: Tensor) -> Tensor:
         """A draw of x~ given x, (*M, B, *event) both."""
 
 
-class Guessing(Densities, ABC):
+class Guessing(Capability, ABC):
     """What a model that starts from a guess without latents answers beside its densities; pictures then show it."""
+
+    lack = "this model starts from no guess"
 
     @abstractmethod
     def first_guess(self, *given: Tensor) -> Tensor:

@@ -4,11 +4,13 @@ Shapes: N = data used, D = latent dimensions.
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import NamedTuple, final
 
 import torch
 from torch import Tensor
 from torch.distributions import Distribution
+from typing_extensions import override
 
 from elbolab.batch import Batch
 from elbolab.common.kind import MMD2, Kind
@@ -18,6 +20,7 @@ from elbolab.densities.latents import Undefined
 from elbolab.distributions.planar import Partitioned, coordinate_cdf
 from elbolab.evaluation.batches import first
 from elbolab.evaluation.likelihood import GROUP, Rows, in_groups
+from elbolab.evaluation.measure import Data, Measure, check_counts
 from elbolab.evaluation.quantity import Quantity, describe
 from elbolab.evaluation.seeded import evaluating
 from elbolab.metrics.match import ks_between, ks_to_uniform, mmd2
@@ -49,10 +52,32 @@ class Match(NamedTuple):
     y: Tensor | None
 
 
+@final
+@dataclass(frozen=True)
+class Aggregation(Measure):
+    """How well the codes of all data match the prior; see `aggregate_quantities`.
+
+    Args:
+        limit: codes that are compared with draws of the prior, at most; the cost is quadratic.
+        null_pairs: pairs of draws of the prior for mmd2_null; None for none.
+    """
+
+    limit: int = 10_000
+    null_pairs: int | None = None
+
+    def __post_init__(self) -> None:
+        check_counts(self, "limit", "null_pairs")
+
+    @override
+    def __call__(self, densities: Densities, data: Data, split: str, seed: int) -> dict[str, Quantity]:
+        measured = data.measured(split)
+        return aggregate_quantities(densities, measured, seed=seed, limit=self.limit, null=self.null_pairs)
+
+
 def aggregate_quantities(
     densities: Densities, batches: Iterable[Batch], *, seed: int, limit: int = 10_000, null: int | None = None
 ) -> dict[str, Quantity]:
-    """mmd2 and ks between q(z) and the prior; with ``null`` also mmd2_null. Empty without a prior to draw from.
+    """mmd2 and ks between q(z) and the prior; with ``null`` also mmd2_null.
 
     ``mmd2`` is under the mean of the kernels of `metrics.match.mmd2`, without bias; ``ks`` has one distance a
     coordinate, to the prior's distribution function where it is known, else to a large draw.
@@ -64,14 +89,14 @@ def aggregate_quantities(
         limit: N at most; the cost is N^2, a third of a second for 10,000.
         null: ``mmd2_null`` is the 99th percentile of mmd2 between so many pairs of draws of the prior, N points each;
             each pair costs as much as mmd2. None: none.
+
+    Raises:
+        Undefined: there is no prior to draw from, or one datum.
     """
     with evaluating(densities, "aggregate posterior", seed):
-        try:
-            match = matched(densities, first(batches, limit))
-        except Undefined:
-            return {}
+        match = matched(densities, first(batches, limit))
         if len(match.z) < 2:
-            return {}
+            raise Undefined("one datum is no distribution")
         values: dict[str, float | list[float]] = {"mmd2": mmd2(match.z, match.drawn).mean().item(), "ks": _ks(match)}
         if null is not None and match.p is not None:
             values["mmd2_null"] = null_percentile(match.p, len(match.z), null)

@@ -9,12 +9,14 @@ Shapes: N = data, G = data in a group, C = classes; nats throughout.
 
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from math import log
-from typing import Any, NamedTuple, final
+from typing import Any, ClassVar, NamedTuple, final
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from typing_extensions import override
 
 from elbolab.batch import Batch, Spec
 from elbolab.common.kind import ERROR, Kind
@@ -22,6 +24,7 @@ from elbolab.densities.base import Densities
 from elbolab.densities.latents import Undefined
 from elbolab.evaluation.batches import first
 from elbolab.evaluation.likelihood import NLL, importance_log_likelihood, marginal_of, over_groups
+from elbolab.evaluation.measure import Data, Measure, check_counts
 from elbolab.evaluation.proposals import Proposal, Rows, from_posterior, from_prior, sampling_of
 from elbolab.evaluation.quantity import Quantity, mean_of
 
@@ -46,6 +49,34 @@ class ByClass(NamedTuple):
     y: Tensor
 
 
+@final
+@dataclass(frozen=True)
+class Conditional(Measure):
+    """How probable a conditional model finds data without their class; see `conditional_quantities`.
+
+    Args:
+        num_samples: K of conditional_nll_mc.
+        class_samples: K, for each class, of nll, class_information and error.
+        class_limit: data that these three are measured on, at most; None for all.
+        num_corruptions: M of a denoising model.
+        memory: as that of `importance_log_likelihood`.
+    """
+
+    is_shared: ClassVar[bool] = True
+    num_samples: int
+    class_samples: int = 100
+    class_limit: int | None = 1_000
+    num_corruptions: int = 1
+    memory: int | None = None
+
+    def __post_init__(self) -> None:
+        check_counts(self, "num_samples", "class_samples", "class_limit", "num_corruptions", "memory")
+
+    @override
+    def __call__(self, densities: Densities, data: Data, split: str, seed: int) -> dict[str, Quantity]:
+        return conditional_quantities(densities, data.measured(split), seed=seed, **vars(self))
+
+
 def conditional_quantities(
     densities: Densities,
     batches: Iterable[Batch],
@@ -57,7 +88,7 @@ def conditional_quantities(
     class_limit: int | None = 1_000,
     num_corruptions: int = 1,
 ) -> dict[str, Quantity]:
-    """Those that exist of conditional_nll_mc, nll, class_information and error; none for a model without conditions.
+    """Those that exist of conditional_nll_mc, nll, class_information and error.
 
     Args:
         densities: the model.
@@ -75,9 +106,12 @@ def conditional_quantities(
         class is not argmax_c p(x | c): Bayes' rule with classes that are equally probable. These three are of the same
         data and draws. conditional_nll (see `likelihood_quantities`) has all data, draws and a K of its own, so that
         nll - conditional_nll is no information: it may exceed log C.
+
+    Raises:
+        Undefined: the model has no conditions.
     """
     if not densities.spec.given:
-        return {}
+        raise Undefined("this model has no conditions")
     options: dict[str, Any] = {"seed": seed, "memory": memory}
     quantities = {}
     with suppress(Undefined):

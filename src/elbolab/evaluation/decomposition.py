@@ -4,13 +4,14 @@ Shapes: n = data used, B = data in a batch, D = latent dimensions.
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import inf, log, prod
 from typing import NamedTuple, final
 
 import torch
 from torch import Tensor
 from torch.distributions import Distribution
+from typing_extensions import override
 
 from elbolab.batch import Batch
 from elbolab.common.kind import Kind
@@ -18,6 +19,7 @@ from elbolab.densities.base import Densities
 from elbolab.densities.latents import Latent, Undefined
 from elbolab.evaluation.batches import first
 from elbolab.evaluation.likelihood import GROUP, Rows, in_groups
+from elbolab.evaluation.measure import Data, Measure, check_counts
 from elbolab.evaluation.quantity import Quantity, describe, mean_of
 from elbolab.evaluation.seeded import evaluating
 
@@ -33,6 +35,25 @@ PAIR_ELEMENTS = 2**23
 
 BRACKET = 0.2
 """Nats between a lower and an upper estimate of the mutual information, at most: its middle is then within 0.1."""
+
+
+@final
+@dataclass(frozen=True)
+class Decomposition(Measure):
+    """What the rate consists of; see `rate_decomposition`.
+
+    Args:
+        limit: data, at most; the cost is quadratic.
+    """
+
+    limit: int = 2_000
+
+    def __post_init__(self) -> None:
+        check_counts(self, "limit")
+
+    @override
+    def __call__(self, densities: Densities, data: Data, split: str, seed: int) -> dict[str, Quantity]:
+        return rate_decomposition(densities, data.measured(split), seed=seed, limit=self.limit)
 
 
 def rate_decomposition(
@@ -62,17 +83,16 @@ def rate_decomposition(
         limit: n at most; the cost is n^2 densities.
 
     Returns:
-        The four quantities in nats. Empty for a model without them: no prior, a deterministic or implicit code, several
-        layers of latents. mutual_information and marginal_kl are absent where n data are too few to tell them; where a
-        draw alone knows its density, as of a flow, so that it is not known at the draws of other data; and with
-        conditions c, as p(z | c) differs between data and q(z) has no such prior to be compared with.
+        The four quantities in nats. mutual_information and marginal_kl are absent where n data are too few to tell
+        them; where a draw alone knows its density, as of a flow, so that it is not known at the draws of other data;
+        and with conditions c, as p(z | c) differs between data and q(z) has no such prior to be compared with.
+
+    Raises:
+        Undefined: there is no prior, a deterministic or implicit code, or several layers of latents.
     """
     with evaluating(densities, "rate decomposition", seed):
-        try:
-            latents = [_latent(densities, rows) for rows in in_groups(first(batches, limit), GROUP)]
-            values = _values(latents, conditional=bool(densities.spec.given))
-        except Undefined:
-            return {}
+        latents = [_latent(densities, rows) for rows in in_groups(first(batches, limit), GROUP)]
+        values = _values(latents, conditional=bool(densities.spec.given))
     # the dtype is that in which the densities were computed, rather than that of the sums
     dtype = describe(latents[0].z.dtype)
     means = {name: mean_of(value, KINDS[name], k=1, seed=seed) for name, value in values.items()}

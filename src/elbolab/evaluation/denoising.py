@@ -5,19 +5,22 @@ Shapes: N = data, G = data in a group, M = corruptions of a datum; nats unless s
 
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import ClassVar, final
 
 from torch import Tensor
+from typing_extensions import override
 
 from elbolab.batch import Batch
 from elbolab.common.kind import DVAE_BOUND, MSE, Kind
 from elbolab.common.rng import seed_device, seed_of
 from elbolab.densities.base import Densities
-from elbolab.densities.capabilities import Corrupting
+from elbolab.densities.capabilities import Corrupting, capability
 from elbolab.densities.denoising import corrupted_terms
 from elbolab.densities.latents import Undefined
 from elbolab.distributions.corruption import MakeCorruption, check_corruptions
 from elbolab.evaluation.likelihood import GROUP, in_groups
+from elbolab.evaluation.measure import Data, Measure, check_counts
 from elbolab.evaluation.proposals import Rows, mixture_log_prob
 from elbolab.evaluation.quantity import Quantity, in_units_of, mean_of
 from elbolab.evaluation.ranks import shared_out
@@ -33,12 +36,48 @@ KINDS = {
 }
 
 
+@final
+@dataclass(frozen=True)
+class DenoisingBounds(Measure):
+    """What a denoising model is trained by; see `denoising_bounds`.
+
+    Args:
+        num_corruptions: M, of each datum.
+    """
+
+    is_shared: ClassVar[bool] = True
+    num_corruptions: int
+
+    def __post_init__(self) -> None:
+        check_counts(self, "num_corruptions")
+
+    @override
+    def __call__(self, densities: Densities, data: Data, split: str, seed: int) -> dict[str, Quantity]:
+        batches = data.measured(split)
+        return denoising_quantities(densities, batches, num_corruptions=self.num_corruptions, seed=seed)
+
+
+@final
+@dataclass(frozen=True)
+class Restoration(Measure):
+    """How a model restores corrupted data; see `restoration_quantities`.
+
+    Args:
+        corruption: recipe of what is done to them; None: nothing.
+    """
+
+    is_shared: ClassVar[bool] = True
+    corruption: MakeCorruption | None = None
+
+    @override
+    def __call__(self, densities: Densities, data: Data, split: str, seed: int) -> dict[str, Quantity]:
+        return restoration_quantities(densities, data.measured(split), self.corruption, seed=seed)
+
+
 def denoising_quantities(
     densities: Densities, batches: Iterable[Batch], *, num_corruptions: int, seed: int
 ) -> dict[str, Quantity]:
-    """``dvae_bound`` and ``mixture_bound`` of a denoising model, see `denoising_bounds`; none of any other."""
-    if not isinstance(densities, Corrupting):
-        return {}
+    """``dvae_bound`` and ``mixture_bound`` of a denoising model, see `denoising_bounds`."""
     bounds = denoising_bounds(densities, batches, num_corruptions=num_corruptions, seed=seed)
     return {name: mean_of(values, KINDS[name], k=num_corruptions, seed=seed) for name, values in bounds.items()}
 
@@ -51,7 +90,11 @@ def denoising_bounds(
     ``dvae_bound`` is L_dvae = E log p(x, z) / q(z | x~). ``mixture_bound`` divides by the equal mixture of q over that
     datum's M corruptions: in mean between L_dvae (M = 1) and E_q~ log p(x, z) / q~(z | x) (M without end, from which
     L_dvae is I(z; x~ | x) away), and like both no more than log p(x).
+
+    Raises:
+        Undefined: the model corrupts nothing.
     """
+    capability(densities, Corrupting)
 
     def measure(number: int, rows: Rows) -> dict[str, Tensor]:
         seed_device(device_of(densities), seed_of("denoising bounds", seed, number))
@@ -87,13 +130,14 @@ def restoration_quantities(
 
     Returns:
         restoration, -log p(x | z = code of x~) of the clean x, in nats; restoration_mse, the squared error of its mean
-        an element; and corruption_mse, that of x~ itself. None without a corruption, or where nothing is decoded.
+        an element; and corruption_mse, that of x~ itself.
 
     Raises:
+        Undefined: there is no corruption, or nothing is decoded.
         ValueError: a corruption that is none of this data.
     """
     if corruption is None:
-        return {}
+        raise Undefined("no corruption, and so no restoration")
     corrupt = corruption()
     check_corruptions(corrupt, densities.spec)
 
@@ -106,9 +150,6 @@ def restoration_quantities(
         return {"restoration": -p.log_prob(x)} | errors
 
     with evaluating(densities, "restoration", seed):
-        try:
-            found = shared_out(measure, in_groups(batches, GROUP))
-        except Undefined:
-            return {}
+        found = shared_out(measure, in_groups(batches, GROUP))
     kinds = KINDS | {name: in_units_of(densities.spec, KINDS[name]) for name in ("restoration_mse", "corruption_mse")}
     return {name: mean_of(values, kinds[name], k=1, seed=seed) for name, values in found.items()}

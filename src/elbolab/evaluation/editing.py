@@ -5,11 +5,14 @@ Attributes are conditions that hold every ground-truth factor as a one-hot vecto
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from itertools import accumulate
+from typing import final
 
 import torch
 from torch import Tensor
 from torch.distributions import Distribution
+from typing_extensions import override
 
 from elbolab.batch import Batch, Shape, Spec
 from elbolab.common.kind import Kind
@@ -17,6 +20,7 @@ from elbolab.densities.base import Densities
 from elbolab.densities.latents import Undefined
 from elbolab.evaluation.batches import chosen, first
 from elbolab.evaluation.likelihood import in_groups
+from elbolab.evaluation.measure import Data, Measure, check_counts
 from elbolab.evaluation.quantity import Quantity, mean_of
 from elbolab.evaluation.readers import Reader, fit_reader
 from elbolab.evaluation.seeded import device_of, evaluating
@@ -31,6 +35,28 @@ KINDS = {
 
 STEP = 500
 """Data that are edited at once."""
+
+
+@final
+@dataclass(frozen=True)
+class Editing(Measure):
+    """Whether changes of attributes are read as intended; see `edit_quantities`.
+
+    Args:
+        num_train: training data of the classifier that reads them, at most; a seeded choice where there are more.
+        num_eval: data that are edited, the first ones, at most.
+    """
+
+    num_train: int = 50_000
+    num_eval: int = 5_000
+
+    def __post_init__(self) -> None:
+        check_counts(self, "num_train", "num_eval")
+
+    @override
+    def __call__(self, densities: Densities, data: Data, split: str, seed: int) -> dict[str, Quantity]:
+        batches = data.batches("train"), data.measured(split)
+        return edit_quantities(densities, *batches, seed=seed, num_train=self.num_train, num_eval=self.num_eval)
 
 
 def edited(densities: Densities, x: Tensor, given: tuple[Tensor, ...], wanted: tuple[Tensor, ...]) -> Distribution:
@@ -94,7 +120,7 @@ def _blocks(sizes: Shape) -> list[slice]:
 def edit_quantities(
     densities: Densities, train: Iterable[Batch], test: Iterable[Batch], *, seed: int, num_train: int, num_eval: int
 ) -> dict[str, Quantity]:
-    """How often a change of one attribute is read as intended; nothing where the conditions are no factors.
+    """How often a change of one attribute is read as intended.
 
     Every datum has each of its factors, one at a time, set to another value, drawn uniformly. A classifier that was
     trained on real data reads the means of the results.
@@ -111,15 +137,15 @@ def edit_quantities(
         edit_accuracy, the share of edits whose changed factor is read as intended; edit_classifier_accuracy, the share
         of factors of the same data, unedited, that are read rightly, which the former can hardly exceed. Both by factor
         too, lists, edit_accuracy_by_factor and edit_classifier_accuracy_by_factor.
+
+    Raises:
+        Undefined: the conditions are no factors, or the model has no prior of one layer.
     """
-    try:
-        sizes = sizes_of(densities.spec)
-        device, data = device_of(densities), list(first(test, num_eval))
-        reader = fit_reader(chosen(train, num_train, seed), sizes, seed=seed, device=device)
-        with evaluating(densities, "edits", seed):
-            shares = [_shares(densities, reader, x, y, sizes) for x, y in in_groups(data, STEP)]
-    except Undefined:
-        return {}
+    sizes = sizes_of(densities.spec)
+    device, data = device_of(densities), list(first(test, num_eval))
+    reader = fit_reader(chosen(train, num_train, seed), sizes, seed=seed, device=device)
+    with evaluating(densities, "edits", seed):
+        shares = [_shares(densities, reader, x, y, sizes) for x, y in in_groups(data, STEP)]
     found: dict[str, Tensor] = {}
     for name, right in zip(("edit_accuracy", "edit_classifier_accuracy"), zip(*shares, strict=True), strict=True):
         by_factor = torch.cat(right)

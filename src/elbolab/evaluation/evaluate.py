@@ -1,176 +1,79 @@
 """Everything that is measured of a model, once for every variant."""
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Protocol, final
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import final
 
-import torch
-
-from elbolab.batch import Batch
 from elbolab.densities.base import Densities
+from elbolab.densities.latents import Undefined
 from elbolab.distributions.corruption import MakeCorruption
-from elbolab.evaluation.aggregate import aggregate_quantities
-from elbolab.evaluation.batches import first
-from elbolab.evaluation.classification import classification_quantities
-from elbolab.evaluation.clusters import cluster_quantities
-from elbolab.evaluation.conditional import conditional_quantities
-from elbolab.evaluation.decomposition import rate_decomposition
-from elbolab.evaluation.denoising import denoising_quantities, restoration_quantities
-from elbolab.evaluation.editing import edit_quantities
-from elbolab.evaluation.few_labels import few_label_quantities
 from elbolab.evaluation.fitting import warnings_explained
-from elbolab.evaluation.likelihood import degeneracy, likelihood_quantities
-from elbolab.evaluation.parzen import parzen_quantities
+from elbolab.evaluation.likelihood import degeneracy
+from elbolab.evaluation.measure import Data, Measure, Source
 from elbolab.evaluation.quantity import Quantity
 from elbolab.evaluation.ranks import world_and_rank
 from elbolab.evaluation.report import SPLITS, Report, check, entries
-from elbolab.evaluation.representation import PROTOCOL, representation_quantities
-from elbolab.evaluation.representation import Protocol as Scores
+from elbolab.evaluation.representation import PROTOCOL, Protocol
 from elbolab.evaluation.seeded import device_of
 
 log = logging.getLogger(__name__)
 
-
-class Source(Protocol):
-    """Where data come from; every data module is one.
-
-    Attributes:
-        num_labelled: size of the part ``labelled`` of the training data, None where no part has labels of its own.
-    """
-
-    num_labelled: int | None
-
-    def batches(self, split: str, device: torch.device | str) -> Iterable[Batch]:
-        """All batches of a split, the same at every iteration."""
-
-
-@final
-class First:
-    """The first ``limit`` data of ``batches``, as often as they are asked for."""
-
-    def __init__(self, batches: Iterable[Batch], limit: int | None) -> None:
-        self.batches, self.limit = batches, limit
-
-    def __iter__(self) -> Iterator[Batch]:
-        return first(self.batches, self.limit)
+Found = dict[str, Quantity]
 
 
 def evaluate(
-    densities: Densities,
-    data: Source,
-    *,
-    splits: Sequence[str],
-    num_samples: int,
-    seed: int,
-    memory: int | None = None,
-    limit: int | None = None,
-    decomposition_limit: int = 2_000,
-    probe_limit: int = 50_000,
-    num_neighbours: int = 5,
-    aggregate_limit: int = 10_000,
-    null_pairs: int | None = None,
-    parzen_samples: int | None = None,
-    class_samples: int = 100,
-    class_limit: int | None = 1_000,
-    scores: Scores = PROTOCOL,
-    num_corruptions: int = 5,
-    corruption: MakeCorruption | None = None,
+    densities: Densities, data: Data, measures: Mapping[str, Measure], splits: Sequence[str], seed: int
 ) -> Report:
-    """Measures a model: the same model, data and options give the same report.
+    """Measures a model: the same model, data, measures and seed give the same report.
 
-    In a distributed run every rank calls this. The likelihoods are shared out over ranks; the rest is measured by rank
-    0, whose report is whole; the others' are empty.
+    In a distributed run every rank calls this. What is shared is shared out over ranks; the rest is measured by rank 0,
+    whose report is whole; the others' are empty.
 
     Args:
-        densities: the model, on the device on which it is evaluated.
+        densities: the model, on the device of the data.
         data: the data.
+        measures: what is measured, by name.
         splits: which of train, val and test to measure.
-        num_samples: K of the importance-sampled NLL.
         seed: seed of all noise.
-        memory: bytes for the activations of one chunk of the NLL; None for what suits the device.
-        limit: measure the first so many data of each split; None for all.
-        decomposition_limit: data of the rate's decomposition, whose cost is quadratic, at most.
-        probe_limit: training data of the probes, and of the classifier that reads edits, at most; a seeded choice of
-            them where there are more.
-        num_neighbours: voters of the nearest-neighbour probe.
-        aggregate_limit: codes that are compared with draws of the prior, at most; the cost is quadratic.
-        null_pairs: pairs of draws of the prior for mmd2_null; None for none.
-        parzen_samples: windows of parzen_log_lik; None for none.
-        class_samples: K, for each class, of a class-conditional model's nll, class_information and error.
-        class_limit: data of each split that these three are measured on, at most; None for all.
-        scores: how the disentanglement scores are taken; as many data as they are scored on are edited.
-        num_corruptions: M, corruptions of each datum that a denoising model's bounds and NLL rest on; its NLL has K
-            samples from each of them, M K in all.
-        corruption: recipe of the corruption from which data are restored; None: none is.
 
     Raises:
-        ValueError: an unknown split, a number below 1, or a corruption that is none.
+        ValueError: two measures have a quantity of one name.
     """
-    limits = {"limit": limit, "decomposition_limit": decomposition_limit, "probe_limit": probe_limit}
-    limits |= {"aggregate_limit": aggregate_limit, "null_pairs": null_pairs, "parzen_samples": parzen_samples}
-    limits |= {"class_samples": class_samples, "class_limit": class_limit}
-    numbers = {"num_samples": num_samples, "num_neighbours": num_neighbours, "num_corruptions": num_corruptions}
-    check_options(splits, seed, scores, corruption, memory=memory, **numbers, **limits)
-    device = device_of(densities)
-    train = data.batches("train", device)
-    measured = {split: First(data.batches(split, device), limit) for split in splits}
-    sampling: dict[str, Any] = {"num_samples": num_samples, "seed": seed, "memory": memory}
-    by_class: dict[str, Any] = {"class_samples": class_samples, "class_limit": class_limit}
-    likelihoods = {
-        split: likelihood_quantities(densities, batches, num_corruptions=num_corruptions, **sampling)
-        | conditional_quantities(densities, batches, num_corruptions=num_corruptions, **sampling, **by_class)
-        | denoising_quantities(densities, batches, num_corruptions=num_corruptions, seed=seed)
-        | restoration_quantities(densities, batches, corruption, seed=seed)
-        for split, batches in measured.items()
-    }
+    shared = {name: measure for name, measure in measures.items() if measure.is_shared}
+    others = {name: measure for name, measure in measures.items() if not measure.is_shared}
+    together = {split: _measure(densities, data, shared, split, seed) for split in splits}
     if world_and_rank()[1] > 0:  # nobody is kept waiting for what rank 0 does alone
         return {}
-    probes = {"probe_limit": probe_limit, "num_neighbours": num_neighbours}
-    counts = {"num_train": probe_limit, "num_eval": scores.num_eval}
     report: Report = {}
-    for split, batches in measured.items():
-        found = likelihoods[split] | rate_decomposition(densities, batches, seed=seed, limit=decomposition_limit)
-        found |= aggregate_quantities(densities, batches, seed=seed, limit=aggregate_limit, null=null_pairs)
-        val = data.batches("val", device)
-        found |= cluster_quantities(densities, val, batches, seed=seed)
-        found |= parzen_quantities(densities, val, batches, seed=seed, num_samples=parzen_samples)
-        found |= classification_quantities(densities, batches, seed=seed)
+    for split in splits:
         with warnings_explained(split):
-            found |= representation_quantities(densities, train, batches, seed=seed, protocol=scores, **probes)
-            if data.num_labelled is not None:
-                found |= few_label_quantities(densities, data.batches("labelled", device), batches, seed=seed)
-            found |= edit_quantities(densities, train, batches, seed=seed, **counts)
-        _tell(split, found)
+            alone = _measure(densities, data, others, split, seed)
+        _check_names(split, together[split], alone)
+        found = together[split] | alone
+        _warn(split, found)
         report[split] = entries(found)
     check(report)
     return report
 
 
-def check_options(
-    splits: Sequence[str],
-    seed: int,
-    scores: Scores = PROTOCOL,
-    corruption: MakeCorruption | None = None,
-    **numbers: int | None,
-) -> None:
-    """Refuses options of `evaluate` that are out of range: to be called before what it measures is trained.
-
-    Raises:
-        ValueError: an unknown split, a seed that is none, a number below 1, or a corruption out of its range.
-    """
-    if corruption is not None:
-        corruption()
-    if not splits or not set(splits) <= set(SPLITS):
-        raise ValueError(f"evaluation.splits={list(splits)}: choose from {', '.join(SPLITS)}")
-    if not 0 <= seed < 2**32:
-        raise ValueError(f"evaluation.seed={seed}: a seed is a whole number from 0 to {2**32 - 1}")
-    counts = numbers | {"scores.num_train": scores.num_train, "scores.num_eval": scores.num_eval}
-    for name, number in counts.items():
-        if number is not None and number < 1:
-            raise ValueError(f"evaluation.{name}={number}: must be at least 1")
+def _measure(densities: Densities, data: Data, measures: Mapping[str, Measure], split: str, seed: int) -> Found:
+    found: Found = {}
+    for measure in measures.values():
+        with suppress(Undefined):
+            quantities = measure(densities, data, split, seed)
+            _check_names(split, found, quantities)
+            found |= quantities
+    return found
 
 
-def _tell(split: str, quantities: dict[str, Quantity]) -> None:
+def _check_names(split: str, found: Mapping[str, Quantity], more: Mapping[str, Quantity]) -> None:
+    if both := sorted(found.keys() & more.keys()):
+        raise ValueError(f"two measures have {split}.{both[0]}: rename that of one, or leave one of them out")
+
+
+def _warn(split: str, quantities: Mapping[str, Quantity]) -> None:
     """Says what a reader of the numbers must know."""
     if (warning := degeneracy(quantities)) is not None:
         log.warning("%s: %s", split, warning)
@@ -182,3 +85,56 @@ def _tell(split: str, quantities: dict[str, Quantity]) -> None:
         )
     for name in quantities.keys() - entries(quantities).keys():
         log.warning("%s: %s is %s, which is no number: left out", split, name, quantities[name].value)
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """What ``conf/evaluation`` says: the measures, and what several of them take, to which their own files refer.
+
+    Args:
+        measures: what is measured, by name; null is none.
+        splits: which of train, val and test to measure.
+        seed: seed of all noise.
+        limit: measure the first so many data of each split; None for all.
+        num_samples: K of the importance-sampled NLL.
+        memory: bytes for the activations of one chunk of the NLL; None for what suits the device.
+        num_corruptions: M, corruptions of each datum that a denoising model's bounds and NLL rest on; its NLL has K
+            samples from each of them, M K in all.
+        corruption: recipe of the corruption from which data are restored; None: none is.
+        probe_limit: training data of the probes, and of the classifier that reads edits, at most; a seeded choice of
+            them where there are more.
+        scores: how the disentanglement scores are taken; as many data as they are scored on are edited.
+
+    Raises:
+        ValueError: an unknown split, a seed that is none, a number below 1, or a corruption out of its range.
+    """
+
+    measures: Mapping[str, Measure | None]
+    splits: Sequence[str]
+    seed: int
+    limit: int | None = None
+    num_samples: int
+    memory: int | None = None
+    num_corruptions: int = 5
+    corruption: MakeCorruption | None = None
+    probe_limit: int = 50_000
+    scores: Protocol = PROTOCOL
+
+    def __post_init__(self) -> None:
+        if self.corruption is not None:
+            self.corruption()
+        if not self.splits or not set(self.splits) <= set(SPLITS):
+            raise ValueError(f"evaluation.splits={list(self.splits)}: choose from {', '.join(SPLITS)}")
+        if not 0 <= self.seed < 2**32:
+            raise ValueError(f"evaluation.seed={self.seed}: a seed is a whole number from 0 to {2**32 - 1}")
+        counts = {name: getattr(self, name) for name in ("limit", "num_samples", "memory", "num_corruptions")}
+        counts |= {"probe_limit": self.probe_limit, "scores.num_train": self.scores.num_train}
+        for name, number in (counts | {"scores.num_eval": self.scores.num_eval}).items():
+            if number is not None and number < 1:
+                raise ValueError(f"evaluation.{name}={number}: must be at least 1")
+
+    def __call__(self, densities: Densities, data: Source) -> Report:
+        """Measures a model on the device on which it is."""
+        measures = {name: measure for name, measure in self.measures.items() if measure is not None}
+        return evaluate(densities, Data(data, device_of(densities), self.limit), measures, self.splits, self.seed)

@@ -4,15 +4,18 @@ Shapes: R = draws of a code, N = labelled data, D = latent dimensions.
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import final
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from elbolab.batch import Batch
 from elbolab.common.kind import Kind
 from elbolab.densities.base import Densities
 from elbolab.densities.latents import Undefined
+from elbolab.evaluation.measure import Data, Measure
 from elbolab.evaluation.quantity import Quantity, describe, mean_of
 from elbolab.evaluation.representation import codes
 from elbolab.evaluation.seeded import evaluating
@@ -34,6 +37,18 @@ ACTIVE = 0.1
 """Least standard deviation of the codes of the labelled data in a dimension that classifiers see, as the authors'."""
 
 
+@final
+@dataclass(frozen=True)
+class FewLabels(Measure):
+    """What classifiers read from codes when few data are labelled; see `few_label_quantities`."""
+
+    @override
+    def __call__(self, densities: Densities, data: Data, split: str, seed: int) -> dict[str, Quantity]:
+        if data.num_labelled is None:
+            raise Undefined("no part of the data has labels of its own")
+        return few_label_quantities(densities, data.batches("labelled"), data.measured(split), seed=seed)
+
+
 def few_label_quantities(
     densities: Densities, labelled: Iterable[Batch], batches: Iterable[Batch], *, seed: int
 ) -> dict[str, Quantity]:
@@ -48,12 +63,12 @@ def few_label_quantities(
         batches: the data that are measured.
         seed: of the draws.
 
-    Returns:
-        Nothing where the measured data have no labels, the labelled ones fewer than two classes, or the model no code.
+    Raises:
+        Undefined: the measured data have no labels, the labelled ones fewer than two classes, or the model no code.
     """
     known, test = codes(densities, labelled), codes(densities, batches)
     if known.y is None or test.y is None or len(known.y.unique()) < 2 or known.z.shape[1] == 0:
-        return {}
+        raise Undefined("classifiers of codes need labels of two classes, and codes")
     active = known.z.std(0, correction=0) > ACTIVE
     active = active if active.any() else torch.ones_like(active)
     draws = _draws(densities, labelled, max(1, min(DRAWS, ROWS // len(known.y))), seed)[..., active]

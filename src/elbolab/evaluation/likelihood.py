@@ -7,13 +7,14 @@ no result depends on how the data were batched, on the number of ranks or thread
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import chain
 from math import log, prod
-from typing import Any, NamedTuple, final
+from typing import Any, ClassVar, NamedTuple, final
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
 from elbolab.batch import Batch
 from elbolab.common.kind import DISTORTION, ELBO, RATE, Kind
@@ -21,6 +22,7 @@ from elbolab.common.rng import seed_device, seed_of
 from elbolab.densities.base import Densities
 from elbolab.densities.latents import Latents, Undefined
 from elbolab.densities.terms import Terms
+from elbolab.evaluation.measure import Data, Measure, check_counts
 from elbolab.evaluation.proposals import (
     DRAWN,
     DrawLatents,
@@ -72,6 +74,30 @@ class Marginal(NamedTuple):
 
     log_px: Tensor
     ess: Tensor
+
+
+@final
+@dataclass(frozen=True)
+class Likelihood(Measure):
+    """How probable a model finds data; see `likelihood_quantities`.
+
+    Args:
+        num_samples: K of the importance-sampled NLL.
+        num_corruptions: M of a denoising model.
+        memory: as that of `importance_log_likelihood`.
+    """
+
+    is_shared: ClassVar[bool] = True
+    num_samples: int
+    num_corruptions: int = 1
+    memory: int | None = None
+
+    def __post_init__(self) -> None:
+        check_counts(self, "num_samples", "num_corruptions", "memory")
+
+    @override
+    def __call__(self, densities: Densities, data: Data, split: str, seed: int) -> dict[str, Quantity]:
+        return likelihood_quantities(densities, data.measured(split), seed=seed, **vars(self))
 
 
 def bound(densities: Densities, batches: Iterable[Batch], *, seed: int, num_samples: int = 1) -> dict[str, Tensor]:
@@ -209,7 +235,7 @@ def likelihood_quantities(
     memory: int | None = None,
     num_corruptions: int = 1,
 ) -> dict[str, Quantity]:
-    """Those that exist of elbo, rate, distortion, nll, ess, degenerate and bits_per_dim; none for a classifier.
+    """Those that exist of elbo, rate, distortion, nll, ess, degenerate and bits_per_dim.
 
     Of a model with conditions it is the conditional log-likelihood, and so nll and bits_per_dim are named
     conditional_nll and conditional_bits_per_dim. A denoising model has ``num_samples`` samples from each of
@@ -218,11 +244,11 @@ def likelihood_quantities(
 
     ``degenerate`` is the fraction of data whose effective sample size is below 2: one sample carries their estimate.
     Of few samples one nearly always does, so it is absent below `ENOUGH` of them, and ess is where there is one.
+
+    Raises:
+        Undefined: the model has no density of the data (a classifier).
     """
-    try:
-        parts = bound(densities, batches, seed=seed)
-    except Undefined:
-        return {}
+    parts = bound(densities, batches, seed=seed)
     quantities = {name: mean_of(values, KINDS[name], k=1, seed=seed) for name, values in parts.items()}
     proposal, k = sampling_of(densities, num_samples, num_corruptions)
     options: dict[str, Any] = {"num_samples": k, "seed": seed, "memory": memory}

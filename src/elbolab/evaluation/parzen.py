@@ -1,16 +1,20 @@
 """The Parzen-window log-likelihood that was reported before there were better estimates."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import final
 
 import numpy as np
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from elbolab.batch import Batch
 from elbolab.common.kind import Kind
 from elbolab.densities.base import Densities
 from elbolab.densities.latents import Undefined
 from elbolab.evaluation.batches import first
+from elbolab.evaluation.measure import Data, Measure, check_counts
 from elbolab.evaluation.quantity import Quantity, mean_of
 from elbolab.evaluation.seeded import evaluating
 from elbolab.metrics.parzen import parzen_log_density
@@ -24,12 +28,32 @@ NUM_CHOOSING = 1_000
 """Validation data that choose."""
 
 
+@final
+@dataclass(frozen=True)
+class Parzen(Measure):
+    """The Parzen-window log-likelihood, by windows that validation data choose; see `parzen_quantities`.
+
+    Args:
+        num_samples: windows; None: it is not measured.
+    """
+
+    num_samples: int | None = None
+
+    def __post_init__(self) -> None:
+        check_counts(self, "num_samples")
+
+    @override
+    def __call__(self, densities: Densities, data: Data, split: str, seed: int) -> dict[str, Quantity]:
+        batches = data.batches("val"), data.measured(split)
+        return parzen_quantities(densities, *batches, seed=seed, num_samples=self.num_samples)
+
+
 def parzen_quantities(
     densities: Densities, choosing: Iterable[Batch], batches: Iterable[Batch], *, seed: int, num_samples: int | None
 ) -> dict[str, Quantity]:
     """parzen_log_lik, nats: by windows around so many means p(x | z) at draws of the prior, their width by validation.
 
-    Makhzani et al. (2015), table 1. Empty where it is not asked for, without a prior, or with conditions.
+    Makhzani et al. (2015), table 1.
 
     Args:
         densities: the model.
@@ -37,14 +61,14 @@ def parzen_quantities(
         batches: the data that are measured.
         seed: of the draws.
         num_samples: windows; None: it is not asked for.
+
+    Raises:
+        Undefined: it is not asked for, or the model has no prior, or conditions.
     """
     if num_samples is None or densities.spec.given:
-        return {}
+        raise Undefined("not asked for, or not with conditions")
     with evaluating(densities, "parzen windows", seed):
-        try:
-            samples = densities.generate(num_samples).mean.flatten(1)
-        except Undefined:
-            return {}
+        samples = densities.generate(num_samples).mean.flatten(1)
         on_validation = parzen_log_density(_rows(first(choosing, NUM_CHOOSING)), samples, SCALES).mean(1)
         scale = SCALES[int(on_validation.argmax())]
         (log_px,) = parzen_log_density(_rows(batches), samples, [scale]) - densities.spec.log_scale

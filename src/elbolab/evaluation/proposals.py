@@ -14,7 +14,7 @@ from torch.distributions import Distribution, OneHotCategorical
 
 from elbolab.batch import Shape
 from elbolab.densities.base import Densities
-from elbolab.densities.capabilities import Corrupting
+from elbolab.densities.capabilities import Corrupting, capability
 from elbolab.densities.latents import Latent, Latents, Undefined
 from elbolab.distributions.drawing import Drawn, centre, sample
 
@@ -124,9 +124,11 @@ def sampling_of(densities: Densities, num_samples: int, num_corruptions: int) ->
 
     Of a denoising model they are K from each of its M corruptions, M K in all; of any other K from its posterior.
     """
-    if isinstance(densities, Corrupting):
-        return partial(from_corruptions, num_corruptions), num_corruptions * num_samples
-    return from_posterior, num_samples
+    try:
+        capability(densities, Corrupting)
+    except Undefined:
+        return from_posterior, num_samples
+    return partial(from_corruptions, num_corruptions), num_corruptions * num_samples
 
 
 def from_corruptions(num_corruptions: int, densities: Densities, rows: Rows, num_samples: int) -> DrawLatents:
@@ -143,12 +145,11 @@ def from_corruptions(num_corruptions: int, densities: Densities, rows: Rows, num
         num_samples: M K, those of all components together.
 
     Raises:
-        Undefined: the model has not one latent, or one without a density.
+        Undefined: the model corrupts nothing, has not one latent, or one without a density.
     """
-    assert isinstance(densities, Corrupting), "`sampling_of` has asked for it"
     assert num_samples % num_corruptions == 0
     x, *given = rows
-    corrupted = densities.corrupt(x.expand(num_corruptions, *x.shape))
+    corrupted = capability(densities, Corrupting).corrupt(x.expand(num_corruptions, *x.shape))
     of_corrupted = densities.infer(corrupted, *given, draw=centre).only()
     q = of_corrupted.q
     if q is None or of_corrupted.drawn_log_q is not None:

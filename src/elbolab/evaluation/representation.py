@@ -6,19 +6,21 @@ Shapes: N = data, D = latent dimensions, F = factors.
 import logging
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import prod
-from typing import NamedTuple
+from typing import NamedTuple, final
 
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from typing_extensions import override
 
 from elbolab.batch import Batch, Spec, Support
 from elbolab.common.kind import MSE, Kind
 from elbolab.densities.base import Densities
 from elbolab.densities.latents import Undefined
 from elbolab.evaluation.batches import chosen
+from elbolab.evaluation.measure import Data, Measure, check_counts
 from elbolab.evaluation.quantity import Quantity, describe, in_units_of, mean_of
 from elbolab.evaluation.seeded import evaluating
 from elbolab.metrics.activity import active_units
@@ -88,6 +90,30 @@ class Protocol(NamedTuple):
 
 
 PROTOCOL = Protocol()
+
+
+@final
+@dataclass(frozen=True)
+class Representation(Measure):
+    """How good codes and reconstructions are; see `representation_quantities`.
+
+    Args:
+        probe_limit: training data of the probes, at most; a seeded choice of them where there are more.
+        num_neighbours: voters of the nearest-neighbour probe.
+        protocol: how the disentanglement scores are taken.
+    """
+
+    probe_limit: int = 50_000
+    num_neighbours: int = 5
+    protocol: Protocol = PROTOCOL
+
+    def __post_init__(self) -> None:
+        check_counts(self, "probe_limit", "num_neighbours")
+
+    @override
+    def __call__(self, densities: Densities, data: Data, split: str, seed: int) -> dict[str, Quantity]:
+        batches = data.batches("train"), data.measured(split)
+        return representation_quantities(densities, *batches, seed=seed, **vars(self))
 
 
 def representation_quantities(

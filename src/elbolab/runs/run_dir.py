@@ -21,6 +21,7 @@ from torch import nn
 from elbolab.batch import Spec
 from elbolab.common.files import replacing, write_atomically, write_json
 from elbolab.common.machine import name_of
+from elbolab.config.evaluating import renew_evaluation, resolve
 from elbolab.data.module import DataModule
 from elbolab.runs.status import newest_state
 from elbolab.training.newest import moved
@@ -180,7 +181,7 @@ def write_start(run: RunDir, cfg: DictConfig, data: DataModule, command: list[st
     write_json(run.spec, data.full_spec.to_json())
     write_json(run.data, {"trained_on": data.fingerprint})
     write_json(run.environment, describe_environment(command))
-    write_atomically(run.config, OmegaConf.to_yaml(cfg, resolve=True))
+    write_atomically(run.config, OmegaConf.to_yaml(resolve(cfg)))
 
 
 def describe_environment(command: list[str]) -> dict[str, Any]:
@@ -224,6 +225,7 @@ def read_config(run: RunDir) -> DictConfig:
         target = OmegaConf.select(cfg, f"{part}._target_")
         if target in RENAMED:
             OmegaConf.update(cfg, f"{part}._target_", RENAMED[target])
+    renew_evaluation(cfg)
     return OmegaConf.create(move_paths(OmegaConf.to_container(cfg), cfg.paths.run, str(run.path)))
 
 

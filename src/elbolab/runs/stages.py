@@ -17,6 +17,7 @@ from elbolab.common.rng import isolated_rng
 from elbolab.config.arguments import find_run
 from elbolab.config.build import build_densities
 from elbolab.config.errors import sentence_of
+from elbolab.config.evaluating import resolve
 from elbolab.densities.base import Densities
 from elbolab.densities.frozen import freeze
 from elbolab.runs.run_dir import RunDir, read_config, read_spec
@@ -89,7 +90,7 @@ def save_stages(run: RunDir, stages: Stages) -> None:
         if stage.run.timing.is_file():
             write_atomically(copy.timing, stage.run.timing.read_text(encoding="utf-8"))
         save_stages(copy, stage.below)
-        write_atomically(copy.config, OmegaConf.to_yaml(stage.cfg, resolve=True))
+        write_atomically(copy.config, OmegaConf.to_yaml(resolve(stage.cfg)))
 
 
 def read_requests(cfg: DictConfig) -> dict[str, str]:

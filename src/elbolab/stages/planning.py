@@ -21,6 +21,7 @@ from elbolab.config.arguments import find_run
 from elbolab.config.build import build_data
 from elbolab.config.composing import compose_config, drop_hydra, folders, in_the_place_of
 from elbolab.config.errors import explain
+from elbolab.config.evaluating import resolve
 from elbolab.config.listing import read_choices
 from elbolab.config.override import is_within
 from elbolab.config.paths import config_dir
@@ -171,7 +172,7 @@ def _in_folder(child: DictConfig, folder: Path) -> DictConfig:
     cfg = deepcopy(child)
     cfg.paths.run = str(folder)
     resolve_paths(absolute_paths(cfg))
-    return OmegaConf.create(OmegaConf.to_container(cfg, resolve=True))  # type: ignore[return-value]
+    return resolve(cfg)
 
 
 def _hash(cfg: DictConfig, below: Stages) -> str:

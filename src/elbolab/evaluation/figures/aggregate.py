@@ -9,7 +9,7 @@ from torch import Tensor
 
 from elbolab.batch import Batch
 from elbolab.densities.base import Densities
-from elbolab.densities.capabilities import Grouping
+from elbolab.densities.capabilities import Grouping, capability
 from elbolab.densities.latents import Undefined
 from elbolab.evaluation.aggregate import labelled_draws, matched
 from elbolab.evaluation.batches import first
@@ -47,8 +47,7 @@ def groups(densities: Densities, batch: Batch, *, seed: int, num: int = 10) -> F
     Raises:
         Undefined: the model finds no groups.
     """
-    if not isinstance(densities, Grouping):
-        raise Undefined("this model finds no groups")
+    capability(densities, Grouping)
     with evaluating(densities, "groups", seed):
         group, style = densities.imagine((num,))
         every = torch.eye(group.z.shape[1]).to(group.z)

@@ -8,13 +8,16 @@ from torch import Tensor
 
 from elbolab.batch import Batch, Spec
 from elbolab.densities.base import Densities
-from elbolab.densities.capabilities import Classifying
+from elbolab.densities.capabilities import Classifying, capability
 from elbolab.densities.latents import Undefined
 
 
 def has_style(densities: Densities) -> bool:
     """Whether a code is a style and a class with a name, so that one can be held and the other changed."""
-    return isinstance(densities, Classifying) and densities.code_dim > 0
+    try:
+        return capability(densities, Classifying).code_dim > 0
+    except Undefined:
+        return False
 
 
 def every_class(spec: Spec, like: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 Shapes: N = data, C = classes, R = rows, D = latent numbers.
 """
 
+from contextlib import suppress
 from math import prod
 
 import torch
@@ -12,7 +13,7 @@ from torch.distributions import Independent, Normal
 
 from elbolab.batch import Batch
 from elbolab.densities.base import Densities
-from elbolab.densities.capabilities import Guessing
+from elbolab.densities.capabilities import Guessing, capability
 from elbolab.densities.latents import Latent, Undefined
 from elbolab.evaluation.figures.classes import label_vectors
 from elbolab.evaluation.figures.generative import paths
@@ -94,10 +95,9 @@ def completions(densities: Densities, batch: Batch, *, seed: int, num: int = 10,
     x, given = batch.x[:num], tuple(tensor[:num] for tensor in batch.given)
     with evaluating(densities, "completions", seed):
         columns, names = [x, torch.full_like(x, 0.5)], ["the image", "what is seen"]
-        match densities:
-            case Guessing():
-                columns.append(densities.first_guess(*given))
-                names.append("the baseline's guess")
+        with suppress(Undefined):
+            columns.append(capability(densities, Guessing).first_guess(*given))
+            names.append("the baseline's guess")
         columns += densities.generate(num_draws, *given).mean.unbind(0)
     rows = whole(densities.spec, torch.stack(columns), given).transpose(0, 1)
     return paths(batch, densities, rows, [], f"{', '.join(names)}, and {num_draws} completions")

@@ -4,8 +4,7 @@ from matplotlib.figure import Figure
 
 from elbolab.batch import Batch
 from elbolab.densities.base import Densities
-from elbolab.densities.capabilities import Corrupting
-from elbolab.densities.latents import Undefined
+from elbolab.densities.capabilities import Corrupting, capability
 from elbolab.evaluation.figures.looks import blank, look_of
 from elbolab.evaluation.seeded import evaluating
 
@@ -16,12 +15,11 @@ def restorations(densities: Densities, batch: Batch, *, seed: int) -> Figure:
     Raises:
         Undefined: the model corrupts nothing.
     """
-    if not isinstance(densities, Corrupting):
-        raise Undefined("no restorations: this model corrupts nothing")
+    corrupting = capability(densities, Corrupting)
     look = look_of(densities.spec, batch.x.cpu())
     x, given = batch.x[: look.num_pairs], tuple(tensor[: look.num_pairs] for tensor in batch.given)
     with evaluating(densities, "restorations", seed):
-        corrupted = densities.corrupt(x)
+        corrupted = corrupting.corrupt(x)
         restored = densities.decode(densities.encode(corrupted, *given), *given).mean
     width, height = look.size(9, 12)
     figure = blank(width + 0.8, height + 0.3, "clean, corrupted and restored data")

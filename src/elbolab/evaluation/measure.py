@@ -1,0 +1,95 @@
+"""What a measure is, and the data that it reads: measures have a YAML each under ``conf/evaluation/measure``."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from typing import ClassVar, Protocol, final
+
+import torch
+
+from elbolab.batch import Batch
+from elbolab.densities.base import Densities
+from elbolab.evaluation.batches import first
+from elbolab.evaluation.quantity import Quantity
+
+
+class Source(Protocol):
+    """Where data come from; every data module is one.
+
+    Attributes:
+        num_labelled: size of the part ``labelled`` of the training data, None where no part has labels of its own.
+    """
+
+    num_labelled: int | None
+
+    def batches(self, split: str, device: torch.device | str) -> Iterable[Batch]:
+        """All batches of a split, the same at every iteration."""
+
+
+@final
+class First:
+    """The first ``limit`` data of ``batches``, as often as they are asked for."""
+
+    def __init__(self, batches: Iterable[Batch], limit: int | None) -> None:
+        self.batches, self.limit = batches, limit
+
+    def __iter__(self) -> Iterator[Batch]:
+        return first(self.batches, self.limit)
+
+
+@final
+class Data:
+    """The data of an evaluation, where the model is.
+
+    Args:
+        source: where they come from.
+        device: where the model is.
+        limit: measure the first so many data of a split; None for all.
+
+    Attributes:
+        num_labelled: as that of the source.
+    """
+
+    def __init__(self, source: Source, device: torch.device | str, limit: int | None = None) -> None:
+        self.source, self.device, self.limit = source, device, limit
+        self.num_labelled = source.num_labelled
+
+    def measured(self, split: str) -> Iterable[Batch]:
+        """The data of a split that are measured, the same at every iteration."""
+        return First(self.batches(split), self.limit)
+
+    def batches(self, split: str) -> Iterable[Batch]:
+        """All data of a split, ``labelled`` among them: what a measure learns from, or chooses by."""
+        return self.source.batches(split, self.device)
+
+
+class Measure(ABC):
+    """What is measured of a model. The same model, data and seed give the same quantities.
+
+    Attributes:
+        is_shared: whether all ranks of a distributed run work on it together, as those do that read data by
+            `shared_out`; of the others rank 0 has all the work.
+    """
+
+    is_shared: ClassVar[bool] = False
+
+    @abstractmethod
+    def __call__(self, densities: Densities, data: Data, split: str, seed: int) -> Mapping[str, Quantity]:
+        """Its quantities by name; what cannot be said of this model is absent.
+
+        Args:
+            densities: the model.
+            data: the data.
+            split: which of them to measure.
+            seed: of all noise.
+
+        Raises:
+            Undefined: nothing can be said of this model, or of these data.
+        """
+
+
+def check_counts(measure: object, *names: str) -> None:
+    """Raises ValueError where one of these options is a number below 1; None is no number."""
+    for name in names:
+        number = getattr(measure, name)
+        if number is not None and number < 1:
+            raise ValueError(f"{type(measure).__name__}.{name}={number}: must be at least 1")

@@ -1,0 +1,198 @@
+"""What every measure keeps to, and one of a user's own, from its file to the table of runs."""
+
+import json
+import shutil
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+from tests.evaluation.registry import measured, measures_of
+from tests.evaluation.test_editing import data as attributes
+from tests.evaluation.test_editing import model as of_attributes
+from tests.helpers import data_for
+from tests.models.registry import VARIANTS, make
+from tests.shell import QUICK
+
+from elbolab.config.evaluating import BEFORE, LINK, renew_evaluation, resolve
+from elbolab.config.renamed import MOVED
+from elbolab.densities.latents import Undefined
+from elbolab.distributions.corruption import bit_flip
+from elbolab.evaluation.declared import KINDS
+from elbolab.evaluation.measure import Data
+from elbolab.evaluation.representation import ORDERED
+
+WHERE = {
+    "clusters": "aae, clustering",
+    "denoising": "dvae",
+    "conditional": "cvae",
+    "classification": "m2",
+    "few_labels": "m2",
+}
+"""A variant that each measure has something to say of; the others of the plainest."""
+
+
+class Attributes:
+    num_labelled = None
+
+    def batches(self, split, device):
+        return attributes(200)
+
+
+def corruption():
+    return bit_flip(0.2)
+
+
+SMALL = {"corruption": corruption, "parzen_samples": 5, "class_samples": 2}
+
+
+@pytest.mark.parametrize("name", sorted(measures_of()))
+def test_a_measure_is_one_of_model_data_and_seed(name):
+    """And leaves the noise of others as it was."""
+    measure = measures_of(**SMALL)[name]
+    model = make(WHERE.get(name, "vae"))
+    densities, source = model.densities, data_for(model)
+    if name == "editing":
+        densities, source = of_attributes(), Attributes()
+    data = Data(source, "cpu", limit=20)
+    before = torch.get_rng_state()
+    first = measure(densities, data, "test", 1)
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.rand(3)
+    assert first
+    assert measure(densities, data, "test", 1) == first
+    assert {quantity.seed for quantity in measure(densities, data, "test", 2).values()} == {2}
+    for quantity_name, quantity in first.items():
+        declared = KINDS[quantity_name]
+        assert quantity.kind in (declared, type(declared)(**vars(declared) | {"unit": ORDERED}))
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_everything_that_is_measured_by_default_says_what_it_is(name):
+    model = make(name)
+    report = measured(model.densities, data_for(model), limit=20, class_samples=2)
+    for quantity, entry in report["test"].items():
+        kind = KINDS[quantity]
+        assert (entry["better"], entry["headline"], entry["label"]) == (kind.better, kind.headline, kind.label)
+
+
+def test_what_cannot_be_said_is_undefined():
+    vae = make("vae")
+    data = Data(data_for(vae), "cpu", limit=20)
+    for name in ("conditional", "denoising", "restoration", "clusters", "parzen", "classification", "editing"):
+        with pytest.raises(Undefined):
+            measures_of()[name](vae.densities, data, "test", 0)
+
+
+SHARPNESS = """
+from typing import final
+
+import torch
+
+from elbolab.common.kind import Kind
+from elbolab.evaluation.measure import Measure, check_counts
+from elbolab.evaluation.quantity import mean_of
+from elbolab.evaluation.seeded import evaluating
+
+SHARPNESS = Kind("share of pixels", better="higher", headline=15, label="sharp pixels")
+
+
+@final
+class Sharpness(Measure):
+    def __init__(self, num):
+        self.num = num
+        check_counts(self, "num")
+
+    def __call__(self, densities, data, split, seed):
+        with evaluating(densities, "sharpness", seed):
+            means = densities.generate(self.num).mean.flatten(1)
+        return {"sharpness": mean_of(((means - 0.5).abs() > 0.4).double().mean(1), SHARPNESS, k=None, seed=seed)}
+"""
+MINE = "+evaluation/measure@evaluation.measures.mine=sharp"
+
+
+@pytest.fixture
+def own(shell):
+    (shell.folder / "mine.py").write_text(SHARPNESS)
+    folder = shell.folder / "own" / "evaluation" / "measure"
+    folder.mkdir(parents=True)
+    (folder / "sharp.yaml").write_text("_target_: mine.Sharpness\nnum: 7\n")
+    return shell
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_a_measure_of_ones_own_is_one_line(own):
+    short = [*QUICK, "trainer.max_epochs=1", "evaluation.limit=20", "hydra.run.dir=outputs/run"]
+    out = own("train", "--config-dir=own", *short, MINE)
+    assert "sharp pixels [share of pixels]" in out
+    entry = json.loads((own.folder / "outputs/run/evaluation.json").read_text())["test"]["sharpness"]
+    assert (entry["n"], entry["better"], entry["unit"]) == (7, "higher", "share of pixels")
+    assert "sharp pixels" in own("runs")
+    own("report", "outputs")
+    (page,) = own.folder.rglob("*.html")
+    assert "sharp pixels" in page.read_text()
+    assert 'data-first="descending"><button type="button">sharp pixels' in page.read_text()
+    own("evaluate", "--config-dir=own", "run=outputs/run", "+evaluation.measures.mine.num=3")
+    assert json.loads((own.folder / "outputs/run/evaluation.json").read_text())["test"]["sharpness"]["n"] == 3
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_a_finished_run_is_measured_by_ones_own(own, finished):
+    shutil.copytree(finished[0], own.folder / "run")
+    own("evaluate", "--config-dir=own", "run=run", MINE, "evaluation.limit=20")
+    assert "sharpness" in json.loads((own.folder / "run/evaluation.json").read_text())["test"]
+    error = own("evaluate", "--config-dir=own", "run=run", MINE, "evaluation.measures.mine.num=0", fails=True)
+    assert "Sharpness.num=0: must be at least 1" in error
+
+
+@pytest.mark.parametrize("key", MOVED)
+def test_an_option_that_has_moved_is_told_where(shell, key):
+    error = shell("train", *QUICK, f"{key}=5", fails=True)
+    assert error == f"error: '{key}' is now '{MOVED[key]}', an option of that measure\n"
+
+
+def test_an_experiment_with_an_option_that_has_moved_is_told_where(shell):
+    folder = shell.folder / "own" / "experiment"
+    folder.mkdir(parents=True)
+    (folder / "mine.yaml").write_text("# @package _global_\nevaluation: {null_pairs: 5}\n")
+    error = shell("train", "--config-dir=own", *QUICK, "experiment=mine", fails=True)
+    assert "'evaluation.null_pairs' is now 'evaluation.measures.aggregate.null_pairs'" in error
+
+
+def older():
+    """The evaluation of a run of before measures had files of their own."""
+    scores = {"_target_": "elbolab.evaluation.representation.Protocol", "num_train": 30, "num_eval": 5000}
+    saved = {"_target_": BEFORE, "_partial_": True, "splits": ["val"], "num_samples": 7, "seed": 3, "memory": None}
+    saved |= {"limit": 20, "decomposition_limit": 11, "probe_limit": 12, "num_neighbours": 13, "aggregate_limit": 14}
+    saved |= {"null_pairs": None, "parzen_samples": 15, "class_samples": 16, "class_limit": None, "scores": scores}
+    return OmegaConf.create({"evaluation": saved | {"num_corruptions": 5, "corruption": None}})
+
+
+def test_an_older_run_is_measured_as_it_was():
+    cfg = older()
+    renew_evaluation(cfg)
+    found = OmegaConf.to_container(cfg, resolve=True)["evaluation"]
+    measures = found["measures"]
+    assert (found["splits"], found["seed"], found["limit"]) == (["val"], 3, 20)
+    assert measures["likelihood"]["num_samples"] == measures["conditional"]["num_samples"] == 7
+    limits = measures["decomposition"]["limit"], measures["aggregate"]["limit"], measures["conditional"]["class_limit"]
+    assert limits == (11, 14, None)
+    assert (measures["representation"]["probe_limit"], measures["representation"]["num_neighbours"]) == (12, 13)
+    assert (measures["parzen"]["num_samples"], measures["conditional"]["class_samples"]) == (15, 16)
+    assert measures["representation"]["protocol"]["num_train"] == 30
+    again = OmegaConf.create(OmegaConf.to_container(cfg))
+    renew_evaluation(again)
+    assert again == cfg
+
+
+def test_what_measures_have_in_common_stays_so_in_a_run():
+    cfg = older()
+    renew_evaluation(cfg)
+    cfg.evaluation.measures.mine = {"a": "${other}", "b": "${evaluation.limit}"}
+    cfg.other = 4
+    kept = resolve(cfg)
+    measures = OmegaConf.to_container(kept)["evaluation"]["measures"]
+    assert measures["mine"] == {"a": 4, "b": "${evaluation.limit}"}
+    assert LINK.fullmatch(measures["likelihood"]["num_samples"])
+    kept.evaluation.num_samples = 99
+    assert kept.evaluation.measures.likelihood.num_samples == 99
+    assert resolve(kept) == kept
