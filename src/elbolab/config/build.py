@@ -110,10 +110,10 @@ def build_evaluation(cfg: DictConfig, spec: Spec) -> Callable[[Densities, DataMo
     Raises:
         ValueError: options of elbolab's own evaluation that are out of range, or a corruption that is none of the data.
     """
-    recipe = make(cfg.evaluation, _partial_=True)
+    recipe = make(cfg.evaluation, measures=None, _partial_=True)
     if recipe.func is not Evaluation:  # one of the user's own, which takes what the config says beside model and data
-        return recipe
-    evaluation = recipe()
-    if evaluation.corruption is not None:
-        check_corruptions(evaluation.corruption(), spec)
-    return evaluation
+        return make(cfg.evaluation, _partial_=True)
+    common = recipe()  # looked at before the measures, whose faults would not have the keys that a user types
+    if common.corruption is not None:
+        check_corruptions(common.corruption(), spec)
+    return make(cfg.evaluation)
