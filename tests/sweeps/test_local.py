@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 from safetensors.torch import load_file
 from tests.shell import QUICK
 
-from elbolab.cli.train import _how
+from elbolab.cli.train import _state_after
 from elbolab.runs.run_dir import RunDir
 from elbolab.runs.status import read_status, state_of
 from elbolab.sweeps import shares
@@ -239,10 +239,10 @@ def test_a_run_that_its_machine_has_failed_goes_on(tmp_path):
     full, gone = OSError(28, "No space left on device"), torch.AcceleratorError("CUDA error: uncorrectable ECC error")
     machine = [Alone("another rank"), full, MemoryError(), torch.OutOfMemoryError("a neighbour"), gone]
     errors = [*machine, RuntimeError("its own")]
-    assert [_how(error, cfg, run)[0] for error in errors] == ["failed"] * 6
+    assert [_state_after(error, cfg, run)[0] for error in errors] == ["failed"] * 6
     run.last.parent.mkdir()
     run.last.touch()
-    assert [_how(error, cfg, run)[0] for error in errors] == ["interrupted"] * 5 + ["failed"]
+    assert [_state_after(error, cfg, run)[0] for error in errors] == ["interrupted"] * 5 + ["failed"]
 
 
 @pytest.mark.slow

@@ -28,7 +28,7 @@ class Begin(L.Callback):
         self.now(trainer)
 
     def now(self, trainer: L.Trainer) -> None:
-        """Writes, unless it is done: a run that had nothing left to train begins when training has ended."""
+        """Writes once; a run that had nothing left to train begins when training has ended."""
         if not self.written and trainer.is_global_zero:
             self.write()
             self.written = True

@@ -27,7 +27,7 @@ class Prune(L.Callback):
 
     @override
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Asks again for a run that was killed after the last word on it; also where nothing is left to train."""
+        """On resume, repeats the question of the last validation: the run may have been killed before the answer."""
         if self.validations:
             self._ask(trainer, None)
 

@@ -24,10 +24,10 @@ log_warning = rank_zero_only(logging.getLogger(__name__).warning)
 
 
 def check_seed(seed: int) -> int:
-    """``seed`` itself.
+    """Validates ``seed`` and returns it.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not a whole number below 2^32.
     """
     if not 0 <= seed < 2**32:
         raise ValueError(f"seed={seed}: a seed is a whole number from 0 to {2**32 - 1}")

@@ -188,14 +188,14 @@ class CommandTask:
         try:
             with unattended():
                 check_folder(hydra)
-                return _worked(
+                return _run_command_or_job(
                     self.command, cfg, folder, list(hydra.overrides.task), is_job=swept and self.command == "train"
                 )
         except (KeyboardInterrupt, SystemExit) as error:
-            _abandon(folder)
+            _remove_empty_run(folder)
             raise self._stop_with_way_on(error, folder) from error
         except Exception as error:
-            _abandon(folder)
+            _remove_empty_run(folder)
             if swept:
                 raise
             self.failures.append(error)
@@ -209,16 +209,16 @@ class CommandTask:
         return Stopped(stop, f"; go on with: {self.way_on.format(folder)}" if begun else None)
 
 
-def _worked(command: str, cfg: Any, folder: Path, overrides: list[str], *, is_job: bool) -> Any:
+def _run_command_or_job(command: str, cfg: Any, folder: Path, overrides: list[str], *, is_job: bool) -> Any:
     """Runs the command of that name, as a job of a sweep where it is one."""
     from elbolab.sweeps.jobs import job
 
     if is_job:
-        return job(lambda: _checked(command, cfg, overrides), folder, cfg, overrides)
-    return _checked(command, cfg, overrides)
+        return job(lambda: _check_and_run(command, cfg, overrides), folder, cfg, overrides)
+    return _check_and_run(command, cfg, overrides)
 
 
-def _checked(command: str, cfg: Any, overrides: list[str]) -> Any:
+def _check_and_run(command: str, cfg: Any, overrides: list[str]) -> Any:
     """Runs the command of that name once the types of all values are right."""
     quiet_libraries()
     check_config(command, cfg, overrides)
@@ -241,7 +241,7 @@ def check_config(command: str, cfg: Any, overrides: list[str]) -> None:
     check_values(cfg, OmegaConf.load(config_dir() / f"{command}.yaml"))  # type: ignore[arg-type]
 
 
-def _abandon(folder: Path) -> None:
+def _remove_empty_run(folder: Path) -> None:
     """Removes the directory of a run that failed before it began: it holds nothing but a log. The error tells more."""
     with suppress(OSError):  # it is gone, or of a disk that nobody can write to, or where a disk is mounted
         if {path.name for path in folder.iterdir()} <= {"log.txt"}:

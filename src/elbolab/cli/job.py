@@ -19,7 +19,7 @@ from elbolab.sweeps.ranks import rank
 
 
 def run_one(args: Sequence[str]) -> None:
-    """Does it, unless it is done.
+    """Runs one job of a sweep; does nothing where that job has finished.
 
     Args:
         args: the sweep's directory, the job's number, and ``--config-dir``.

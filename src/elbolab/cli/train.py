@@ -105,7 +105,7 @@ def _reported(cfg: DictConfig, run: RunDir, overrides: Sequence[str]) -> float:
             if earlier is not None and earlier["state"] == "finished" and not has_stepped(run.path):
                 restore_status(run.path, earlier)  # a resume that was refused leaves the run as it was
             else:
-                record_end(run.path, *_how(error, cfg, run))
+                record_end(run.path, *_state_after(error, cfg, run))
         raise
     record_end(run.path, state, value=value)
     for line in said:
@@ -113,7 +113,7 @@ def _reported(cfg: DictConfig, run: RunDir, overrides: Sequence[str]) -> float:
     return value
 
 
-def _how(error: BaseException, cfg: DictConfig, run: RunDir) -> tuple[str, str | None]:
+def _state_after(error: BaseException, cfg: DictConfig, run: RunDir) -> tuple[str, str | None]:
     """The state of a run that an error ended.
 
     One that failed begins anew when its sweep is repeated. What is on disk is still good where training had ended, had

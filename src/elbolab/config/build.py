@@ -59,8 +59,8 @@ def check_stages(recipe: Callable[..., Densities], names: Iterable[str]) -> None
     for name in names:
         if name not in wanted:
             others = " or ".join(f"pretrained.{other}" for other in wanted)
-            mend = f"it takes {others}" if others else "leave it out"
-            raise ValueError(f"this model takes no pretrained.{name}: {mend}")
+            fix = f"it takes {others}" if others else "leave it out"
+            raise ValueError(f"this model takes no pretrained.{name}: {fix}")
     for name in [name for name, is_required in wanted.items() if is_required and name not in names]:
         raise ValueError(f"this model needs pretrained.{name}=...: a run directory, or the name of an experiment")
 

@@ -142,8 +142,8 @@ def check_added(overrides: Sequence[str], dirs: Sequence[Path]) -> None:
 def _no_plugin(module: str) -> str:
     """A launcher or sweeper of Hydra's that is not installed."""
     extra = PLUGINS.get(module)
-    mend = f"pip install 'elbolab[{extra}]'" if extra else "install the package that has it"
-    return f"{module.replace('_', '-')} is not installed: {mend}"
+    fix = f"pip install 'elbolab[{extra}]'" if extra else "install the package that has it"
+    return f"{module.replace('_', '-')} is not installed: {fix}"
 
 
 def _missing_option(error: Any, dirs: Sequence[Path]) -> str:

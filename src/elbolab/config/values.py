@@ -96,7 +96,7 @@ def hints_of(target: str) -> dict[str, Any]:
 
 
 def annotations(found: Any) -> dict[str, Any]:
-    """The same of the class or function itself."""
+    """Type annotations of the constructors of a class, or of a function."""
     hints: dict[str, Any] = {}
     for function in _reached(found):
         hints = _hints(function) | hints

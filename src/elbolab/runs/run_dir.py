@@ -268,7 +268,7 @@ def load_weights(path: Path, module: nn.Module) -> None:
     """The inverse of `save_weights`.
 
     Raises:
-        FileNotFoundError: the run has no weights yet; names the mend.
+        FileNotFoundError: the run has no weights yet; names the fix.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path.parent} has no weights yet: finish it with elbolab train resume={path.parent}")

@@ -169,7 +169,7 @@ def restore_status(folder: Path, status: Status) -> None:
 
 
 def record_failure(folder: Path, error: str, *, monitor: str, mode: str, overrides: Sequence[str]) -> None:
-    """Writes what ended a job that has not written it itself: what a run has done before is still good."""
+    """Records the failure of a job that died without writing its own status; results of earlier attempts stay valid."""
     status = read_status(folder)
     if status is None:
         record_start(folder, monitor=monitor, mode=mode, epochs=None, overrides=overrides)

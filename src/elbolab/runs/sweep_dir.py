@@ -129,18 +129,18 @@ def check_same(folder: Path, jobs: Sequence[Job]) -> None:
     Raises:
         ValueError: names the first job that differs.
     """
-    there, mend = read_sweep(folder), "choose another hydra.sweep.dir"
+    there, fix = read_sweep(folder), "choose another hydra.sweep.dir"
     if there is None:
         if any(folder.glob("*/config.yaml")) or (folder / "config.yaml").is_file():
-            raise ValueError(f"{folder} holds runs, and no {SWEEP} says of which sweep: {mend}")
+            raise ValueError(f"{folder} holds runs, and no {SWEEP} says of which sweep: {fix}")
         return
     if there.is_search != (not jobs):
-        raise ValueError(f"{folder} is of {'a search' if there.is_search else 'a sweep that is no search'}: {mend}")
+        raise ValueError(f"{folder} is of {'a search' if there.is_search else 'a sweep that is no search'}: {fix}")
     old, new = ([sorted(job.overrides) for job in sweep] for sweep in (there.jobs() if jobs else [], jobs))
     if len(old) != len(new):
-        raise ValueError(f"{folder} is of another sweep, of {len(old)} jobs where this one has {len(new)}: {mend}")
+        raise ValueError(f"{folder} is of another sweep, of {len(old)} jobs where this one has {len(new)}: {fix}")
     for num, (before, now) in enumerate(zip(old, new, strict=True)):
         if before != now:
             gone, come = (" ".join(w for w in a if w not in b) for a, b in ((before, now), (now, before)))
             differing = f"its job {num} has {gone or 'nothing'} where this one's has {come or 'nothing'}"
-            raise ValueError(f"{folder} is of another sweep: {differing}: {mend}")
+            raise ValueError(f"{folder} is of another sweep: {differing}: {fix}")

@@ -65,19 +65,22 @@ def _pretrain(stage: Stage, train: Train) -> None:
         try:
             train(stage.cfg, run)
         except (KeyboardInterrupt, SystemExit) as error:
-            raise _stopped(error, stage) from error
+            raise _describe_stop(error, stage) from error
         finally:
             if rank_zero_only.rank == 0 and not any(run.path.iterdir()):  # type: ignore[attr-defined]
                 run.path.rmdir()
 
 
-def _stopped(error: BaseException, stage: Stage) -> BaseException:
-    """The stop with what is kept of the stage, that of a stage below it as it is; any other exit as it is."""
+def _describe_stop(error: BaseException, stage: Stage) -> BaseException:
+    """Adds to a stop (Ctrl-C, SIGTERM) what was saved of this stage.
+
+    A stop that a stage below has described already, and any other exit, pass unchanged.
+    """
     stop = stop_of(error)
-    return error if stop is None or isinstance(error, Stopped) else Stopped(stop, _then(stage))
+    return error if stop is None or isinstance(error, Stopped) else Stopped(stop, _describe_rest(stage))
 
 
-def _then(stage: Stage) -> str:
+def _describe_rest(stage: Stage) -> str:
     """Which stage was at work, what is kept of it, and how to go on."""
     which, run = f"{stage.key} ({stage.cfg.experiment})", stage.run
     if run.weights.is_file():
