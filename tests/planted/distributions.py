@@ -112,6 +112,12 @@ MISTAKES = [
     ),
     Mistake(
         "distributions/corruption.py",
+        "torch.rand_like(x) < probability, replacement, x)",
+        "torch.rand_like(x[:1]) < probability, replacement, x)",
+        "tests/distributions/test_corruption.py",
+    ),
+    Mistake(
+        "distributions/corruption.py",
         "return self.posterior(self.corruption(x) if self.training else x, *given)",
         "return self.posterior(x if self.training else self.corruption(x), *given)",
         "tests/distributions/test_conditional.py",

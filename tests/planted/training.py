@@ -189,6 +189,7 @@ MISTAKES = [
     Mistake(
         "training/engine.py", "        self.replays.clear()\n", "        pass\n", "tests/training/test_recorded.py"
     ),
+    Mistake("training/engine.py", "self.changes -= 1", "pass", "tests/training/test_recorded.py"),
     Mistake(
         "training/stop_signals.py",
         "            self._signals, self.given, self._leaving = (), None, False",

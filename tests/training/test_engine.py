@@ -73,7 +73,7 @@ OPTIONS = {
 }
 
 
-SLOW = {"plain", "rate schedule", "clipping", "clipping and skipping", "AdamW"}
+SLOW = {"plain", "rate schedule", "clipping", "clipping and skipping", "AdamW", "SGD, skipping"}
 """What others of them have as well."""
 
 

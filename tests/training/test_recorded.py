@@ -284,8 +284,9 @@ def test_a_record_ends_where_a_callback_changes_the_step(change, always, monkeyp
 
 def test_a_step_that_changes_all_the_time_stays_eager_and_says_why(monkeypatch, caplog):
     monkeypatch.setattr(engine, "RECORDED_AFTER", 3)
+    monkeypatch.setattr(engine, "CHANGES_BORNE", 2)
     with caplog.at_level(logging.INFO, logger="elbolab.training.engine"):
-        meddled(slow_down, always=True, max_steps=35)
+        meddled(slow_down, always=True, max_steps=20)
     told = [record.getMessage() for record in caplog.records if record.name == "elbolab.training.engine"]
     assert [message for message in told if "change between blocks" in message] == told != []
 

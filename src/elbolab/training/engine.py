@@ -34,6 +34,9 @@ say = rank_zero_only(logging.getLogger(__name__).info)
 RECORDED_AFTER = 100
 """Steps that a CPU takes before ``auto`` records one: recording costs as much time as some fifty of them."""
 
+CHANGES_BORNE = 5
+"""How often captures may end as settings change between blocks, before the steps stay eager."""
+
 ENGINES = ("auto", "captured", "eager")
 """The values of ``trainer.engine``."""
 
@@ -83,7 +86,7 @@ class Captured(Engine):
         settings: Callable[[], Any] = tuple,
     ) -> None:
         self.graphs, self.must, self.warm_up, self.trials = graphs, must, warm_up, trials
-        self.settings, self.held, self.changes = settings, None, 5
+        self.settings, self.held, self.changes = settings, None, CHANGES_BORNE
         self.calm = 0
         self.seen: set[tuple] = set()
         self.replays: dict[tuple, Callable[[Any], None]] = {}
