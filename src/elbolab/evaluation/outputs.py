@@ -30,6 +30,17 @@ def draw_of(p: Distribution) -> Tensor:
         raise ValueError(f"what=sample: {type(p).__name__} cannot be drawn from; choose what=mean") from error
 
 
+def picture(p: Distribution) -> Tensor:
+    """What a figure shows of a likelihood, (*batch, *event): its mean, or a draw where it has none.
+
+    No number is taken of it: a draw is one of many.
+    """
+    try:
+        return p.mean
+    except NotImplementedError:
+        return p.sample()
+
+
 Output = Callable[[Distribution], Tensor]
 
 OUTPUTS: Mapping[str, Output] = {"mean": mean_of, "sample": draw_of}

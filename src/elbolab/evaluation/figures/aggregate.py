@@ -16,6 +16,7 @@ from elbolab.evaluation.batches import first
 from elbolab.evaluation.figures.generative import paths
 from elbolab.evaluation.figures.latent import NUM_CODES, PRINCIPAL, legend, scatter
 from elbolab.evaluation.figures.looks import blank
+from elbolab.evaluation.outputs import picture
 from elbolab.evaluation.seeded import evaluating
 
 
@@ -52,7 +53,7 @@ def groups(densities: Densities, batch: Batch, *, seed: int, num: int = 10) -> F
         group, style = densities.imagine((num,))
         every = torch.eye(group.z.shape[1]).to(group.z)
         z, y = style.z.expand(len(every), *style.z.shape), every[:, None].expand(-1, num, -1)
-        rows = densities.decode(torch.cat([z, y], dim=-1)).mean.cpu()
+        rows = picture(densities.decode(torch.cat([z, y], dim=-1))).cpu()
     return paths(batch, densities, rows, [], "each group over draws of the style")
 
 

@@ -18,7 +18,7 @@ from elbolab.densities.latents import Latent, Undefined
 from elbolab.evaluation.figures.classes import label_vectors
 from elbolab.evaluation.figures.generative import paths
 from elbolab.evaluation.figures.looks import Points, look_of, whole
-from elbolab.evaluation.outputs import output_of
+from elbolab.evaluation.outputs import output_of, picture
 from elbolab.evaluation.seeded import evaluating
 
 
@@ -63,7 +63,7 @@ def style_transfer(densities: Densities, batch: Batch, *, seed: int) -> Figure:
     with evaluating(densities, "style transfer", seed):
         z = densities.encode(x, label)
         labels = [c.expand_as(label) for c in classes]
-        decoded = [densities.decode(moved(densities, x, z, label, other), other).mean.cpu() for other in labels]
+        decoded = [picture(densities.decode(moved(densities, x, z, label, other), other)).cpu() for other in labels]
     title = f"a datum, and its style decoded with every label, {densities.spec.class_list}"
     return paths(batch, densities, torch.stack([x.cpu(), *decoded], 1), [], title)
 
@@ -98,7 +98,7 @@ def completions(densities: Densities, batch: Batch, *, seed: int, num: int = 10,
         with suppress(Undefined):
             columns.append(capability(densities, Guessing).first_guess(*given))
             names.append("the baseline's guess")
-        columns += densities.generate(num_draws, *given).mean.unbind(0)
+        columns += picture(densities.generate(num_draws, *given)).unbind(0)
     rows = whole(densities.spec, torch.stack(columns), given).transpose(0, 1)
     return paths(batch, densities, rows, [], f"{', '.join(names)}, and {num_draws} completions")
 

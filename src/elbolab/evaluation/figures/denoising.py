@@ -6,6 +6,7 @@ from elbolab.batch import Batch
 from elbolab.densities.base import Densities
 from elbolab.densities.capabilities import Corrupting, capability
 from elbolab.evaluation.figures.looks import blank, look_of
+from elbolab.evaluation.outputs import picture
 from elbolab.evaluation.seeded import evaluating
 
 
@@ -20,7 +21,7 @@ def restorations(densities: Densities, batch: Batch, *, seed: int) -> Figure:
     x, given = batch.x[: look.num_pairs], tuple(tensor[: look.num_pairs] for tensor in batch.given)
     with evaluating(densities, "restorations", seed):
         corrupted = corrupting.corrupt(x)
-        restored = densities.decode(densities.encode(corrupted, *given), *given).mean
+        restored = picture(densities.decode(densities.encode(corrupted, *given), *given))
     width, height = look.size(9, 12)
     figure = blank(width + 0.8, height + 0.3, "clean, corrupted and restored data")
     look.stages(figure.subplots(), {"clean": x.cpu(), "corrupted": corrupted.cpu(), "restored": restored.cpu()})

@@ -7,6 +7,7 @@ from elbolab.batch import Batch
 from elbolab.densities.base import Densities
 from elbolab.evaluation.editing import edited, sizes_of, with_value
 from elbolab.evaluation.figures.looks import blank, look_of
+from elbolab.evaluation.outputs import picture
 from elbolab.evaluation.seeded import evaluating
 
 COLUMNS = 10
@@ -27,7 +28,7 @@ def edits(densities: Densities, batch: Batch, *, seed: int) -> Figure:
             values = torch.linspace(0, size - 1, COLUMNS, device=x.device).round().long()
             wanted = with_value(y.expand(COLUMNS, -1), sizes, factor, values)
             p = edited(densities, x.expand(COLUMNS, *x.shape[1:]), (y.expand(COLUMNS, -1),), (wanted,))
-            rows.append(torch.cat([x, p.mean]))
+            rows.append(torch.cat([x, picture(p)]))
     pictures = torch.stack(rows).cpu()
     look = look_of(densities.spec, batch.x.cpu())
     width, height = look.size(*pictures.shape[:2])

@@ -17,7 +17,7 @@ from elbolab.densities.base import Densities
 from elbolab.densities.latents import Latent, Undefined
 from elbolab.evaluation.figures.classes import every_class, has_style
 from elbolab.evaluation.figures.looks import Points, blank, look_of, whole
-from elbolab.evaluation.outputs import output_of
+from elbolab.evaluation.outputs import output_of, picture
 from elbolab.evaluation.seeded import evaluating
 
 STEPS = 11
@@ -102,7 +102,7 @@ def reconstructions(densities: Densities, batch: Batch, *, seed: int) -> Figure:
     look = look_of(densities.spec, batch.x.cpu())
     x, given = batch.x[: look.num_pairs], tuple(tensor[: look.num_pairs] for tensor in batch.given)
     with evaluating(densities, "reconstructions", seed):
-        mean = densities.decode(densities.encode(x, *given), *given).mean
+        mean = picture(densities.decode(densities.encode(x, *given), *given))
     width, height = look.size(6, 12)
     figure = blank(width + 0.6, height + 0.3, "data and reconstructions")
     look.pairs(figure.subplots(), whole(densities.spec, x, given), whole(densities.spec, mean, given))
@@ -171,7 +171,7 @@ def walk(densities: Densities, z: Tensor, batch: Batch) -> Tensor:
     """Means of p(x | z) at z (R, T, D), (R, T, *event) as drawn; all under the conditions of the first datum."""
     flat = z.reshape(-1, *densities.latent_shape)
     given = tuple(tensor[:1].expand(len(flat), *tensor.shape[1:]) for tensor in batch.given)
-    return whole(densities.spec, densities.decode(flat, *given).mean, given).unflatten(0, z.shape[:2])
+    return whole(densities.spec, picture(densities.decode(flat, *given)), given).unflatten(0, z.shape[:2])
 
 
 def codes_of(densities: Densities, batch: Batch) -> Tensor:

@@ -15,6 +15,7 @@ from elbolab.densities.base import Densities
 from elbolab.densities.latents import Undefined
 from elbolab.evaluation.figures.classes import every_class, has_style
 from elbolab.evaluation.figures.looks import blank, look_of
+from elbolab.evaluation.outputs import picture
 from elbolab.evaluation.seeded import evaluating
 
 NUM_PANELS = 10
@@ -54,7 +55,7 @@ def _manifold(densities: Densities, y: Tensor, side: int) -> Tensor:
         raise Undefined("no manifolds: the style is no plane")
     z = torch.stack(torch.meshgrid(grid[:, 0], grid[:, 1].flip(0), indexing="xy"), dim=-1).flatten(0, 1)
     codes = torch.cat([z, y.expand(len(z), -1)], dim=-1)
-    return densities.decode(codes).mean.unflatten(0, (side, side)).cpu()
+    return picture(densities.decode(codes)).unflatten(0, (side, side)).cpu()
 
 
 def analogies(densities: Densities, batch: Batch, *, seed: int, num: int = 10) -> Figure:
@@ -68,7 +69,7 @@ def analogies(densities: Densities, batch: Batch, *, seed: int, num: int = 10) -
     with evaluating(densities, "analogies", seed):
         classes = every_class(densities.spec, x)
         z = densities.encode(x)[:, None, : densities.code_dim].expand(-1, len(classes), -1)
-        means = densities.decode(torch.cat([z, classes.expand(len(x), -1, -1)], dim=-1)).mean
+        means = picture(densities.decode(torch.cat([z, classes.expand(len(x), -1, -1)], dim=-1)))
     rows = torch.cat([x[:, None], means], dim=1).cpu()
     look = look_of(densities.spec, x.cpu())
     width, height = look.size(*rows.shape[:2])
