@@ -221,7 +221,7 @@ def test_experiments_train_all_but_their_stages_and_are_measured(experiment):
 
 
 @pytest.mark.usefixtures("no_pictures")
-@pytest.mark.parametrize("experiment", sampled("sohn2015/gsnn"))
+@pytest.mark.parametrize("experiment", sampled("burda2016/vae"))
 def test_experiments_run_at_smoke_scale(experiment, shell):
     """By the command, with their own data and their stages, a single run of those that are sweeps."""
     GlobalHydra.instance().clear()

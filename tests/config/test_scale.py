@@ -7,7 +7,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
 from elbolab.batch import Spec, Support, numbered
-from elbolab.stages.planning import planned
+from elbolab.stages.planning import plan_stages
 
 OWN = """# @package _global_
 # Mine.
@@ -96,7 +96,7 @@ def test_a_stage_has_the_scale_of_its_run_unless_it_says_its_own(stage, epochs, 
     cfg = composed("experiment=kingma2014/m1_m2", "scale=reduced", f"pretrained.m1='{stage}'")
     cfg = OmegaConf.masked_copy(cfg, [name for name in cfg if name != "hydra"])
     spec = Spec((1, 28, 28), Support.BINARY, levels=2, classes=numbered(10))
-    assert planned(cfg, spec)["m1"].cfg.trainer.max_epochs == epochs
+    assert plan_stages(cfg, spec)["m1"].cfg.trainer.max_epochs == epochs
 
 
 def test_the_configuration_is_shown_as_it_comes_out(shell):

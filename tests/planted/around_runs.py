@@ -191,4 +191,40 @@ MISTAKES = [
         "tests/common/test_full_disk.py",
     ),
     Mistake("common/files.py", "        file.write(before)\n", "", "tests/common/test_full_disk.py"),
+    Mistake(
+        "config/scale.py",
+        '"reduced": reduced, "smoke"',
+        '"reduced": paper, "smoke"',
+        "tests/config/test_scale.py",
+    ),
+    Mistake(
+        "config/scale.py",
+        "reduced if smoke is ... else smoke",
+        "reduced",
+        "tests/config/test_scale.py",
+    ),
+    Mistake(
+        "stages/planning.py",
+        'INHERITED_CHOICES = ("scale", "logger")',
+        'INHERITED_CHOICES = ("logger",)',
+        "tests/config/test_scale.py",
+    ),
+    Mistake(
+        "report/published.py",
+        "_distance(run, experiment) <= min(",
+        "_distance(run, experiment) >= min(",
+        "tests/report/test_published.py",
+    ),
+    Mistake(
+        "report/results.py",
+        "_read(run, _with_new_name(config))",
+        "_read(run, config)",
+        "tests/report/test_published.py",
+    ),
+    Mistake(
+        "config/renamed.py",
+        '" ".join([name, "scale=reduced", *others])',
+        '" ".join([name, *others])',
+        "tests/config/test_renamed.py",
+    ),
 ]
