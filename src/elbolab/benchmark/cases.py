@@ -11,6 +11,7 @@ from typing import Any, final
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
 from elbolab.batch import Net, Spec, Support
 from elbolab.benchmark.blobs import blobs
@@ -61,12 +62,12 @@ class Held(DataModule):
         super().__init__(**base)
         self.what, self.held = spec, held
 
+    @override
     def header(self) -> Spec:
-        """As given."""
         return self.what
 
+    @override
     def load(self) -> Splits:
-        """As given."""
         return self.held
 
 

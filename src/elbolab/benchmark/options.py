@@ -92,7 +92,7 @@ def check(options: Options) -> None:
         raise ValueError("nothing to measure: give implementations=[elbolab,...], and models=[mlp,...] or nll.images")
     for model in options.models:
         _check_batches(model, options.batches)
-    if not _is_number(options.seconds) or options.seconds <= 0:
+    if not isinstance(options.seconds, int | float) or isinstance(options.seconds, bool) or options.seconds <= 0:
         raise ValueError(f"seconds={options.seconds}: a measurement takes some time, 2 say")
     _check_count("repeats", options.repeats)
     if options.threads is not None:
@@ -131,7 +131,3 @@ def _check_batches(model: str, batches: Mapping[str, Any]) -> None:
 def _check_count(option: str, value: Any, otherwise: str = "") -> None:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise ValueError(f"{option}={value}: a whole number, at least 1{otherwise}")
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -7,6 +7,7 @@ from typing import NamedTuple, final
 import torch
 from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
+from typing_extensions import override
 
 from elbolab.benchmark import ours, raw_eager
 from elbolab.benchmark.cases import TRAINED, Case
@@ -60,14 +61,14 @@ class Profile(Watch):
         self.profiler = profile(activities=kinds)
         self.seconds = 0.0
 
+    @override
     def start(self) -> None:
-        """Starts the profiler."""
         synchronize(self.device)
         self.profiler.start()
         self.seconds -= perf_counter()
 
+    @override
     def stop(self) -> None:
-        """Stops it."""
         synchronize(self.device)
         self.seconds += perf_counter()
         self.profiler.stop()
@@ -84,14 +85,12 @@ class Profile(Watch):
 
 def profiles(options: Options) -> str:
     """Every model at its first batch size."""
-    texts = [_compare(TRAINED[model](options.where), options.batches[model][0]) for model in options.models]
+    texts = []
+    for model in options.models:
+        case, batch = TRAINED[model](options.where), options.batches[model][0]
+        title = f"{case.name} at batch size {batch}: self time and calls per step, under the profiler"
+        texts.append(f"{title}\n{table([_profile(contender, case, batch) for contender in SIDES])}")
     return "\n\n".join(texts)
-
-
-def _compare(case: Case, batch: int) -> str:
-    columns = [_profile(contender, case, batch) for contender in SIDES]
-    title = f"{case.name} at batch size {batch}: self time and calls per step, under the profiler"
-    return f"{title}\n{table(columns)}"
 
 
 def _profile(contender: Contender, case: Case, batch: int) -> dict[Key, Cost]:

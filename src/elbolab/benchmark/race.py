@@ -1,7 +1,7 @@
 """Contenders side by side: every task, model and batch size that the options name."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from elbolab.benchmark.cases import TRAINED, Case, burda
@@ -60,15 +60,13 @@ def nll(case: Case, num_samples: int, contenders: Sequence[Contender], options: 
         return contender.nll(case, images[:amount], num_samples, watch)
 
     works: dict[str, Work] = {c.name: partial(work, c) for c in contenders}
-    found = interleave(works, _images(works, options, case, most), options.repeats, case.device)
+    if options.images == AUTO:
+        amounts = {name: calibrate(work, options.seconds, case.device, most) for name, work in works.items()}
+    else:
+        amounts = dict.fromkeys(works, int(options.images))
+    found = interleave(works, amounts, options.repeats, case.device)
     model = f"{case.name}, K={num_samples}"
     return [_result("nll", model, rounds[0].amount, name, rounds, 1) for name, rounds in found.items()]
-
-
-def _images(works: Mapping[str, Work], options: Options, case: Case, most: int) -> dict[str, int]:
-    if options.images == AUTO:
-        return {name: calibrate(work, options.seconds, case.device, most) for name, work in works.items()}
-    return dict.fromkeys(works, int(options.images))
 
 
 def _result(task: str, model: str, batch: int, name: str, rounds: Sequence[Measured], scale: int) -> Result:

@@ -74,7 +74,12 @@ def table(groups: Sequence[Group]) -> str:
     seen = {result.implementation for group in groups for result in group}
     references = [name for name in REFERENCES if name in seen]
     head = ["task", "model", "batch", "implementation", *NUMBERS, *(f"/ {name}" for name in references)]
-    rows = [[*_cells(result), *_ratios(result, group, references)] for group in groups for result in group]
+    rows = []
+    for group in groups:
+        by_name = {result.implementation: result for result in group}
+        for result in group:
+            ratios = [f"{ratio(result, by_name[name]):.2f}" if name in by_name else "-" for name in references]
+            rows.append([*_cells(result), *ratios])
     return text_table([head, *rows], left=(0, 1, 3))
 
 
@@ -83,11 +88,6 @@ def _cells(result: Result) -> list[str]:
     speeds = [readable(found[key]) for key in ("images_per_s", "min", "max")]
     peak = "-" if result.peak_mb is None else f"{result.peak_mb:,.0f}"
     return [result.task, result.model, str(result.batch), result.implementation, *speeds, peak]
-
-
-def _ratios(result: Result, group: Group, references: Sequence[str]) -> list[str]:
-    by_name = {other.implementation: other for other in group}
-    return [f"{ratio(result, by_name[name]):.2f}" if name in by_name else "-" for name in references]
 
 
 def readable(number: float) -> str:

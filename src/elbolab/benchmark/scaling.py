@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, final
 import torch
 
 from elbolab.benchmark.cases import Case, mlp
-from elbolab.benchmark.measure import Measured, Work, calibrate, interleave
+from elbolab.benchmark.measure import Work, calibrate, interleave
 from elbolab.benchmark.options import Options
 from elbolab.benchmark.ours import train
 from elbolab.benchmark.results import readable
@@ -84,11 +84,7 @@ def _over_steps(options: Options) -> list[Point]:
     base = calibrate(work, options.seconds / STEPS[-1], options.where, UNLIMITED)
     amounts = {str(base * multiple): base * multiple for multiple in STEPS}
     found = interleave(dict.fromkeys(amounts, work), amounts, options.repeats, options.where)
-    return points_of("steps", "s", {amounts[name]: _seconds(rounds) for name, rounds in found.items()})
-
-
-def _seconds(rounds: Sequence[Measured]) -> list[float]:
-    return [measured.seconds for measured in rounds]
+    return points_of("steps", "s", {amounts[name]: [m.seconds for m in rounds] for name, rounds in found.items()})
 
 
 def points_of(axis: str, unit: str, times: Mapping[int, Sequence[float]]) -> list[Point]:

@@ -5,6 +5,7 @@ from time import perf_counter
 from typing import final
 
 import torch
+from typing_extensions import override
 
 
 class Watch(ABC):
@@ -35,13 +36,13 @@ class Clock(Watch):
         self.seconds = 0.0
         self._begun = 0.0
 
+    @override
     def start(self) -> None:
-        """Starts the clock."""
         synchronize(self.device)
         self._begun = perf_counter()
 
+    @override
     def stop(self) -> None:
-        """Stops it."""
         synchronize(self.device)
         self.seconds = perf_counter() - self._begun
 

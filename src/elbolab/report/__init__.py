@@ -23,24 +23,16 @@ def print_report(args: Sequence[str]) -> None:
         OSError: the page cannot be written; the one that was there is as it was.
     """
     words = words_of(args, OPTIONS)
-    figures = _count(words.options.get("figures", str(MOST_FIGURES)))
+    figures = words.options.get("figures", str(MOST_FIGURES))
+    if not figures.isdigit():
+        raise ValueError(f"figures={figures}: say how many runs' figures the page holds, figures=0 for none")
     entries = chosen(words)
-    out = _checked(Path(words.options["out"]) if "out" in words.options else _beside(words))
-    text = page_of(entries, title=_title(words, entries), figures=figures)
+    beside = words.paths[0] / "report.html" if len(words.paths) == 1 else Path("report.html")
+    out = _checked(Path(words.options.get("out", beside)))
+    text = page_of(entries, title=_title(words, entries), figures=int(figures))
     write_atomically(out, text)
     with unattended():  # the page is written, whoever reads where
         print(f"{len(entries)} run{'s' * (len(entries) > 1)}, {len(text) / 1e6:.1f} MB: {out.absolute()}")
-
-
-def _count(text: str) -> int:
-    if not text.isdigit():
-        raise ValueError(f"figures={text}: say how many runs' figures the page holds, figures=0 for none")
-    return int(text)
-
-
-def _beside(words: Words) -> Path:
-    """Into the only folder that was named; of several, into the current one."""
-    return words.paths[0] / "report.html" if len(words.paths) == 1 else Path("report.html")
 
 
 def _checked(out: Path) -> Path:

@@ -132,15 +132,11 @@ def _number(value: Any) -> Value:
 
 def _passes(entry: Entry, key: str, wanted: Iterable[str]) -> bool:
     """Whether a run has one of the values: as it was told, as a number, or as a class however it is written."""
-    values = [value_of(entry, key), _configured(entry, key), entry.overrides.get(key), _module(entry, key)]
+    target = entry.leaves.get(f"{key}._target_")
+    module = None if target is None else str(target).split(".")[-2:][0]  # vae of elbolab.models.vae.VAE
+    values = [value_of(entry, key), _configured(entry, key), entry.overrides.get(key), module]
     have = {_plain(value) for value in values if value is not None}
     return any(_plain(text) in have for text in wanted)
-
-
-def _module(entry: Entry, key: str) -> str | None:
-    """``vae`` of ``elbolab.models.vae.VAE``."""
-    target = entry.leaves.get(f"{key}._target_")
-    return None if target is None else str(target).split(".")[-2:][0]
 
 
 def _plain(value: object) -> Value:

@@ -47,13 +47,11 @@ def print_comparison(args: Sequence[str]) -> None:
 
 def evaluated(folders: Sequence[Path]) -> list[Path]:
     """The evaluated runs among ``folders`` and right below them, each once; those of a sweep as it numbered them."""
-    found = [path.parent for folder in folders for path in _reports(folder)]
+    found: list[Path] = []
+    for folder in folders:
+        below = sorted(folder.glob("*/evaluation.json"), key=lambda path: (len(path.parent.name), path.parent.name))
+        found += [path.parent for path in (*folder.glob("evaluation.json"), *below)]
     return list(dict.fromkeys(found))
-
-
-def _reports(folder: Path) -> list[Path]:
-    below = sorted(folder.glob("*/evaluation.json"), key=lambda path: (len(path.parent.name), path.parent.name))
-    return [*folder.glob("evaluation.json"), *below]
 
 
 def compare(paths: Sequence[Path], folder: Path, width: int | None) -> str:

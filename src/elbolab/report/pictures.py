@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, final
 
@@ -48,24 +48,16 @@ def pictures_of(rows: Sequence[Row], most: int) -> tuple[dict[str, list[Picture]
         rows: the configurations.
         most: runs whose figures are taken.
     """
-    runs = [(number, entry) for number, row in enumerate(rows) for entry in row.entries if _has(entry.folder)]
+    entries = [(number, entry) for number, row in enumerate(rows) for entry in row.entries]
+    runs = [(number, entry) for number, entry in entries if any((entry.folder / "figures").glob("*.png"))]
     first = {number: entry for number, entry in reversed(runs)}
     ordered = [*sorted(first.items()), *(pair for pair in runs if pair[1] is not first[pair[0]])][:most]
     found: dict[str, list[Picture]] = {}
     for number, entry in sorted(ordered, key=lambda pair: pair[0]):
-        for name, (source, width, height) in _images(entry.folder / "figures"):
-            found.setdefault(name, []).append(Picture(number, entry.name, source, width, height))
+        for path in sorted((entry.folder / "figures").glob("*.png")):
+            if path.stem not in DRAWN_ANEW and (image := embedded(path)) is not None:
+                found.setdefault(path.stem, []).append(Picture(number, entry.name, *image))
     return found, len(ordered), len(runs)
-
-
-def _has(folder: Path) -> bool:
-    return any((folder / "figures").glob("*.png"))
-
-
-def _images(folder: Path) -> Iterator[tuple[str, tuple[str, int, int]]]:
-    for path in sorted(folder.glob("*.png")):
-        if path.stem not in DRAWN_ANEW and (image := embedded(path)) is not None:
-            yield path.stem, image
 
 
 def embedded(path: Path) -> tuple[str, int, int] | None:

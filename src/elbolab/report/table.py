@@ -59,10 +59,12 @@ def print_runs(args: Sequence[str]) -> None:
         ValueError: no such folder, a folder without runs, an unknown key or option value.
     """
     words = words_of(args, OPTIONS)
-    mean = _flag(words.options.get("mean", "false"))
+    mean = words.options.get("mean", "false")
+    if mean not in ("true", "false"):
+        raise ValueError(f"mean={mean}: say mean=true for means over seeds, or mean=false")
     entries = chosen(words)
     columns = _columns(entries, words.options.get("columns"))
-    table = table_of(entries, columns, terminal_width(), mean=mean, asked="columns" in words.options)
+    table = table_of(entries, columns, terminal_width(), mean=mean == "true", asked="columns" in words.options)
     print(told_of(entries), table, *faults(entries), sep="\n")
 
 
@@ -108,12 +110,6 @@ def faults(entries: Sequence[Entry]) -> list[str]:
     """A line for each run with an error, and for each whose numbers cannot be read."""
     pairs = [(entry, fault) for entry in entries for fault in (entry.state.error, entry.fault) if fault]
     return [f"{entry.name} ({entry.folder}): {fault}" for entry, fault in pairs]
-
-
-def _flag(text: str) -> bool:
-    if text not in ("true", "false"):
-        raise ValueError(f"mean={text}: say mean=true for means over seeds, or mean=false")
-    return text == "true"
 
 
 def _columns(entries: Sequence[Entry], asked: str | None) -> list[Column]:
@@ -166,8 +162,11 @@ def _table(
     """A line a row; what is the best of a quantity is bold; facts that no run has are left out."""
     table = Table(box=SIMPLE_HEAD, caption=caption, caption_justify="left", pad_edge=False)
     table.add_column("run", overflow="fold")
-    monitor = _monitor(rows)
-    facts = [_facts_of_many(row) if mean else _facts(row, _above(rows), monitor) for row in rows]
+    entries = [entry for row in rows for entry in row.entries]
+    above = Path(commonpath([entry.folder.parent for entry in entries]))
+    monitors = {entry.state.monitor for entry in entries} - {None}
+    monitor = monitors.pop() if len(monitors) == 1 else None  # where they differ each number names its own
+    facts = [_facts_of_many(row) if mean else _facts(row, above, monitor) for row in rows]
     told = [name for name in facts[0] if name not in spared and any(fact[name].plain != "-" for fact in facts)]
     for name in told:
         heading = f"best {monitor or ''}".strip() if name == "best" else name
@@ -179,17 +178,6 @@ def _table(
         cells = [_cell(row.cells.get(c.key), c, number in tops[c.key]) for c in columns]
         table.add_row(Text(row.name), *(facts[number][name] for name in told), *cells)
     return table
-
-
-def _above(rows: Sequence[Row]) -> Path:
-    """The folder that all of them lie in."""
-    return Path(commonpath([entry.folder.parent for row in rows for entry in row.entries]))
-
-
-def _monitor(rows: Sequence[Row]) -> str | None:
-    """What all of them are validated by; None where they differ: each number then names its own."""
-    names = {entry.state.monitor for row in rows for entry in row.entries} - {None}
-    return names.pop() if len(names) == 1 else None
 
 
 def _heading(column: Column, columns: Sequence[Column]) -> Text:
