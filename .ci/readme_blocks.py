@@ -1,6 +1,8 @@
-"""Writes what the README says into a folder: the files of its own variant, and its commands as shell scripts.
+"""Writes what the documents say into a folder: the files of their examples, and their commands as shell scripts.
 
-A block whose first line is ``# file: NAME`` is that file; the block that begins with ``# own variant`` becomes
+    python .ci/readme_blocks.py DOCUMENT... FOLDER
+
+A block whose first line is ``# file: NAME`` is that file; blocks that begin with ``# own variant`` become
 own_variant.sh. Every `code` in the second column of the table of options becomes a short training in options.sh.
 """
 
@@ -13,11 +15,12 @@ SHORT = (
     "evaluation.limit=200 evaluation.num_samples=5 evaluation.probe_limit=1000"
 )
 
-text, folder = Path(sys.argv[1]).read_text(), Path(sys.argv[2])
+*documents, folder = map(Path, sys.argv[1:])
+text = "\n".join(path.read_text() for path in documents)
 _, _, table = text.partition("| wish | command line |\n|---|---|\n")
 cells = [line.split("|")[2] for line in table.partition("\n\n")[0].splitlines()]
 options = [option for cell in cells for option in re.findall(r"`(.+?)`", cell)]
-assert options, "the README has no table of options"
+assert options, "no document has a table of options"
 (folder / "options.sh").write_text("".join(f"elbolab train {option} {SHORT}\n" for option in options))
 for block in re.findall(r"```\w+\n(.*?)```", text, re.DOTALL):
     head, _, rest = block.partition("\n")
@@ -26,4 +29,5 @@ for block in re.findall(r"```\w+\n(.*?)```", text, re.DOTALL):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(rest)
     elif head.startswith("# own variant"):
-        (folder / "own_variant.sh").write_text(rest)
+        with (folder / "own_variant.sh").open("a") as script:
+            script.write(rest)

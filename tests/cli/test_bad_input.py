@@ -188,6 +188,15 @@ def test_bad_input_has_one_clear_message(name, shell):
     assert {path.name for path in shell.folder.iterdir()} == {"x.npy", "nan.npy"}, "nothing that looks like a run"
 
 
+def test_a_module_of_ones_own_that_cannot_be_imported_says_why(shell):
+    (shell.folder / "broken.py").write_text("from math import nothing\n")
+    err = shell("train", *QUICK, "model._target_=broken.VAE", fails=True)
+    assert "broken.VAE cannot be imported: cannot import name 'nothing' from 'math'" in err
+    (shell.folder / "needy.py").write_text("import not_installed\n")
+    err = shell("train", *QUICK, "model._target_=needy.VAE", fails=True)
+    assert "needy.VAE cannot be imported: No module named 'not_installed'" in err
+
+
 def test_v_shows_the_traceback(shell):
     assert "Traceback" in shell("train", *QUICK, "densities.latent_dim=0", "-v", fails=True)
 

@@ -7,6 +7,7 @@ import time
 
 import pytest
 import torch
+import torch.distributed as dist
 from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
 from omegaconf import OmegaConf
@@ -143,6 +144,12 @@ def test_a_job_leaves_nothing_behind():
     assert torch.distributions.Distribution._validate_args
     assert not torch.backends.cudnn.benchmark
     assert "PL_GLOBAL_SEED" not in os.environ
+
+
+def test_a_job_leaves_the_group_of_processes_that_it_joined(tmp_path):
+    with pristine():
+        dist.init_process_group("gloo", init_method=f"file://{tmp_path}/group", rank=0, world_size=1)
+    assert not dist.is_initialized()
 
 
 @pytest.fixture

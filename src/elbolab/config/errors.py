@@ -237,6 +237,10 @@ def _not_built(error: BaseException, dirs: Sequence[Path], argv: Sequence[str]) 
     if isinstance(cause, ImportError):
         target = re.search(r"Error (?:locating target|loading) '(.+?)'", f"{error} {cause}")
         name = target[1] if target else str(cause)
+        reason = re.search(r"(?:ImportError|ModuleNotFoundError)\([\"'](.+)[\"']\)", str(cause))
+        missing = re.match(r"No module named '(.+?)'", reason[1]) if reason else None
+        if reason and not (missing and f"{name}.".startswith(f"{missing[1]}.")):
+            return f"{place}{name} cannot be imported: {reason[1]}"
         return (
             f"{place}there is no {name}. Write _target_ as package.module.Name; a module of your own is found in the "
             "current folder and in that of --config-dir"

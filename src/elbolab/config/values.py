@@ -7,10 +7,10 @@ import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from pkgutil import resolve_name
 from types import NoneType, UnionType
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
-from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
 from elbolab.common.dotted import walk_keys
@@ -90,7 +90,7 @@ def _plain(cfg: DictConfig, defaults: DictConfig) -> Iterator[Argument]:
 def hints_of(target: str) -> dict[str, Any]:
     """The annotations of the arguments of a class or function, those of base classes where it hands arguments on."""
     try:
-        return annotations(get_object(target))
+        return annotations(resolve_name(target))
     except Exception:  # instantiating it gives the message
         return {}
 

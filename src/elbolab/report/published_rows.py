@@ -20,10 +20,11 @@ HEAD = """\
 Written by `elbolab published --markdown` from `src/elbolab/report/published.yaml`: change that file, not this one.
 A row is reproduced by `elbolab train experiment=COMMAND`; `elbolab published DIR` sets your own runs beside these
 numbers. `scale=reduced` takes minutes on two cores; without it sizes and lengths are those of the paper.
+[MEASURED.md](MEASURED.md) has other measurements, and how all of them were made.
 
-Errors are fractions, likelihoods nats a datum. V1 was read in a primary source, V2 second hand, C measured by us, M
-recalled. ± is the standard error over what is named, and the commit is the one that recorded the number. Measured on
-{hardware}.
+Errors are fractions, and likelihoods are in nats per datum. V1 was read in a primary source, V2 second hand, C measured
+by us, M recalled. ± is the standard error over what is named, and the commit is the one that recorded the number.
+Measured on {hardware}.
 """
 
 

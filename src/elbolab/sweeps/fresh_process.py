@@ -10,17 +10,24 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.distributed as dist
 from torch.distributions import Distribution
 
 
 @contextmanager
 def pristine() -> Iterator[None]:
-    """Puts back what a job sets for its whole process: the environment, random states, torch's switches, memory."""
+    """Puts back what a job sets for its whole process: the environment, random states, torch's switches, memory.
+
+    A group of processes that the job has joined is left: the next job may be one of a single process.
+    """
     environment, filters, switches = dict(os.environ), list(warnings.filters), _switches()
+    was_in_group = dist.is_initialized()
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()
     try:
         yield
     finally:
+        if dist.is_initialized() and not was_in_group:
+            dist.destroy_process_group()
         os.environ.clear()
         os.environ.update(environment)
         warnings.filters[:] = filters  # type: ignore[index]
