@@ -238,7 +238,7 @@ NOT_MEASURED = {
     "an added key": (["evaluate", "+foo=1"], "nothing reads 'foo'"),
     "draws in words": (["sample", "num=x"], "num=x: give a whole number"),
     "half a draw": (["sample", "num=2.5"], "num=2.5: give a whole number"),
-    "a label of a run without classes": (["sample", "label=7"], "label=7: this run draws by no class; leave label out"),
+    "a label of a run without classes": (["sample", "label=7"], "label=7: this run draws by no class"),
     "a seed in words": (["sample", "seed=x"], "seed=x: give a whole number"),
     "a negative seed": (["sample", "seed=-1"], "seed=-1: a seed is"),
 }

@@ -142,7 +142,8 @@ def test_what_is_drawn_can_be_said(finished, shell, tmp_path, monkeypatch):
         with np.load(tmp_path / what / "samples.npz") as file:
             assert list(file) == [name]
         assert drawn["what"] == what
-    assert "what=foo: choose mean or sample" in shell("sample", f"run={finished[0]}", "what=foo", fails=True)
+    refusal = "what=foo: there is no such output: set what=mean or sample"
+    assert refusal in shell("sample", f"run={finished[0]}", "what=foo", fails=True)
 
 
 def test_a_run_is_loaded_without_its_data(finished):

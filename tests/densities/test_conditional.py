@@ -124,7 +124,7 @@ BAD = {
     ),
     "a baseline with latents": (
         lambda: Recurrent(LABELLED, 2, NORMAL, NORMAL, BERNOULLI, baseline=small_cvae()),
-        "pretrained.baseline is a model with latents.*model=regression",
+        "pretrained.baseline has latents.*by model=regression: set pretrained.baseline=RUN or sohn2015/nn",
     ),
     "a baseline of other conditions": (
         lambda: Recurrent(LABELLED._replace(given=((4,),)), 2, NORMAL, NORMAL, BERNOULLI, baseline=regression()),

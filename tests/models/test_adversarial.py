@@ -297,9 +297,33 @@ def test_a_critic_is_its_head_on_its_features(name):
     assert [name for name, _ in critic.named_parameters() if "head" in name] == []
 
 
+def test_a_critic_may_end_in_a_convolution():
+    critic = Critic(
+        lambda *_: nn.Sequential(nn.Conv2d(1, 3, 3), nn.Tanh(), nn.Conv2d(3, 1, 2), nn.Flatten()), (1, 4, 4)
+    )
+    points = torch.randn(5, 1, 4, 4)
+    assert critic.features(points).shape == (5, 12)
+    torch.testing.assert_close(critic.head(critic.features(points).view(5, 3, 2, 2)).flatten(), critic(points))
+
+
+def test_building_a_critic_draws_nothing():
+    net = nn.Sequential(nn.Dropout(0.5), nn.Linear(2, 1))
+    state = torch.get_rng_state()
+    critic = Critic(lambda *_: net, (2,))
+    assert torch.equal(torch.get_rng_state(), state)
+    assert critic.training
+    assert net[0].training
+
+
+NO_HEAD = "does not return what its last linear layer returns: choose net@model.critic=critic or mlp"
+
+
 @pytest.mark.parametrize(
     ("act", "message"),
     [
+        (lambda: Critic(lambda *_: nn.Sequential(nn.Linear(2, 1), nn.Tanh()), (2,)), NO_HEAD),
+        (lambda: Critic(lambda *_: nn.Sequential(nn.Linear(2, 1), nn.PReLU()), (2,)), NO_HEAD),
+        (lambda: Critic(lambda *_: nn.Flatten(), (1,)), NO_HEAD),
         (lambda: Critic(mlp(4), (2,))(torch.zeros(5, 3)), r"shape \(\(2,\),\), and was given \(\(3,\),\).*latent_dim"),
         (told_wrong_shape, r"was given \(\(2,\), \(3,\)\)"),
         (lambda: aae(label_smoothing=0.5), r"model.label_smoothing=0.5.*\[0, 0.5\)"),
@@ -310,7 +334,10 @@ def test_a_critic_is_its_head_on_its_features(name):
         ),
         (lambda: semi_aae(adversarial), "choose densities=class_autoencoder"),
         (lambda: clustering_aae(class_autoencoder), "choose densities=group_autoencoder"),
-        (lambda: aae(label_informed=True), "these data have none: choose labelled data .*model.label_informed=false"),
+        (
+            lambda: aae(label_informed=True),
+            "data have none: choose data=mnist, or set model.label_informed=false",
+        ),
         (
             lambda: aae(partial(adversarial, CLASSES), label_informed=True),
             "one part for each class; there are 3 classes and no parts: choose prior=gaussian_ring",
@@ -320,7 +347,8 @@ def test_a_critic_is_its_head_on_its_features(name):
                 partial(adversarial, CLASSES, prior=partial(SwissRoll, turns=1.0, outer_radius=1.0, num_labels=5)),
                 label_informed=True,
             ),
-            "3 classes and 5 parts.*prior=gaussian_ring densities.prior.num_components=3",
+            "3 classes and 5 parts: choose prior=gaussian_ring with densities.prior.num_components=3, "
+            "or choose prior=swiss_roll with densities.prior.num_labels=3",
         ),
         (semi_without_labels, "data.num_labelled=100"),
         (informed_without_labels, "reads class labels.*data=mnist"),

@@ -187,8 +187,8 @@ def binary():
     ("build", "message"),
     [
         (lambda: cvae(small_densities(BITS)), "model=cvae needs conditions.*data.given=labels.*model=vae"),
-        (lambda: cvae(small_cvae(), alpha=1.5), "model.alpha=1.5: choose a weight above 0, up to 1"),
-        (lambda: cvae(small_cvae(), alpha=0.0), "model.alpha=0.0: .*for the GSNN alone model=gsnn"),
+        (lambda: cvae(small_cvae(), alpha=1.5), "model.alpha=1.5: .*above 0 and at most 1.*set model.alpha=1 or 0.5"),
+        (lambda: cvae(small_cvae(), alpha=0.0), "model.alpha=0.0: .*or choose model=gsnn"),
         (lambda: small_gsnn(posterior=partial(Head, net=mlp(5), family=DiagonalNormal)), "choose posterior=none"),
         (lambda: small_gsnn(spec=BITS), "a stochastic network needs conditions"),
         (lambda: small_gsnn(prior=None), "needs a prior"),
@@ -197,7 +197,10 @@ def binary():
             "gradient, and this one's have none",
         ),
         (lambda: cvae(small_cvae(), num_samples=0), "model.num_samples=0"),
-        (lambda: cvae(autoencoder(LABELLED), alpha=0.5), "model.alpha below 1 draws z from.*set model.alpha=1"),
+        (
+            lambda: cvae(autoencoder(LABELLED), alpha=0.5),
+            "model.alpha below 1 draws z from.*set model.alpha=1, or choose densities=single_layer or recurrent",
+        ),
         (
             lambda: cvae(small_cvae(prior=partial(Mixture, num_components=2, spread=1.0)), alpha=0.5),
             "this one's have none: choose prior=conditional_normal",

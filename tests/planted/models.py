@@ -96,6 +96,18 @@ MISTAKES = [
         "read.append(inputs[0].detach())",
         "tests/models/test_adversarial.py",
     ),
+    Mistake(
+        "models/players.py",
+        "if not made or not torch.equal(made[-1].flatten(), logits.flatten()):",
+        "if not made:",
+        "tests/models/test_adversarial.py",
+    ),
+    Mistake(
+        "models/players.py",
+        "torch.random.fork_rng(devices=[])",
+        "torch.random.fork_rng(devices=[], enabled=False)",
+        "tests/models/test_adversarial.py",
+    ),
     Mistake("models/costs.py", "(terms.rate.mean() - self", "(terms.rate - self", VARIANTS),
     Mistake("models/costs.py", "return terms.rate\n", "return terms.rate.detach()\n", GRADIENTS),
     Mistake("models/costs.py", "mean.clamp(min=free_bits).sum()", "mean.clamp(min=free_bits).mean()", VARIANTS),

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from elbolab.batch import Batch, Shape, Spec
+from elbolab.common.refusal import Refusal, change
 from elbolab.densities.base import Densities
 from elbolab.densities.capabilities import Guessing
 from elbolab.densities.checks import check_given
@@ -16,8 +17,6 @@ from elbolab.densities.latents import Latents
 from elbolab.densities.wiring import single_layer, stochastic_network
 from elbolab.distributions.conditional import Ignore, MakeConditional
 from elbolab.distributions.drawing import Draw, sample
-
-MEND = "name a run or an experiment of model=regression (sohn2015/nn, say)"
 
 
 @final
@@ -36,7 +35,7 @@ class Recurrent(Guessing):
         baseline: a trained p(x | c) of the same data.
 
     Raises:
-        ValueError: no conditions, or a baseline of another kind or of other data; see also `single_layer`.
+        Refusal: no conditions, or a baseline of another kind or of other data; see also `single_layer`.
     """
 
     def __init__(
@@ -51,7 +50,7 @@ class Recurrent(Guessing):
         super().__init__()
         check_given(spec, "a model that looks at a first guess")
         self.spec = spec
-        self.baseline = freeze(_checked(baseline, spec))
+        self.baseline = freeze(_check_baseline(baseline, spec))
         inner = spec._replace(given=(*spec.given, spec.x), given_is_label=False)
         if posterior is None:
             self.inner = stochastic_network(inner, latent_dim, prior, None, likelihood)
@@ -90,14 +89,18 @@ class Recurrent(Guessing):
         return Latents(latents, guess.expand(*lead, *self.spec.x))
 
 
-def _checked(baseline: Densities, spec: Spec) -> Densities:
-    """The baseline itself."""
+def _check_baseline(baseline: Densities, spec: Spec) -> Densities:
+    """The baseline; raises Refusal where it has latents, or was trained on other data."""
     if baseline.code_shapes:
-        raise ValueError(f"pretrained.baseline is a model with latents, and a guess is made without: {MEND}")
+        raise Refusal(
+            "pretrained.baseline has latents, and a first guess is made without any, by model=regression",
+            change("pretrained.baseline", "RUN", "sohn2015/nn"),
+        )
     there, here = ((s.x, s.given, s.canvas) for s in (baseline.spec, spec))
     if there != here:
-        raise ValueError(
-            f"the baseline was trained on data of shape {there[0]} with conditions {there[1]}, and these have "
-            f"{here[0]} and {here[1]}: take the same data, data.given and data.quadrants for both"
+        raise Refusal(
+            f"pretrained.baseline was trained on data of shape {there[0]} with conditions {there[1]}, and these have "
+            f"{here[0]} and {here[1]}; both need the same data, data.given and data.quadrants",
+            change("pretrained.baseline", "RUN", "EXPERIMENT"),
         )
     return baseline

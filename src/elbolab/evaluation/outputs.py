@@ -5,29 +5,31 @@ from collections.abc import Callable, Mapping
 from torch import Tensor
 from torch.distributions import Distribution
 
+from elbolab.common.refusal import Refusal, change
+
 
 def mean_of(p: Distribution) -> Tensor:
     """The mean, (*batch, *event).
 
     Raises:
-        ValueError: ``p`` has none.
+        Refusal: ``p`` has none.
     """
     try:
         return p.mean
     except NotImplementedError as error:
-        raise ValueError(f"what=mean: {type(p).__name__} has no mean; choose what=sample") from error
+        raise Refusal(f"what=mean: {type(p).__name__} has no mean", change("what", "sample")) from error
 
 
 def draw_of(p: Distribution) -> Tensor:
     """A draw, (*batch, *event).
 
     Raises:
-        ValueError: ``p`` cannot be drawn from.
+        Refusal: ``p`` cannot be drawn from.
     """
     try:
         return p.sample()
     except NotImplementedError as error:
-        raise ValueError(f"what=sample: {type(p).__name__} cannot be drawn from; choose what=mean") from error
+        raise Refusal(f"what=sample: {type(p).__name__} cannot be drawn from", change("what", "mean")) from error
 
 
 def picture(p: Distribution) -> Tensor:
@@ -51,8 +53,8 @@ def output_of(what: str) -> Output:
     """What ``what`` shows.
 
     Raises:
-        ValueError: it is no such word.
+        Refusal: it is no such word.
     """
     if what not in OUTPUTS:
-        raise ValueError(f"what={what}: choose {' or '.join(OUTPUTS)}")
+        raise Refusal(f"what={what}: there is no such output", change("what", *OUTPUTS))
     return OUTPUTS[what]

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from elbolab.batch import Batch, Net, Semi, refuse_labels
+from elbolab.common.refusal import Refusal, Way, change, choose
 from elbolab.densities.checks import check_matched
 from elbolab.densities.layer import Layer
 from elbolab.densities.terms import Terms, add_penalty, summary
@@ -47,7 +48,7 @@ class AAE(ElboModule):
         **base: see `ElboModule`.
 
     Raises:
-        ValueError: other densities, or label_informed with a prior that has not one part a class.
+        Refusal: other densities, or label_informed with a prior that does not have one part for each class.
     """
 
     densities: Layer
@@ -111,7 +112,7 @@ class AAE(ElboModule):
         """The data, and the number that the critic is told of each, C without a label; None where it is told nothing.
 
         Raises:
-            ValueError: labels that it is to be told are missing, or there are labels that it is not told.
+            Refusal: labels that it is to be told are missing, or there are labels that it is not told.
         """
         if self.num_told == 0:
             if isinstance(batch, Semi):
@@ -136,10 +137,10 @@ def labels_of(batch: Batch) -> Tensor:
     """The labels, (B,).
 
     Raises:
-        ValueError: there are none.
+        Refusal: there are none.
     """
     if batch.y is None:
-        raise ValueError("this model reads class labels, and these data have none: choose e.g. data=mnist")
+        raise Refusal("this model reads class labels, and these data have none", choose("data", "mnist"))
     return batch.y
 
 
@@ -167,22 +168,21 @@ def matched_parts(densities: Layer) -> tuple[Conditional, Conditional]:
     """Prior and posterior of a layer that has both.
 
     Raises:
-        ValueError: one is missing, or the densities are no single layer.
+        Refusal: one is missing, or the densities are no single layer.
     """
-    check_densities(densities, Layer, "densities=adversarial")
+    check_densities(densities, Layer, choose("densities", "adversarial"))
     if densities.prior is None or densities.posterior is None:
-        raise ValueError(
-            "a critic matches codes to draws of a prior, and one of the two is missing: choose densities=adversarial"
+        raise Refusal(
+            "a critic matches codes to draws of a prior, and one of the two is missing",
+            choose("densities", "adversarial"),
         )
     return densities.prior, densities.posterior
 
 
-def check_densities(densities: object, wanted: type, mend: str) -> None:
-    """Raises ValueError where a model is given densities of another kind."""
+def check_densities(densities: object, wanted: type, way: Way) -> None:
+    """Raises Refusal, with the way out, where a model is given densities of another kind."""
     if not isinstance(densities, wanted):
-        raise ValueError(
-            f"this model trains {wanted.__name__} densities, not {type(densities).__name__}: choose {mend}"
-        )
+        raise Refusal(f"this model trains {wanted.__name__} densities, not {type(densities).__name__}", way)
 
 
 def _unknown(batch: Batch, label: int) -> Tensor:
@@ -190,19 +190,21 @@ def _unknown(batch: Batch, label: int) -> Tensor:
 
 
 def _check_labelled(densities: Layer) -> int:
-    """Number of classes; raises ValueError where there are none, or where the prior has not one part for each."""
+    """The number of classes; raises Refusal where there are none, or where the prior has not one part for each."""
     num_classes, zeros = densities.spec.num_classes, [torch.zeros(1, *shape) for shape in densities.spec.given]
     if num_classes is None:
-        raise ValueError(
-            "model.label_informed tells the critic classes, and these data have none: choose labelled data "
-            "(data=mnist), or model.label_informed=false"
+        raise Refusal(
+            "model.label_informed tells the critic classes, and these data have none",
+            choose("data", "mnist"),
+            change("model.label_informed", "false"),
         )
     p = matched_parts(densities)[0](*zeros)
     if not isinstance(p, Partitioned) or p.num_labels != num_classes:
         parts = p.num_labels if isinstance(p, Partitioned) else "no"
-        raise ValueError(
+        raise Refusal(
             f"model.label_informed needs a prior with one part for each class; there are {num_classes} classes and "
-            f"{parts} parts: choose prior=gaussian_ring densities.prior.num_components={num_classes}, or "
-            f"prior=swiss_roll densities.prior.num_labels={num_classes}"
+            f"{parts} parts",
+            choose("prior", "gaussian_ring", settings={"densities.prior.num_components": num_classes}),
+            choose("prior", "swiss_roll", settings={"densities.prior.num_labels": num_classes}),
         )
     return num_classes

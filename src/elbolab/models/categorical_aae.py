@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from elbolab.batch import Batch, Net, Semi
+from elbolab.common.refusal import choose
 from elbolab.densities.categorical import Categorical, ClassAutoencoder, GroupAutoencoder
 from elbolab.distributions.drawing import sample
 from elbolab.metrics.classification import wrong
@@ -97,7 +98,7 @@ class SemiAAE(ElboModule):
         **base: see `ElboModule`.
 
     Raises:
-        ValueError: other densities.
+        Refusal: other densities.
     """
 
     densities: ClassAutoencoder
@@ -114,7 +115,7 @@ class SemiAAE(ElboModule):
         **base: Any,
     ) -> None:
         super().__init__(**base)
-        check_densities(self.densities, ClassAutoencoder, "densities=class_autoencoder")
+        check_densities(self.densities, ClassAutoencoder, choose("densities", "class_autoencoder"))
         self.classifier_optimizer = classifier_optimizer
         goal = critic_goal(label_smoothing, gradient_penalty)
         self.critics = Critics(critic, self.densities, critic_optimizer, generator_optimizer, goal)
@@ -133,7 +134,7 @@ class SemiAAE(ElboModule):
         """-log q(y | x) of the labelled data, nats per labelled datum.
 
         Raises:
-            ValueError: the data are not split into labelled and unlabelled ones.
+            Refusal: the data are not split into labelled and unlabelled ones.
         """
         labelled = check_semi(batch).labelled
         cost = F.nll_loss(self.densities.log_class_probs(labelled.x), labels_of(labelled), reduction="none")
@@ -158,7 +159,7 @@ class ClusteringAAE(ElboModule):
         **base: see `ElboModule`.
 
     Raises:
-        ValueError: other densities.
+        Refusal: other densities.
     """
 
     densities: GroupAutoencoder
@@ -173,7 +174,7 @@ class ClusteringAAE(ElboModule):
         **base: Any,
     ) -> None:
         super().__init__(**base)
-        check_densities(self.densities, GroupAutoencoder, "densities=group_autoencoder")
+        check_densities(self.densities, GroupAutoencoder, choose("densities", "group_autoencoder"))
         goal = critic_goal(label_smoothing, gradient_penalty)
         self.critics = Critics(critic, self.densities, critic_optimizer, generator_optimizer, goal)
 

@@ -5,6 +5,7 @@ from typing import Any, final
 from torch import Tensor
 
 from elbolab.batch import Batch, Semi
+from elbolab.common.refusal import Refusal, choose
 from elbolab.densities.base import Densities
 from elbolab.densities.capabilities import Classifying
 from elbolab.metrics.classification import wrong
@@ -16,7 +17,7 @@ class Classifier(ElboModule):
     """Minimises -log q(y | x) over labelled data; of a semi-supervised batch it sees the labelled part.
 
     Raises:
-        ValueError: the densities name no classes.
+        Refusal: the densities name no classes.
     """
 
     takes = (Batch, Semi)
@@ -29,7 +30,7 @@ class Classifier(ElboModule):
         """-log q(y | x), nats per labelled datum.
 
         Raises:
-            ValueError: the batch has no labels.
+            Refusal: the batch has no labels.
         """
         x, y = labelled_part(batch)
         log_q = classifying(self.densities).log_class_probs(x)
@@ -50,9 +51,9 @@ class Classifier(ElboModule):
 
 
 def classifying(densities: Densities) -> Classifying:
-    """The densities; ValueError where they name no classes."""
+    """The densities; raises Refusal where they name no classes."""
     if not isinstance(densities, Classifying):
-        raise ValueError("these densities name no classes: choose densities=classifier")
+        raise Refusal("these densities name no classes", choose("densities", "classifier"))
     return densities
 
 
@@ -60,9 +61,9 @@ def labelled_part(batch: Batch | Semi) -> tuple[Tensor, Tensor]:
     """Data with labels.
 
     Raises:
-        ValueError: there are none.
+        Refusal: there are none.
     """
     part = batch.labelled if isinstance(batch, Semi) else batch
     if part.y is None:
-        raise ValueError("a classifier learns from labels: choose labelled data (data=mnist)")
+        raise Refusal("a classifier learns from labels, and these data have none", choose("data", "mnist"))
     return part.x, part.y

@@ -9,6 +9,7 @@ from typing import Any, final
 from torch import Tensor
 
 from elbolab.batch import Batch
+from elbolab.common.refusal import Refusal, change, choose
 from elbolab.densities.checks import check_given, check_reparameterised, example_terms
 from elbolab.densities.latents import Latents, Undefined, redrawn_from_prior
 from elbolab.densities.terms import Terms, negative_elbo, summary
@@ -33,15 +34,20 @@ class CVAE(ElboModule):
         **base: see `ElboModule`.
 
     Raises:
-        ValueError: alpha outside (0, 1], num_samples below 1, data without conditions, or alpha below 1 where the model
-            has not one layer of latents, a prior whose draws have no gradient, or a scale fitted to each step.
+        Refusal: alpha outside (0, 1], data without conditions; or alpha below 1 where the model does not have exactly
+            one layer of latents, or has a prior whose draws have no gradient, or a scale that is fitted at each step.
+        ValueError: num_samples below 1.
     """
 
     def __init__(self, alpha: float = 1.0, num_samples: int = 1, **base: Any) -> None:
         super().__init__(**base)
         check_given(self.densities.spec, "model=cvae")
         if not 0 < alpha <= 1:
-            raise ValueError(f"model.alpha={alpha}: choose a weight above 0, up to 1; for the GSNN alone model=gsnn")
+            raise Refusal(
+                f"model.alpha={alpha}: the CVAE's weight is above 0 and at most 1; the GSNN alone is another model",
+                change("model.alpha", 1, 0.5),
+                choose("model", "gsnn"),
+            )
         if num_samples < 1:
             raise ValueError(f"model.num_samples={num_samples}: a bound needs at least one draw of z")
         if alpha < 1:
@@ -79,14 +85,16 @@ class CVAE(ElboModule):
 
 
 def check_prior(latents: Latents) -> None:
-    """Raises ValueError unless there is one layer of latents with a prior whose draws have a gradient."""
+    """Raises Refusal unless there is one layer of latents with a prior whose draws have a gradient."""
     try:
         p = latents.only().p
     except Undefined:
         p = None
     if p is None:
-        raise ValueError(
-            f"model.alpha below 1 draws z from p(z | c), and this model has {len(latents)} latents of which not one is "
-            "drawn from it: set model.alpha=1, or choose densities=single_layer or recurrent"
+        raise Refusal(
+            f"model.alpha below 1 draws z from p(z | c), which needs one latent with a prior; of the {len(latents)} of "
+            "this model none can be drawn so",
+            change("model.alpha", 1),
+            choose("densities", "single_layer", "recurrent"),
         )
     check_reparameterised(p)

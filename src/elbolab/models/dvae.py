@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from elbolab.batch import Batch
+from elbolab.common.refusal import Refusal, choose
 from elbolab.densities.capabilities import Corrupting
 from elbolab.densities.denoising import corrupted_terms
 from elbolab.densities.terms import Terms, negative_elbo, summary
@@ -25,8 +26,8 @@ class DVAE(ElboModule):
         **base: see `ElboModule`.
 
     Raises:
-        ValueError: num_corruptions or num_samples below 1, densities that corrupt nothing, or a likelihood with a
-            fitted scale.
+        Refusal: densities that corrupt nothing, or a likelihood with a fitted scale.
+        ValueError: num_corruptions or num_samples below 1.
     """
 
     def __init__(self, num_corruptions: int = 1, num_samples: int = 1, **base: Any) -> None:
@@ -35,7 +36,7 @@ class DVAE(ElboModule):
             if number < 1:
                 raise ValueError(f"model.{name}={number}: the bound needs at least one")
         if not isinstance(self.densities, Corrupting):
-            raise ValueError("a denoising VAE needs a model that corrupts its data: choose densities=denoising")
+            raise Refusal("a denoising VAE needs densities that corrupt their data", choose("densities", "denoising"))
         check_one_likelihood(self.densities, "a denoising VAE, which has one of clean and one of corrupted inputs,")
         self.corruption_shape = () if num_corruptions == 1 else (num_corruptions,)
         self.shape = () if num_samples == 1 else (num_samples,)

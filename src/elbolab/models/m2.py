@@ -6,6 +6,7 @@ from typing import Any, final
 from torch import Tensor
 
 from elbolab.batch import Batch, Semi, ask_for_labels
+from elbolab.common.refusal import Refusal, choose
 from elbolab.densities.base import Densities
 from elbolab.densities.class_terms import Enumerating, sum_over_classes
 from elbolab.densities.terms import add_penalty
@@ -32,7 +33,8 @@ class M2(ElboModule):
         **base: see `ElboModule`.
 
     Raises:
-        ValueError: alpha is negative or not finite, the densities have no latent class, or a scale fitted to each step.
+        Refusal: the densities have no latent class, or a scale that is fitted at each step.
+        ValueError: alpha is negative or not finite.
     """
 
     takes = (Semi,)
@@ -48,7 +50,7 @@ class M2(ElboModule):
         """(sum U + sum L + alpha N mean[-log q(y | x)]) / N, nats per datum.
 
         Raises:
-            ValueError: the batch is not semi-supervised.
+            Refusal: the batch is not semi-supervised.
         """
         labelled, unlabelled, share, _ = check_semi(batch)
         assert labelled.y is not None, "labelled data have labels"
@@ -74,14 +76,16 @@ class M2(ElboModule):
 
 
 def enumerating(densities: Densities) -> Enumerating:
-    """The densities; ValueError where they have no bound at every class."""
+    """The densities; raises Refusal where they have no bound at every class."""
     if not isinstance(densities, Enumerating):
-        raise ValueError("M2 sums its bound over classes: choose densities=labelled, or densities=stacked")
+        raise Refusal(
+            "M2 sums its bound over classes, and these densities have none", choose("densities", "labelled", "stacked")
+        )
     return densities
 
 
 def check_semi(batch: Any) -> Semi:
-    """The batch; ValueError where it has no part with labels."""
+    """The batch; raises Refusal where it has no part with labels."""
     if not isinstance(batch, Semi):
         raise ask_for_labels()
     return batch

@@ -13,11 +13,15 @@ from torch.nn import functional as F
 from torch.optim import Optimizer
 
 from elbolab.batch import Net, Shape
+from elbolab.common.refusal import Refusal, choose
+from elbolab.densities.checks import evaluated
 from elbolab.nets.precision import run
 from elbolab.training.player import Loss, Player, trainable
 from elbolab.training.trees import size_of
 
 MakeOptimizer = Callable[[list[nn.Parameter]], Optimizer]
+LINEAR = (nn.Linear, nn.Conv2d)
+"""Layers that a critic may end in."""
 Points = tuple[Tensor, ...]
 """Points (B, *shape), then what a critic is told of each."""
 
@@ -29,24 +33,28 @@ class Critic(nn.Module):
     Args:
         net: recipe of the network.
         shapes: of a point, and of what is told of it.
+
+    Raises:
+        Refusal: the network does not end in a linear layer, so that it has no body and head to tell apart.
     """
 
     def __init__(self, net: Net, *shapes: Shape) -> None:
         super().__init__()
         self.shapes = shapes
         self.net = net(shapes, (1,))
+        self._check_head()
 
     @property
-    def head(self) -> nn.Linear:
-        """The last layer of the network, which makes a logit of what the layers before it say."""
-        return [layer for layer in self.net.modules() if isinstance(layer, nn.Linear)][-1]
+    def head(self) -> nn.Module:
+        """The last linear layer of the network, dense or a convolution, whose output is the logit."""
+        return [layer for layer in self.net.modules() if isinstance(layer, LINEAR)][-1]
 
     def features(self, *points: Tensor) -> Tensor:
-        """What the body, all layers before the head, says of points, (B, F): distances there are perceptual."""
+        """The input of the head, (B, F): distances there are perceptual (Larsen et al. 2016)."""
         read: list[Tensor] = []
         with self.head.register_forward_pre_hook(lambda _, inputs: read.append(inputs[0])):
             self(*points)
-        return read[0].to(points[0].dtype)
+        return read[0].flatten(1).to(points[0].dtype)
 
     def forward(self, *points: Tensor) -> Tensor:
         """Logits, (B,).
@@ -61,6 +69,23 @@ class Critic(nn.Module):
                 "densities.latent_dim and, where it is told labels, for one class more than the data have"
             )
         return run(self.net, *points).squeeze(-1)
+
+    @torch.no_grad()
+    def _check_head(self) -> None:
+        """Raises Refusal unless the network returns what its last linear layer returns, in whatever shape."""
+        made: list[Tensor] = []
+        layers = [layer for layer in self.net.modules() if isinstance(layer, LINEAR)][-1:]
+        hooks = [layer.register_forward_hook(lambda *call: made.append(call[-1])) for layer in layers]
+        with evaluated(self.net), torch.random.fork_rng(devices=[]):
+            logits = self.net(*(torch.randn(1, *shape) for shape in self.shapes))
+        for hook in hooks:
+            hook.remove()
+        if not made or not torch.equal(made[-1].flatten(), logits.flatten()):
+            raise Refusal(
+                "a critic is a linear layer on features of points, and this network does not return what its last "
+                "linear layer returns",
+                choose("net@model.critic", "critic", "mlp"),
+            )
 
 
 def critic_loss(critic: nn.Module, real: Points, fake: Points, smoothing: float = 0.0) -> Tensor:

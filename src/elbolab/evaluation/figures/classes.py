@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from elbolab.batch import Batch, Spec
+from elbolab.common.refusal import Refusal, change
 from elbolab.densities.base import Densities
 from elbolab.densities.capabilities import Classifying, capability
 from elbolab.densities.latents import Undefined
@@ -61,9 +62,10 @@ def _drawn_by(densities: Densities, batch: Batch, label: str | int) -> Tensor:
     try:
         return label_vectors(densities.spec, batch)
     except Undefined as error:
-        raise ValueError(
-            f"label={label}: this run draws by no class; leave label out, or sample a run that does: with "
-            "data.given=labels, or of model=m2, m1_m2 or aae_semi"
+        raise Refusal(
+            f"label={label}: this run draws by no class; one with data.given=labels does, or one of model=m2, m1_m2 or "
+            "aae_semi",
+            change("label", None),
         ) from error
 
 
