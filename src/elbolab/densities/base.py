@@ -11,6 +11,7 @@ from typing import Self, final
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
+from typing_extensions import override
 
 from elbolab.batch import Batch, Shape, Spec
 from elbolab.densities.latents import Latents
@@ -135,6 +136,7 @@ class Densities(nn.Module, ABC):
         return prod(self.latent_shape) - self.class_dim
 
     @final
+    @override
     def train(self, mode: bool = True) -> Self:
         """As torch's, but what is frozen stays in evaluation mode whatever the model around it does."""
         return super().train(mode and not self.frozen)

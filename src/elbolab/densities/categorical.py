@@ -10,6 +10,7 @@ from typing import Any, final
 import torch
 from torch import Tensor
 from torch.distributions import Distribution, OneHotCategorical
+from typing_extensions import override
 
 from elbolab.batch import Batch, Shape, Spec
 from elbolab.common.refusal import Refusal, change, choose
@@ -77,6 +78,7 @@ class Categorical(Densities, ABC):
         return z, logits.log_softmax(-1)
 
     @final
+    @override
     def infer(self, x: Tensor, *given: Tensor, shape: Shape = (), draw: Draw = sample) -> Latents:
         """The probabilities of the category, and the style: neither has a density."""
         z, log_y = self.read(x, shape, draw)
@@ -84,8 +86,8 @@ class Categorical(Densities, ABC):
         return Latents([category, Latent(z, p=self.prior())])
 
     @final
+    @override
     def imagine(self, shape: Shape, *given: Tensor, top: tuple[Tensor, ...] = (), draw: Draw = sample) -> Latents:
-        """Draws of both priors, which are independent."""
         uniform = OneHotCategorical(self.uniform)
         y = top[0] if top else draw(uniform, shape).z
         p = self.prior().expand(y.shape[:-1])
@@ -93,14 +95,14 @@ class Categorical(Densities, ABC):
         return Latents([Latent(y, p=uniform, is_class=True), Latent(z, p=p)])
 
     @final
+    @override
     def likelihood_of(self, latents: Latents, *given: Tensor) -> Distribution:
-        """p(x | z, y)."""
         category, style = latents
         return self.likelihood(style.z, category.z)
 
     @final
+    @override
     def initialise(self, data: Batch, mean: Tensor) -> None:
-        """Hands the mean to the likelihood."""
         initialise_heads(self.likelihood, mean)
 
 
@@ -117,8 +119,8 @@ class ClassAutoencoder(Categorical, Classifying):
             raise Refusal("this model needs data with class labels", choose("data", "mnist"), choose("model", "aae"))
         super().__init__(spec, num_categories=spec.num_classes, **parts)
 
+    @override
     def log_class_probs(self, x: Tensor) -> Tensor:
-        """Log q(y | x), (B, C)."""
         return self.read(x)[1]
 
 
@@ -135,6 +137,6 @@ class GroupAutoencoder(Categorical, Grouping):
             raise ValueError(f"densities.num_groups={num_groups}: at least two groups")
         super().__init__(spec, num_categories=num_groups, **parts)
 
+    @override
     def log_group_probs(self, x: Tensor) -> Tensor:
-        """Log q(y | x), (B, C)."""
         return self.read(x)[1]

@@ -4,6 +4,7 @@ from typing import final
 
 from torch import Tensor
 from torch.distributions import Distribution
+from typing_extensions import override
 
 from elbolab.batch import Batch, Shape, Spec
 from elbolab.densities.capabilities import Classifying
@@ -46,22 +47,23 @@ class Classifier(Classifying):
         self.classifier = classifier((spec.x,), (self.class_dim,))
         check_classifier(self.classifier, spec)
 
+    @override
     def infer(self, x: Tensor, *given: Tensor, shape: Shape = (), draw: Draw = sample) -> Latents:
-        """The probabilities of the classes, which are the code."""
         probs = self.log_class_probs(x).exp()
         return Latents([Latent(probs.expand(*shape, *probs.shape), is_class=True)])
 
+    @override
     def imagine(self, shape: Shape, *given: Tensor, top: tuple[Tensor, ...] = (), draw: Draw = sample) -> Latents:
-        """Raises Undefined."""
         raise Undefined("a classifier has no density of x, and nothing to draw from")
 
+    @override
     def likelihood_of(self, latents: Latents, *given: Tensor) -> Distribution:
-        """Raises Undefined."""
         raise Undefined("a classifier has no density of x")
 
+    @override
     def log_class_probs(self, x: Tensor) -> Tensor:
-        """Log q(y | x), (B, C)."""
         return self.classifier(x).logits
 
+    @override
     def initialise(self, data: Batch, mean: Tensor) -> None:
         """Nothing: no part of it has the mean of the data."""

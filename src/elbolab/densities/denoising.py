@@ -7,6 +7,7 @@ from typing import final
 
 from torch import Tensor
 from torch.distributions import Distribution
+from typing_extensions import override
 
 from elbolab.batch import Batch, Shape, Spec
 from elbolab.densities.base import Densities
@@ -52,24 +53,25 @@ class DenoisingLayer(Corrupting):
         self.layer = single_layer(spec, latent_dim, prior, posterior, likelihood)
         self.spec, self.code_shapes = self.layer.spec, self.layer.code_shapes
 
+    @override
     def infer(self, x: Tensor, *given: Tensor, shape: Shape = (), draw: Draw = sample) -> Latents:
         """Draws z ~ q(z | x, c), whether x (*M, B, *event) is clean or corrupted; nothing is corrupted here."""
         return self.layer.infer(x, *given, shape=shape, draw=draw)
 
+    @override
     def imagine(self, shape: Shape, *given: Tensor, top: tuple[Tensor, ...] = (), draw: Draw = sample) -> Latents:
-        """Draws z ~ p(z | c)."""
         return self.layer.imagine(shape, *given, top=top, draw=draw)
 
+    @override
     def likelihood_of(self, latents: Latents, *given: Tensor) -> Distribution:
-        """p(x | z, c)."""
         return self.layer.likelihood_of(latents, *given)
 
+    @override
     def initialise(self, data: Batch, mean: Tensor) -> None:
-        """Hands data and mean to the layer."""
         self.layer.initialise(data, mean)
 
+    @override
     def corrupt(self, x: Tensor) -> Tensor:
-        """x~ ~ p(x~ | x), (*M, B, *event) for x of that shape."""
         return self.corruption(x)
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, OneHotCategorical
 from torch.utils.checkpoint import checkpoint
+from typing_extensions import override
 
 from elbolab.batch import Batch, Shape, Spec
 from elbolab.densities.base import initialise_heads
@@ -62,24 +63,25 @@ class Labelled(Enumerating):
         self.class_logits = nn.Parameter(logits) if learn_class_prior else nn.Buffer(logits, persistent=False)
         self.class_chunk = class_chunk
 
+    @override
     def infer(self, x: Tensor, *given: Tensor, shape: Shape = (), draw: Draw = sample) -> Latents:
         """Draws y ~ q(y | x) and z ~ q(z | x, y); the mean over y of the bound there is `sum_over_classes`."""
         y = Latent.drawn(draw, shape, self.classifier(x), self.class_prior, is_class=True)
         return Latents([y, self._infer_style(x, y.z, draw)])
 
+    @override
     def imagine(self, shape: Shape, *given: Tensor, top: tuple[Tensor, ...] = (), draw: Draw = sample) -> Latents:
-        """Draws y ~ p(y) and z ~ p(z | y)."""
         y = Latent(top[0] if top else draw(self.class_prior, shape).z, p=self.class_prior, is_class=True)
         p = self.prior(y.z)
         return Latents([y, Latent(top[1] if len(top) > 1 else draw(p, ()).z, p=p)])
 
+    @override
     def likelihood_of(self, latents: Latents, *given: Tensor) -> Distribution:
-        """p(x | y, z)."""
         y, style = latents
         return self.likelihood(style.z, y.z)
 
+    @override
     def initialise(self, data: Batch, mean: Tensor) -> None:
-        """Hands the mean to the likelihood."""
         initialise_heads(self.likelihood, mean)
 
     def _infer_style(self, x: Tensor, y: Tensor, draw: Draw = sample) -> Latent:
@@ -91,12 +93,13 @@ class Labelled(Enumerating):
         """p(y)."""
         return OneHotCategorical(logits=self.class_logits)
 
+    @override
     def log_class_probs(self, x: Tensor) -> Tensor:
-        """Log q(y | x), (B, C)."""
         return self.classifier(x).logits
 
     # -- the bound at given classes -----------------------------------------------------------------------------------
 
+    @override
     def class_terms(self, x: Tensor) -> ClassTerms:
         """The bound at every class, one draw of z each; the draw is one for all classes where q(z | x) ignores y."""
         y = self.classes[:, None].expand(-1, len(x), -1)
@@ -106,6 +109,7 @@ class Labelled(Enumerating):
         log_q, log_p = self.log_class_probs(x).T, self.class_prior.logits[:, None]
         return ClassTerms(log_q, log_p, self._log_lik(x, z, y), style.kl, style.penalty)
 
+    @override
     def labelled_terms(self, x: Tensor, y: Tensor) -> ClassTerms:
         """The bound at the labels: that of a conditional VAE, and log p(y)."""
         one_hot = self.classes[y]

@@ -7,6 +7,7 @@ from typing import final
 
 from torch import Tensor
 from torch.distributions import Distribution
+from typing_extensions import override
 
 from elbolab.batch import Batch, Shape, Spec
 from elbolab.densities.base import Densities, initialise_heads
@@ -49,14 +50,15 @@ class Layer(Densities):
         self.code_shapes = () if latent_shape is None else (latent_shape,)
         self.prior, self.posterior, self.likelihood = prior, posterior, likelihood
 
+    @override
     def infer(self, x: Tensor, *given: Tensor, shape: Shape = (), draw: Draw = sample) -> Latents:
         """Draws of q(z | x, c); of p(z | c), which takes its place, where there is no posterior."""
         p = None if self.prior is None else self.prior(*given)
         q = p if self.posterior is None else self.posterior(x, *given)
         return self._without_latents(shape, *given) if q is None else Latents([Latent.drawn(draw, shape, q, p)])
 
+    @override
     def imagine(self, shape: Shape, *given: Tensor, top: tuple[Tensor, ...] = (), draw: Draw = sample) -> Latents:
-        """Draws of p(z | c)."""
         if top:
             (z,) = top
             return Latents([Latent(z)])
@@ -67,15 +69,15 @@ class Layer(Densities):
         p = self.prior(*given)
         return Latents([Latent(draw(p, shape).z, p=p)])
 
+    @override
     def likelihood_of(self, latents: Latents, *given: Tensor) -> Distribution:
-        """p(x | z, c)."""
         if latents:
             return self.likelihood(latents[-1].z, *given)
         assert latents.state is not None, "`_without_latents` made it"
         return self.likelihood(*given).expand(latents.state.shape[:-1])
 
+    @override
     def initialise(self, data: Batch, mean: Tensor) -> None:
-        """Hands the mean to the likelihood."""
         initialise_heads(self.likelihood, mean)
 
     def _without_latents(self, shape: Shape, *given: Tensor) -> Latents:

@@ -6,6 +6,7 @@ from typing import final
 import torch
 from torch import Tensor
 from torch.distributions import Distribution
+from typing_extensions import override
 
 from elbolab.batch import Batch, Shape, Spec
 from elbolab.common.refusal import Refusal, change
@@ -59,26 +60,27 @@ class Recurrent(Guessing):
             self.inner = single_layer(inner, latent_dim, prior, blind, likelihood)
         self.code_shapes = self.inner.code_shapes
 
+    @override
     def first_guess(self, *given: Tensor) -> Tensor:
-        """E[x | c] of the baseline, (*S, B, *event)."""
         with torch.no_grad():
             return self.baseline.likelihood_of(self.baseline.imagine((), *given), *given).mean
 
+    @override
     def infer(self, x: Tensor, *given: Tensor, shape: Shape = (), draw: Draw = sample) -> Latents:
-        """Those of the inner model, which is given the guess too."""
         guess = self.first_guess(*given)
         return self._beside(self.inner.infer(x, *given, guess, shape=shape, draw=draw), guess)
 
+    @override
     def imagine(self, shape: Shape, *given: Tensor, top: tuple[Tensor, ...] = (), draw: Draw = sample) -> Latents:
-        """Those of the inner model; as many guesses as draws."""
         guess = self.first_guess(*given)
         return self._beside(self.inner.imagine(shape, *given, guess, top=top, draw=draw), guess)
 
+    @override
     def likelihood_of(self, latents: Latents, *given: Tensor) -> Distribution:
-        """p(x | z, c, g)."""
         assert latents.state is not None, "`infer` and `imagine` have put the guess there"
         return self.inner.likelihood_of(latents, *given, latents.state)
 
+    @override
     def initialise(self, data: Batch, mean: Tensor) -> None:
         """The start of the inner model; the baseline stays as it was trained."""
         self.inner.initialise(data, mean)

@@ -9,6 +9,7 @@ from typing import final
 import torch
 from torch import Tensor
 from torch.distributions import Distribution
+from typing_extensions import override
 
 from elbolab.batch import Batch, Shape, Spec
 from elbolab.densities.base import Densities
@@ -41,38 +42,42 @@ class Stacked(Enumerating):
         self.spec, self.m1, self.m2 = spec, freeze(m1), m2
         self.code_shapes, self.class_dim = m2.code_shapes, m2.class_dim
 
+    @override
     def infer(self, x: Tensor, *given: Tensor, shape: Shape = (), draw: Draw = sample) -> Latents:
         """Draws z1 ~ q(z1 | x), and y and z2 from the upper model's posterior at z1."""
         z1 = self._lower(x, shape, draw)
         upper = self.m2.infer(z1.z, draw=draw)
         return Latents([*upper, replace(z1, p=self.m2.likelihood_of(upper), closed_form=False)])
 
+    @override
     def imagine(self, shape: Shape, *given: Tensor, top: tuple[Tensor, ...] = (), draw: Draw = sample) -> Latents:
-        """Draws y, z2 and z1 from their priors."""
         upper = self.m2.imagine(shape, top=top[:2], draw=draw)
         p = self.m2.likelihood_of(upper)
         return Latents([*upper, Latent(top[2] if len(top) > 2 else draw(p, ()).z, p=p)])
 
+    @override
     def likelihood_of(self, latents: Latents, *given: Tensor) -> Distribution:
-        """p(x | z1)."""
         return self.m1.likelihood_of(Latents(latents[2:]))
 
+    @override
     def initialise(self, data: Batch, mean: Tensor) -> None:
         """Nothing: the lower model is trained, and its codes have a mean near 0."""
 
+    @override
     def log_class_probs(self, x: Tensor) -> Tensor:
         """Log q(y | z1) at the mean of q(z1 | x), (B, C)."""
         return self.m2.log_class_probs(self._lower(x, (), centre).z)
 
     # -- the bound at given classes -----------------------------------------------------------------------------------
 
+    @override
     def class_terms(self, x: Tensor) -> ClassTerms:
         """The bound at every class, (C, B), all at one draw of z1."""
         z1 = self._lower(x, (), sample)
         return self._above(x, z1, self.m2.class_terms(z1.z))
 
+    @override
     def labelled_terms(self, x: Tensor, y: Tensor) -> ClassTerms:
-        """The bound at the labels, (B,)."""
         z1 = self._lower(x, (), sample)
         return self._above(x, z1, self.m2.labelled_terms(z1.z, y))
 

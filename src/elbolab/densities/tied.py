@@ -5,6 +5,7 @@ from typing import final
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from typing_extensions import override
 
 from elbolab.batch import Shape, Spec
 from elbolab.common.refusal import Refusal, change
@@ -63,8 +64,8 @@ class TiedEncoder(Conditional):
         super().__init__()
         self.tied = weights
 
+    @override
     def forward(self, *parents: Tensor) -> PointMass:
-        """The code of x (B, *event)."""
         (x,) = parents
         return PointMass(F.linear(x.flatten(1) - self.tied.bias.flatten(), self.tied.weight), 1)
 
@@ -77,11 +78,12 @@ class TiedDecoder(StartsAtMean):
         super().__init__()
         self.tied = weights
 
+    @override
     def forward(self, z: Tensor) -> Tensor:
-        """W^T z + b."""
         return (z @ self.tied.weight).view(-1, *self.tied.bias.shape) + self.tied.bias
 
     @torch.no_grad()
+    @override
     def initialise_to_mean(self, mean: Tensor) -> None:
         """Sets b, the centre of what is encoded, to the mean."""
         self.tied.bias.copy_(mean)

@@ -7,6 +7,7 @@ from typing import Any, final
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from elbolab.batch import Batch, Net, Semi, refuse_labels
 from elbolab.common.refusal import Refusal, Way, change, choose
@@ -72,13 +73,13 @@ class AAE(ElboModule):
         told = ((self.num_told,),) if label_informed else ()
         self.critic = Critic(critic, self.densities.latent_shape, *told)
 
+    @override
     def loss(self, batch: Batch | Semi) -> Loss:
-        """The distortion, nats per datum."""
         rows = batch.unlabelled if isinstance(batch, Semi) else batch
         return reconstruction(self.densities.terms(rows.x, *rows.given))
 
+    @override
     def players(self) -> list[Player]:
-        """The densities by their distortion, then the critic, then the encoder."""
         _, posterior = matched_parts(self.densities)
         seen = lambda batch: [(self.critic, self.code_points(batch))]  # noqa: E731
         return [
@@ -104,6 +105,7 @@ class AAE(ElboModule):
         parts = torch.where(unknown, torch.randint_like(labels, p.num_labels), labels)
         return p.sample_of(parts), *self._told(labels, rows)
 
+    @override
     def report(self, batch: Batch) -> dict[str, Tensor]:
         """distortion, and mmd2 between codes and draws of the prior, whose mean over batches has no bias."""
         return matched_report(self.densities.terms(batch.x, *batch.given))

@@ -3,6 +3,7 @@
 from typing import final
 
 from torch import Tensor
+from typing_extensions import override
 
 from elbolab.batch import Batch
 from elbolab.densities.terms import add_penalty, summary
@@ -17,15 +18,16 @@ class AE(ElboModule):
     It has no ELBO to be chosen by: monitor its distortion.
     """
 
+    @override
     def loss(self, batch: Batch) -> Loss:
-        """The distortion, nats per datum."""
         terms = self.densities.terms(batch.x, *batch.given)
         return Loss(add_penalty(terms.distortion, terms).mean(), summary(terms), additive=not terms.fitted)
 
+    @override
     def players(self) -> list[Player]:
-        """One player."""
         return one_player(self)
 
+    @override
     def report(self, batch: Batch) -> dict[str, Tensor]:
         """distortion, and the squared error per element of the mean reconstruction."""
         z = self.densities.encode(batch.x, *batch.given)

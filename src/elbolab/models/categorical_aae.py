@@ -8,6 +8,7 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from typing_extensions import override
 
 from elbolab.batch import Batch, Net, Semi
 from elbolab.common.refusal import choose
@@ -120,12 +121,12 @@ class SemiAAE(ElboModule):
         goal = critic_goal(label_smoothing, gradient_penalty)
         self.critics = Critics(critic, self.densities, critic_optimizer, generator_optimizer, goal)
 
+    @override
     def loss(self, batch: Batch | Semi) -> Loss:
-        """The distortion, nats per datum."""
         return reconstruction(self.densities.terms(unlabelled(batch).x))
 
+    @override
     def players(self) -> list[Player]:
-        """The densities by their distortion, both critics, the encoder, and the encoder again as the classifier."""
         first = Player(self.loss, trainable(self.densities), self.optimizer)
         classifier = Player(self.classify, trainable(self.densities.posterior), self.classifier_optimizer, "classifier")
         return [first, *self.critics.players(self.densities), classifier]
@@ -140,6 +141,7 @@ class SemiAAE(ElboModule):
         cost = F.nll_loss(self.densities.log_class_probs(labelled.x), labels_of(labelled), reduction="none")
         return Loss(batch.labelled_mean(cost), {})
 
+    @override
     def report(self, batch: Batch) -> dict[str, Tensor]:
         """distortion, mmd2 of the style, and error: the share of data whose most probable class is wrong."""
         error = wrong(self.densities.log_class_probs(batch.x), labels_of(batch)).mean()
@@ -178,15 +180,15 @@ class ClusteringAAE(ElboModule):
         goal = critic_goal(label_smoothing, gradient_penalty)
         self.critics = Critics(critic, self.densities, critic_optimizer, generator_optimizer, goal)
 
+    @override
     def loss(self, batch: Batch) -> Loss:
-        """The distortion, nats per datum."""
         return reconstruction(self.densities.terms(unlabelled(batch).x))
 
+    @override
     def players(self) -> list[Player]:
-        """The densities by their distortion, both critics, then the encoder."""
         first = Player(self.loss, trainable(self.densities), self.optimizer)
         return [first, *self.critics.players(self.densities)]
 
+    @override
     def report(self, batch: Batch) -> dict[str, Tensor]:
-        """distortion, and mmd2 of the style."""
         return matched_report(self.densities.terms(batch.x))

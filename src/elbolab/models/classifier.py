@@ -3,6 +3,7 @@
 from typing import Any, final
 
 from torch import Tensor
+from typing_extensions import override
 
 from elbolab.batch import Batch, Semi
 from elbolab.common.refusal import Refusal, choose
@@ -26,12 +27,8 @@ class Classifier(ElboModule):
         super().__init__(**base)
         classifying(self.densities)
 
+    @override
     def loss(self, batch: Batch | Semi) -> Loss:
-        """-log q(y | x), nats per labelled datum.
-
-        Raises:
-            Refusal: the batch has no labels.
-        """
         x, y = labelled_part(batch)
         log_q = classifying(self.densities).log_class_probs(x)
         cost, error = -log_q.gather(1, y[:, None]).squeeze(1), wrong(log_q, y)
@@ -39,12 +36,12 @@ class Classifier(ElboModule):
             return Loss(batch.labelled_mean(cost), {"error": batch.labelled_mean(error)})
         return Loss(cost.mean(), {"error": error.mean()})
 
+    @override
     def players(self) -> list[Player]:
-        """One player."""
         return one_player(self)
 
+    @override
     def report(self, batch: Batch) -> dict[str, Tensor]:
-        """The classification error, and the cost."""
         x, y = labelled_part(batch)
         log_q = classifying(self.densities).log_class_probs(x)
         return {"error": wrong(log_q, y).mean(), "classification": -log_q.gather(1, y[:, None]).mean()}

@@ -7,6 +7,7 @@ what is seen (the paper's x).
 from typing import Any, final
 
 from torch import Tensor
+from typing_extensions import override
 
 from elbolab.batch import Batch
 from elbolab.common.refusal import Refusal, change, choose
@@ -56,8 +57,8 @@ class CVAE(ElboModule):
         self.alpha = alpha
         self.shape = () if num_samples == 1 else (num_samples,)
 
+    @override
     def loss(self, batch: Batch) -> Loss:
-        """The hybrid cost, nats per datum."""
         terms = self.densities.terms(batch.x, *batch.given, shape=self.shape)
         cvae = negative_elbo(terms)
         if self.alpha == 1:
@@ -65,10 +66,11 @@ class CVAE(ElboModule):
         gsnn = self._gsnn_bound(batch, terms)
         return Loss(self.alpha * cvae - (1 - self.alpha) * gsnn, summary(terms) | {"gsnn_bound": gsnn})
 
+    @override
     def players(self) -> list[Player]:
-        """One player."""
         return one_player(self)
 
+    @override
     def report(self, batch: Batch) -> dict[str, Tensor]:
         """elbo, rate and distortion of the CVAE; gsnn_bound and hybrid_bound with alpha < 1."""
         terms = self.densities.terms(batch.x, *batch.given)

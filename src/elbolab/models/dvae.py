@@ -4,6 +4,7 @@ from typing import Any, final
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from elbolab.batch import Batch
 from elbolab.common.refusal import Refusal, choose
@@ -41,6 +42,7 @@ class DVAE(ElboModule):
         self.corruption_shape = () if num_corruptions == 1 else (num_corruptions,)
         self.shape = () if num_samples == 1 else (num_samples,)
 
+    @override
     def loss(self, batch: Batch) -> Loss:
         """-L_dvae, nats per datum; the clean-input bound beside it, without gradient, costs a quarter of a step."""
         with torch.no_grad():
@@ -48,10 +50,11 @@ class DVAE(ElboModule):
         terms = self._corrupted(batch)
         return Loss(negative_elbo(terms), clean | _bound(terms), additive=not terms.fitted)
 
+    @override
     def players(self) -> list[Player]:
-        """One player."""
         return one_player(self)
 
+    @override
     def report(self, batch: Batch) -> dict[str, Tensor]:
         """elbo, rate and distortion of the clean input, and dvae_bound."""
         return summary(self.densities.terms(batch.x, *batch.given)) | _bound(self._corrupted(batch))

@@ -4,6 +4,7 @@ from math import inf
 from typing import Any, final
 
 from torch import Tensor
+from typing_extensions import override
 
 from elbolab.batch import Batch, Semi, ask_for_labels
 from elbolab.common.refusal import Refusal, choose
@@ -46,6 +47,7 @@ class M2(ElboModule):
         check_one_likelihood(enumerating(self.densities), "model=m2")
         self.alpha = as_schedule(alpha)
 
+    @override
     def loss(self, batch: Semi) -> Loss:
         """(sum U + sum L + alpha N mean[-log q(y | x)]) / N, nats per datum.
 
@@ -64,10 +66,11 @@ class M2(ElboModule):
         supervised = {"labelled_elbo": labelled_elbo, "classification": classification, "alpha": alpha}
         return Loss(value, u.means() | supervised)
 
+    @override
     def players(self) -> list[Player]:
-        """One player."""
         return one_player(self)
 
+    @override
     def report(self, batch: Batch) -> dict[str, Tensor]:
         """elbo, rate and distortion of the exact sum over classes; the classification error where labels are there."""
         terms = enumerating(self.densities).class_terms(batch.x)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Optimizer
+from typing_extensions import override
 
 from elbolab.batch import Net, Shape
 from elbolab.common.refusal import Refusal, choose
@@ -56,6 +57,7 @@ class Critic(nn.Module):
             self(*points)
         return read[0].flatten(1).to(points[0].dtype)
 
+    @override
     def forward(self, *points: Tensor) -> Tensor:
         """Logits, (B,).
 

@@ -16,6 +16,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor
+from typing_extensions import override
 
 from elbolab.batch import Shape, Spec, Support
 from elbolab.data.given import assemble
@@ -73,24 +74,25 @@ class Cells(Look, ABC):
     def cells(self, axes: Axes, rows: Tensor) -> NDArray:
         """Draws (R, C, *event) and returns the vertical centres of the rows."""
 
+    @override
     def samples(self, axes: Axes, drawn: Tensor, data: Tensor) -> None:
-        """A square of cells."""
         side = ceil(len(drawn) ** 0.5)
         self.cells(axes, _fold(drawn, side))
 
+    @override
     def stages(self, axes: Axes, stages: Mapping[str, Tensor]) -> None:
-        """Rows of data, each with what becomes of them beneath."""
         columns = min(self.columns, *map(len, stages.values()))
         folded = torch.stack([_fold(stage, columns) for stage in stages.values()], dim=1)
         self.paths(axes, folded.flatten(0, 1), [*stages] * len(folded))
 
+    @override
     def paths(self, axes: Axes, rows: Tensor, labels: Sequence[str]) -> None:
-        """A row of cells each."""
         centres = self.cells(axes, rows)
         if labels:
             axes.set_yticks(centres, labels, fontsize=8)
         axes.tick_params(length=0)
 
+    @override
     def size(self, num_rows: int, num_columns: int) -> Size:
         """Half an inch a cell."""
         return 0.5 * num_columns, 0.5 * num_rows
@@ -110,6 +112,7 @@ class Images(Cells):
     def __init__(self, limits: tuple[float, float], spec: Spec | None = None) -> None:
         self.limits, self.spec = limits, spec
 
+    @override
     def cells(self, axes: Axes, rows: Tensor) -> NDArray:
         """One picture of all tiles: a hundred axes would take seconds."""
         if rows.dim() == 6:
@@ -132,6 +135,7 @@ class Images(Cells):
 class Vectors(Cells):
     """Vectors, each as a line over the index of its elements; standardised ones as they are, on one scale."""
 
+    @override
     def cells(self, axes: Axes, rows: Tensor) -> NDArray:
         """One collection of lines on a common scale, shifted to their cells."""
         lines = rows.flatten(2).double().numpy()
@@ -160,6 +164,7 @@ class Points(Look):
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
 
+    @override
     def samples(self, axes: Axes, drawn: Tensor, data: Tensor) -> None:
         """Data and draws, one over the other."""
         data, drawn = self.spec.restore(data), self.spec.restore(drawn)
@@ -167,6 +172,7 @@ class Points(Look):
         axes.scatter(drawn[:, 0], drawn[:, 1], s=3, color=MODEL, alpha=0.4, linewidths=0, label="model")
         self._plane(axes, legend=True)
 
+    @override
     def stages(self, axes: Axes, stages: Mapping[str, Tensor]) -> None:
         """The data, and what becomes of them, a line along the way of each."""
         stages = {name: self.spec.restore(stage) for name, stage in stages.items()}
@@ -177,6 +183,7 @@ class Points(Look):
             axes.scatter(xy[:, 0], xy[:, 1], s=3, color=colour, alpha=0.4, linewidths=0, label=name)
         self._plane(axes, legend=True)
 
+    @override
     def paths(self, axes: Axes, rows: Tensor, labels: Sequence[str]) -> None:
         """A curve a row, from dark to light."""
         colours = colormaps[SEQUENCE](np.linspace(0, 0.9, len(rows)))
@@ -184,6 +191,7 @@ class Points(Look):
             axes.plot(row[:, 0], row[:, 1], color=colour, marker=".", markersize=3, linewidth=0.8, label=label)
         self._plane(axes, legend=0 < len(labels) <= 12)
 
+    @override
     def size(self, num_rows: int, num_columns: int) -> Size:
         """A square, whatever the number of points."""
         return 4.0, 4.0
