@@ -1,5 +1,8 @@
 """Hydra reads a shipped configuration, and composes the same words, once a process: a command composes them twice.
 
+Of the first time it only takes whether this is a sweep, which no words but few say; and it describes all options that
+are chosen for every option that is read, for the few whose name is made of others.
+
 Compositions were half of all that the tests of the command line took. Files of tests are read as ever.
 """
 
@@ -8,9 +11,12 @@ import pickle
 import re
 from pathlib import Path
 
+from hydra._internal import defaults_list
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.config_repository import ConfigRepository
+from hydra._internal.hydra import Hydra
 from hydra.core.config_store import ConfigStore
+from hydra.core.default_element import InputDefault
 from hydra.core.object_type import ObjectType
 from hydra.core.utils import JobRuntime
 
@@ -21,6 +27,8 @@ def compose_once():
     """From here on, until the process ends."""
     _remember_files()
     _remember_compositions()
+    _compose_for_the_mode_where_it_is_said()
+    _describe_choices_when_asked()
 
 
 def _is_shipped(source):
@@ -65,3 +73,22 @@ def _written(folder):
     """The configurations in a folder, and when they were written."""
     files = sorted(Path(folder).rglob("*.yaml"))
     return folder, tuple((str(file), file.stat().st_mtime_ns, file.stat().st_size) for file in files)
+
+
+def _compose_for_the_mode_where_it_is_said():
+    """``hydra.mode`` is set by a word of its own, by experiments that sweep, and by files of tests."""
+    ask, saying = Hydra.get_mode, ("hydra.mode", "experiment=", "search=", "hydra.searchpath")
+
+    def get_mode(self, config_name, overrides):
+        sources = self.config_loader.repository.get_sources()
+        if all(map(_is_shipped, sources)) and not any(word in override for override in overrides for word in saying):
+            return None
+        return ask(self, config_name, overrides)
+
+    Hydra.get_mode = get_mode
+
+
+def _describe_choices_when_asked():
+    describe, resolve = defaults_list._create_interpolation_map, InputDefault._resolve_interpolation_impl
+    defaults_list._create_interpolation_map = lambda *arguments: lambda: describe(*arguments)
+    InputDefault._resolve_interpolation_impl = lambda self, described, name: resolve(self, described(), name)

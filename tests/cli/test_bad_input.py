@@ -136,8 +136,8 @@ BAD = {
         "not codes; choose net@model.c.*mlp",
     ),
     "centres of classes without labels": (
-        ["train", "data=dsprites", *QUICK[2:], "model=cvae", "data.given=factors", "prior=class_centres"],
-        "needs class labels.* is no label: set data.given=labels, or choose prior=",
+        ["train", *QUICK, "model=cvae", "data.given=quadrants", "data.quadrants=1", "prior=class_centres"],
+        "set data.given=labels, or choose prior=",
     ),
     "a split that is none": (["train", *QUICK, "evaluation.splits=[foo]"], "evaluation.splits=.*train, val, test"),
     "a conditional model of nothing": (

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
+from omegaconf import OmegaConf
 
 from elbolab.cli import commands
 from elbolab.common.log_file import LogFile
@@ -137,7 +138,7 @@ def test_a_run_has_begun_with_the_last_of_its_files(tmp_path, monkeypatch):
     monkeypatch.setattr(run_dir, "write_json", lambda path, content: written.append(path.name))
     monkeypatch.setattr(run_dir, "write_atomically", lambda path, text: written.append(path.name))
     data = SimpleNamespace(full_spec=SimpleNamespace(to_json=dict), fingerprint={})
-    run_dir.write_start(RunDir(tmp_path), {}, data, [])  # type: ignore[arg-type]
+    run_dir.write_start(RunDir(tmp_path), OmegaConf.create(), data, [])  # type: ignore[arg-type]
     assert written[-1] == "config.yaml"
     assert {"spec.json", "data.json", "environment.json"} == set(written[:-1])
 
@@ -151,5 +152,5 @@ def test_a_folder_that_cannot_be_removed_hides_no_error(tmp_path, monkeypatch):
         raise OSError(16, "Device or resource busy", str(path))
 
     monkeypatch.setattr(commands.shutil, "rmtree", busy)
-    commands._abandon(folder)
-    commands._abandon(tmp_path / "gone")
+    commands._remove_empty_run(folder)
+    commands._remove_empty_run(tmp_path / "gone")

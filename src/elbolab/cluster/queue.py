@@ -46,9 +46,9 @@ class Seen(NamedTuple):
         return self.state == "PENDING" and self.reason.lower().endswith(STUCK)
 
 
-def run_program(*command: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
-    """Runs one of SLURM's programs, which reads ``text``; what it prints is captured."""
-    return subprocess.run(command, input=text, capture_output=True, encoding="utf-8", errors="replace", check=False)
+def run_program(*command: str, script: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Runs one of SLURM's programs, which reads ``script``; what it prints is captured."""
+    return subprocess.run(command, input=script, capture_output=True, encoding="utf-8", errors="replace", check=False)
 
 
 def look_up(jobs: set[str]) -> dict[str, Seen]:
@@ -81,7 +81,7 @@ def check_possible(asked: Resources, shape: Shape) -> None:
         ValueError: it could not, though no node of the partition is away.
     """
     script = "\n".join(["#!/bin/sh", *directives(sbatch_options(asked, shape)), "true", ""])
-    done = run_program("sbatch", "--test-only", text=script)
+    done = run_program("sbatch", "--test-only", script=script)
     if done.returncode == 0:
         return
     reason = done.stderr.strip().removeprefix("allocation failure: ")
