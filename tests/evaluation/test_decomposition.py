@@ -320,5 +320,6 @@ def test_a_density_that_the_draw_alone_knows_has_entropies_and_no_mutual_informa
 def test_codes_of_few_labels_are_the_draws_themselves(keep_q):
     """They lie where the flow has taken them."""
     x = Batch(torch.randn(40, 2))
-    drawn = few_labels._draws(Stretched(linear_gaussian(scale=1e-3), keep_q), [x], 3, 0)
+    with torch.no_grad():
+        drawn = few_labels._draw_codes(Stretched(linear_gaussian(scale=1e-3), keep_q), x, 3)
     torch.testing.assert_close(drawn, (1.3 * x.x + 0.3).expand(3, 40, 2), atol=0.02, rtol=0)

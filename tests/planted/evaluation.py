@@ -189,7 +189,7 @@ MISTAKES = [
         "evaluation/ranks.py",
         RANKS,
         ("if i % world == rank}", "if i % world >= rank}"),
-        ("found = _gathered(found, world)", "pass"),
+        ("found = {i: row for part in parts for i, row in part.items()}", "pass"),
     ),
     *of(
         "evaluation/readers.py",
@@ -202,8 +202,8 @@ MISTAKES = [
         f"{REPORT} {EVALUATE}",
         ("if path.exists() else {}) | report", "if path.exists() else {}) and report"),
         ("1 - floor(log10(stderr))", "2 - floor(log10(stderr))"),
-        ("if _finite(quantity.value)}", "}"),
-        ('if _finite(entry["stderr"]) else entry', 'if entry["stderr"] else entry'),
+        ("if _is_finite(quantity.value)}", "}"),
+        ('if _is_finite(entry["stderr"]) else entry', 'if entry["stderr"] else entry'),
         ('if found[name]["headline"] is not None', "if name"),
         ("} | ({} if kind is None else vars(kind)) | entry", "} | entry | ({} if kind is None else vars(kind))"),
         ("} | ({} if kind is None else vars(kind)) | entry", "} | entry"),
@@ -225,7 +225,7 @@ MISTAKES = [
         ),
         ("min(densities.spec.x[1:]) >= SSIM_WINDOW", "min(densities.spec.x[1:]) > SSIM_WINDOW"),
         ("num_varying > 1 else", "num_varying > 0 else"),
-        ("*batch.given).mean\n", "*batch.given).sample()\n"),
+        ("*b.given).mean) for b", "*b.given).sample()) for b"),
     ),
     *of(
         "evaluation/seeded.py",

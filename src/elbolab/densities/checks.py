@@ -335,17 +335,13 @@ def _likelihoods_of(spec: Spec, refused: Distribution) -> list[Way]:
     if spec.levels is None:
         return ways
     key = "densities.likelihood.family.levels"
-    if _has_levels(refused.support):
+    support = refused.support
+    if isinstance(support.base_constraint if isinstance(support, constraints.independent) else support, Grid):
         return [change(key, spec.levels), *ways]
     settings = {} if spec.levels == 256 else {key: spec.levels}
     ways.append(choose("likelihood", "discretised_logistic", "logistic_mixture", settings=settings))
     is_colour = len(spec.x) == 3 and spec.x[0] > 1
     return ways if is_colour else [change("data.binarize", "dynamic"), *ways]
-
-
-def _has_levels(support: constraints.Constraint | None) -> bool:
-    """Whether each element takes the levels of a grid."""
-    return isinstance(support.base_constraint if isinstance(support, constraints.independent) else support, Grid)
 
 
 def family_of(p: Distribution) -> str:

@@ -103,11 +103,14 @@ class Labelled(Enumerating):
     def class_terms(self, x: Tensor) -> ClassTerms:
         """The bound at every class, one draw of z each; the draw is one for all classes where q(z | x) ignores y."""
         y = self.classes[:, None].expand(-1, len(x), -1)
-        q = self._kept(self.posterior, x, y)
+        q = self._recompute(self.posterior, x, y)
         z = sample(q).z.expand(*y.shape[:2], -1)
         style = Latent(z, q.expand(y.shape[:2]), self.prior(y))
         log_q, log_p = self.log_class_probs(x).T, self.class_prior.logits[:, None]
-        return ClassTerms(log_q, log_p, self._log_lik(x, z, y), style.kl, style.penalty)
+        size = self.class_chunk or self.num_classes
+        parts = zip(z.split(size), y.split(size), strict=True)
+        log_lik = torch.cat([self._recompute(lambda z, y: self.likelihood(z, y).log_prob(x), *part) for part in parts])
+        return ClassTerms(log_q, log_p, log_lik, style.kl, style.penalty)
 
     @override
     def labelled_terms(self, x: Tensor, y: Tensor) -> ClassTerms:
@@ -118,16 +121,10 @@ class Labelled(Enumerating):
         log_q, log_p = (p.log_prob(one_hot) for p in (self.classifier(x), self.class_prior))
         return ClassTerms(log_q, log_p, log_lik, style.kl, style.penalty)
 
-    def _log_lik(self, x: Tensor, z: Tensor, y: Tensor) -> Tensor:
-        """Log p(x | y, z), (C, B), in chunks of classes."""
-        size = self.class_chunk or self.num_classes
-        parts = zip(z.split(size), y.split(size), strict=True)
-        return torch.cat([self._kept(lambda z, y: self.likelihood(z, y).log_prob(x), *part) for part in parts])
+    def _recompute(self, function: Callable[..., T], *inputs: Tensor) -> T:
+        """``function(*inputs)``; with chunks, its activations are computed again for the gradient instead of kept.
 
-    def _kept(self, function: Callable[..., T], *inputs: Tensor) -> T:
-        """``function(*inputs)``; with chunks, its activations are not kept for the gradient but computed anew.
-
-        All draws are made outside, so no state of a generator has to be put back, which a captured step could not.
+        The function draws nothing, so the generator's state need not be restored, which a captured step could not do.
         """
         if self.class_chunk is None:
             return function(*inputs)

@@ -123,17 +123,12 @@ def log_aggregate(z: Tensor, posteriors: list[Distribution], pair_elements: int 
     n = sum(q.batch_shape[0] for q in posteriors)
     with_own, without_own, first = [], [], 0
     for rows in z.split(max(1, pair_elements // (n * prod(z.shape[1:])))):
-        pairs = torch.cat([_log_pairs(rows, q) for q in posteriors], dim=1)
+        pairs = torch.cat([q.log_prob(rows.unsqueeze(1)).double() for q in posteriors], dim=1)  # log q(z_a | x_b)
         with_own.append(pairs.logsumexp(1) - log(n))
         pairs.diagonal(first).fill_(-inf)
         without_own.append(pairs.logsumexp(1) - log(max(1, n - 1)))
         first += len(rows)
     return Aggregate(torch.cat(with_own), torch.cat(without_own))
-
-
-def _log_pairs(z: Tensor, q: Distribution) -> Tensor:
-    """Every pair, log q(z_a | x_b), (A, *latent_shape) -> (A, B) in float64."""
-    return q.log_prob(z.unsqueeze(1)).double()
 
 
 def _latent(densities: Densities, rows: Rows) -> Latent:

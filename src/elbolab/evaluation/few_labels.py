@@ -71,20 +71,17 @@ def few_label_quantities(
         raise Undefined("classifiers of codes need labels of two classes, and codes")
     active = known.z.std(0, correction=0) > ACTIVE
     active = active if active.any() else torch.ones_like(active)
-    draws = _draws(densities, labelled, max(1, min(DRAWS, ROWS // len(known.y))), seed)[..., active]
-    errors = few_label_errors(draws.numpy(), known.y.numpy(), test.z[:, active].numpy(), test.y.numpy())
+    num_draws = max(1, min(DRAWS, ROWS // len(known.y)))
+    with evaluating(densities, "few labels", seed):
+        draws = torch.cat([_draw_codes(densities, batch, num_draws).flatten(2).cpu() for batch in labelled], dim=1)
+    errors = few_label_errors(draws[..., active].numpy(), known.y.numpy(), test.z[:, active].numpy(), test.y.numpy())
     found = {f"error_{name}": torch.from_numpy(wrong) for name, wrong in errors.items()}
     means = {name: mean_of(wrong, KINDS[name], k=None, seed=seed) for name, wrong in found.items()}
     return {name: replace(mean, dtype=describe(test.z.dtype)) for name, mean in means.items()}
 
 
-def _draws(densities: Densities, labelled: Iterable[Batch], num: int, seed: int) -> Tensor:
-    """Draws of the codes, (R, N, D) on the CPU; R = 1 where codes are not drawn."""
-    with evaluating(densities, "few labels", seed):
-        return torch.cat([_draw(densities, batch, num).flatten(2).cpu() for batch in labelled], dim=1)
-
-
-def _draw(densities: Densities, batch: Batch, num: int) -> Tensor:
+def _draw_codes(densities: Densities, batch: Batch, num: int) -> Tensor:
+    """``num`` draws of each code, (R, N, *latent_shape), or the code itself, R = 1, where q has no density."""
     try:
         latent = densities.infer(batch.x, *batch.given, shape=(num,)).only()
         _ = latent.log_q

@@ -24,13 +24,9 @@ def shared_out(measure: Callable[[int, Item], dict[str, Tensor]], items: Iterabl
     """
     world, rank = world_and_rank()
     found = {i: measure(i, item) for i, item in enumerate(items) if i % world == rank}
-    if world > 1:
-        found = _gathered(found, world)
+    if world > 1:  # results travel by pickle, which takes tensors of the CPU
+        parts: list[dict[int, dict[str, Tensor]]] = [{} for _ in range(world)]
+        mine = {i: {name: value.cpu() for name, value in row.items()} for i, row in found.items()}
+        dist.all_gather_object(parts, mine)
+        found = {i: row for part in parts for i, row in part.items()}
     return {name: torch.cat([found[i][name] for i in range(len(found))]) for name in found[0]}
-
-
-def _gathered(mine: dict[int, dict[str, Tensor]], world: int) -> dict[int, dict[str, Tensor]]:
-    """The items of all ranks, on the CPU: they travel by pickle."""
-    parts: list[dict] = [{} for _ in range(world)]
-    dist.all_gather_object(parts, {i: {name: value.cpu() for name, value in row.items()} for i, row in mine.items()})
-    return {i: row for part in parts for i, row in part.items()}

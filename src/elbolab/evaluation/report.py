@@ -47,17 +47,11 @@ KEYS = (*OLDER, "better", "headline", "label")
 
 def entries(quantities: Mapping[str, "Quantity"]) -> dict[str, dict]:
     """One split of a report. A quantity that is not finite (the PSNR of a perfect reconstruction) is absent."""
-    finite = {name: quantity for name, quantity in quantities.items() if _finite(quantity.value)}
-    return {name: _entry(quantity) for name, quantity in finite.items()}
+    found = {name: quantity.to_json() for name, quantity in quantities.items() if _is_finite(quantity.value)}
+    return {name: entry if _is_finite(entry["stderr"]) else entry | {"stderr": None} for name, entry in found.items()}
 
 
-def _entry(quantity: "Quantity") -> dict:
-    """JSON types, with an unknown standard error as None."""
-    entry = quantity.to_json()
-    return entry if _finite(entry["stderr"]) else entry | {"stderr": None}
-
-
-def _finite(value: object) -> bool:
+def _is_finite(value: object) -> bool:
     """Whether a number, or every number of a list, is finite; None is not."""
     numbers = value if isinstance(value, list) else [value]
     return all(isinstance(number, int | float) and isfinite(number) for number in numbers)
@@ -69,38 +63,38 @@ def check(report: Mapping) -> None:
         if split not in SPLITS:
             raise ValueError(f"report: {split!r} is no split; choose from {', '.join(SPLITS)}")
         for name, quantity in quantities.items():
-            if fault := _fault(quantity):
+            if fault := _find_fault(quantity):
                 raise ValueError(f"report: {split}.{name}: {fault}")
 
 
-def _fault(quantity: Mapping) -> str | None:
+def _find_fault(quantity: Mapping) -> str | None:
     """What is wrong with one quantity, None when nothing is."""
     if not isinstance(quantity, Mapping) or set(quantity) not in (set(KEYS), set(OLDER)):
         return f"must have exactly the keys {', '.join(KEYS)}"
     value, stderr, headline = quantity["value"], quantity["stderr"], quantity.get("headline")
     rules = {
-        "value must be a finite number or a list of them": _finite(value),
+        "value must be a finite number or a list of them": _is_finite(value),
         "stderr must be null or finite and shaped like value": stderr is None
-        or _finite(stderr)
-        and _alike(value, stderr),
-        "n must be a positive whole number": _whole(quantity["n"], 1),
-        "k must be null or a positive whole number": quantity["k"] is None or _whole(quantity["k"], 1),
-        "seed must be a whole number": _whole(quantity["seed"], 0),
+        or _is_finite(stderr)
+        and _has_same_shape(value, stderr),
+        "n must be a positive whole number": _is_whole(quantity["n"], 1),
+        "k must be null or a positive whole number": quantity["k"] is None or _is_whole(quantity["k"], 1),
+        "seed must be a whole number": _is_whole(quantity["seed"], 0),
         "dtype and unit must be text": isinstance(quantity["dtype"], str) and isinstance(quantity["unit"], str),
         "better must be null, higher or lower": quantity.get("better") in (None, "higher", "lower"),
-        "headline must be null or a whole number": headline is None or _whole(headline, 0),
+        "headline must be null or a whole number": headline is None or _is_whole(headline, 0),
         "label must be null or text": isinstance(quantity.get("label"), str | None),
     }
     return next((rule for rule, holds in rules.items() if not holds), None)
 
 
-def _alike(value: object, stderr: object) -> bool:
+def _has_same_shape(value: object, stderr: object) -> bool:
     if isinstance(value, list) and isinstance(stderr, list):
         return len(value) == len(stderr)
     return not isinstance(value, list) and not isinstance(stderr, list)
 
 
-def _whole(value: object, least: int) -> bool:
+def _is_whole(value: object, least: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
@@ -115,10 +109,12 @@ def read_report(path: Path) -> Report:
     except ValueError as error:
         raise ValueError(f"{path} is no evaluation report ({error}); remove it and evaluate again") from error
     check(report)
-    return {split: {name: _completed(name, entry) for name, entry in found.items()} for split, found in report.items()}
+    return {
+        split: {name: _complete_entry(name, entry) for name, entry in found.items()} for split, found in report.items()
+    }
 
 
-def _completed(name: str, entry: dict[str, Any]) -> dict[str, Any]:
+def _complete_entry(name: str, entry: dict[str, Any]) -> dict[str, Any]:
     if "better" in entry:
         return entry
     from elbolab.evaluation.declared import KINDS  # torch: only an older file takes it
@@ -144,10 +140,18 @@ def write_report(path: Path, report: Report) -> Report:
 
 
 def table(report: Report, details: Mapping[str, str] | None = None) -> str:
-    """A short table for people: a line a headline, a column a split; ``details`` (wall-clock, images/s) come last."""
+    """A short table for people: a row for each headline, ``nll, K=500 [nats]``, and a column for each split.
+
+    What is absent from a split is a dash there; ``details`` (wall-clock, images/s) come last.
+    """
     found = {name: quantity for quantities in report.values() for name, quantity in quantities.items()}
     names = sorted((name for name in found if found[name]["headline"] is not None), key=lambda n: order_of(n, found[n]))
-    rows = [("", *report), *((_label(name, found[name]), *_cells(report, name)) for name in names)]
+    rows: list[tuple[str, ...]] = [("", *report)]
+    for name in names:
+        samples = "" if found[name]["k"] in (None, 1) else f", K={found[name]['k']}"
+        places = [quantities.get(name) for quantities in report.values()]
+        cells = ["-" if place is None else rounded(place["value"], place["stderr"]) for place in places]
+        rows.append((f"{label_of(name, found[name]['label'])}{samples} [{found[name]['unit']}]", *cells))
     tables = [text_table(rows), *([text_table(list(details.items()), left=(0, 1))] if details else [])]
     return "\n".join(tables)
 
@@ -155,18 +159,6 @@ def table(report: Report, details: Mapping[str, str] | None = None) -> str:
 def order_of(name: str, quantity: Mapping[str, Any]) -> tuple[float, str]:
     """What tables are sorted by: headlines by their places, then all others by name."""
     return (inf if quantity["headline"] is None else quantity["headline"]), name
-
-
-def _label(name: str, quantity: Mapping[str, Any]) -> str:
-    """``nll, K=500 [nats]``."""
-    samples = "" if quantity["k"] in (None, 1) else f", K={quantity['k']}"
-    return f"{label_of(name, quantity['label'])}{samples} [{quantity['unit']}]"
-
-
-def _cells(report: Report, name: str) -> list[str]:
-    """The quantity in every split, a dash where it is absent."""
-    found = [quantities.get(name) for quantities in report.values()]
-    return ["-" if quantity is None else rounded(quantity["value"], quantity["stderr"]) for quantity in found]
 
 
 def rounded(value: float, stderr: float | None) -> str:

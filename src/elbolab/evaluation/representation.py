@@ -191,7 +191,7 @@ def reconstruction_quantities(densities: Densities, batches: Iterable[Batch], *,
             measures["ssim"] = ssim
     with evaluating(densities, "reconstruction", seed):
         try:
-            pairs = ((batch.x, _reconstruct(densities, batch)) for batch in batches)
+            pairs = ((b.x, densities.decode(densities.encode(b.x, *b.given), *b.given).mean) for b in batches)
             rows = [[measure(x, mean).cpu() for measure in measures.values()] for x, mean in pairs]
         except Undefined:
             return {}
@@ -273,10 +273,6 @@ def _kl(densities: Densities, batch: Batch) -> dict[str, Tensor]:
         if sum(kl.shape[1] for kl in kl_per_dim) > 0:
             found["kl_per_dim"] = torch.cat(kl_per_dim, dim=1).cpu()
     return found
-
-
-def _reconstruct(densities: Densities, batch: Batch) -> Tensor:
-    return densities.decode(densities.encode(batch.x, *batch.given), *batch.given).mean
 
 
 def _joined(rows: tuple[Tensor | None, ...]) -> Tensor | None:

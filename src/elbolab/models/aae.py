@@ -122,7 +122,8 @@ class AAE(ElboModule):
             return batch, None
         if isinstance(batch, Semi):
             rows = joined(batch)
-            return rows, torch.cat([labels_of(batch.labelled), _unknown(batch.unlabelled, self.num_told - 1)])
+            known = labels_of(batch.labelled)
+            return rows, torch.cat([known, known.new_full((len(batch.unlabelled.x),), self.num_told - 1)])
         return batch, labels_of(batch)
 
     def _told(self, labels: Tensor | None, rows: Batch) -> Points:
@@ -185,10 +186,6 @@ def check_densities(densities: object, wanted: type, way: Way) -> None:
     """Raises Refusal, with the way out, where a model is given densities of another kind."""
     if not isinstance(densities, wanted):
         raise Refusal(f"this model trains {wanted.__name__} densities, not {type(densities).__name__}", way)
-
-
-def _unknown(batch: Batch, label: int) -> Tensor:
-    return torch.full((len(batch.x),), label, dtype=torch.long, device=batch.x.device)
 
 
 def _check_labelled(densities: Layer) -> int:

@@ -80,8 +80,8 @@ def test_the_seed_decides(score, rotated, factors):
 def test_partners_share_the_value_and_are_uniform(rng):
     labels = np.array([2, 0, 1, 0, 2, 0])
     rows = np.zeros(3000, dtype=int)
-    partners = SameValue(labels).partners(rows + 1, rng)
+    partners = SameValue(labels).draw_partners(rows + 1, rng)
     assert set(partners) == {1, 3, 5}
     # 5 standard errors of a count of 3000 / 3
     np.testing.assert_allclose(np.bincount(partners)[[1, 3, 5]], 1000, atol=130)
-    assert set(SameValue(labels).partners(rows, rng)) == {0, 4}
+    assert set(SameValue(labels).draw_partners(rows, rng)) == {0, 4}

@@ -33,13 +33,8 @@ def read_metrics(path: Path) -> Curves:
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     columns = [name for name in (rows[0] if rows else ()) if name not in ("step", "epoch")]
-    return {name: _column(rows, name) for name in columns if any(row[name] for row in rows)}
-
-
-def _column(rows: list[dict], name: str) -> tuple[NDArray, NDArray]:
-    filled = [(float(row["step"]), float(row[name])) for row in rows if row[name]]
-    steps, values = np.array(filled).reshape(-1, 2).T
-    return steps, values
+    filled = {name: np.array([(row["step"], row[name]) for row in rows if row[name]], float) for name in columns}
+    return {name: (points[:, 0], points[:, 1]) for name, points in filled.items() if len(points)}
 
 
 def loss_curves(path: Path) -> Figure:

@@ -37,15 +37,11 @@ def kl_map(path: Path) -> Figure:
     figure = blank(5.0, min(6.0, 1.6 + 0.06 * kl.shape[1]))
     axes = figure.subplots()
     order = np.argsort(-kl[-1], kind="stable")
-    mesh = axes.pcolormesh(_edges(steps), np.arange(len(order) + 1) + 0.5, kl[:, order].T, cmap=SEQUENCE, vmin=0)
+    edges = np.concatenate([[min(0.0, steps[0] - 1)], steps])  # a validation stands for the steps before it
+    mesh = axes.pcolormesh(edges, np.arange(len(order) + 1) + 0.5, kl[:, order].T, cmap=SEQUENCE, vmin=0)
     axes.invert_yaxis()
     axes.yaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.set(xlabel="optimiser step", ylabel="latent dimension, by last KL")
     plain(axes)
     figure.colorbar(mesh, ax=axes, label="mean KL (nats)")
     return figure
-
-
-def _edges(steps: NDArray) -> NDArray:
-    """(T + 1,): a validation stands for the steps before it."""
-    return np.concatenate([[min(0.0, steps[0] - 1)], steps])

@@ -29,7 +29,7 @@ class SameValue:
         self.counts = np.bincount(labels)
         self.starts = np.cumsum(self.counts) - self.counts
 
-    def partners(self, rows: NDArray, rng: Generator) -> NDArray:
+    def draw_partners(self, rows: NDArray, rng: Generator) -> NDArray:
         """For each of ``rows``, a row drawn uniformly from those of the same value."""
         values = self.labels[rows]
         return self.order[self.starts[values] + rng.integers(self.counts[values])]
@@ -119,12 +119,11 @@ def _differences(
 ) -> tuple[NDArray, NDArray]:
     """Mean |z - z'| over pairs that share factor k, (V, D), and k, (V,)."""
     shared = rng.integers(len(groups), size=num_votes)
-    return np.stack([_difference(codes, groups[k], rng, num_pairs) for k in shared]), shared
-
-
-def _difference(codes: NDArray, group: SameValue, rng: Generator, num_pairs: int) -> NDArray:
-    first = rng.integers(len(codes), size=num_pairs)
-    return np.abs(codes[first] - codes[group.partners(first, rng)]).mean(axis=0)
+    differences = []
+    for k in shared:
+        first = rng.integers(len(codes), size=num_pairs)
+        differences.append(np.abs(codes[first] - codes[groups[k].draw_partners(first, rng)]).mean(axis=0))
+    return np.stack(differences), shared
 
 
 def _votes(relative: NDArray, groups: list[SameValue], rng: Generator, num_votes: int, num_data: int) -> NDArray:
@@ -132,5 +131,5 @@ def _votes(relative: NDArray, groups: list[SameValue], rng: Generator, num_votes
     votes = np.zeros((len(groups), relative.shape[1]), dtype=np.int64)
     for k in rng.integers(len(groups), size=num_votes):
         first = np.broadcast_to(rng.integers(len(relative)), num_data)
-        votes[k, relative[groups[k].partners(first, rng)].var(axis=0).argmin()] += 1
+        votes[k, relative[groups[k].draw_partners(first, rng)].var(axis=0).argmin()] += 1
     return votes
