@@ -20,7 +20,7 @@ from tests.stages.small_stages import small_stages
 import elbolab
 from elbolab.cli.train import best_value
 from elbolab.config.build import build_densities
-from elbolab.evaluation.report import check
+from elbolab.evaluation.report import check_report
 from elbolab.runs.run_dir import RunDir, read_config, read_spec
 
 pytestmark = pytest.mark.usefixtures("no_pictures")  # but those of the finished run, which is made before
@@ -70,7 +70,7 @@ def test_a_run_leaves_everything(finished):
 
 def test_the_report_follows_its_schema(finished):
     report = json.loads((finished[0] / "evaluation.json").read_text())
-    check(report)
+    check_report(report)
     test = report["test"]
     assert {
         "elbo",

@@ -12,7 +12,7 @@ from elbolab.config.errors import explain, sentence_of
 from elbolab.config.paths import config_dir
 
 SRC = Path(elbolab.__file__).parent
-NAMING = {"choose": 0, "change": 0, "required": 1}
+NAMING = {"choose": 0, "change": 0, "require_part": 1}
 """Functions that name a group or a key, and the position of the name among their arguments."""
 
 

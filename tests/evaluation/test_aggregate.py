@@ -19,13 +19,13 @@ from elbolab.distributions.location_scale import FixedScale
 from elbolab.distributions.priors import ClassCentres, FixedBernoulli, Mixture
 from elbolab.distributions.relaxed import RelaxedBernoulliLatent
 from elbolab.evaluation import aggregate
-from elbolab.evaluation.aggregate import Match, aggregate_quantities, matched
-from elbolab.evaluation.batches import first
+from elbolab.evaluation.aggregate import Match, aggregate_quantities, match_codes
+from elbolab.evaluation.batches import take_first
 from elbolab.evaluation.clusters import cluster_quantities
 from elbolab.evaluation.figures.aggregate import codes_and_prior, groups
 from elbolab.evaluation.figures.generative import ends_of
 from elbolab.metrics.match import mmd2
-from elbolab.models.aae import matched_report
+from elbolab.models.aae import report_match
 
 BINARY = partial(Head, net=mlp(5), family=partial(RelaxedBernoulliLatent, temperature=0.5, straight_through=False))
 POINTS = Spec((2,), Support.REAL)
@@ -66,7 +66,7 @@ def test_the_discrepancy_is_that_of_the_mean_kernel():
     densities, held = shifted(0.5), batches(300)
     found = aggregate_quantities(densities, held, seed=0)["mmd2"].value
     with isolated_rng(torch.device("cpu"), seed_of("aggregate posterior", 0)), torch.no_grad():
-        match = matched(densities, first(held, 300))
+        match = match_codes(densities, take_first(held, 300))
     assert found == pytest.approx(mmd2(match.z, match.drawn).mean().item())
 
 
@@ -76,14 +76,14 @@ def test_validation_and_test_estimate_one_discrepancy_whatever_the_batch_size(sh
     densities, g = shifted(shift), torch.Generator().manual_seed(3)
     x = 0.8 * torch.randn(8_000, 2, generator=g)
     with torch.no_grad():
-        small = torch.stack([matched_report(densities.terms(rows))["mmd2"] for rows in x.split(20)])
+        small = torch.stack([report_match(densities.terms(rows))["mmd2"] for rows in x.split(20)])
     whole = aggregate_quantities(densities, [Batch(x[:4_000])], seed=0)["mmd2"].value
     assert small.mean().item() == pytest.approx(whole, abs=4.5 * small.std().item() / 20 + 0.002)
 
 
 def test_draws_of_the_prior_are_as_many_as_codes_and_of_the_prior():
     with torch.no_grad():
-        match = matched(shifted(1.0), [Batch(0.8 * torch.randn(20_000, 2))])
+        match = match_codes(shifted(1.0), [Batch(0.8 * torch.randn(20_000, 2))])
     assert match.drawn.shape == match.z.shape
     torch.testing.assert_close(match.drawn.std(0), torch.ones(2), rtol=0, atol=0.025)
     torch.testing.assert_close(match.drawn.mean(0), torch.zeros(2), rtol=0, atol=0.035)
@@ -138,7 +138,7 @@ def test_draws_of_a_prior_are_under_the_conditions_of_their_data(monkeypatch):
     monkeypatch.setattr(aggregate, "GROUP", 7)
     densities, held = small_densities(LABELLED, prior=partial(ClassCentres, spread=100.0)), batches(60, LABELLED)
     with torch.no_grad():
-        match = matched(densities, held)
+        match = match_codes(densities, held)
         centres = torch.cat([batch.given[0] for batch in held]) @ densities.prior.centres
     assert match.p is None
     assert (match.drawn - centres).abs().max() < 5
@@ -146,7 +146,7 @@ def test_draws_of_a_prior_are_under_the_conditions_of_their_data(monkeypatch):
 
 def test_codes_are_compared_with_as_many_draws_where_the_prior_depends_on_conditions():
     z, drawn = torch.randn(2_000, 2) + 1, torch.randn(2_000, 2)
-    found = aggregate._ks(Match(z, drawn, None, None))
+    found = aggregate._ks_distances(Match(z, drawn, None, None))
     assert found == pytest.approx([2 * NormalDist().cdf(0.5) - 1] * 2, abs=0.05)
 
 

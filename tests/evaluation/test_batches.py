@@ -3,7 +3,7 @@
 import torch
 
 from elbolab.batch import Batch
-from elbolab.evaluation.batches import choose_rows, chosen
+from elbolab.evaluation.batches import choose_data, choose_rows
 
 
 def test_rows_are_chosen_by_the_seed_without_repetition_and_in_order():
@@ -29,7 +29,7 @@ def test_a_choice_is_one_of_the_whole_data_however_they_are_batched():
             Batch(x[i : i + size], (2 * x[i : i + size],), whole.y[i : i + size], whole.factors[i : i + size])
             for i in range(0, 60, size)
         ]
-        found = list(chosen(parts, 11, seed=3))
+        found = list(choose_data(parts, 11, seed=3))
         rows = torch.cat([part.x for part in found])[:, 0].long()
         assert torch.equal(rows, choose_rows(60, 11, seed=3))
         assert torch.equal(torch.cat([part.given[0] for part in found])[:, 0].long(), 2 * rows)
@@ -39,5 +39,5 @@ def test_a_choice_is_one_of_the_whole_data_however_they_are_batched():
 
 def test_few_data_are_all_chosen():
     batches = [Batch(torch.ones(3, 2)), Batch(torch.zeros(2, 2))]
-    assert [len(batch.x) for batch in chosen(batches, 5, seed=0)] == [3, 2]
-    assert [batch.y for batch in chosen(batches, 5, seed=0)] == [None, None]
+    assert [len(batch.x) for batch in choose_data(batches, 5, seed=0)] == [3, 2]
+    assert [batch.y for batch in choose_data(batches, 5, seed=0)] == [None, None]

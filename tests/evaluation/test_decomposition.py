@@ -17,7 +17,7 @@ from elbolab.distributions.conditional import Conditional, Head, Ignore, Standar
 from elbolab.distributions.drawing import sample
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
 from elbolab.evaluation import few_labels
-from elbolab.evaluation.batches import first
+from elbolab.evaluation.batches import take_first
 from elbolab.evaluation.decomposition import log_aggregate, rate_decomposition
 from elbolab.nets.mlp import MLP
 
@@ -276,12 +276,12 @@ def test_one_layer_made_by_hand_has_one():
 
 def test_first_cuts_every_part_of_a_batch():
     batch = Batch(torch.arange(6.0)[:, None], (torch.arange(6),), torch.arange(6), torch.arange(6)[:, None])
-    parts = list(first([batch, batch, batch], 8))
+    parts = list(take_first([batch, batch, batch], 8))
     assert [len(part.x) for part in parts] == [6, 2]
     assert [len(rows) for rows in (parts[1].given[0], parts[1].y, parts[1].factors)] == [2, 2, 2]
-    assert [len(part.x) for part in first([batch, batch], None)] == [6, 6]
-    assert [len(part.x) for part in first([batch, batch], 6)] == [6]
-    assert [part.y for part in first([Batch(batch.x)], 2)] == [None]
+    assert [len(part.x) for part in take_first([batch, batch], None)] == [6, 6]
+    assert [len(part.x) for part in take_first([batch, batch], 6)] == [6]
+    assert [part.y for part in take_first([Batch(batch.x)], 2)] == [None]
 
 
 class Stretched(Densities):

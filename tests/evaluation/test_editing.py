@@ -10,7 +10,7 @@ from elbolab.batch import Batch, Spec, Support
 from elbolab.densities.latents import Undefined
 from elbolab.densities.wiring import single_layer
 from elbolab.distributions.conditional import Conditional, StandardNormal
-from elbolab.evaluation.editing import edit_quantities, edited, sizes_of, values_of, with_value
+from elbolab.evaluation.editing import edit_attributes, edit_quantities, set_value, sizes_of, values_of
 from elbolab.evaluation.figures.editing import edits
 
 SIZES = (2, 3)
@@ -50,9 +50,9 @@ def measured(densities, num=60):
 def test_an_edit_moves_the_code_by_the_means_of_the_prior_and_keeps_what_is_individual():
     (batch, _) = data(10)
     (y,) = batch.given
-    wanted = with_value(y, SIZES, 1, torch.full((5,), 2))
+    wanted = set_value(y, SIZES, 1, torch.full((5,), 2))
     assert torch.equal(values_of(wanted, SIZES), torch.stack([batch.factors[:, 0], torch.full((5,), 2)], 1))
-    p = edited(model(), batch.x, (y,), (wanted,))
+    p = edit_attributes(model(), batch.x, (y,), (wanted,))
     torch.testing.assert_close(p.mean, batch.x + wanted - y)
 
 
@@ -61,8 +61,8 @@ def test_where_the_prior_knows_no_attributes_the_likelihood_is_told_of_them():
     (batch, _) = data(10)
     (y,) = batch.given
     exchange = model(prior=torch.zeros_like, likelihood=lambda z, y: z + 2 * y)
-    wanted = with_value(y, SIZES, 0, torch.zeros(5, dtype=torch.long))
-    torch.testing.assert_close(edited(exchange, batch.x, (y,), (wanted,)).mean, batch.x + 2 * wanted)
+    wanted = set_value(y, SIZES, 0, torch.zeros(5, dtype=torch.long))
+    torch.testing.assert_close(edit_attributes(exchange, batch.x, (y,), (wanted,)).mean, batch.x + 2 * wanted)
 
 
 def test_edits_that_do_as_they_are_told_are_read_so():

@@ -26,7 +26,7 @@ from elbolab.evaluation.likelihood import Likelihood
 from elbolab.evaluation.measure import Data, First, Measure
 from elbolab.evaluation.parzen import Parzen
 from elbolab.evaluation.quantity import mean_of
-from elbolab.evaluation.report import check, table
+from elbolab.evaluation.report import check_report, table
 from elbolab.evaluation.representation import PROTOCOL, Representation
 from elbolab.nets.mlp import MLP
 
@@ -65,7 +65,7 @@ def test_twice_gives_the_same_report_and_it_is_valid(vae):
     first, again = (measured(vae, Source(), **OPTIONS | {"splits": ["test", "val"]}) for _ in range(2))
     assert first == again
     assert list(first) == ["test", "val"]
-    check(first)
+    check_report(first)
     wanted = {"elbo", "rate", "distortion", "nll", "ess", "active_units", "kl_per_dim", "probe_accuracy", "mse"}
     assert wanted <= first["test"].keys()
     assert (first["test"]["nll"]["n"], first["test"]["nll"]["k"]) == (40, 5)

@@ -202,7 +202,8 @@ def test_traversals_order_dimensions_by_kl_and_walk_the_prior():
 
 def test_a_traversal_changes_one_dimension_at_a_time(monkeypatch):
     seen = {}
-    monkeypatch.setattr("elbolab.evaluation.figures.generative.walk", lambda model, z, batch: seen.setdefault("z", z))
+    note = lambda model, z, batch: seen.setdefault("z", z)  # noqa: E731
+    monkeypatch.setattr("elbolab.evaluation.figures.generative.decode_walk", note)
     ends = torch.tensor([[-1.0, -2.0, -3.0], [1.0, 2.0, 3.0]])
     monkeypatch.setattr("elbolab.evaluation.figures.generative.ends_of", lambda model, batch: (*ends, ""))
     traversals(three_rates(), gather(data(VOLUME), 20), seed=SEED)
@@ -215,7 +216,7 @@ def test_a_traversal_changes_one_dimension_at_a_time(monkeypatch):
 def test_manifold_steps_are_equal_in_probability(monkeypatch):
     seen = {}
     monkeypatch.setattr(
-        "elbolab.evaluation.figures.generative.walk",
+        "elbolab.evaluation.figures.generative.decode_walk",
         lambda model, z, batch: seen.setdefault("z", z)[..., None, :1, None].expand(*z.shape[:2], 1, 6, 5),
     )
     model = build(SPECS["grey"])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning
 
-from elbolab.evaluation.fitting import warnings_explained
+from elbolab.evaluation.fitting import explain_warnings
 from elbolab.metrics.probes import linear_probe_accuracy
 
 
@@ -15,18 +15,18 @@ def test_classes_that_occur_once_are_no_matter_for_a_user(caplog):
     codes, y = np.random.default_rng(0).normal(size=(24, 2)), np.arange(24)
     with pytest.warns(UserWarning, match="unique classes"):
         linear_probe_accuracy(codes, y, codes, y)
-    with warnings_explained("test"):
+    with explain_warnings("test"):
         linear_probe_accuracy(codes, y, codes, y)
     assert caplog.records == []
 
 
 def test_fits_that_have_not_converged_are_counted(caplog):
-    with warnings_explained("test"):
+    with explain_warnings("test"):
         for _ in range(2):
             warnings.warn("lbfgs failed to converge", ConvergenceWarning, stacklevel=1)
     assert caplog.messages == ["test: 2 fits of classifiers have not converged; theirs are lower bounds"]
 
 
 def test_other_warnings_come_through():
-    with pytest.warns(RuntimeWarning, match="another"), warnings_explained("test"):
+    with pytest.warns(RuntimeWarning, match="another"), explain_warnings("test"):
         warnings.warn("another", RuntimeWarning, stacklevel=1)

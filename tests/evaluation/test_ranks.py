@@ -10,7 +10,7 @@ from elbolab.batch import Batch
 from elbolab.evaluation import likelihood
 from elbolab.evaluation.conditional import class_log_likelihoods
 from elbolab.evaluation.likelihood import bound, importance_log_likelihood
-from elbolab.evaluation.ranks import shared_out, world_and_rank
+from elbolab.evaluation.ranks import share_out, world_and_rank
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:This process .* is multi-threaded:DeprecationWarning"
@@ -33,7 +33,7 @@ def one_of_two(rank, folder):
     store = dist.FileStore(str(folder / "store"), 2)
     dist.init_process_group("gloo", rank=rank, world_size=2, store=store)
     taken = []
-    shared_out(lambda i, item: taken.append(i) or {"x": torch.ones(1)}, range(5))
+    share_out(lambda i, item: taken.append(i) or {"x": torch.ones(1)}, range(5))
     torch.save({"taken": taken, "at": world_and_rank()} | measured(), folder / f"{rank}.pt")
     dist.destroy_process_group()
 

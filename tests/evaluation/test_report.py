@@ -12,7 +12,7 @@ from elbolab.common.kind import Kind
 from elbolab.evaluation import report as report_module
 from elbolab.evaluation.declared import KINDS, MEASURING
 from elbolab.evaluation.quantity import Quantity
-from elbolab.evaluation.report import OLDER, check, entries, read_report, table, write_report
+from elbolab.evaluation.report import OLDER, check_report, entries, read_report, table, write_report
 
 
 def quantity(value=-98.6543, stderr=0.2511, k=1, kind=KINDS["elbo"]) -> Quantity:
@@ -26,7 +26,7 @@ def report(split="test", **values) -> dict:
 def test_entries_have_exactly_the_keys_of_the_schema():
     entry = entries({"elbo": quantity()})["elbo"]
     assert list(entry) == [*OLDER, "better", "headline", "label"]
-    check({"test": {"elbo": entry}})
+    check_report({"test": {"elbo": entry}})
 
 
 def test_numbers_that_are_not_finite_are_absent_and_unknown_errors_null():
@@ -63,20 +63,20 @@ def test_check_names_the_place_and_the_fault(key, value, message):
     broken = report(elbo=-1.0)
     broken["test"]["elbo"][key] = value
     with pytest.raises(ValueError, match=f"report: test.elbo: .*{message}"):
-        check(broken)
+        check_report(broken)
 
 
 def test_check_knows_the_splits():
     with pytest.raises(ValueError, match="'tset' is no split; choose from train, val, test"):
-        check(report("tset", elbo=-1.0))
+        check_report(report("tset", elbo=-1.0))
 
 
 def test_lists_carry_a_standard_error_a_number():
     entry = entries({"kl_per_dim": quantity([1.0, 2.0], [0.1, 0.2])})
-    check({"val": entry})
+    check_report({"val": entry})
     entry["kl_per_dim"]["stderr"] = [0.1]
     with pytest.raises(ValueError, match="shaped like value"):
-        check({"val": entry})
+        check_report({"val": entry})
 
 
 def test_the_same_report_gives_the_same_bytes(tmp_path):

@@ -63,7 +63,7 @@ def test_of_many_labels_a_balanced_choice_is_seen(rng, monkeypatch):
     """The cost must not grow with the square of ten thousand labels."""
     monkeypatch.setattr(few_labels, "MOST", 30)
     (draws, y), (codes, labels) = blobs(rng, 300, num_draws=2), blobs(rng, 9)
-    chosen, classes = few_labels._few(draws, y)
+    chosen, classes = few_labels._choose_few(draws, y)
     assert chosen.shape == (2, 30, 3)
     assert np.bincount(classes).tolist() == [10] * 3
     sizes = []

@@ -119,8 +119,8 @@ MISTAKES = [
     ),
     Mistake(
         "densities/stacked.py",
-        "self.m2.log_class_probs(self._lower(x, (), centre).z)",
-        "self.m2.log_class_probs(self._lower(x, (), sample).z)",
+        "self.m2.log_class_probs(self._draw_lower(x, (), centre).z)",
+        "self.m2.log_class_probs(self._draw_lower(x, (), sample).z)",
         "tests/densities/test_stacked.py",
     ),
     Mistake(

@@ -70,7 +70,7 @@ MISTAKES = [
         ("- log(log_px.shape[1])", ""),
         ("log_px.argmax(1) != by_class.y", "log_px.argmin(1) != by_class.y"),
         ("- _log_marginal(log_px)\n\n\ndef", "+ _log_marginal(log_px)\n\n\ndef"),
-        ("limited = first(batches, class_limit)", "limited = batches"),
+        ("limited = take_first(batches, class_limit)", "limited = batches"),
         ("proposal=from_prior, **options", "**options"),
         ("(densities, (x, c.expand_as(label))", "(densities, (x, label)"),
     ),
@@ -100,7 +100,7 @@ MISTAKES = [
         "evaluation/editing.py",
         f"{EDITING} {ROLES}",
         ("reader(p.mean)", "reader(p.sample())"),
-        ("chosen(train, num_train, seed)", "chosen(test, num_train, seed)"),
+        ("choose_data(train, num_train, seed)", "choose_data(test, num_train, seed)"),
         (
             "_prior_mean(densities, x, wanted) - _prior_mean(densities, x, given)",
             "_prior_mean(densities, x, given) - _prior_mean(densities, x, wanted)",
@@ -164,7 +164,7 @@ MISTAKES = [
     *of(
         "evaluation/parzen.py",
         f"{PARZEN} {ROLES}",
-        ("_rows(first(choosing, NUM_CHOOSING))", "_rows(batches)"),
+        ("_rows(take_first(choosing, NUM_CHOOSING))", "_rows(batches)"),
         ("on_validation.argmax()", "on_validation.argmin()"),
         (".mean.flatten(1)", ".sample().flatten(1)"),
     ),
@@ -216,7 +216,7 @@ MISTAKES = [
     *of(
         "evaluation/representation.py",
         f"{REPRESENTATION} {ROLES} tests/evaluation/test_class_in_code.py",
-        ("train = codes(densities, chosen(train_batches, probe_limit, seed))", "train = test"),
+        ("train = codes(densities, choose_data(train_batches, probe_limit, seed))", "train = test"),
         ("active_units(test.z[:, : densities.code_dim])", "active_units(test.z)"),
         ("torch.cat(kl_per_dim, dim=1)", "torch.cat(kl_per_dim[:1], dim=1)"),
         (

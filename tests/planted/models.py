@@ -123,7 +123,7 @@ MISTAKES = [
     ),
     Mistake(
         "models/dvae.py",
-        "| _bound(self._corrupted(batch))",
+        "| _bound(self._corrupted_terms(batch))",
         "| _bound(self.densities.terms(batch.x, *batch.given))",
         "tests/models/test_dvae.py",
     ),
@@ -225,8 +225,8 @@ MISTAKES = [
     Mistake("models/aae.py", "if len(latent.z) < 2:", "if len(latent.z) < 1:", "tests/models/test_adversarial.py"),
     Mistake(
         "models/classifier.py",
-        '{"error": wrong(log_q, y).mean(), "classification": -log_q.gather(1, y[:, None]).mean()}',
-        '{"error": wrong(log_q, y).mean(), "classification": log_q.gather(1, y[:, None]).mean()}',
+        '{"error": is_wrong(log_q, y).mean(), "classification": -log_q.gather(1, y[:, None]).mean()}',
+        '{"error": is_wrong(log_q, y).mean(), "classification": log_q.gather(1, y[:, None]).mean()}',
         "tests/models/test_m2.py",
     ),
     Mistake(

@@ -21,7 +21,7 @@ from elbolab.densities.checks import (
     check_code,
     check_latent_dim,
     check_matched,
-    required,
+    require_part,
 )
 from elbolab.densities.latents import Latent, Latents
 from elbolab.distributions.conditional import MakeConditional
@@ -63,9 +63,9 @@ class Categorical(Densities, ABC):
         self.spec = spec
         self.latent_dim, self.class_dim = latent_dim, num_categories
         self.code_shapes = (category, style)
-        self.prior = required(prior, "prior", "normal", "gaussian_ring", "swiss_roll")((), style)
+        self.prior = require_part(prior, "prior", "normal", "gaussian_ring", "swiss_roll")((), style)
         encoders = ("deterministic", "denoising_deterministic")
-        self.posterior = required(posterior, "posterior", *encoders)((spec.x,), self.latent_shape)
+        self.posterior = require_part(posterior, "posterior", *encoders)((spec.x,), self.latent_shape)
         self.likelihood = build_likelihood(likelihood, (style, category), spec)
         self.register_buffer("uniform", torch.full(category, 1 / num_categories), persistent=False)
         check_code(self.posterior, spec)

@@ -30,14 +30,14 @@ def check_latent_dim(latent_dim: int) -> Shape:
     return (latent_dim,)
 
 
-def required(recipe: MakeConditional | None, part: str, *options: str) -> MakeConditional:
+def require_part(recipe: MakeConditional | None, part: str, *options: str) -> MakeConditional:
     """The recipe of a part that a model cannot be without; raises Refusal where there is none."""
     if recipe is None:
         raise Refusal(f"this model needs a {part}", choose(part, *options))
     return recipe
 
 
-def refuse(recipe: MakeConditional | None, reason: str, part: str, model: str) -> None:
+def refuse_part(recipe: MakeConditional | None, reason: str, part: str, model: str) -> None:
     """Raises Refusal where there is a recipe of a part that a model would ignore; ``model`` has such a part."""
     if recipe is not None:
         raise Refusal(reason, choose(part, "none"), choose("model", model))
@@ -79,7 +79,7 @@ def build_likelihood(
     Raises:
         Refusal: there is no recipe, or the data have values to which the likelihood gives no probability.
     """
-    made = required(likelihood, "likelihood", "bernoulli", "gaussian_learned")(parents, spec.x, **options)
+    made = require_part(likelihood, "likelihood", "bernoulli", "gaussian_learned")(parents, spec.x, **options)
     conditional = made if spec.scaling is None else InDataUnits(made, spec.log_scale)
     check_likelihood(conditional, parents, spec)
     return conditional
@@ -262,7 +262,7 @@ def check_lower(m1: Densities | None, spec: Spec) -> Densities:
 def example_terms(densities: Densities) -> Terms:
     """The terms of one datum, all 0, as evaluation sees them; the generator is left as it was."""
     like = next(densities.parameters())
-    with evaluated(densities), torch.random.fork_rng(devices=[]):
+    with in_evaluation_mode(densities), torch.random.fork_rng(devices=[]):
         return densities.terms(*(zeros.to(like) for zeros in _zeros(densities.spec)))
 
 
@@ -273,12 +273,12 @@ def _zeros(spec: Spec) -> list[Tensor]:
 
 def _probe(conditional: nn.Module, *parents: Tensor) -> Distribution:
     """The distribution as evaluation sees it."""
-    with evaluated(conditional):
+    with in_evaluation_mode(conditional):
         return conditional(*parents)
 
 
 @contextmanager
-def evaluated(module: nn.Module) -> Iterator[None]:
+def in_evaluation_mode(module: nn.Module) -> Iterator[None]:
     """Evaluation mode; the training flags are left as they were."""
     flags = [(part, part.training) for part in module.modules()]
     module.eval()

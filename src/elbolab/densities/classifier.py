@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from elbolab.batch import Batch, Shape, Spec
 from elbolab.densities.capabilities import Classifying
-from elbolab.densities.checks import check_classes, check_classifier, refuse
+from elbolab.densities.checks import check_classes, check_classifier, refuse_part
 from elbolab.densities.latents import Latent, Latents, Undefined
 from elbolab.distributions.conditional import MakeConditional
 from elbolab.distributions.drawing import Draw, sample
@@ -38,9 +38,9 @@ class Classifier(Classifying):
         likelihood: MakeConditional | None = None,
     ) -> None:
         super().__init__()
-        refuse(prior, "a classifier has no prior", "prior", "m2")
-        refuse(posterior, "a classifier has no posterior", "posterior", "m2")
-        refuse(likelihood, "a classifier has no likelihood", "likelihood", "m2")
+        refuse_part(prior, "a classifier has no prior", "prior", "m2")
+        refuse_part(posterior, "a classifier has no posterior", "posterior", "m2")
+        refuse_part(likelihood, "a classifier has no likelihood", "likelihood", "m2")
         self.spec = spec
         self.class_dim = check_classes(spec)
         self.code_shapes = ((self.class_dim,),)

@@ -173,7 +173,7 @@ class Latents(tuple[Latent, ...]):
         return self[0]
 
 
-def redrawn_from_prior(latents: Latents, draw: Draw, shape: Shape) -> Latents:
+def redraw_from_prior(latents: Latents, draw: Draw, shape: Shape) -> Latents:
     """The one latent drawn from its prior p(z | c) instead: a posterior that is the prior, at no rate.
 
     Raises:

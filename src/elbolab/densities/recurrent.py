@@ -68,12 +68,12 @@ class Recurrent(Guessing):
     @override
     def infer(self, x: Tensor, *given: Tensor, shape: Shape = (), draw: Draw = sample) -> Latents:
         guess = self.first_guess(*given)
-        return self._beside(self.inner.infer(x, *given, guess, shape=shape, draw=draw), guess)
+        return self._attach_guess(self.inner.infer(x, *given, guess, shape=shape, draw=draw), guess)
 
     @override
     def imagine(self, shape: Shape, *given: Tensor, top: tuple[Tensor, ...] = (), draw: Draw = sample) -> Latents:
         guess = self.first_guess(*given)
-        return self._beside(self.inner.imagine(shape, *given, guess, top=top, draw=draw), guess)
+        return self._attach_guess(self.inner.imagine(shape, *given, guess, top=top, draw=draw), guess)
 
     @override
     def likelihood_of(self, latents: Latents, *given: Tensor) -> Distribution:
@@ -85,7 +85,7 @@ class Recurrent(Guessing):
         """The start of the inner model; the baseline stays as it was trained."""
         self.inner.initialise(data, mean)
 
-    def _beside(self, latents: Latents, guess: Tensor) -> Latents:
+    def _attach_guess(self, latents: Latents, guess: Tensor) -> Latents:
         """The latents (*S, B, ...) with the guess, which is the same for every draw, as what the likelihood reads."""
         lead = latents[0].z.shape[: -len(self.latent_shape)]
         return Latents(latents, guess.expand(*lead, *self.spec.x))

@@ -45,7 +45,7 @@ class Stacked(Enumerating):
     @override
     def infer(self, x: Tensor, *given: Tensor, shape: Shape = (), draw: Draw = sample) -> Latents:
         """Draws z1 ~ q(z1 | x), and y and z2 from the upper model's posterior at z1."""
-        z1 = self._lower(x, shape, draw)
+        z1 = self._draw_lower(x, shape, draw)
         upper = self.m2.infer(z1.z, draw=draw)
         return Latents([*upper, replace(z1, p=self.m2.likelihood_of(upper), closed_form=False)])
 
@@ -66,27 +66,27 @@ class Stacked(Enumerating):
     @override
     def log_class_probs(self, x: Tensor) -> Tensor:
         """Log q(y | z1) at the mean of q(z1 | x), (B, C)."""
-        return self.m2.log_class_probs(self._lower(x, (), centre).z)
+        return self.m2.log_class_probs(self._draw_lower(x, (), centre).z)
 
     # -- the bound at given classes -----------------------------------------------------------------------------------
 
     @override
     def class_terms(self, x: Tensor) -> ClassTerms:
         """The bound at every class, (C, B), all at one draw of z1."""
-        z1 = self._lower(x, (), sample)
-        return self._above(x, z1, self.m2.class_terms(z1.z))
+        z1 = self._draw_lower(x, (), sample)
+        return self._terms_above(x, z1, self.m2.class_terms(z1.z))
 
     @override
     def labelled_terms(self, x: Tensor, y: Tensor) -> ClassTerms:
-        z1 = self._lower(x, (), sample)
-        return self._above(x, z1, self.m2.labelled_terms(z1.z, y))
+        z1 = self._draw_lower(x, (), sample)
+        return self._terms_above(x, z1, self.m2.labelled_terms(z1.z, y))
 
     @torch.no_grad()
-    def _lower(self, x: Tensor, shape: Shape, draw: Draw) -> Latent:
+    def _draw_lower(self, x: Tensor, shape: Shape, draw: Draw) -> Latent:
         """z1 of the frozen model, (*S, B, D1)."""
         return self.m1.infer(x, shape=shape, draw=draw).only()
 
-    def _above(self, x: Tensor, z1: Latent, upper: ClassTerms) -> ClassTerms:
+    def _terms_above(self, x: Tensor, z1: Latent, upper: ClassTerms) -> ClassTerms:
         """The terms of log p(x, y) from those of log p(z1, y): z1 costs log q(z1 | x) - log p(z1 | y, z2)."""
         with torch.no_grad():
             log_lik, log_q = self.m1.score(x, Latents([z1])).log_lik, z1.log_q

@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from elbolab.batch import Shape, Spec
 from elbolab.common.refusal import Refusal, change
-from elbolab.densities.checks import build_likelihood, check_latent_dim, refuse
+from elbolab.densities.checks import build_likelihood, check_latent_dim, refuse_part
 from elbolab.densities.layer import Layer
 from elbolab.distributions.conditional import Conditional, MakeConditional, StartsAtMean
 from elbolab.distributions.point_mass import PointMass
@@ -36,8 +36,8 @@ def tied_autoencoder(
     Raises:
         ValueError: latent_dim below 1, a prior, a posterior, conditions, or a likelihood that is none of this data.
     """
-    refuse(prior, "an autoencoder has no prior", "prior", "vae")
-    refuse(posterior, "a tied autoencoder encodes by its decoder's weights", "posterior", "ae")
+    refuse_part(prior, "an autoencoder has no prior", "prior", "vae")
+    refuse_part(posterior, "a tied autoencoder encodes by its decoder's weights", "posterior", "ae")
     shape = check_latent_dim(latent_dim)
     if spec.given:
         raise Refusal("a tied autoencoder takes no conditions", change("data.given", "none"))

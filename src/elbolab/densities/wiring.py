@@ -22,8 +22,8 @@ from elbolab.densities.checks import (
     check_lower,
     check_matched,
     check_posterior,
-    refuse,
-    required,
+    refuse_part,
+    require_part,
 )
 from elbolab.densities.labelled import Labelled
 from elbolab.densities.layer import Layer
@@ -41,8 +41,8 @@ def single_layer(
 ) -> Layer:
     """p(z | c) p(x | z, c) with q(z | x, c): one layer of latents (Kingma & Welling 2014)."""
     shape = check_latent_dim(latent_dim)
-    p = required(prior, "prior", "standard_normal")(spec.given, shape)
-    q = required(posterior, "posterior", "diagonal_normal")((spec.x, *spec.given), shape)
+    p = require_part(prior, "prior", "standard_normal")(spec.given, shape)
+    q = require_part(posterior, "posterior", "diagonal_normal")((spec.x, *spec.given), shape)
     check_centres(p, spec)
     check_posterior(p, q, spec)
     return Layer(spec, shape, p, q, build_likelihood(likelihood, (shape, *spec.given), spec))
@@ -62,9 +62,9 @@ def stochastic_network(
     code is that of c: nothing looks at x but the likelihood.
     """
     check_given(spec, "a stochastic network")
-    refuse(posterior, "a stochastic network draws z from p(z | c) alone", "posterior", "cvae")
+    refuse_part(posterior, "a stochastic network draws z from p(z | c) alone", "posterior", "cvae")
     shape = check_latent_dim(latent_dim)
-    p = required(prior, "prior", "conditional_normal")(spec.given, shape)
+    p = require_part(prior, "prior", "conditional_normal")(spec.given, shape)
     check_centres(p, spec)
     check_draws(p, spec)
     return Layer(spec, shape, p, None, build_likelihood(likelihood, (shape, *spec.given), spec))
@@ -80,8 +80,8 @@ def regression(
 
     It has no latents, so a code is a vector of no numbers, its rate is 0, and bound and log-likelihood are the same.
     """
-    refuse(prior, "a regression has no latents", "prior", "cvae")
-    refuse(posterior, "a regression has no latents", "posterior", "cvae")
+    refuse_part(prior, "a regression has no latents", "prior", "cvae")
+    refuse_part(posterior, "a regression has no latents", "posterior", "cvae")
     check_given(spec, "a regression")
     return Layer(spec, None, None, None, build_likelihood(likelihood, spec.given, spec))
 
@@ -94,9 +94,9 @@ def autoencoder(
     likelihood: MakeConditional | None,
 ) -> Layer:
     """A code z = f(x), maybe of a corrupted x while training, and p(x | z). Without a prior there is no rate."""
-    refuse(prior, "an autoencoder has no prior", "prior", "vae")
+    refuse_part(prior, "an autoencoder has no prior", "prior", "vae")
     shape = check_latent_dim(latent_dim)
-    q = required(posterior, "posterior", "deterministic", "denoising_deterministic")((spec.x, *spec.given), shape)
+    q = require_part(posterior, "posterior", "deterministic", "denoising_deterministic")((spec.x, *spec.given), shape)
     check_code(q, spec)
     return Layer(spec, shape, None, q, build_likelihood(likelihood, (shape, *spec.given), spec))
 
@@ -113,9 +113,9 @@ def adversarial_layer(
     The posterior is deterministic, Gaussian, or a universal approximator (section 2.1); the prior has no parameters.
     """
     shape = check_latent_dim(latent_dim)
-    p = required(prior, "prior", "normal", "gaussian_ring", "swiss_roll")(spec.given, shape)
+    p = require_part(prior, "prior", "normal", "gaussian_ring", "swiss_roll")(spec.given, shape)
     encoders = ("deterministic", "diagonal_normal", "universal")
-    q = required(posterior, "posterior", *encoders)((spec.x, *spec.given), shape)
+    q = require_part(posterior, "posterior", *encoders)((spec.x, *spec.given), shape)
     check_matched(p, q, spec)
     return Layer(spec, shape, p, q, build_likelihood(likelihood, (shape, *spec.given), spec))
 

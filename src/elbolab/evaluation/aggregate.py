@@ -18,7 +18,7 @@ from elbolab.densities.base import Densities
 from elbolab.densities.checks import is_discrete
 from elbolab.densities.latents import Undefined
 from elbolab.distributions.planar import Partitioned, coordinate_cdf
-from elbolab.evaluation.batches import first
+from elbolab.evaluation.batches import take_first
 from elbolab.evaluation.likelihood import GROUP, Rows, in_groups
 from elbolab.evaluation.measure import Data, Measure, check_counts
 from elbolab.evaluation.quantity import Quantity, describe
@@ -94,17 +94,20 @@ def aggregate_quantities(
         Undefined: there is no prior to draw from, or one datum.
     """
     with evaluating(densities, "aggregate posterior", seed):
-        match = matched(densities, first(batches, limit))
+        match = match_codes(densities, take_first(batches, limit))
         if len(match.z) < 2:
             raise Undefined("one datum is no distribution")
-        values: dict[str, float | list[float]] = {"mmd2": mmd2(match.z, match.drawn).mean().item(), "ks": _ks(match)}
+        values: dict[str, float | list[float]] = {
+            "mmd2": mmd2(match.z, match.drawn).mean().item(),
+            "ks": _ks_distances(match),
+        }
         if null is not None and match.p is not None:
             values["mmd2_null"] = null_percentile(match.p, len(match.z), null)
     dtype = describe(match.z.dtype)
     return {name: Quantity(value, None, len(match.z), 1, seed, dtype, KINDS[name]) for name, value in values.items()}
 
 
-def matched(densities: Densities, batches: Iterable[Batch]) -> Match:
+def match_codes(densities: Densities, batches: Iterable[Batch]) -> Match:
     """Codes and draws of the prior.
 
     Raises:
@@ -151,7 +154,7 @@ def _draw(p: Distribution, num: int) -> Tensor:
     return p.sample(() if p.batch_shape else (num,)).flatten(1)
 
 
-def _ks(match: Match) -> list[float]:
+def _ks_distances(match: Match) -> list[float]:
     if match.p is None:
         return ks_between(match.z.cpu().numpy(), match.drawn.cpu().numpy())
     try:

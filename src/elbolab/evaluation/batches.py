@@ -9,7 +9,7 @@ from elbolab.batch import Batch
 from elbolab.common.rng import generator
 
 
-def first(batches: Iterable[Batch], limit: int | None) -> Iterator[Batch]:
+def take_first(batches: Iterable[Batch], limit: int | None) -> Iterator[Batch]:
     """The first ``limit`` data of the batches, the last batch cut; all of them for None."""
     left = limit
     for batch in batches:
@@ -20,7 +20,7 @@ def first(batches: Iterable[Batch], limit: int | None) -> Iterator[Batch]:
         left = None if left is None else left - len(batch.x)
 
 
-def chosen(batches: Iterable[Batch], limit: int, seed: int) -> Iterator[Batch]:
+def choose_data(batches: Iterable[Batch], limit: int, seed: int) -> Iterator[Batch]:
     """A seeded choice of ``limit`` of the data, in their order; all of them where they are no more.
 
     The data are read twice, first to count them: many files are sorted by class, so that the first would not do.

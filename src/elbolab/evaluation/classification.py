@@ -15,7 +15,7 @@ from elbolab.densities.latents import Undefined
 from elbolab.evaluation.measure import Data, Measure
 from elbolab.evaluation.quantity import Quantity, mean_of
 from elbolab.evaluation.seeded import evaluating
-from elbolab.metrics.classification import wrong
+from elbolab.metrics.classification import is_wrong
 
 KINDS = {"error": ERROR}
 
@@ -38,7 +38,7 @@ def classification_quantities(densities: Densities, batches: Iterable[Batch], *,
     """
     classifying = capability(densities, Classifying)
     with evaluating(densities, "classification", seed):
-        rows = [wrong(classifying.log_class_probs(b.x), b.y).cpu() for b in batches if b.y is not None]
+        rows = [is_wrong(classifying.log_class_probs(b.x), b.y).cpu() for b in batches if b.y is not None]
     if not rows:
         raise Undefined("no error: these data have no labels")
     return {"error": mean_of(torch.cat(rows), ERROR, k=None, seed=seed)}

@@ -22,8 +22,8 @@ from elbolab.batch import Batch, Spec
 from elbolab.common.kind import ERROR, Kind
 from elbolab.densities.base import Densities
 from elbolab.densities.latents import Undefined
-from elbolab.evaluation.batches import first
-from elbolab.evaluation.likelihood import NLL, importance_log_likelihood, marginal_of, over_groups
+from elbolab.evaluation.batches import take_first
+from elbolab.evaluation.likelihood import NLL, estimate_in_groups, importance_log_likelihood, marginal_of
 from elbolab.evaluation.measure import Data, Measure, check_counts
 from elbolab.evaluation.proposals import Proposal, Rows, from_posterior, from_prior, sampling_of
 from elbolab.evaluation.quantity import Quantity, mean_of
@@ -119,7 +119,7 @@ def conditional_quantities(
         quantities["conditional_nll_mc"] = mean_of(-log_px, KINDS["conditional_nll_mc"], k=num_samples, seed=seed)
     if is_label(densities.spec, batches):
         with suppress(Undefined):
-            limited = first(batches, class_limit)
+            limited = take_first(batches, class_limit)
             proposal, k = sampling_of(densities, class_samples, num_corruptions)
             by_class = class_log_likelihoods(densities, limited, num_samples=k, proposal=proposal, **options)
             quantities |= _without_class(by_class, k, seed)
@@ -171,7 +171,9 @@ def class_log_likelihoods(
         ]
         return {"log_px": torch.stack(columns, 1), "y": label.argmax(1)}
 
-    return ByClass(**over_groups(densities, batches, estimate, num_samples=num_samples, seed=seed, memory=memory))
+    return ByClass(
+        **estimate_in_groups(densities, batches, estimate, num_samples=num_samples, seed=seed, memory=memory)
+    )
 
 
 def class_information(by_class: ByClass) -> Tensor:

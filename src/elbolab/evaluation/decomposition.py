@@ -17,7 +17,7 @@ from elbolab.batch import Batch
 from elbolab.common.kind import Kind
 from elbolab.densities.base import Densities
 from elbolab.densities.latents import Latent, Undefined
-from elbolab.evaluation.batches import first
+from elbolab.evaluation.batches import take_first
 from elbolab.evaluation.likelihood import GROUP, Rows, in_groups
 from elbolab.evaluation.measure import Data, Measure, check_counts
 from elbolab.evaluation.quantity import Quantity, describe, mean_of
@@ -91,7 +91,7 @@ def rate_decomposition(
         Undefined: there is no prior, a deterministic or implicit code, or several layers of latents.
     """
     with evaluating(densities, "rate decomposition", seed):
-        latents = [_latent(densities, rows) for rows in in_groups(first(batches, limit), GROUP)]
+        latents = [_latent(densities, rows) for rows in in_groups(take_first(batches, limit), GROUP)]
         values = _values(latents, conditional=bool(densities.spec.given))
     # the dtype is that in which the densities were computed, rather than that of the sums
     dtype = describe(latents[0].z.dtype)

@@ -23,7 +23,7 @@ from elbolab.evaluation.likelihood import GROUP, in_groups
 from elbolab.evaluation.measure import Data, Measure, check_counts
 from elbolab.evaluation.proposals import Rows, mixture_log_prob
 from elbolab.evaluation.quantity import Quantity, in_units_of, mean_of
-from elbolab.evaluation.ranks import shared_out
+from elbolab.evaluation.ranks import share_out
 from elbolab.evaluation.seeded import device_of, evaluating
 from elbolab.metrics.images import mse
 
@@ -101,7 +101,7 @@ def denoising_bounds(
         return _bounds(densities, rows, num_corruptions)
 
     with evaluating(densities, "denoising bounds", seed):
-        return shared_out(measure, in_groups(batches, max(1, GROUP // num_corruptions)))
+        return share_out(measure, in_groups(batches, max(1, GROUP // num_corruptions)))
 
 
 def _bounds(densities: Densities, rows: Rows, num_corruptions: int) -> dict[str, Tensor]:
@@ -150,6 +150,6 @@ def restoration_quantities(
         return {"restoration": -p.log_prob(x)} | errors
 
     with evaluating(densities, "restoration", seed):
-        found = shared_out(measure, in_groups(batches, GROUP))
+        found = share_out(measure, in_groups(batches, GROUP))
     kinds = KINDS | {name: in_units_of(densities.spec, KINDS[name]) for name in ("restoration_mse", "corruption_mse")}
     return {name: mean_of(values, kinds[name], k=1, seed=seed) for name, values in found.items()}

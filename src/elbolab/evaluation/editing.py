@@ -18,7 +18,7 @@ from elbolab.batch import Batch, Shape, Spec
 from elbolab.common.kind import Kind
 from elbolab.densities.base import Densities
 from elbolab.densities.latents import Undefined
-from elbolab.evaluation.batches import chosen, first
+from elbolab.evaluation.batches import choose_data, take_first
 from elbolab.evaluation.likelihood import in_groups
 from elbolab.evaluation.measure import Data, Measure, check_counts
 from elbolab.evaluation.quantity import Quantity, mean_of
@@ -59,7 +59,9 @@ class Editing(Measure):
         return edit_quantities(densities, *batches, seed=seed, num_train=self.num_train, num_eval=self.num_eval)
 
 
-def edited(densities: Densities, x: Tensor, given: tuple[Tensor, ...], wanted: tuple[Tensor, ...]) -> Distribution:
+def edit_attributes(
+    densities: Densities, x: Tensor, given: tuple[Tensor, ...], wanted: tuple[Tensor, ...]
+) -> Distribution:
     """p(x | z', y') for data x of attributes y that are to have y'.
 
     z' = z + E[z | y'] - E[z | y] with the code z of x: what sets x apart from others of its attributes stays. Where the
@@ -99,7 +101,7 @@ def sizes_of(spec: Spec) -> Shape:
     return spec.factors
 
 
-def with_value(y: Tensor, sizes: Shape, factor: int, value: Tensor) -> Tensor:
+def set_value(y: Tensor, sizes: Shape, factor: int, value: Tensor) -> Tensor:
     """Attributes y (N, A) with ``factor`` at ``value`` (N,) and the others as they are."""
     block = _blocks(sizes)[factor]
     changed = y.clone()
@@ -142,10 +144,10 @@ def edit_quantities(
         Undefined: the conditions are no factors, or the model has no prior of one layer.
     """
     sizes = sizes_of(densities.spec)
-    device, data = device_of(densities), list(first(test, num_eval))
-    reader = fit_reader(chosen(train, num_train, seed), sizes, seed=seed, device=device)
+    device, data = device_of(densities), list(take_first(test, num_eval))
+    reader = fit_reader(choose_data(train, num_train, seed), sizes, seed=seed, device=device)
     with evaluating(densities, "edits", seed):
-        shares = [_shares(densities, reader, x, y, sizes) for x, y in in_groups(data, STEP)]
+        shares = [_read_edits(densities, reader, x, y, sizes) for x, y in in_groups(data, STEP)]
     found: dict[str, Tensor] = {}
     for name, right in zip(("edit_accuracy", "edit_classifier_accuracy"), zip(*shares, strict=True), strict=True):
         by_factor = torch.cat(right)
@@ -153,12 +155,12 @@ def edit_quantities(
     return {name: mean_of(values, KINDS[name], k=None, seed=seed) for name, values in found.items()}
 
 
-def _shares(densities: Densities, reader: Reader, x: Tensor, y: Tensor, sizes: Shape) -> tuple[Tensor, Tensor]:
+def _read_edits(densities: Densities, reader: Reader, x: Tensor, y: Tensor, sizes: Shape) -> tuple[Tensor, Tensor]:
     """Whether each factor is read as intended after its edit, and rightly without one, (N, F) each, 1 or 0."""
     values, after = values_of(y, sizes), []
     for factor, size in enumerate(sizes):
         new = (values[:, factor] + torch.randint(1, max(2, size), values[:, factor].shape, device=x.device)) % size
-        p = edited(densities, x, (y,), (with_value(y, sizes, factor, new),))
+        p = edit_attributes(densities, x, (y,), (set_value(y, sizes, factor, new),))
         after.append(reader(p.mean)[:, factor] == new)
     dtype = torch.get_default_dtype()
     return torch.stack(after, 1).to(dtype).cpu(), (reader(x) == values).to(dtype).cpu()

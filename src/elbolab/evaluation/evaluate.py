@@ -9,12 +9,12 @@ from typing import final
 from elbolab.densities.base import Densities
 from elbolab.densities.latents import Undefined
 from elbolab.distributions.corruption import MakeCorruption
-from elbolab.evaluation.fitting import warnings_explained
+from elbolab.evaluation.fitting import explain_warnings
 from elbolab.evaluation.likelihood import degeneracy
 from elbolab.evaluation.measure import Data, Measure, Source
 from elbolab.evaluation.quantity import Quantity
 from elbolab.evaluation.ranks import world_and_rank
-from elbolab.evaluation.report import SPLITS, Report, check, entries
+from elbolab.evaluation.report import SPLITS, Report, check_report, entries
 from elbolab.evaluation.representation import PROTOCOL, Protocol
 from elbolab.evaluation.seeded import device_of
 
@@ -48,13 +48,13 @@ def evaluate(
         return {}
     report: Report = {}
     for split in splits:
-        with warnings_explained(split):
+        with explain_warnings(split):
             alone = _measure(densities, data, others, split, seed)
         _check_names(split, together[split], alone)
         found = together[split] | alone
-        _warn(split, found)
+        _warn_of_quantities(split, found)
         report[split] = entries(found)
-    check(report)
+    check_report(report)
     return report
 
 
@@ -73,7 +73,7 @@ def _check_names(split: str, found: Mapping[str, Quantity], more: Mapping[str, Q
         raise ValueError(f"two measures have {split}.{both[0]}: rename that of one, or leave one of them out")
 
 
-def _warn(split: str, quantities: Mapping[str, Quantity]) -> None:
+def _warn_of_quantities(split: str, quantities: Mapping[str, Quantity]) -> None:
     """Says what a reader of the numbers must know."""
     if (warning := degeneracy(quantities)) is not None:
         log.warning("%s: %s", split, warning)

@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 @contextmanager
-def warnings_explained(split: str) -> Iterator[None]:
+def explain_warnings(split: str) -> Iterator[None]:
     """Keeps advice to programmers back, and says once in our words what a reader of the numbers must know.
 
     Args:

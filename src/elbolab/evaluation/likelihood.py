@@ -33,7 +33,7 @@ from elbolab.evaluation.proposals import (
     with_log_densities,
 )
 from elbolab.evaluation.quantity import Quantity, mean_of
-from elbolab.evaluation.ranks import shared_out
+from elbolab.evaluation.ranks import share_out
 from elbolab.evaluation.seeded import device_of, evaluating
 
 NLL = Kind("nats", "lower", 60)
@@ -113,7 +113,7 @@ def bound(densities: Densities, batches: Iterable[Batch], *, seed: int, num_samp
         return _parts(densities.terms(*rows, shape=(num_samples,)))
 
     with evaluating(densities, "bound", seed):
-        return shared_out(measure, in_groups(batches, size))
+        return share_out(measure, in_groups(batches, size))
 
 
 def _parts(terms: Terms) -> dict[str, Tensor]:
@@ -158,10 +158,12 @@ def importance_log_likelihood(
     def estimate(rows: Rows, chunk: int) -> dict[str, Tensor]:
         return marginal_of(densities, rows, num_samples, chunk, proposal)._asdict()
 
-    return Marginal(**over_groups(densities, batches, estimate, num_samples=num_samples, seed=seed, memory=memory))
+    return Marginal(
+        **estimate_in_groups(densities, batches, estimate, num_samples=num_samples, seed=seed, memory=memory)
+    )
 
 
-def over_groups(
+def estimate_in_groups(
     densities: Densities,
     batches: Iterable[Batch],
     estimate: Callable[[Rows, int], dict[str, Tensor]],
@@ -184,13 +186,13 @@ def over_groups(
     first = next(groups)
 
     with evaluating(densities, "importance sampling", seed):
-        chunk = _chunk(densities, first, memory)
+        chunk = _chunk_size(densities, first, memory)
 
         def measure(number: int, rows: Rows) -> dict[str, Tensor]:
             seed_device(device_of(densities), seed_of("importance sampling", seed, number))
             return estimate(rows, chunk)
 
-        return shared_out(measure, chain([first], groups))
+        return share_out(measure, chain([first], groups))
 
 
 def _latent_numbers(densities: Densities) -> int:
@@ -211,11 +213,11 @@ def _log_weights(densities: Densities, rows: Rows, num_samples: int, chunk: int,
     block = max(1, DRAWN // (len(rows[0]) * _latent_numbers(densities)))
     log_w = torch.empty(num_samples, len(rows[0]), dtype=torch.float64, device=rows[0].device)
     for samples in _slices(num_samples, block):
-        _fill(log_w[samples], densities, rows, with_log_densities(draw(samples)), chunk)
+        _fill_log_weights(log_w[samples], densities, rows, with_log_densities(draw(samples)), chunk)
     return log_w
 
 
-def _fill(log_w: Tensor, densities: Densities, rows: Rows, latents: Latents, chunk: int) -> None:
+def _fill_log_weights(log_w: Tensor, densities: Densities, rows: Rows, latents: Latents, chunk: int) -> None:
     """Writes log w (S, G) chunk by chunk: many samples of few data, so that what depends on x or c alone is cheap."""
     num, size = log_w.shape
     samples_at_once = min(num, chunk)
@@ -314,7 +316,7 @@ def default_memory(device: torch.device) -> int:
     return 3 * 2**20 * torch.get_num_threads() if device.type == "cpu" else 2 * 2**30
 
 
-def _chunk(densities: Densities, rows: Rows, memory: int | None) -> int:
+def _chunk_size(densities: Densities, rows: Rows, memory: int | None) -> int:
     """Pairs of a sample and a datum whose activations fit ``memory``."""
     pair = LIVE * _largest_activation(densities, [tensor[:1] for tensor in rows]) * rows[0].element_size()
     if memory is None:

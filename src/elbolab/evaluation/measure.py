@@ -8,7 +8,7 @@ import torch
 
 from elbolab.batch import Batch
 from elbolab.densities.base import Densities
-from elbolab.evaluation.batches import first
+from elbolab.evaluation.batches import take_first
 from elbolab.evaluation.quantity import Quantity
 
 
@@ -33,7 +33,7 @@ class First:
         self.batches, self.limit = batches, limit
 
     def __iter__(self) -> Iterator[Batch]:
-        return first(self.batches, self.limit)
+        return take_first(self.batches, self.limit)
 
 
 @final
@@ -67,7 +67,7 @@ class Measure(ABC):
 
     Attributes:
         is_shared: whether all ranks of a distributed run work on it together, as those do that read data by
-            `shared_out`; of the others rank 0 has all the work.
+            `share_out`; of the others rank 0 has all the work.
     """
 
     is_shared: ClassVar[bool] = False

@@ -13,7 +13,7 @@ from elbolab.batch import Batch
 from elbolab.common.kind import Kind
 from elbolab.densities.base import Densities
 from elbolab.densities.latents import Undefined
-from elbolab.evaluation.batches import first
+from elbolab.evaluation.batches import take_first
 from elbolab.evaluation.measure import Data, Measure, check_counts
 from elbolab.evaluation.quantity import Quantity, mean_of
 from elbolab.evaluation.seeded import evaluating
@@ -69,7 +69,7 @@ def parzen_quantities(
         raise Undefined("not asked for, or not with conditions")
     with evaluating(densities, "parzen windows", seed):
         samples = densities.generate(num_samples).mean.flatten(1)
-        on_validation = parzen_log_density(_rows(first(choosing, NUM_CHOOSING)), samples, SCALES).mean(1)
+        on_validation = parzen_log_density(_rows(take_first(choosing, NUM_CHOOSING)), samples, SCALES).mean(1)
         scale = SCALES[int(on_validation.argmax())]
         (log_px,) = parzen_log_density(_rows(batches), samples, [scale]) - densities.spec.log_scale
     return {"parzen_log_lik": mean_of(log_px.cpu(), KINDS["parzen_log_lik"], k=num_samples, seed=seed)}

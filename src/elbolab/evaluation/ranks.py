@@ -15,7 +15,7 @@ def world_and_rank() -> tuple[int, int]:
     return (dist.get_world_size(), dist.get_rank()) if dist.is_available() and dist.is_initialized() else (1, 0)
 
 
-def shared_out(measure: Callable[[int, Item], dict[str, Tensor]], items: Iterable[Item]) -> dict[str, Tensor]:
+def share_out(measure: Callable[[int, Item], dict[str, Tensor]], items: Iterable[Item]) -> dict[str, Tensor]:
     """What ``measure`` (number, item) finds of every datum of every item, in order; item i is rank i % world's.
 
     Args:

@@ -36,8 +36,8 @@ def fit_reader(train: Iterable[Batch], sizes: Shape, *, seed: int, device: torch
     values = torch.cat([batch.factors for batch in batches if batch.factors is not None])
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         seed_device(device, seed_of("reader of edits", seed))
-        net = _net(tuple(x.shape[1:]), sum(sizes)).to(device, x.dtype)
-        _train(net, x, values, sizes)
+        net = _build_net(tuple(x.shape[1:]), sum(sizes)).to(device, x.dtype)
+        _train_net(net, x, values, sizes)
 
     @torch.no_grad()
     def reader(x: Tensor) -> Tensor:
@@ -46,14 +46,14 @@ def fit_reader(train: Iterable[Batch], sizes: Shape, *, seed: int, device: torch
     return reader
 
 
-def _net(event: Shape, num_logits: int) -> nn.Module:
+def _build_net(event: Shape, num_logits: int) -> nn.Module:
     """Convolutions for images from 16 x 16 on, dense layers for the rest."""
     if len(event) == 3 and min(event[1:]) >= 16:
         return Conv((event,), (num_logits,), [16, 32, 32], 4, [256], "ReLU", "torch")
     return MLP((event,), (num_logits,), [256], "ReLU", "torch")
 
 
-def _train(net: nn.Module, x: Tensor, values: Tensor, sizes: Shape) -> None:
+def _train_net(net: nn.Module, x: Tensor, values: Tensor, sizes: Shape) -> None:
     num_steps = min(STEPS, EPOCHS * ceil(len(x) / BATCH))
     optimizer = torch.optim.Adam(net.parameters(), lr=RATE)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, num_steps)

@@ -57,7 +57,7 @@ def _is_finite(value: object) -> bool:
     return all(isinstance(number, int | float) and isfinite(number) for number in numbers)
 
 
-def check(report: Mapping) -> None:
+def check_report(report: Mapping) -> None:
     """Raises ValueError, naming the place, where ``report`` leaves the schema at the head of this file."""
     for split, quantities in report.items():
         if split not in SPLITS:
@@ -108,7 +108,7 @@ def read_report(path: Path) -> Report:
         report = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(f"{path} is no evaluation report ({error}); remove it and evaluate again") from error
-    check(report)
+    check_report(report)
     return {
         split: {name: _complete_entry(name, entry) for name, entry in found.items()} for split, found in report.items()
     }
@@ -133,7 +133,7 @@ def write_report(path: Path, report: Report) -> Report:
     Raises:
         ValueError: ``report`` leaves the schema, or the existing file holds no report.
     """
-    check(report)
+    check_report(report)
     merged = (read_report(path) if path.exists() else {}) | report
     write_atomically(path, json.dumps(merged, indent=2, sort_keys=True, allow_nan=False) + "\n")
     return merged
@@ -150,7 +150,7 @@ def table(report: Report, details: Mapping[str, str] | None = None) -> str:
     for name in names:
         samples = "" if found[name]["k"] in (None, 1) else f", K={found[name]['k']}"
         places = [quantities.get(name) for quantities in report.values()]
-        cells = ["-" if place is None else rounded(place["value"], place["stderr"]) for place in places]
+        cells = ["-" if place is None else format_value(place["value"], place["stderr"]) for place in places]
         rows.append((f"{label_of(name, found[name]['label'])}{samples} [{found[name]['unit']}]", *cells))
     tables = [text_table(rows), *([text_table(list(details.items()), left=(0, 1))] if details else [])]
     return "\n".join(tables)
@@ -161,7 +161,7 @@ def order_of(name: str, quantity: Mapping[str, Any]) -> tuple[float, str]:
     return (inf if quantity["headline"] is None else quantity["headline"]), name
 
 
-def rounded(value: float, stderr: float | None) -> str:
+def format_value(value: float, stderr: float | None) -> str:
     """``value ± stderr`` with two digits of the standard error, ``value`` with six where there is none.
 
     Example:

@@ -19,7 +19,7 @@ from elbolab.batch import Batch, Spec, Support
 from elbolab.common.kind import MSE, Kind
 from elbolab.densities.base import Densities
 from elbolab.densities.latents import Undefined
-from elbolab.evaluation.batches import chosen
+from elbolab.evaluation.batches import choose_data
 from elbolab.evaluation.measure import Data, Measure, check_counts
 from elbolab.evaluation.quantity import Quantity, describe, in_units_of, mean_of
 from elbolab.evaluation.seeded import evaluating
@@ -152,7 +152,7 @@ def representation_quantities(
         quantities["active_units"] = _number(active, test.z, seed, KINDS["active_units"])
     quantities |= kl_quantities(densities, test_batches, seed=seed)
     if test.y is not None:
-        train = codes(densities, chosen(train_batches, probe_limit, seed))
+        train = codes(densities, choose_data(train_batches, probe_limit, seed))
         quantities |= probe_quantities(train, test, seed=seed, num_neighbours=num_neighbours)
     return quantities | disentanglement_quantities(test, seed=seed, protocol=protocol)
 
@@ -162,7 +162,7 @@ def codes(densities: Densities, batches: Iterable[Batch]) -> Codes:
     with evaluating(densities, "codes", 0):
         rows = [(densities.encode(batch.x, *batch.given).flatten(1).cpu(), batch.y, batch.factors) for batch in batches]
     z, y, factors = zip(*rows, strict=True)
-    return Codes(torch.cat(z), _joined(y), _joined(factors))
+    return Codes(torch.cat(z), _join_rows(y), _join_rows(factors))
 
 
 def kl_quantities(densities: Densities, batches: Iterable[Batch], *, seed: int) -> dict[str, Quantity]:
@@ -275,7 +275,7 @@ def _kl(densities: Densities, batch: Batch) -> dict[str, Tensor]:
     return found
 
 
-def _joined(rows: tuple[Tensor | None, ...]) -> Tensor | None:
+def _join_rows(rows: tuple[Tensor | None, ...]) -> Tensor | None:
     """The rows of all batches on the CPU; None where a batch has none."""
     present = [row.cpu() for row in rows if row is not None]
     return torch.cat(present) if len(present) == len(rows) else None

@@ -7,6 +7,6 @@ import torch
 from torch import Tensor
 
 
-def wrong(scores: Tensor, y: Tensor) -> Tensor:
+def is_wrong(scores: Tensor, y: Tensor) -> Tensor:
     """1 where the class of the highest score (B, C) is not the label (B,), else 0: (B,), whose mean is the error."""
     return (scores.argmax(-1) != y).to(torch.get_default_dtype())

@@ -48,7 +48,7 @@ def few_label_errors(draws: NDArray, y: NDArray, codes: NDArray, labels: NDArray
     Returns:
         knn, logistic and svm, (M,) float64 each: 1 where wrong.
     """
-    draws, y = _few(draws, y)
+    draws, y = _choose_few(draws, y)
     num_draws, num, _ = draws.shape
     rows, targets = draws.reshape(num_draws * num, -1), np.tile(y, num_draws)
     folds = min(FOLDS, int(np.bincount(y)[np.unique(y)].min()))
@@ -56,7 +56,7 @@ def few_label_errors(draws: NDArray, y: NDArray, codes: NDArray, labels: NDArray
     for name, (classifier, options) in _searches(rows, num_draws).items():
         if folds > 1:
             parts = list(StratifiedGroupKFold(folds).split(rows, targets, np.tile(np.arange(num), num_draws)))
-            fitted = GridSearchCV(classifier, _possible(options, parts), cv=parts).fit(rows, targets)
+            fitted = GridSearchCV(classifier, _limit_neighbours(options, parts), cv=parts).fit(rows, targets)
         else:
             fitted = classifier.set_params(**{option: values[0] for option, values in options.items()})
             fitted.fit(rows, targets)
@@ -64,14 +64,14 @@ def few_label_errors(draws: NDArray, y: NDArray, codes: NDArray, labels: NDArray
     return found
 
 
-def _possible(options: dict[str, list[Any]], parts: list[tuple[NDArray, NDArray]]) -> dict[str, list[Any]]:
+def _limit_neighbours(options: dict[str, list[Any]], parts: list[tuple[NDArray, NDArray]]) -> dict[str, list[Any]]:
     """The options with no more neighbours than every fold leaves; one, where it leaves too few for any."""
     most = min(len(others) for others, _ in parts)
     possible = [num for num in options.get("n_neighbors", []) if num <= most] or [1]
     return options | ({"n_neighbors": possible} if "n_neighbors" in options else {})
 
 
-def _few(draws: NDArray, y: NDArray) -> tuple[NDArray, NDArray]:
+def _choose_few(draws: NDArray, y: NDArray) -> tuple[NDArray, NDArray]:
     """At most `MOST` of the labelled data, as many of each class as its share."""
     if len(y) <= MOST:
         return draws, y

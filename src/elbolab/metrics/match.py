@@ -39,7 +39,7 @@ def mmd2(x: Tensor, y: Tensor) -> Tensor:
         raise ValueError(f"samples of shapes {tuple(x.shape)} and {tuple(y.shape)}: two or more points of one space")
     widest = BANDWIDTHS[-1] * median_distance(y[:MEDIAN_POINTS])
     n, m, centre = len(x), len(y), y.mean(0)
-    a, b = (_factors((points - centre) / widest) for points in (x, y))
+    a, b = (_factorise((points - centre) / widest) for points in (x, y))
     return _within(a) / (n * (n - 1)) + _within(b) / (m * (m - 1)) - 2 * _between(a.left, b.right) / (n * m)
 
 
@@ -56,7 +56,7 @@ class _Factors(NamedTuple):
     right: Tensor
 
 
-def _factors(x: Tensor) -> _Factors:
+def _factorise(x: Tensor) -> _Factors:
     """Of points in units of the widest bandwidth, near their centre: exponents are differences of squares."""
     half = -0.5 * x.square().sum(1, keepdim=True)
     one = torch.ones_like(half)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
-from elbolab.batch import Batch, Net, Semi, refuse_labels
+from elbolab.batch import Batch, Net, Semi, refuse_labels, rows_of
 from elbolab.common.refusal import Refusal, Way, change, choose
 from elbolab.densities.checks import check_matched
 from elbolab.densities.layer import Layer
@@ -67,20 +67,20 @@ class AAE(ElboModule):
         super().__init__(**base)
         self.critic_optimizer, self.generator_optimizer = critic_optimizer, generator_optimizer
         self.goal = critic_goal(label_smoothing, gradient_penalty)
-        check_matched(*matched_parts(self.densities), self.densities.spec)
-        self.num_told = _check_labelled(self.densities) + 1 if label_informed else 0
+        check_matched(*check_prior_and_posterior(self.densities), self.densities.spec)
+        self.num_told = _count_classes(self.densities) + 1 if label_informed else 0
         self.takes = (Batch, Semi) if label_informed else (Batch,)
         told = ((self.num_told,),) if label_informed else ()
         self.critic = Critic(critic, self.densities.latent_shape, *told)
 
     @override
     def loss(self, batch: Batch | Semi) -> Loss:
-        rows = batch.unlabelled if isinstance(batch, Semi) else batch
-        return reconstruction(self.densities.terms(rows.x, *rows.given))
+        rows = rows_of(batch)
+        return reconstruction_loss(self.densities.terms(rows.x, *rows.given))
 
     @override
     def players(self) -> list[Player]:
-        _, posterior = matched_parts(self.densities)
+        _, posterior = check_prior_and_posterior(self.densities)
         seen = lambda batch: [(self.critic, self.code_points(batch))]  # noqa: E731
         return [
             Player(self.loss, trainable(self.densities), self.optimizer),
@@ -91,24 +91,24 @@ class AAE(ElboModule):
     def code_points(self, batch: Batch | Semi) -> Points:
         """Draws z ~ q(z | x), with what the critic is told of them."""
         rows, labels = self._rows(batch)
-        _, posterior = matched_parts(self.densities)
-        return sample(posterior(rows.x, *rows.given)).z, *self._told(labels, rows)
+        _, posterior = check_prior_and_posterior(self.densities)
+        return sample(posterior(rows.x, *rows.given)).z, *self._tell_labels(labels, rows)
 
     def prior_points(self, batch: Batch | Semi) -> Points:
         """Draws of the prior, as many as codes; of the part that a label names."""
         rows, labels = self._rows(batch)
-        p = matched_parts(self.densities)[0](*rows.given)
+        p = check_prior_and_posterior(self.densities)[0](*rows.given)
         if labels is None:
             return (sample(p, () if p.batch_shape else (len(rows.x),)).z,)
         assert isinstance(p, Partitioned)
         unknown = labels == self.num_told - 1
         parts = torch.where(unknown, torch.randint_like(labels, p.num_labels), labels)
-        return p.sample_of(parts), *self._told(labels, rows)
+        return p.sample_of(parts), *self._tell_labels(labels, rows)
 
     @override
     def report(self, batch: Batch) -> dict[str, Tensor]:
         """distortion, and mmd2 between codes and draws of the prior, whose mean over batches has no bias."""
-        return matched_report(self.densities.terms(batch.x, *batch.given))
+        return report_match(self.densities.terms(batch.x, *batch.given))
 
     def _rows(self, batch: Batch | Semi) -> tuple[Batch, Tensor | None]:
         """The data, and the number that the critic is told of each, C without a label; None where it is told nothing.
@@ -121,16 +121,16 @@ class AAE(ElboModule):
                 raise refuse_labels()
             return batch, None
         if isinstance(batch, Semi):
-            rows = joined(batch)
+            rows = join_labelled(batch)
             known = labels_of(batch.labelled)
             return rows, torch.cat([known, known.new_full((len(batch.unlabelled.x),), self.num_told - 1)])
         return batch, labels_of(batch)
 
-    def _told(self, labels: Tensor | None, rows: Batch) -> Points:
+    def _tell_labels(self, labels: Tensor | None, rows: Batch) -> Points:
         return () if labels is None else (one_hot(labels, self.num_told, rows.x),)
 
 
-def joined(batch: Semi) -> Batch:
+def join_labelled(batch: Semi) -> Batch:
     """Labelled data, then unlabelled ones, (L + B, ...)."""
     pairs = zip(batch.labelled.given, batch.unlabelled.given, strict=True)
     return Batch(torch.cat([batch.labelled.x, batch.unlabelled.x]), tuple(torch.cat(pair) for pair in pairs))
@@ -152,12 +152,12 @@ def one_hot(labels: Tensor, num: int, like: Tensor) -> Tensor:
     return like.new_zeros(len(labels), num).scatter_(1, labels.unsqueeze(1), 1)
 
 
-def reconstruction(terms: Terms) -> Loss:
+def reconstruction_loss(terms: Terms) -> Loss:
     """The distortion, nats per datum: whatever else is known of the codes, a critic sees to."""
     return Loss(add_penalty(terms.distortion, terms).mean(), summary(terms, ("distortion",)), not terms.fitted)
 
 
-def matched_report(terms: Terms) -> dict[str, Tensor]:
+def report_match(terms: Terms) -> dict[str, Tensor]:
     """distortion, and mmd2 of the style between its draws and as many of the prior; 0 of one datum, which has none."""
     latent, found = terms.latents[-1], summary(terms, ("distortion",))
     assert latent.p is not None, "codes are matched to a prior"
@@ -167,7 +167,7 @@ def matched_report(terms: Terms) -> dict[str, Tensor]:
     return found | {"mmd2": mmd2(latent.z.flatten(1), drawn.flatten(1)).mean()}
 
 
-def matched_parts(densities: Layer) -> tuple[Conditional, Conditional]:
+def check_prior_and_posterior(densities: Layer) -> tuple[Conditional, Conditional]:
     """Prior and posterior of a layer that has both.
 
     Raises:
@@ -188,7 +188,7 @@ def check_densities(densities: object, wanted: type, way: Way) -> None:
         raise Refusal(f"this model trains {wanted.__name__} densities, not {type(densities).__name__}", way)
 
 
-def _check_labelled(densities: Layer) -> int:
+def _count_classes(densities: Layer) -> int:
     """The number of classes; raises Refusal where there are none, or where the prior has not one part for each."""
     num_classes, zeros = densities.spec.num_classes, [torch.zeros(1, *shape) for shape in densities.spec.given]
     if num_classes is None:
@@ -197,7 +197,7 @@ def _check_labelled(densities: Layer) -> int:
             choose("data", "mnist"),
             change("model.label_informed", "false"),
         )
-    p = matched_parts(densities)[0](*zeros)
+    p = check_prior_and_posterior(densities)[0](*zeros)
     if not isinstance(p, Partitioned) or p.num_labels != num_classes:
         parts = p.num_labels if isinstance(p, Partitioned) else "no"
         raise Refusal(

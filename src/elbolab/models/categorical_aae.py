@@ -10,12 +10,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from typing_extensions import override
 
-from elbolab.batch import Batch, Net, Semi
+from elbolab.batch import Batch, Net, Semi, rows_of
 from elbolab.common.refusal import choose
 from elbolab.densities.categorical import Categorical, ClassAutoencoder, GroupAutoencoder
 from elbolab.distributions.drawing import sample
-from elbolab.metrics.classification import wrong
-from elbolab.models.aae import check_densities, labels_of, matched_report, one_hot, reconstruction
+from elbolab.metrics.classification import is_wrong
+from elbolab.models.aae import check_densities, labels_of, one_hot, reconstruction_loss, report_match
 from elbolab.models.base import ElboModule, Loss, Player
 from elbolab.models.m2 import check_semi
 from elbolab.models.players import (
@@ -59,11 +59,11 @@ class Critics(nn.Module):
         """Both critics, then the encoder against both."""
 
         def codes(batch: Batch | Semi) -> list[tuple[Critic, Points]]:
-            z, log_y = densities.read(unlabelled(batch).x)
+            z, log_y = densities.read(rows_of(batch).x)
             return [(self.style, (z,)), (self.category, (log_y.exp(),))]
 
         def prior_styles(batch: Batch | Semi) -> Points:
-            return (sample(densities.prior(), (len(unlabelled(batch).x),)).z,)
+            return (sample(densities.prior(), (len(rows_of(batch).x),)).z,)
 
         how = (self.critic_optimizer, self.goal)
         return [
@@ -76,13 +76,8 @@ class Critics(nn.Module):
 
     def draw_categories(self, batch: Batch | Semi) -> Points:
         """One-hot vectors of uniform categories, as many as data."""
-        x = unlabelled(batch).x
+        x = rows_of(batch).x
         return (one_hot(torch.randint(self.num_categories, (len(x),), device=x.device), self.num_categories, x),)
-
-
-def unlabelled(batch: Batch | Semi) -> Batch:
-    """All data of a batch, labels aside."""
-    return batch.unlabelled if isinstance(batch, Semi) else batch
 
 
 @final
@@ -123,7 +118,7 @@ class SemiAAE(ElboModule):
 
     @override
     def loss(self, batch: Batch | Semi) -> Loss:
-        return reconstruction(self.densities.terms(unlabelled(batch).x))
+        return reconstruction_loss(self.densities.terms(rows_of(batch).x))
 
     @override
     def players(self) -> list[Player]:
@@ -144,8 +139,8 @@ class SemiAAE(ElboModule):
     @override
     def report(self, batch: Batch) -> dict[str, Tensor]:
         """distortion, mmd2 of the style, and error: the share of data whose most probable class is wrong."""
-        error = wrong(self.densities.log_class_probs(batch.x), labels_of(batch)).mean()
-        return matched_report(self.densities.terms(batch.x)) | {"error": error}
+        error = is_wrong(self.densities.log_class_probs(batch.x), labels_of(batch)).mean()
+        return report_match(self.densities.terms(batch.x)) | {"error": error}
 
 
 @final
@@ -182,7 +177,7 @@ class ClusteringAAE(ElboModule):
 
     @override
     def loss(self, batch: Batch) -> Loss:
-        return reconstruction(self.densities.terms(unlabelled(batch).x))
+        return reconstruction_loss(self.densities.terms(rows_of(batch).x))
 
     @override
     def players(self) -> list[Player]:
@@ -191,4 +186,4 @@ class ClusteringAAE(ElboModule):
 
     @override
     def report(self, batch: Batch) -> dict[str, Tensor]:
-        return matched_report(self.densities.terms(batch.x))
+        return report_match(self.densities.terms(batch.x))

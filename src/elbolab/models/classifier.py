@@ -9,7 +9,7 @@ from elbolab.batch import Batch, Semi
 from elbolab.common.refusal import Refusal, choose
 from elbolab.densities.base import Densities
 from elbolab.densities.capabilities import Classifying
-from elbolab.metrics.classification import wrong
+from elbolab.metrics.classification import is_wrong
 from elbolab.models.base import ElboModule, Loss, Player, one_player
 
 
@@ -25,13 +25,13 @@ class Classifier(ElboModule):
 
     def __init__(self, **base: Any) -> None:
         super().__init__(**base)
-        classifying(self.densities)
+        check_classifying(self.densities)
 
     @override
     def loss(self, batch: Batch | Semi) -> Loss:
         x, y = labelled_part(batch)
-        log_q = classifying(self.densities).log_class_probs(x)
-        cost, error = -log_q.gather(1, y[:, None]).squeeze(1), wrong(log_q, y)
+        log_q = check_classifying(self.densities).log_class_probs(x)
+        cost, error = -log_q.gather(1, y[:, None]).squeeze(1), is_wrong(log_q, y)
         if isinstance(batch, Semi):
             return Loss(batch.labelled_mean(cost), {"error": batch.labelled_mean(error)})
         return Loss(cost.mean(), {"error": error.mean()})
@@ -43,11 +43,11 @@ class Classifier(ElboModule):
     @override
     def report(self, batch: Batch) -> dict[str, Tensor]:
         x, y = labelled_part(batch)
-        log_q = classifying(self.densities).log_class_probs(x)
-        return {"error": wrong(log_q, y).mean(), "classification": -log_q.gather(1, y[:, None]).mean()}
+        log_q = check_classifying(self.densities).log_class_probs(x)
+        return {"error": is_wrong(log_q, y).mean(), "classification": -log_q.gather(1, y[:, None]).mean()}
 
 
-def classifying(densities: Densities) -> Classifying:
+def check_classifying(densities: Densities) -> Classifying:
     """The densities; raises Refusal where they name no classes."""
     if not isinstance(densities, Classifying):
         raise Refusal("these densities name no classes", choose("densities", "classifier"))

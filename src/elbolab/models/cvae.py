@@ -12,7 +12,7 @@ from typing_extensions import override
 from elbolab.batch import Batch
 from elbolab.common.refusal import Refusal, change, choose
 from elbolab.densities.checks import check_given, check_reparameterised, example_terms
-from elbolab.densities.latents import Latents, Undefined, redrawn_from_prior
+from elbolab.densities.latents import Latents, Undefined, redraw_from_prior
 from elbolab.densities.terms import Terms, negative_elbo, summary
 from elbolab.distributions.drawing import sample
 from elbolab.models.base import ElboModule, Loss, Player, one_player
@@ -82,7 +82,7 @@ class CVAE(ElboModule):
 
     def _gsnn_bound(self, batch: Batch, terms: Terms) -> Tensor:
         """E_p(z | c)[log p(x | z, c)] by draws from the prior of ``terms``, averaged over data."""
-        latents = redrawn_from_prior(terms.latents, sample, self.shape)
+        latents = redraw_from_prior(terms.latents, sample, self.shape)
         return self.densities.score(batch.x, latents, *batch.given).log_lik.mean()
 
 

@@ -47,7 +47,7 @@ class DVAE(ElboModule):
         """-L_dvae, nats per datum; the clean-input bound beside it, without gradient, costs a quarter of a step."""
         with torch.no_grad():
             clean = summary(self.densities.terms(batch.x, *batch.given))
-        terms = self._corrupted(batch)
+        terms = self._corrupted_terms(batch)
         return Loss(negative_elbo(terms), clean | _bound(terms), additive=not terms.fitted)
 
     @override
@@ -57,9 +57,9 @@ class DVAE(ElboModule):
     @override
     def report(self, batch: Batch) -> dict[str, Tensor]:
         """elbo, rate and distortion of the clean input, and dvae_bound."""
-        return summary(self.densities.terms(batch.x, *batch.given)) | _bound(self._corrupted(batch))
+        return summary(self.densities.terms(batch.x, *batch.given)) | _bound(self._corrupted_terms(batch))
 
-    def _corrupted(self, batch: Batch) -> Terms:
+    def _corrupted_terms(self, batch: Batch) -> Terms:
         shapes = {"corruption_shape": self.corruption_shape, "shape": self.shape}
         return corrupted_terms(self.densities, batch.x, *batch.given, **shapes)
 

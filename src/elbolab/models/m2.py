@@ -11,7 +11,7 @@ from elbolab.common.refusal import Refusal, choose
 from elbolab.densities.base import Densities
 from elbolab.densities.class_terms import Enumerating, sum_over_classes
 from elbolab.densities.terms import add_penalty
-from elbolab.metrics.classification import wrong
+from elbolab.metrics.classification import is_wrong
 from elbolab.models.base import ElboModule, Loss, Player, one_player
 from elbolab.training.scales import check_one_likelihood
 from elbolab.training.schedules import Schedule, as_schedule
@@ -44,7 +44,7 @@ class M2(ElboModule):
         super().__init__(**base)
         if isinstance(alpha, int | float) and not 0 <= alpha < inf:
             raise ValueError(f"model.alpha={alpha}: choose a finite number that is not negative")
-        check_one_likelihood(enumerating(self.densities), "model=m2")
+        check_one_likelihood(check_enumerating(self.densities), "model=m2")
         self.alpha = as_schedule(alpha)
 
     @override
@@ -56,7 +56,7 @@ class M2(ElboModule):
         """
         labelled, unlabelled, share, _ = check_semi(batch)
         assert labelled.y is not None, "labelled data have labels"
-        densities = enumerating(self.densities)
+        densities = check_enumerating(self.densities)
         u = sum_over_classes(densities.class_terms(unlabelled.x))
         l = densities.labelled_terms(labelled.x, labelled.y)
         alpha, classification = self.alpha(self.step), -batch.labelled_mean(l.log_q)
@@ -73,12 +73,12 @@ class M2(ElboModule):
     @override
     def report(self, batch: Batch) -> dict[str, Tensor]:
         """elbo, rate and distortion of the exact sum over classes; the classification error where labels are there."""
-        terms = enumerating(self.densities).class_terms(batch.x)
-        error = {} if batch.y is None else {"error": wrong(terms.log_q.T, batch.y).mean()}
+        terms = check_enumerating(self.densities).class_terms(batch.x)
+        error = {} if batch.y is None else {"error": is_wrong(terms.log_q.T, batch.y).mean()}
         return sum_over_classes(terms).means() | error
 
 
-def enumerating(densities: Densities) -> Enumerating:
+def check_enumerating(densities: Densities) -> Enumerating:
     """The densities; raises Refusal where they have no bound at every class."""
     if not isinstance(densities, Enumerating):
         raise Refusal(

@@ -15,7 +15,7 @@ from typing_extensions import override
 
 from elbolab.batch import Net, Shape
 from elbolab.common.refusal import Refusal, choose
-from elbolab.densities.checks import evaluated
+from elbolab.densities.checks import in_evaluation_mode
 from elbolab.nets.precision import run
 from elbolab.training.player import Loss, Player, trainable
 from elbolab.training.trees import size_of
@@ -78,7 +78,7 @@ class Critic(nn.Module):
         made: list[Tensor] = []
         layers = [layer for layer in self.net.modules() if isinstance(layer, LINEAR)][-1:]
         hooks = [layer.register_forward_hook(lambda *call: made.append(call[-1])) for layer in layers]
-        with evaluated(self.net), torch.random.fork_rng(devices=[]):
+        with in_evaluation_mode(self.net), torch.random.fork_rng(devices=[]):
             logits = self.net(*(torch.randn(1, *shape) for shape in self.shapes))
         for hook in hooks:
             hook.remove()
@@ -162,7 +162,7 @@ def critic_player(
     def loss(batch: Any) -> Loss:
         with torch.no_grad():
             found, drawn = real(batch), fake(batch)
-        value, additive = critic_loss(critic, found, drawn, goal.smoothing), _one_a_datum(batch, found, drawn)
+        value, additive = critic_loss(critic, found, drawn, goal.smoothing), _is_one_per_datum(batch, found, drawn)
         if goal.penalty == 0:
             return Loss(value, {}, additive)
         penalty = gradient_penalty(critic, found)
@@ -179,11 +179,11 @@ def generator_player(
     def loss(batch: Any) -> Loss:
         pairs = seen(batch)
         losses = [generator_loss(critic, points) for critic, points in pairs]
-        return Loss(torch.stack(losses).sum(), {}, _one_a_datum(batch, *(points for _, points in pairs)))
+        return Loss(torch.stack(losses).sum(), {}, _is_one_per_datum(batch, *(points for _, points in pairs)))
 
     return Player(loss, trainable(generator), optimizer, "generator")
 
 
-def _one_a_datum(batch: Any, *points: Points) -> bool:
+def _is_one_per_datum(batch: Any, *points: Points) -> bool:
     """Whether means over points are means over the data by which parts of a batch are weighted."""
     return all(len(point) == size_of(batch) for point, *_ in points)

@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from elbolab.common.kind import curve_of, label_of
 from elbolab.common.text import format_duration
-from elbolab.evaluation.report import rounded
+from elbolab.evaluation.report import format_value
 from elbolab.report.charts import charts_of
 from elbolab.report.pictures import pictures_of
 from elbolab.report.rows import Cell, Column, Row, best, columns_of, configurations, rows_of
@@ -173,7 +173,7 @@ def _template() -> Any:
 
 def told(cell: Cell) -> str:
     """``−104.23 ± 0.12`` with a minus sign."""
-    return rounded(cell.value, cell.stderr).replace("-", "\N{MINUS SIGN}")
+    return format_value(cell.value, cell.stderr).replace("-", "\N{MINUS SIGN}")
 
 
 def _file(name: str) -> str:

@@ -16,7 +16,7 @@ from elbolab.common.did_you_mean import did_you_mean, nearest
 from elbolab.common.screen import is_dumb
 from elbolab.common.terminal import terminal_width
 from elbolab.common.text import WIDE, format_duration
-from elbolab.evaluation.report import rounded
+from elbolab.evaluation.report import format_value
 from elbolab.report.choosing import chosen, words_of
 from elbolab.report.rows import Cell, Column, Row, best, columns_of, configurations, rows_of
 from elbolab.runs.gather import Entry
@@ -212,5 +212,5 @@ def _cell(cell: Cell | None, column: Column, is_best: bool) -> Text:
     """A mean with its standard error, one run's value to the digits of its unit, a dash where there is none."""
     if cell is None:
         return Text("-", style="dim")
-    told = rounded(cell.value, cell.stderr) if cell.num > 1 else f"{cell.value:.{DECIMALS.get(column.unit, 3)}f}"
+    told = format_value(cell.value, cell.stderr) if cell.num > 1 else f"{cell.value:.{DECIMALS.get(column.unit, 3)}f}"
     return Text(told, style="bold" if is_best else "")

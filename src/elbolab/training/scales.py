@@ -21,7 +21,7 @@ from torch.distributed import all_reduce
 from elbolab.batch import Batch
 from elbolab.common.refusal import Refusal, choose
 from elbolab.densities.base import Densities
-from elbolab.densities.checks import evaluated
+from elbolab.densities.checks import in_evaluation_mode
 from elbolab.distributions.location_scale import OptimalNormal
 
 NUM_FIT = 5_000
@@ -67,7 +67,7 @@ def fit_scales(densities: Densities, batches: Iterable[Batch], world: int = 1) -
         return
     with ExitStack() as stack:
         errors = [stack.enter_context(family.collecting()) for family in families]
-        stack.enter_context(evaluated(densities))
+        stack.enter_context(in_evaluation_mode(densities))
         for batch in batches:
             densities.terms(batch.x, *batch.given)
     for family, sums in zip(families, errors, strict=True):

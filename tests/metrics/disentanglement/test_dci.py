@@ -5,7 +5,7 @@ import pytest
 from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
 
 from elbolab.metrics.disentanglement.dci import boosted_trees, concentration, dci, random_forest
-from elbolab.metrics.disentanglement.factors import split
+from elbolab.metrics.disentanglement.factors import split_rows
 
 
 def few_trees(seed):
@@ -88,6 +88,8 @@ def test_a_factor_of_one_value_among_the_training_data_has_no_importance(trees):
     factors = np.stack([np.arange(50) % 2, np.arange(50) == 7], axis=1).astype(int)
     codes = np.random.default_rng(0).normal(size=(50, 2))
     seed = next(
-        s for s in range(9) if not split(codes, factors, seed=s, num_train=25, num_test=25).train_factors[:, 1].any()
+        s
+        for s in range(9)
+        if not split_rows(codes, factors, seed=s, num_train=25, num_test=25).train_factors[:, 1].any()
     )
     assert np.isfinite(dci(codes, factors, seed=seed, num_train=25, num_test=25, trees=trees)).all()

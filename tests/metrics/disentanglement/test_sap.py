@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from elbolab.metrics.disentanglement.factors import Split, split
+from elbolab.metrics.disentanglement.factors import Split, split_rows
 from elbolab.metrics.disentanglement.sap import r_squared, sap, svm_accuracy
 
 
@@ -28,7 +28,7 @@ def test_an_independent_code_scores_near_zero(independent, factors):
 
 def test_r_squared_is_the_squared_correlation(independent, factors):
     codes = independent + factors
-    parts = split(codes, factors, seed=0, num_train=800, num_test=400)
+    parts = split_rows(codes, factors, seed=0, num_train=800, num_test=400)
     expected = np.corrcoef(parts.train_codes.T, parts.train_factors.T)[:3, 3:] ** 2
     np.testing.assert_allclose(r_squared(parts), expected, atol=1e-12)
 

@@ -11,8 +11,8 @@ from elbolab.batch import Batch
 from elbolab.densities.base import Densities
 from elbolab.densities.capabilities import Grouping, capability
 from elbolab.densities.latents import Undefined
-from elbolab.evaluation.aggregate import labelled_draws, matched
-from elbolab.evaluation.batches import first
+from elbolab.evaluation.aggregate import labelled_draws, match_codes
+from elbolab.evaluation.batches import take_first
 from elbolab.evaluation.figures.generative import paths
 from elbolab.evaluation.figures.latent import NUM_CODES, PRINCIPAL, legend, scatter
 from elbolab.evaluation.figures.looks import blank
@@ -30,13 +30,13 @@ def codes_and_prior(models: Mapping[str, Densities], batches: Iterable[Batch], *
     panels = figure.subplots(2, len(models), squeeze=False)
     for (top, bottom), (name, densities) in zip(panels.T, models.items(), strict=True):
         with evaluating(densities, "codes and prior", seed):
-            codes = matched(densities, first(batches, NUM_CODES))
+            codes = match_codes(densities, take_first(batches, NUM_CODES))
             if codes.z.shape[1] != 2 or len(codes.z) < 2:
                 raise Undefined("codes and prior are drawn in the plane")
             drawn, parts = (codes.drawn, None) if codes.p is None else labelled_draws(codes.p, len(codes.z))
-        _panel(top, codes.z, codes.y, seed, f"{name}: q(z)" if name else "q(z)")
-        _panel(bottom, drawn, parts, seed, f"{name}: p(z)" if name else "p(z)")
-        _same_limits(top, bottom)
+        _draw_panel(top, codes.z, codes.y, seed, f"{name}: q(z)" if name else "q(z)")
+        _draw_panel(bottom, drawn, parts, seed, f"{name}: p(z)" if name else "p(z)")
+        _share_limits(top, bottom)
     legend(panels[0, -1], [] if codes.y is None else codes.y.unique().tolist(), densities.spec.classes)
     legend(panels[1, -1], [] if parts is None else parts.unique().tolist())
     return figure
@@ -57,12 +57,12 @@ def groups(densities: Densities, batch: Batch, *, seed: int, num: int = 10) -> F
     return paths(batch, densities, rows, [], "each group over draws of the style")
 
 
-def _panel(axes: Axes, z: Tensor, labels: Tensor | None, seed: int, title: str) -> None:
+def _draw_panel(axes: Axes, z: Tensor, labels: Tensor | None, seed: int, title: str) -> None:
     scatter(axes, z.double().cpu().numpy(), None if labels is None else labels.cpu().numpy(), seed, PRINCIPAL)
     axes.set_title(title, fontsize=9)
 
 
-def _same_limits(*panels: Axes) -> None:
+def _share_limits(*panels: Axes) -> None:
     """The square that holds the points of all panels."""
     ends = [limit for axes in panels for limit in (*axes.get_xlim(), *axes.get_ylim())]
     widest = max(abs(end) for end in ends)

@@ -38,7 +38,7 @@ def label_vectors(spec: Spec, batch: Batch) -> Tensor:
     return every_class(spec, batch.x)
 
 
-def under(label: str | int | None, densities: Densities, batch: Batch) -> Batch:
+def condition_on_label(label: str | int | None, densities: Densities, batch: Batch) -> Batch:
     """The batch with all data of the class called ``label`` where labels are the condition; else the batch as it is.
 
     It is so without a label too, and where the class is latent.
@@ -48,14 +48,14 @@ def under(label: str | int | None, densities: Densities, batch: Batch) -> Batch:
     """
     if label is None:
         return batch
-    classes = _drawn_by(densities, batch, label)
+    classes = _find_classes(densities, batch, label)
     index = densities.spec.class_index(label)
     if has_style(densities):
         return batch
     return batch._replace(given=(classes[index].expand(len(batch.x), -1),))
 
 
-def _drawn_by(densities: Densities, batch: Batch, label: str | int) -> Tensor:
+def _find_classes(densities: Densities, batch: Batch, label: str | int) -> Tensor:
     """The classes by which a model draws, (C, C)."""
     if has_style(densities):
         return every_class(densities.spec, batch.x)

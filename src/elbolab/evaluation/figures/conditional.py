@@ -17,7 +17,7 @@ from elbolab.densities.capabilities import Guessing, capability
 from elbolab.densities.latents import Latent, Undefined
 from elbolab.evaluation.figures.classes import label_vectors
 from elbolab.evaluation.figures.generative import paths
-from elbolab.evaluation.figures.looks import Points, look_of, whole
+from elbolab.evaluation.figures.looks import Points, assemble_whole, look_of
 from elbolab.evaluation.outputs import output_of, picture
 from elbolab.evaluation.seeded import evaluating
 
@@ -63,12 +63,12 @@ def style_transfer(densities: Densities, batch: Batch, *, seed: int) -> Figure:
     with evaluating(densities, "style transfer", seed):
         z = densities.encode(x, label)
         labels = [c.expand_as(label) for c in classes]
-        decoded = [picture(densities.decode(moved(densities, x, z, label, other), other)).cpu() for other in labels]
+        decoded = [picture(densities.decode(move_code(densities, x, z, label, other), other)).cpu() for other in labels]
     title = f"a datum, and its style decoded with every label, {densities.spec.class_list}"
     return paths(batch, densities, torch.stack([x.cpu(), *decoded], 1), [], title)
 
 
-def moved(densities: Densities, x: Tensor, z: Tensor, label: Tensor, other: Tensor) -> Tensor:
+def move_code(densities: Densities, x: Tensor, z: Tensor, label: Tensor, other: Tensor) -> Tensor:
     """The code under p(z | other) whose noise is that of z (N, D) under p(z | label); z where that is no normal."""
     here, there = (_normal_prior(densities, x, c) for c in (label, other))
     return z if here is None or there is None else there.loc + there.scale * (z - here.loc) / here.scale
@@ -99,7 +99,7 @@ def completions(densities: Densities, batch: Batch, *, seed: int, num: int = 10,
             columns.append(capability(densities, Guessing).first_guess(*given))
             names.append("the baseline's guess")
         columns += picture(densities.generate(num_draws, *given)).unbind(0)
-    rows = whole(densities.spec, torch.stack(columns), given).transpose(0, 1)
+    rows = assemble_whole(densities.spec, torch.stack(columns), given).transpose(0, 1)
     return paths(batch, densities, rows, [], f"{', '.join(names)}, and {num_draws} completions")
 
 

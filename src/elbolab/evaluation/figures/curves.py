@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from elbolab.common.kind import CURVES, curve_of, label_of
 from elbolab.densities.latents import Undefined
-from elbolab.evaluation.figures.looks import CATEGORIES, DATA, FAINT, MODEL, blank, plain
+from elbolab.evaluation.figures.looks import CATEGORIES, DATA, FAINT, MODEL, blank, simplify_axes
 
 COLOURS = {"train": DATA, "val": MODEL}
 
@@ -55,7 +55,7 @@ def loss_curves(path: Path) -> Figure:
     figure = blank(2.9 * num_columns, 2.6 * num_rows)
     grid = figure.subplots(num_rows, num_columns, squeeze=False).flatten()
     for axes, (title, names) in zip(grid, panels.items(), strict=False):
-        _panel(axes, curves, title, names)
+        _draw_panel(axes, curves, title, names)
     for axes in grid[len(panels) :]:
         axes.set_axis_off()
     return figure
@@ -81,7 +81,7 @@ def _says_nothing_new(curves: Curves, names: list[str]) -> bool:
     return any(len(values) == len(loss) and np.allclose(abs(loss), abs(values), rtol=1e-4) for values in others)
 
 
-def _panel(axes: Axes, curves: Curves, title: str, names: list[str]) -> None:
+def _draw_panel(axes: Axes, curves: Curves, title: str, names: list[str]) -> None:
     """Training as a line, validation with its points: it has few. Colours tell splits apart, or several quantities."""
     alone = len(names) == 1
     shown = {(split, i): curves.get(f"{split}/{name}") for i, name in enumerate(names) for split in COLOURS}
@@ -94,7 +94,7 @@ def _panel(axes: Axes, curves: Curves, title: str, names: list[str]) -> None:
     axes.set_ylim(*_limits(drawn.values()))
     unit, title = curve_of(names[0]).kind.unit, _word(names[0]) if alone else title
     axes.set(xlabel="optimiser steps", title=f"{title} ({unit})" if unit else title)
-    plain(axes)
+    simplify_axes(axes)
     axes.legend(fontsize=8 if alone else 6.5, frameon=False)
 
 
@@ -126,18 +126,18 @@ def rate_distortion(points: Iterable[Point]) -> Figure:
     ordered = sorted(points, key=lambda point: point.rate)
     rate, distortion = (np.array([getattr(point, name) for point in ordered]) for name in ("rate", "distortion"))
     figure = blank(4.4, 3.6)
-    axes = plain(figure.subplots())
+    axes = simplify_axes(figure.subplots())
     axes.plot(rate, distortion, color=MODEL, marker="o", markersize=4, linewidth=1.0)
     for point in ordered:
         axes.annotate(point.label, point[1:], xytext=(6, 6), textcoords="offset points", fontsize=8)
     axes.margins(0.2)
-    _levels(axes, rate + distortion)
+    _draw_levels(axes, rate + distortion)
     axes.set_xlim(left=-0.03 * rate.max())  # no rate is negative
     axes.set(xlabel="rate (nats)", ylabel="distortion (nats)")
     return figure
 
 
-def _levels(axes: Axes, negative_elbo: NDArray) -> None:
+def _draw_levels(axes: Axes, negative_elbo: NDArray) -> None:
     """A faint line for the -ELBO of every run; axis limits stay."""
     limits = axes.get_xlim(), axes.get_ylim()
     for level in negative_elbo:

@@ -12,9 +12,9 @@ from elbolab.batch import Batch
 from elbolab.common.files import replacing
 from elbolab.densities.base import Densities
 from elbolab.densities.latents import Undefined
-from elbolab.evaluation.batches import first
+from elbolab.evaluation.batches import take_first
 from elbolab.evaluation.figures.aggregate import codes_and_prior, groups
-from elbolab.evaluation.figures.classes import under
+from elbolab.evaluation.figures.classes import condition_on_label
 from elbolab.evaluation.figures.conditional import completions, samples_by_label, style_transfer
 from elbolab.evaluation.figures.curves import loss_curves
 from elbolab.evaluation.figures.denoising import restorations
@@ -64,7 +64,9 @@ def draw_all(
     """
     batch = gather(batches, NUM_DATA)
     drawings: dict[str, Callable[[], Figure]] = {
-        "samples": partial(samples, {"": densities}, under(label, densities, batch), seed=seed, label=label, what=what),
+        "samples": partial(
+            samples, {"": densities}, condition_on_label(label, densities, batch), seed=seed, label=label, what=what
+        ),
         "reconstructions": partial(reconstructions, densities, batch, seed=seed),
         "restorations": partial(restorations, densities, batch, seed=seed),
         "edits": partial(edits, densities, batch, seed=seed),
@@ -84,10 +86,10 @@ def draw_all(
     if metrics is not None:
         drawings["loss_curves"] = partial(loss_curves, metrics)
         drawings["kl_over_training"] = partial(kl_map, metrics.with_name(KL_TABLE))
-    return _those_that_exist(drawings)
+    return _draw_existing(drawings)
 
 
-def _those_that_exist(drawings: Mapping[str, Callable[[], Figure]]) -> dict[str, Figure]:
+def _draw_existing(drawings: Mapping[str, Callable[[], Figure]]) -> dict[str, Figure]:
     figures = {}
     for name, draw in drawings.items():
         try:
@@ -99,7 +101,7 @@ def _those_that_exist(drawings: Mapping[str, Callable[[], Figure]]) -> dict[str,
 
 def gather(batches: Iterable[Batch], num: int) -> Batch:
     """The first ``num`` data with their conditions as one batch."""
-    x, *given = next(in_groups(first(batches, num), num))
+    x, *given = next(in_groups(take_first(batches, num), num))
     return Batch(x, tuple(given))
 
 
@@ -135,7 +137,7 @@ def sample_arrays(
             without a mean.
     """
     shown = {f"{name}s": output for name, output in OUTPUTS.items() if what in (None, name)}
-    batch = under(label, densities, gather(batches, NUM_DATA))
+    batch = condition_on_label(label, densities, gather(batches, NUM_DATA))
     with evaluating(densities, "samples", seed):
         p, _ = generate(densities, batch, num, label)
         arrays = {name: show(p) for name, show in shown.items()}

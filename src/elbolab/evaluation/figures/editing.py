@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 
 from elbolab.batch import Batch
 from elbolab.densities.base import Densities
-from elbolab.evaluation.editing import edited, sizes_of, with_value
+from elbolab.evaluation.editing import edit_attributes, set_value, sizes_of
 from elbolab.evaluation.figures.looks import blank, look_of
 from elbolab.evaluation.outputs import picture
 from elbolab.evaluation.seeded import evaluating
@@ -26,8 +26,8 @@ def edits(densities: Densities, batch: Batch, *, seed: int) -> Figure:
         rows = []
         for factor, size in enumerate(sizes):
             values = torch.linspace(0, size - 1, COLUMNS, device=x.device).round().long()
-            wanted = with_value(y.expand(COLUMNS, -1), sizes, factor, values)
-            p = edited(densities, x.expand(COLUMNS, *x.shape[1:]), (y.expand(COLUMNS, -1),), (wanted,))
+            wanted = set_value(y.expand(COLUMNS, -1), sizes, factor, values)
+            p = edit_attributes(densities, x.expand(COLUMNS, *x.shape[1:]), (y.expand(COLUMNS, -1),), (wanted,))
             rows.append(torch.cat([x, picture(p)]))
     pictures = torch.stack(rows).cpu()
     look = look_of(densities.spec, batch.x.cpu())

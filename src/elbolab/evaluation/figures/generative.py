@@ -16,7 +16,7 @@ from elbolab.batch import Batch
 from elbolab.densities.base import Densities
 from elbolab.densities.latents import Latent, Undefined
 from elbolab.evaluation.figures.classes import every_class, has_style
-from elbolab.evaluation.figures.looks import Points, blank, look_of, whole
+from elbolab.evaluation.figures.looks import Points, assemble_whole, blank, look_of
 from elbolab.evaluation.outputs import output_of, picture
 from elbolab.evaluation.seeded import evaluating
 
@@ -48,9 +48,9 @@ def samples(
     """
     spec = next(iter(models.values())).spec
     look = look_of(spec, batch.x.cpu())
-    data = whole(spec, batch.x, batch.given)
+    data = assemble_whole(spec, batch.x, batch.given)
     show = output_of(what or ("sample" if isinstance(look, Points) else "mean"))
-    given = in_turn(batch, look.num_samples)
+    given = repeat_conditions(batch, look.num_samples)
     side = ceil(look.num_samples**0.5)
     width, height = look.size(side, side)
     figure = blank(width * len(models), height + 0.4)
@@ -58,7 +58,7 @@ def samples(
         with evaluating(densities, "samples", seed):
             p, source = generate(densities, batch, look.num_samples, label)
             drawn = show(p).reshape(-1, *densities.spec.x)
-        look.samples(axes, whole(spec, drawn, given), data[: look.num_samples])
+        look.samples(axes, assemble_whole(spec, drawn, given), data[: look.num_samples])
         axes.set_title(f"{name}: {source}" if name else source, fontsize=9)
     return figure
 
@@ -68,7 +68,7 @@ def generate(densities: Densities, batch: Batch, num: int, label: str | int | No
 
     Of a model that has the class in its latents, all draws are of the class called ``label``, where one is given.
     """
-    given = in_turn(batch, num)
+    given = repeat_conditions(batch, num)
     if label is not None and has_style(densities):
         y = every_class(densities.spec, batch.x)[densities.spec.class_index(label)].expand(num, -1)
         drawn = densities.imagine((), top=(y,))
@@ -78,18 +78,18 @@ def generate(densities: Densities, batch: Batch, num: int, label: str | int | No
         # With conditions the batch shape is (draws, conditions): one draw for each condition.
         return (densities.generate(1, *given), source) if given else (densities.generate(num), "decoded z ~ p(z)")
     except Undefined:
-        z = _fitted(codes_of(densities, batch)).sample((num,))
+        z = _fit_gaussian(codes_of(densities, batch)).sample((num,))
         return densities.decode(
             z.unflatten(1, densities.latent_shape), *given
         ), "decoded z ~ Gaussian fitted to the codes"
 
 
-def in_turn(batch: Batch, num: int) -> tuple[Tensor, ...]:
+def repeat_conditions(batch: Batch, num: int) -> tuple[Tensor, ...]:
     """``num`` conditions, those of the batch in turn."""
     return tuple(tensor[torch.arange(num, device=tensor.device) % len(tensor)] for tensor in batch.given)
 
 
-def _fitted(z: Tensor) -> Distribution:
+def _fit_gaussian(z: Tensor) -> Distribution:
     """The Gaussian with the mean and covariance of codes z (N, D), with a floor for directions that are not used."""
     deviation = z - z.mean(0)
     covariance = deviation.T @ deviation / len(z)
@@ -105,7 +105,7 @@ def reconstructions(densities: Densities, batch: Batch, *, seed: int) -> Figure:
         mean = picture(densities.decode(densities.encode(x, *given), *given))
     width, height = look.size(6, 12)
     figure = blank(width + 0.6, height + 0.3, "data and reconstructions")
-    look.pairs(figure.subplots(), whole(densities.spec, x, given), whole(densities.spec, mean, given))
+    look.pairs(figure.subplots(), assemble_whole(densities.spec, x, given), assemble_whole(densities.spec, mean, given))
     return figure
 
 
@@ -123,7 +123,7 @@ def interpolations(densities: Densities, batch: Batch, *, seed: int, num: int = 
         first, last, steps = z[:num, None], z[num:, None], _steps(STEPS, z)
         classes = torch.where(steps < 0.5, first, last)[..., densities.code_dim :]
         walks = torch.cat([torch.lerp(first, last, steps)[..., : densities.code_dim], classes], dim=-1)
-        rows = walk(densities, walks, batch)
+        rows = decode_walk(densities, walks, batch)
     changing = "; the class changes at half the way" if densities.class_dim else ""
     return paths(batch, densities, rows, [], f"straight lines between the codes of two data{changing}")
 
@@ -137,7 +137,7 @@ def traversals(densities: Densities, batch: Batch, *, seed: int, num: int = 10) 
         walks = codes_of(densities, batch)[0].repeat(len(order), STEPS, 1)
         moved = torch.arange(len(order), device=order.device)
         walks[moved, :, order] = torch.lerp(low, high, _steps(STEPS, low)).T[order]
-        rows = walk(densities, walks, batch)
+        rows = decode_walk(densities, walks, batch)
     labels = [f"$z_{{{dim}}}$: {importance[dim]:.2f}" for dim in order.tolist()]
     held = "; the class stays" if densities.class_dim else ""
     return paths(batch, densities, rows, labels, f"one latent dimension at a time, {ends}\nordered by {measure}{held}")
@@ -154,7 +154,7 @@ def manifold(densities: Densities, batch: Batch, *, seed: int, side: int = 20) -
     with evaluating(densities, "manifold", seed):
         horizontal, vertical = _plane(densities, batch, side)
         z = torch.stack(torch.meshgrid(horizontal, vertical.flip(0), indexing="xy"), dim=-1)
-        rows = walk(densities, z, batch)
+        rows = decode_walk(densities, z, batch)
     return paths(batch, densities, rows, [], "decoded latent plane: $z_0$ to the right, $z_1$ up")
 
 
@@ -167,11 +167,11 @@ def _plane(densities: Densities, batch: Batch, side: int) -> tuple[Tensor, Tenso
     return grid[:, 0], grid[:, 1]
 
 
-def walk(densities: Densities, z: Tensor, batch: Batch) -> Tensor:
+def decode_walk(densities: Densities, z: Tensor, batch: Batch) -> Tensor:
     """Means of p(x | z) at z (R, T, D), (R, T, *event) as drawn; all under the conditions of the first datum."""
     flat = z.reshape(-1, *densities.latent_shape)
     given = tuple(tensor[:1].expand(len(flat), *tensor.shape[1:]) for tensor in batch.given)
-    return whole(densities.spec, picture(densities.decode(flat, *given)), given).unflatten(0, z.shape[:2])
+    return assemble_whole(densities.spec, picture(densities.decode(flat, *given)), given).unflatten(0, z.shape[:2])
 
 
 def codes_of(densities: Densities, batch: Batch) -> Tensor:

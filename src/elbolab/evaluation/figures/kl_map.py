@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from elbolab.densities.latents import Undefined
-from elbolab.evaluation.figures.looks import SEQUENCE, blank, plain
+from elbolab.evaluation.figures.looks import SEQUENCE, blank, simplify_axes
 
 KL_TABLE = "kl_per_dim.csv"
 """Its file in a run directory: columns step, epoch, and one a latent dimension, from 0; nats."""
@@ -42,6 +42,6 @@ def kl_map(path: Path) -> Figure:
     axes.invert_yaxis()
     axes.yaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.set(xlabel="optimiser step", ylabel="latent dimension, by last KL")
-    plain(axes)
+    simplify_axes(axes)
     figure.colorbar(mesh, ax=axes, label="mean KL (nats)")
     return figure

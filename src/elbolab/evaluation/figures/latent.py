@@ -19,8 +19,8 @@ from elbolab.batch import Batch
 from elbolab.common.rng import numpy_generator, sklearn_seed
 from elbolab.densities.base import Densities
 from elbolab.densities.latents import Undefined
-from elbolab.evaluation.batches import first
-from elbolab.evaluation.figures.looks import CATEGORIES, DATA, MODEL, SEQUENCE, blank, plain
+from elbolab.evaluation.batches import take_first
+from elbolab.evaluation.figures.looks import CATEGORIES, DATA, MODEL, SEQUENCE, blank, simplify_axes
 from elbolab.evaluation.representation import codes, kl_quantities
 
 NUM_CODES = 3_000
@@ -59,7 +59,7 @@ def latent_space(
     figure = blank(4.2 * len(models) + 0.6, 4.2)
     panels = figure.subplots(1, len(models), squeeze=False)[0]
     for axes, (name, densities) in zip(panels, models.items(), strict=True):
-        z, y, _ = codes(densities, first(batches, NUM_CODES))
+        z, y, _ = codes(densities, take_first(batches, NUM_CODES))
         if len(z) < 2 or z.shape[1] == 0:
             raise Undefined("no latent space: one code, or a code of no numbers, spans nothing")
         scatter(axes, z.double().numpy(), None if y is None else y.numpy(), seed, projection)
@@ -78,7 +78,7 @@ def scatter(axes: Axes, z: NDArray, y: NDArray | None, seed: int, projection: Pr
     classes = [] if y is None else np.unique(y).tolist()
     colours = [DATA] * len(xy) if y is None else [_colour(classes, label) for label in y]
     axes.scatter(xy[order, 0], xy[order, 1], s=5, c=[colours[i] for i in order], linewidths=0, alpha=0.8)
-    plain(axes).set(xlabel=labels[0], ylabel=labels[1], box_aspect=1)
+    simplify_axes(axes).set(xlabel=labels[0], ylabel=labels[1], box_aspect=1)
     axes.set_aspect("equal", adjustable="datalim")  # panels side by side are of one size
 
 
@@ -87,7 +87,7 @@ def _histogram(axes: Axes, z: NDArray, y: NDArray | None) -> None:
     classes = [] if y is None else np.unique(y).tolist()
     parts = [z] if y is None else [z[y == label] for label in classes]
     axes.hist(parts, bins=60, stacked=True, color=[_colour(classes, label) for label in classes] or [DATA])
-    plain(axes).set(xlabel="$z_0$", ylabel="number of data")
+    simplify_axes(axes).set(xlabel="$z_0$", ylabel="number of data")
 
 
 def _colour(classes: list, label: int) -> tuple:
@@ -126,5 +126,5 @@ def kl_bars(densities: Densities, batches: Iterable[Batch], *, seed: int) -> Fig
     if len(of_class):
         axes.bar([len(kl) + 2], of_class, color=MODEL, width=0.8, label="the class")
         axes.legend(fontsize=8, frameon=False)
-    plain(axes).xaxis.set_major_locator(MaxNLocator(integer=True))
+    simplify_axes(axes).xaxis.set_major_locator(MaxNLocator(integer=True))
     return figure

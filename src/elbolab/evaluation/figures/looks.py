@@ -127,7 +127,7 @@ class Images(Cells):
         padded = torch.nn.functional.pad(tiles, (0, gap, 0, gap), value=1.0)
         picture = padded.permute(0, 3, 1, 4, 2).reshape(num_rows * (height + gap), -1, channels)
         axes.imshow(picture[:-gap, :-gap].expand(-1, -1, 3).numpy(), interpolation="nearest")
-        _bare(axes)
+        _hide_axes(axes)
         return np.arange(num_rows) * (height + gap) + (height - 1) / 2
 
 
@@ -146,7 +146,7 @@ class Vectors(Cells):
         segments = np.stack(np.broadcast_arrays(x, y), axis=-1).reshape(-1, length, 2)
         axes.add_collection(LineCollection(list(segments), colors=DATA, linewidths=0.8))
         axes.set(xlim=(0, num_columns), ylim=(0, num_rows))
-        _bare(axes)
+        _hide_axes(axes)
         return np.arange(num_rows)[::-1] + 0.5
 
 
@@ -199,7 +199,7 @@ class Points(Look):
     def _plane(self, axes: Axes, *, legend: bool) -> None:
         """Axes of one scale, unless the data have two."""
         xlabel, ylabel = self.spec.columns or ("$x_1$", "$x_2$")
-        plain(axes).set(aspect="equal" if self.spec.scaling is None else "auto", xlabel=xlabel, ylabel=ylabel)
+        simplify_axes(axes).set(aspect="equal" if self.spec.scaling is None else "auto", xlabel=xlabel, ylabel=ylabel)
         if legend:
             axes.legend(fontsize=8, frameon=False, markerscale=2)
 
@@ -212,7 +212,7 @@ def look_of(spec: Spec, data: Tensor) -> Look:
     return Points(spec) if spec.x == (2,) else Vectors()
 
 
-def whole(spec: Spec, x: Tensor, given: tuple[Tensor, ...]) -> Tensor:
+def assemble_whole(spec: Spec, x: Tensor, given: tuple[Tensor, ...]) -> Tensor:
     """What is drawn of x (*S, N, *event), on the CPU: a part of an image beside the part that is seen."""
     return (x if spec.canvas is None else assemble(spec.canvas, x, given[0])).cpu()
 
@@ -225,7 +225,7 @@ def blank(width: float, height: float, title: str = "") -> Figure:
     return figure
 
 
-def plain(axes: Axes) -> Axes:
+def simplify_axes(axes: Axes) -> Axes:
     """``axes`` with what distracts taken away."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=8)
@@ -246,7 +246,7 @@ def _fold(values: Tensor, columns: int) -> Tensor:
     return values[: num_rows * columns].reshape(num_rows, -1, *event)
 
 
-def _bare(axes: Axes) -> None:
+def _hide_axes(axes: Axes) -> None:
     """No frame and no ticks, and the title next to what is drawn."""
     axes.set_anchor("N")
     axes.set_xticks([])

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from elbolab.evaluation.figures.looks import FAINT, MODEL, blank, plain
+from elbolab.evaluation.figures.looks import FAINT, MODEL, blank, simplify_axes
 
 
 def pareto(
@@ -18,7 +18,7 @@ def pareto(
         front: label and values of each trial of the front.
     """
     figure = blank(4.4, 3.6)
-    axes = plain(figure.subplots())
+    axes = simplify_axes(figure.subplots())
     x, y = zip(*trials, strict=True)
     axes.plot(x, y, color=FAINT, marker="o", markersize=3, linewidth=0)
     ordered = sorted(front, key=lambda point: point[1])

@@ -12,7 +12,7 @@ from scipy.stats import entropy
 from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
 
 from elbolab.common.rng import sklearn_seed
-from elbolab.metrics.disentanglement.factors import Split, split, varying
+from elbolab.metrics.disentanglement.factors import Split, split_rows, varying_factors
 
 MakeTrees = Callable[[int], RandomForestClassifier | GradientBoostingClassifier]
 """A recipe for the classifier of one factor: seed -> an unfitted ensemble of trees that has importances."""
@@ -68,7 +68,7 @@ def dci(
     Raises:
         ValueError: the rows do not match, or no factor varies.
     """
-    parts = split(codes, varying(factors), seed=seed, num_train=num_train, num_test=num_test)
+    parts = split_rows(codes, varying_factors(factors), seed=seed, num_train=num_train, num_test=num_test)
     importances, accuracy = _fit(parts, seed, trees)
     return DCI(concentration(importances), concentration(importances.T), accuracy)
 

@@ -20,7 +20,7 @@ class Split(NamedTuple):
     test_factors: NDArray
 
 
-def varying(factors: NDArray) -> NDArray:
+def varying_factors(factors: NDArray) -> NDArray:
     """The factors that take more than one value, (N, F) -> (N, F'), each relabelled to 0 ... K - 1.
 
     A constant factor carries no information, so no score counts it.
@@ -41,7 +41,7 @@ def check_rows(codes: NDArray, factors: NDArray) -> None:
         raise ValueError(f"codes {codes.shape} and factors {factors.shape} must be (N, D) and (N, F) of the same data")
 
 
-def split(codes: NDArray, factors: NDArray, *, seed: int, num_train: int, num_test: int) -> Split:
+def split_rows(codes: NDArray, factors: NDArray, *, seed: int, num_train: int, num_test: int) -> Split:
     """A seeded split of the rows, shrunk in proportion when there are fewer than ``num_train + num_test``."""
     check_rows(codes, factors)
     rows = numpy_generator("split of codes", seed).permutation(len(codes))

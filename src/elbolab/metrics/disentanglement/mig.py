@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import entropy
 
-from elbolab.metrics.disentanglement.factors import check_rows, gap, varying
+from elbolab.metrics.disentanglement.factors import check_rows, gap, varying_factors
 
 
 def mig(codes: NDArray, factors: NDArray, *, num_bins: int = 20) -> float:
@@ -30,7 +30,7 @@ def mig(codes: NDArray, factors: NDArray, *, num_bins: int = 20) -> float:
     """
     check_rows(codes, factors)
     binned = np.stack([to_bins(dimension, num_bins) for dimension in codes.T], axis=1)
-    labels = varying(factors)
+    labels = varying_factors(factors)
     information = np.array([[mutual_information(z, v) for v in labels.T] for z in binned.T])
     entropies = np.array([entropy(np.bincount(v)) for v in labels.T])
     return float(np.mean(gap(information) / entropies))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.svm import LinearSVC
 
 from elbolab.common.rng import sklearn_seed
-from elbolab.metrics.disentanglement.factors import Split, gap, split, varying
+from elbolab.metrics.disentanglement.factors import Split, gap, split_rows, varying_factors
 
 ScoreMatrix = Callable[[Split], NDArray]
 """How well each dimension alone predicts each factor: a split of N data -> (D, F)."""
@@ -47,7 +47,7 @@ def sap(
     Raises:
         ValueError: the rows do not match, or no factor varies.
     """
-    parts = split(codes, varying(factors), seed=seed, num_train=num_train, num_test=num_test)
+    parts = split_rows(codes, varying_factors(factors), seed=seed, num_train=num_train, num_test=num_test)
     return float(np.mean(gap((score or r_squared)(parts))))
 
 

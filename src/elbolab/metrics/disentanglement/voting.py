@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from elbolab.common.rng import numpy_generator
-from elbolab.metrics.disentanglement.factors import check_rows, varying
+from elbolab.metrics.disentanglement.factors import check_rows, varying_factors
 
 
 @final
@@ -108,7 +108,7 @@ def factor_vae_score(
 def _groups(codes: NDArray, factors: NDArray) -> list[SameValue]:
     """One per factor that varies."""
     check_rows(codes, factors)
-    labels = varying(factors)
+    labels = varying_factors(factors)
     if labels.shape[1] < 2:
         raise ValueError("naming the shared factor needs at least two factors that vary; these data have one")
     return [SameValue(column) for column in labels.T]
