@@ -16,7 +16,6 @@ from elbolab.batch import Batch, Spec, Support, numbered
 from elbolab.common.refusal import Refusal
 from elbolab.config.errors import sentence_of
 from elbolab.data.module import DataModule
-from elbolab.data.splits import Arrays, Splits
 from elbolab.densities.capabilities import Classifying
 from elbolab.densities.wiring import regression as regression_layer
 from elbolab.densities.wiring import single_layer, stochastic_network
@@ -24,6 +23,7 @@ from elbolab.distributions.conditional import Conditional, Head, StandardNormal
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
 from elbolab.models.vae import VAE
 from elbolab.nets.mlp import MLP
+from elbolab.reading.splits import Arrays, Splits
 from elbolab.training.trainer import make_trainer
 
 BITS = Spec((6,), Support.BINARY, 2)

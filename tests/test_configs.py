@@ -23,12 +23,12 @@ from elbolab.config.listing import read_choices
 from elbolab.config.paths import config_dir
 from elbolab.config.values import check_values
 from elbolab.data.dsprites import NAME
-from elbolab.data.files import data_root
 from elbolab.data.module import DataModule
-from elbolab.data.splits import Arrays, Splits
 from elbolab.densities.base import Densities
 from elbolab.distributions.corruption import Corruption
 from elbolab.evaluation.report import read_report
+from elbolab.reading.files import data_root
+from elbolab.reading.splits import Arrays, Splits
 from elbolab.runs.stages import build_stages, read_requests
 from elbolab.search.experiment import is_group
 from elbolab.search.space import read_space

@@ -13,9 +13,9 @@ from tests.pretend_device import DEVICE, MixedDevices, fit_there, pretend_device
 from tests.test_configs import CONF, Little, composed, densities_of, model_of, options
 
 from elbolab.config import build
-from elbolab.data.splits import Splits
 from elbolab.evaluation.declared import KINDS
 from elbolab.evaluation.figures import drawing
+from elbolab.reading.splits import Splits
 from elbolab.training.trees import leaves
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*its last value is never reached")  # of a schedule: runs are short

@@ -13,6 +13,7 @@ LAYER = {
     "nets": 1,
     "metrics": 1,
     "distributions": 2,
+    "reading": 2,
     "data": 3,
     "densities": 3,
     "training": 4,
@@ -35,6 +36,7 @@ MAY_IMPORT = {
     "hydra": {"config", "stages", "sweeps", "search", "cluster", "report", "cli"},
     "lightning": {
         *(
+            "reading",
             "data",
             "training",
             "models",

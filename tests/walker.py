@@ -11,10 +11,10 @@ from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 
 from elbolab.batch import Pace, Spec, Support
 from elbolab.data.module import DataModule
-from elbolab.data.splits import Arrays, Splits
 from elbolab.loggers import wandb_server as ours
 from elbolab.loggers.board import Board
 from elbolab.loggers.wandb import WandbBoard
+from elbolab.reading.splits import Arrays, Splits
 from elbolab.training.progress import count
 
 

@@ -9,8 +9,8 @@ from elbolab.batch import Spec, Support
 from elbolab.benchmark.cases import Case, Nets
 from elbolab.benchmark.memory import collecting_only_new
 from elbolab.benchmark.watch import Watch
-from elbolab.data.splits import Arrays, Splits
 from elbolab.nets.mlp import MLP
+from elbolab.reading.splits import Arrays, Splits
 from elbolab.training.recorded import Recorder
 
 SPEC = Spec((1, 4, 4), Support.BINARY, levels=2)

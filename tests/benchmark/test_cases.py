@@ -3,8 +3,8 @@ import torch
 
 from elbolab.benchmark import cases
 from elbolab.benchmark.blobs import blobs
-from elbolab.data.splits import Arrays
 from elbolab.nets.conv import Conv
+from elbolab.reading.splits import Arrays
 
 CPU = torch.device("cpu")
 

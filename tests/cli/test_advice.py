@@ -12,7 +12,7 @@ from elbolab.batch import Scaling, Spec, Support
 from elbolab.cli.advice import advise
 from elbolab.config.listing import read_choices
 from elbolab.config.paths import config_dir
-from elbolab.data.splits import Arrays, Splits
+from elbolab.reading.splits import Arrays, Splits
 from elbolab.training.guard import GradientNotFinite, LossNotFinite, ValidationNotFinite, WeightNotFinite
 
 REAL = Spec((6,), Support.REAL)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from elbolab.data.arrays import OwnArrays
-from elbolab.data.reading import read_named
+from elbolab.data.own_files import read_named
 
 X = np.random.default_rng(0).integers(256, size=(60, 4, 5), dtype=np.uint8)
 Y = np.arange(60) % 3

@@ -5,7 +5,7 @@ import pytest
 
 from elbolab.batch import Spec, Support
 from elbolab.data.binarize import binarize_spec, binarize_splits, check_binarize
-from elbolab.data.splits import Arrays, Splits
+from elbolab.reading.splits import Arrays, Splits
 
 LEVELS = 17
 

@@ -9,7 +9,7 @@ from torch.utils._pytree import tree_leaves
 from elbolab.batch import Spec, Support, numbered
 from elbolab.data.fetch import Finish, Rows, draw_bits
 from elbolab.data.given import Labels, unconditional
-from elbolab.data.splits import Arrays
+from elbolab.reading.splits import Arrays
 
 ON_DEVICE = torch.device("meta")  # has no values: what would make the host wait for one raises
 

@@ -9,8 +9,8 @@ import pytest
 from elbolab.data import fingerprint as module
 from elbolab.data.arrays import OwnArrays
 from elbolab.data.fingerprint import compute_fingerprint, describe_differences
-from elbolab.data.splits import Arrays, Selection, Splits
 from elbolab.data.toy import Toy
+from elbolab.reading.splits import Arrays, Selection, Splits
 
 FLOATS = np.dtype(np.float32)
 

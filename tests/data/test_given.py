@@ -13,7 +13,7 @@ from elbolab.data.digits import Digits
 from elbolab.data.fetch import Finish, Rows
 from elbolab.data.given import assemble, choose_given, pixel_indices, seen_mask, take_apart
 from elbolab.data.module import DataModule
-from elbolab.data.splits import Arrays, Splits
+from elbolab.reading.splits import Arrays, Splits
 
 ON_DEVICE = torch.device("meta")  # has no values: what would make the host wait for one raises
 IMAGES = Spec((2, 5, 6), Support.BINARY, levels=2, classes=numbered(4), factors=(3, 2, 4))

@@ -15,8 +15,8 @@ from elbolab.data.fetch import Finish, Rows
 from elbolab.data.given import unconditional
 from elbolab.data.labelled import FinishPair, PairedOrder, choose_labelled
 from elbolab.data.module import DataModule
-from elbolab.data.splits import Arrays, Splits
 from elbolab.data.toy import Toy
+from elbolab.reading.splits import Arrays, Splits
 
 NUM, CLASSES = 240, 4
 SPEC = Spec((2,), Support.REAL, classes=numbered(CLASSES), factors=(3,))

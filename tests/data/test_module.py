@@ -10,8 +10,8 @@ from tests.helpers import refused
 from elbolab.batch import Pace, Spec, Support, numbered
 from elbolab.data.blocks import BlockLoader
 from elbolab.data.module import DataModule
-from elbolab.data.splits import Arrays, Splits
 from elbolab.data.stream import StreamLoader
+from elbolab.reading.splits import Arrays, Splits
 
 
 class Small(DataModule):

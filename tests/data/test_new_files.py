@@ -5,10 +5,10 @@ import pytest
 
 from elbolab.batch import Canvas, Spec, Support
 from elbolab.data.arrays import OwnArrays
-from elbolab.data.labels import name_values
 from elbolab.data.new_data import Intake
 from elbolab.data.new_files import order_columns, read_columns, read_new
-from elbolab.data.tables import Columns
+from elbolab.reading.labels import name_values
+from elbolab.reading.tables import Columns
 
 TABLE = Spec((2,), Support.REAL, columns=("age", "pay"))
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tests.data.picture_writers import RNG, colour, deep, grey, read, refuses, save, write_deep_png
+from tests.reading.picture_writers import RNG, colour, deep, grey, read, refuses, save, write_deep_png
 
 from elbolab.batch import Support
 from elbolab.data import pictures

@@ -8,8 +8,8 @@ from tests.helpers import refused
 
 from elbolab.batch import Support
 from elbolab.data.arrays import OwnArrays
-from elbolab.data.splits import Arrays
 from elbolab.data.standardise import describe_scales, measure_columns
+from elbolab.reading.splits import Arrays
 
 WILD = np.array([1, 10, 1e3, 1e5, 1e6, 1e-3])
 

@@ -12,8 +12,8 @@ from elbolab.data import stream as residence
 from elbolab.data.blocks import Block, BlockLoader, Order
 from elbolab.data.fetch import Finish, Rows
 from elbolab.data.given import unconditional
-from elbolab.data.splits import Arrays
 from elbolab.data.stream import SHARE, StreamLoader, free_memory, is_resident
+from elbolab.reading.splits import Arrays
 
 NUM = 50
 SPEC = Spec((2,), Support.REAL)

@@ -14,13 +14,13 @@ from torch.distributions import Normal
 import elbolab
 from elbolab.batch import Spec, Support
 from elbolab.data.module import DataModule
-from elbolab.data.splits import Arrays, Splits
 from elbolab.densities.tied import tied_autoencoder
 from elbolab.densities.wiring import autoencoder as autoencoder_layer
 from elbolab.distributions.conditional import Head
 from elbolab.distributions.location_scale import FixedScale
 from elbolab.distributions.point_mass import Deterministic
 from elbolab.models.ae import AE
+from elbolab.reading.splits import Arrays, Splits
 from elbolab.training.schedules import Cosine
 
 DIM = 6

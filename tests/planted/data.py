@@ -34,10 +34,10 @@ MISTAKES = [
         "tests/data/test_given.py",
     ),
     Mistake(
-        "data/splits.py",
+        "reading/splits.py",
         "train = np.sort(order[held_out:][:train_size])",
         "train = np.sort(order[test_size:][:train_size])",
-        "tests/data/test_splits.py",
+        "tests/reading/test_splits.py",
     ),
     Mistake(
         "data/labelled.py",
@@ -52,7 +52,7 @@ MISTAKES = [
         "tests/data/test_toy.py",
     ),
     Mistake(
-        "data/values.py",
+        "reading/values.py",
         "return (Support.UNIT if all(values.within(1) for values in arrays) else Support.REAL), None",
         "return (Support.UNIT if any(values.within(1) for values in arrays) else Support.REAL), None",
         "tests/data/test_arrays.py",
@@ -88,7 +88,7 @@ MISTAKES = [
         'int(fields["MemAvailable"].split()[0]) * 1000',
         "tests/data/test_stream.py",
     ),
-    Mistake("data/files.py", "offset=4 + 4 * raw[3])", "offset=4 * raw[3])", "tests/data/test_array_folders.py"),
+    Mistake("reading/files.py", "offset=4 + 4 * raw[3])", "offset=4 * raw[3])", "tests/data/test_array_folders.py"),
     Mistake(
         "data/vision.py",
         "train.rows(slice(val_start, None))",

@@ -18,13 +18,13 @@ from elbolab.benchmark.blobs import blobs
 from elbolab.data.fetch import Rows, draw_bits
 from elbolab.data.mnist import MNIST
 from elbolab.data.module import DataModule
-from elbolab.data.splits import Arrays, Splits
 from elbolab.densities.layer import Layer
 from elbolab.densities.wiring import single_layer
 from elbolab.distributions.conditional import Head, StandardNormal
 from elbolab.distributions.family import Bernoulli, DiagonalNormal, per_element
 from elbolab.nets.conv import Conv
 from elbolab.nets.mlp import MLP
+from elbolab.reading.splits import Arrays, Splits
 
 LEARNING_RATE = 1e-3
 """Of everybody's Adam."""

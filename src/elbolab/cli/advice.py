@@ -7,8 +7,8 @@ from math import prod
 from omegaconf import DictConfig, OmegaConf
 
 from elbolab.batch import Spec, Support
-from elbolab.data.splits import Arrays, Splits
 from elbolab.data.standardise import describe_scales
+from elbolab.reading.splits import Arrays, Splits
 from elbolab.training.guard import GradientNotFinite, LossNotFinite, NotFinite, ValidationNotFinite, WeightNotFinite
 
 CHUNKS = 100

@@ -11,13 +11,13 @@ from elbolab.cli.checks import check_seed
 from elbolab.cli.evaluate import choose_device
 from elbolab.common.files import replacing
 from elbolab.data.new_files import describe_known, read_new
-from elbolab.data.options import check_names
-from elbolab.data.splits import Splits
-from elbolab.data.tables import Columns
 from elbolab.densities.latents import Undefined
 from elbolab.evaluation.likelihood import importance_log_likelihood
 from elbolab.evaluation.proposals import sampling_of
 from elbolab.evaluation.representation import codes
+from elbolab.reading.options import check_names
+from elbolab.reading.splits import Splits
+from elbolab.reading.tables import Columns
 from elbolab.runs.load import Run, load_run, numbers_of
 
 Batches = Callable[[], Iterable[Batch]]

@@ -19,11 +19,11 @@ from elbolab.common.refusal import Refusal, change
 from elbolab.data.binarize import binarize_spec, binarize_splits, check_binarize
 from elbolab.data.contents import Contents, check_channels, read_contents
 from elbolab.data.module import DataModule
-from elbolab.data.options import check_names, check_number, check_whole
-from elbolab.data.splits import Arrays, Splits, split_at_random
 from elbolab.data.standardise import choose_scaling, standardise_splits
-from elbolab.data.tables import Columns
-from elbolab.data.values import WHITE, measure_values, support_of
+from elbolab.reading.options import check_names, check_number, check_whole
+from elbolab.reading.splits import Arrays, Splits, split_at_random
+from elbolab.reading.tables import Columns
+from elbolab.reading.values import WHITE, measure_values, support_of
 
 warn = rank_zero_only(logging.getLogger(__name__).warning)
 
@@ -35,7 +35,7 @@ class OwnArrays(DataModule):
     An .npz file has the array ``x``, or ``train`` and ``test`` or ``val`` or both; class labels ``y`` (``y_train``,
     ``y_val``, ``y_test``), ground-truth factors ``factors`` (``factors_train``, ...), (n, F), and conditions ``given``
     (``given_train``, ...) for ``data.given=own`` are optional. Labels and factors are whatever values occur, numbers or
-    text: `elbolab.data.labels` numbers them and keeps the names of the classes. Conditions are vectors or images in
+    text: `elbolab.reading.labels` numbers them and keeps the names of the classes. Conditions are vectors or images in
     the shapes that data may have: floats and zeros and ones as they are, or uint8 levels, which are scaled to [0, 1].
     A folder of pictures may have a folder for each class, and outside of these folders ``train``, ``val`` and ``test``.
     Data are vectors (n, D) or images (n, H, W), (n, H, W, C) or (n, C, H, W) with 1, 3 or 4 channels; where both fit,

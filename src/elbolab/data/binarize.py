@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from elbolab.batch import Spec, Support
-from elbolab.data.splits import Arrays, Splits
+from elbolab.reading.splits import Arrays, Splits
 
 
 def _draw_bits(grey: Arrays, rng: np.random.Generator) -> Arrays:

@@ -7,9 +7,9 @@ import numpy as np
 from typing_extensions import override
 
 from elbolab.batch import Spec, Support
-from elbolab.data.files import data_root, read_npz
 from elbolab.data.module import DataModule
-from elbolab.data.splits import Arrays, Splits
+from elbolab.reading.files import data_root, read_npz
+from elbolab.reading.splits import Arrays, Splits
 
 PARTS = ("train", "valid", "test")
 PACKED = "binarized_mnist_packed.npz"

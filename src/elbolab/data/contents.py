@@ -14,12 +14,12 @@ from typing import final
 import numpy as np
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
-from elbolab.data.labels import is_one_hot, number_factors, number_labels, store_conditions
-from elbolab.data.names import Part, Role
-from elbolab.data.reading import read_parts
-from elbolab.data.splits import Arrays
-from elbolab.data.tables import Columns
-from elbolab.data.values import DEEP_WHITE, FAR, has_deep_pixels, say_what_is_scaled, scale_deep_pixels
+from elbolab.data.own_files import read_parts
+from elbolab.reading.labels import is_one_hot, number_factors, number_labels, store_conditions
+from elbolab.reading.names import Part, Role
+from elbolab.reading.splits import Arrays
+from elbolab.reading.tables import Columns
+from elbolab.reading.values import DEEP_WHITE, FAR, has_deep_pixels, say_what_is_scaled, scale_deep_pixels
 
 CHANNELS = (1, 3, 4)
 """Numbers of channels that pictures have; others are told by the axes beside them."""

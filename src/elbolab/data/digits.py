@@ -8,8 +8,8 @@ from typing_extensions import override
 from elbolab.batch import Spec, Support, numbered
 from elbolab.data.binarize import binarize_spec, binarize_splits, check_binarize
 from elbolab.data.module import DataModule
-from elbolab.data.options import check_whole
-from elbolab.data.splits import Arrays, Splits, split_at_random
+from elbolab.reading.options import check_whole
+from elbolab.reading.splits import Arrays, Splits, split_at_random
 
 
 @final

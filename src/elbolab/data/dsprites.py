@@ -12,10 +12,10 @@ from typing_extensions import override
 
 from elbolab.batch import Spec, Support, numbered
 from elbolab.common.files import replacing
-from elbolab.data.files import cache_dir, data_root
 from elbolab.data.module import DataModule
-from elbolab.data.options import check_whole
-from elbolab.data.splits import Arrays, Splits, split_at_random
+from elbolab.reading.files import cache_dir, data_root
+from elbolab.reading.options import check_whole
+from elbolab.reading.splits import Arrays, Splits, split_at_random
 
 NAME = "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz"
 MD5 = "7da33b31b13a06f4b04a70402ce90c2e"

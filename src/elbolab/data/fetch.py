@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from elbolab.batch import Batch, Shape
-from elbolab.data.splits import Arrays
+from elbolab.reading.splits import Arrays
 
 
 class Rows(NamedTuple):

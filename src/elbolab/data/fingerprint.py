@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from elbolab.data.splits import Selection, Splits
+from elbolab.reading.splits import Selection, Splits
 
 WHOLE = 4 * 2**30
 """Bytes of an array that are hashed; of a larger one pieces."""

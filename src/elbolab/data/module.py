@@ -22,9 +22,9 @@ from elbolab.data.fetch import Finish, Rows
 from elbolab.data.fingerprint import Fingerprint, compute_fingerprint
 from elbolab.data.given import choose_given, take_apart
 from elbolab.data.labelled import DEFAULT_SIZE, FinishPair, PairedOrder, check_labelling, choose_labelled
-from elbolab.data.options import check_whole
-from elbolab.data.splits import Arrays, Splits, check_splits
 from elbolab.data.stream import StreamLoader, is_resident
+from elbolab.reading.options import check_whole
+from elbolab.reading.splits import Arrays, Splits, check_splits
 
 
 class DataModule(L.LightningDataModule, ABC):
@@ -34,7 +34,7 @@ class DataModule(L.LightningDataModule, ABC):
 
     >>> import numpy as np
     >>> from elbolab.batch import Spec, Support
-    >>> from elbolab.data.splits import Arrays, Splits
+    >>> from elbolab.reading.splits import Arrays, Splits
     >>> class Dice(DataModule):
     ...     def header(self):
     ...         return Spec(x=(2,), support=Support.REAL)

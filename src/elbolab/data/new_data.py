@@ -15,9 +15,9 @@ from elbolab.batch import Batch, Shape, Spec, Support
 from elbolab.data.binarize import binarize_as_test
 from elbolab.data.fetch import Finish, Rows
 from elbolab.data.given import Own, Quadrants, unconditional
-from elbolab.data.labels import is_one_hot, number_known_values
-from elbolab.data.splits import Arrays
-from elbolab.data.values import WHITE, Values, measure_values, scale_deep_pixels
+from elbolab.reading.labels import is_one_hot, number_known_values
+from elbolab.reading.splits import Arrays
+from elbolab.reading.values import WHITE, Values, measure_values, scale_deep_pixels
 
 
 @final

@@ -15,11 +15,11 @@ import numpy as np
 
 from elbolab.batch import Spec, shorten
 from elbolab.data.contents import read_contents
-from elbolab.data.labels import name_factors, name_values
-from elbolab.data.names import meaning_of
 from elbolab.data.new_data import Intake
-from elbolab.data.splits import Arrays
-from elbolab.data.tables import Columns, is_table, read_table
+from elbolab.reading.labels import name_factors, name_values
+from elbolab.reading.names import meaning_of
+from elbolab.reading.splits import Arrays
+from elbolab.reading.tables import Columns, is_table, read_table
 
 CLASSES = (("pandas", "DataFrame"), ("polars", "DataFrame"), ("pyarrow", "Table"))
 """Modules and what they call a table; whoever has such a table has imported its module."""

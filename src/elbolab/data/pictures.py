@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
-from elbolab.data.folders import name_some
-from elbolab.data.picture_files import Picture, UnreadableError, read_picture, upright_size
 from elbolab.data.stream import free_memory
+from elbolab.reading.folders import name_some
+from elbolab.reading.picture_files import Picture, UnreadableError, read_picture, upright_size
 
 AS_BY = "as by PIL.ImageOps.fit(PIL.Image.open(path), (64, 64)).save(path)"
 WHITE = {"bool": 1, "uint8": 255, "uint16": 65535}

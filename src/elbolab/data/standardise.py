@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 from elbolab.batch import MOST_NAMES, Scaling, shorten
-from elbolab.data.options import write_option
-from elbolab.data.splits import Arrays, Selection, Splits
+from elbolab.reading.options import write_option
+from elbolab.reading.splits import Arrays, Selection, Splits
 
 WIDE = 100
 """Columns whose scales are as many times apart, or whose numbers are about so large, are hard to learn as they are."""

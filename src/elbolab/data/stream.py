@@ -18,7 +18,7 @@ from elbolab.common.rng import generator
 from elbolab.data.blocks import Block, Loader, Ordering
 from elbolab.data.fetch import Finish, Rows
 from elbolab.data.labelled import FinishPair
-from elbolab.data.splits import Arrays
+from elbolab.reading.splits import Arrays
 
 SHARE = 0.5
 """Share of the free memory that data may take; the rest is for the model and its samples."""

@@ -12,8 +12,8 @@ from typing_extensions import override
 
 from elbolab.batch import Spec, Support, numbered
 from elbolab.data.module import DataModule
-from elbolab.data.options import check_number, check_whole
-from elbolab.data.splits import Arrays, Splits
+from elbolab.reading.options import check_number, check_whole
+from elbolab.reading.splits import Arrays, Splits
 
 
 @final

@@ -9,10 +9,10 @@ from typing_extensions import override
 
 from elbolab.batch import Spec, Support, numbered
 from elbolab.data.binarize import binarize_spec, binarize_splits, check_binarize
-from elbolab.data.files import data_root, obtain_files, read_idx
 from elbolab.data.module import DataModule
-from elbolab.data.options import check_whole
-from elbolab.data.splits import Arrays, Splits
+from elbolab.reading.files import data_root, obtain_files, read_idx
+from elbolab.reading.options import check_whole
+from elbolab.reading.splits import Arrays, Splits
 
 IDX = [f"{part}-{kind}-ubyte" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")]
 """Names of the files in MNIST's format."""

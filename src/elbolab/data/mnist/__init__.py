@@ -5,9 +5,9 @@ from typing import final
 
 from typing_extensions import override
 
-from elbolab.data.files import read_idx
-from elbolab.data.splits import Arrays
 from elbolab.data.vision import MNISTLike
+from elbolab.reading.files import read_idx
+from elbolab.reading.splits import Arrays
 
 FOLDER = Path(__file__).parent
 MD5 = {

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from elbolab.data.arrays import OwnArrays
-from elbolab.data.names import VOCABULARY, Role, assign_roles
+from elbolab.reading.names import VOCABULARY, Role, assign_roles
 
 X = Role("x", "")
 NUM = 40

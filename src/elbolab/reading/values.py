@@ -11,7 +11,7 @@ import numpy as np
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from elbolab.batch import Support
-from elbolab.data.splits import Arrays, Selection, check_finite
+from elbolab.reading.splits import Arrays, Selection, check_finite
 
 KINDS = {"b": "booleans", "i": "integers", "u": "integers", "f": "floats"}
 WHITE, DEEP_WHITE = 255, 65535

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from elbolab.data.reading import read_named
-from elbolab.data.values import scale_deep_pixels
+from elbolab.data.own_files import read_named
+from elbolab.reading.values import scale_deep_pixels
 
 RNG = np.random.default_rng(0)
 PNG_COLOURS = {1: 0, 2: 4, 3: 2, 4: 6}

@@ -4,11 +4,11 @@ import gzip
 
 import numpy as np
 import pytest
-from tests.data.tables import AGE, COLUMNS, INCOME, NUM, NUMBERS, RNG, own, rows, text, write
+from tests.reading.table_writers import AGE, COLUMNS, INCOME, NUM, NUMBERS, RNG, own, rows, text, write
 
 from elbolab.batch import Spec, Support
-from elbolab.data.advice import advise_on_text
-from elbolab.data.tables import read_table
+from elbolab.reading.advice import advise_on_text
+from elbolab.reading.tables import read_table
 
 
 @pytest.mark.parametrize(

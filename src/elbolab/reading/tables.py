@@ -12,11 +12,11 @@ from typing import Any, final
 import numpy as np
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
-from elbolab.data.advice import advise_on_text
-from elbolab.data.labels import number_values
-from elbolab.data.names import Part, Role, check_names_of_data, check_there, meaning_of
-from elbolab.data.options import write_option
-from elbolab.data.text_tables import Table, read_text_table, text_suffix
+from elbolab.reading.advice import advise_on_text
+from elbolab.reading.labels import number_values
+from elbolab.reading.names import Part, Role, check_names_of_data, check_there, meaning_of
+from elbolab.reading.options import write_option
+from elbolab.reading.text_tables import Table, read_text_table, text_suffix
 
 ARROW = (".parquet", ".feather")
 GAPS = (-99, -999, -9999, -99999, 999, 9999, 99999)

@@ -5,7 +5,7 @@ import pytest
 
 from elbolab.batch import Spec, Support, numbered
 from elbolab.data.arrays import OwnArrays
-from elbolab.data.labels import number_factors, number_labels
+from elbolab.reading.labels import number_factors, number_labels
 
 NUM = 120
 INDEX = np.arange(NUM) % 4

@@ -15,7 +15,7 @@ from typing import final
 
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
-from elbolab.data.picture_files import picture_suffixes
+from elbolab.reading.picture_files import picture_suffixes
 
 LITTER = ("__MACOSX", "@eaDir")
 """Folders that archives and file servers add; so are those whose names begin with a dot."""

@@ -16,13 +16,13 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from elbolab.data.advice import KNOWN, advise_on_file, advise_on_picture
-from elbolab.data.files import list_npz, read_idx, read_member
-from elbolab.data.folders import SPLITS, Folder, assign_pictures, name_some, scan_folder
-from elbolab.data.names import VOCABULARY, Part, Role, assign_roles, normalise_name
-from elbolab.data.picture_files import picture_suffixes
 from elbolab.data.pictures import read_pictures
-from elbolab.data.tables import Columns, is_table, read_table, sort_columns, stem_of
+from elbolab.reading.advice import KNOWN, advise_on_file, advise_on_picture
+from elbolab.reading.files import list_npz, read_idx, read_member
+from elbolab.reading.folders import SPLITS, Folder, assign_pictures, name_some, scan_folder
+from elbolab.reading.names import VOCABULARY, Part, Role, assign_roles, normalise_name
+from elbolab.reading.picture_files import picture_suffixes
+from elbolab.reading.tables import Columns, is_table, read_table, sort_columns, stem_of
 
 WRITERS = {".npz": "numpy.savez(path, x=x)", ".npy": "numpy.save(path, x)", ".safetensors": "numpy.savez('x.npz', x=x)"}
 POINTER = b"version https://git-lfs"

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image, ImageOps, ImageSequence
-from tests.data.picture_writers import RNG, colour, deep, grey, read, refuses, save, write_deep_png, write_tiff
+from tests.reading.picture_writers import RNG, colour, deep, grey, read, refuses, save, write_deep_png, write_tiff
 
-from elbolab.data.picture_files import picture_suffixes
+from elbolab.reading.picture_files import picture_suffixes
 
 GREY, COLOUR = grey(8, 16), np.repeat(np.repeat(np.array([[[255, 0, 0], [0, 0, 255]]], np.uint8), 8, 0), 8, 1)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from elbolab.data.splits import CHUNK, Arrays, split_at_random
+from elbolab.reading.splits import CHUNK, Arrays, split_at_random
 
 NUM = CHUNK + 5
 

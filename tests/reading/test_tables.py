@@ -4,10 +4,10 @@ import shlex
 
 import numpy as np
 import pytest
-from tests.data.tables import AGE, CITY, COLUMNS, INCOME, NUM, NUMBERS, own, text, write
+from tests.reading.table_writers import AGE, CITY, COLUMNS, INCOME, NUM, NUMBERS, own, text, write
 
 from elbolab.batch import Support
-from elbolab.data.names import A_SPLIT, IDENTIFIERS, LABELS, meaning_of
+from elbolab.reading.names import A_SPLIT, IDENTIFIERS, LABELS, meaning_of
 
 
 def test_labels_factors_and_conditions_are_named(tmp_path, agrees):

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from elbolab.data.folders import SPLITS
-from elbolab.data.options import write_option
+from elbolab.reading.folders import SPLITS
+from elbolab.reading.options import write_option
 
 KINDS = {
     "x": ("x", "data", "images", "image", "imgs", "img", "inputs", "input", "features", "samples", "arr", "arr0"),

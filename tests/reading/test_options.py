@@ -10,9 +10,9 @@ from elbolab.data.arrays import OwnArrays
 from elbolab.data.digits import Digits
 from elbolab.data.dsprites import DSprites
 from elbolab.data.mnist import MNIST
-from elbolab.data.options import check_number, check_whole, write_option
 from elbolab.data.toy import Toy
 from elbolab.data.vision import CIFAR10
+from elbolab.reading.options import check_number, check_whole, write_option
 
 OWN = partial(OwnArrays, "x.npy")
 

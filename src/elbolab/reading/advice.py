@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from elbolab.batch import shorten
-from elbolab.data.labels import FEW
-from elbolab.data.options import write_option
-from elbolab.data.text_tables import MISSING, read_number
+from elbolab.reading.labels import FEW
+from elbolab.reading.options import write_option
+from elbolab.reading.text_tables import MISSING, read_number
 
 LINES = {
     ".pkl": "numpy.savez('x.npz', x=numpy.load('{path}', allow_pickle=True))",

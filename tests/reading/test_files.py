@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from elbolab.data import files
-from elbolab.data.files import cache_dir, data_root, obtain_files, read_idx
+from elbolab.reading import files
+from elbolab.reading.files import cache_dir, data_root, obtain_files, read_idx
 
 JOB = """
 import sys, time
 from pathlib import Path
-from elbolab.data.files import obtain_files
+from elbolab.reading.files import obtain_files
 
 def download(folder):
     with open(sys.argv[2], "a") as log:

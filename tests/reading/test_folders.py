@@ -4,10 +4,10 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.data.picture_writers import fill
+from tests.reading.picture_writers import fill
 
 from elbolab.data.arrays import OwnArrays
-from elbolab.data.reading import read_named
+from elbolab.data.own_files import read_named
 
 
 def test_what_is_left_out_is_counted_and_named(tmp_path, caplog):

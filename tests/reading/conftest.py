@@ -1,0 +1,1 @@
+from tests.data_fixtures import agrees  # noqa: F401 -- a fixture
