@@ -99,6 +99,7 @@ class Enough(Little):
         return Splits(*(self.part(seed, num) for seed, num in enumerate((40, 20, 40))))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", sorted(set(WHERE.values()) - VARIANTS.keys()))
 def test_what_asks_for_data_of_its_own(words, hydra):
     cfg = composed(*words.split())

@@ -208,6 +208,7 @@ def test_compose_is_the_configuration_of_the_run(tmp_path):
     assert (again.trainer.max_epochs, again.model.beta) == (7, 4)
 
 
+@pytest.mark.slow
 def test_ctrl_c_says_how_to_go_on(own, tmp_path):
     words = [*SHORT, "trainer.max_epochs=2", "callbacks=raising"]
     with pytest.raises(KeyboardInterrupt) as info:

@@ -25,6 +25,7 @@ def one_picture(monkeypatch):
     monkeypatch.setattr("elbolab.cli.evaluate.draw_all", lambda *_, **__: {"samples": blank(1, 1)})
 
 
+@pytest.mark.slow
 def test_a_finished_run_has_everything_in_every_dashboard(shell, one_picture):
     out = shell("train", *SHORT, "logger=[wandb,tensorboard]", "logger.wandb.artifacts=[model]", "hydra.run.dir=run")
     run = shell.folder / "run"

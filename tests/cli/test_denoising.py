@@ -33,6 +33,7 @@ def test_evaluation_restores_from_another_corruption_and_leaves_the_model_its_ow
     assert after["dvae_bound"] == before["dvae_bound"]
 
 
+@pytest.mark.slow
 def test_a_vae_is_measured_under_a_corruption_too(finished, shell):
     folder = shutil.copytree(finished[0], shell.folder / "run")
     assert "restoration" not in json.loads((folder / "evaluation.json").read_text())["test"]

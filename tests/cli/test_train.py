@@ -277,6 +277,7 @@ def test_data_are_found_from_any_folder(shell, monkeypatch):
     type(shell)(other)("evaluate", "run=../run")
 
 
+@pytest.mark.slow
 def test_networks_are_compiled_on_request(shell, monkeypatch):
     from elbolab.cli import train
 

@@ -159,6 +159,7 @@ def test_a_worker_writes_its_log_in_utf_8_whatever_the_terminal(tmp_path, monkey
     assert begun["PYTHONIOENCODING"] == "utf-8"
 
 
+@pytest.mark.slow
 def test_a_run_is_finished_whoever_reads_it(tmp_path, readerless):
     """In a terminal of ASCII, its errors nowhere, its table into a pipe that nobody reads."""
     environment = os.environ | {"PYTHONIOENCODING": "ascii"}

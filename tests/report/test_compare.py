@@ -134,6 +134,7 @@ def test_a_full_disk_takes_no_table_with_it(sweep, tmp_path, monkeypatch):
     assert not list((tmp_path / "pictures").iterdir())
 
 
+@pytest.mark.slow
 def test_pictures_of_runs_on_the_same_data(sweep, tmp_path):
     few = [sweep / str(i) for i in range(2)]
     compare(few, tmp_path / "few", None)

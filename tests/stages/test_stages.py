@@ -195,6 +195,7 @@ def test_a_half_trained_stage_is_gone_on_with(at, monkeypatch, end, code, messag
     assert same(weights(at.folder / "on"), weights(at.folder / "run")), "trained now or before, it makes no difference"
 
 
+@pytest.mark.slow
 def test_a_stage_that_is_stopped_before_its_first_checkpoint_or_while_it_is_measured(at, monkeypatch):
     stage = stage_of(at.folder)
     shutil.rmtree(stage)
@@ -388,6 +389,7 @@ def test_what_is_no_stage_of_this_model_has_one_clear_message(name, messages):
     assert re.search(NAMED[name][1], messages[name], re.DOTALL), messages[name]
 
 
+@pytest.mark.slow
 def test_stages_have_several_loggers_too(at):
     """Hydra writes no choice down where options are listed."""
     at(*TOP, "logger=[csv,tensorboard]", "logger.tensorboard.save_dir=curves", "hydra.run.dir=watched")
