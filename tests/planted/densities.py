@@ -7,7 +7,7 @@ CONTRACTS, LABELLED, TERMS = (f"tests/densities/test_{name}.py" for name in ("co
 LATENTS = "densities/latents.py"
 
 MISTAKES = [
-    Mistake(LATENTS, "is_relaxed=latent.is_relaxed,\n                is_class", "is_class", TERMS),
+    Mistake(LATENTS, "replace(latent, z=z, q=None", "replace(latent, is_relaxed=False, z=z, q=None", TERMS),
     Mistake(LATENTS, "else latent.penalty[samples, data]", "else latent.penalty[data, samples]", TERMS),
     Mistake(LATENTS, "drawn_log_p=log_p)], latents.state)", "drawn_log_p=log_p)])", "tests/models/test_variants.py"),
     Mistake(
@@ -27,20 +27,15 @@ MISTAKES = [
     ),
     Mistake(
         LATENTS,
-        "if pair is None:\n            return -self.log_ratio",
-        "if pair is None:\n            return self.log_ratio",
+        "(*pair)\n        return -self.log_ratio",
+        "(*pair)\n        return self.log_ratio",
         TERMS,
     ),
-    Mistake(
-        LATENTS,
-        "except NotImplementedError:\n            return -self.log_ratio",
-        "except NotImplementedError:\n            return self.log_ratio",
-        TERMS,
-    ),
+    Mistake(LATENTS, "if pair is not None:", "if pair is None:", TERMS),
     Mistake(LATENTS, "return self.log_p - log_q", "return log_q - self.log_p", TERMS),
-    Mistake(LATENTS, "or handed_in or not self.closed_form:", "or not self.closed_form:", TERMS),
-    Mistake(LATENTS, "or handed_in or not self.closed_form:", "or handed_in:", TERMS),
-    Mistake(LATENTS, "drawn_log_q=latent.log_q[samples, data],", "drawn_log_q=latent.log_q[data, samples],", TERMS),
+    Mistake(LATENTS, "or has_own or not self.closed_form:", "or not self.closed_form:", TERMS),
+    Mistake(LATENTS, "or has_own or not self.closed_form:", "or has_own:", TERMS),
+    Mistake(LATENTS, "drawn_log_q=log_q, drawn_log_p=log_p, pen", "drawn_log_q=log_p, drawn_log_p=log_q, pen", TERMS),
     Mistake(LATENTS, "self.state[samples, data])", "self.state[samples])", TERMS),
     Mistake(
         LATENTS,

@@ -4,6 +4,7 @@ Shapes: *S = sample dimensions, B = data in a batch, D = latent dimensions; quan
 """
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass, replace
 from functools import cached_property
 from typing import Any, Self, final
@@ -23,15 +24,15 @@ class Undefined(NotImplementedError):
 @final
 @dataclass(frozen=True, eq=False)
 class Latent:
-    """One latent variable: a draw, the distributions it is between, and what it costs. Nothing is computed eagerly.
+    """One latent variable: a draw, its posterior and its prior. Densities and the KL are computed when asked for.
 
     Attributes:
         z: the draw, (*S, B, *latent_shape).
         q: the distribution that it was drawn from, None where there is none with a density.
         p: the prior, None where the model has none. Its batch shape is (B,), () or (*S, B).
-        drawn_log_q: log q(z), (*S, B), where the draw knows it better than ``q`` does: a flow, a mixture of posteriors.
-        drawn_log_p: log p(z), (*S, B), in the place of ``p``'s.
-        closed_form: False where ``p`` depends on this very draw, so that KL(q || p) is no divergence of the two.
+        drawn_log_q: log q(z), (*S, B), where drawing knows it and ``q`` does not: a flow, a mixture of posteriors.
+        drawn_log_p: log p(z), (*S, B), used instead of that of ``p``.
+        closed_form: False where ``p`` depends on this very draw, so that a closed form of KL(q || p) does not hold.
         is_relaxed: whether the draw relaxes a discrete variable, so that the likelihood at it is not the model's.
         is_class: whether it is a class, z a one-hot vector or its probabilities: one latent, whatever the length of z.
         penalty: what the draw adds to a loss beside the bound, (*S, B): a commitment, say. None: nothing.
@@ -50,35 +51,23 @@ class Latent:
 
     @classmethod
     def drawn(cls, draw: Draw, shape: Shape, q: Distribution, p: Distribution | None, **options: Any) -> Self:
-        """``shape`` draws z ~ q for each of its batch."""
+        """A latent of ``shape`` draws z ~ q for each datum."""
         z, log_q = draw(q, shape)
         return cls(z, q, p, drawn_log_q=log_q, is_relaxed=isinstance(q, Relaxed), **options)
 
     @cached_property
     def log_q(self) -> Tensor:
-        """Log q(z).
-
-        Raises:
-            Undefined: q has no density, or its density is not that of the draw.
-        """
+        """Log q(z); raises Undefined where q has no density."""
         return self.drawn_log_q if self.drawn_log_q is not None else _log_density(self.q, self.z, "posterior")
 
     @cached_property
     def log_p(self) -> Tensor:
-        """Log p(z).
-
-        Raises:
-            Undefined: there is no prior, or it has no density.
-        """
+        """Log p(z); raises Undefined where there is no prior, or none with a density."""
         return self.drawn_log_p if self.drawn_log_p is not None else _log_density(self.p, self.z, "prior")
 
     @property
     def log_ratio(self) -> Tensor:
-        """Log p(z) - log q(z).
-
-        Raises:
-            Undefined: p or q has no density.
-        """
+        """Log p(z) - log q(z); raises Undefined where p or q has no density."""
         if self.p is None and self.drawn_log_p is None:
             raise Undefined("no rate and no importance weight: this model has no prior")
         log_q = self.log_q
@@ -92,12 +81,10 @@ class Latent:
             Undefined: p or q has no density.
         """
         pair = self._closed_pair()
-        if pair is None:
-            return -self.log_ratio
-        try:
-            return kl_divergence(*pair)
-        except NotImplementedError:
-            return -self.log_ratio
+        with suppress(NotImplementedError):
+            if pair is not None:
+                return kl_divergence(*pair)
+        return -self.log_ratio
 
     @cached_property
     def kl_per_dim(self) -> Tensor:
@@ -119,9 +106,9 @@ class Latent:
                 raise Undefined(f"no KL per dimension: {names} does not factorise")
 
     def _closed_pair(self) -> tuple[Distribution, Distribution] | None:
-        """Q and p where KL(q || p) is that of the two, and not of a draw that says more."""
-        handed_in = self.drawn_log_q is not None or self.drawn_log_p is not None
-        if self.q is None or self.p is None or handed_in or not self.closed_form:
+        """The distributions q and p where the KL is that between them; None where the draw has its own densities."""
+        has_own = self.drawn_log_q is not None or self.drawn_log_p is not None
+        if self.q is None or self.p is None or has_own or not self.closed_form:
             return None
         return self.q, expand_to(self.p, self.q)
 
@@ -144,40 +131,26 @@ class Latents(tuple[Latent, ...]):
         return made
 
     def at(self, samples: slice, data: slice) -> "Latents":
-        """Some of the samples (S, B) of some of the data, with their log-densities.
-
-        Raises:
-            Undefined: a latent has no density.
-        """
-        selected = (
-            Latent(
-                latent.z[samples, data],
-                drawn_log_q=latent.log_q[samples, data],
-                drawn_log_p=latent.log_p[samples, data],
-                is_relaxed=latent.is_relaxed,
-                is_class=latent.is_class,
-                penalty=None if latent.penalty is None else latent.penalty[samples, data],
-            )
-            for latent in self
-        )
+        """Some of the samples (S, B) of some of the data, with the log-densities that they must have."""
+        selected = []
+        for latent in self:
+            penalty = None if latent.penalty is None else latent.penalty[samples, data]
+            z, log_q, log_p = (values[samples, data] for values in (latent.z, latent.log_q, latent.log_p))
+            selected.append(replace(latent, z=z, q=None, p=None, drawn_log_q=log_q, drawn_log_p=log_p, penalty=penalty))
         return Latents(selected, None if self.state is None else self.state[samples, data])
 
     def only(self) -> Latent:
-        """The one latent of a model that has one.
-
-        Raises:
-            Undefined: it has none, or several.
-        """
+        """The one latent of a model that has one; raises Undefined where there are none or several."""
         if len(self) != 1:
             raise Undefined(f"this needs a model with one latent variable, and this one has {len(self)}")
         return self[0]
 
 
 def redraw_from_prior(latents: Latents, draw: Draw, shape: Shape) -> Latents:
-    """The one latent drawn from its prior p(z | c) instead: a posterior that is the prior, at no rate.
+    """The one latent, drawn from its prior p(z | c) instead of its posterior, so that its rate is 0.
 
     Raises:
-        Undefined: there are none or several.
+        Undefined: there are none or several, or the one has no prior.
     """
     latent = latents.only()
     if latent.p is None:
@@ -188,10 +161,8 @@ def redraw_from_prior(latents: Latents, draw: Draw, shape: Shape) -> Latents:
 
 def expand_to(p: Distribution, q: Distribution) -> Distribution:
     """``p`` in q's batch shape: torch's discrete KLs do not broadcast; those of normals do, and expanding costs."""
-    match p:
-        case Independent(base_dist=Normal()):
-            return p
-    return p if p.batch_shape == q.batch_shape else p.expand(q.batch_shape)
+    is_normal = isinstance(p, Independent) and isinstance(p.base_dist, Normal)
+    return p if is_normal or p.batch_shape == q.batch_shape else p.expand(q.batch_shape)
 
 
 def _log_density(p: Distribution | None, z: Tensor, part: str) -> Tensor:
