@@ -25,8 +25,8 @@ class Densities(nn.Module, ABC):
 
     Attributes:
         spec: what is known of the data.
-        code_shapes: shapes of the latents that make up a code, the first ones, top first; they stand in it the other
-            way round, so that a class, which is on top, comes last.
+        code_shapes: shapes of the latents that make up a code: the first ones, from the top down. In the code their
+            order is reversed, so that a class, which is on top, comes last.
         class_dim: how many numbers at the end of a code are a class, one-hot or its probabilities; the others are
             dimensions, each with a meaning of its own.
         frozen: whether it is part of another model and no longer trained; see `freeze`.
@@ -70,7 +70,7 @@ class Densities(nn.Module, ABC):
 
     @abstractmethod
     def initialise(self, data: Batch, mean: Tensor) -> None:
-        """Starts from training data what does so by definition, or because its configuration asks.
+        """Initialises from training data those parts that are defined or configured to start there.
 
         Args:
             data: some of them.
@@ -111,7 +111,7 @@ class Densities(nn.Module, ABC):
 
     @final
     def decode(self, z: Tensor, *given: Tensor) -> Distribution:
-        """p(x | z, c) at codes (*S, B, *latent_shape), what is below them at its centre."""
+        """p(x | z, c) at codes (*S, B, *latent_shape); latents below those of the code take their centres."""
         match self.code_shapes:
             case ():  # the shape of z is all that it says
                 latents = self.imagine(z.shape[:-2], *given)
@@ -146,7 +146,7 @@ MakeDensities = Callable[..., Densities]
 
 
 def initialise_heads(conditional: Conditional, mean: Tensor) -> None:
-    """Starts from ``mean`` (*event) whatever in ``conditional`` asks for it; what is frozen stays as it is."""
+    """Starts from ``mean`` (*event) every part of ``conditional`` that asks for it, unless it is frozen."""
     for module in conditional.modules():
         if isinstance(module, StartsAtMean) and any(weight.requires_grad for weight in module.parameters()):
             module.initialise_to_mean(mean)

@@ -13,10 +13,10 @@ from elbolab.densities.latents import Undefined
 
 
 class Capability(Densities, ABC):
-    """A model that answers more than every model does.
+    """A model that answers more than the densities that every model has.
 
     Attributes:
-        lack: what is said of a model that does not.
+        lack: the reason given where a model does not have the capability.
     """
 
     lack: ClassVar[str]
@@ -26,10 +26,10 @@ Able = TypeVar("Able", bound=Capability)
 
 
 def capability(densities: Densities, wanted: type[Able]) -> Able:
-    """The model, as one that answers more than every model does.
+    """The model, as one that has the capability ``wanted``.
 
     Raises:
-        Undefined: it does not.
+        Undefined: it does not have it.
     """
     if not isinstance(densities, wanted):
         raise Undefined(wanted.lack)

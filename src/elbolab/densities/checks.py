@@ -1,4 +1,4 @@
-"""What makes a combination of data, prior, posterior and likelihood impossible, said when the model is built."""
+"""Checks, when a model is built, that data, prior, posterior and likelihood fit together."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

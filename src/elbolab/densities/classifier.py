@@ -66,4 +66,4 @@ class Classifier(Classifying):
 
     @override
     def initialise(self, data: Batch, mean: Tensor) -> None:
-        """Nothing: no part of it has the mean of the data."""
+        """Does nothing: no part of it starts from the data."""

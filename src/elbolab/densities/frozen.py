@@ -10,7 +10,7 @@ D = TypeVar("D", bound=Densities)
 def freeze(densities: D) -> D:
     """``densities`` itself, never trained again: no gradient reaches its weights, and it stays in evaluation mode.
 
-    The model around it keeps it whole, as one module: a part taken out of it would follow that model's mode.
+    The model that contains it must keep it whole, as one module: a part of it alone would follow that model's mode.
     """
     densities.requires_grad_(False)
     densities.frozen = True

@@ -1,4 +1,4 @@
-"""Gradients that are not those of the value: what is logged stays the bound, whatever trains it."""
+"""Tensors whose gradient is not that of their value, so that a bound is logged while an estimator trains it."""
 
 from typing import Any, final
 
@@ -19,8 +19,8 @@ def with_gradient(value: Tensor, surrogate: Tensor) -> Tensor:
 def scale_gradient(tensor: Tensor, weight: Tensor | float) -> Tensor:
     """``tensor``, with its gradient times ``weight``, which broadcasts to it; 0 stops and -1 reverses the gradient.
 
-    The doubly reparameterised estimator weighs the path of each sample so (Tucker et al. 2019, eq. 8). It may be
-    captured: nothing is read on the host.
+    The doubly reparameterised estimator weights the path of each sample in this way (Tucker et al. 2019, eq. 8). It may
+    be captured: nothing is read on the host.
     """
     return _ScaledGradient.apply(tensor, weight)
 

@@ -26,8 +26,8 @@ T = TypeVar("T")
 class Labelled(Enumerating):
     """A conditional VAE whose condition, the class, is a latent variable.
 
-    The code of a datum is the mean of q(z | x, y) at its most probable class, followed by that class, one-hot: what
-    p(x | y, z) reads. So codes are decoded, walked between and probed like those of any model.
+    The code of a datum is the mean of q(z | x, y) at its most probable class, followed by that class, one-hot, which is
+    all that p(x | y, z) reads. So codes can be decoded, interpolated and probed like those of any model.
 
     Args:
         spec: what is known of the data; they have classes.
@@ -65,7 +65,7 @@ class Labelled(Enumerating):
 
     @override
     def infer(self, x: Tensor, *given: Tensor, shape: Shape = (), draw: Draw = sample) -> Latents:
-        """Draws y ~ q(y | x) and z ~ q(z | x, y); the mean over y of the bound there is `sum_over_classes`."""
+        """Draws y ~ q(y | x) and z ~ q(z | x, y); the mean of this bound over y is that of `sum_over_classes`."""
         y = Latent.drawn(draw, shape, self.classifier(x), self.class_prior, is_class=True)
         return Latents([y, self._infer_style(x, y.z, draw)])
 
@@ -101,7 +101,7 @@ class Labelled(Enumerating):
 
     @override
     def class_terms(self, x: Tensor) -> ClassTerms:
-        """The bound at every class, one draw of z each; the draw is one for all classes where q(z | x) ignores y."""
+        """The bound at every class, with a draw of z for each; all classes share one draw where q(z | x) ignores y."""
         y = self.classes[:, None].expand(-1, len(x), -1)
         q = self._recompute(self.posterior, x, y)
         z = sample(q).z.expand(*y.shape[:2], -1)

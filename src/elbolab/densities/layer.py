@@ -52,7 +52,7 @@ class Layer(Densities):
 
     @override
     def infer(self, x: Tensor, *given: Tensor, shape: Shape = (), draw: Draw = sample) -> Latents:
-        """Draws of q(z | x, c); of p(z | c), which takes its place, where there is no posterior."""
+        """Draws of q(z | x, c), or of p(z | c) where there is no posterior."""
         p = None if self.prior is None else self.prior(*given)
         q = p if self.posterior is None else self.posterior(x, *given)
         return self._without_latents(shape, *given) if q is None else Latents([Latent.drawn(draw, shape, q, p)])
@@ -81,5 +81,5 @@ class Layer(Densities):
         initialise_heads(self.likelihood, mean)
 
     def _without_latents(self, shape: Shape, *given: Tensor) -> Latents:
-        """No latents; the state has no numbers, and the shape of the draws."""
+        """No latents, and an empty state that has the batch shape of the draws."""
         return Latents(state=given[0].new_empty(*shape, *lead_of(given, self.spec.given), 0))

@@ -22,7 +22,7 @@ from elbolab.distributions.drawing import Draw, sample
 
 @final
 class Recurrent(Guessing):
-    """p(z | c, g) p(x | z, c, g) with q(z | x, c), where g = E[x | c] is the guess of a baseline that is at rest.
+    """p(z | c, g) p(x | z, c, g) with q(z | x, c), where g = E[x | c] is the guess of a frozen baseline.
 
     The baseline receives no gradient and works as in evaluation, whatever the mode of the model around it.
 
@@ -82,11 +82,11 @@ class Recurrent(Guessing):
 
     @override
     def initialise(self, data: Batch, mean: Tensor) -> None:
-        """The start of the inner model; the baseline stays as it was trained."""
+        """Initialises the inner model; the baseline stays as it was trained."""
         self.inner.initialise(data, mean)
 
     def _attach_guess(self, latents: Latents, guess: Tensor) -> Latents:
-        """The latents (*S, B, ...) with the guess, which is the same for every draw, as what the likelihood reads."""
+        """The latents (*S, B, ...) with the guess, the same for every draw, as their state, which the likelihood reads."""
         lead = latents[0].z.shape[: -len(self.latent_shape)]
         return Latents(latents, guess.expand(*lead, *self.spec.x))
 

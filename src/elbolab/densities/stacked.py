@@ -25,7 +25,7 @@ class Stacked(Enumerating):
     """A class and a style above the codes of a frozen VAE.
 
     Every use draws z1 ~ q(z1 | x) anew, so training sees new codes in every minibatch. The lower model stays as it was
-    trained: no gradient, no training mode. What is a bound on log p(z1) for the upper model makes one on log p(x)::
+    trained: no gradient, no training mode. A bound on log p(z1) of the upper model gives one on log p(x)::
 
         log p(x) >= E_q(z1|x) [log p(x | z1) - log q(z1 | x) - U(z1)]
 
@@ -61,7 +61,7 @@ class Stacked(Enumerating):
 
     @override
     def initialise(self, data: Batch, mean: Tensor) -> None:
-        """Nothing: the lower model is trained, and its codes have a mean near 0."""
+        """Does nothing: the lower model is trained, and its codes have a mean near 0."""
 
     @override
     def log_class_probs(self, x: Tensor) -> Tensor:

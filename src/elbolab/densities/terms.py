@@ -89,8 +89,8 @@ def score(p: Distribution, x: Tensor, latents: Latents) -> Terms:
 def summary(terms: Terms, names: tuple[str, ...] = ("elbo", "rate", "distortion")) -> dict[str, Tensor]:
     """Those quantities of the bound that exist, averaged over samples and data, in nats.
 
-    A draw that is relaxed, or a scale that is fitted to the data at hand, as while training, leaves the rate alone: the
-    KL is the model's own, and the log-likelihood is not.
+    While training, a draw may be relaxed or a scale fitted to the data at hand. The log-likelihood is then not that of
+    the model, and the rate, which is, is the only one given.
     """
     is_of_model = not terms.fitted and not any(latent.is_relaxed for latent in terms.latents)
     means = {}
@@ -103,9 +103,9 @@ def summary(terms: Terms, names: tuple[str, ...] = ("elbo", "rate", "distortion"
 
 
 def negative_elbo(terms: Terms) -> Tensor:
-    """-ELBO averaged over samples and data, and what the latents add to it.
+    """-ELBO averaged over samples and data, with the penalties of the latents.
 
-    Where a draw is relaxed or a scale fitted, what takes the place of the ELBO.
+    Where a draw is relaxed or a scale fitted, it is what stands for -ELBO in training.
     """
     return add_penalty(terms.rate - terms.log_lik, terms).mean()
 
@@ -119,5 +119,5 @@ class Penalised(Protocol):
 
 
 def add_penalty(cost: Tensor, terms: Penalised) -> Tensor:
-    """A cost of each datum, (*S, B), with the penalties of its latents: every loss of a bound takes them on."""
+    """A cost of each datum, (*S, B), with the penalties of its latents, which every loss of a bound includes."""
     return cost if terms.penalty is None else cost + terms.penalty

@@ -21,9 +21,9 @@ def take_first(batches: Iterable[Batch], limit: int | None) -> Iterator[Batch]:
 
 
 def choose_data(batches: Iterable[Batch], limit: int, seed: int) -> Iterator[Batch]:
-    """A seeded choice of ``limit`` of the data, in their order; all of them where they are no more.
+    """A seeded choice of ``limit`` of the data, in their order; all of them where there are no more than that.
 
-    The data are read twice, first to count them: many files are sorted by class, so that the first would not do.
+    The data are read twice, first to count them. The first ``limit`` would not do: many files are sorted by class.
     """
     rows = choose_rows(sum(len(batch.x) for batch in batches), limit, seed)
     start = 0
@@ -35,7 +35,7 @@ def choose_data(batches: Iterable[Batch], limit: int, seed: int) -> Iterator[Bat
 
 
 def choose_rows(count: int, limit: int, seed: int) -> Tensor:
-    """At most ``limit`` of ``count`` rows, in order: a seeded choice without repetition where they are more, int64."""
+    """At most ``limit`` of ``count`` rows, in order, int64: a seeded choice without repetition where there are more."""
     if count <= limit:
         return torch.arange(count)
     order = torch.randperm(count, generator=generator("choice of rows", seed))

@@ -31,7 +31,7 @@ class Classification(Measure):
 
 
 def classification_quantities(densities: Densities, batches: Iterable[Batch], *, seed: int) -> dict[str, Quantity]:
-    """error: the share of data whose most probable class is not their label.
+    """The error: the share of data whose most probable class is not their label.
 
     Raises:
         Undefined: the model names no classes, or the data have no labels.

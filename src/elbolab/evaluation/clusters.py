@@ -1,4 +1,4 @@
-"""What groups without names have to do with classes.
+"""How well the groups that a model finds without labels agree with classes.
 
 Shapes: N = data, C = groups.
 """
@@ -26,7 +26,7 @@ KINDS = {"cluster_error": Kind("fraction", "lower", 190)}
 @final
 @dataclass(frozen=True)
 class Clusters(Measure):
-    """What a model's groups have to do with classes, by names from the validation data; see `cluster_quantities`."""
+    """How well groups agree with classes, when validation data give them names; see `cluster_quantities`."""
 
     @override
     def __call__(self, densities: Densities, data: Data, split: str, seed: int) -> dict[str, Quantity]:
@@ -36,9 +36,9 @@ class Clusters(Measure):
 def cluster_quantities(
     densities: Densities, naming: Iterable[Batch], batches: Iterable[Batch], *, seed: int
 ) -> dict[str, Quantity]:
-    """cluster_error: the share of data whose group is named after another class.
+    """The cluster_error: the share of data whose group is named after another class.
 
-    A group has the label of the datum of ``naming`` that it is surest of (Makhzani et al. 2015, section 5).
+    A group has the label of that datum of ``naming`` which is most probably in it (Makhzani et al. 2015, section 5).
 
     Args:
         densities: the model.

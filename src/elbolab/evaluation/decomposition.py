@@ -70,11 +70,11 @@ def rate_decomposition(
     exactly, up to rounding, for the one-sample rate mean_i log q(z_i | x_i) - log p(z_i). Standard errors take the
     draws as independent.
 
-    q(z) is known by n data alone, which bracket the mutual information (Poole et al. 2019, "On Variational Bounds of
-    Mutual Information", the bounds with a known conditional): with each datum's own posterior among the n the estimate
-    is too low in mean and at most log n, without it too high. mutual_information is the middle of the bracket, where
-    the bias of first order in 1/n cancels. A bracket wider than `BRACKET` says that the estimate has saturated, and
-    marginal_kl would absorb what is missing: both are then absent.
+    Only n data represent q(z), which gives two estimates of the mutual information that bracket it (Poole et al. 2019,
+    "On Variational Bounds of Mutual Information", the bounds with a known conditional). With each datum's own posterior
+    among the n the estimate is too low in mean and at most log n; without it, it is too high. mutual_information is the
+    middle of the bracket, where the bias of first order in 1/n cancels. A bracket wider than `BRACKET` says that the
+    estimate has saturated, and marginal_kl would absorb what is missing: both are then absent.
 
     Args:
         densities: a model with one layer of latents that have densities.
@@ -132,7 +132,7 @@ def log_aggregate(z: Tensor, posteriors: list[Distribution], pair_elements: int 
 
 
 def _latent(densities: Densities, rows: Rows) -> Latent:
-    """The one latent of the bound, drawn hard.
+    """The one latent of the bound, which must not be a relaxed draw.
 
     Raises:
         Undefined: there is none, there are several, or it is relaxed.

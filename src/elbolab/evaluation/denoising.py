@@ -1,4 +1,4 @@
-"""What a denoising model is trained by, and how well any model restores corrupted data.
+"""The bounds that a denoising model is trained by, and how well any model restores corrupted data.
 
 Shapes: N = data, G = data in a group, M = corruptions of a datum; nats unless said otherwise.
 """
@@ -88,8 +88,8 @@ def denoising_bounds(
     """Two bounds per datum, (N,) each, from one draw of z under each of M corruptions.
 
     ``dvae_bound`` is L_dvae = E log p(x, z) / q(z | x~). ``mixture_bound`` divides by the equal mixture of q over that
-    datum's M corruptions: in mean between L_dvae (M = 1) and E_q~ log p(x, z) / q~(z | x) (M without end, from which
-    L_dvae is I(z; x~ | x) away), and like both no more than log p(x).
+    datum's M corruptions. Its mean lies between L_dvae, which it is for M = 1, and E_q~ log p(x, z) / q~(z | x), its
+    limit for large M, which is I(z; x~ | x) above L_dvae. Like both, it does not exceed log p(x).
 
     Raises:
         Undefined: the model corrupts nothing.

@@ -64,8 +64,8 @@ def edit_attributes(
 ) -> Distribution:
     """p(x | z', y') for data x of attributes y that are to have y'.
 
-    z' = z + E[z | y'] - E[z | y] with the code z of x: what sets x apart from others of its attributes stays. Where the
-    prior does not depend on attributes this is the exchange of conditions at one code, as of a label-conditional CVAE.
+    z' = z + E[z | y'] - E[z | y] with the code z of x, which keeps how x differs from other data of its attributes.
+    Where the prior does not depend on attributes, only the conditions are exchanged, as for a label-conditional CVAE.
 
     Args:
         densities: a conditional model with one layer of latents.
@@ -156,7 +156,7 @@ def edit_quantities(
 
 
 def _read_edits(densities: Densities, reader: Reader, x: Tensor, y: Tensor, sizes: Shape) -> tuple[Tensor, Tensor]:
-    """Whether each factor is read as intended after its edit, and rightly without one, (N, F) each, 1 or 0."""
+    """1 where the intended value of an edited factor is read, else 0; and the same of unedited factors, (N, F) both."""
     values, after = values_of(y, sizes), []
     for factor, size in enumerate(sizes):
         new = (values[:, factor] + torch.randint(1, max(2, size), values[:, factor].shape, device=x.device)) % size

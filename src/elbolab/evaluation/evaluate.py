@@ -28,8 +28,8 @@ def evaluate(
 ) -> Report:
     """Measures a model: the same model, data, measures and seed give the same report.
 
-    In a distributed run every rank calls this. What is shared is shared out over ranks; the rest is measured by rank 0,
-    whose report is whole; the others' are empty.
+    In a distributed run every rank calls this. Measures that are shared are divided among the ranks. Rank 0 takes the
+    others alone; its report is the whole one, and the other ranks return empty ones.
 
     Args:
         densities: the model, on the device of the data.
@@ -74,7 +74,7 @@ def _check_names(split: str, found: Mapping[str, Quantity], more: Mapping[str, Q
 
 
 def _warn_of_quantities(split: str, quantities: Mapping[str, Quantity]) -> None:
-    """Says what a reader of the numbers must know."""
+    """Logs what a reader of these quantities must know to judge them."""
     if (warning := degeneracy(quantities)) is not None:
         log.warning("%s: %s", split, warning)
     if any(quantity.n == 1 for quantity in quantities.values()):

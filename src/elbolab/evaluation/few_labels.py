@@ -54,8 +54,9 @@ def few_label_quantities(
 ) -> dict[str, Quantity]:
     """error_knn, error_logistic and error_svm: the share of data whose class is misread from the code.
 
-    Classifiers are fitted to draws z ~ q(z | x) of the labelled data (their codes, where there is no q), and read the
-    mean. Both see the dimensions whose means vary over the labelled data: the draws of others are noise.
+    Classifiers are fitted to draws z ~ q(z | x) of the labelled data, or to their codes where there is no q, and then
+    classify the codes of the measured data. They see only dimensions whose codes vary over the labelled data: draws of
+    the others are noise.
 
     Args:
         densities: the model.

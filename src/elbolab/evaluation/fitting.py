@@ -1,4 +1,4 @@
-"""What scikit-learn warns of while its classifiers are fitted, for somebody who has not written the fit."""
+"""Warnings of scikit-learn while classifiers are fitted, in words for somebody who did not write the fit."""
 
 import logging
 import warnings
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def explain_warnings(split: str) -> Iterator[None]:
-    """Keeps advice to programmers back, and says once in our words what a reader of the numbers must know.
+    """Leaves out advice to programmers, and logs once how many fits of classifiers have not converged.
 
     Args:
         split: what is measured.

@@ -57,7 +57,7 @@ LIVE = 4
 """Tensors of a network's largest size that a density holds at once: logits and the temporaries of their log_prob."""
 
 ENOUGH = 10
-"""Fewest samples a datum of which an effective sample size below 2 says something of the weights: of 2 it always is."""
+"""Fewest samples a datum at which an effective sample size below 2 says something: with 2 it always is below."""
 
 LEAST = 64
 """Fewest pairs in a chunk of default size: with fewer, a matrix product spends its time reading weights."""
@@ -244,8 +244,8 @@ def likelihood_quantities(
     ``num_corruptions`` corruptions of a datum, weighted by the equal mixture of its posteriors there (Im et al. 2017);
     its ``k`` is the number of all of them.
 
-    ``degenerate`` is the fraction of data whose effective sample size is below 2: one sample carries their estimate.
-    Of few samples one nearly always does, so it is absent below `ENOUGH` of them, and ess is where there is one.
+    ``degenerate`` is the fraction of data whose effective sample size is below 2: one sample dominates their estimate.
+    With few samples one nearly always does, so it is absent below `ENOUGH` of them; ess is absent for a single sample.
 
     Raises:
         Undefined: the model has no density of the data (a classifier).

@@ -35,7 +35,7 @@ def draw_of(p: Distribution) -> Tensor:
 def picture(p: Distribution) -> Tensor:
     """What a figure shows of a likelihood, (*batch, *event): its mean, or a draw where it has none.
 
-    No number is taken of it: a draw is one of many.
+    It is for looking at only: no number should be computed from one draw of many.
     """
     try:
         return p.mean
@@ -50,7 +50,7 @@ OUTPUTS: Mapping[str, Output] = {"mean": mean_of, "sample": draw_of}
 
 
 def output_of(what: str) -> Output:
-    """What ``what`` shows.
+    """The function that makes the output called ``what``: "mean" or "sample".
 
     Raises:
         Refusal: it is no such word.

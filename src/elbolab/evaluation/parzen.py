@@ -51,7 +51,7 @@ class Parzen(Measure):
 def parzen_quantities(
     densities: Densities, choosing: Iterable[Batch], batches: Iterable[Batch], *, seed: int, num_samples: int | None
 ) -> dict[str, Quantity]:
-    """parzen_log_lik, nats: by windows around so many means p(x | z) at draws of the prior, their width by validation.
+    """The parzen_log_lik in nats, by windows of a width that validation chooses around means of p(x | z), z ~ p(z).
 
     Makhzani et al. (2015), table 1.
 

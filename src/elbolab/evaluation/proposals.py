@@ -38,7 +38,7 @@ Proposal = Callable[[Densities, Rows, int], DrawLatents]
 
 
 def from_posterior(densities: Densities, rows: Rows, num_samples: int) -> DrawLatents:
-    """Z ~ q(z | x), classes among them in strata: the proposal of every model that says nothing else."""
+    """Draws of q(z | x), with classes drawn in strata: the proposal of every model that has no other."""
     x, *given = rows
 
     def draw(samples: slice) -> Latents:
@@ -68,17 +68,17 @@ def _with_log_densities(latent: Latent) -> Latent:
 
 
 def _split_draws(latent: Latent, p: Distribution | None) -> list[Latent]:
-    """Some of its draws each; all at once where ``p`` has other parameters for every draw."""
+    """The latent in parts of some draws each; in one part where ``p`` has different parameters for every draw."""
     if p is not None and len(p.batch_shape) > 1:
         return [latent]
     return [replace(latent, z=z) for z in latent.z.split(max(1, SCORED // latent.z[0].numel()))]
 
 
 def draw_in_strata(num_samples: int, samples: slice, q: Distribution, shape: Shape) -> Drawn:
-    """A draw of q; of classes, the k-th of K by a level in [(k - 1) / K, k / K).
+    """A draw of q; the k-th of K draws of a class is the inverse CDF at a level in [(k - 1) / K, k / K).
 
-    So classes are drawn in proportion to their probabilities. Stratified sampling (Owen 2013, "Monte Carlo theory,
-    methods and examples", section 8.4): the mean weight is p(x) without bias, and varies less than that of independent
+    This is stratified sampling (Owen 2013, "Monte Carlo theory, methods and examples", section 8.4): classes occur in
+    proportion to their probabilities, the mean weight is p(x) without bias, and it varies less than that of independent
     draws of the class.
     """
     if not isinstance(q, OneHotCategorical):
@@ -92,7 +92,7 @@ def draw_in_strata(num_samples: int, samples: slice, q: Distribution, shape: Sha
 
 
 def spread_class_probs(log_q: Tensor) -> Tensor:
-    """Log of 0.9 q(y | x) + 0.1 / C, (..., C): no weight p(y) / q(y | x) has no bound (Hesterberg 1995)."""
+    """Log of 0.9 q(y | x) + 0.1 / C, (..., C), which bounds every weight p(y) / q(y | x) (Hesterberg 1995)."""
     return (log_q.exp() * (1 - DEFENSIVE) + DEFENSIVE / log_q.shape[-1]).log()
 
 

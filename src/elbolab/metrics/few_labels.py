@@ -33,9 +33,9 @@ class Search(NamedTuple):
 
 
 def few_label_errors(draws: NDArray, y: NDArray, codes: NDArray, labels: NDArray) -> dict[str, NDArray]:
-    """Where each classifier, fitted to the labelled data, is wrong about others.
+    """The errors on other data of each classifier that is fitted to the labelled data.
 
-    Codes are taken in the scale that they have. Folds keep the draws of a datum together and hold equally many data of
+    Codes are not rescaled. Folds keep the draws of a datum together and hold equally many data of
     each class; with one datum a class nothing can be held out, and the first options are taken. Of more than `MOST`
     labelled data a balanced choice is taken, the same in every call.
 
@@ -65,7 +65,7 @@ def few_label_errors(draws: NDArray, y: NDArray, codes: NDArray, labels: NDArray
 
 
 def _limit_neighbours(options: dict[str, list[Any]], parts: list[tuple[NDArray, NDArray]]) -> dict[str, list[Any]]:
-    """The options with no more neighbours than every fold leaves; one, where it leaves too few for any."""
+    """The options without numbers of neighbours that exceed a fold's training data; one neighbour if none is left."""
     most = min(len(others) for others, _ in parts)
     possible = [num for num in options.get("n_neighbors", []) if num <= most] or [1]
     return options | ({"n_neighbors": possible} if "n_neighbors" in options else {})

@@ -57,7 +57,10 @@ class _Factors(NamedTuple):
 
 
 def _factorise(x: Tensor) -> _Factors:
-    """Of points in units of the widest bandwidth, near their centre: exponents are differences of squares."""
+    """The factors of points that are in units of the widest bandwidth and near their centre.
+
+    Centred points are small, and the exponents, which are differences of squares, lose little to rounding.
+    """
     half = -0.5 * x.square().sum(1, keepdim=True)
     one = torch.ones_like(half)
     return _Factors(torch.cat([x, half, one], 1), torch.cat([x, one, half], 1))

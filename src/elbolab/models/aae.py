@@ -32,12 +32,15 @@ from elbolab.training.player import trainable
 
 @final
 class AAE(ElboModule):
-    """Reconstruct; then the critic tells draws of p(z) from codes; then the encoder deceives it (section 2).
+    """An autoencoder whose codes an adversary matches to the prior, in three steps on every batch (section 2).
 
-    Supervised (section 3, figure 6) it is with labels as conditions that the encoder does not see: the decoder is told
-    the label, the critic is not, and matches q(z) over all data to p(z). Informed by labels (section 2.3, figure 3) it
-    is the critic that is told: the class of a code, and the part of the prior that a draw is from, the one of the same
-    number. Codes without a label are compared with the whole prior under one more class.
+    First encoder and decoder reduce the distortion, then the critic learns to tell draws of p(z) from codes, and then
+    the encoder learns to deceive the critic.
+
+    With labels as conditions that the encoder does not see, it is supervised (section 3, figure 6): the decoder reads
+    the label and the critic does not, so that q(z) over all data matches p(z). With ``label_informed`` the critic reads
+    labels (section 2.3, figure 3): the class of a code, and for a draw of the prior the number of the part that it is
+    from, which is that of a class. Codes without a label are compared with the whole prior under one more class.
 
     Args:
         critic: recipe of the critic's network.
@@ -95,7 +98,7 @@ class AAE(ElboModule):
         return sample(posterior(rows.x, *rows.given)).z, *self._tell_labels(labels, rows)
 
     def prior_points(self, batch: Batch | Semi) -> Points:
-        """Draws of the prior, as many as codes; of the part that a label names."""
+        """As many draws of the prior as there are codes; where the critic reads labels, each of its label's part."""
         rows, labels = self._rows(batch)
         p = check_prior_and_posterior(self.densities)[0](*rows.given)
         if labels is None:
@@ -107,11 +110,13 @@ class AAE(ElboModule):
 
     @override
     def report(self, batch: Batch) -> dict[str, Tensor]:
-        """distortion, and mmd2 between codes and draws of the prior, whose mean over batches has no bias."""
+        """The distortion, and mmd2 between codes and draws of the prior, an estimate without bias."""
         return report_match(self.densities.terms(batch.x, *batch.given))
 
     def _rows(self, batch: Batch | Semi) -> tuple[Batch, Tensor | None]:
-        """The data, and the number that the critic is told of each, C without a label; None where it is told nothing.
+        """The data, and the number of the class that the critic reads with each: C where a datum has no label.
+
+        The numbers are None where the critic reads no labels.
 
         Raises:
             Refusal: labels that it is to be told are missing, or there are labels that it is not told.
@@ -148,17 +153,17 @@ def labels_of(batch: Batch) -> Tensor:
 
 
 def one_hot(labels: Tensor, num: int, like: Tensor) -> Tensor:
-    """(B,) -> (B, num) in the dtype of ``like``; torch's own waits for the device."""
+    """(B,) -> (B, num) in the dtype of ``like``; unlike torch's own it does not wait for the device."""
     return like.new_zeros(len(labels), num).scatter_(1, labels.unsqueeze(1), 1)
 
 
 def reconstruction_loss(terms: Terms) -> Loss:
-    """The distortion, nats per datum: whatever else is known of the codes, a critic sees to."""
+    """The distortion, nats per datum; critics and not the bound match the codes to the prior."""
     return Loss(add_penalty(terms.distortion, terms).mean(), summary(terms, ("distortion",)), not terms.fitted)
 
 
 def report_match(terms: Terms) -> dict[str, Tensor]:
-    """distortion, and mmd2 of the style between its draws and as many of the prior; 0 of one datum, which has none."""
+    """The distortion, and mmd2 between draws of the last latent and as many of the prior; 0 for a single datum."""
     latent, found = terms.latents[-1], summary(terms, ("distortion",))
     assert latent.p is not None, "codes are matched to a prior"
     if len(latent.z) < 2:

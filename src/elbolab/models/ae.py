@@ -14,8 +14,8 @@ from elbolab.models.base import ElboModule, Loss, Player, one_player
 class AE(ElboModule):
     """Minimises the distortion -log p(x | z = f(x)).
 
-    Linear, convolutional, tied or denoising are matters of its densities and their nets.
-    It has no ELBO to be chosen by: monitor its distortion.
+    Whether it is linear, convolutional, tied or denoising is said by its densities and their nets. It has no ELBO:
+    monitor its distortion.
     """
 
     @override
@@ -29,7 +29,7 @@ class AE(ElboModule):
 
     @override
     def report(self, batch: Batch) -> dict[str, Tensor]:
-        """distortion, and the squared error per element of the mean reconstruction."""
+        """The distortion, and the squared error per element of the mean reconstruction."""
         z = self.densities.encode(batch.x, *batch.given)
         p = self.densities.decode(z, *batch.given)
         return {"distortion": -p.log_prob(batch.x).mean(), "mse": (p.mean - batch.x).square().mean()}

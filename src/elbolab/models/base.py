@@ -1,4 +1,4 @@
-"""What a variant is: a model in training that says what it minimises, what it reports, and who steps."""
+"""What a variant is: a model in training, with its loss, what validation reports, and the players that take steps."""
 
 from abc import ABC, abstractmethod
 from typing import Any
@@ -17,7 +17,7 @@ class ElboModule(BlockModule, ABC):
     """A model in training, of ``self.densities``, at ``self.step``; its options are those of `BlockModule`.
 
     Attributes:
-        takes: the training batches that losses are made for, `Batch`, `Semi` or both.
+        takes: the types of training batches that the losses accept: `Batch`, `Semi` or both.
     """
 
     takes: tuple[type, ...] = (Batch,)
@@ -34,7 +34,7 @@ class ElboModule(BlockModule, ABC):
     @override
     @abstractmethod
     def players(self) -> list[Player]:
-        """Who steps on every batch, in order; `one_player` is what most models return."""
+        """The players that take a step on every batch, in order; most models return `one_player`."""
 
 
 def one_player(model: ElboModule) -> list[Player]:

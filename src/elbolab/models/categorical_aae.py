@@ -32,7 +32,7 @@ from elbolab.training.player import trainable
 
 @final
 class Critics(nn.Module):
-    """One critic of the style and one of the category, on the data whose labels are not looked at.
+    """One critic of the style and one of the category; neither looks at labels.
 
     Args:
         net: recipe of both networks.
@@ -82,7 +82,10 @@ class Critics(nn.Module):
 
 @final
 class SemiAAE(ElboModule):
-    """Reconstruct; both critics; the encoder against both; then q(y | x) learns the labelled part (section 4).
+    """An adversarial autoencoder that learns from few labels, in five steps on every batch (section 4).
+
+    Encoder and decoder reduce the distortion; the critics of style and category learn, each in a step of its own; the
+    encoder learns to deceive both; and then, as the classifier q(y | x), it learns from the labelled data.
 
     Args:
         critic: recipe of both critics' networks.
@@ -138,14 +141,14 @@ class SemiAAE(ElboModule):
 
     @override
     def report(self, batch: Batch) -> dict[str, Tensor]:
-        """distortion, mmd2 of the style, and error: the share of data whose most probable class is wrong."""
+        """The distortion, mmd2 of the style, and the error: the share of data whose most probable class is wrong."""
         error = is_wrong(self.densities.log_class_probs(batch.x), labels_of(batch)).mean()
         return report_match(self.densities.terms(batch.x)) | {"error": error}
 
 
 @final
 class ClusteringAAE(ElboModule):
-    """Reconstruct; both critics; the encoder against both: `SemiAAE` without labels (section 5).
+    """An adversarial autoencoder that finds groups: `SemiAAE` without labels and its last step (section 5).
 
     Args:
         critic: recipe of both critics' networks.

@@ -29,7 +29,7 @@ def check_costs(costs: Mapping[str, Cost], densities: Densities) -> list[Cost]:
             cost.check(terms)
         except Undefined as error:
             raise Refusal(
-                f"this model has not what the cost {name} is of ({error})",
+                f"this model does not have what the cost {name} is computed from ({error})",
                 choose("prior", "standard_normal", settings={"posterior": "diagonal_normal"}),
                 choose("model", "vae", settings={"cost": "none"}),
             ) from error

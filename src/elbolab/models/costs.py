@@ -44,7 +44,7 @@ class Cost(nn.Module, ABC):
 
     @abstractmethod
     def check(self, terms: Terms) -> None:
-        """Raises Undefined where the terms of a model have not what the cost is of."""
+        """Raises Undefined where a model does not have the quantity that the cost is computed from."""
 
 
 @final
@@ -66,8 +66,8 @@ class Rate(Cost):
 class Capacity(Cost):
     """|mean KL - C| (Burgess et al. 2018, Eq. 8; the weight is their gamma).
 
-    The mean is that of the minibatch, as readers of the paper implement it: a KL of one sample then has the right
-    gradient.
+    The mean is that of the minibatch, as is usual: the gradient is then right also where the KL is estimated at a
+    sample.
 
     Args:
         capacity: C in nats, a number or a schedule.

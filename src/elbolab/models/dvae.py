@@ -44,7 +44,7 @@ class DVAE(ElboModule):
 
     @override
     def loss(self, batch: Batch) -> Loss:
-        """-L_dvae, nats per datum; the clean-input bound beside it, without gradient, costs a quarter of a step."""
+        """-L_dvae, nats per datum. The clean-input bound is logged too; without a gradient it costs a quarter of a step."""
         with torch.no_grad():
             clean = summary(self.densities.terms(batch.x, *batch.given))
         terms = self._corrupted_terms(batch)
@@ -65,6 +65,6 @@ class DVAE(ElboModule):
 
 
 def _bound(terms: Terms) -> dict[str, Tensor]:
-    """``dvae_bound``, absent where the latent is relaxed or the scale fitted, which makes it no bound."""
+    """``dvae_bound``; nothing where the latent is relaxed or the scale is fitted, because there it is no bound."""
     bound = summary(terms).get("elbo")
     return {} if bound is None else {"dvae_bound": bound}

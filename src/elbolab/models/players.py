@@ -1,4 +1,4 @@
-"""Who steps on a batch, and what each of them minimises: a model alone, or critics and what plays against them.
+"""Critics and the generators that play against them: what each of them minimises in its step on a batch.
 
 Shapes: B = data in a batch; a critic sees points (B, *shape), maybe each with what is known of it.
 """
@@ -102,7 +102,7 @@ def critic_loss(critic: nn.Module, real: Points, fake: Points, smoothing: float 
 
 
 def generator_loss(critic: nn.Module, fake: Points) -> Tensor:
-    """-E_q log D, nats: what does not saturate where the critic is sure (Goodfellow et al. 2014, section 3)."""
+    """-E_q log D, nats, whose gradient does not vanish where the critic is sure (Goodfellow et al. 2014, section 3)."""
     return F.softplus(-critic(*fake)).mean()
 
 
@@ -119,8 +119,8 @@ class CriticGoal(NamedTuple):
     """What a critic minimises: `critic_loss`, and maybe more.
 
     Attributes:
-        smoothing: of the target of real points; 0: none.
-        penalty: weight of `gradient_penalty`; 0: none.
+        smoothing: how far below 1 the target of real points is; 0 for no smoothing.
+        penalty: weight of `gradient_penalty`; 0 for no penalty.
     """
 
     smoothing: float
@@ -148,7 +148,7 @@ def critic_player(
     goal: CriticGoal,
     name: str = "critic",
 ) -> Player:
-    """A critic that learns to tell ``real(batch)`` from ``fake(batch)``; nobody else learns from it.
+    """A critic that learns to tell ``real(batch)`` from ``fake(batch)``; only the critic learns in this step.
 
     Args:
         critic: who learns.
@@ -156,7 +156,7 @@ def critic_player(
         fake: the same of what is to be told from them.
         optimizer: parameters -> optimiser.
         goal: what it minimises.
-        name: what tells its metrics from those of other players.
+        name: the prefix of its metrics among those of other players.
     """
 
     def loss(batch: Any) -> Loss:
@@ -174,7 +174,13 @@ def critic_player(
 def generator_player(
     seen: Callable[[Any], list[tuple[Critic, Points]]], generator: nn.Module, optimizer: MakeOptimizer
 ) -> Player:
-    """What deceives critics: ``seen(batch)`` says which critic sees which points of ``generator``."""
+    """A generator that learns to deceive critics.
+
+    Args:
+        seen: batch -> each critic with the points of ``generator`` that it sees.
+        generator: who learns.
+        optimizer: parameters -> optimiser.
+    """
 
     def loss(batch: Any) -> Loss:
         pairs = seen(batch)
@@ -185,5 +191,5 @@ def generator_player(
 
 
 def _is_one_per_datum(batch: Any, *points: Points) -> bool:
-    """Whether means over points are means over the data by which parts of a batch are weighted."""
+    """Whether there is one point for each datum, so that the losses of parts of a batch add up to that of the whole."""
     return all(len(point) == size_of(batch) for point, *_ in points)

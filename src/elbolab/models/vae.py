@@ -1,7 +1,7 @@
 """The variational autoencoder (Kingma & Welling 2014; Rezende et al. 2014), and what differs from it by a cost.
 
-Without latents it is a regression; of a semi-supervised batch it sees all data, and no label: it is the M1 of Kingma et
-al. (2014, section 2.1), whose codes of labelled data evaluation fits classifiers to.
+Without latents it is a regression. Of a semi-supervised batch it sees all data and no label, which makes it the M1 of
+Kingma et al. (2014, section 2.1): evaluation fits classifiers to its codes of the labelled data.
 """
 
 from collections.abc import Mapping, Sequence
@@ -44,7 +44,7 @@ class VAE(ElboModule):
 
     @override
     def loss(self, batch: Batch | Semi) -> Loss:
-        """Distortion + rate + the sum of weight * cost, nats per datum; a cost of the rate takes its place."""
+        """Distortion + rate + the sum of weight * cost, nats per datum; a cost that replaces the rate stands for it."""
         data = rows_of(batch)
         terms = self.densities.terms(data.x, *data.given, shape=self.shape)
         weights = [cost.weight(self.step) for cost in self.costs]

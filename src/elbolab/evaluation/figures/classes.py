@@ -14,7 +14,7 @@ from elbolab.densities.latents import Undefined
 
 
 def has_style(densities: Densities) -> bool:
-    """Whether a code is a style and a class with a name, so that one can be held and the other changed."""
+    """Whether a code consists of a style and a class with a name, so that either can be changed alone."""
     try:
         return capability(densities, Classifying).code_dim > 0
     except Undefined:
@@ -39,9 +39,9 @@ def label_vectors(spec: Spec, batch: Batch) -> Tensor:
 
 
 def condition_on_label(label: str | int | None, densities: Densities, batch: Batch) -> Batch:
-    """The batch with all data of the class called ``label`` where labels are the condition; else the batch as it is.
+    """The batch with all conditions set to the class called ``label``.
 
-    It is so without a label too, and where the class is latent.
+    The batch stays as it is without a label, and where the class is a latent and not a condition.
 
     Raises:
         ValueError: the model draws by no class, or there is no such class.

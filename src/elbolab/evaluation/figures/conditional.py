@@ -1,4 +1,4 @@
-"""What a model does with its conditions: a class a column, the style of one datum in every class, completed images.
+"""Figures of conditional models: samples of each class, the style of a datum in every class, completed images.
 
 Shapes: N = data, C = classes, R = rows, D = latent numbers.
 """
@@ -69,7 +69,7 @@ def style_transfer(densities: Densities, batch: Batch, *, seed: int) -> Figure:
 
 
 def move_code(densities: Densities, x: Tensor, z: Tensor, label: Tensor, other: Tensor) -> Tensor:
-    """The code under p(z | other) whose noise is that of z (N, D) under p(z | label); z where that is no normal."""
+    """The code with that noise under p(z | other) which z (N, D) has under p(z | label); z unless both are normals."""
     here, there = (_normal_prior(densities, x, c) for c in (label, other))
     return z if here is None or there is None else there.loc + there.scale * (z - here.loc) / here.scale
 
@@ -115,5 +115,5 @@ def classes_of(densities: Densities, batch: Batch) -> Tensor:
 
 
 def first_of_each(y: Tensor) -> Tensor:
-    """Where each class that occurs in y (N,) does so first, by class."""
+    """The first row of each class that occurs in y (N,), in the order of the classes."""
     return torch.stack([(y == c).nonzero()[0, 0] for c in y.unique()])

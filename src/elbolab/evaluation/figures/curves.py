@@ -40,8 +40,8 @@ def read_metrics(path: Path) -> Curves:
 def loss_curves(path: Path) -> Figure:
     """What was logged in training and validation, a panel for what belongs together: bounds, losses of players, ...
 
-    The panels are those of `CURVES`, then one for each quantity that validation reports besides. No loss where it is
-    another quantity of the training, or minus it.
+    The panels are those of `CURVES`, then one for each other quantity that validation reports. The loss has no panel
+    where it equals another logged quantity, or minus it.
 
     Raises:
         Undefined: nothing has been logged.
@@ -73,7 +73,7 @@ def _panels(curves: Curves) -> dict[str, list[str]]:
 
 
 def _says_nothing_new(curves: Curves, names: list[str]) -> bool:
-    """Whether it is the loss, and that is another quantity of the training or minus it."""
+    """Whether the panel is of the loss alone, and the loss equals another quantity of the training, or minus it."""
     if names != ["loss"] or "val/loss" in curves:
         return False
     _, loss = curves["train/loss"]
@@ -82,7 +82,7 @@ def _says_nothing_new(curves: Curves, names: list[str]) -> bool:
 
 
 def _draw_panel(axes: Axes, curves: Curves, title: str, names: list[str]) -> None:
-    """Training as a line, validation with its points: it has few. Colours tell splits apart, or several quantities."""
+    """Draws training as a line and validation, which has few points, with markers; colours tell curves apart."""
     alone = len(names) == 1
     shown = {(split, i): curves.get(f"{split}/{name}") for i, name in enumerate(names) for split in COLOURS}
     drawn = {place: curve for place, curve in shown.items() if curve is not None}

@@ -32,7 +32,7 @@ def samples(
     label: str | int | None = None,
     what: str | None = None,
 ) -> Figure:
-    """What each model makes of draws from its latent space, side by side.
+    """Samples of each model, decoded from draws of its latent space, side by side.
 
     A model without a prior decodes draws from a Gaussian fitted to its codes, and its title says so.
 
@@ -85,7 +85,7 @@ def generate(densities: Densities, batch: Batch, num: int, label: str | int | No
 
 
 def repeat_conditions(batch: Batch, num: int) -> tuple[Tensor, ...]:
-    """``num`` conditions, those of the batch in turn."""
+    """The first ``num`` conditions, repeating those of the batch where there are fewer."""
     return tuple(tensor[torch.arange(num, device=tensor.device) % len(tensor)] for tensor in batch.given)
 
 
@@ -129,7 +129,10 @@ def interpolations(densities: Densities, batch: Batch, *, seed: int, num: int = 
 
 
 def traversals(densities: Densities, batch: Batch, *, seed: int, num: int = 10) -> Figure:
-    """One latent dimension at a time from end to end, the rest at the first datum's code; the largest KL on top."""
+    """A row for each latent dimension, which moves from end to end; the others stay at the first datum's code.
+
+    The dimension with the largest KL is on top.
+    """
     with evaluating(densities, "traversals", seed):
         importance, measure = importance_of(densities, batch)
         order = importance.argsort(descending=True)[:num]

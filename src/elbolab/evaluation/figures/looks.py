@@ -208,7 +208,7 @@ def look_of(spec: Spec, data: Tensor) -> Look:
     """How data of ``spec``, of which ``data`` (N, *event) are examples, are drawn; parts of an image as images."""
     event = spec.x if spec.canvas is None else spec.canvas.image
     if len(event) in (3, 4):
-        return Images((0.0, 1.0) if spec.support is not Support.REAL else _range(spec.restore(data)), spec)
+        return Images((0.0, 1.0) if spec.support is not Support.REAL else _limits_of(spec.restore(data)), spec)
     return Points(spec) if spec.x == (2,) else Vectors()
 
 
@@ -226,7 +226,7 @@ def blank(width: float, height: float, title: str = "") -> Figure:
 
 
 def simplify_axes(axes: Axes) -> Axes:
-    """``axes`` with what distracts taken away."""
+    """``axes`` without the upper and right border, with small text."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=8)
     for text in (axes.xaxis.label, axes.yaxis.label, axes.title):
@@ -234,7 +234,8 @@ def simplify_axes(axes: Axes) -> Axes:
     return axes
 
 
-def _range(data: Tensor) -> tuple[float, float]:
+def _limits_of(data: Tensor) -> tuple[float, float]:
+    """The smallest and the largest value, which differ by 1 where all are equal."""
     low, high = data.min().item(), data.max().item()
     return low, high if high > low else low + 1
 

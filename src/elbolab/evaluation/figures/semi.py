@@ -1,4 +1,4 @@
-"""Class held and style changed, and the other way round (Kingma et al. 2014, figure 1).
+"""Figures that change the style at a fixed class, and the class at a fixed style (Kingma et al. 2014, figure 1).
 
 Shapes: C = classes, D = latent dimensions of the style, T = points of a side.
 """
@@ -59,7 +59,7 @@ def _manifold(densities: Densities, y: Tensor, side: int) -> Tensor:
 
 
 def analogies(densities: Densities, batch: Batch, *, seed: int, num: int = 10) -> Figure:
-    """Data on the left, and the style of each in every class (their figure 1b).
+    """Data on the left, and each of them in its style but in every class (their figure 1b).
 
     Raises:
         Undefined: the model does not tell class from style.

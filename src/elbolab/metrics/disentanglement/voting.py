@@ -47,8 +47,8 @@ def beta_vae_score(
     """Accuracy of a linear classifier that names the shared factor from the mean absolute difference of paired codes.
 
     Higgins et al. 2017, "beta-VAE: Learning Basic Visual Concepts with a Constrained Variational Framework",
-    section 3. A constant code scores chance, 1 / F. A rotated code is hardly punished: the classifier sees all
-    dimensions at once, so a rotation of a perfect code by no small angle scored 0.94 where FactorVAE's gave 0.51.
+    section 3. A constant code scores chance, 1 / F. A rotated code is hardly punished, because the classifier sees all
+    dimensions at once: a perfect code, rotated by a large angle, scored 0.94, and 0.51 in FactorVAE's score.
 
     Args:
         codes: (N, D).
@@ -106,7 +106,7 @@ def factor_vae_score(
 
 
 def _groups(codes: NDArray, factors: NDArray) -> list[SameValue]:
-    """One per factor that varies."""
+    """The groups of data that share a value, for each factor that varies."""
     check_rows(codes, factors)
     labels = varying_factors(factors)
     if labels.shape[1] < 2:
