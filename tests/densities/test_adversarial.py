@@ -146,7 +146,7 @@ BITS_POSTERIOR = partial(
         (lambda: small_densities(posterior=UNIVERSAL), "this posterior can be drawn from.*posterior=diagonal_normal"),
     ],
 )
-def test_impossible_combinations_name_the_mend(make, message):
+def test_impossible_combinations_name_the_fix(make, message):
     with refused(message):
         make()
 

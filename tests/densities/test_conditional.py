@@ -156,7 +156,7 @@ def test_without_a_posterior_it_is_a_stochastic_network_on_the_guess():
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_impossible_combinations_name_the_mend(name):
+def test_impossible_combinations_name_the_fix(name):
     build, message = BAD[name]
     with refused(message):
         build()

@@ -282,7 +282,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_impossible_combinations_name_the_mend(name):
+def test_impossible_combinations_name_the_fix(name):
     build, message = BAD[name]
     with refused(message):
         build()

@@ -416,7 +416,7 @@ def test_continuous_likelihoods_of_levels_have_no_bits():
 
 
 @pytest.mark.parametrize(("share", "k", "warns"), [(0.05, 10, False), (0.3, 10, True)])
-def test_degenerate_weights_are_told_with_their_mend(share, k, warns):
+def test_degenerate_weights_are_told_with_their_fix(share, k, warns):
     degenerate = mean_of((torch.arange(100) < 100 * share).double(), KINDS["degenerate"], k=k, seed=0)
     text = degeneracy({"degenerate": degenerate})
     assert (text is not None) == warns

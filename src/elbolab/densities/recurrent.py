@@ -86,7 +86,7 @@ class Recurrent(Guessing):
         self.inner.initialise(data, mean)
 
     def _attach_guess(self, latents: Latents, guess: Tensor) -> Latents:
-        """The latents (*S, B, ...) with the guess, the same for every draw, as their state, which the likelihood reads."""
+        """The latents (*S, B, ...) with the guess of every draw as their state, for the likelihood to read."""
         lead = latents[0].z.shape[: -len(self.latent_shape)]
         return Latents(latents, guess.expand(*lead, *self.spec.x))
 

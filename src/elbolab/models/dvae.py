@@ -44,7 +44,7 @@ class DVAE(ElboModule):
 
     @override
     def loss(self, batch: Batch) -> Loss:
-        """-L_dvae, nats per datum. The clean-input bound is logged too; without a gradient it costs a quarter of a step."""
+        """-L_dvae, nats per datum. The clean-input bound, without a gradient, costs a quarter of a step."""
         with torch.no_grad():
             clean = summary(self.densities.terms(batch.x, *batch.given))
         terms = self._corrupted_terms(batch)

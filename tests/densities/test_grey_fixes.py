@@ -11,7 +11,7 @@ BINARISE = "set data.binarize=dynamic, or "
 
 
 @pytest.mark.parametrize(
-    ("x", "levels", "mend"),
+    ("x", "levels", "fix"),
     [
         ((1, 4, 4), 256, f"{BINARISE}{DISCRETE}$"),
         ((16,), 256, f"{BINARISE}{DISCRETE}$"),
@@ -20,6 +20,6 @@ BINARISE = "set data.binarize=dynamic, or "
         ((1, 4, 4), None, rf"\[0, 1\]: {CONTINUOUS}$"),
     ],
 )
-def test_it_can_be_followed(x, levels, mend):
-    with refused(mend):
+def test_it_can_be_followed(x, levels, fix):
+    with refused(fix):
         small_densities(Spec(x, Support.UNIT, levels))
