@@ -227,7 +227,7 @@ def test_the_stream_does_not_restart_with_an_epoch():
         (lambda: Few(num_labelled=3), "data.num_labelled=3: 4 classes have equally many .* each; choose 4$"),
         (lambda: Few(num_labelled=42), "data.num_labelled=42: 4 classes .*; choose 40 or 44$"),
         (lambda: Few(num_labelled=400), "takes 100 data of each class, and class 0 has 60 .*: choose at most 240"),
-        (lambda: Few(num_labelled=None, labelled_batch_size=5), "=5 without effect: set data.num_labelled too"),
+        (lambda: Few(num_labelled=None, labelled_batch_size=5), "=5 has no effect: set data.num_labelled=100"),
         (lambda: Few(labelled_batch_size=0), "data.labelled_batch_size=0: a whole number, at least 1"),
         (lambda: Few(label_seed=-1), "data.label_seed=-1: a whole number, at least 0"),
         (

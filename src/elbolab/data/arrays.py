@@ -90,7 +90,7 @@ class OwnArrays(DataModule):
         check_binarize(binarize)
         check_channels(channels)
         if conditions and base.get("given") != "own":
-            raise ValueError(f"data.conditions={list(conditions)} without effect: set data.given=own too")
+            raise Refusal(f"data.conditions={list(conditions)} has no effect", change("data.given", "own"))
         check_whole(0, split_seed=split_seed, binarize_seed=binarize_seed)
         check_number(0, 1, val_fraction=val_fraction, test_fraction=test_fraction)
         if min(val_fraction, test_fraction) == 0 or val_fraction + test_fraction >= 1:

@@ -180,8 +180,10 @@ def choose_given(name: str, quadrants: int | None) -> Given:
     if name not in _PLAIN:
         raise ValueError(f"data.given={name}: choose {', '.join(_PLAIN)}, quadrants")
     if quadrants is not None:
-        raise ValueError(
-            f"data.quadrants={quadrants} without effect: set data.given=quadrants too, or leave data.quadrants out"
+        raise Refusal(
+            f"data.quadrants={quadrants} has no effect",
+            change("data.given", "quadrants"),
+            change("data.quadrants", None),
         )
     return _PLAIN[name]()
 

@@ -28,7 +28,7 @@ def check_labelling(num: int | None, batch_size: int | None, spec: Spec, name: s
     """Raises ValueError where ``num`` labelled data, ``batch_size`` of them in a batch, cannot be had of such data."""
     if num is None:
         if batch_size is not None:
-            raise ValueError(f"data.labelled_batch_size={batch_size} without effect: set data.num_labelled too")
+            raise Refusal(f"data.labelled_batch_size={batch_size} has no effect", change("data.num_labelled", 100))
         return
     if spec.num_classes is None:
         raise Refusal(f"data.num_labelled={num}, but {name} has no labels", change("data.num_labelled", None))

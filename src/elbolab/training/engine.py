@@ -21,6 +21,7 @@ from torch import nn
 from torch.optim import Optimizer
 from typing_extensions import override
 
+from elbolab.common.refusal import Refusal, change
 from elbolab.data.blocks import Block
 from elbolab.training.graphs import CudaGraphs, Graphs, Unrepeatable
 from elbolab.training.recorded import Recorder
@@ -135,7 +136,7 @@ class Captured(Engine):
             self._give_up(str(error))
             return
         except RuntimeError as error:  # the device's noise is no longer what it was, so there is no going on eagerly
-            raise ValueError(f"the step cannot be captured: {error}; set trainer.engine=eager") from error
+            raise Refusal(f"the step cannot be captured: {error}", change("trainer.engine", "eager")) from error
 
         def one(read: Any) -> None:
             for there, here in zip(leaves(inputs), leaves(read), strict=True):
@@ -163,7 +164,7 @@ class Captured(Engine):
         self.trials = self.calm = 0
         self.seen.clear()
         if self.must:
-            raise ValueError(f"trainer.engine=captured: {reason}; mend that, or set trainer.engine=auto")
+            raise Refusal(f"trainer.engine=captured: {reason}", change("trainer.engine", "auto"))
         say("engine: eager steps, because %s", reason)
 
 
@@ -197,7 +198,7 @@ def choose_engine(wish: str, model: nn.Module, device: torch.device, optimizers:
     """The engine of ``trainer.engine``; says once why ``auto`` does not capture.
 
     Raises:
-        ValueError: captured steps are insisted on where there can be none; says why.
+        Refusal: captured steps are insisted on where there can be none; says why.
     """
     reason = obstacle(wish, model, device, optimizers, world)
     must, held = wish == "captured", partial(settings, model, optimizers)
@@ -208,7 +209,7 @@ def choose_engine(wish: str, model: nn.Module, device: torch.device, optimizers:
     if reason is None:
         return Captured(Recorder(model), must, settings=held, **({} if must else {"warm_up": RECORDED_AFTER}))
     if must:
-        raise ValueError(f"trainer.engine=captured: {reason}; set trainer.engine=auto")
+        raise Refusal(f"trainer.engine=captured: {reason}", change("trainer.engine", "auto"))
     say("engine: eager steps, because %s", reason)
     return Eager()
 
