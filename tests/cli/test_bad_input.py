@@ -101,7 +101,7 @@ BAD = {
     "another one, to the model": (["train", *QUICK, "model.monitor=val/foo"], "model.monitor=val/foo"),
     "an encoder that would not be trained": (
         ["train", *QUICK, "model=cvae", "model.alpha=0"],
-        "^error: model.alpha=0: .* for the GSNN alone model=gsnn$",
+        "^error: model.alpha=0: .*: set model.alpha=1 or 0.5, or choose model=gsnn$",
     ),
     "noise of binary data on grey ones": (
         ["train", *QUICK, GREY, "likelihood=gaussian", "model=dvae", "corruption=bit_flip"],
