@@ -195,6 +195,15 @@ def test_a_module_of_ones_own_that_cannot_be_imported_says_why(shell):
     (shell.folder / "needy.py").write_text("import not_installed\n")
     err = shell("train", *QUICK, "model._target_=needy.VAE", fails=True)
     assert "needy.VAE cannot be imported: No module named 'not_installed'" in err
+    (shell.folder / "unread.py").write_text("def f(:\n")
+    err = shell("train", *QUICK, "model._target_=unread.VAE", fails=True)
+    assert "unread.VAE cannot be imported: SyntaxError: " in err
+
+
+def test_an_error_in_a_class_of_ones_own_names_its_line(shell):
+    (shell.folder / "mine.py").write_text("def build(**parts):\n    return {}['gamma']\n")
+    err = shell("train", *QUICK, "model._target_=mine.build", fails=True)
+    assert "KeyError: 'gamma' (mine.py:2 in build; -v shows where)" in err
 
 
 def test_v_shows_the_traceback(shell):

@@ -118,7 +118,8 @@ def directory_overrides(command: str, args: list[str]) -> list[str]:
     if command in ("benchmark", "dashboard"):
         return []
     if _named("run", args) is None and not any(a.startswith(("--help", "-h", "--cfg", "-c")) for a in args):
-        raise ValueError("which run? Add run=DIR, a directory that elbolab train has left")
+        folder = next((arg for arg in args if Path(arg).is_dir()), "DIR")
+        raise ValueError(f"which run? Write run={folder}, a directory that elbolab train has left")
     return []
 
 

@@ -2,6 +2,7 @@
 
 import re
 import sys
+import sysconfig
 import traceback
 from collections.abc import Iterator, Sequence
 from errno import ENAMETOOLONG, EROFS
@@ -47,7 +48,16 @@ def report(error: BaseException, *, verbose: bool, argv: Sequence[str]) -> int:
 
 def explain(error: BaseException, dirs: Sequence[Path], argv: Sequence[str]) -> str:
     """One clear message for ``error``; see `describe_error`. Of one that nobody foresaw, its type too."""
-    return describe_error(error, dirs, argv) or f"{type(error).__name__}: {error} (-v shows where)"
+    return describe_error(error, dirs, argv) or f"{type(error).__name__}: {error} ({_users_line(error)}-v shows where)"
+
+
+def _users_line(error: BaseException) -> str:
+    """``renyi.py:31 in loss; ``, the innermost line of a file that is neither elbolab's nor a library's; or nothing."""
+    libraries = (str(Path(__file__).parents[1]), *filter(None, sysconfig.get_paths().values()))
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if not frame.filename.startswith((*libraries, "<"))]
+    own = [frame for frame in own if "site-packages" not in frame.filename]
+    return f"{Path(own[-1].filename).name}:{own[-1].lineno} in {own[-1].name}; " if own else ""
 
 
 def describe_error(error: BaseException, dirs: Sequence[Path], argv: Sequence[str]) -> str | None:
@@ -237,10 +247,11 @@ def _not_built(error: BaseException, dirs: Sequence[Path], argv: Sequence[str]) 
     if isinstance(cause, ImportError):
         target = re.search(r"Error (?:locating target|loading) '(.+?)'", f"{error} {cause}")
         name = target[1] if target else str(cause)
-        reason = re.search(r"(?:ImportError|ModuleNotFoundError)\([\"'](.+)[\"']\)", str(cause))
-        missing = re.match(r"No module named '(.+?)'", reason[1]) if reason else None
+        reason = re.search(r"^(\w+)\([\"']?(.+?)[\"']?\)$", str(cause), re.MULTILINE)  # the error of the import
+        missing = re.match(r"No module named '(.+?)'", reason[2]) if reason else None
         if reason and not (missing and f"{name}.".startswith(f"{missing[1]}.")):
-            return f"{place}{name} cannot be imported: {reason[1]}"
+            why = reason[2] if reason[1] in ("ImportError", "ModuleNotFoundError") else f"{reason[1]}: {reason[2]}"
+            return f"{place}{name} cannot be imported: {why}"
         return (
             f"{place}there is no {name}. Write _target_ as package.module.Name; a module of your own is found in the "
             "current folder and in that of --config-dir"

@@ -46,6 +46,7 @@ REDUCED = (
 
 OPTIONS = {
     "debug=steps": "scale=smoke",
+    "hydra/launcher=submitit_local": "hydra/launcher=local",
     "net=burda2016": "net.hidden=[200,200] net.activation=Tanh",
     "net=im2017": "net.hidden=[200,200] net.activation=Softplus",
     "net=kingma2014": "net.hidden=[500] net.activation=Softplus net.init=small",

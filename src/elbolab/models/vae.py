@@ -41,6 +41,7 @@ class VAE(ElboModule):
             raise ValueError(f"model.num_samples={num_samples}: a bound needs at least one draw of z")
         self.shape = () if num_samples == 1 else (num_samples,)
         self.costs = cast(Sequence[Cost], nn.ModuleList(check_costs(costs or {}, self.densities)))
+        self.cost_names = list(costs or {})
 
     @override
     def loss(self, batch: Batch | Semi) -> Loss:
@@ -48,11 +49,14 @@ class VAE(ElboModule):
         data = rows_of(batch)
         terms = self.densities.terms(data.x, *data.given, shape=self.shape)
         weights = [cost.weight(self.step) for cost in self.costs]
-        paid = [weight * cost(terms, data, self.step) for weight, cost in zip(weights, self.costs, strict=True)]
+        costs = [cost(terms, data, self.step) for cost in self.costs]
+        paid = [weight * cost for weight, cost in zip(weights, costs, strict=True)]
         if not any(cost.is_rate for cost in self.costs):
             paid.append(terms.rate)
         value = add_penalty(reduce(add, paid) - terms.log_lik, terms).mean()
         logged = {cost.symbol: weight for weight, cost in zip(weights, self.costs, strict=True)}
+        named = zip(self.cost_names, self.costs, costs, strict=True)
+        logged |= {name: value.mean() for name, cost, value in named if not cost.is_rate}
         additive = all(cost.additive for cost in self.costs) and not terms.fitted
         return Loss(value, summary(terms) | logged, additive)
 

@@ -18,7 +18,7 @@ from elbolab.training.ema import Ema
 from elbolab.training.engine import Engine
 from elbolab.training.guard import Guard, check_patience, guarded_step
 from elbolab.training.optimizers import prepare, set_learning_rate
-from elbolab.training.player import Player
+from elbolab.training.player import Player, check_loss
 from elbolab.training.schedules import Schedule
 from elbolab.training.tally import Tally
 from elbolab.training.trees import size_of, split_batch
@@ -98,7 +98,7 @@ class Stepper:
 
     def _backward_part(self, player: Player, batch: Any, share: float) -> dict[str, Tensor]:
         with autocast_nets(self.autocast):
-            loss = player.loss(batch)
+            loss = check_loss(player.loss(batch))
         if self.guard.accumulate > 1 and not loss.additive:
             raise Refusal(
                 f"model.accumulate={self.guard.accumulate} processes a batch in parts, and this loss is no mean over "
