@@ -112,7 +112,7 @@ MISTAKES = [
     Mistake("models/costs.py", "return terms.rate\n", "return terms.rate.detach()\n", GRADIENTS),
     Mistake("models/costs.py", "mean.clamp(min=free_bits).sum()", "mean.clamp(min=free_bits).mean()", VARIANTS),
     Mistake("models/vae.py", "if not any(cost.is_rate for cost in self.costs):", "if not self.costs:", VARIANTS),
-    Mistake("models/vae.py", "[weight * cost(terms,", "[cost(terms,", SCHEDULES),
+    Mistake("models/vae.py", "[weight * cost for weight", "[cost for weight", SCHEDULES),
     Mistake("models/vae.py", "additive = all(", "additive = any(", VARIANTS),
     Mistake("models/beta_vae.py", "Capacity(capacity, beta)", "Capacity(beta, capacity)", SCHEDULES),
     Mistake(
