@@ -1,4 +1,4 @@
-"""Measurements that can be compared on a noisy machine: as long as asked for, and interleaved."""
+"""Timings that can be compared on a noisy machine: each lasts about the requested time, and they are interleaved."""
 
 from collections.abc import Callable, Mapping
 from math import ceil
@@ -10,16 +10,16 @@ from elbolab.benchmark.memory import read_peak, reset_peak
 from elbolab.benchmark.watch import Clock, Watch
 
 Work = Callable[[int, Watch], object]
-"""Does an amount of work, steps or images, and tells the watch when it starts and stops."""
+"""Function that does an amount of work, in steps or images, and starts and stops the watch."""
 
 PILOT = 4
-"""Amount of the first pilot."""
+"""Amount of work of the first pilot measurement."""
 
 LONG_ENOUGH = 0.1
-"""Share of the wanted seconds that a pilot must take to be believed."""
+"""Fraction of the requested seconds that a pilot must last before its rate is trusted."""
 
 GROWTH = 10
-"""At most so many times longer is the next pilot."""
+"""Largest factor between the amounts of consecutive pilots."""
 
 
 @final
@@ -27,8 +27,8 @@ class Measured(NamedTuple):
     """One measurement.
 
     Attributes:
-        amount: what was done, in steps or images.
-        seconds: how long it took.
+        amount: amount of work, in steps or images.
+        seconds: duration of the work.
         peak_mb: peak memory; see `elbolab.benchmark.memory`.
     """
 
@@ -38,19 +38,19 @@ class Measured(NamedTuple):
 
     @property
     def rate(self) -> float:
-        """Amount a second."""
+        """Amount of work per second."""
         return self.amount / self.seconds
 
 
 def measure(work: Work, amount: int, device: torch.device) -> Measured:
-    """One measurement of ``amount``."""
+    """Measures ``amount`` of ``work`` once."""
     has_peak, clock = reset_peak(device), Clock(device)
     work(amount, clock)
     return Measured(amount, clock.seconds, read_peak(device) if has_peak else None)
 
 
 def calibrate(work: Work, seconds: float, device: torch.device, most: int) -> int:
-    """The amount that takes about ``seconds``, at least 1 and at most ``most``, by pilots that grow."""
+    """Finds the amount (1 to ``most``) that takes about ``seconds``, by pilot measurements that grow."""
     pilot = measure(work, min(PILOT, most), device)
     while pilot.seconds < LONG_ENOUGH * seconds and pilot.amount < most:
         growth = min(GROWTH, 2 * LONG_ENOUGH * seconds / pilot.seconds)
@@ -61,7 +61,7 @@ def calibrate(work: Work, seconds: float, device: torch.device, most: int) -> in
 def interleave(
     works: Mapping[str, Work], amounts: Mapping[str, int], repeats: int, device: torch.device
 ) -> dict[str, list[Measured]]:
-    """Measures A B C, A B C, ...: what disturbs the machine for a while disturbs all of them alike."""
+    """Measures in the order A B C, A B C, ..., so that a temporary disturbance affects all works alike."""
     found: dict[str, list[Measured]] = {name: [] for name in works}
     for _ in range(repeats):
         for name, work in works.items():

@@ -15,15 +15,16 @@ from elbolab.common.screen import redraws
 WITH_END = "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]"
 WITHOUT_END = "{desc} {n_fmt} steps [{elapsed}{postfix}]"
 NOTEBOOK_COLUMNS = 120
-"""Width of the bar in a notebook, whose cells tell nobody theirs."""
+"""Width of the bar in a notebook, whose cells do not report their own width."""
 
 
 @final
 class Clock:
     """Steps per second of training alone, averaged over the last blocks.
 
-    On a device that works ahead of the host a block is finished only when its metrics are logged, after its
-    ``on_train_batch_end``; so time runs from block end to block end, and stops when validation starts.
+    GPU calls are asynchronous: a block of steps has finished only when its metrics are logged, after its
+    ``on_train_batch_end``. So a block is timed from the end of the previous block to its own end. The clock stops when
+    validation starts.
 
     Args:
         memory: weight of the past in the running averages.
@@ -36,11 +37,11 @@ class Clock:
         self.last: tuple[int, float] | None = None
 
     def start(self, step: int) -> None:
-        """Training is at ``step``; does nothing while the clock runs."""
+        """Starts the clock at ``step``; does nothing while the clock runs."""
         self.last = self.last or (step, time.monotonic())
 
     def lap(self, step: int) -> None:
-        """A block ends with ``step`` steps taken in all."""
+        """Records the end of a block, after which ``step`` steps have been taken in total."""
         assert self.last is not None
         now = time.monotonic()
         kept = 0.0 if self.laps == 1 else self.memory  # the first block also pays for what is made once
@@ -50,13 +51,13 @@ class Clock:
         self.last = (step, now)
 
     def stop(self) -> None:
-        """Training pauses, its last block finished."""
+        """Stops the clock when training pauses, after its last block has finished."""
         if self.last is not None:
             self.seconds += time.monotonic() - self.last[1]
             self.last = None
 
     def steps_per_second(self) -> float | None:
-        """None before the first block."""
+        """The running average; None before the first block has ended."""
         return self.steps / self.seconds if self.seconds > 0 else None
 
 
@@ -66,7 +67,7 @@ def data_of(trainer: Trainer) -> Any:
 
 
 def total_steps(trainer: Trainer) -> int | None:
-    """Optimiser steps of the whole run, None where it has no end or none that is known."""
+    """Optimiser steps of the whole run; None if the run has no end or the end is not known."""
     ends, data = [trainer.max_steps] if trainer.max_steps > 0 else [], data_of(trainer)
     if trainer.max_epochs is not None and trainer.max_epochs > 0 and data is not None:
         ends.append(trainer.max_epochs * data.steps_per_epoch)

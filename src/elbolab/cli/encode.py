@@ -63,7 +63,7 @@ def _check_options(cfg: DictConfig) -> None:
 
 
 def _of_split(run: Run, cfg: DictConfig) -> tuple[Batches, dict[str, np.ndarray]]:
-    """Batches of a split of the run's own data, and what is known of the rows."""
+    """Batches of a split of the run's data, and the labels and factors of its rows, by name."""
     split = cfg.split or "test"
     data = run.data(cfg.data.changed)
     arrays, spec = data.arrays(split), data.spec
@@ -72,7 +72,7 @@ def _of_split(run: Run, cfg: DictConfig) -> tuple[Batches, dict[str, np.ndarray]
 
 
 def _of_file(run: Run, cfg: DictConfig) -> tuple[Batches, dict[str, np.ndarray]]:
-    """Batches of new data in the order of their file, and what is known of them."""
+    """Batches of new data in the order of their file, and their labels and factors, by name."""
     if cfg.data.changed != "refuse":
         raise ValueError("data.changed is of the run's own data, and data.path names others: leave one of them out")
     options = {name: list(run.cfg.data.get(name) or []) for name in ("factors", "conditions", "ignore")}

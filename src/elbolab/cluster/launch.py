@@ -1,4 +1,4 @@
-"""The jobs of a sweep that a cluster is to do: which are left, when each is over, and what came of it."""
+"""The jobs of a sweep on a cluster: which are left to run, when each has ended, and the values that they return."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -14,17 +14,17 @@ from elbolab.cluster.resources import Shape, shape_of
 from elbolab.runs.status import DONE, record_failure, state_of
 
 ENDS = (*DONE, "failed")
-"""States that a job writes down itself, and after which nothing is waited for."""
+"""Final states that a job records itself; a job in one of them is not waited for."""
 
 
 class Planned(NamedTuple):
     """A job to be done.
 
     Attributes:
-        num: its number.
-        overrides: those of its command.
-        folder: its directory.
-        shape: its processes.
+        num: number of the job.
+        overrides: overrides on the command line of the job.
+        folder: directory of the job.
+        shape: machines that the job needs, and processes on each.
     """
 
     num: int
@@ -36,10 +36,10 @@ class Planned(NamedTuple):
 def plan_jobs(
     context: HydraContext, config: DictConfig, overrides: Sequence[Sequence[str]], first: int
 ) -> list[Planned]:
-    """The jobs of a sweep that are not finished.
+    """Plans the jobs of a sweep that have neither finished nor been pruned.
 
-    What can change the number of processes is composed here, so that a misspelt word is an error now and not in the
-    queue.
+    Overrides that can change a job's number of processes are composed with the configuration here, so a misspelt one is
+    an error at once rather than after a wait in the queue.
     """
 
     def may_shape(override: str) -> bool:
@@ -82,7 +82,7 @@ def wait_for(jobs: Sequence[Planned], look: Callable[[], Mapping[int, str]], pol
 
 
 def read_values(config: DictConfig, overrides: Sequence[Sequence[str]], first: int) -> list[JobReturn]:
-    """The jobs' values as Hydra's sweepers take them, NaN of one that has not finished."""
+    """The values of the jobs in the form that Hydra's sweepers expect, NaN for a job that has not finished."""
     returns = []
     for num, words in enumerate(overrides, first):
         folder = Path(config.hydra.sweep.dir).absolute() / str(num)

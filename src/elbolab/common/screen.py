@@ -1,22 +1,22 @@
-"""What a stream is shown on: a terminal that moves its cursor, or one that cannot, a pipe, a file."""
+"""Whether output can be redrawn in place: on a terminal that can move its cursor, not in a pipe or a file."""
 
 import os
 from typing import TextIO
 
 DUMB = ("", "dumb", "unknown")
-"""Values of ``TERM`` of a terminal that knows nothing but lines; the first also where it is not set."""
+"""Values of ``TERM`` for terminals that cannot move the cursor; an unset ``TERM`` counts as empty."""
 
 NARROW = 40
-"""Columns below which a bar or a table that is drawn again and again shows nothing."""
+"""Columns of the narrowest terminal on which a progress bar or table is redrawn."""
 
 
 def is_dumb() -> bool:
-    """Whether the terminal, where there is one, takes colours and cursor movements for text."""
+    """Whether a terminal, if there is one, would print colours and cursor movements as text."""
     return os.environ.get("TERM", "").lower() in DUMB
 
 
 def redraws(stream: TextIO) -> bool:
-    """Whether what is written to ``stream`` can be drawn over: on a terminal, of a width that is known and suffices."""
+    """Whether output to ``stream`` can be redrawn: on a terminal whose width is known and at least `NARROW`."""
     if not stream.isatty() or is_dumb():
         return False
     try:

@@ -89,7 +89,7 @@ class Output(io.FileIO):
     """A file descriptor that a command prints to.
 
     Attributes:
-        is_needed: whether a write that fails is an error: what is printed is all that the command does.
+        is_needed: whether a failed write is an error, because the output is all that the command produces.
     """
 
     def __init__(self, descriptor: int, *, is_needed: bool) -> None:
@@ -129,14 +129,18 @@ def prepare_output() -> None:
 
 
 def _open_descriptors() -> None:
-    """Opens closed standard descriptors on nothing (``>&-``): else the next file would take what is printed."""
+    """Opens closed standard descriptors (``>&-``) on the null device; else the next opened file gets the output."""
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(descriptor, True)
     os.close(descriptor)
 
 
 def _prepared(stream: TextIO | None, descriptor: int, *, is_needed: bool) -> TextIO:
-    """The stream in the place of ``stream``, which is None where its descriptor was closed when Python started."""
+    """The stream that replaces the standard stream ``stream`` and prints through `Output`.
+
+    ``stream`` is None if its descriptor was closed when Python started. A stream that is not a text
+    stream of a file descriptor, such as one that a test replaced, is returned unchanged.
+    """
     if stream is None:
         return io.TextIOWrapper(io.BufferedWriter(Output(descriptor, is_needed=False)), "utf-8", PLAINLY)
     if not isinstance(stream, io.TextIOWrapper) or type(_raw(stream)) is not io.FileIO:
@@ -153,7 +157,7 @@ def _prepared(stream: TextIO | None, descriptor: int, *, is_needed: bool) -> Tex
 
 
 def _raw(stream: TextIO) -> Any:
-    """What lies below a stream's buffer, or in its place (`python -u`); None of a stream without one."""
+    """The raw file below a stream's buffer, or in place of the buffer (`python -u`); None if there is no buffer."""
     buffer = getattr(stream, "buffer", None)
     return getattr(buffer, "raw", buffer)
 

@@ -1,6 +1,7 @@
-"""Run directories on the command line, looked at before anything heavy is imported.
+"""Rewrites command-line arguments for Hydra and checks run directories in them, before anything slow is imported.
 
-Hydra reads ``=`` and ``,`` in a value unless it is quoted, and creates the directory that it is told to run in.
+Hydra gives ``=`` and ``,`` in a value a meaning unless the value is quoted, and creates a run directory that does not
+exist, so paths are quoted and checked before Hydra reads them.
 """
 
 from pathlib import Path
@@ -9,31 +10,31 @@ PATHS = ("resume", "run", "out")
 """Arguments whose value is a path."""
 
 STAGES = "pretrained."
-"""How arguments begin whose value is a run directory, or an experiment with overrides."""
+"""Prefix of arguments whose value is a run directory, or an experiment with overrides."""
 
 TAKES_A_WORD = ("--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp", "--cfg", "-c", "--package", "-p")
-"""Flags of Hydra that the next word belongs to."""
+"""Flags of Hydra whose value is the next word."""
 
 
 def quote(value: str) -> str:
-    """``value`` as Hydra reads it literally."""
+    """``value`` in quotes, so that Hydra reads it literally."""
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def unquote(value: str) -> str:
-    """What a user may have quoted for Hydra already."""
+    """``value`` without the quotes that a user may have put around it for Hydra."""
     return value[1:-1] if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"" else value
 
 
 def quote_paths(args: list[str]) -> list[str]:
-    """``args`` with what names a run quoted, ``resume=`` or ``pretrained.m1=``: any path can be given plainly."""
+    """Quotes the values that name a run (``resume=``, ``pretrained.m1=``), so that users need not quote paths."""
     return [_quote(arg) for arg in args]
 
 
 def quote_letters(args: list[str]) -> list[str]:
-    """``args`` with values quoted in which there are letters that Hydra's grammar has not, all but those of ASCII.
+    """Quotes values with characters outside ASCII, which Hydra's grammar does not accept unquoted.
 
-    Commas part values, as in a sweep. What is quoted or has brackets stays as it is.
+    Commas separate values, as in a sweep. Values that contain quotes or brackets stay as they are.
     """
     return [_quote_letters(arg) for arg in args]
 
@@ -54,7 +55,7 @@ def _quote(arg: str) -> str:
 
 
 def add_stages(args: list[str]) -> list[str]:
-    """``args`` in which ``pretrained.m1=DIR`` need not say whether the configuration has that name already.
+    """Prefixes ``pretrained.m1=DIR`` with ``++``, so that the configuration may have the name ``m1`` already or not.
 
     Raises:
         ValueError: ``pretrained=DIR``, without a name.
@@ -70,7 +71,7 @@ def _added(arg: str) -> str:
 
 
 def put_flags_first(args: list[str]) -> list[str]:
-    """Overrides after flags, each in its order: Hydra's parser reads no override behind a flag that follows one."""
+    """Moves flags before overrides: Hydra misses an override behind a flag that follows another override."""
     overrides = [i for i, arg in enumerate(args) if _is_override(arg) and not (i and args[i - 1] in TAKES_A_WORD)]
     flags = [arg for i, arg in enumerate(args) if i not in overrides]
     return [*flags, *(args[i] for i in overrides)]
@@ -86,7 +87,7 @@ def is_resume(argument: str) -> bool:
 
 
 def is_multirun(args: list[str]) -> bool:
-    """Whether a sweep is asked for."""
+    """Whether the arguments ask for a sweep."""
     return any(arg in ("-m", "--multirun") for arg in args)
 
 

@@ -37,7 +37,7 @@ class Rows(NamedTuple):
         return cls(_tensor(np.asarray(arrays.x)), _integers(arrays.y), _integers(arrays.factors), given)
 
     def to(self, device: torch.device | str) -> Self:
-        """The same rows on ``device``; from pinned memory without waiting."""
+        """The same rows on ``device``; the copy from pinned memory is asynchronous."""
         return type(self)(*(None if part is None else part.to(device, non_blocking=True) for part in self))  # type: ignore[arg-type]
 
     def select(self, indices: Tensor) -> Self:
@@ -46,19 +46,22 @@ class Rows(NamedTuple):
 
 
 Condition = Callable[[Tensor, Rows], tuple[Tensor, tuple[Tensor, ...]]]
-"""Finished data (B, *event) and the rows that they were -> what is to be modelled, and the conditions."""
+"""(Scaled data (B, *event), the rows that they come from) -> (the data to model, their conditions).
+
+The data to model may be a part of an image, with the rest of the image as the condition.
+"""
 
 
 @final
 class Finish:
-    """Stored rows -> batch, in torch's default dtype.
+    """Converts stored rows into a batch in torch's default dtype.
 
     Args:
-        arrays: the split that the rows come from; what its numbers stand for.
-        condition: what adds the conditions, on that device; see `elbolab.data.given`.
-        device: where the rows are finished.
-        generator: source of binary draws, on that device; None for the device's own, whose state belongs to a
-            checkpoint.
+        arrays: the split that the rows come from; it says how stored numbers are unpacked, scaled and drawn.
+        condition: function that adds the conditions on ``device``; see `elbolab.data.given`.
+        device: device of the batch, on which the rows are converted.
+        generator: generator of the binary draws, on ``device``; None takes the default generator of ``device``, whose
+            state belongs to a checkpoint.
     """
 
     def __init__(
@@ -77,9 +80,9 @@ class Finish:
         self.shifts = torch.arange(7, -1, -1, dtype=torch.uint8, device=device)
 
     def __call__(self, rows: Rows) -> Batch:
-        """Moves to the device, unpacks, scales, draws and adds the conditions.
+        """Moves the rows to the device, unpacks, scales and binarises them, and adds the conditions.
 
-        Of rows that are there already this is work of the device alone, which the host does not wait for.
+        For rows that are on the device already, all of this is queued on the device, and the host does not wait for it.
         """
         rows = rows.to(self.device)
         x = rows.x if self.packed is None else self._unpack(rows.x, self.packed)

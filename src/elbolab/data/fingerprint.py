@@ -1,6 +1,6 @@
-"""What tells the data that a run was trained on from others: the number of rows, shapes and hashes of every split.
+"""Fingerprints, which tell whether data are those a run was trained on: rows, shapes and hashes of every split.
 
-A fingerprint is of the splits as a model sees them, after limits, seeded choices and what is drawn once; arrays are
+A fingerprint describes the splits as a model sees them, after limits, seeded choices and draws made once; arrays are
 hashed in rows as they are stored. Of an array above `WHOLE` bytes, evenly spaced pieces that make up so many bytes are
 hashed, the first and the last rows among them: a change elsewhere is not seen.
 
@@ -17,22 +17,22 @@ import numpy as np
 from elbolab.reading.splits import Selection, Splits
 
 WHOLE = 4 * 2**30
-"""Bytes of an array that are hashed; of a larger one pieces."""
+"""Largest number of bytes of an array that are hashed; of a larger array only pieces are hashed."""
 
 PIECE = 4 * 2**20
-"""Bytes that are read at once, at least a row."""
+"""Bytes that are read at once; a larger row is read whole."""
 
 WEIGHT = np.uint64(0x9E3779B97F4A7C15)
 """An odd number whose multiples modulo 2^64 are spread evenly: 2^64 divided by the golden ratio."""
 
 PARTS = {"x": "data", "y": "labels", "factors": "factors", "given": "conditions"}
-"""What the arrays of a split are called."""
+"""Names of the arrays of a split in messages."""
 
 Fingerprint = dict[str, dict[str, Any]]
-"""Split -> "rows", and array -> {"shape", "kind", "hash", "sum"}, as plain JSON types.
+"""For each split, the number of "rows", and for each array its {"shape", "kind", "hash", "sum"}, as JSON types.
 
-Standardised data are hashed as models see them, ``x``, and as their file has them, ``unscaled``: rows in another order
-have other means in their last digits.
+Standardised data are hashed twice: as models see them (``x``) and as they are in their file (``unscaled``). If the rows
+of the file change order, rounding changes the means, and with them ``x``, but not the values in the file.
 """
 
 
@@ -41,8 +41,8 @@ def compute_fingerprint(splits: Splits, floats: np.dtype, unscaled: Splits | Non
 
     Args:
         splits: the data.
-        floats: the type in which models see real numbers: two files that round to the same numbers are the same data.
-        unscaled: the data before they were standardised, where they were.
+        floats: the type of real numbers in models; files that round to the same numbers of this type are the same data.
+        unscaled: the data before standardisation, None if they were not standardised.
     """
     found: Fingerprint = {}
     for split, arrays in splits._asdict().items():
@@ -57,7 +57,7 @@ def compute_fingerprint(splits: Splits, floats: np.dtype, unscaled: Splits | Non
 def _hash(array: np.ndarray | Selection, name: str, floats: np.dtype) -> dict[str, Any]:
     ordered, total = hashlib.blake2b(digest_size=16), 0
     kind = floats if array.dtype.kind == "f" else array.dtype
-    if name in ("y", "factors"):  # another width of the same whole numbers makes no other data
+    if name in ("y", "factors"):  # the same integers in another width are the same data
         kind = np.dtype(np.int64)
     for piece in _pieces(array):
         with np.errstate(over="ignore"):
@@ -81,7 +81,7 @@ def _pieces(array: np.ndarray | Selection) -> Iterator[np.ndarray]:
 
 
 def _sum_of(rows: np.ndarray) -> int:
-    """A sum over rows, which does not depend on their order: every byte of a row has a weight of its own."""
+    """A checksum that does not depend on the order of rows; each byte position of a row has a different weight."""
     columns = rows.view(np.uint8).reshape(len(rows), -1).sum(0, dtype=np.uint64)
     weights = np.arange(1, 2 * len(columns), 2, dtype=np.uint64) * WEIGHT
     return int((columns * weights).sum(dtype=np.uint64))
@@ -91,8 +91,8 @@ def describe_differences(there: Fingerprint, here: Fingerprint) -> list[str]:
     """How data differ from those of a fingerprint, in words; empty where they are the same.
 
     Args:
-        there: the fingerprint that was kept.
-        here: that of the data as they are now.
+        there: the stored fingerprint.
+        here: the fingerprint of the data as they are now.
     """
     if _seen(there) == _seen(here):
         return []

@@ -28,8 +28,8 @@ class Densities(nn.Module, ABC):
         code_shapes: shapes of the latents that make up a code: the first ones, from the top down. In the code their
             order is reversed, so that a class, which is on top, comes last.
         class_dim: how many numbers at the end of a code are a class, one-hot or its probabilities; the others are
-            dimensions, each with a meaning of its own.
-        frozen: whether it is part of another model and no longer trained; see `freeze`.
+            latent dimensions, each with a separate meaning.
+        frozen: whether the density is part of another model and no longer trained; see `freeze`.
     """
 
     spec: Spec
@@ -41,24 +41,24 @@ class Densities(nn.Module, ABC):
 
     @abstractmethod
     def infer(self, x: Tensor, *given: Tensor, shape: Shape = (), draw: Draw = sample) -> Latents:
-        """Draws z ~ q(z | x, c), ``shape`` for each of x (B, *event), each latent with its q and p.
+        """Draws z ~ q(z | x, c), ``shape`` times for each datum x; every latent carries its q and p.
 
         Args:
-            x: data; what is scored may be others, where the posterior is shown corrupted ones.
-            *given: their conditions.
-            shape: *S.
-            draw: how every latent is drawn, from the top down; the centres make up the code.
+            x: data (B, *event) that the posterior sees; a denoising model corrupts them first and scores clean data.
+            *given: conditions of the data.
+            shape: sample shape *S.
+            draw: how every latent is drawn, from the top down; `centre` gives the latents that make up the code.
         """
 
     @abstractmethod
     def imagine(self, shape: Shape, *given: Tensor, top: tuple[Tensor, ...] = (), draw: Draw = sample) -> Latents:
-        """Draws z ~ p(z | c), (*shape,) of them, or (*shape, B) with conditions.
+        """Draws z ~ p(z | c) with batch shape (*shape,), or (*shape, B) with conditions.
 
         Args:
-            shape: of the draws; () where ``top`` is given, whose shape they have.
+            shape: shape of the draws; () if ``top`` is given, whose shape the draws then have.
             *given: conditions.
-            top: the uppermost latents, where they are known: what is below is drawn under them.
-            draw: how the others are drawn.
+            top: known values of the uppermost latents; the latents below are drawn given these.
+            draw: how the other latents are drawn.
 
         Raises:
             Undefined: a latent that is to be drawn has no prior.

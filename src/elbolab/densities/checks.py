@@ -315,8 +315,8 @@ def _contains(p: Distribution, value: Tensor) -> bool:
 
 
 def _examples(spec: Spec) -> Tensor:
-    """Data (n, *event), as few as hold every level, or a few values where there are no levels."""
-    if spec.levels is not None:  # to a double's precision, where they are many
+    """As few data (n, *event) as contain every level, or, without levels, a few values of the support."""
+    if spec.levels is not None:  # in float64, which tells many levels apart
         values = grid_values(spec.levels, torch.zeros((), dtype=torch.float64))
     else:
         examples = {Support.REAL: [-1.5, 0.0, 1.5], Support.BINARY: [0.0, 1.0], Support.UNIT: [0.0, 0.5, 1.0]}
@@ -326,7 +326,10 @@ def _examples(spec: Spec) -> Tensor:
 
 
 def _likelihoods_of(spec: Spec, refused: Distribution) -> list[Way]:
-    """What to choose for the data: only levels have discrete likelihoods, and only those of one channel are drawn."""
+    """Likelihoods, or other settings, that fit the data where the likelihood ``refused`` does not.
+
+    Only data with levels may have a discrete likelihood; data that are not colour images may also be binarised.
+    """
     if spec.support is Support.BINARY:
         return [choose("likelihood", "bernoulli")]
     if spec.support is Support.REAL:

@@ -1,4 +1,4 @@
-"""q(y | x) alone: what a semi-supervised model is compared with. It says nothing of x, so it has no bound."""
+"""The classifier q(y | x) alone: a baseline for semi-supervised models, without density of x and so without ELBO."""
 
 from typing import final
 
@@ -19,7 +19,7 @@ class Classifier(Classifying):
     """A classifier. Its code is q(y | x).
 
     Args:
-        spec: what is known of the data; they have classes.
+        spec: the description of the data, which must have classes.
         classifier: recipe of q(y | x), a `Head` of the family `OneHot`.
         prior: None; anything else is refused, as are a posterior and a likelihood.
         posterior: None.
@@ -66,4 +66,4 @@ class Classifier(Classifying):
 
     @override
     def initialise(self, data: Batch, mean: Tensor) -> None:
-        """Does nothing: no part of it starts from the data."""
+        """Does nothing: a classifier has no parameters that are initialised from the data."""

@@ -19,12 +19,12 @@ NO_SAMPLES = torch.Size()
 
 
 class Family(nn.Module, ABC):
-    """Raw outputs (*lead, *out_shape) -> a distribution with batch shape ``lead`` and event shape ``event``.
+    """Maps raw network outputs to distributions, such as one logit per pixel to independent Bernoullis.
 
     Attributes:
         event: shape of one draw.
-        out_shape: shape of the raw output it reads; the first dimension grows with the numbers per element, so that a
-            convolutional network can produce it as channels.
+        out_shape: shape of the raw output for one draw. If an element of a draw needs several numbers, the first
+            dimension is that many times larger, so that a convolutional network can produce them as channels.
     """
 
     def __init__(self, event: Shape, out_shape: Shape) -> None:
@@ -34,29 +34,39 @@ class Family(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, raw: Tensor) -> Distribution:
-        """(*lead, *out_shape) -> distribution."""
+        """The distribution with parameters ``raw``, for Bernoullis the logits.
+
+        Args:
+            raw: unconstrained output of a network, (*lead, *out_shape).
+
+        Returns:
+            A distribution with batch shape ``lead`` and event shape ``event``.
+        """
 
     @abstractmethod
     def raw_for(self, mean: Tensor) -> Tensor:
-        """The raw output (*out_shape) at which the distribution has this mean (*event).
+        """The raw output (*out_shape) whose distribution has this mean (*event): for Bernoullis the logits of the mean.
 
         Raises:
-            ValueError: the family has no such output; the message names what to set instead.
+            ValueError: the family has no such output; the message names the setting to change.
         """
 
 
 def per_element(event: Shape, count: int) -> Shape:
-    """The raw shape that holds ``count`` numbers for every element of ``event``."""
+    """Shape of a raw output with ``count`` numbers per element of ``event``, (3, 8, 8) and 2: (6, 8, 8)."""
     return (count * event[0], *event[1:])
 
 
 def split(raw: Tensor, event: Shape, count: int) -> tuple[Tensor, ...]:
-    """(*lead, count * event[0], *event[1:]) -> ``count`` tensors (*lead, *event)."""
+    """Splits a raw output into ``count`` tensors, for instance locations and scales.
+
+    Shapes: (*lead, count * event[0], *event[1:]) -> (*lead, *event) each.
+    """
     return raw.chunk(count, dim=raw.dim() - len(event))
 
 
 def check_floor(min_scale: float) -> None:
-    """Raises ValueError where the lower bound of a scale is negative: scales could be."""
+    """Raises ValueError if the lower bound of a scale is negative, since scales could then be negative."""
     if min_scale < 0:
         raise ValueError(f"min_scale={min_scale}: the lower bound of a scale is not negative")
 

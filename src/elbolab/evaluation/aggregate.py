@@ -1,4 +1,4 @@
-"""How well the codes of all data, q(z), match the prior that the model draws from.
+"""How well the aggregate posterior q(z), the distribution of the codes of all data, matches the model's prior.
 
 Shapes: N = data used, D = latent dimensions.
 """
@@ -32,7 +32,7 @@ KINDS = {
 }
 
 LARGE = 100_000
-"""Draws that stand for a prior whose coordinates have no known distribution function."""
+"""Number of draws that represent a prior whose coordinates have no known distribution function."""
 
 
 @final
@@ -58,8 +58,8 @@ class Aggregation(Measure):
     """How well the codes of all data match the prior; see `aggregate_quantities`.
 
     Args:
-        limit: codes that are compared with draws of the prior, at most; the cost is quadratic.
-        null_pairs: pairs of draws of the prior for mmd2_null; None for none.
+        limit: largest number of codes that are compared with draws of the prior; the cost is quadratic in it.
+        null_pairs: number of pairs of draws of the prior for mmd2_null; None leaves mmd2_null out.
     """
 
     limit: int = 10_000

@@ -117,7 +117,7 @@ def bound(densities: Densities, batches: Iterable[Batch], *, seed: int, num_samp
 
 
 def _parts(terms: Terms) -> dict[str, Tensor]:
-    """What exists of elbo, rate and distortion, averaged over samples, (G,) each."""
+    """The elbo, rate and distortion, as far as they are defined, averaged over samples, (G,) each."""
     means = {}
     for name in ("elbo", "rate", "distortion"):
         try:
@@ -149,7 +149,7 @@ def importance_log_likelihood(
         num_samples: K.
         seed: seed of the noise.
         memory: bytes for the activations of one chunk, beside one pass over a group; None takes `default_memory`.
-        proposal: where the samples come from; see `elbolab.evaluation.proposals`.
+        proposal: the distribution of the samples; see `elbolab.evaluation.proposals`.
 
     Raises:
         Undefined: the model has no importance weight (an autoencoder).
@@ -172,7 +172,7 @@ def estimate_in_groups(
     seed: int,
     memory: int | None,
 ) -> dict[str, Tensor]:
-    """What ``estimate`` finds of every datum, a group at a time, each with noise of its own, over all ranks.
+    """Estimates values of every datum in groups that all ranks share; every group has its own seed of the noise.
 
     Args:
         densities: the model.

@@ -13,7 +13,7 @@ from elbolab.evaluation.quantity import Quantity
 
 
 class Source(Protocol):
-    """Where data come from; every data module is one.
+    """The source of the data; every data module is one.
 
     Attributes:
         num_labelled: size of the part ``labelled`` of the training data, None where no part has labels of its own.
@@ -38,15 +38,15 @@ class First:
 
 @final
 class Data:
-    """The data of an evaluation, where the model is.
+    """The data of an evaluation, on the device of the model.
 
     Args:
-        source: where they come from.
-        device: where the model is.
+        source: source of the data.
+        device: device of the model.
         limit: measure the first so many data of a split; None for all.
 
     Attributes:
-        num_labelled: as that of the source.
+        num_labelled: ``num_labelled`` of the source.
     """
 
     def __init__(self, source: Source, device: torch.device | str, limit: int | None = None) -> None:
@@ -54,16 +54,19 @@ class Data:
         self.num_labelled = source.num_labelled
 
     def measured(self, split: str) -> Iterable[Batch]:
-        """The data of a split that are measured, the same at every iteration."""
+        """The first ``limit`` data of a split, which are measured; the same at every iteration."""
         return First(self.batches(split), self.limit)
 
     def batches(self, split: str) -> Iterable[Batch]:
-        """All data of a split, ``labelled`` among them: what a measure learns from, or chooses by."""
+        """All batches of a split, for measures that fit a classifier or choose a setting on the data.
+
+        The split may also be ``labelled``, the labelled part of the training data.
+        """
         return self.source.batches(split, self.device)
 
 
 class Measure(ABC):
-    """What is measured of a model. The same model, data and seed give the same quantities.
+    """A measurement of a model: the same model, data and seed give the same quantities.
 
     Attributes:
         is_shared: whether all ranks of a distributed run work on it together, as those do that read data by
@@ -74,13 +77,13 @@ class Measure(ABC):
 
     @abstractmethod
     def __call__(self, densities: Densities, data: Data, split: str, seed: int) -> Mapping[str, Quantity]:
-        """Its quantities by name; what cannot be said of this model is absent.
+        """Measures quantities of the model, by name; quantities that are undefined for the model are absent.
 
         Args:
             densities: the model.
             data: the data.
-            split: which of them to measure.
-            seed: of all noise.
+            split: the split to measure.
+            seed: seed of all noise.
 
         Raises:
             Undefined: nothing can be said of this model, or of these data.

@@ -1,4 +1,4 @@
-"""Where the samples of an importance-sampled likelihood come from.
+"""Proposal distributions for importance-sampled likelihoods.
 
 Shapes: G = data in a group, K = samples per datum (from each of M corruptions, where it has some), S = some of them.
 """
@@ -22,19 +22,19 @@ DRAWN = 2**22
 """Latent numbers drawn at once: 16 MiB in float32."""
 
 DEFENSIVE = 0.1
-"""Share of draws that go to all classes alike: a classifier can be sure of a class that p(y | x) is not of."""
+"""Fraction of draws spread evenly over all classes, in case q(y | x) is certain of a class where p(y | x) is not."""
 
 SCORED = 2**13
-"""Latent numbers whose log-density is computed at once: a mixture holds as many for each of its components."""
+"""Latent numbers whose log-density is computed at once; a mixture needs the memory once per component."""
 
 Rows = tuple[Tensor, ...]
 """Data and their conditions, x (G, *event) and (G, *shape) each."""
 
 DrawLatents = Callable[[slice], Latents]
-"""Some of the K samples of one group, (S, G), with the log-density of what they were drawn from."""
+"""Function from a slice of the K samples of a group to the latents (S, G), with log-densities under the proposal."""
 
 Proposal = Callable[[Densities, Rows, int], DrawLatents]
-"""(model, group, K) -> what draws the group's samples."""
+"""(model, rows of a group, K) -> the function that draws the samples of the group."""
 
 
 def from_posterior(densities: Densities, rows: Rows, num_samples: int) -> DrawLatents:
@@ -49,7 +49,9 @@ def from_posterior(densities: Densities, rows: Rows, num_samples: int) -> DrawLa
 
 
 def with_log_densities(latents: Latents) -> Latents:
-    """The latents (S, G) with the log-densities of their draws, computed `SCORED` numbers at a time where they can be.
+    """Adds the log-densities of their draws under q and p to the latents (S, G).
+
+    To save memory they are computed `SCORED` numbers at a time, unless the density has other parameters for every draw.
 
     Raises:
         Undefined: a latent has no density.
@@ -68,7 +70,7 @@ def _with_log_densities(latent: Latent) -> Latent:
 
 
 def _split_draws(latent: Latent, p: Distribution | None) -> list[Latent]:
-    """The latent in parts of some draws each; in one part where ``p`` has different parameters for every draw."""
+    """Splits the draws of a latent into parts; one part if ``p`` has different parameters for every draw."""
     if p is not None and len(p.batch_shape) > 1:
         return [latent]
     return [replace(latent, z=z) for z in latent.z.split(max(1, SCORED // latent.z[0].numel()))]

@@ -1,4 +1,4 @@
-"""Weights & Biases for everybody: with an account or without one, never a question, never a hang."""
+"""W&B logger that works without an account (offline), never prompts, and waits for a server for limited time only."""
 
 import csv
 import logging

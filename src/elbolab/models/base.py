@@ -29,7 +29,10 @@ class ElboModule(BlockModule, ABC):
     @override
     @abstractmethod
     def report(self, batch: Any) -> dict[str, Tensor]:
-        """What validation logs, averaged over the batch: the bound at beta = 1, from hard samples, if there is one."""
+        """Quantities that validation logs, averaged over the batch.
+
+        They include the ELBO at beta = 1 from unrelaxed draws of z, if the model has an ELBO.
+        """
 
     @override
     @abstractmethod

@@ -196,7 +196,7 @@ def _find_splits(folder: Folder) -> dict[str, Folder]:
 
 
 def _check_filled(folder: Folder) -> None:
-    """Refuses a split without pictures beside one with them."""
+    """Refuses a split folder without pictures if another split has pictures."""
     splits = [sub.name for sub in folder.folders if sub.name.casefold() in SPLITS]
     without = [sub.name for sub in folder.without if sub.name.casefold() in SPLITS]
     if splits and without:
@@ -207,7 +207,7 @@ def _check_filled(folder: Folder) -> None:
 
 
 def _check_similar_names(folder: Folder) -> None:
-    """Refuses train2017 beside val2017, or trainA beside testA: a word of the name means the split."""
+    """Refuses folder names that contain different splits as words, such as train2017 beside val2017."""
     similar: dict[str, str] = {}
     for sub in folder.folders:
         words = re.findall("[a-z]+", re.sub("(?<=[a-z])(?=[A-Z])", " ", sub.name).casefold())
@@ -221,7 +221,7 @@ def _check_similar_names(folder: Folder) -> None:
 
 
 def _unwrap_alike(parts: dict[str, Folder]) -> dict[str, Folder]:
-    """The folders images of train/images and test/images, where there is nothing beside them."""
+    """Replaces every part by its only subfolder while all have one of the same name (train/images, test/images)."""
     while all(not part.pictures and len(part.folders) == 1 for part in parts.values()):
         if len({part.folders[0].name for part in parts.values()}) > 1:
             return parts

@@ -116,7 +116,7 @@ def _view(name: str, rows: list[Row], groups: list[int], columns: Sequence[Colum
 
 @final
 class Monitor(NamedTuple):
-    """What validation chose by, in all runs: its name, unit and mode, ``max`` or ``min``."""
+    """The monitored quantity that all runs share: its name, its unit, and whether ``max`` or ``min`` is best."""
 
     name: str
     unit: str
@@ -124,7 +124,7 @@ class Monitor(NamedTuple):
 
 
 def monitor_of(entries: Sequence[Entry], columns: Sequence[Column]) -> Monitor | None:
-    """None where the runs have several, or none has begun."""
+    """The monitored quantity that all runs share, else None; runs that have not begun are left out."""
     found = {(entry.config["monitor"], entry.config["mode"]) for entry in entries if entry.config}
     if len(found) != 1:
         return None
@@ -133,18 +133,18 @@ def monitor_of(entries: Sequence[Entry], columns: Sequence[Column]) -> Monitor |
 
 
 def _unit_of(name: str, columns: Sequence[Column]) -> str:
-    """The unit of a curve: as it was measured, else as it is logged; empty where neither is known."""
+    """The unit of a quantity: that of its evaluation, else that of its logged curve, which may be empty."""
     return next((column.unit for column in columns if column.name == name), curve_of(name).kind.unit)
 
 
 def sortable(text: str) -> str:
-    """The attribute that lets a column of numbers sort as numbers; nothing of other text."""
+    """The HTML attribute by which the page sorts a cell as a number; empty if ``text`` is no number."""
     value = parse_number(text)
     return "" if value is None else Markup(' data-v="{}"').format(value)
 
 
 def _command(entries: Sequence[Entry]) -> str | None:
-    """What the sweep's user typed, where all runs are of one sweep."""
+    """The command that started the sweep, if all runs belong to one sweep and it recorded a command, else None."""
     folders = {entry.folder.parent for entry in entries}
     try:
         words = (

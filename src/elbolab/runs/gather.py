@@ -20,10 +20,10 @@ from elbolab.runs.status import State, state_of
 from elbolab.runs.sweep_dir import read_sweep
 
 MARKS = ("config.yaml", "status.json", "evaluation.json")
-"""A directory that holds one of these is a run's."""
+"""A directory that contains one of these files is a run directory."""
 
 STORES = ("mlflow-artifacts", "mlruns")
-"""Folders of MLflow's, which hold copies of runs' files: no runs beside those that they are copies of."""
+"""Folders of MLflow, which contain copies of the files of runs and are not searched for further runs."""
 
 
 @final
@@ -56,28 +56,28 @@ class Entry:
 
     @cached_property
     def content(self) -> str:
-        """What repetitions under other seeds have in common; runs that never began have nothing in common."""
+        """Text that is equal for repetitions under other seeds; a run that never began equals no other run."""
         return json.dumps(content_of(self.config), sort_keys=True) if self.config else str(self.folder)
 
     @property
     def variant(self) -> str:
-        """The class of its model, empty where it is not known."""
+        """The class of the model, empty if it is not known."""
         return last_part(str(self.leaves.get("model._target_", "")))
 
     @property
     def data(self) -> str:
-        """Its data, empty where they are not known: the class, and the file of a user's own."""
+        """The class of the data, and the file if the user gave one; empty if neither is known."""
         path = self.leaves.get("data.path")
         return " ".join([last_part(str(self.leaves.get("data._target_", ""))), *([str(path)] if path else [])])
 
     @property
     def split(self) -> str | None:
-        """The split that its numbers are told of: test, else validation, else training; None before it is measured."""
+        """The split whose results are shown: test, else validation, else training; None before the run is measured."""
         return next((split for split in reversed(SPLITS) if split in self.report), None)
 
     @property
     def overrides(self) -> dict[str, str]:
-        """What its job was told, by key."""
+        """The values of the job's command-line overrides, by key."""
         pairs = (text.lstrip("+").partition("=") for text in self.state.overrides)
         return {key: value for key, _, value in pairs}
 

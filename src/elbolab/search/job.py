@@ -1,4 +1,4 @@
-"""What a trial does for its search while it trains, in whatever process a launcher has put it."""
+"""Pruning from inside a training trial, in whatever process a launcher has put the trial."""
 
 import logging
 from pathlib import Path
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PRUNED = "pruned_at"
-"""A trial's attribute: the validation after which it was to end."""
+"""Attribute of a pruned trial: the validation after which the trial was to end."""
 
 
 def pruning_of(folder: Path, monitor: str) -> list[Prune]:
@@ -87,7 +87,7 @@ class Judge:
         return True
 
     def _load(self, place: str) -> "optuna.Study":
-        """Opens the study, and beside it its storage, which takes values of a trial that another process has begun."""
+        """Loads the study, and keeps its storage, which accepts values for a trial that another process has begun."""
         import optuna
 
         from elbolab.search.study import connected

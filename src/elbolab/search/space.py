@@ -15,7 +15,7 @@ from optuna.distributions import (
 )
 
 TAGS = {"log"}
-"""``tag(log, interval(1e-4, 1e-2))``: even in the logarithm."""
+"""Tags that a search knows: ``tag(log, interval(1e-4, 1e-2))`` is uniform in the logarithm."""
 
 
 class Searched(NamedTuple):
@@ -48,23 +48,23 @@ class Space(NamedTuple):
 
     @property
     def distributions(self) -> dict[str, BaseDistribution]:
-        """Those that are searched."""
+        """Optuna's distribution of every parameter that is searched, by key."""
         return {key: word.distribution for key, word in self.searched.items()}
 
     @property
     def fixed(self) -> list[str]:
-        """What is the same in all trials."""
+        """The overrides that are the same in all trials."""
         return [word for word in self.words.values() if isinstance(word, str)]
 
     def overrides(self, values: Mapping[str, Any]) -> list[str]:
-        """Those of a trial, whose parameters have these values."""
+        """The overrides of a trial whose parameters have these values."""
         return [
             word if isinstance(word, str) else f"{key}={_written(values[key.lstrip('+')])}"
             for key, word in self.words.items()
         ]
 
     def described(self) -> dict[str, str]:
-        """The same for Optuna, as text."""
+        """Optuna's distribution of every parameter as JSON text, by key."""
         return {key: distribution_to_json(word) for key, word in self.distributions.items()}
 
     def corners(self, is_group: Callable[[str], bool]) -> Iterator[dict[str, Any]]:
@@ -76,7 +76,7 @@ class Space(NamedTuple):
                 yield from (first | {key: choice} for choice in word.choices[1:])
 
     def typed(self) -> dict[str, str]:
-        """What is searched, as it was typed."""
+        """The text from which each parameter was read, as the user typed it, by key."""
         return {key: word.text for key, word in self.searched.items()}
 
 
@@ -144,7 +144,7 @@ def _interval(sweep: IntervalSweep, is_log: bool) -> BaseDistribution:
 
 
 def _range(sweep: RangeSweep, is_log: bool) -> BaseDistribution:
-    """As Hydra counts it: the end is not reached."""
+    """The distribution of Hydra's ``range(start, stop, step)``, which does not contain ``stop``."""
     start, stop, step = sweep.start, sweep.stop, sweep.step
     assert start is not None
     assert stop is not None
@@ -167,5 +167,5 @@ def _first(distribution: BaseDistribution) -> Any:
 
 
 def _written(value: Any) -> str:
-    """As an override has it: choices are kept as the text that they were given in."""
+    """The text of a value in an override; a choice is already the text that the user typed."""
     return value if isinstance(value, str) else repr(value)

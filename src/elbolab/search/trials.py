@@ -46,7 +46,7 @@ def present(folder: Path) -> Iterator[str]:
 
 
 def lives(folder: Path, name: str | None) -> bool:
-    """Whether a worker is still there; one that has gone is forgotten."""
+    """Whether the worker ``name`` still runs; deletes the file of a worker that has ended."""
     path = folder / WORKERS / str(name)
     if not path.is_file():
         return False
@@ -60,13 +60,13 @@ def lives(folder: Path, name: str | None) -> bool:
 
 @final
 class Trials:
-    """What this worker may do of a study.
+    """The trials of a study that one worker may run.
 
     Args:
         study: the study.
-        space: what it chooses from.
+        space: the overrides that are searched, and those that are fixed.
         folder: the sweep's directory.
-        most: trials that the study shall have.
+        most: number of trials at which the study is complete.
         batch: trials that are chosen together and run side by side.
         worker: this worker's name.
     """
@@ -77,9 +77,11 @@ class Trials:
         self.tried: set[int] = set()
 
     def take(self) -> list[Job]:
-        """The next trials: first those that nobody goes on with, then new ones; none where all are done or taken.
+        """Takes the next batch of trials: first abandoned ones, then new ones; empty if all are done or taken.
 
-        Batches lie between multiples of their size, so that one which was cut short is filled up before it is run.
+        An abandoned trial has begun and not ended, and no worker runs it. Beside abandoned trials, new ones are added
+        only until the number of trials in the study is a multiple of the batch size: a batch that was cut short is
+        completed before it is run.
         """
         with one_at_a_time(self.folder):
             trials = self.study.get_trials(deepcopy=False)
@@ -90,15 +92,15 @@ class Trials:
             return [self._job(trial) for trial in taken]
 
     def _is_left(self, trial: FrozenTrial) -> bool:
-        """Begun, not ended, and nobody's. One that failed is tried again, by each worker once."""
+        """Whether the trial is abandoned; a failed trial counts as abandoned, and each worker tries it again once."""
         if trial.state != TrialState.RUNNING or trial.number in self.tried:
             return False
         return not lives(self.folder, trial.user_attrs.get(OWNER)) and not is_held(self.path(trial.number))
 
     def _retaken(self, trial: FrozenTrial) -> Trial:
-        """The trial with the parameters that it had; those that a kill left unchosen are chosen now.
+        """The abandoned trial with its old parameters; parameters that a kill left unchosen are chosen now.
 
-        Optuna's documented interface goes on with no trial: nothing else here uses names that it keeps to itself.
+        Optuna's documented interface cannot continue a trial, so this method alone uses private names of Optuna.
         """
         again = Trial(self.study, trial._trial_id)
         for name, distribution in self.space.distributions.items():

@@ -1,4 +1,4 @@
-"""What is left of a sweep when it ends, well or not: ``sweep.csv``, the comparison, the errors, the way on."""
+"""The end of a sweep, successful or not: ``sweep.csv``, the comparison, the errors and how to continue."""
 
 import csv
 import io
@@ -17,7 +17,7 @@ from elbolab.sweeps.parent import Running
 TABLE = "sweep.csv"
 
 Compare = Callable[[Path, list[Job], int | None], Callable[[], str]]
-"""The sweep's directory, its finished jobs, columns of the terminal -> what makes the text; sent to a warm worker."""
+"""(sweep directory, finished jobs, terminal width) -> a function that makes the text; a warm worker may run it."""
 
 KNOWN_NO_MORE = {
     "waiting": "the sweep ended before it, or there was no room to say why",
@@ -26,7 +26,7 @@ KNOWN_NO_MORE = {
     "killed": "its process ended without a word; log.txt shows how far it came (killed by hand, or a full disk?)",
     "failed": "log.txt shows why",
 }
-"""What is said of a job that has written no error."""
+"""Explanation of a state, printed for a job that has recorded no error."""
 
 
 @final
@@ -38,12 +38,12 @@ def close(now: Running, argv: Sequence[str], compare: Compare) -> None:
     """Writes ``sweep.csv``; prints the comparison of the jobs that have finished, and the errors of the others.
 
     Args:
-        now: what is open; nothing happens where that is no sweep.
+        now: the sweeps, displays and processes that are open; without a sweep nothing is written or printed.
         argv: the sub-command and its arguments.
         compare: makes the comparison.
 
     Raises:
-        Unfinished: some have not.
+        Unfinished: some jobs have not finished.
     """
     now.shown.close()
     for sweep in now.sweeps:
@@ -73,7 +73,7 @@ def close(now: Running, argv: Sequence[str], compare: Compare) -> None:
 
 
 def leave(now: Running) -> None:
-    """Ends what works for a sweep that somebody has stopped, shows how its jobs stand, and writes ``sweep.csv``."""
+    """Ends the processes and the display of a sweep that the user has stopped, and writes ``sweep.csv``."""
     now.stack.close()
     now.shown.close()
     for sweep in now.sweeps:
@@ -82,7 +82,7 @@ def leave(now: Running) -> None:
 
 
 def _written(folder: Path, jobs: Sequence[Job], states: Mapping[int, State]) -> str:
-    """What there is to say of the table: a disk that is full hides no job's error."""
+    """Writes the table; returns its path, or why that failed, so that a full disk does not hide the jobs' errors."""
     try:
         write_table(folder, jobs, states)
     except OSError as error:
@@ -91,13 +91,16 @@ def _written(folder: Path, jobs: Sequence[Job], states: Mapping[int, State]) -> 
 
 
 def again(sweep: Sweep, argv: Sequence[str]) -> str:
-    """The command that goes on with a sweep: the same, which names the directory where it did not."""
+    """The command that continues a sweep: the original one, with the sweep's directory added if it is not named."""
     given = any(word.startswith("hydra.sweep.dir=") for word in argv)
     return shlex.join(["elbolab", *argv, *([] if given else [f"hydra.sweep.dir={sweep.folder}"])])
 
 
 def write_table(folder: Path, jobs: Sequence[Job], states: Mapping[int, State]) -> None:
-    """A row a job: number, swept keys, state, error, monitored value, seconds, every quantity that was measured."""
+    """Writes ``sweep.csv``.
+
+    One row per job: number, swept keys, state, error, monitored value, seconds, every measured quantity.
+    """
     names = find_swept_values(jobs)
     rows = [_row(folder / str(job.num), job, names[job.num], states[job.num]) for job in jobs]
     keys = [key for values in names.values() for key in values]

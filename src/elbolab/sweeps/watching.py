@@ -25,7 +25,7 @@ SECONDS = 0.5
 """Between two looks."""
 
 ORDER = ("running", "failed", "killed", "interrupted", "pruned", "finished", "waiting")
-"""Where there are more jobs than lines."""
+"""States in the order in which jobs are shown if there are more jobs than lines."""
 
 
 @contextmanager
@@ -120,9 +120,10 @@ def _table(watcher: Watcher) -> "tuple[AbstractContextManager[Live], Callable[[]
 
 
 def table(jobs: Sequence[Job], states: Mapping[int, State], rows: int) -> "Table":
-    """The jobs with a line each, as many as there is room for: those that run or have failed first.
+    """A table with one line per job; if it has room for ``rows`` jobs only, running and failed jobs come first.
 
-    An error is cut to its line, or a few of them would push the jobs that run off the screen; the end tells it whole.
+    An error message is cut to one line, so that a few errors do not push the running jobs off the screen; the summary
+    at the end of the sweep prints every message in full.
     """
     from rich.table import Table
     from rich.text import Text
@@ -143,9 +144,9 @@ def table(jobs: Sequence[Job], states: Mapping[int, State], rows: int) -> "Table
 
 
 def cells(job: Job, told: Mapping[str, str], keys: Sequence[str], state: State, *, is_one: bool) -> list[str]:
-    """A job's line: number, swept values, state with its error, epoch, best value, time.
+    """The cells of a job's line: number, swept values, state with its error, epoch, best value, time.
 
-    ``is_one``: all jobs are measured by one quantity, which the heading names.
+    ``is_one``: all jobs monitor the same quantity, which the heading names.
     """
     epoch = "" if state.epoch is None else str(state.epoch) + ("" if state.epochs is None else f"/{state.epochs}")
     best = "" if state.best is None else f"{'' if is_one else f'{state.monitor} '}{state.best:.2f}"

@@ -48,7 +48,7 @@ class Worker:
         """Has a job done in the warm process; returns its value.
 
         Raises:
-            Died: the process did.
+            Died: the process died.
         """
         if not self.is_warm():
             self._put_away()
@@ -60,10 +60,10 @@ class Worker:
         return self.warm is not None and self.warm.poll() is None
 
     def call(self, what: Callable[[], Any]) -> Any:
-        """Has anything that can be sent called in the warm process, which must be there; returns what it does.
+        """Calls ``what``, which must be picklable, in the running warm process, and returns its result.
 
         Raises:
-            Died: the process did; so it does with an error.
+            Died: the process died, as it also does if ``what`` raises an error.
         """
         assert self.warm is not None
         assert self.warm.stdin is not None
@@ -80,10 +80,10 @@ class Worker:
         return value
 
     def do_alone(self, task: Task) -> None:
-        """Has a job done in a process of its own; its value is in its directory.
+        """Runs a job in a new process; the job writes its value into its directory.
 
         Raises:
-            Died: the process did.
+            Died: the process died.
         """
         with tempfile.NamedTemporaryFile(suffix=".task") as file:
             file.write(pickle.dumps(task))
@@ -98,7 +98,7 @@ class Worker:
 
     @contextmanager
     def _at_work(self, process: subprocess.Popen) -> Iterator[None]:
-        """What a process that has died leaves of others goes with it."""
+        """Marks ``process`` as busy; if it dies, kills the processes that it started."""
         self.busy = process
         try:
             yield
@@ -117,7 +117,7 @@ class Worker:
         return pickle.load(self.replies)
 
     def end(self) -> None:
-        """Asks it to end: what is at work as Ctrl-C would."""
+        """Asks the worker's processes to end: a busy one by SIGTERM, as by Ctrl-C, an idle warm one by a message."""
         if self.busy is not None:
             self.busy.terminate()
         if self.warm is not None and self.warm is not self.busy:
@@ -127,7 +127,7 @@ class Worker:
                 self.warm.stdin.flush()
 
     def wait(self) -> None:
-        """Until it has ended; by force, if it takes too long."""
+        """Waits until the worker's processes have ended; kills those that take longer than `PATIENCE`."""
         for process in (self.busy, self.warm):
             if process is not None:
                 try:
@@ -154,9 +154,9 @@ def _begin_warm(share: Share, module: str, log: Path) -> tuple[subprocess.Popen,
 
 
 def _begin(words: list[str], share: Share, log: Path, *pipes: int) -> subprocess.Popen:
-    """``python -m WORDS``, the first of a session of its own: signals of a terminal reach its parent alone.
+    """Starts ``python -m WORDS`` in a new process session, so that signals of the terminal reach only its parent.
 
-    What is variable of the environment is there before Python starts, and so before torch is imported.
+    The environment variables of ``share`` are set before Python starts, and so before torch is imported.
     """
     paths = [str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {
@@ -183,7 +183,7 @@ def _begin(words: list[str], share: Share, log: Path, *pipes: int) -> subprocess
 
 
 def how_it_died(code: int) -> str:
-    """In words, from a return code as subprocess gives it."""
+    """Describes the end of a process in words, from its return code as subprocess gives it."""
     if code == -signal.SIGKILL:
         return "its process was killed (SIGKILL; out of memory?): choose fewer hydra.launcher.workers or a smaller job"
     if code < 0:

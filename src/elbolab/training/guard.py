@@ -1,4 +1,4 @@
-"""What happens between gradient and update: clipping, and leaving wild steps out, without waiting for the device."""
+"""Gradient clipping and the skipping of steps with extreme gradients, without waiting for the device."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 
 
 class NotFinite(ValueError):
-    """Training has left the finite numbers. Raised as one of its kinds, which say in what."""
+    """Training has diverged; the subclass that is raised says which quantity was not finite."""
 
 
 @final
@@ -53,16 +53,17 @@ class ValidationNotFinite(NotFinite):
 
 
 class Guard(NamedTuple):
-    """What happens between gradient and update.
+    """Settings of what happens to gradients before the optimiser's update.
 
     Attributes:
-        clip_norm: gradients are scaled down to this norm, None: never.
-        skip_norm: a step whose gradient norm exceeds this, or is not finite, is left out, None: never.
+        clip_norm: gradients of a larger norm are scaled down to this norm; None never clips.
+        skip_norm: a step whose gradient norm is larger than this, or not finite, is skipped; None never skips.
         skip_patience: after so many skips in a row the step is taken (with a finite gradient), so that a run whose
             norms have grown for good does not stand still.
-        accumulate: parts that a batch is processed in (at most one a datum), to save memory; the gradient is that of
-            the whole batch. A loss that is no mean over data (`Loss.additive`: a capacity, free bits, an optimal scale,
-            a critic that is told some labels) refuses it; on several ranks it sees the batch of each.
+        accumulate: number of parts (at most one per datum) in which a batch is processed to save memory; the gradient
+            is that of the whole batch. More than one part is refused for a loss that is no mean over data (see
+            `Loss.additive`): one with a capacity, free bits, an optimal scale, or a critic that receives the labels of
+            some data. With several ranks each rank splits its own batch.
     """
 
     clip_norm: float | None = None

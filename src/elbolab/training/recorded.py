@@ -1,6 +1,7 @@
-"""Captured steps on a CPU: the tensor operations of a step, recorded once and replayed without Python's share in them.
+"""Captured steps on a CPU: the tensor operations of a step are recorded once and replayed without Python overhead.
 
-On a CPU a small step spends a quarter of its time in Python, in distributions and in autograd's bookkeeping.
+On a CPU a small step spends a quarter of its time on that overhead: Python code, distributions and the bookkeeping of
+autograd.
 """
 
 import traceback
@@ -19,10 +20,10 @@ from typing_extensions import override
 from elbolab.training.graphs import Graphs, Unrepeatable
 
 SAME = (torch.ops.aten.detach.default, torch.ops.aten.alias.default)
-"""Operations that are nothing but their argument where there is no autograd."""
+"""Operations that return their argument unchanged where there is no autograd."""
 
 READERS = (Tensor.tolist, Tensor.numpy, Tensor.__array__)
-"""Ways out of a tensor that are no tensor operations."""
+"""Methods that read the values of a tensor and are no tensor operations."""
 
 CHANGES = (
     "the step replayed is not the step: a loss, network or optimiser keeps a Python number that changes, puts another "
@@ -53,7 +54,7 @@ class Recorder(Graphs):
     @contextmanager
     @override
     def waits(self) -> Iterator[list[str]]:
-        """Nothing waits; what reads a number out of a tensor is found by `capture`."""
+        """Yields an empty list: a CPU waits for nothing, and `capture` finds code that reads values out of tensors."""
         yield []
 
     @override
@@ -81,7 +82,7 @@ class Recorder(Graphs):
         return self._doubted(work, *_replay(record))
 
     def _doubted(self, work: Callable[[], None], replay: Callable[[], None], state: "State") -> Callable[[], None]:
-        """The replay, which is compared with ``work`` the first time, and only then believed."""
+        """The replay, whose first call also does ``work`` and compares the results of the two."""
 
         def first() -> None:
             before = state.read()
@@ -98,14 +99,14 @@ class Recorder(Graphs):
         return lambda: doubts.pop()() if doubts else replay()
 
     def _forget_gradients(self) -> None:
-        """Replays leave none behind."""
+        """Clears all gradients, because a replay leaves none behind."""
         for parameter in self.model.parameters():
             parameter.grad = None
 
 
 @contextmanager
 def _looks(found: list[str]) -> Iterator[None]:
-    """Collects ways in which numbers leave tensors within."""
+    """Collects in ``found`` the calls inside the context that read values out of tensors."""
     with ExitStack() as stack:
         stack.enter_context(_Calls(found))
         stack.enter_context(_Operations(found))

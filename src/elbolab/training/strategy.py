@@ -9,9 +9,10 @@ from typing_extensions import override
 
 @final
 class FlatDDP(DDPStrategy):
-    """DDP without torch's reducer, which takes one backward a step and so rejects two players and blocks.
+    """DDP without torch's reducer, which expects one backward pass per step.
 
-    The ranks start from rank 0's weights, and each steps with the mean gradient, so they stay equal.
+    Two players, or a block of several steps, need more backward passes. All ranks start from the weights of rank 0, and
+    every update uses the mean gradient over the ranks, so their weights stay equal.
     """
 
     @override

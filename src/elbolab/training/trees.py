@@ -1,4 +1,4 @@
-"""What batches are made of: tensors, and (nested, named) tuples of them with None in the place of what is absent."""
+"""Functions on batches: nested (named) tuples of tensors, in which None stands for an absent part."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -40,7 +40,7 @@ def size_of(batch: Any) -> int:
 
 
 def split_batch(batch: Any, parts: int) -> list[Any]:
-    """A batch in ``parts`` parts along the first dimension of its tensors; in fewer where it has not so many rows.
+    """Splits a batch along the first dimension of its tensors into ``parts`` parts, or fewer if it has fewer rows.
 
     The labelled data of semi-supervised parts are weighted so that the objectives of the parts, weighted by the sizes
     of the parts, add up to that of the batch.

@@ -73,7 +73,7 @@ def _panels(curves: Curves) -> dict[str, list[str]]:
 
 
 def _says_nothing_new(curves: Curves, names: list[str]) -> bool:
-    """Whether the panel is of the loss alone, and the loss equals another quantity of the training, or minus it."""
+    """Whether the panel shows only the training loss, and another training curve equals the loss up to sign."""
     if names != ["loss"] or "val/loss" in curves:
         return False
     _, loss = curves["train/loss"]

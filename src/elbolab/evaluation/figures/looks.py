@@ -197,7 +197,7 @@ class Points(Look):
         return 4.0, 4.0
 
     def _plane(self, axes: Axes, *, legend: bool) -> None:
-        """Axes of one scale, unless the data have two."""
+        """Labels the axes and gives both the same scale, unless the data were standardised."""
         xlabel, ylabel = self.spec.columns or ("$x_1$", "$x_2$")
         simplify_axes(axes).set(aspect="equal" if self.spec.scaling is None else "auto", xlabel=xlabel, ylabel=ylabel)
         if legend:
@@ -205,7 +205,12 @@ class Points(Look):
 
 
 def look_of(spec: Spec, data: Tensor) -> Look:
-    """How data of ``spec``, of which ``data`` (N, *event) are examples, are drawn; parts of an image as images."""
+    """Chooses how data of ``spec`` are drawn: as images (also if they are parts of images), points or vectors.
+
+    Args:
+        spec: the description of the data.
+        data: examples (N, *event), from which the range of real-valued images is taken.
+    """
     event = spec.x if spec.canvas is None else spec.canvas.image
     if len(event) in (3, 4):
         return Images((0.0, 1.0) if spec.support is not Support.REAL else _limits_of(spec.restore(data)), spec)
@@ -213,12 +218,12 @@ def look_of(spec: Spec, data: Tensor) -> Look:
 
 
 def assemble_whole(spec: Spec, x: Tensor, given: tuple[Tensor, ...]) -> Tensor:
-    """What is drawn of x (*S, N, *event), on the CPU: a part of an image beside the part that is seen."""
+    """The data x (*S, N, *event) to draw, on the CPU; a predicted part of an image is joined to the part seen."""
     return (x if spec.canvas is None else assemble(spec.canvas, x, given[0])).cpu()
 
 
 def blank(width: float, height: float, title: str = "") -> Figure:
-    """An empty figure of so many inches."""
+    """An empty figure, ``width`` by ``height`` inches."""
     figure = Figure(figsize=(width, height), layout="constrained")
     if title:
         figure.suptitle(title, fontsize=9)
