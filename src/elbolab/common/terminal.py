@@ -81,7 +81,7 @@ def plain(character: str) -> str:
 
 @final
 class Unwritten(OSError):
-    """What a command prints cannot be written: its reader is gone, or the disk full."""
+    """The output of a command cannot be written: its reader is gone, or the disk is full."""
 
 
 @final
@@ -100,7 +100,7 @@ class Output(io.FileIO):
         """Writes all of ``data``; waits for a slow reader, whether or not the descriptor would.
 
         Raises:
-            Unwritten: that failed, and what is printed is needed.
+            Unwritten: the write failed, and the output is needed.
         """
         left = memoryview(data).cast("B")
         size = len(left)
@@ -184,7 +184,7 @@ def _unneeded(stream: TextIO) -> Iterator[None]:
 
 
 OF_TERMINAL = (signal.SIGHUP, signal.SIGTTOU)
-"""What a terminal sends when it is closed, and (``stty tostop``) to a job in the background that writes to it."""
+"""Signals of a terminal: when it is closed, and (``stty tostop``) when a background job writes to it."""
 
 
 @contextmanager

@@ -107,7 +107,7 @@ def find_run(path: str | Path) -> Path:
 
 
 def directory_overrides(command: str, args: list[str]) -> list[str]:
-    """What Hydra must be told so that a resumed run goes on in its own directory.
+    """Overrides for Hydra with which a resumed run continues in its directory.
 
     Raises:
         FileNotFoundError: ``resume=DIR`` or ``run=DIR`` names no run directory.

@@ -133,12 +133,12 @@ def _in_file(parts: dict[str, Any]) -> dict[str, Any]:
 
 
 def _seen(found: Fingerprint) -> Fingerprint:
-    """What models see."""
+    """The fingerprint of the data as models see them, without the hashes of unscaled data."""
     return {split: {name: part for name, part in parts.items() if name != "unscaled"} for split, parts in found.items()}
 
 
 def _in_any_order(found: Fingerprint) -> dict[str, Any]:
-    """What another order of the same rows leaves as it is: sizes, and of every array the sum over all splits."""
+    """The parts of a fingerprint that ignore the order of rows: sizes, and every array's sum over all splits."""
     unchanged: dict[str, Any] = {split: parts["rows"] for split, parts in found.items()}
     for name in PARTS:
         kept = [parts | {"x": _in_file(parts)} for parts in found.values()]

@@ -24,7 +24,7 @@ class Densities(nn.Module, ABC):
     """A joint density p(x, z | c) with its approximate posterior q(z | x, c).
 
     Attributes:
-        spec: what is known of the data.
+        spec: the description of the data.
         code_shapes: shapes of the latents that make up a code: the first ones, from the top down. In the code their
             order is reversed, so that a class, which is on top, comes last.
         class_dim: how many numbers at the end of a code are a class, one-hot or its probabilities; the others are
@@ -132,13 +132,13 @@ class Densities(nn.Module, ABC):
     @final
     @property
     def code_dim(self) -> int:
-        """How many numbers of a code are dimensions, which come first: all but its class."""
+        """Number of latent dimensions in a code, which come first: all its numbers but those of the class."""
         return prod(self.latent_shape) - self.class_dim
 
     @final
     @override
     def train(self, mode: bool = True) -> Self:
-        """As torch's, but what is frozen stays in evaluation mode whatever the model around it does."""
+        """Sets the mode as in torch, but a frozen density stays in evaluation mode."""
         return super().train(mode and not self.frozen)
 
 

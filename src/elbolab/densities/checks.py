@@ -212,11 +212,11 @@ def check_chunk(class_chunk: int, parts: list[tuple[Conditional, tuple[Shape, ..
 
     Args:
         class_chunk: classes in a chunk.
-        parts: what is computed anew for its gradient, and the shapes of its parents.
+        parts: the conditionals that are recomputed for their gradient, with the shapes of their parents.
 
     Raises:
         ValueError: the size is no whole number from 1 on.
-        Refusal: a network draws noise of its own: computed anew, it would be another.
+        Refusal: a network draws noise, which would differ when the network is recomputed.
     """
     if not isinstance(class_chunk, int) or class_chunk < 1:
         raise ValueError(f"densities.class_chunk={class_chunk}: at least one class, or null for all at once")

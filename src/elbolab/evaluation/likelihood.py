@@ -237,7 +237,7 @@ def likelihood_quantities(
     memory: int | None = None,
     num_corruptions: int = 1,
 ) -> dict[str, Quantity]:
-    """Those that exist of elbo, rate, distortion, nll, ess, degenerate and bits_per_dim.
+    """The quantities elbo, rate, distortion, nll, ess, degenerate and bits_per_dim, as far as the model defines them.
 
     Of a model with conditions it is the conditional log-likelihood, and so nll and bits_per_dim are named
     conditional_nll and conditional_bits_per_dim. A denoising model has ``num_samples`` samples from each of
@@ -280,7 +280,7 @@ def _is_discrete(densities: Densities, batches: Iterable[Batch]) -> bool:
 
 
 def degeneracy(quantities: Mapping[str, Quantity]) -> str | None:
-    """What to do when the importance weights of more than a tenth of the data degenerate; None when all is well."""
+    """Advice if the importance weights of more than a tenth of the data are degenerate, else None."""
     share = quantities.get("degenerate")
     if share is None or not isinstance(share.value, float) or share.value <= 0.1:
         return None

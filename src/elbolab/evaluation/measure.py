@@ -1,4 +1,4 @@
-"""What a measure is, and the data that it reads: measures have a YAML each under ``conf/evaluation/measure``."""
+"""The interface of measures and of the data they read; each has a YAML file in ``conf/evaluation/measure``."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,7 +16,7 @@ class Source(Protocol):
     """The source of the data; every data module is one.
 
     Attributes:
-        num_labelled: size of the part ``labelled`` of the training data, None where no part has labels of its own.
+        num_labelled: size of the part ``labelled`` of the training data, None if there is no such part.
     """
 
     num_labelled: int | None

@@ -122,9 +122,9 @@ def from_prior(densities: Densities, rows: Rows, num_samples: int) -> DrawLatent
 
 
 def sampling_of(densities: Densities, num_samples: int, num_corruptions: int) -> tuple[Proposal, int]:
-    """What draws the samples of each datum, and how many.
+    """The proposal for the samples of each datum, and their number.
 
-    Of a denoising model they are K from each of its M corruptions, M K in all; of any other K from its posterior.
+    A denoising model draws K samples from each of M corruptions, M K in total; any other draws K from its posterior.
     """
     try:
         capability(densities, Corrupting)

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 X_AXIS = "trainer/global_step"  # the name that Lightning's own WandbLogger gives to it
 GOALS = {"higher": "max", "lower": "min", None: None}
-"""What a table of runs shows of a curve, by the way in which it is better, beside its last value."""
+"""Summary of a curve that a table of runs shows beside its last value, by the direction that is better."""
 
 ID = "wandb_id.txt"
 PICTURES = "wandb/pictures"
@@ -160,7 +160,7 @@ class WandbBoard(Board):
 
     @override
     def _flush(self) -> None:
-        """W&B's service is a process of its own: it outlives a kill of ours."""
+        """Does nothing: W&B's service is a separate process, which survives a kill of this one."""
 
     @override
     def _images(self, images: Images, step: int) -> None:
@@ -224,7 +224,7 @@ class WandbBoard(Board):
 
 
 def closing_line(run: "Run") -> str:
-    """Where a run can be looked at, or how it gets there."""
+    """The address of a run, or the command that uploads it."""
     if run.disabled:
         return "W&B: disabled, nothing was recorded"
     if run.offline:
@@ -233,7 +233,7 @@ def closing_line(run: "Run") -> str:
 
 
 def _rows(path: Path) -> Iterator[dict[str, float]]:
-    """The rows of a `metrics.csv`, without what is empty; none where there is no such file."""
+    """The rows of a `metrics.csv`, without empty cells; none if there is no such file."""
     if path.is_file():
         with path.open(encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file):

@@ -1,4 +1,4 @@
-"""What a variant is: a model in training, with its loss, what validation reports, and the players that take steps."""
+"""The interface of a model in training: its loss, its validation report, and the players that take steps."""
 
 from abc import ABC, abstractmethod
 from typing import Any

@@ -112,7 +112,7 @@ def scan_folder(path: Path, above: frozenset[Path] = frozenset()) -> Folder:
 
 
 def say_what_is_left_out(root: Folder) -> None:
-    """Counts what is not read, so that nothing is passed over in silence."""
+    """Warns of the files that are not read, with their number, so that no file is ignored silently."""
     others = [path for folder in (root, *root.all_folders()) for path in folder.others]
     if others:
         kinds = Counter("hidden" if p.name.startswith(".") else p.suffix.lower() or "without a suffix" for p in others)

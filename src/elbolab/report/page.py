@@ -56,8 +56,8 @@ def page_of(entries: Sequence[Entry], title: str, figures: int) -> str:
 
     Args:
         entries: the runs.
-        title: what it is called.
-        figures: runs whose figures it holds.
+        title: title of the page.
+        figures: number of runs whose figures the page shows.
     """
     rows, columns, script, style = configurations(entries), columns_of(entries), _file("page.js"), _file("page.css")
     charts = charts_of(rows)

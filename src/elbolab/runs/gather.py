@@ -110,13 +110,13 @@ def run_folders(paths: Sequence[Path]) -> list[Path]:
 
 
 def natural(value: object) -> list[tuple[int, float, str]]:
-    """What sorts text as people count: ``beta=4`` before ``beta=16``, job 2 before job 10."""
+    """Sort key for natural order: ``beta=4`` before ``beta=16``, job 2 before job 10."""
     parts = re.split(r"(\d+(?:\.\d+)?(?:e[-+]?\d+)?)", str(value))
     return [(0, float(part), "") if i % 2 else (1, 0.0, part) for i, part in enumerate(parts)]
 
 
 def _below(folder: Path) -> Iterator[Path]:
-    """A run's directory holds others: those of its stages, which are no runs beside it."""
+    """Run directories in ``folder``, and those of waiting jobs, without the stages inside a run directory."""
     for here, folders, files in os.walk(folder):
         if Path(here).name in STORES:
             folders.clear()
@@ -135,7 +135,7 @@ def _is_run(files: Sequence[str]) -> bool:
 
 
 def _jobs(sweep: Path) -> dict[Path, list[str]]:
-    """The directories of a sweep's jobs, and what each is told; none where it is no sweep's."""
+    """The directories of a sweep's jobs and the overrides of each; empty if the folder is not that of a sweep."""
     found = read_sweep(sweep)
     return {} if found is None else {sweep / str(job.num): job.overrides for job in found.jobs()}
 
@@ -148,7 +148,7 @@ def _read(folder: Path) -> Entry:
 
 
 def _state(folder: Path) -> State:
-    """The state; of a job that has said nothing, what its sweep knows of it."""
+    """The state of a run; a job that has recorded no overrides gets those that its sweep recorded."""
     try:
         state = state_of(folder)
     except ValueError as error:
@@ -172,9 +172,9 @@ def _report(path: Path) -> tuple[Report, str | None]:
 
 
 def name_entries(entries: Sequence[Entry]) -> list[Entry]:
-    """The entries called by what sets them apart.
+    """Names the entries by their differences.
 
-    Jobs of one sweep are called by what they were told, in the user's words; other runs by their configurations.
+    Jobs of one sweep are named by their overrides, in the user's words; other runs by their configurations.
     """
     told = _by_overrides(entries) if len({entry.folder.parent for entry in entries}) == 1 else None
     names = told or _by_configuration(entries)
@@ -211,7 +211,7 @@ def _by_configuration(entries: Sequence[Entry]) -> list[str]:
 
 
 def own_name(entry: Entry) -> str:
-    """What a run is called that has no others beside it."""
+    """The name of a run that is shown alone."""
     return str(entry.config.get("name") or entry.folder.name)
 
 

@@ -24,8 +24,8 @@ def pruning_of(folder: Path, monitor: str) -> list[Prune]:
     """The callback that ends a trial early, where the run in ``folder`` is a trial of a search that prunes.
 
     Args:
-        folder: of a run.
-        monitor: what it monitors, and is judged by unless the search names an objective.
+        folder: directory of a run.
+        monitor: the quantity that the run monitors, which judges it unless the search names an objective.
     """
     if not HydraConfig.initialized():
         return []

@@ -1,4 +1,4 @@
-"""What a search chooses from: Hydra's sweep syntax, read as Optuna's distributions."""
+"""The search space: Hydra's sweep syntax, read as Optuna's distributions."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ class Searched(NamedTuple):
     """A parameter.
 
     Attributes:
-        text: what its value is chosen from, as it was typed.
+        text: the sweep that its value is chosen from, as the user typed it.
         distribution: the same for Optuna.
     """
 
@@ -43,7 +43,7 @@ class Space(NamedTuple):
 
     @property
     def searched(self) -> dict[str, Searched]:
-        """The parameters."""
+        """The parameters that are searched, by key without ``+``."""
         return {key.lstrip("+"): word for key, word in self.words.items() if isinstance(word, Searched)}
 
     @property

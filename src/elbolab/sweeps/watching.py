@@ -61,7 +61,7 @@ def _watch(watcher: "Watcher", show: Callable[[], None], stop: threading.Event) 
 
 @final
 class Watcher:
-    """What has been seen of a sweep's jobs.
+    """The jobs of a sweep and their states, as last seen.
 
     Args:
         sweep: the sweep.

@@ -29,13 +29,13 @@ class Died(RuntimeError):
 
 @final
 class Worker:
-    """Does jobs after one another: in a warm process, or one in a process of its own.
+    """Runs jobs one after another: in a warm process that is kept, or each in a new process.
 
     The warm process is begun with the first job that wants it, and anew when it has died.
 
     Args:
-        share: what it has of the machine.
-        module: what the warm process imports at once.
+        share: the cores and environment of the worker.
+        module: module that the warm process imports when it starts.
     """
 
     def __init__(self, share: Share, module: str) -> None:

@@ -38,7 +38,7 @@ def read_metrics(path: Path) -> Curves:
 
 
 def loss_curves(path: Path) -> Figure:
-    """What was logged in training and validation, a panel for what belongs together: bounds, losses of players, ...
+    """Plots logged quantities of training and validation, with one panel for related ones: bounds, players' losses, ...
 
     The panels are those of `CURVES`, then one for each other quantity that validation reports. The loss has no panel
     where it equals another logged quantity, or minus it.

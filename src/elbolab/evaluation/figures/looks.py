@@ -43,7 +43,7 @@ class Look(ABC):
 
     @abstractmethod
     def samples(self, axes: Axes, drawn: Tensor, data: Tensor) -> None:
-        """Draws of a model, (N, *event); the data, (N, *event), where they help."""
+        """Draws samples of a model, (N, *event), and the data, (N, *event), where these help to judge the samples."""
 
     @final
     def pairs(self, axes: Axes, data: Tensor, model: Tensor) -> None:
@@ -253,7 +253,7 @@ def _fold(values: Tensor, columns: int) -> Tensor:
 
 
 def _hide_axes(axes: Axes) -> None:
-    """No frame and no ticks, and the title next to what is drawn."""
+    """Removes frame and ticks, and puts the title next to the image."""
     axes.set_anchor("N")
     axes.set_xticks([])
     axes.set_yticks([])
