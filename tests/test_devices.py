@@ -56,7 +56,7 @@ def hydra():
 
 
 def test_everything_that_is_measured_or_drawn_is_so_here(monkeypatch):
-    monkeypatch.setattr(drawing, "_those_that_exist", dict)
+    monkeypatch.setattr(drawing, "_draw_existing", dict)
     model = make("vae")
     figures = drawing.draw_all(model.densities, data_for(model).batches("test"), seed=0)
     headlines = {name for name, kind in KINDS.items() if kind.headline is not None}

@@ -316,8 +316,8 @@ def test_a_job_that_is_none_of_a_sweep_is_refused(shell):
 
 def test_the_launcher_that_was_a_rehearsal_names_the_local_one(shell):
     line = shell("train", "-m", *QUICK, "hydra/launcher=submitit_local", "seed=1,2", fails=True)
-    assert "hydra/launcher has no option 'submitit_local'" in line
-    assert "did you mean 'local'?" in line
+    assert "hydra/launcher=local" in line
+    assert line.count("\n") == 1
 
 
 def test_plugins_import_nothing_heavy():

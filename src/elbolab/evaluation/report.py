@@ -165,7 +165,7 @@ def format_value(value: float, stderr: float | None) -> str:
     """``value ± stderr`` with two digits of the standard error, ``value`` with six where there is none.
 
     Example:
-        >>> rounded(-104.2317, 0.0392), rounded(17, None)
+        >>> format_value(-104.2317, 0.0392), format_value(17, None)
         ('-104.232 ± 0.039', '17')
     """
     if not stderr:
