@@ -108,7 +108,12 @@ def describe_error(error: BaseException, dirs: Sequence[Path], argv: Sequence[st
             return sentence_of(error)
         case ValueError() | OSError() | NotImplementedError():
             return str(error)
-    if type(error).__name__ == "OutOfMemoryError":  # torch's, named without importing torch
+    return _describe_foreign_error(error)
+
+
+def _describe_foreign_error(error: BaseException) -> str | None:
+    """The message for an error of torch's or Lightning's that a user can do something about, without importing them."""
+    if type(error).__name__ == "OutOfMemoryError":
         first = str(error).partition(". ")[0]
         return f"{first}. Choose a smaller data.batch_size, or data.resident=false where the data fill the device"
     if type(error).__name__ == "MisconfigurationException":  # Lightning's, whose text is written for users
