@@ -7,7 +7,6 @@ from inspect import signature
 from itertools import zip_longest
 from pathlib import Path
 
-import optuna
 import pytest
 import torch
 import yaml
@@ -19,7 +18,6 @@ from tests.helpers import fit, refused, start
 
 from elbolab.batch import Spec, Support, numbered
 from elbolab.config.build import build_data, build_densities, build_model, make
-from elbolab.config.listing import read_choices
 from elbolab.config.paths import config_dir
 from elbolab.config.values import check_values
 from elbolab.data.dsprites import NAME
@@ -395,25 +393,3 @@ def test_every_space_names_parameters_of_what_it_is_for(search):
     space = read_space(params, [], loader)
     for values in space.corners(lambda key: is_group(key, loader)):
         model_of("data=mnist", f"search={search}", *space.overrides(values))
-
-
-def test_every_sampler_and_pruner_is_made():
-    for group, extra in (("sampler", {"_partial_": True}), ("pruner", {})):
-        for path in CONF.glob(f"hydra/sweeper/{group}/*.yaml"):
-            made = make(OmegaConf.load(path), **extra)
-            kind = optuna.samplers.BaseSampler if group == "sampler" else optuna.pruners.BasePruner
-            assert isinstance(made(seed=0) if extra else made, kind), path
-
-
-def test_a_search_is_composed_with_its_sampler_and_pruner():
-    words = ["search=vae", "hydra/sweeper/sampler=cmaes", "hydra/sweeper/pruner=hyperband"]
-    sweeper = compose("train", words, return_hydra_config=True).hydra.sweeper
-    assert sweeper.sampler._target_.endswith("CmaEsSampler")
-    assert sweeper.pruner._target_.endswith("HyperbandPruner")
-    assert sweeper.n_trials == 30
-
-
-def test_the_page_of_groups_has_all_of_them():
-    page = (CONF / "README.md").read_text(encoding="utf-8")
-    listed = {line.split("`")[1] for line in page.splitlines() if line.startswith("| `")}
-    assert listed == {group for group in read_choices([CONF]) if group.count("/") < 2}

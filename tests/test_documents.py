@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from elbolab.config.listing import read_choices
+from elbolab.config.paths import config_dir
+
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(ROOT.glob("[a-z]*/**/*.md"))]
 SHIPPED = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["sdist"]["include"]
@@ -39,3 +42,9 @@ def test_the_map_names_every_package():
     text = (folder / "README.md").read_text()
     rows = [line.partition("|")[2].partition("|")[0] for line in text.splitlines() if line.startswith("| `")]
     assert {name for row in rows for name in re.findall(r"`(\w+)/`", row)} == packages
+
+
+def test_the_page_of_groups_has_all_of_them():
+    page = (config_dir() / "README.md").read_text(encoding="utf-8")
+    listed = {line.split("`")[1] for line in page.splitlines() if line.startswith("| `")}
+    assert listed == {group for group in read_choices([config_dir()]) if group.count("/") < 2}

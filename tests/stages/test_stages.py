@@ -19,12 +19,11 @@ from tests.shell import Shell
 from tests.stages.small_stages import small_stages
 
 import elbolab
-from elbolab.batch import Spec, Support
 from elbolab.config.build import build_data, build_densities
 from elbolab.config.paths import config_dir
 from elbolab.models.base import ElboModule
 from elbolab.runs.run_dir import RunDir, save_weights
-from elbolab.runs.stages import Stage, build_stages, check_same_data, load_stage
+from elbolab.runs.stages import Stage, build_stages, load_stage
 from elbolab.stages import planning
 from elbolab.stages import training as pretraining
 from elbolab.stages.planning import plan_stages
@@ -394,20 +393,3 @@ def test_stages_have_several_loggers_too(at):
     """Hydra writes no choice down where options are listed."""
     at(*TOP, "logger=[csv,tensorboard]", "logger.tensorboard.save_dir=curves", "hydra.run.dir=watched")
     assert list((at.folder / "curves" / "tensorboard").glob("events*"))
-
-
-def test_stages_of_before_classes_had_names_are_taken(tmp_path):
-    """Fashion-MNIST, KMNIST and CIFAR-10 had the classes 0 to 9 in runs of before; their data set is compared too."""
-    cfg = OmegaConf.create({"data": {"_target_": "elbolab.data.vision.CIFAR10"}})
-    here = Spec((3, 2, 2), Support.UNIT, 256, classes=("cat", "dog"))
-
-    def check(classes: tuple[str, ...], spec: Spec = here) -> None:
-        stage = Stage("pretrained.m1", RunDir(tmp_path), cfg, here._replace(classes=classes), {})
-        check_same_data({"m1": stage}, cfg, spec)
-
-    check(("cat", "dog"))
-    check(("0", "1"))
-    check(("cat", "dog"), here._replace(classes=("0", "1")))
-    for other in (("0", "1", "2"), ("dog", "cat"), ("1", "2"), ()):
-        with pytest.raises(ValueError, match="pretrained.m1 was trained on other data: classes"):
-            check(other)
