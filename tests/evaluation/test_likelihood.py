@@ -1,10 +1,10 @@
 """The estimators on a model whose evidence is known: x = W z + b + s * noise, z ~ N(0, I)."""
 
 from functools import partial
-from math import log
 
 import pytest
 import torch
+from tests.evaluation.binary_vae import bernoulli_vae, binary_batches
 from tests.models.registry import ROLL
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, MultivariateNormal, Normal
@@ -17,7 +17,7 @@ from elbolab.densities.layer import Layer
 from elbolab.densities.wiring import adversarial_layer, autoencoder, single_layer
 from elbolab.distributions.conditional import Conditional, Head, StandardNormal
 from elbolab.distributions.drawing import sample
-from elbolab.distributions.family import Bernoulli, DiagonalNormal, Family
+from elbolab.distributions.family import DiagonalNormal, Family
 from elbolab.distributions.point_mass import Deterministic as PointCode
 from elbolab.distributions.universal import Universal
 from elbolab.evaluation import likelihood
@@ -25,10 +25,8 @@ from elbolab.evaluation.likelihood import (
     KINDS,
     LIVE,
     bound,
-    default_memory,
     degeneracy,
     importance_log_likelihood,
-    in_groups,
     likelihood_quantities,
 )
 from elbolab.evaluation.proposals import SCORED, from_posterior, from_prior
@@ -36,9 +34,7 @@ from elbolab.evaluation.quantity import mean_of
 from elbolab.nets.mlp import MLP
 
 NOISE = 0.5
-BINARY = Spec((9,), Support.BINARY, 2)
 LINEAR = partial(MLP, hidden=[], activation="Tanh", init="torch")
-TANH = partial(MLP, hidden=[16], activation="Tanh", init="glorot")
 
 
 class FixedScale(Family):
@@ -124,20 +120,6 @@ def _float64():
     torch.set_default_dtype(torch.float64)
     yield
     torch.set_default_dtype(torch.float32)
-
-
-def bernoulli_vae(latent_dim=3, spec=BINARY) -> Layer:
-    return single_layer(
-        spec,
-        latent_dim,
-        StandardNormal,
-        partial(Head, net=TANH, family=DiagonalNormal),
-        partial(Head, net=TANH, family=Bernoulli),
-    )
-
-
-def binary_batches(num=20, dim=9) -> list[Batch]:
-    return [Batch(torch.rand(num, dim).round())]
 
 
 @pytest.mark.parametrize("num_samples", [1, 7])
@@ -358,57 +340,6 @@ def test_quantities_name_their_units_and_samples():
     assert "bits_per_dim" not in quantities
 
 
-class Grid(Conditional):
-    """A uniform distribution over four levels, for any latent."""
-
-    def __init__(self, parents, event):
-        super().__init__()
-        self.event = event
-
-    def forward(self, z):
-        return Independent(Levels(torch.zeros(*z.shape[:-1], *self.event)), len(self.event))
-
-
-class Levels(Distribution):
-    """Each element is one of 0, 1/3, 2/3, 1."""
-
-    arg_constraints = {}
-    support = torch.distributions.constraints.integer_interval(0, 1)
-
-    def __init__(self, zeros):
-        super().__init__(zeros.shape, validate_args=False)
-        self.zeros = zeros
-
-    def log_prob(self, value):
-        return self.zeros + torch.zeros_like(value) - log(4)
-
-
-@pytest.mark.parametrize(("levels", "expected"), [(4, 2.0), (None, None), (2, None)])
-def test_bits_per_dim_only_for_probabilities_of_several_levels(levels, expected):
-    densities = bernoulli_vae()
-    densities.likelihood = Grid((), (9,))
-    densities.spec = Spec((9,), Support.UNIT, levels)
-    densities.posterior = Prior()
-    quantities = likelihood_quantities(densities, binary_batches(), num_samples=2, seed=0)
-    assert ("bits_per_dim" in quantities) == (expected is not None)
-    if expected is not None:
-        assert quantities["bits_per_dim"].value == pytest.approx(expected)
-        assert quantities["bits_per_dim"].kind.unit == "bits/dim"
-
-
-def test_bits_are_per_dimension_and_not_per_channel():
-    densities = bernoulli_vae(spec=BINARY._replace(x=(3, 2, 2)))
-    densities.spec = densities.spec._replace(support=Support.UNIT, levels=4)
-    densities.likelihood, densities.posterior = Grid((), (3, 2, 2)), Prior()
-    quantities = likelihood_quantities(densities, [Batch(torch.rand(8, 3, 2, 2).round())], num_samples=2, seed=0)
-    assert quantities["bits_per_dim"].value == pytest.approx(2.0)
-
-
-class Prior(Conditional):
-    def forward(self, x):
-        return Independent(Normal(torch.zeros(len(x), 3), torch.ones(len(x), 3)), 1)
-
-
 def test_continuous_likelihoods_of_levels_have_no_bits():
     densities, batches, _ = linear_gaussian()
     densities.spec = densities.spec._replace(levels=256)
@@ -424,34 +355,3 @@ def test_degenerate_weights_are_told_with_their_fix(share, k, warns):
         assert "30% of 100 data" in text
         assert "evaluation.num_samples" in text
     assert degeneracy({}) is None
-
-
-@pytest.mark.parametrize("size", [1, 3, 7, 50])
-def test_groups_hold_the_data_in_order(size):
-    x = torch.arange(20.0).unsqueeze(1)
-    batches = [Batch(part, (2 * part,)) for part in x.split(6)]
-    groups = list(in_groups(batches, size))
-    assert [len(group[0]) for group in groups[:-1]] == [min(size, 20)] * (len(groups) - 1)
-    torch.testing.assert_close(torch.cat([group[0] for group in groups]), x)
-    torch.testing.assert_close(torch.cat([group[1] for group in groups]), 2 * x)
-
-
-@pytest.mark.parametrize("memory", [2_000, 10_000, 100_000])
-def test_chunks_fit_the_memory(memory):
-    densities, rows = bernoulli_vae(), []
-    densities.likelihood.register_forward_hook(lambda module, inputs, output: rows.append(inputs[0][..., 0].numel()))
-    importance_log_likelihood(densities, binary_batches(1), num_samples=500, seed=0, memory=memory)
-    widest = 16  # numbers in the widest hidden layer
-    assert memory / 2 < max(rows) * widest * 8 * LIVE <= memory
-
-
-def test_wide_outputs_still_come_in_chunks_worth_a_matrix_product():
-    densities, rows = bernoulli_vae(spec=BINARY._replace(x=(200_000,))), []
-    densities.likelihood.register_forward_hook(lambda module, inputs, output: rows.append(inputs[0][..., 0].numel()))
-    importance_log_likelihood(densities, binary_batches(1, 200_000), num_samples=70, seed=0)
-    assert max(rows) == 64
-
-
-def test_default_memory_grows_with_the_threads_of_a_cpu():
-    assert default_memory(torch.device("cpu")) == 3 * 2**20 * torch.get_num_threads()
-    assert default_memory(torch.device("cuda")) == 2**31
