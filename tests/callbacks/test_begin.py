@@ -11,5 +11,5 @@ def test_a_run_begins_once_with_its_first_block_and_on_the_first_rank():
     assert not written
     for _ in range(2):
         begin.on_train_batch_end(SimpleNamespace(is_global_zero=True), None)
-    begin.now(SimpleNamespace(is_global_zero=True))
+    begin.write_once(SimpleNamespace(is_global_zero=True))
     assert written == [1]

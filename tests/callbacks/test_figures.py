@@ -1,10 +1,11 @@
+from types import SimpleNamespace
+
 import pytest
 import torch
 from matplotlib.figure import Figure
 from tests.walker import Shown
 
 from elbolab.callbacks.figures import Figures
-from elbolab.callbacks.first_batch import FirstBatch
 from elbolab.loggers.csv_logger import AppendingCSVLogger
 
 
@@ -49,13 +50,17 @@ def test_training_does_not_notice(run):
     assert torch.equal(last_noise(), last_noise(Figures(Drawn(), every=1)))
 
 
-def test_keeping_a_batch_whose_fetch_is_noisy_leaves_the_noise_alone():
-    state = torch.get_rng_state()
-    kept = FirstBatch()
-    kept.keep((torch.rand(1) for _ in range(2)), torch.device("cpu"))
+def test_keeping_a_batch_whose_fetch_is_noisy_leaves_the_noise_alone(monkeypatch):
+    state, seen = torch.get_rng_state(), []
+    figures = Figures(Drawn(), every=1)
+    monkeypatch.setattr(figures, "observe", lambda trainer, densities, batch: seen.append(batch))
+    trainer = SimpleNamespace(loggers=[Shown()], is_global_zero=True, sanity_checking=False)
+    module = SimpleNamespace(device=torch.device("cpu"), densities=None)
+    figures.on_validation_batch_start(trainer, module, (torch.rand(1) for _ in range(2)), 0)
+    for _ in range(2):
+        figures.on_validation_epoch_end(trainer, module)
     assert torch.equal(torch.get_rng_state(), state)
-    assert kept.taken() is not None
-    assert kept.taken() is None
+    assert len(seen) == 1
 
 
 def test_nothing_is_drawn_for_loggers_without_images(run, tmp_path):

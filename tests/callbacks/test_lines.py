@@ -1,5 +1,7 @@
 """Progress where nothing can be drawn over: plain lines, few of them."""
 
+import re
+
 import pytest
 
 from elbolab.callbacks import progress
@@ -44,6 +46,16 @@ def test_a_long_way_to_the_next_validation_has_lines_too(run, capsys, clock):
 def test_a_run_without_validation_has_its_last_line_once(run, capsys, clock):
     run.fit(Progress(show=False), loggers=[], max_epochs=3, limit_val_batches=0, enable_progress_bar=True)
     assert steps(capsys.readouterr().err) == [10, 30]
+
+
+@pytest.mark.parametrize(("max_steps", "epochs"), [(14, ["1", "2"]), (20, ["1", "2"])])
+def test_a_run_that_ends_by_steps_ends_in_the_epoch_of_its_last_step(run, capsys, clock, max_steps, epochs):
+    """In the middle of an epoch of ten steps, or with one: Lightning has counted it when the last line comes."""
+    for show in (False, True):
+        progress = Progress(show=show, refresh_seconds=0)
+        run.fit(progress, loggers=[], max_epochs=-1, max_steps=max_steps, enable_progress_bar=True)
+        shown = re.findall(r"epoch (\d+)[, ]", capsys.readouterr().err)
+        assert list(dict.fromkeys(shown)) == epochs
 
 
 def test_a_terminal_that_redraws_nothing_has_lines(monkeypatch):

@@ -25,9 +25,9 @@ class Begin(L.Callback):
 
     @override
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any) -> None:
-        self.now(trainer)
+        self.write_once(trainer)
 
-    def now(self, trainer: L.Trainer) -> None:
+    def write_once(self, trainer: L.Trainer) -> None:
         """Writes once; a run that had nothing left to train begins when training has ended."""
         if not self.written and trainer.is_global_zero:
             self.write()

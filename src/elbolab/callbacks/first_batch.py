@@ -1,31 +1,44 @@
-"""The data that a callback looks at: the same at every validation."""
+"""Callbacks that look at the first batch of a validation."""
 
+from abc import ABC, abstractmethod
 from typing import Any, final
 
-import torch
+import lightning as L
+from typing_extensions import override
 
 from elbolab.batch import Batch
 from elbolab.common.rng import isolated_rng, seed_of
 
 
-@final
-class FirstBatch:
-    """The first batch of a validation, kept from its start to its end. Training's noise is left alone.
+class FirstBatchCallback(L.Callback, ABC):
+    """Observes the first batch of a validation, the same at each of them, outside the sanity check and on rank zero.
 
-    Args:
-        seed: seed of the noise that data may have.
+    Data may draw noise while they are fetched: from ``seed``, so that training's noise is left alone.
     """
 
-    def __init__(self, seed: int = 0) -> None:
-        self.seed = seed
-        self._batch: Batch | None = None
+    seed = 0
+    _batch: Batch | None = None
 
-    def keep(self, block: Any, device: torch.device) -> None:
-        """Keeps the first batch of a block."""
-        with isolated_rng(device, seed_of("first batch", self.seed)):
-            self._batch = next(iter(block))
+    @abstractmethod
+    def is_due(self, trainer: L.Trainer) -> bool:
+        """Whether this validation is observed."""
 
-    def taken(self) -> Batch | None:
-        """The batch, once; None where none was kept."""
+    @abstractmethod
+    def observe(self, trainer: L.Trainer, densities: Any, batch: Batch) -> None:
+        """At the end of the validation, before the module puts training's weights back."""
+
+    @final
+    @override
+    def on_validation_batch_start(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        if batch_idx == 0 and trainer.is_global_zero and not trainer.sanity_checking and self.is_due(trainer):
+            with isolated_rng(pl_module.device, seed_of("first batch", self.seed)):
+                self._batch = next(iter(batch))
+
+    @final
+    @override
+    def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         batch, self._batch = self._batch, None
-        return batch
+        if batch is not None:
+            self.observe(trainer, pl_module.densities, batch)

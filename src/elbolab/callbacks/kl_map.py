@@ -1,16 +1,15 @@
 """Where the rate goes while a model trains: the KL of each latent dimension, at validations."""
 
-from collections.abc import Iterable
+from functools import cached_property
 from pathlib import Path
 from typing import Any, final
 
 import numpy as np
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 from typing_extensions import override
 
 from elbolab.batch import Batch
-from elbolab.callbacks.first_batch import FirstBatch
-from elbolab.densities.base import Densities
+from elbolab.callbacks.first_batch import FirstBatchCallback
 from elbolab.evaluation.figures.kl_map import KL_TABLE
 from elbolab.evaluation.representation import kl_quantities
 from elbolab.loggers.board import KL, boards
@@ -18,7 +17,7 @@ from elbolab.loggers.table import Table
 
 
 @final
-class KlMap(Callback):
+class KlMap(FirstBatchCallback):
     """Writes ``kl_per_dim.csv``, a row of D numbers in nats a validation, and shows it to dashboards as a heat map.
 
     Measured on the first validation batch. Nothing is written for a model without a KL per dimension.
@@ -29,44 +28,31 @@ class KlMap(Callback):
 
     def __init__(self, folder: str | Path) -> None:
         self.path = Path(folder) / KL_TABLE
-        self.data = FirstBatch()
         self.exists = True
-        self._table: Table | None = None
+
+    @cached_property
+    def table(self) -> Table:
+        """Opened, and so created, at its first use."""
+        return Table(self.path)
 
     @override
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Drops what an earlier run wrote past the step from which this one goes on."""
         self.exists = True
         if trainer.is_global_zero and self.path.is_file():
-            self._opened().rewind(trainer.global_step)
+            self.table.rewind(trainer.global_step)  # an earlier run may have gone on past this step
 
     @override
-    def on_validation_batch_start(
-        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
-    ) -> None:
-        if batch_idx == 0 and self.exists and trainer.is_global_zero and not trainer.sanity_checking:
-            self.data.keep(batch, pl_module.device)
+    def is_due(self, trainer: Trainer) -> bool:
+        return self.exists
 
     @override
-    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Measures, before the module puts training's weights back."""
-        if (batch := self.data.taken()) is None:
-            return
-        row, step = self._row(pl_module.densities, [batch]), trainer.global_step - 1  # type: ignore[arg-type]
+    def observe(self, trainer: Trainer, densities: Any, batch: Batch) -> None:
+        quantity = kl_quantities(densities, [batch], seed=0).get("kl_per_dim")
+        row = np.atleast_1d(np.asarray([] if quantity is None else quantity.value, dtype=float))  # (D,)
         self.exists = len(row) > 0
         if self.exists:
+            step = trainer.global_step - 1
             numbers = {str(index): repr(float(value)) for index, value in enumerate(row)}
-            self._opened().put({"step": str(step), "epoch": str(trainer.current_epoch)} | numbers)
+            self.table.put({"step": str(step), "epoch": str(trainer.current_epoch)} | numbers)
             for board in boards(trainer.loggers):
                 board.heat(KL, row, step)
-
-    @staticmethod
-    def _row(densities: Densities, batches: Iterable[Batch]) -> np.ndarray:
-        """(D,), or none."""
-        found = kl_quantities(densities, batches, seed=0).get("kl_per_dim")
-        return np.zeros(0) if found is None else np.atleast_1d(np.asarray(found.value, dtype=float))
-
-    def _opened(self) -> Table:
-        if self._table is None:
-            self._table = Table(self.path)
-        return self._table

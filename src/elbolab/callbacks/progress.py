@@ -61,25 +61,17 @@ class Clock:
         return self.steps / self.seconds if self.seconds > 0 else None
 
 
-def data_of(trainer: Trainer) -> Any:
-    """The data module; None where loaders were given without one."""
-    return trainer.datamodule  # type: ignore[attr-defined]
-
-
 def total_steps(trainer: Trainer) -> int | None:
     """Optimiser steps of the whole run; None if the run has no end or the end is not known."""
-    ends, data = [trainer.max_steps] if trainer.max_steps > 0 else [], data_of(trainer)
-    if trainer.max_epochs is not None and trainer.max_epochs > 0 and data is not None:
+    ends, data = [trainer.max_steps], trainer.datamodule  # type: ignore[attr-defined]
+    if trainer.max_epochs is not None and data is not None:
         ends.append(trainer.max_epochs * data.steps_per_epoch)
-    return min(ends) if ends else None
+    return min((end for end in ends if end > 0), default=None)
 
 
-def epoch_of(trainer: Trainer) -> str:
-    """``epoch 3/13``, counted from one."""
-    epoch = trainer.current_epoch + 1
-    if trainer.max_epochs is None or trainer.max_epochs < 1:
-        return f"epoch {epoch}"
-    return f"epoch {min(epoch, trainer.max_epochs)}/{trainer.max_epochs}"  # Lightning ends one epoch too far
+def format_epoch(epoch: int, trainer: Trainer) -> str:
+    """``epoch 3/13``, or ``epoch 3`` of a run whose steps alone are limited."""
+    return f"epoch {epoch}" + (f"/{trainer.max_epochs}" if (trainer.max_epochs or 0) > 0 else "")
 
 
 @final
@@ -110,8 +102,8 @@ class Progress(ProgressBar):
         self.enabled = True
         self.bar: tqdm | None = None
         self.clock = Clock()
-        self.drawn = 0.0
-        self.told_step, self.told_time = 0, 0.0
+        self.epoch = 1
+        self.shown_step, self.shown_time = 0, 0.0
         self.is_first = True
 
     @override
@@ -129,10 +121,11 @@ class Progress(ProgressBar):
     @override
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.clock = Clock()
-        self.told_step, self.told_time, self.is_first = trainer.global_step, time.monotonic(), True
+        self.epoch = trainer.current_epoch + 1
+        self.shown_step, self.shown_time, self.is_first = trainer.global_step, time.monotonic(), True
         if self.enabled and self.show:
             self.bar = tqdm(
-                desc=epoch_of(trainer),
+                desc=format_epoch(self.epoch, trainer),
                 total=total_steps(trainer),
                 initial=trainer.global_step,
                 unit="step",
@@ -141,7 +134,11 @@ class Progress(ProgressBar):
                 dynamic_ncols=not in_notebook(),
                 bar_format=WITH_END if total_steps(trainer) else WITHOUT_END,
             )
-            self._draw(trainer)
+            self._show(trainer)
+
+    @override
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.epoch = trainer.current_epoch + 1  # which Lightning raises again before the training ends
 
     @override
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
@@ -152,11 +149,7 @@ class Progress(ProgressBar):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         self.clock.lap(trainer.global_step)
-        now = time.monotonic()
-        if self.bar is not None and now - self.drawn >= self.refresh_seconds:
-            self._draw(trainer)
-        elif self.bar is None and now - self.told_time >= self.silent_seconds:
-            self._tell(trainer)
+        self._show(trainer, self.silent_seconds if self.bar is None else self.refresh_seconds)
 
     @override
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -164,66 +157,53 @@ class Progress(ProgressBar):
 
     @override
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Draws the new validation ELBO, or prints a line if the last is not of just now."""
         if not trainer.sanity_checking:
-            self._report(trainer)
+            self._show(trainer, 0.0 if self.is_first or self.bar is not None else self.line_seconds)
+            self.is_first = False
 
     @override
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """The line of a run that has no validation."""
         if not trainer.enable_validation and self.bar is None:
-            self._report(trainer)
+            self._show(trainer, 0.0 if self.is_first else self.line_seconds)
+            self.is_first = False
 
     @override
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if self.bar is not None:
-            self._draw(trainer)
-        elif self.told_step != trainer.global_step:
-            self._tell(trainer)
+        if self.bar is not None or self.shown_step != trainer.global_step:
+            self._show(trainer)
         self._close()
 
     @override
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Ends the bar's line, so that the error starts on its own."""
-        self._close()
+        self._close()  # ends the bar's line, so that the error starts on its own
 
-    def _report(self, trainer: Trainer) -> None:
+    def _show(self, trainer: Trainer, least_seconds: float = 0.0) -> None:
+        """Redraws the bar, or prints a line on the first rank, unless the last is younger than ``least_seconds``."""
+        now = time.monotonic()
+        if now - self.shown_time < least_seconds:
+            return
+        self.shown_step, self.shown_time = trainer.global_step, now
+        epoch = format_epoch(self.epoch, trainer)
         if self.bar is not None:
-            self._draw(trainer)
-        elif self.is_first or time.monotonic() - self.told_time >= self.line_seconds:
-            self.is_first = False
-            self._tell(trainer)
-
-    def _tell(self, trainer: Trainer) -> None:
-        """A line; none on other ranks than the first."""
-        self.told_step, self.told_time = trainer.global_step, time.monotonic()
-        if self.enabled:
+            self.bar.n = trainer.global_step
+            self.bar.set_description_str(epoch, refresh=False)
+            self.bar.set_postfix_str(", ".join(self._numbers(trainer)), refresh=False)
+            self.bar.refresh()
+        elif self.enabled:
             total = total_steps(trainer)
             steps = f"step {trainer.global_step}" + (f"/{total}" if total else "")
-            told = ", ".join([epoch_of(trainer), steps, *self._numbers(trainer)])
-            print(told, file=sys.stderr, flush=True)
-
-    def _draw(self, trainer: Trainer) -> None:
-        assert self.bar is not None
-        self.bar.n = trainer.global_step
-        self.bar.set_description_str(epoch_of(trainer), refresh=False)
-        self.bar.set_postfix_str(", ".join(self._numbers(trainer)), refresh=False)
-        self.bar.refresh()
-        self.drawn = time.monotonic()
+            print(", ".join([epoch, steps, *self._numbers(trainer)]), file=sys.stderr, flush=True)
 
     def _numbers(self, trainer: Trainer) -> list[str]:
-        metrics = trainer.callback_metrics
-        trained = "elbo" if "train/elbo" in metrics else "loss"
-        names = dict.fromkeys((f"train/{trained}", "train/rate", f"val/{trained}", "val/elbo"))
+        metrics, data = trainer.callback_metrics, trainer.datamodule  # type: ignore[attr-defined]
+        bound = "elbo" if "train/elbo" in metrics else "loss"
+        names = dict.fromkeys((f"train/{bound}", "train/rate", f"val/{bound}", "val/elbo"))
         labels = {name: name.removeprefix("train/").replace("/", " ") for name in names if name in metrics}
         numbers = [f"{label} {float(metrics[name]):.2f}" for name, label in labels.items()]
-        return [*numbers, *self._images_per_second(trainer)]
-
-    def _images_per_second(self, trainer: Trainer) -> list[str]:
-        rate, data = self.clock.steps_per_second(), data_of(trainer)
-        if rate is None or data is None:
-            return []
-        return [f"{rate * data.batch_size * trainer.world_size:,.0f} images/s"]
+        rate = self.clock.steps_per_second()
+        if rate is not None and data is not None:
+            numbers.append(f"{rate * data.batch_size * trainer.world_size:,.0f} images/s")
+        return numbers
 
     def _close(self) -> None:
         self.clock.stop()

@@ -212,7 +212,7 @@ def fit(cfg: DictConfig, run: RunDir, data: DataModule, model: ElboModule, train
             trainer.fit(model, data, ckpt_path=run.newest if cfg.resume else None)
     except NotFinite as error:
         raise NotFinite(_explain(error, cfg, run, data, trainer)) from error
-    begin.now(trainer)
+    begin.write_once(trainer)
     if trainer.is_global_zero:
         write_timing(run, trainer, data)
         export(run, model)

@@ -18,6 +18,9 @@ LONG = 8
 UNTOLD = ("paths", "name", "title", "group", "tags", "resume", "logger", "callbacks", "evaluation")
 """Parts of a configuration that say nothing of the model."""
 
+NULL = "null"
+"""A value that is not there, as it is typed."""
+
 Leaves = dict[str, Any]
 """Dotted key -> value."""
 
@@ -62,10 +65,13 @@ def _differences(runs: Sequence[Leaves]) -> list[list[str]]:
 
 
 def _told(run: Leaves, keys: Sequence[str]) -> list[str]:
-    """Seeds come last, and take no place from what says more."""
-    others = dict.fromkeys(f"{last_part(key)}={_value(run, key)}" for key in keys if key not in SEEDS)
-    seeds = [f"{last_part(key)}={_value(run, key)}" for key in keys if key in SEEDS and run.get(key) is not None]
-    return list(dict.fromkeys([*list(others)[:MOST_DIFFERENCES], *seeds]))
+    """Seeds come last, and take no place from what says more; keys without a value are named where no other is."""
+    values = {key: _value(run, key) for key in keys}
+    pairs = {key: f"{last_part(key)}={value}" for key, value in values.items() if value != NULL}
+    others = dict.fromkeys(pair for key, pair in pairs.items() if key not in SEEDS)
+    seeds = [pair for key, pair in pairs.items() if key in SEEDS]
+    empty = [f"{last_part(key)}={NULL}" for key in values if key in run and key not in SEEDS] if not pairs else []
+    return list(dict.fromkeys([*list(others or empty)[:MOST_DIFFERENCES], *seeds]))
 
 
 def _differing(runs: Sequence[Leaves]) -> list[str]:
@@ -86,6 +92,8 @@ def _value(run: Leaves, key: str) -> str:
 
 
 def _short(value: Any) -> str:
+    if value is None:
+        return NULL
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
