@@ -43,8 +43,8 @@ MISTAKES = [
     ),
     Mistake(
         "report/rows.py",
-        'return ("higher" in better) - ("lower" in better)',
-        'return ("lower" in better) - ("higher" in better)',
+        '{"higher": 1, "lower": -1, None: 0}',
+        '{"higher": -1, "lower": 1, None: 0}',
         "tests/report/test_table.py",
     ),
     Mistake(
@@ -53,26 +53,26 @@ MISTAKES = [
     Mistake("loggers/wandb.py", '"higher": "max", "lower": "min"', '"higher": "min", "lower": "max"', WANDB),
     Mistake(
         "report/rows.py",
-        "return Cell(fmean(values), stdev(values) / sqrt(len(values)), len(values))",
-        "return Cell(fmean(values), stdev(values), len(values))",
+        "stdev(values) / sqrt(len(values)) if several",
+        "stdev(values) if several",
         "tests/report/test_table.py",
     ),
     Mistake(
         "report/rows.py",
-        "for kind in counts if counts[kind] > 1}",
-        "for kind in counts if counts[kind] > 0}",
+        "for values in by_data.values() if len(values) > 1]",
+        "for values in by_data.values() if len(values) > 0]",
         "tests/report/test_table.py",
     ),
     Mistake(
-        "report/choosing.py",
+        "report/selection.py",
         'down = sort.startswith("-") != higher',
         'down = sort.startswith("-") == higher',
         "tests/report/test_table.py",
     ),
     Mistake(
         "report/published.py",
-        "value + 2 * stderr < row.below",
-        "value - 2 * stderr < row.below",
+        "value + 2 * (stderr or 0.0) < row.below",
+        "value - 2 * (stderr or 0.0) < row.below",
         "tests/report/test_published.py",
     ),
     Mistake(
@@ -211,14 +211,14 @@ MISTAKES = [
     ),
     Mistake(
         "report/published.py",
-        "_distance(run, experiment) <= min(",
-        "_distance(run, experiment) >= min(",
+        "_distance(result, experiment) <= min(",
+        "_distance(result, experiment) >= min(",
         "tests/report/test_published.py",
     ),
     Mistake(
         "report/results.py",
-        "_read(run, _with_new_name(config))",
-        "_read(run, config)",
+        "_read_result(run, _rename_experiment(config))",
+        "_read_result(run, config)",
         "tests/report/test_published.py",
     ),
     Mistake(

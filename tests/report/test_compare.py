@@ -7,7 +7,7 @@ import shutil
 import pytest
 import yaml
 
-from elbolab.report.compare import MOST_PANELS, compare, evaluated, print_comparison, tables
+from elbolab.report.compare import MOST_PANELS, compare, find_evaluated, print_comparison, tables
 from elbolab.runs.gather import read_entries
 from elbolab.runs.labels import label_runs
 
@@ -79,13 +79,13 @@ def test_no_two_runs_have_one_name():
 
 
 def test_runs_come_as_the_sweep_numbered_them_and_once(sweep):
-    numbers = [path.name for path in evaluated([sweep, sweep / "3"])]
+    numbers = [path.name for path in find_evaluated([sweep, sweep / "3"])]
     assert numbers == [str(i) for i in range(11)]
 
 
 def test_a_run_that_did_not_finish_is_left_out(sweep):
     (sweep / "3" / "evaluation.json").unlink()
-    assert sweep / "3" not in evaluated([sweep])
+    assert sweep / "3" not in find_evaluated([sweep])
 
 
 def test_the_tables_have_a_line_a_run_and_columns_for_each_split(finished, tmp_path):

@@ -10,8 +10,8 @@ import pytest
 from tests.runs.fake_runs import curves, make_run, make_sweep, quantity, report_of
 
 from elbolab.loggers.mlflow import FILES
-from elbolab.report.choosing import chosen, in_order, words_of
 from elbolab.report.rows import best, columns_of, configurations, rows_of
+from elbolab.report.selection import parse_arguments, select_entries, sort_entries
 from elbolab.report.table import OPTIONS, print_runs
 from elbolab.runs.gather import read_entries, run_folders
 
@@ -22,7 +22,7 @@ def sweep(tmp_path):
 
 
 def names(*args):
-    return [entry.name for entry in chosen(words_of([str(arg) for arg in args], OPTIONS))]
+    return [entry.name for entry in select_entries(parse_arguments([str(arg) for arg in args], OPTIONS))]
 
 
 def told(capsys, *args):
@@ -114,8 +114,8 @@ def test_runs_are_chosen_and_sorted(sweep, args, expected):
 def test_classes_are_found_however_they_are_written(tmp_path):
     make_run(tmp_path / "a", model="BetaVAE")
     make_run(tmp_path / "b", model="VAE")
-    assert [e.folder.name for e in chosen(words_of([str(tmp_path), "model=beta_vae"], OPTIONS))] == ["a"]
-    assert [e.folder.name for e in chosen(words_of([str(tmp_path), "model=VAE"], OPTIONS))] == ["b"]
+    assert [e.folder.name for e in select_entries(parse_arguments([str(tmp_path), "model=beta_vae"], OPTIONS))] == ["a"]
+    assert [e.folder.name for e in select_entries(parse_arguments([str(tmp_path), "model=VAE"], OPTIONS))] == ["b"]
 
 
 def test_runs_without_a_value_come_last_in_either_order(tmp_path):
@@ -123,9 +123,9 @@ def test_runs_without_a_value_come_last_in_either_order(tmp_path):
     make_run(tmp_path / "1", report=report_of(-90.0))
     make_run(tmp_path / "2", status={"value": float("nan")}, report=report_of(-80.0))
     entries = read_entries([tmp_path])
-    assert [e.folder.name for e in in_order(entries, "nll")] == ["2", "1", "0"]
-    assert [e.folder.name for e in in_order(entries, "-nll")] == ["1", "2", "0"]
-    assert in_order(entries, "best")[-1].folder.name == "2"
+    assert [e.folder.name for e in sort_entries(entries, "nll")] == ["2", "1", "0"]
+    assert [e.folder.name for e in sort_entries(entries, "-nll")] == ["1", "2", "0"]
+    assert sort_entries(entries, "best")[-1].folder.name == "2"
 
 
 def test_values_of_different_quantities_name_theirs(tmp_path, capsys):
@@ -142,8 +142,8 @@ def test_the_best_of_what_validation_chose_by_comes_first(tmp_path, mode, first)
     for num in range(2):
         make_run(tmp_path / str(num), status={"value": float(num), "mode": mode}, mode=mode)
     entries = read_entries([tmp_path])
-    assert in_order(entries, "best")[0].folder.name == first
-    assert in_order(entries, "-best")[-1].folder.name == first
+    assert sort_entries(entries, "best")[0].folder.name == first
+    assert sort_entries(entries, "-best")[-1].folder.name == first
 
 
 def test_jobs_come_as_people_count_and_runs_once(tmp_path):
@@ -253,7 +253,7 @@ def test_many_runs_are_listed_quickly(tmp_path):
     for num in range(200):
         make_run(tmp_path / str(num), seed=num, beta=float(num % 40), report=report_of())
     start = time.monotonic()
-    entries = chosen(words_of([str(tmp_path), "sort=nll"], OPTIONS))
+    entries = select_entries(parse_arguments([str(tmp_path), "sort=nll"], OPTIONS))
     assert len(configurations(entries)) == 40
     assert time.monotonic() - start < 5  # a second on an idle core; labels that compare pairs took a minute
 

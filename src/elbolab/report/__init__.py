@@ -5,9 +5,8 @@ from pathlib import Path
 
 from elbolab.common.files import write_atomically
 from elbolab.common.terminal import unattended
-from elbolab.report.choosing import Words, chosen, words_of
 from elbolab.report.page import page_of
-from elbolab.runs.gather import Entry
+from elbolab.report.selection import parse_arguments, select_entries
 
 OPTIONS = ("out", "figures", "sort")
 
@@ -22,35 +21,23 @@ def print_report(args: Sequence[str]) -> None:
         ValueError: no such folder, a folder without runs, an unknown key or option value, an ``out`` that is none.
         OSError: the page cannot be written; the one that was there is as it was.
     """
-    words = words_of(args, OPTIONS)
-    figures = words.options.get("figures", str(MOST_FIGURES))
+    arguments = parse_arguments(args, OPTIONS)
+    figures = arguments.options.get("figures", str(MOST_FIGURES))
     if not figures.isdigit():
         raise ValueError(f"figures={figures}: say how many runs' figures the page holds, figures=0 for none")
-    entries = chosen(words)
-    beside = words.paths[0] / "report.html" if len(words.paths) == 1 else Path("report.html")
-    out = _checked(Path(words.options.get("out", beside)))
-    text = page_of(entries, title=_title(words, entries), figures=int(figures))
-    write_atomically(out, text)
-    with unattended():  # the page is written, whoever reads where
-        print(f"{len(entries)} run{'s' * (len(entries) > 1)}, {len(text) / 1e6:.1f} MB: {out.absolute()}")
-
-
-def _checked(out: Path) -> Path:
-    """The path, looked at before the page is made.
-
-    Raises:
-        ValueError: it is a directory, or its folder does not exist.
-    """
+    entries, folder = select_entries(arguments), arguments.paths[0]
+    beside = folder / "report.html" if len(arguments.paths) == 1 else Path("report.html")
+    out = Path(arguments.options.get("out", beside))
     if out.is_dir():
         raise ValueError(f"out={out} is a directory: name a file in it, out={out / 'report.html'}")
     if not out.parent.is_dir():
         raise ValueError(f"out={out}: there is no folder {out.parent}; make it first, or name another")
-    return out
-
-
-def _title(words: Words, entries: Sequence[Entry]) -> str:
-    """The folder, or the run."""
-    if len(words.paths) > 1:
-        return f"{len(entries)} runs"
-    name = words.paths[0].resolve().name
-    return entries[0].name if len(entries) == 1 and entries[0].folder == words.paths[0].absolute() else name
+    if len(arguments.paths) > 1:
+        title = f"{len(entries)} runs"
+    else:
+        is_run = len(entries) == 1 and entries[0].folder == folder.absolute()
+        title = entries[0].name if is_run else folder.resolve().name
+    text = page_of(entries, title, int(figures))
+    write_atomically(out, text)
+    with unattended():  # the page is written, whoever reads where
+        print(f"{len(entries)} run{'s' * (len(entries) > 1)}, {len(text) / 1e6:.1f} MB: {out.absolute()}")

@@ -1,10 +1,8 @@
 """Runs beside each other: what a sweep shows when it ends, and `elbolab compare DIR [DIR ...]`."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from matplotlib.figure import Figure
 
@@ -19,10 +17,8 @@ from elbolab.evaluation.figures.latent import latent_space
 from elbolab.evaluation.report import Report
 from elbolab.report.rows import columns_of
 from elbolab.report.table import table_of
-from elbolab.runs.gather import Entry, read_entries
+from elbolab.runs.gather import Entry, natural, read_entries
 from elbolab.runs.load import Run, load_run
-
-log = logging.getLogger(__name__)
 
 MOST_PANELS = 4
 """Runs that fit beside each other in one picture."""
@@ -35,21 +31,19 @@ def print_comparison(args: Sequence[str]) -> None:
         ValueError: fewer than two evaluated runs.
     """
     folders = [Path(arg) for arg in args]
-    runs = evaluated(folders)
+    runs = find_evaluated(folders)
+    if not args:
+        raise ValueError("which runs? elbolab compare SWEEP_DIR, or two run directories")
     if len(runs) < 2:
-        raise ValueError(
-            f"{len(runs)} evaluated run(s) in {', '.join(args)}: name two run directories, or a sweep"
-            if args
-            else "which runs? elbolab compare SWEEP_DIR, or two run directories"
-        )
+        raise ValueError(f"{len(runs)} evaluated run(s) in {', '.join(args)}: name two run directories, or a sweep")
     print(compare(runs, folders[0] if len(folders) == 1 else Path("comparison"), terminal_width()))
 
 
-def evaluated(folders: Sequence[Path]) -> list[Path]:
+def find_evaluated(folders: Sequence[Path]) -> list[Path]:
     """The evaluated runs among ``folders`` and right below them, each once; those of a sweep as it numbered them."""
     found: list[Path] = []
     for folder in folders:
-        below = sorted(folder.glob("*/evaluation.json"), key=lambda path: (len(path.parent.name), path.parent.name))
+        below = sorted(folder.glob("*/evaluation.json"), key=lambda path: natural(path.parent.name))
         found += [path.parent for path in (*folder.glob("evaluation.json"), *below)]
     return list(dict.fromkeys(found))
 
@@ -57,7 +51,7 @@ def evaluated(folders: Sequence[Path]) -> list[Path]:
 def compare(paths: Sequence[Path], folder: Path, width: int | None) -> str:
     """Pictures of the runs side by side into ``folder``; returns tables with a line a run, and the pictures' paths.
 
-    Runs on different data share no picture, and are called by their data.
+    Runs on different data share no picture, and are called by their data. A full disk takes no table with it.
 
     Args:
         paths: their directories.
@@ -65,36 +59,28 @@ def compare(paths: Sequence[Path], folder: Path, width: int | None) -> str:
         width: columns of the terminal, None where there is none.
     """
     runs, entries = [load_run(path) for path in paths], read_entries(paths)
-    same_data = all(_data(run) == _data(runs[0]) for run in runs)
+    lines = tables(entries, width)
+    data = [(run.spec, run.cfg.data.get("_target_"), run.cfg.data.get("path")) for run in runs]
+    if any(other != data[0] for other in data):
+        return "\n".join([*lines, "these runs are of different data: no picture puts them side by side"])
     named = {entry.name: run for entry, run in zip(entries, runs, strict=True)}
-    figures = _pictures(named, {entry.name: entry.report for entry in entries}) if same_data else {}
-    lines = [] if same_data else ["these runs are of different data: no picture puts them side by side"]
-    return "\n".join([*tables(entries, width), *lines, *_drawn(figures, folder.absolute())])
-
-
-def _drawn(figures: Mapping[str, Figure], folder: Path) -> list[str]:
-    """Where the pictures are; a full disk takes no table with it."""
+    figures = _draw(named, {entry.name: entry.report for entry in entries})
     try:
-        return [f"  {path}" for path in write_figures(figures, folder)] if figures else []
+        lines += [f"  {path}" for path in write_figures(figures, folder.absolute())]
     except OSError as error:
-        return [f"not all pictures are written: {error}"]
+        lines.append(f"not all pictures are written: {error}")
+    return "\n".join(lines)
 
 
 def tables(entries: Sequence[Entry], width: int | None) -> list[str]:
     """A line a run, and means over seeds where runs differ by them alone, of every split that was measured."""
     columns = [column for column in columns_of(entries) if column.is_headline]
-    tables = [table_of(entries, columns, width, mean=False, compared=True)]
-    if len({entry.content for entry in entries}) < len(entries):
-        tables.append(table_of(entries, columns, width, mean=True, compared=True))
-    return tables
+    has_repetitions = len({entry.content for entry in entries}) < len(entries)
+    kinds = (False, True) if has_repetitions else (False,)
+    return [table_of(entries, columns, width, mean=mean, compared=True) for mean in kinds]
 
 
-def _data(run: Run) -> tuple[Any, ...]:
-    """What tells data sets apart."""
-    return run.spec, run.cfg.data.get("_target_"), run.cfg.data.get("path")
-
-
-def _pictures(runs: Mapping[str, Run], reports: Mapping[str, Report]) -> dict[str, Figure]:
+def _draw(runs: Mapping[str, Run], reports: Mapping[str, Report]) -> dict[str, Figure]:
     """The rate-distortion curve, and latent spaces and samples side by side, of runs on the same data."""
     points = [
         Point(name, report["test"]["rate"]["value"], report["test"]["distortion"]["value"])
@@ -106,10 +92,8 @@ def _pictures(runs: Mapping[str, Run], reports: Mapping[str, Report]) -> dict[st
         return figures
     models: dict[str, Densities] = {name: run.densities for name, run in runs.items()}
     batches = next(iter(runs.values())).data("accept").batches("test")
-    panels = {
-        "latent_spaces": latent_space(models, batches, seed=0),
-        "random_decodes": samples(models, gather(batches, NUM_DATA), seed=0),
-    }
+    figures["latent_spaces"] = latent_space(models, batches, seed=0)
+    figures["random_decodes"] = samples(models, gather(batches, NUM_DATA), seed=0)
     with suppress(Undefined):  # not all of them have codes in the plane and a prior
-        panels["codes_and_priors"] = codes_and_prior(models, batches, seed=0)
-    return figures | panels
+        figures["codes_and_priors"] = codes_and_prior(models, batches, seed=0)
+    return figures

@@ -10,13 +10,7 @@ from elbolab.runs.sweep_dir import Job
 @final
 @dataclass(frozen=True)
 class Comparison:
-    """The finished jobs side by side and means over seeds, as text; its imports take seconds.
-
-    Attributes:
-        folder: the sweep's directory.
-        jobs: those that have finished.
-        width: columns of the terminal that it is read on, None where it is none: a worker has no terminal.
-    """
+    """The finished jobs of a sweep side by side, as text for a terminal of ``width`` columns, None for none."""
 
     folder: Path
     jobs: list[Job]
@@ -24,7 +18,7 @@ class Comparison:
 
     def __call__(self) -> str:
         """Draws and writes it; empty where there are not two."""
-        from elbolab.report.compare import compare
+        from elbolab.report.compare import compare  # which takes seconds
 
         folders = [self.folder / str(job.num) for job in self.jobs]
         evaluated = [folder for folder in folders if (folder / "evaluation.json").is_file()]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, final
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from elbolab.report.rows import Row
 
@@ -16,21 +16,13 @@ WIDTH = 900
 QUALITY = 80
 """Of WebP, which every browser of the last years reads: a fifth of the PNG."""
 
-DRAWN_ANEW = ("loss_curves", "kl_per_dim", "rate_distortion")
+DRAWN_BY_PAGE = ("loss_curves", "kl_per_dim", "rate_distortion")
 """Figures that the page draws itself, from the numbers."""
 
 
 @final
 class Picture(NamedTuple):
-    """A figure of one run.
-
-    Attributes:
-        group: the number of its configuration.
-        run: the run's name.
-        source: the image as a data URI.
-        width: in pixels.
-        height: in pixels.
-    """
+    """A figure of one run of a configuration, ``group``; ``source`` is a data URI, sizes are in pixels."""
 
     group: int
     run: str
@@ -39,32 +31,28 @@ class Picture(NamedTuple):
     height: int
 
 
-def pictures_of(rows: Sequence[Row], most: int) -> tuple[dict[str, list[Picture]], int, int]:
-    """The figures by name, of one run of every configuration first, then of the others.
+def embed_pictures(rows: Sequence[Row], most: int) -> tuple[dict[str, list[Picture]], int, int]:
+    """The figures by name, of ``most`` runs, of which one of every configuration comes first.
 
     Beside them how many runs they are of, and how many have some.
-
-    Args:
-        rows: the configurations.
-        most: runs whose figures are taken.
     """
     entries = [(number, entry) for number, row in enumerate(rows) for entry in row.entries]
     runs = [(number, entry) for number, entry in entries if any((entry.folder / "figures").glob("*.png"))]
     first = {number: entry for number, entry in reversed(runs)}
-    ordered = [*sorted(first.items()), *(pair for pair in runs if pair[1] is not first[pair[0]])][:most]
-    found: dict[str, list[Picture]] = {}
-    for number, entry in sorted(ordered, key=lambda pair: pair[0]):
+    selection = [*sorted(first.items()), *(pair for pair in runs if pair[1] is not first[pair[0]])][:most]
+    pictures: dict[str, list[Picture]] = {}
+    for number, entry in sorted(selection, key=lambda pair: pair[0]):
         for path in sorted((entry.folder / "figures").glob("*.png")):
-            if path.stem not in DRAWN_ANEW and (image := embedded(path)) is not None:
-                found.setdefault(path.stem, []).append(Picture(number, entry.name, *image))
-    return found, len(ordered), len(runs)
+            if path.stem not in DRAWN_BY_PAGE and (image := _embed(path)) is not None:
+                pictures.setdefault(path.stem, []).append(Picture(number, entry.name, *image))
+    return pictures, len(selection), len(runs)
 
 
-def embedded(path: Path) -> tuple[str, int, int] | None:
+def _embed(path: Path) -> tuple[str, int, int] | None:
     """The image as a data URI with its size in pixels; None of a file that is no image, or not yet."""
     try:
         image = Image.open(path).convert("RGB")
-    except (UnidentifiedImageError, OSError):
+    except OSError:
         return None
     if image.width > WIDTH:
         image = image.resize((WIDTH, round(image.height * WIDTH / image.width)), Image.Resampling.LANCZOS)

@@ -1,9 +1,8 @@
 """`elbolab published`: published numbers, and what runs have reached of them."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from math import floor, log10
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -12,12 +11,18 @@ from hydra.errors import HydraException
 
 from elbolab.common.files import write_atomically, write_json
 from elbolab.common.text import format_duration, text_table
-from elbolab.report.published_rows import Row, published_number, read_rows, write_page
-from elbolab.report.results import Reached, changes, lacking, measured, repetitions
+from elbolab.evaluation.report import format_value
+from elbolab.report.published_rows import Row, markdown_table, published_number, read_rows, type_command, write_page
+from elbolab.report.results import Result, find_missing, group_repetitions, list_changes, read_results
 from elbolab.runs.labels import MOST_DIFFERENCES, label_runs
 from elbolab.stages.planning import experiment_config
 
-NOT_RUN = "not run"
+COLUMNS = ("what", "experiment", "quantity", "published", "reached", "runs", "epochs", "time", "gate")
+MORE = ("hardware", "commit")
+"""Columns of the file alone, as ``differs`` is; the terminal names them below the table."""
+
+Entry = dict[str, Any]
+"""A row of ``published.json``."""
 
 
 def print_published(args: Sequence[str]) -> None:
@@ -32,107 +37,98 @@ def print_published(args: Sequence[str]) -> None:
         print(write_page())
         return
     folders = [Path(arg) for arg in args] or [Path("outputs")]
-    runs = measured(folders)
-    entries = [entry for row in read_rows() for entry in entries_of(row, runs)]
+    results = read_results(folders)
+    entries = [entry for row in read_rows() for entry in entries_of(row, results)]
     files = folders[0] / "published.md", folders[0] / "published.json"
     write_atomically(files[0], markdown(entries))
     write_json(files[1], {"rows": entries})
     print(table(entries), "", *(f"  {path}" for path in files), sep="\n")
 
 
-def entries_of(row: Row, runs: Sequence[Reached]) -> list[dict[str, Any]]:
+def entries_of(row: Row, results: Sequence[Result]) -> list[Entry]:
     """What was reached of one row: an entry for every configuration that was run, or one that says that none was."""
-    base = _base(row, runs)
-    groups = _groups(row.experiment, _of(runs, row.experiment, row.where, row.unless))
-    reached = [_entry(row, group, name, base) for name, group in groups]
-    found = [_told(row) | entry for entry in reached if entry["reached"] is not None]
-    return found or [_told(row) | {"experiment": _asked(row), "reached": None}]
-
-
-def _asked(row: Row) -> str:
-    """The experiment, and the values that it does not have by itself."""
-    try:
-        values = lacking(_own(row.experiment), row.where) if row.where else {}
+    base = _base_values(row, results)
+    groups = _group(row.experiment, _select(results, row.experiment, row.where, row.unless))
+    reached = [_reached_entry(row, group, label, base) for label, group in groups]
+    head = {"what": row.what, "quantity": row.quantity, "gate": row.gate, "differs": row.differs}
+    head |= {"published": row.published, "published_spread": row.spread, "tag": row.tag}
+    head |= {"published_number": published_number(row)}
+    found = [head | entry for entry in reached if entry["reached"] is not None]
+    if found:
+        return found
+    try:  # the values that the experiment does not have by itself
+        values = find_missing(_own_config(row.experiment), row.where) if row.where else {}
     except HydraException:
         values = row.where
-    return " ".join([row.experiment, *(f"{key}={value}" for key, value in values.items())])
+    return [head | {"experiment": type_command(row.experiment, values), "reached": None}]
 
 
-def _groups(experiment: str, runs: Sequence[Reached]) -> list[tuple[str, list[Reached]]]:
+def _group(experiment: str, results: Sequence[Result]) -> list[tuple[str, list[Result]]]:
     """Repetitions, and what they have other than their experiment; than each other, of one that is not to be found.
 
     What has the fewest changes comes first.
     """
     try:
-        own = _own(experiment) if runs else {}
+        own = _own_config(experiment) if results else {}
     except HydraException:
-        groups = repetitions(runs, lambda run: run.content)
-        names = label_runs([group[0].config for group in groups]) if len(groups) > 1 else [""] * len(groups)
-        return list(zip(names, groups, strict=True))
-    groups = repetitions(runs, lambda run: str(changes(run.config, own)))
-    groups.sort(key=lambda group: len(changes(group[0].config, own)))
-    return [(_listed(changes(group[0].config, own)), group) for group in groups]
-
-
-def _listed(differences: Sequence[str]) -> str:
-    told = differences[:MOST_DIFFERENCES]
-    return ", ".join([*told, "..."] if len(told) < len(differences) else told)
+        groups = group_repetitions(results, lambda result: result.content)
+        labels = label_runs([group[0].config for group in groups]) if len(groups) > 1 else [""] * len(groups)
+        return list(zip(labels, groups, strict=True))
+    groups = group_repetitions(results, lambda result: str(list_changes(result.config, own)))
+    found = [(list_changes(group[0].config, own), group) for group in groups]
+    found.sort(key=lambda pair: len(pair[0]))
+    more = ["..."]
+    return [
+        (", ".join(changes[:MOST_DIFFERENCES] + more * (len(changes) > MOST_DIFFERENCES)), group)
+        for changes, group in found
+    ]
 
 
 @cache
-def _own(experiment: str) -> dict[str, Any]:
+def _own_config(experiment: str) -> dict[str, Any]:
     return experiment_config(experiment)
 
 
-def _base(row: Row, runs: Sequence[Reached]) -> dict[Any, float | None]:
+def _base_values(row: Row, results: Sequence[Result]) -> dict[Any, float | None]:
     """By seeds, what that which a row is measured against has reached; empty where it is measured against nothing."""
     if row.versus is None:
         return {}
     experiment, quantity = row.versus["experiment"], row.versus.get("quantity", row.quantity)
-    groups = _groups(experiment, _of(runs, experiment, row.versus.get("where", {})))
-    return {run.seeds: run.value(quantity) for run in groups[0][1]} if groups else {}
+    groups = _group(experiment, _select(results, experiment, row.versus.get("where", {}), {}))
+    return {result.seeds: result.value(quantity) for result in groups[0][1]} if groups else {}
 
 
-def _of(
-    runs: Sequence[Reached], experiment: str, where: dict[str, Any], unless: dict[str, Any] | None = None
-) -> list[Reached]:
-    chosen = [run for run in runs if _is_of(run, experiment) and run.has(where)]
-    return [run for run in chosen if not unless or not run.has(unless)]
+def _select(
+    results: Sequence[Result], experiment: str, where: Mapping[str, Any], unless: Mapping[str, Any]
+) -> list[Result]:
+    """The runs of an experiment that have the values ``where``, and not all of ``unless``."""
+    own = [result for result in results if _belongs(result, experiment) and not find_missing(result.config, where)]
+    return [result for result in own if not unless or find_missing(result.config, unless)]
 
 
-def _is_of(run: Reached, experiment: str) -> bool:
+def _belongs(result: Result, experiment: str) -> bool:
     """Whether a run is of these words: of all with its experiment's name the shortest that it differs least from."""
     name = experiment.split()[0]
-    if run.experiment != name:
+    if result.experiment != name:
         return False
-    rivals = [words for words in _all_words() if words.split()[0] == name and words != experiment]
-    return not rivals or _distance(run, experiment) <= min(_distance(run, words) for words in rivals)
-
-
-def _distance(run: Reached, words: str) -> tuple[int, int]:
-    return len(changes(run.config, _own(words))), len(words.split())
-
-
-@cache
-def _all_words() -> list[str]:
     rows = read_rows()
-    return sorted({row.experiment for row in rows} | {row.versus["experiment"] for row in rows if row.versus})
+    known = {row.experiment for row in rows} | {row.versus["experiment"] for row in rows if row.versus}
+    rivals = [words for words in known if words.split()[0] == name and words != experiment]
+    return not rivals or _distance(result, experiment) <= min(_distance(result, words) for words in rivals)
 
 
-def _told(row: Row) -> dict[str, Any]:
-    """The row's own part of an entry."""
-    told = {"what": row.what, "quantity": row.quantity, "gate": row.gate, "differs": row.differs}
-    numbers = {"published": row.published, "published_spread": row.spread, "tag": row.tag}
-    return told | numbers | {"published_number": published_number(row)}
+def _distance(result: Result, words: str) -> tuple[int, int]:
+    return len(list_changes(result.config, _own_config(words))), len(words.split())
 
 
-def _entry(row: Row, runs: Sequence[Reached], label: str, base: dict[Any, float | None]) -> dict[str, Any]:
+def _reached_entry(row: Row, results: Sequence[Result], label: str, base: Mapping[Any, float | None]) -> Entry:
     """What repetitions of one configuration have reached together."""
-    values = {run.seeds: value for run in runs if (value := _value(row, run, base)) is not None}
-    used = [run for run in runs if run.seeds in values]
+    values = {result.seeds: value for result in results if (value := _value(row, result, base)) is not None}
+    used = [result for result in results if result.seeds in values]
     average = mean(values.values()) if values else None
     stderr = stdev(values.values()) / len(values) ** 0.5 if len(values) > 1 else None
     splits = len({split for _, split in values if split is not None})
+    seconds = [result.seconds for result in used if result.seconds is not None]
     return {
         "experiment": f"{row.experiment} ({label})" if label else row.experiment,
         "reached": average,
@@ -140,21 +136,21 @@ def _entry(row: Row, runs: Sequence[Reached], label: str, base: dict[Any, float 
         "verdict": _verdict(row, average, stderr, splits or len(values)),
         "runs": len(values),
         "splits": splits,
-        "epochs": _distinct(run.epochs for run in used),
-        "seconds": _average(run.seconds for run in used),
-        "hardware": _distinct(run.hardware for run in used),
-        "commit": _distinct(run.commit or "unknown" for run in used),
+        "epochs": _distinct(result.epochs for result in used),
+        "seconds": mean(seconds) if seconds else None,
+        "hardware": _distinct(result.hardware for result in used),
+        "commit": _distinct(result.commit or "unknown" for result in used),
     }
 
 
-def _value(row: Row, run: Reached, base: dict[Any, float | None]) -> float | None:
+def _value(row: Row, result: Result, base: Mapping[Any, float | None]) -> float | None:
     """A run's own value, or what the row makes of it; None where a part is missing."""
-    value = run.value(row.quantity)
+    value = result.value(row.quantity)
     if row.per is not None:
-        per = run.value(row.per)
+        per = result.value(row.per)
         value = value / per if value is not None and per else None
     if row.versus is not None:
-        less = base.get(run.seeds)
+        less = base.get(result.seeds)
         value = value - less if value is not None and less is not None else None
     return value
 
@@ -163,83 +159,55 @@ def _verdict(row: Row, value: float | None, stderr: float | None, count: int) ->
     """Whether ``count`` splits or seeds meet the gate, so far if it asks for more; empty where it is no number."""
     if value is None or (row.at_most is row.at_least is row.below is None):
         return ""
-    told = f"({count} of {row.runs})"
+    counted = f"({count} of {row.runs})"
     if row.below is not None and stderr is None:
-        return f"cannot be told {told}"
-    verdict = "met" if _meets(row, value, stderr or 0.0) else "missed"
-    return verdict if count >= row.runs else f"{verdict} so far {told}"
-
-
-def _meets(row: Row, value: float, stderr: float) -> bool:
-    surely = row.below is None or value + 2 * stderr < row.below
-    return surely and (row.at_most is None or value <= row.at_most) and (row.at_least is None or value >= row.at_least)
+        return f"cannot be told {counted}"
+    meets = row.below is None or value + 2 * (stderr or 0.0) < row.below
+    meets = meets and (row.at_most is None or value <= row.at_most) and (row.at_least is None or value >= row.at_least)
+    verdict = "met" if meets else "missed"
+    return verdict if count >= row.runs else f"{verdict} so far {counted}"
 
 
 def _distinct(values: Iterable[Any]) -> list[Any]:
-    return sorted(dict.fromkeys(values), key=str)
+    return sorted(set(values), key=str)
 
 
-def _average(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return mean(known) if known else None
-
-
-# -- words ------------------------------------------------------------------------------------------------------------
-
-COLUMNS = ("what", "experiment", "quantity", "published", "reached", "runs", "epochs", "time", "gate")
-MORE = ("hardware", "commit")
-"""Columns of the file alone, as ``differs`` is; the terminal names them below the table."""
-
-
-def table(entries: Sequence[dict[str, Any]]) -> str:
+def table(entries: Sequence[Entry]) -> str:
     """For the terminal: a line a row, then where experiments leave what was published, then hardware and commits."""
     rows = [COLUMNS, *([words(entry)[column] for column in COLUMNS] for entry in entries)]
-    drawn = text_table(rows, left=range(len(COLUMNS)))
-    differences = dict.fromkeys(f"{e['experiment']} differs: {e['differs']}" for e in entries if e["differs"])
-    return "\n".join([drawn, "", *differences, *(f"{name}: {_all(entries, name)}" for name in MORE)])
+    lines = list(dict.fromkeys(f"{e['experiment']} differs: {e['differs']}" for e in entries if e["differs"]))
+    for name in MORE:
+        found = _distinct(value for entry in entries for value in entry.get(name, []))
+        lines.append(f"{name}: {_join(found) or 'none, nothing was run'}")
+    return "\n".join([text_table(rows, left=range(len(COLUMNS))), "", *lines])
 
 
-def _all(entries: Sequence[dict[str, Any]], name: str) -> str:
-    found = _distinct(value for entry in entries for value in entry.get(name, []))
-    return ", ".join(map(_short, found)) if found else "none, nothing was run"
-
-
-def markdown(entries: Sequence[dict[str, Any]]) -> str:
+def markdown(entries: Sequence[Entry]) -> str:
     """The same as a table in Markdown, with everything."""
-    columns = [*COLUMNS, "differs", *MORE]
-    rows = [columns, ["---"] * len(columns), *([words(entry)[column] for column in columns] for entry in entries)]
-    return "".join(f"| {' | '.join(cell.replace('|', '/') for cell in row)} |\n" for row in rows)
+    columns = (*COLUMNS, "differs", *MORE)
+    return markdown_table(columns, [[words(entry)[column] for column in columns] for entry in entries])
 
 
-def words(entry: dict[str, Any]) -> dict[str, str]:
+def words(entry: Entry) -> dict[str, str]:
     """The cells of an entry; of a row that was not run, what was published alone."""
-    told = {name: str(entry[name]) for name in ("what", "experiment", "quantity", "gate", "differs")}
-    told["published"] = entry["published_number"]
+    cells = {name: str(entry[name]) for name in ("what", "experiment", "quantity", "gate", "differs")}
+    cells["published"] = entry["published_number"]
     if entry["reached"] is None:
-        return told | {"reached": NOT_RUN} | dict.fromkeys(("runs", "epochs", "time", *MORE), "")
-    told["gate"] = ": ".join(part for part in (told["gate"], entry["verdict"]) if part)
-    lists = {name: ", ".join(map(_short, entry[name])) for name in ("epochs", *MORE)}
-    if len(entry["commit"]) > 1:
-        lists["commit"] = f"mixed: {lists['commit']}"
-    time = "unknown" if entry["seconds"] is None else format_duration(entry["seconds"])
-    return told | lists | {"reached": _reached(entry), "runs": _runs(entry), "time": time}
-
-
-def _reached(entry: dict[str, Any]) -> str:
-    """The mean, and its standard error to two digits."""
-    if not entry["stderr"]:
-        return f"{entry['reached']:.4g}"
-    decimals = max(0, 1 - floor(log10(entry["stderr"])))
-    return f"{entry['reached']:.{decimals}f} ± {entry['stderr']:.{decimals}f}"
-
-
-def _runs(entry: dict[str, Any]) -> str:
-    """``3 seeds``, or ``5 splits`` of labelled data."""
+        return cells | {"reached": "not run"} | dict.fromkeys(("runs", "epochs", "time", *MORE), "")
+    value, stderr = entry["reached"], entry["stderr"]
     count, kind = (entry["splits"], "split") if entry["splits"] else (entry["runs"], "seed")
-    return f"{count} {kind}{'' if count == 1 else 's'}"
+    mixed = "mixed: " if len(entry["commit"]) > 1 else ""
+    return cells | {
+        "gate": ": ".join(part for part in (entry["gate"], entry["verdict"]) if part),
+        "reached": format_value(value, stderr) if stderr else f"{value:.4g}",
+        "runs": f"{count} {kind}{'' if count == 1 else 's'}",
+        "epochs": _join(entry["epochs"]),
+        "time": "unknown" if entry["seconds"] is None else format_duration(entry["seconds"]),
+        "hardware": _join(entry["hardware"]),
+        "commit": mixed + _join(entry["commit"]),
+    }
 
 
-def _short(value: Any) -> str:
+def _join(values: Iterable[Any]) -> str:
     """Revisions by their first digits."""
-    found = re.fullmatch(r"([0-9a-f]{10})[0-9a-f]{30}(-dirty)?", str(value))
-    return f"{found[1]}{found[2] or ''}" if found else str(value)
+    return ", ".join(re.sub(r"^([0-9a-f]{10})[0-9a-f]{30}(-dirty)?$", r"\1\2", str(value)) for value in values)

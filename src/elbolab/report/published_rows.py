@@ -1,5 +1,7 @@
 """Published numbers: rows of ``published.yaml``, and the page that lists them with what was measured here."""
 
+from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, final
 
@@ -33,21 +35,16 @@ class Row(NamedTuple):
     """A published number and what reproduces it.
 
     Attributes:
-        what: in words.
         experiment: the words that reproduce it, as they are typed after ``experiment=``.
         quantity: split and name in evaluation.json, ``test.error``.
         published: the number; None where the paper has a picture or a sign.
         spread: its published standard deviation or error.
-        tag: where the number comes from, as in the reference: V1 seen, V2 second hand, C our own measurement; M
-            recalled.
-        gate: what a run is held to, in words.
-        at_most: the same as a number, where it is one.
-        at_least: likewise.
-        below: what the mean must lie below by more than 2 standard errors.
+        tag: where the number comes from, as in the head of ``published.yaml``.
+        gate: what a run is held to, in words; ``at_most`` and ``at_least`` say it in numbers, and ``below`` what the
+            mean must lie below by more than 2 standard errors.
         runs: over how many splits of labelled data, or seeds where none are labelled, the gate is asked.
         per: a quantity of the same run that it is divided by.
-        where: values that a run's configuration has besides.
-        unless: values that it must not have: those of another row.
+        where: values that a run's configuration has besides; of ``unless`` it must not have all: another row has.
         versus: ``experiment``, ``where`` and, if it is another, ``quantity`` of the runs whose values are subtracted,
             seed by seed; of several configurations the one with the fewest changes.
         differs: where the experiment leaves the protocol that was published.
@@ -75,26 +72,30 @@ class Row(NamedTuple):
     @property
     def command(self) -> str:
         """What is typed after ``experiment=``; of a difference both, the one less the other."""
-        words = _command(self.experiment, self.where)
-        return f"`{words}`" if self.versus is None else f"`{words}` less `{_command(**self.versus)}`"
+        words = type_command(self.experiment, self.where)
+        if self.versus is None:
+            return f"`{words}`"
+        return f"`{words}` less `{type_command(self.versus['experiment'], self.versus.get('where', {}))}`"
 
 
-def _command(experiment: str, where: dict[str, Any] | None = None, quantity: str | None = None) -> str:
-    return " ".join([experiment, *(f"{key}={value}" for key, value in (where or {}).items())])
+def type_command(experiment: str, values: Mapping[str, Any]) -> str:
+    """An experiment with some values, as it is typed."""
+    return " ".join([experiment, *(f"{key}={value}" for key, value in values.items())])
 
 
+@cache
 def read_rows() -> list[Row]:
     """All rows."""
-    return [Row(**row) for row in _content()["rows"]]
+    return [Row(**row) for row in _read_content()["rows"]]
 
 
-def _content() -> dict[str, Any]:
-    content: dict[str, Any] = yaml.safe_load(ROWS.read_text(encoding="utf-8"))
-    return content
+@cache
+def _read_content() -> dict[str, Any]:
+    return yaml.safe_load(ROWS.read_text(encoding="utf-8"))
 
 
 def write_page() -> Path:
-    """Writes the page beside the experiments, and says where.
+    """Writes the page beside the experiments, and returns its path.
 
     Raises:
         OSError: the folder cannot be written, as in an installed package.
@@ -109,20 +110,25 @@ def page() -> str:
     papers: dict[str, list[Row]] = {}
     for row in read_rows():
         papers.setdefault(row.experiment.partition("/")[0], []).append(row)
-    parts = [HEAD.format(hardware=_content()["hardware"]), *(_table(*paper) for paper in papers.items())]
+    parts = [HEAD.format(hardware=_read_content()["hardware"])]
+    for paper, rows in papers.items():
+        columns = ("row", "command", "quantity", "published", "gate", "measured here", "commit")
+        lines = []
+        for row in rows:
+            found = row.measured or {}
+            stderr = f" ± {found['stderr']:g}" if "stderr" in found else ""
+            number = f"{found['value']:g}{stderr} ({found['over']})" if found else ""
+            cells = row.what, row.command, row.quantity, published_number(row), row.gate, number
+            lines.append([*cells, found.get("commit", "")])
+        notes = dict.fromkeys(f"`{row.experiment}` differs: {row.differs}.\n" for row in rows if row.differs)
+        parts += [f"## {paper}\n", markdown_table(columns, lines), *notes]
     return "\n".join(parts)
 
 
-def _table(paper: str, rows: list[Row]) -> str:
-    columns = ("row", "command", "quantity", "published", "gate", "measured here", "commit")
-    lines = [columns, ("---",) * len(columns)]
-    for row in rows:
-        measured = row.measured or {}
-        cells = (row.what, row.command, row.quantity, published_number(row), row.gate, _measured(**measured))
-        lines.append((*cells, measured.get("commit", "")))
-    table = "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |\n" for cells in lines)
-    notes = dict.fromkeys(f"`{row.experiment}` differs: {row.differs}.\n" for row in rows if row.differs)
-    return "\n".join([f"## {paper}\n", table, *notes])
+def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown, each line ended."""
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |\n" for cells in lines)
 
 
 def published_number(row: Row) -> str:
@@ -132,9 +138,3 @@ def published_number(row: Row) -> str:
         return tag or "none"
     spread = "" if row.spread is None else f" ± {row.spread:g}"
     return f"{row.published:g}{spread} {tag}".rstrip()
-
-
-def _measured(value: float | None = None, stderr: float | None = None, over: str = "", commit: str = "") -> str:
-    if value is None:
-        return ""
-    return f"{value:g}" + ("" if stderr is None else f" ± {stderr:g}") + f" ({over})"

@@ -1,27 +1,25 @@
 """Rows of a comparison: a run each, or a configuration each with the mean over its seeds."""
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from copy import deepcopy
 from math import sqrt
 from statistics import fmean, stdev
-from typing import NamedTuple, final
+from typing import Any, NamedTuple, final
 
+from elbolab.common.did_you_mean import last_part
 from elbolab.common.kind import label_of
-from elbolab.evaluation.report import SPLITS, Report, order_of
-from elbolab.runs.content import SEEDS
+from elbolab.evaluation.report import SPLITS, order_of
+from elbolab.runs.content import SEEDS, drop_keys
 from elbolab.runs.gather import Entry, own_name
 from elbolab.runs.labels import label_runs
+
+SIGNS = {"higher": 1, "lower": -1, None: 0}
+"""By which way a quantity is better."""
 
 
 @final
 class Cell(NamedTuple):
-    """One number of a row.
-
-    Attributes:
-        value: the value, or the mean over seeds.
-        stderr: its standard error, over data for one run and over seeds for several; None where it is not known.
-        num: how many runs it is of.
-    """
+    """One number of a row: of one run with its standard error over data, or the mean over the seeds of ``num`` runs."""
 
     value: float
     stderr: float | None
@@ -33,12 +31,8 @@ class Column(NamedTuple):
     """A quantity of the table.
 
     Attributes:
-        split: of the data.
-        name: of the quantity.
-        unit: of its values.
         samples: how many it took, ``500`` or ``5/500``, empty where none.
         sign: 1 where more is better, -1 where less is, 0 where neither.
-        label: what people call it.
         is_headline: whether it has a column unless others are asked for.
     """
 
@@ -63,13 +57,7 @@ class Column(NamedTuple):
 
 @final
 class Row(NamedTuple):
-    """A run, or a configuration with all its runs.
-
-    Attributes:
-        name: what sets it apart from the other rows.
-        entries: its runs.
-        cells: its numbers by the columns' keys; what was not measured is absent.
-    """
+    """A run, or a configuration with all its runs; ``cells`` has what was measured by the columns' keys."""
 
     name: str
     entries: list[Entry]
@@ -82,39 +70,34 @@ class Row(NamedTuple):
         return str(measured) if measured == len(self.entries) else f"{measured} of {len(self.entries)}"
 
 
+def find_scalars(entries: Iterable[Entry]) -> dict[tuple[str, str], list[dict[str, Any]]]:
+    """The measured quantities that are one number, of all entries, by split and name."""
+    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for entry in entries:
+        for split, quantities in entry.report.items():
+            for name, quantity in quantities.items():
+                if not isinstance(quantity["value"], list):
+                    found.setdefault((split, name), []).append(quantity)
+    return found
+
+
 def columns_of(entries: Iterable[Entry]) -> list[Column]:
     """The quantities with one value that some run has: test before validation, headlines first."""
-    entries = list(entries)
-    found = {
-        (split, name): quantity
-        for entry in entries
-        for split, quantities in entry.report.items()
-        for name, quantity in quantities.items()
-        if not isinstance(quantity["value"], list)
-    }
-    ordered = sorted(found, key=lambda key: (-SPLITS.index(key[0]), order_of(key[1], found[key])))
-    return [_column(entries, *key) for key in ordered]
-
-
-def sign_of(report: Report, name: str) -> int:
-    """1 where more of a quantity is better, -1 where less is, 0 where neither or where it was not measured."""
-    better = {quantities[name]["better"] for quantities in report.values() if name in quantities}
-    return ("higher" in better) - ("lower" in better)
-
-
-def _column(entries: Sequence[Entry], split: str, name: str) -> Column:
-    found = [entry.report[split][name] for entry in entries if name in entry.report.get(split, {})]
-    samples = sorted({quantity["k"] for quantity in found} - {None, 1})
-    last = found[-1]
-    return Column(
-        split,
-        name,
-        unit=last["unit"],
-        samples="/".join(map(str, samples)),
-        sign=sign_of({split: {name: last}}, name),
-        label=label_of(name, last["label"]),
-        is_headline=last["headline"] is not None,
-    )
+    columns, found = [], find_scalars(entries)
+    for split, name in sorted(found, key=lambda key: (-SPLITS.index(key[0]), order_of(key[1], found[key][-1]))):
+        last = found[split, name][-1]
+        columns.append(
+            Column(
+                split,
+                name,
+                unit=last["unit"],
+                samples="/".join(map(str, sorted({quantity["k"] for quantity in found[split, name]} - {None, 1}))),
+                sign=SIGNS[last["better"]],
+                label=label_of(name, last["label"]),
+                is_headline=last["headline"] is not None,
+            )
+        )
+    return columns
 
 
 def rows_of(entries: Iterable[Entry]) -> list[Row]:
@@ -133,51 +116,35 @@ def configurations(entries: Iterable[Entry]) -> list[Row]:
 
 def _names(groups: Sequence[Sequence[Entry]]) -> list[str]:
     """The runs' names without their seeds, where they still differ; else what sets the configurations apart."""
-    names = [_without_seeds(group[0].name) if len(group) > 1 else group[0].name for group in groups]
+    seeds, names = {*SEEDS, *map(last_part, SEEDS)}, []
+    for group in groups:
+        words = group[0].name.split(", ")
+        names.append(", ".join(word for word in words if len(group) == 1 or word.partition("=")[0] not in seeds))
     if all(names) and len(set(names)) == len(names):
         return names
     if len(groups) == 1:
         return [own_name(groups[0][0])]
     begun = [group[0].config for group in groups if group[0].config]
-    told = iter(label_runs([_unseeded(config) for config in begun]))
-    return [next(told) if group[0].config else group[0].name for group in groups]
-
-
-def _without_seeds(name: str) -> str:
-    seeds = {key.rpartition(".")[2] for key in SEEDS} | set(SEEDS)
-    return ", ".join(word for word in name.split(", ") if word.partition("=")[0] not in seeds)
-
-
-def _unseeded(config: dict) -> dict:
-    inner = {key: value for key, value in config["data"].items() if f"data.{key}" not in SEEDS}
-    return {key: value for key, value in config.items() if key not in SEEDS} | {"data": inner}
+    labels = iter(label_runs([drop_keys(deepcopy(config), SEEDS) for config in begun]))
+    return [next(labels) if group[0].config else group[0].name for group in groups]
 
 
 def _cells(entries: Sequence[Entry]) -> dict[str, Cell]:
-    keys = dict.fromkeys((split, name) for entry in entries for split in entry.report for name in entry.report[split])
-    cells = {f"{split}.{name}": _cell(entries, split, name) for split, name in keys}
-    return {key: cell for key, cell in cells.items() if cell is not None}
-
-
-def _cell(entries: Sequence[Entry], split: str, name: str) -> Cell | None:
-    found = [entry.report[split][name] for entry in entries if name in entry.report.get(split, {})]
-    values = [quantity["value"] for quantity in found]
-    if any(isinstance(value, list) for value in values):
-        return None
-    if len(values) == 1:
-        return Cell(values[0], found[0]["stderr"], 1)
-    return Cell(fmean(values), stdev(values) / sqrt(len(values)), len(values))
+    cells = {}
+    for (split, name), quantities in find_scalars(entries).items():
+        values = [quantity["value"] for quantity in quantities]
+        several = len(values) > 1
+        stderr = stdev(values) / sqrt(len(values)) if several else quantities[0]["stderr"]
+        cells[f"{split}.{name}"] = Cell(fmean(values) if several else values[0], stderr, len(values))
+    return cells
 
 
 def best(rows: Sequence[Row], column: Column) -> set[int]:
     """The rows with the best value of a column, by number, among rows of the same data; none among fewer than two."""
-    data = [row.entries[0].data for row in rows]
-    held = {number: row.cells[column.key].value for number, row in enumerate(rows) if column.key in row.cells}
-    counts = Counter(data[number] for number in held)
-    tops = {kind: _top(column, [held[i] for i in held if data[i] == kind]) for kind in counts if counts[kind] > 1}
-    return {i for i, value in held.items() if column.sign and value == tops.get(data[i])}
-
-
-def _top(column: Column, values: Sequence[float]) -> float:
-    choose: Callable[[Sequence[float]], float] = max if column.sign > 0 else min
-    return choose(values)
+    choose: Callable[[Iterable[float]], float] = max if column.sign > 0 else min
+    by_data: dict[str, dict[int, float]] = {}
+    for number, row in enumerate(rows):
+        if column.sign and column.key in row.cells:
+            by_data.setdefault(row.entries[0].data, {})[number] = row.cells[column.key].value
+    rivals = [values for values in by_data.values() if len(values) > 1]
+    return {number for values in rivals for number, value in values.items() if value == choose(values.values())}

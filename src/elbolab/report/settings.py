@@ -17,18 +17,15 @@ MOST_COLUMNS = 12
 MOST_VALUES = 6
 """Values of a key that are counted by name."""
 
-UNSAID = (*UNHASHED, "callbacks", "monitor", "mode")
-"""Parts that say where a run lies and how it is watched."""
+HIDDEN = tuple(f"{key}." for key in (*SEEDS, *UNHASHED, "callbacks", "monitor", "mode"))
+"""Keys of a configuration that say where a run lies and how it is observed, and its seeds."""
 
 
 @final
 class Settings(NamedTuple):
-    """Keys with their values.
+    """Keys that have one value in all runs, and rows of a key and its values, one for each column.
 
-    Attributes:
-        shared: key and value, of keys that have one value in all runs.
-        columns: names of what differs, empty where values are counted instead.
-        rows: key and values, one for each column; or key and ``value (3 runs)`` texts.
+    Without columns the values are counted: ``value (3 runs)``.
     """
 
     shared: list[tuple[str, str]]
@@ -37,58 +34,44 @@ class Settings(NamedTuple):
 
 
 def configuration(rows: Sequence[Row]) -> Settings:
-    """The configurations without seeds and paths, a column for each."""
-    begun = [row for row in rows if row.entries[0].config]
-    unsaid = {*SEEDS, *UNSAID}
-    texts = [
-        {
-            key: _text(value)
-            for key, value in row.entries[0].leaves.items()
-            if key not in unsaid and not key.startswith(tuple(f"{part}." for part in UNSAID))
-        }
-        for row in begun
-    ]
-    return settings([row.name for row in begun], texts, "configurations")
+    """The configurations without seeds and paths, a column for each, or the counts of values where there are many."""
+    leaves = {row.name: row.entries[0].leaves for row in rows if row.entries[0].config}
+    shown = [{key: value for key, value in own.items() if not f"{key}.".startswith(HIDDEN)} for own in leaves.values()]
+    return _settings(shown, "configurations", list(leaves) if len(leaves) <= MOST_COLUMNS else [])
 
 
 def environments(entries: Sequence[Entry]) -> Settings:
-    """Versions, hardware, git revision and command, of each run."""
-    read = [(entry.name, flatten(environment)) for entry in entries if (environment := _environment(entry.folder))]
-    texts = [{key: _text(value) for key, value in leaves.items()} for _, leaves in read]
-    return settings([name for name, _ in read], texts, "runs", columns=False)
+    """Versions, hardware, git revision and command of the runs; values that differ are counted."""
+    found = [read_json(entry.folder / "environment.json") for entry in entries]
+    return _settings([flatten(environment) for environment in found if environment], "runs", [])
 
 
-def _environment(folder: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """The content of a JSON file; empty where there is none, or none that can be read."""
     try:
-        return json.loads((folder / "environment.json").read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
 
 
-def settings(names: Sequence[str], each: Sequence[Mapping[str, str]], what: str, columns: bool = True) -> Settings:
-    """Values that all have, and those that differ.
-
-    Args:
-        names: what the values are of.
-        each: the values by key.
-        what: what is counted where there are too many for a column each.
-        columns: whether to give a column to each, where there are few.
-    """
-    keys = dict.fromkeys(key for values in each for key in values)
-    differ = [key for key in keys if len({values.get(key) for values in each}) > 1]
-    shared = [(key, each[0][key]) for key in keys if key not in differ]
-    if columns and len(names) <= MOST_COLUMNS:
-        return Settings(shared, list(names), [(key, [values.get(key, "") for values in each]) for key in differ])
-    return Settings(shared, [], [(key, _counted([values.get(key, "-") for values in each], what)) for key in differ])
-
-
-def _counted(values: Sequence[str], what: str) -> list[str]:
-    counts = Counter(values)
-    told = [f"{value} ({num} {what})" if num > 1 else value for value, num in counts.most_common(MOST_VALUES)]
-    return [*told, f"and {len(counts) - MOST_VALUES} more"] if len(counts) > MOST_VALUES else told
+def _settings(leaves: Sequence[Mapping[str, Any]], what: str, columns: list[str]) -> Settings:
+    """Args: the values by key of each; what is counted; the names of each where they have columns."""
+    texts = [{key: _format(value) for key, value in own.items()} for own in leaves]
+    values = {key: [own.get(key) for own in texts] for key in dict.fromkeys(key for own in texts for key in own)}
+    shared = [(key, found[0] or "") for key, found in values.items() if len(set(found)) == 1]
+    differing = {key: found for key, found in values.items() if len(set(found)) > 1}
+    if columns or not leaves:
+        return Settings(shared, columns, [(key, [text or "" for text in found]) for key, found in differing.items()])
+    rows = []
+    for key, found in differing.items():
+        counts = Counter("-" if text is None else text for text in found)
+        lines = [f"{text} ({num} {what})" if num > 1 else text for text, num in counts.most_common(MOST_VALUES)]
+        rest = len(counts) - MOST_VALUES
+        rows.append((key, [*lines, *([f"and {rest} more"] if rest > 0 else [])]))
+    return Settings(shared, [], rows)
 
 
-def _text(value: Any) -> str:
+def _format(value: Any) -> str:
     if isinstance(value, list) and all(isinstance(word, str) for word in value):
         return " ".join(value)
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
