@@ -4,71 +4,65 @@
 const data = JSON.parse(document.getElementById("data").textContent);
 const all = (selector, root = document) => [...root.querySelectorAll(selector)];
 const one = (selector, root = document) => root.querySelector(selector);
-const redraws = [];
+const on = (selector, type, handle) => {
+  for (const element of all(selector)) element.addEventListener(type, (event) => handle(element, event));
+};
+const charts = [];
+const redraw = () => charts.forEach((chart) => chart.draw());
 
 document.documentElement.classList.add("scripted");
 
 // Colours: a few groups get distinct hues; many get one scale in their order, as a sweep has one.
-const FEW = [255, 25, 150, 75, 310, 200, 350, 110];
-const hue = (group) => {
+const HUES = [255, 25, 150, 75, 310, 200, 350, 110];
+function colour(group) {
   const count = data.groups.length;
-  return count <= FEW.length ? FEW[group] : 20 + (290 * group) / (count - 1);
-};
-const colour = (group) => `oklch(var(--l) 0.15 ${hue(group).toFixed(1)})`;
+  const hue = count <= HUES.length ? HUES[group] : 20 + (290 * group) / (count - 1);
+  return `oklch(var(--l) 0.15 ${hue.toFixed(1)})`;
+}
 for (const element of all("[data-group]")) element.style.setProperty("--c", colour(+element.dataset.group));
 
-// Which runs are shown: by the chips of their configurations, and by a text in their names.
+// Which runs are shown: by the chips of their configurations, and by words in their names.
 const off = new Set();
-let wanted = [];
-const named = (name) => wanted.every((word) => name.toLowerCase().includes(word));
-const shown = (run) => !off.has(data.runs[run].group) && named(data.runs[run].name);
+let words = [];
+const matches = (name) => words.every((word) => name.toLowerCase().includes(word));
+const isShown = ({ group, name }) => !off.has(+group) && matches(name);
 
 function applyFilter() {
-  for (const element of all("tbody tr[data-group], .figures figure")) {
-    element.hidden = off.has(+element.dataset.group) || !named(element.dataset.name);
-  }
+  for (const element of all("tbody tr[data-group], .figures figure")) element.hidden = !isShown(element.dataset);
   for (const chip of all(".chip")) {
     const group = +chip.dataset.group;
-    chip.setAttribute("aria-pressed", String(!off.has(group)));
-    chip.hidden = !data.runs.some((run) => run.group === group && named(run.name));
+    chip.ariaPressed = String(!off.has(group));
+    chip.hidden = !data.runs.some((run) => run.group === group && matches(run.name));
   }
-  const button = one("#toggle-all");
-  if (button) button.textContent = off.size ? "all" : "none";
-  redraws.forEach((redraw) => redraw());
+  one("#toggle-all").textContent = off.size ? "all" : "none";
+  redraw();
 }
-
-one("#filter")?.addEventListener("input", (event) => {
-  wanted = event.target.value.toLowerCase().split(/\s+/).filter(Boolean);
+on("#filter", "input", (input) => {
+  words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
   applyFilter();
 });
-one("#toggle-all")?.addEventListener("click", () => {
+on("#toggle-all", "click", () => {
   if (off.size) off.clear();
   else data.groups.forEach((_, group) => off.add(group));
   applyFilter();
 });
-for (const chip of all(".chip")) {
-  chip.addEventListener("click", () => {
-    const group = +chip.dataset.group;
-    if (!off.delete(group)) off.add(group);
-    applyFilter();
-  });
-}
+on(".chip", "click", (chip) => {
+  if (!off.delete(+chip.dataset.group)) off.add(+chip.dataset.group);
+  applyFilter();
+});
 
 // One of several: tables by view, columns by split, figures by name.
-function choose(attribute, apply) {
-  const buttons = all(`button[data-${attribute}]`);
+for (const [choice, part] of Object.entries({ view: "table", split: "s", figure: "figures" })) {
+  const buttons = all(`button[data-${choice}]`);
   const pick = (value) => {
-    for (const button of buttons) button.setAttribute("aria-pressed", String(button.dataset[attribute] === value));
-    apply(value);
+    for (const button of buttons) button.ariaPressed = String(button.dataset[choice] === value);
+    for (const element of all(`[data-${part}]`)) element.hidden = element.dataset[part] !== value;
   };
-  for (const button of buttons) button.addEventListener("click", () => pick(button.dataset[attribute]));
-  if (buttons.length) pick(buttons[0].dataset[attribute]);
+  for (const button of buttons) button.addEventListener("click", () => pick(button.dataset[choice]));
+  if (buttons.length) pick(buttons[0].dataset[choice]);
 }
-choose("view", (view) => all("[data-table]").forEach((box) => { box.hidden = box.dataset.table !== view; }));
-choose("split", (split) => all("[data-s]").forEach((cell) => { cell.hidden = cell.dataset.s !== split; }));
-choose("figure", (name) => all("[data-figures]").forEach((box) => { box.hidden = box.dataset.figures !== name; }));
-one("#all-columns")?.addEventListener("change", (event) => {
-  for (const table of all("[data-table] table")) table.classList.toggle("every", event.target.checked);
+on("#all-columns", "change", (box) => {
+  for (const table of all("[data-table] table")) table.classList.toggle("every", box.checked);
 });
 
 // Sorting: numbers by value, text as people count, missing ones last in either order.
@@ -81,53 +75,47 @@ function compareText(a, b) { // the numbers in them as numbers: 0.25 before 0.5,
   }
   return left.length - right.length;
 }
-function sortBy(head) {
-  const table = head.closest("table");
-  const column = [...head.parentNode.children].indexOf(head);
-  const first = head.dataset.first ?? "ascending";
-  const opposite = { ascending: "descending", descending: "ascending" };
-  const order = head.ariaSort === "none" ? first : opposite[head.ariaSort];
-  for (const other of head.parentNode.children) other.setAttribute("aria-sort", other === head ? order : "none");
+on("th[aria-sort] button", "click", (button) => {
+  const head = button.closest("th");
+  const heads = [...head.parentNode.children];
+  const opposite = { ascending: "descending", descending: "ascending", none: head.dataset.first ?? "ascending" };
+  const order = opposite[head.ariaSort];
+  for (const other of heads) other.ariaSort = other === head ? order : "none";
   const value = (row) => {
-    const cell = row.children[column];
-    if (cell.dataset.v !== undefined) return +cell.dataset.v;
-    const text = cell.textContent.trim();
-    return text === "–" || text === "" ? null : text;
+    const cell = row.children[heads.indexOf(head)];
+    return cell.dataset.v === undefined ? cell.textContent.trim().replace(/^–$/, "") || null : +cell.dataset.v;
   };
-  const sign = order === "ascending" ? 1 : -1;
-  const rows = [...table.tBodies[0].rows].map((row) => [value(row), row]);
+  const body = head.closest("table").tBodies[0];
+  const rows = [...body.rows].map((row) => [value(row), row]);
   rows.sort(([a], [b]) => {
     if (a === null || b === null) return (a === null) - (b === null);
-    return sign * (typeof a === "number" && typeof b === "number" ? a - b : compareText(String(a), String(b)));
+    const difference = typeof a === "number" && typeof b === "number" ? a - b : compareText(String(a), String(b));
+    return order === "ascending" ? difference : -difference;
   });
-  table.tBodies[0].append(...rows.map(([, row]) => row));
-}
-for (const head of all("th[aria-sort]")) one("button", head).addEventListener("click", () => sortBy(head));
+  body.append(...rows.map(([, row]) => row));
+});
 
 // Figures, enlarged.
-for (const button of all(".zoom")) {
-  button.addEventListener("click", () => {
-    const [dialog, image] = [one("#large"), one("img", button)];
-    Object.assign(one("img", dialog), { src: image.src, alt: image.alt });
-    one("p", dialog).textContent = image.alt;
-    dialog.showModal();
-  });
-}
-one("#large").addEventListener("click", (event) => { if (event.target.id === "large") event.target.close(); });
+on(".zoom", "click", (button) => {
+  const { src, alt } = one("img", button);
+  Object.assign(one("#large img"), { src, alt });
+  one("#large p").textContent = alt;
+  one("#large").showModal();
+});
+on("#large", "click", (dialog, event) => { if (event.target === dialog) dialog.close(); });
 
 // Charts.
-const SVG = "http://www.w3.org/2000/svg";
-const draw = (parent, name, attributes, text) => {
-  const element = document.createElementNS(SVG, name);
+function draw(parent, name, attributes, text = "") {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", name);
   for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
-  if (text !== undefined) element.textContent = text;
-  parent.append(element);
-  return element;
-};
+  element.textContent = text;
+  return parent.appendChild(element);
+}
+
 function number(value) {
-  if (value === null) return "–";
   const size = Math.abs(value);
-  const text = size >= 1e5 || (size && size < 1e-4) ? value.toExponential(4).replace(/\.?0*e\+?/, "e") : String(+value.toPrecision(5));
+  const extreme = size >= 1e5 || (size && size < 1e-4);
+  const text = extreme ? value.toExponential(4).replace(/\.?0*e\+?/, "e") : String(+value.toPrecision(5));
   return text.replaceAll("-", "−");
 }
 
@@ -136,24 +124,22 @@ function ticks(low, high, count) {
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].map((factor) => factor * power).find((size) => size >= rough);
   const marks = [];
-  for (let i = Math.ceil(low / step - 1e-9); i * step <= high + step * 1e-9; i += 1) marks.push(+(i * step).toPrecision(12));
+  for (let i = Math.ceil(low / step - 1e-9); i * step <= high + step * 1e-9; i += 1) {
+    marks.push(+(i * step).toPrecision(12));
+  }
   return marks;
 }
 
 function extent(values, margin) {
-  let [low, high] = [Infinity, -Infinity];
-  for (const value of values) {
-    if (value < low) low = value;
-    if (value > high) high = value;
-  }
-  if (low > high) return null;
+  if (!values.length) return null;
+  const [low, high] = values.reduce(([a, b], value) => [Math.min(a, value), Math.max(b, value)], [Infinity, -Infinity]);
   const room = (high - low || Math.abs(high) || 1) * margin;
   return [low - room, high + room];
 }
 
 const WILD = 50; // times the range of the others that values must take up to be left out: a run that diverged
-function tamed(values) {
-  const sorted = values.filter((value) => value !== null).sort((a, b) => a - b);
+function tame(values) {
+  const sorted = [...values].sort((a, b) => a - b);
   const at = (share) => sorted[Math.floor(share * (sorted.length - 1))];
   const fence = 3 * (at(0.75) - at(0.25));
   const inside = sorted.filter((value) => value >= at(0.25) - fence && value <= at(0.75) + fence);
@@ -161,180 +147,163 @@ function tamed(values) {
 }
 
 const TRANSIENT = 0.1; // share of the steps that may leave the panel: the first ones are hundreds of nats off
+const SPLITS = { val: "validation", train: "training" };
 
-function curveSpec(name) {
-  const splits = { val: one("#curve-val").checked, train: one("#curve-train").checked };
-  const series = data.curves
-    .filter((curve) => curve.values[name] && shown(curve.run) && (splits[curve.split] ?? true))
-    .map((curve) => ({ run: curve.run, kind: curve.split, x: curve.steps, y: curve.values[name] }))
-    .sort((a, b) => (a.kind === "train" ? 0 : 1) - (b.kind === "train" ? 0 : 1));
-  const last = Math.max(...series.map((one) => one.x.at(-1)));
-  const whole = one("#full-range").checked;
-  const from = whole ? 0 : TRANSIENT * last;
-  const tell = (s, i) => `${s.kind === "val" ? "validation" : s.kind === "train" ? "training" : s.kind}, step ${s.x[i]}`;
-  return { series, from, tame: !whole, line: true, zoom: true, xlabel: "", tell };
-}
-
-function planeSpec(index) {
-  const series = data.planes[index].points
-    .filter(([run]) => shown(run))
-    .map(([run, rate, distortion]) => ({ run, kind: "point", x: [rate], y: [distortion] }));
-  const tell = (s) => `rate ${number(s.x[0])}, distortion ${number(s.y[0])}, ELBO ${number(-s.x[0] - s.y[0])} nats`;
-  return { series, levels: true, xlabel: "rate (nats)", ylabel: "distortion (nats)", tell, whole: true };
-}
-
-function klSpec() {
-  const series = data.kl.filter((kl) => shown(kl.run))
-    .map((kl) => ({ run: kl.run, kind: "val", dims: kl.dims, x: kl.dims.map((_, rank) => rank + 1), y: kl.values }));
-  return { series, line: true, xlabel: "dimensions, by KL", zero: true, tell: (s, i) => `dimension ${s.dims[i]}` };
-}
-
-const SPECS = { curve: curveSpec, plane: planeSpec, kl: klSpec };
+// What a chart of each kind shows, and how it reads the i-th value of a series.
+const KINDS = {
+  curve(name) {
+    const whole = one("#full-range").checked;
+    const series = data.curves
+      .filter((curve) => curve.values[name] && isShown(data.runs[curve.run]))
+      .filter((curve) => document.getElementById(`curve-${curve.split}`)?.checked ?? true)
+      .map((curve) => ({ run: curve.run, kind: curve.split, x: curve.steps, y: curve.values[name] }))
+      .sort((a, b) => (b.kind === "train") - (a.kind === "train"));
+    const from = whole ? 0 : TRANSIENT * Math.max(...series.map((s) => s.x.at(-1)));
+    const read = (s, i) => `${number(s.y[i])} · ${SPLITS[s.kind] ?? s.kind}, step ${s.x[i]}`;
+    return { series, from, tame: !whole, line: true, zoom: true, read };
+  },
+  plane(index) {
+    const series = data.planes[index].points
+      .filter(([run]) => isShown(data.runs[run]))
+      .map(([run, rate, distortion]) => ({ run, kind: "point", x: [rate], y: [distortion] }));
+    const read = ({ x: [rate], y: [distortion] }) =>
+      `rate ${number(rate)}, distortion ${number(distortion)}, ELBO ${number(-rate - distortion)} nats`;
+    return { series, margin: 0.08, levels: true, xlabel: "rate (nats)", ylabel: "distortion (nats)", read };
+  },
+  kl() {
+    const series = data.kl
+      .filter(({ run }) => isShown(data.runs[run]))
+      .map(({ run, dims, values }) => ({ run, kind: "val", dims, x: dims.map((_, rank) => rank + 1), y: values }));
+    const read = (s, i) => `${number(s.y[i])} · dimension ${s.dims[i]}`;
+    return { series, line: true, xlabel: "dimensions, by KL", zero: true, read };
+  },
+};
 
 class Chart {
   constructor(figure) {
     this.plot = one(".plot", figure);
-    this.make = () => SPECS[figure.dataset.kind](figure.dataset.key);
-    this.zoomed = null;
-    this.at = null;
-    this.plot.addEventListener("pointermove", (event) => this.move(event));
-    this.plot.addEventListener("pointerdown", (event) => this.press(event));
-    this.plot.addEventListener("pointerup", (event) => this.release(event));
-    this.plot.addEventListener("pointerleave", () => { this.started = undefined; this.leave(); });
-    this.plot.addEventListener("blur", () => this.leave());
-    this.plot.addEventListener("dblclick", () => { this.zoomed = null; this.redraw(); });
-    this.plot.addEventListener("keydown", (event) => this.key(event));
-    new ResizeObserver(() => this.redraw()).observe(this.plot);
-    redraws.push(() => this.redraw());
+    this.make = () => KINDS[figure.dataset.kind](figure.dataset.key);
+    const handlers = {
+      pointermove: (event) => this.move(event),
+      pointerdown: (event) => this.press(event),
+      pointerup: (event) => this.release(event),
+      pointerleave: () => { this.started = null; this.leave(); },
+      blur: () => this.leave(),
+      dblclick: () => { this.zoomed = null; this.draw(); },
+      keydown: (event) => this.step(event),
+    };
+    for (const [type, handle] of Object.entries(handlers)) this.plot.addEventListener(type, handle);
+    new ResizeObserver(() => this.draw()).observe(this.plot);
   }
 
-  redraw() {
+  draw() {
     const [width, height] = [this.plot.clientWidth, this.plot.clientHeight];
     if (!width || !height) return; // inside closed details
     this.leave();
     this.spec = this.make();
+    const { xlabel, ylabel, levels } = this.spec;
+    this.box = { left: 52, right: width - 16, top: ylabel ? 20 : 8, bottom: height - (xlabel ? 38 : 24) };
     this.plot.replaceChildren();
     this.svg = draw(this.plot, "svg", { viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" });
-    const box = { left: 52, right: width - 16, top: this.spec.ylabel ? 20 : 8, bottom: height - (this.spec.xlabel ? 38 : 24) };
-    if (!this.scale(box)) {
+    this.cursor = null;
+    if (!this.scale()) {
       draw(this.svg, "text", { x: width / 2, y: height / 2, "text-anchor": "middle" }, "nothing to show");
       return;
     }
-    this.axes(box);
-    if (this.spec.levels) this.levels(box);
-    this.lines(box);
-    if (this.left) {
-      const told = `${this.left} far-off value${this.left > 1 ? "s: full range shows them" : ": full range shows it"}`;
-      draw(this.svg, "text", { x: box.right, y: box.top + 10, "text-anchor": "end", class: "aside" }, told);
-    }
+    this.drawAxes();
+    if (levels) this.drawLevels();
+    this.drawSeries();
     this.cursor = draw(this.svg, "circle", { r: 4, class: "cursor", visibility: "hidden" });
   }
 
-  scale(box) {
-    const { series, from = 0, zero, whole, tame } = this.spec;
-    const xs = this.zoomed ?? extent(series.flatMap((s) => s.x), whole ? 0.08 : 0);
+  scale() { // false where no value is shown
+    const { series, from = 0, zero, margin = 0, tame: isTame } = this.spec;
+    const xs = this.zoomed ?? extent(series.flatMap((s) => s.x), margin);
     if (!xs) return false;
-    const inside = (s, i) => s.y[i] !== null && s.x[i] >= xs[0] && s.x[i] <= xs[1] && (this.zoomed || s.x[i] >= from);
-    const seen = series.flatMap((s) => s.y.filter((_, i) => inside(s, i)));
-    const kept = tame && !this.zoomed ? tamed(seen) : seen;
-    this.left = seen.length - kept.length;
+    const low = this.zoomed ? xs[0] : Math.max(xs[0], from);
+    const inside = (s) => s.y.filter((y, i) => y !== null && s.x[i] >= low && s.x[i] <= xs[1]);
+    const seen = series.flatMap(inside);
+    const kept = isTame && !this.zoomed ? tame(seen) : seen;
     const ys = extent(kept, 0.06);
     if (!ys) return false;
     if (zero) ys[0] = Math.min(0, ys[0] + (ys[1] - ys[0]) * 0.053);
     if (xs[0] === xs[1]) xs[1] += 1;
-    [this.xs, this.ys, this.box] = [xs, ys, box];
-    this.px = (x) => box.left + ((x - xs[0]) / (xs[1] - xs[0])) * (box.right - box.left);
-    this.py = (y) => box.bottom - ((y - ys[0]) / (ys[1] - ys[0])) * (box.bottom - box.top);
+    const { left, right, top, bottom } = this.box;
+    [this.xs, this.ys, this.farOff] = [xs, ys, seen.length - kept.length];
+    this.px = (x) => left + ((x - xs[0]) / (xs[1] - xs[0])) * (right - left);
+    this.py = (y) => bottom - ((y - ys[0]) / (ys[1] - ys[0])) * (bottom - top);
     return true;
   }
 
-  axes(box) {
+  drawAxes() {
+    const { left, right, top, bottom } = this.box;
+    const write = (x, y, anchor, text, name = "") => draw(this.svg, "text", { x, y, "text-anchor": anchor, class: name }, text);
     for (const y of ticks(...this.ys, 5)) {
-      draw(this.svg, "line", { x1: box.left, x2: box.right, y1: this.py(y), y2: this.py(y), class: "grid" });
-      draw(this.svg, "text", { x: box.left - 6, y: this.py(y) + 4, "text-anchor": "end" }, number(y));
+      draw(this.svg, "line", { x1: left, x2: right, y1: this.py(y), y2: this.py(y), class: "grid" });
+      write(left - 6, this.py(y) + 4, "end", number(y));
     }
-    for (const x of ticks(...this.xs, Math.max(2, (box.right - box.left) / 90))) {
-      draw(this.svg, "text", { x: this.px(x), y: box.bottom + 16, "text-anchor": "middle" }, number(x));
+    for (const x of ticks(...this.xs, Math.max(2, (right - left) / 90))) {
+      write(this.px(x), bottom + 16, "middle", number(x));
     }
-    if (this.spec.xlabel) {
-      draw(this.svg, "text", { x: box.right, y: box.bottom + 32, "text-anchor": "end" }, this.spec.xlabel);
-    }
-    if (this.spec.ylabel) draw(this.svg, "text", { x: 0, y: 11 }, this.spec.ylabel);
+    write(right, bottom + 32, "end", this.spec.xlabel);
+    write(0, 11, "start", this.spec.ylabel);
+    const value = this.farOff > 1 ? "values: full range shows them" : "value: full range shows it";
+    if (this.farOff) write(right, top + 10, "end", `${this.farOff} far-off ${value}`, "aside");
   }
 
-  levels(box) { // of equal -ELBO = rate + distortion
+  drawLevels() { // of equal -ELBO = rate + distortion
     const [[x0, x1], [y0, y1]] = [this.xs, this.ys];
     for (const level of ticks(x0 + y0, x1 + y1, 6)) {
       const [a, b] = [Math.max(x0, level - y1), Math.min(x1, level - y0)];
       if (b - a < (x1 - x0) * 0.05) continue;
       const [ax, ay, bx, by] = [this.px(a), this.py(level - a), this.px(b), this.py(level - b)];
       draw(this.svg, "line", { x1: ax, y1: ay, x2: bx, y2: by, class: "level" });
-      draw(this.svg, "text", { x: ax + 5, y: ay + (ay < box.top + 12 ? 10 : -4), class: "aside" }, number(-level));
+      draw(this.svg, "text", { x: ax + 5, y: ay + (ay < this.box.top + 12 ? 10 : -4), class: "aside" }, number(-level));
     }
   }
 
-  lines(box) {
-    const id = `clip${redraws.length}${Math.random().toString(36).slice(2)}`;
+  drawSeries() { // a gap where a value is no number
+    const { series, line } = this.spec;
+    const { left, right, top, bottom } = this.box;
+    const id = `clip${charts.indexOf(this)}`;
     const clip = draw(this.svg, "clipPath", { id });
-    draw(clip, "rect", { x: box.left - 3, y: box.top, width: box.right - box.left + 6, height: box.bottom - box.top }); // a mark's radius
-    this.layer = draw(this.svg, "g", this.spec.line ? { "clip-path": `url(#${id})` } : {});
-    const many = this.spec.series.length > 24;
-    for (const series of this.spec.series) {
+    draw(clip, "rect", { x: left - 3, y: top, width: right - left + 6, height: bottom - top }); // a mark's radius
+    this.layer = draw(this.svg, "g", line ? { "clip-path": `url(#${id})` } : {});
+    for (const s of series) {
       const group = draw(this.layer, "g", {});
-      group.style.setProperty("--c", colour(data.runs[series.run].group));
-      series.marks = [];
-      if (this.spec.line) series.marks.push(this.path(group, series, many));
-      if (!this.spec.line || (series.kind !== "train" && series.x.length * this.spec.series.length < 400)) {
-        series.x.forEach((x, i) => {
-          if (series.y[i] === null) return;
-          const place = { cx: this.px(x).toFixed(1), cy: this.py(series.y[i]).toFixed(1) };
-          series.marks.push(draw(group, "circle", { ...place, r: this.spec.line ? 2 : 4.5, class: "mark" }));
-        });
+      group.style.setProperty("--c", colour(data.runs[s.run].group));
+      s.points = s.x.map((x, i) => (s.y[i] === null ? null : [this.px(x), this.py(s.y[i])]));
+      s.marks = [];
+      if (line) {
+        const d = s.points.map((point, i) => (point ? `${s.points[i - 1] ? "L" : "M"}${point}` : "")).join("");
+        s.marks.push(draw(group, "path", { d, class: `series ${s.kind}${series.length > 24 ? " many" : ""}` }));
+      }
+      if (line && (s.kind === "train" || s.x.length * series.length >= 400)) continue;
+      for (const [cx, cy] of s.points.filter(Boolean)) {
+        s.marks.push(draw(group, "circle", { cx, cy, r: line ? 2 : 4.5, class: "mark" }));
       }
     }
-  }
-
-  path(group, series, many) { // a gap where a value is no number
-    let [path, pen] = ["", "M"];
-    series.x.forEach((x, i) => {
-      if (series.y[i] === null) { pen = "M"; return; }
-      path += `${pen}${this.px(x).toFixed(1)} ${this.py(series.y[i]).toFixed(1)}`;
-      pen = "L";
-    });
-    return draw(group, "path", { d: path, class: `series ${series.kind}${many ? " many" : ""}` });
-  }
-
-  nearest(x, y) {
-    let best = { distance: 40 ** 2 };
-    this.spec.series.forEach((series, s) => series.x.forEach((value, i) => {
-      if (series.y[i] === null) return;
-      const distance = (this.px(value) - x) ** 2 + (this.py(series.y[i]) - y) ** 2;
-      if (distance < best.distance) best = { distance, s, i };
-    }));
-    return best.s === undefined ? null : best;
   }
 
   show(at) {
     this.leave();
     this.at = at;
     const series = this.spec.series[at.s];
-    const [x, y] = [this.px(series.x[at.i]), this.py(series.y[at.i])];
+    const [x, y] = series.points[at.i];
     for (const [key, value] of Object.entries({ cx: x, cy: y, visibility: "visible" })) this.cursor.setAttribute(key, value);
     this.layer.classList.add("lit");
     for (const mark of series.marks) mark.classList.add("chosen");
     const tip = one("#tip");
-    const value = this.spec.line ? `${number(series.y[at.i])} · ` : "";
-    tip.textContent = `${data.runs[series.run].name}: ${value}${this.spec.tell(series, at.i)}`;
+    tip.textContent = `${data.runs[series.run].name}: ${this.spec.read(series, at.i)}`;
     tip.hidden = false;
     const frame = this.plot.getBoundingClientRect();
-    const left = Math.min(frame.left + x + 12, innerWidth - tip.offsetWidth - 8);
     const above = frame.top + y - tip.offsetHeight - 12;
-    tip.style.left = `${Math.max(8, left)}px`;
+    tip.style.left = `${Math.max(8, Math.min(frame.left + x + 12, innerWidth - tip.offsetWidth - 8))}px`;
     tip.style.top = `${above > 4 ? above : frame.top + y + 14}px`;
   }
 
   leave() {
-    if (this.at === null || !this.cursor) return;
+    if (!this.at) return;
     this.at = null;
     this.cursor.setAttribute("visibility", "hidden");
     this.layer.classList.remove("lit");
@@ -342,58 +311,60 @@ class Chart {
     one("#tip").hidden = true;
   }
 
-  place(event) {
-    const frame = this.plot.getBoundingClientRect();
-    return [event.clientX - frame.left, event.clientY - frame.top];
-  }
-
   move(event) {
-    if (!this.cursor?.isConnected) return;
-    const [x, y] = this.place(event);
-    if (this.started !== undefined) {
-      const [a, b] = [Math.min(this.started, x), Math.max(this.started, x)];
+    if (!this.cursor) return;
+    if (this.started) {
+      const [a, b] = this.span(event);
       this.band ??= draw(this.svg, "rect", { y: this.box.top, height: this.box.bottom - this.box.top, class: "band" });
       this.band.setAttribute("x", a);
       this.band.setAttribute("width", b - a);
       return;
     }
-    const at = this.nearest(x, y);
-    if (at) this.show(at);
+    const frame = this.plot.getBoundingClientRect();
+    let [nearest, least] = [null, 40];
+    this.spec.series.forEach((series, s) => series.points.forEach((point, i) => {
+      const distance = point ? Math.hypot(point[0] + frame.left - event.clientX, point[1] + frame.top - event.clientY) : 40;
+      if (distance < least) [nearest, least] = [{ s, i }, distance];
+    }));
+    if (nearest) this.show(nearest);
     else this.leave();
   }
 
   press(event) {
-    if (event.pointerType === "mouse" && event.button === 0 && this.spec?.zoom) [this.started] = this.place(event);
+    if (event.pointerType === "mouse" && event.button === 0 && this.spec?.zoom) this.started = event;
     else this.move(event);
   }
 
+  span(event) { // where a drag began and is, from left to right
+    const { left } = this.plot.getBoundingClientRect();
+    return [this.started.clientX - left, event.clientX - left].sort((a, b) => a - b);
+  }
+
   release(event) {
-    if (this.started === undefined) return;
-    const [x] = this.place(event);
-    const [a, b] = [Math.min(this.started, x), Math.max(this.started, x)];
-    this.started = undefined;
+    if (!this.started) return;
+    const [a, b] = this.span(event);
+    this.started = null;
     this.band?.remove();
-    this.band = undefined;
-    if (b - a < 8) return;
-    const back = (pixel) => this.xs[0] + ((pixel - this.box.left) / (this.box.right - this.box.left)) * (this.xs[1] - this.xs[0]);
-    this.zoomed = [Math.max(this.xs[0], back(a)), Math.min(this.xs[1], back(b))];
-    this.redraw();
+    this.band = null;
+    if (b - a < 8 || !this.cursor) return;
+    const { left, right } = this.box;
+    const [low, high] = this.xs;
+    const back = (pixel) => low + ((pixel - left) / (right - left)) * (high - low);
+    this.zoomed = [Math.max(low, back(a)), Math.min(high, back(b))];
+    this.draw();
   }
 
-  key(event) {
-    const step = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
-    if (!step || !this.spec?.series.length || !this.cursor?.isConnected) return;
+  step(event) {
+    const move = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
+    if (!move || !this.cursor) return;
     event.preventDefault();
-    const count = this.spec.series.length;
-    const s = this.at ? (this.at.s + step[0] + count) % count : count - 1;
-    const series = this.spec.series[s];
-    let i = this.at ? this.at.i + step[1] : series.x.length - 1;
-    i = Math.max(0, Math.min(series.x.length - 1, i));
-    if (series.y[i] !== null) this.show({ s, i });
+    const { series } = this.spec;
+    const s = this.at ? (this.at.s + move[0] + series.length) % series.length : series.length - 1;
+    const last = series[s].x.length - 1;
+    const i = this.at ? Math.max(0, Math.min(last, this.at.i + move[1])) : last;
+    if (series[s].points[i]) this.show({ s, i });
   }
 }
 
-for (const figure of all(".chart")) new Chart(figure);
-for (const box of all("#curve-val, #curve-train, #full-range")) {
-  box.addEventListener("change", () => redraws.forEach((redraw) => redraw()));
-}
+for (const figure of all(".chart")) charts.push(new Chart(figure));
+on("#curve-val, #curve-train, #full-range", "change", redraw);
