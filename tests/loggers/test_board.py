@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 from tests.walker import Shown
 
-from elbolab.loggers.board import Results, check_writable, flatten, read_or_make_id
+from elbolab.loggers.board import Results, check_writable
 from elbolab.loggers.csv_logger import InStep
 from elbolab.loggers.wandb import WandbBoard
 
@@ -90,19 +90,3 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("os.access", lambda *_: False)
     with pytest.raises(ValueError, match="you may not write there"):
         check_writable("logger.wandb.save_dir", tmp_path / "new")
-
-
-def test_a_configuration_is_flattened_to_dotted_keys():
-    config = {"model": {"beta": 4.0, "deep": {"on": True}}, "tags": ["a"], "none": None, "empty": {}}
-    assert dict(flatten(config)) == {
-        "model.beta": 4.0,
-        "model.deep.on": True,
-        "tags": "['a']",
-        "none": "None",
-        "empty": "{}",
-    }
-
-
-def test_an_id_is_made_once(tmp_path):
-    path = tmp_path / "run" / "id.txt"
-    assert [read_or_make_id(path, lambda name=name: name) for name in ("first", "second")] == ["first", "first"]

@@ -61,11 +61,6 @@ def test_nan_is_written(logger, tmp_path):
     assert read(tmp_path)[0]["a"] == "nan"
 
 
-def test_a_step_is_required(logger):
-    with pytest.raises(ValueError, match="needs its step"):
-        logger.log_metrics({"a": 1.0})
-
-
 @pytest.mark.parametrize(
     ("step", "left"), [(0, []), (49, []), (50, [49]), (99, [49]), (100, [49, 99]), (500, [49, 99])]
 )

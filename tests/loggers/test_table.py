@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from elbolab.loggers.table import Table
+from elbolab.loggers.table import Table, read_table
 
 
 @pytest.mark.parametrize("cut", range(1, 9))
@@ -40,7 +40,7 @@ def test_sigkill_leaves_whole_rows(tmp_path):
     process.send_signal(signal.SIGKILL)
     process.wait()
     process.stdout.close()
-    rows = Table(path).rows()
+    _, rows = read_table(path)
     assert [row["step"] for row in rows] == [str(step) for step in range(len(rows))]
     assert all(row["a"] == row["step"] == row["b"] for row in rows[:-1])
     assert rows[-1]["a"] == rows[-1]["step"]

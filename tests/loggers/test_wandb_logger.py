@@ -61,7 +61,7 @@ def test_pictures_of_before_a_kill_are_in_the_part_that_repeats_it(nobody, tmp_p
 
 def test_nobody_can_be_asked_for_a_key():
     stdin = sys.stdin
-    with suppress(KeyError), ours.nobody_to_ask():
+    with suppress(KeyError), ours.without_stdin():
         assert sys.stdin is not stdin
         assert not sys.stdin.isatty()
         raise KeyError

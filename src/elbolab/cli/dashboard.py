@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 from elbolab.common.files import write_atomically
 from elbolab.common.kind import EVERY_BOUND
 from elbolab.loggers.wandb import X_AXIS
-from elbolab.loggers.wandb_server import nobody_to_ask, reach
+from elbolab.loggers.wandb_server import describe_failure, reach, without_stdin
 
 if TYPE_CHECKING:
     from wandb_workspaces.workspaces import Section, Workspace
@@ -123,11 +123,9 @@ def pushed(built: "Workspace") -> str:
 
     try:
         reach(wandb.setup().settings.base_url)
-        with nobody_to_ask():
+        with without_stdin():
             built.entity = built.entity or wandb.Api().default_entity or ""
             return built.save().url
-    except wandb.errors.UsageError:
-        reason = "nobody is logged in (wandb login, or WANDB_API_KEY)"
     except (wandb.errors.Error, OSError) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-    raise ValueError(f"W&B did not get the workspace: {reason}. out=FILE writes it as JSON instead")
+        reason = describe_failure(error)
+        raise ValueError(f"W&B did not get the workspace: {reason}. out=FILE writes it as JSON instead") from None

@@ -3,7 +3,7 @@
 import logging
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Any, ClassVar, Concatenate, NamedTuple, ParamSpec, final
@@ -14,8 +14,6 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from numpy.typing import NDArray
 from PIL import Image
 from typing_extensions import override
-
-from elbolab.common.dotted import walk_keys
 
 log = logging.getLogger(__name__)
 
@@ -45,21 +43,51 @@ class Results(NamedTuple):
     files: Mapping[str, Sequence[Path]]
 
 
+class FolderLogger(Logger, ABC):
+    """A logger of one run, which writes into the run directory itself.
+
+    Args:
+        save_dir: the run directory.
+    """
+
+    def __init__(self, save_dir: str | Path) -> None:
+        super().__init__()
+        self.folder = Path(save_dir)
+
+    @final
+    @property
+    @override
+    def save_dir(self) -> str:
+        return str(self.folder)
+
+    @final
+    @property
+    @override
+    def name(self) -> str:
+        return ""  # nothing of Lightning's is put beside the curves
+
+    @final
+    @property
+    @override
+    def version(self) -> str:
+        return ""
+
+
 def harmless(method: Callable[Concatenate["Board", P], None]) -> Callable[Concatenate["Board", P], None]:
     """Rank zero alone writes, and an error while it does costs what was to be written, never the run."""
 
     @rank_zero_only
     @wraps(method)
-    def written(board: "Board", *args: P.args, **kwargs: P.kwargs) -> None:
+    def write(board: "Board", *args: P.args, **kwargs: P.kwargs) -> None:
         try:
             method(board, *args, **kwargs)
         except Exception as error:  # of a service, a database or a network: nothing here is worth a training
             board.record_failure(error)
 
-    return written
+    return write
 
 
-class Board(Logger, ABC):
+class Board(FolderLogger, ABC):
     """A dashboard that a run writes to.
 
     Lightning hands it curves and the configuration, as any logger; `begin`, `show`, `heat`, `conclude` and `close` are
@@ -80,21 +108,18 @@ class Board(Logger, ABC):
     """Its node of the configuration, ``logger.wandb``."""
 
     def __init__(self, save_dir: str | Path, artifacts: Sequence[str] = ()) -> None:
-        super().__init__()
+        super().__init__(save_dir)
         for kind in artifacts:
             if kind not in ARTIFACTS:
                 raise ValueError(f"{self.key}.artifacts=[{kind}]: choose any of {', '.join(ARTIFACTS)}")
-        self.folder, self.artifacts = Path(save_dir), list(artifacts)
+        self.artifacts = list(artifacts)
         self.lost: list[str] = []
         self._own: Any = None
-
-    # -- what Lightning calls -----------------------------------------------------------------------------------------
 
     @final
     @override
     @harmless
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Curves: ``step`` is the index of the last optimiser step."""
         assert step is not None
         self._curves({name: float(value) for name, value in metrics.items()}, step)
 
@@ -102,7 +127,6 @@ class Board(Logger, ABC):
     @override
     @harmless
     def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
-        """The resolved configuration, in plain types."""
         self._config(params)
 
     @final
@@ -114,26 +138,6 @@ class Board(Logger, ABC):
         and so has a run that could not begin.
         """
         return DummyExperiment() if self._own is None else self._own
-
-    @final
-    @property
-    @override
-    def save_dir(self) -> str:
-        return str(self.folder)
-
-    @final
-    @property
-    @override
-    def name(self) -> str:
-        return ""  # nothing of Lightning's is put beside the curves
-
-    @final
-    @property
-    @override
-    def version(self) -> str:
-        return ""
-
-    # -- what elbolab calls -------------------------------------------------------------------------------------------
 
     @abstractmethod
     def begin(self, goals: Mapping[str, str]) -> None:
@@ -184,16 +188,15 @@ class Board(Logger, ABC):
         """Ends the run, so that the next job begins its own; says where it can be looked at. Empty on other ranks."""
         if rank_zero_only.rank != 0:  # type: ignore[attr-defined]
             return []
-        lines: list[str] = []
-        if self._own is None:
-            lines.append(f"{self.label}: the run did not begin")
-        else:
-            try:
+        lines = [f"{self.label}: the run did not begin"] if self._own is None else []
+        try:
+            if self._own is not None:
                 harmless(lambda board: lines.append(board._close(failed)))(self)
-            finally:
-                self._own = None
-        loss = f"{self.label}: {len(self.lost)} writes were lost, the first because {self.lost[0]}" if self.lost else ""
-        return [*lines, *([loss] if loss else [])]
+        finally:
+            self._own = None
+        if self.lost:
+            lines.append(f"{self.label}: {len(self.lost)} writes were lost, the first because {self.lost[0]}")
+        return lines
 
     @final
     def record_failure(self, error: Exception) -> None:
@@ -203,8 +206,6 @@ class Board(Logger, ABC):
             log.warning("%s: the run goes on, but something was not recorded: %s", self.label, reason)
         self.lost.append(reason)
 
-    # -- what a dashboard answers -------------------------------------------------------------------------------------
-
     @final
     @property
     def _begun(self) -> Any:
@@ -213,10 +214,12 @@ class Board(Logger, ABC):
         return self._own
 
     @abstractmethod
-    def _config(self, config: Mapping[str, Any]) -> None: ...
+    def _config(self, config: Mapping[str, Any]) -> None:
+        """The resolved configuration, in plain types."""
 
     @abstractmethod
-    def _curves(self, metrics: Mapping[str, float], step: int) -> None: ...
+    def _curves(self, metrics: Mapping[str, float], step: int) -> None:
+        """``step`` is the index of the last optimiser step."""
 
     @abstractmethod
     def _rewind(self, step: int) -> None: ...
@@ -249,21 +252,6 @@ def open_image(path: Path) -> Image.Image:
     """The picture in a file, in three colours."""
     with Image.open(path) as image:
         return image.convert("RGB")
-
-
-def flatten(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Dotted keys and values; what is no number, text or truth value is text, an empty mapping too."""
-    for key, value in walk_keys(config):
-        if not (isinstance(value, Mapping) and value):
-            yield key, value if isinstance(value, bool | int | float | str) else str(value)
-
-
-def read_or_make_id(path: Path, make: Callable[[], str]) -> str:
-    """The id in ``path``, else a new one that is kept there: a resumed run goes on in the same place."""
-    if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(make() + "\n", encoding="utf-8")
-    return path.read_text(encoding="utf-8").strip()
 
 
 def check_writable(key: str, folder: Path) -> None:

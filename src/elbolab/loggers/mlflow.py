@@ -19,7 +19,8 @@ from filelock import FileLock
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from elbolab.loggers.board import Board, Images, check_writable, flatten
+from elbolab.common.dotted import flatten
+from elbolab.loggers.board import Board, Images, check_writable
 
 if TYPE_CHECKING:  # importing it costs seconds
     from mlflow import MlflowClient
@@ -126,7 +127,7 @@ class MLflowBoard(Board):
 
         self._begun.log_dict(self._id, dict(config), "config.yaml")
         there = self._begun.get_run(self._id).data.params
-        params = [Param(key, str(value)[:LONGEST]) for key, value in flatten(config) if key not in there]
+        params = [Param(key, str(value)[:LONGEST]) for key, value in flatten(config).items() if key not in there]
         self._begun.log_batch(self._id, params=params)
 
     @override
@@ -136,8 +137,7 @@ class MLflowBoard(Board):
         now = int(time.time() * 1000)
         rows = [Metric(name, value, now, step) for name, value in metrics.items() if (name, step) not in self._there]
         if rows:
-            written = self._begun.log_batch(self._id, metrics=rows, synchronous=False)  # by a thread: training goes on
-            self._pending.append(written)
+            self._pending.append(self._begun.log_batch(self._id, metrics=rows, synchronous=False))  # by a thread
 
     @override
     def _rewind(self, step: int) -> None:
@@ -149,8 +149,8 @@ class MLflowBoard(Board):
     @override
     def _flush(self) -> None:
         pending, self._pending = self._pending, []
-        for written in pending:
-            written.wait()
+        for operation in pending:
+            operation.wait()
 
     @override
     def _images(self, images: Images, step: int) -> None:

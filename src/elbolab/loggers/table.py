@@ -12,6 +12,13 @@ from elbolab.common.files import replacing
 Row = dict[str, str]
 
 
+def read_table(path: Path) -> tuple[list[str], list[Row]]:
+    """The columns and the complete rows of a file, which need not exist."""
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    reader = csv.DictReader(io.StringIO(text[: text.rfind("\n") + 1]))
+    return list(reader.fieldnames or []), list(reader)
+
+
 @final
 class Table:
     """A wide table in a CSV file that SIGKILL cannot tear.
@@ -29,21 +36,13 @@ class Table:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.columns = ["step", "epoch"]
         self._last: Row = {}
         self._start = self._end = 0  # of the last row, in bytes
-        self._replace(self.rows())
-
-    def rows(self) -> list[Row]:
-        """Every complete row of the file; its columns become this table's."""
-        text = self.path.read_text(encoding="utf-8") if self.path.exists() else ""
-        reader = csv.DictReader(io.StringIO(text[: text.rfind("\n") + 1]))
-        if reader.fieldnames is None:
-            return []
-        if "step" not in reader.fieldnames:
-            raise ValueError(f"{self.path} has no column 'step', so it is no metrics.csv of elbolab: move it away")
-        self.columns = list(reader.fieldnames)
-        return list(reader)
+        columns, rows = read_table(path)
+        if columns and "step" not in columns:
+            raise ValueError(f"{path} has no column 'step', so it is no metrics.csv of elbolab: move it away")
+        self.columns = columns or ["step", "epoch"]
+        self._replace(rows)
 
     def put(self, row: Row) -> None:
         """Appends ``row``; where the last row has the same step, completes that one instead."""
@@ -52,7 +51,7 @@ class Table:
         unseen = [name for name in new if name not in self.columns]
         # In place only if the old line is covered whole: values only ever join a row, so a shorter line is rare.
         if unseen or (joins and len(self._line(new)) < len(self._line(old))):
-            kept = self.rows()
+            _, kept = read_table(self.path)
             self.columns += unseen
             self._replace([*(kept[:-1] if joins else kept), new])
         else:
@@ -60,7 +59,7 @@ class Table:
 
     def rewind(self, step: int) -> None:
         """Drops the rows at and beyond ``step``."""
-        rows = self.rows()
+        _, rows = read_table(self.path)
         kept = [row for row in rows if int(row["step"]) < step]
         if len(kept) < len(rows):
             self._replace(kept)

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from elbolab.loggers.board import Board, Images, check_writable, flatten
+from elbolab.common.dotted import flatten
+from elbolab.loggers.board import Board, Images, check_writable
 
 FOLDER = "tensorboard"
 
@@ -18,9 +19,6 @@ class TensorBoard(Board):
     """Event files in the folder ``tensorboard`` of the run directory; a resumed run goes on in the same folder.
 
     Files of the run are not copied into event files: they lie beside them.
-
-    Args:
-        save_dir: the run directory.
     """
 
     label: ClassVar[str] = "TensorBoard"
@@ -41,7 +39,10 @@ class TensorBoard(Board):
         """As hyperparameters. Without a list of metrics beside them, every curve and result is one."""
         from torch.utils.tensorboard.summary import hparams
 
-        _, start, _ = hparams(dict(flatten(config)), {})
+        scalars = {
+            key: value if isinstance(value, int | float) else str(value) for key, value in flatten(config).items()
+        }
+        _, start, _ = hparams(scalars, {})
         self._events().add_summary(start)
 
     @override

@@ -1,13 +1,11 @@
 """W&B logger that works without an account (offline), never prompts, and waits for a server for limited time only."""
 
-import csv
-import logging
 import os
 import secrets
 import shlex
 import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, final
@@ -16,15 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
+from elbolab.common.dotted import flatten
 from elbolab.common.kind import curve_of
 from elbolab.evaluation.figures.kl_map import KL_TABLE, read_kl
-from elbolab.loggers.board import KL, Board, Images, check_writable, flatten, open_image, read_or_make_id
+from elbolab.loggers.board import KL, Board, Images, check_writable, open_image
+from elbolab.loggers.table import read_table
 from elbolab.loggers.wandb_server import begin, forget
 
 if TYPE_CHECKING:  # importing wandb costs half a second, and most runs do without
     from wandb import Run
-
-log = logging.getLogger(__name__)
 
 X_AXIS = "trainer/global_step"  # the name that Lightning's own WandbLogger gives to it
 GOALS = {"higher": "max", "lower": "min", None: None}
@@ -48,12 +46,7 @@ class WandbBoard(Board):
     Args:
         project: W&B project.
         save_dir: the run directory.
-        entity: W&B user or team, None for the default one.
-        group: joins the runs of one sweep.
-        job_type: ``train``, ...
-        tags: tags of the run.
-        name: name of the run, None for one that W&B invents.
-        notes: a longer description.
+        entity, group, job_type, tags, name, notes: those of ``wandb.init``; the runs of a sweep are a group.
         offline: record without trying the server.
         artifacts: files of the run to keep at its end, of `ARTIFACTS`.
         init_timeout: seconds after which a server that does not begin the run is given up.
@@ -98,19 +91,20 @@ class WandbBoard(Board):
             ValueError: an unknown ``WANDB_MODE``, or a folder that cannot be written.
         """
         check_writable(f"{self.key}.save_dir", self.folder)
-        self._is_whole = not (self.folder / ID).is_file()
+        kept = self.folder / ID
+        self._is_whole = not kept.is_file()
         if self._is_whole:
             shutil.rmtree(self.folder / PICTURES, ignore_errors=True)
-        identity = read_or_make_id(
-            self.folder / ID, lambda: (_agent() and os.environ.get("WANDB_RUN_ID")) or secrets.token_hex(4)
-        )
+            identity = os.environ.get("WANDB_RUN_ID") if _has_agent() else None
+            kept.write_text(f"{identity or secrets.token_hex(4)}\n", encoding="utf-8")
+        identity = kept.read_text(encoding="utf-8").strip()
         try:
             self._own = begin(self.offline, self.timeouts, id=identity, resume="allow", **self.settings)
             self._known = self._own.summary.get(X_AXIS, -1)
             self._begun.define_metric(X_AXIS)
             self._begun.define_metric("*", step_metric=X_AXIS, step_sync=True)
             for name, goal in goals.items():  # the controller of a W&B sweep compares plain numbers
-                self._define(name, "last" if _agent() else f"{goal},last")
+                self._define(name, "last" if _has_agent() else f"{goal},last")
         except ValueError:
             raise
         except Exception as error:
@@ -124,7 +118,7 @@ class WandbBoard(Board):
     @override
     def _config(self, config: Mapping[str, Any]) -> None:
         # an agent's parameters have dotted names, and locked: `model` would hide all that lies below it
-        self._begun.config.update(dict(flatten(config)) if _agent() else dict(config), allow_val_change=True)
+        self._begun.config.update(flatten(config) if _has_agent() else dict(config), allow_val_change=True)
 
     @override
     def _curves(self, metrics: Mapping[str, float], step: int) -> None:
@@ -143,10 +137,10 @@ class WandbBoard(Board):
         A part that is recorded offline begins with nothing, and one that was killed has lost its last seconds; a
         server that knows the run is told what comes after the last step that it knows.
         """
-        for row in _rows(self.folder / "metrics.csv"):
-            if row["step"] < step:
-                at = int(row.pop("step"))
-                self._curves(row, at)
+        for row in read_table(self.folder / "metrics.csv")[1]:
+            if int(row["step"]) < step:
+                numbers = {name: float(value) for name, value in row.items() if value and name != "step"}
+                self._curves(numbers, int(row["step"]))
         for at, values in zip(*read_kl(self.folder / KL_TABLE), strict=True):
             if at < step:
                 self._heat(KL, values, int(at))
@@ -168,11 +162,9 @@ class WandbBoard(Board):
 
         if step >= self._known:  # those of the last step that a server knows are drawn after its numbers are told
             self._begun.log({name: wandb.Image(image) for name, image in images.items()} | {X_AXIS: step})
-        if self._begun.offline:  # for the part that will repeat this one, should the run be killed
-            self._keep(images, step)
-
-    def _keep(self, images: Images, step: int) -> None:
-        for name, image in images.items():
+        for name, image in (
+            images.items() if self._begun.offline else ()
+        ):  # for a part that repeats this one after a kill
             path = self.folder / PICTURES / str(step) / f"{name}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             image.save(path)
@@ -232,14 +224,6 @@ def closing_line(run: "Run") -> str:
     return f"W&B: {run.url}"
 
 
-def _rows(path: Path) -> Iterator[dict[str, float]]:
-    """The rows of a `metrics.csv`, without empty cells; none if there is no such file."""
-    if path.is_file():
-        with path.open(encoding="utf-8", newline="") as file:
-            for row in csv.DictReader(file):
-                yield {name: float(value) for name, value in row.items() if value}
-
-
 def end_live_run(*, failed: bool) -> None:
     """Ends a W&B run that somebody else began, Lightning's own WandbLogger say: the next job would take it over."""
     wandb: Any = sys.modules.get("wandb")
@@ -250,6 +234,6 @@ def end_live_run(*, failed: bool) -> None:
             forget()
 
 
-def _agent() -> bool:
+def _has_agent() -> bool:
     """Whether a W&B agent has started this process."""
     return bool(os.environ.get("WANDB_SWEEP_ID"))

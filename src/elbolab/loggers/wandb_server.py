@@ -11,12 +11,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from http.client import HTTPException
 from math import inf
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # importing wandb costs half a second, and most runs do without
     from wandb import Run
 
 log = logging.getLogger(__name__)
+
+RETRY_SECONDS = 600.0
+FAILURES: dict[str, tuple[float, str]] = {}
+"""When and why servers began no run of this process: the next jobs of a sweep do not wait for them again."""
 
 
 def begin(offline: bool, timeouts: Mapping[str, float], **settings: Any) -> "Run":
@@ -29,48 +33,23 @@ def begin(offline: bool, timeouts: Mapping[str, float], **settings: Any) -> "Run
     given = _mode(silent)  # a setting that is wrong is told offline too
     mode = "offline" if offline else given
     if mode in ("offline", "disabled"):
-        return _recording(mode, settings=silent, **settings)
+        return _init(mode, settings=silent, **settings)
     url = wandb.setup().settings.base_url
-    reason = IN_VAIN.lately(url)
-    if reason is None:
+    when, reason = FAILURES.get(url, (-inf, ""))
+    if time.monotonic() - when >= RETRY_SECONDS:
         try:
             reach(url)
-            with nobody_to_ask():
+            with without_stdin():
                 return wandb.init(mode="online", settings=silent, **settings)
         except (wandb.errors.Error, OSError) as error:
-            reason = _reason(error)
-            IN_VAIN.note(url, reason)
+            reason = describe_failure(error)
+            FAILURES[url] = time.monotonic(), reason
             forget()  # else its service holds on to the id of the run that it could not begin
     log.warning("W&B: recording offline, because %s", reason)
-    return _recording("offline", settings=silent, **settings)
+    return _init("offline", settings=silent, **settings)
 
 
-@final
-class InVain:
-    """Servers that this process has tried in vain: the next jobs of a sweep do not wait for them again.
-
-    Args:
-        seconds: for how long.
-    """
-
-    def __init__(self, seconds: float = 600.0) -> None:
-        self.seconds = seconds
-        self._reasons: dict[str, tuple[float, str]] = {}
-
-    def note(self, url: str, reason: str) -> None:
-        """A server has not begun a run."""
-        self._reasons[url] = time.monotonic(), reason
-
-    def lately(self, url: str) -> str | None:
-        """Why a server began no run, where that is not long ago."""
-        when, reason = self._reasons.get(url, (-inf, ""))
-        return reason if time.monotonic() - when < self.seconds else None
-
-
-IN_VAIN = InVain()
-
-
-def _recording(mode: Any, **settings: Any) -> "Run":
+def _init(mode: Any, **settings: Any) -> "Run":
     """Begins the run; where W&B's service of an earlier job has died, with a service of its own."""
     import wandb
 
@@ -96,33 +75,26 @@ def _mode(silent: Any) -> Any:
     """The mode that W&B's settings give, from ``WANDB_MODE`` or a file.
 
     Raises:
-        ValueError: there is no such mode.
+        ValueError: W&B refuses a setting; names its variable.
     """
     import wandb
+    from pydantic import ValidationError  # what W&B's settings are checked by
 
     try:
         mode = wandb.setup(silent).settings.mode
-    except ValueError as error:
-        raise ValueError(_bad_setting(error)) from None
+    except ValidationError as error:
+        fault = error.errors()[0]
+        name = f"WANDB_{fault['loc'][0]}".upper()
+        reason = "W&B knows online, offline and disabled" if name == "WANDB_MODE" else fault["msg"]
+        raise ValueError(f"{name}={fault['input']}: {reason}") from None
     if mode != "dryrun":
         return mode
     log.warning("W&B: WANDB_MODE=dryrun is an old word for offline, and W&B now asks for a key: write offline")
     return "offline"
 
 
-def _bad_setting(error: ValueError) -> str:
-    """The variable that W&B refuses, and why: its settings are a model of pydantic's."""
-    from pydantic import ValidationError
-
-    if not isinstance(error, ValidationError):
-        return f"W&B's settings: {error}"
-    fault = error.errors()[0]
-    name = f"WANDB_{fault['loc'][0]}".upper()
-    known = "W&B knows online, offline and disabled" if name == "WANDB_MODE" else fault["msg"]
-    return f"{name}={fault['input']}: {known}"
-
-
-def _reason(error: Exception) -> str:
+def describe_failure(error: Exception) -> str:
+    """Why W&B did not do what it was asked for, in a line."""
     import wandb
 
     if isinstance(error, wandb.errors.UsageError):
@@ -147,7 +119,7 @@ def reach(url: str, seconds: float = 3.0) -> None:
 
 
 @contextmanager
-def nobody_to_ask() -> Iterator[None]:
+def without_stdin() -> Iterator[None]:
     """W&B asks for a key where stdin is a terminal."""
     stdin = sys.stdin
     with open(os.devnull, encoding="utf-8") as sys.stdin:

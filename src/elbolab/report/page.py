@@ -2,12 +2,12 @@
 
 import shlex
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
-from typing import NamedTuple, final
+from typing import Any, NamedTuple, final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -57,13 +57,14 @@ def page_of(entries: Sequence[Entry], title: str, figures: int) -> str:
     environment = Environment(
         loader=FileSystemLoader(HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
     )
-    environment.filters |= {
+    filters: dict[str, Callable[..., Any]] = {
         "duration": format_duration,
         "label": lambda name: label_of(name, curve_of(name).kind.label),
         "number": lambda value, stderr=None: format_value(value, stderr).replace("-", "\N{MINUS SIGN}"),
         "short": shorten,
         "sortable": mark_number,
     }
+    environment.filters |= filters
     return environment.get_template("page.html.j2").render(
         title=title,
         summary=summarize(entries),

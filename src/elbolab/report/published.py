@@ -50,7 +50,7 @@ def entries_of(row: Row, results: Sequence[Result]) -> list[Entry]:
     base = _base_values(row, results)
     groups = _group(row.experiment, _select(results, row.experiment, row.where, row.unless))
     reached = [_reached_entry(row, group, label, base) for label, group in groups]
-    head = {"what": row.what, "quantity": row.quantity, "gate": row.gate, "differs": row.differs}
+    head: Entry = {"what": row.what, "quantity": row.quantity, "gate": row.gate, "differs": row.differs}
     head |= {"published": row.published, "published_spread": row.spread, "tag": row.tag}
     head |= {"published_number": published_number(row)}
     found = [head | entry for entry in reached if entry["reached"] is not None]
