@@ -12,8 +12,8 @@ from omegaconf import OmegaConf
 from elbolab.cluster import requeue
 from elbolab.runs.run_dir import RunDir, acquire_run
 from elbolab.runs.status import attempt, newest_state, record_end, record_start
-from elbolab.sweeps import jobs, ranks
-from elbolab.sweeps.ranks import follow
+from elbolab.sweeps import job, ranks
+from elbolab.sweeps.ranks import has_work
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_another_rank_looks_when_the_first_has_begun(in_slurm, tmp_path, state, 
         if state is not None:
             record_end(tmp_path, state)
 
-    assert follow(tmp_path)
+    assert has_work(tmp_path)
     in_slurm("SLURM_PROCID", "1")
     in_slurm("SLURM_RESTART_COUNT", "1")
     record_start(tmp_path, monitor="val/elbo", mode="max", epochs=1, overrides=[])
@@ -100,21 +100,21 @@ def test_another_rank_looks_when_the_first_has_begun(in_slurm, tmp_path, state, 
     assert attempt() == "7.2"
     timer = threading.Timer(0.3, first)
     timer.start()
-    assert follow(tmp_path) == goes_on
+    assert has_work(tmp_path) == goes_on
     assert not timer.is_alive()
 
 
 def test_a_rank_that_fails_alone_writes_down_why(in_slurm, tmp_path, monkeypatch):
     in_slurm("SLURM_PROCID", "1")
     monkeypatch.setattr(ranks, "GRACE", 0)
-    monkeypatch.setattr(jobs, "_recorded", lambda *_: "a file is missing")
+    monkeypatch.setattr(job, "record_error", lambda *_: "a file is missing")
 
     def work():
         raise ValueError("a file is missing")
 
     record_start(tmp_path, monitor="val/elbo", mode="max", epochs=1, overrides=[])
     with acquire_run(RunDir(tmp_path)), pytest.raises(ValueError, match="missing"):
-        jobs.job(work, tmp_path, OmegaConf.create(), [])
+        job.run_unless_done(work, tmp_path, OmegaConf.create(), [])
     assert "ValueError: a file is missing" in (tmp_path / "log.txt").read_text()
 
 

@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 from tests.shell import QUICK, SLURM_PROGRAMS
 
 from elbolab.cluster import queue, slurm
-from elbolab.cluster.launch import Planned, wait_for
+from elbolab.cluster.jobs import Planned, wait_for
 from elbolab.cluster.queue import check_possible
 from elbolab.cluster.resources import Shape, directives, read_resources, sbatch_options, setup_lines, shape_of
 from elbolab.cluster.slurm import Slurm, import_submitit

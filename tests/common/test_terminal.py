@@ -15,7 +15,7 @@ from tests.shell import QUICK
 from elbolab.common.terminal import Output, Unwritten, plain, prepare_output, unattended
 from elbolab.report import print_report
 from elbolab.runs.status import read_status
-from elbolab.sweeps import workers
+from elbolab.sweeps import local
 from elbolab.sweeps.shares import Share
 
 
@@ -154,8 +154,8 @@ def test_streams_of_a_notebook_stay_as_they_are(monkeypatch):
 def test_a_worker_writes_its_log_in_utf_8_whatever_the_terminal(tmp_path, monkeypatch):
     begun = {}
     monkeypatch.setenv("PYTHONIOENCODING", "latin-1")
-    monkeypatch.setattr(workers.subprocess, "Popen", lambda command, **options: begun.update(options["env"]))
-    workers._begin(["nothing"], Share([], {}), tmp_path / "log.txt")
+    monkeypatch.setattr(local.subprocess, "Popen", lambda command, **options: begun.update(options["env"]))
+    local.start_process(["nothing"], Share([], {}), tmp_path / "log.txt")
     assert begun["PYTHONIOENCODING"] == "utf-8"
 
 

@@ -82,7 +82,7 @@ MISTAKES = [
         "tests/search/test_search_parts.py",
     ),
     Mistake(
-        "cluster/launch.py",
+        "cluster/jobs.py",
         "        seen = set(ended)\n",
         "        seen |= set(ended)\n",
         "tests/cluster/test_launch.py",

@@ -19,9 +19,9 @@ from elbolab.runs.run_dir import RunDir
 from elbolab.runs.status import read_status, state_of
 from elbolab.sweeps import shares
 from elbolab.sweeps.fresh_process import pristine
+from elbolab.sweeps.local import PATIENCE, describe_death
 from elbolab.sweeps.shares import Share, part
-from elbolab.sweeps.worker import is_sound
-from elbolab.sweeps.workers import PATIENCE, how_it_died
+from elbolab.sweeps.worker import is_usable
 from elbolab.training.rank_death import Alone
 
 DYING = '''
@@ -113,16 +113,16 @@ def test_a_job_that_breaks_the_gpu_of_its_process_breaks_no_other(shell, monkeyp
 
 
 def test_a_process_whose_gpu_fails_does_no_more_jobs(monkeypatch):
-    assert is_sound()
+    assert is_usable()
     monkeypatch.setattr("torch.cuda.is_initialized", lambda: True)
     monkeypatch.setattr("torch.cuda.synchronize", lambda: None)
-    assert is_sound()
+    assert is_usable()
 
     def broken():
         raise torch.AcceleratorError("CUDA error: device-side assert triggered")
 
     monkeypatch.setattr("torch.cuda.synchronize", broken)
-    assert not is_sound()
+    assert not is_usable()
 
 
 def test_a_job_leaves_nothing_behind():
@@ -155,21 +155,21 @@ def test_a_job_leaves_the_group_of_processes_that_it_joined(tmp_path):
 @pytest.fixture
 def machine(monkeypatch):
     """Eight cores and three GPUs, nothing set."""
-    monkeypatch.setattr(shares, "cores_here", lambda: list(range(8)))
+    monkeypatch.setattr(shares, "usable_cores", lambda: list(range(8)))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5,6")
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     return monkeypatch
 
 
 def test_workers_share_threads_cores_and_gpus(machine):
-    assert shares.shares(None, None, None, pin=True) == [Share(list(range(8)), {"OMP_NUM_THREADS": "8"})]
-    two = shares.shares(2, None, None, pin=True)
+    assert shares.share_machine(None, None, None, pin=True) == [Share(list(range(8)), {"OMP_NUM_THREADS": "8"})]
+    two = shares.share_machine(2, None, None, pin=True)
     assert [share.cores for share in two] == [[0, 1, 2, 3], [4, 5, 6, 7]]
     assert [share.environment for share in two] == [
         {"OMP_NUM_THREADS": "4", "CUDA_VISIBLE_DEVICES": "4"},
         {"OMP_NUM_THREADS": "4", "CUDA_VISIBLE_DEVICES": "5,6"},
     ]
-    packed = shares.shares(None, 1, 2, pin=False)
+    packed = shares.share_machine(None, 1, 2, pin=False)
     assert [share.environment["CUDA_VISIBLE_DEVICES"] for share in packed] == ["4", "5", "6", "4", "5", "6"]
     assert {share.environment["OMP_NUM_THREADS"] for share in packed} == {"1"}
     assert [share.cores for share in packed] == [[]] * 6
@@ -177,8 +177,8 @@ def test_workers_share_threads_cores_and_gpus(machine):
 
 def test_what_the_user_has_set_stays(machine):
     machine.setenv("OMP_NUM_THREADS", "3")
-    assert shares.shares(4, None, None, pin=False)[0].environment["OMP_NUM_THREADS"] == "3"
-    assert shares.shares(4, 2, None, pin=False)[0].environment["OMP_NUM_THREADS"] == "2"
+    assert shares.share_machine(4, None, None, pin=False)[0].environment["OMP_NUM_THREADS"] == "3"
+    assert shares.share_machine(4, 2, None, pin=False)[0].environment["OMP_NUM_THREADS"] == "2"
 
 
 def test_more_workers_than_things_take_turns():
@@ -197,13 +197,13 @@ def test_more_workers_than_things_take_turns():
 def test_shares_that_cannot_be(machine, options, gpus, message):
     machine.setenv("CUDA_VISIBLE_DEVICES", gpus)
     with pytest.raises(ValueError, match=message):
-        shares.shares(*options, pin=False)
+        shares.share_machine(*options, pin=False)
 
 
 def test_how_a_process_died():
-    assert "out of memory?" in how_it_died(-signal.SIGKILL)
-    assert "SIGSEGV" in how_it_died(-signal.SIGSEGV)
-    assert "exit code 1" in how_it_died(1)
+    assert "out of memory?" in describe_death(-signal.SIGKILL)
+    assert "SIGSEGV" in describe_death(-signal.SIGSEGV)
+    assert "exit code 1" in describe_death(1)
 
 
 def test_jobs_of_several_machines_are_not_for_this_launcher(shell):
@@ -213,7 +213,7 @@ def test_jobs_of_several_machines_are_not_for_this_launcher(shell):
 
 def test_jobs_of_several_ranks_are_not_for_launchers_within_the_command(shell):
     shell("train", "-m", *SWEEP[:-1], "trainer.devices=2", "hydra/launcher=basic", "hydra.sweep.dir=sweep", fails=True)
-    assert "job 0 failed: trainer.devices=2: under hydra/launcher=basic the ranks of a job cannot be told" in shell.out
+    assert "job 0 failed: trainer.devices=2: hydra/launcher=basic runs jobs within the command" in shell.out
 
 
 @pytest.mark.parametrize(("name", "knob"), [("basic", "basic_launcher"), ("joblib", "n_jobs: -1")])

@@ -15,7 +15,7 @@ from elbolab.report.compare import tables
 from elbolab.runs.gather import read_entries
 from elbolab.runs.status import State, read_status
 from elbolab.runs.sweep_dir import Job
-from elbolab.sweeps.end import write_table
+from elbolab.sweeps.summary import write_table
 
 pytestmark = pytest.mark.usefixtures("no_pictures")
 

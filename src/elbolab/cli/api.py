@@ -34,7 +34,7 @@ from elbolab.config.errors import describe_error
 from elbolab.config.listing import split_args
 from elbolab.runs.load import Run, load_run
 from elbolab.sweeps.fresh_process import pristine
-from elbolab.sweeps.parent import SWEEP_REFUSED
+from elbolab.sweeps.session import SWEEP_REFUSED
 
 WAY_ON = 'elbolab.train("resume={}")'
 

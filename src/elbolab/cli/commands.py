@@ -31,7 +31,7 @@ from elbolab.config.listing import split_args
 from elbolab.config.paths import config_dir
 
 if TYPE_CHECKING:
-    from elbolab.sweeps.parent import Running
+    from elbolab.sweeps.session import Session
 
 
 PLAIN = {
@@ -107,8 +107,8 @@ def run_task(command: str, args: list[str], *, alone: bool = False, way_on: str 
         Stopped: the user or the machine ended it.
     """
     from elbolab.report.of_sweep import Comparison
-    from elbolab.sweeps.end import close
-    from elbolab.sweeps.parent import Refused, running
+    from elbolab.sweeps.session import CallbackError, open_session
+    from elbolab.sweeps.summary import summarise
 
     args = put_flags_first(add_stages(args) if command == "train" else args)
     only_shows = bool(SHOW & {arg.partition("=")[0] for arg in args})
@@ -118,37 +118,36 @@ def run_task(command: str, args: list[str], *, alone: bool = False, way_on: str 
     task = CommandTask(command, way_on)
     warnings.filterwarnings("ignore", "(?s).*is validated against ConfigStore schema")  # of a plugin: so it should be
     try:
-        with nullcontext() if only_shows else unattended(), running(alone=alone) as now:
-            _run_hydra(task, now)
-            close(now, [command, *args], Comparison)
-    except Refused as refused:
-        raise refused.error from refused.error.__cause__
+        with nullcontext() if only_shows else unattended(), open_session(allows_sweep=not alone) as session:
+            _run_hydra(task, session)
+            summarise(session, [command, *args], Comparison)
+    except CallbackError as carrier:
+        raise carrier.error from carrier.error.__cause__
     if task.failures:
         raise task.failures[0]
     return task
 
 
-def _run_hydra(task: "CommandTask", now: "Running") -> None:
+def _run_hydra(task: "CommandTask", session: "Session") -> None:
     """Hydra, and for a sweep that it begins the word on how to go on, should somebody stop it."""
     from hydra import main as hydra_main
 
     from elbolab.report.of_sweep import Comparison
-    from elbolab.sweeps.end import Unfinished, again, close, leave
+    from elbolab.sweeps.summary import Unfinished, command_to_continue, stop, summarise
 
     try:
         hydra_main(version_base="1.3", config_path=str(config_dir()), config_name=task.command)(task)()
     except (KeyboardInterrupt, SystemExit) as error:
-        stop = stop_of(error)
-        if stop is None or not now.sweeps:
+        reason = stop_of(error)
+        if reason is None or session.sweep is None:
             raise
-        stopped = Stopped(stop, None)
-        stopped.message += f"; go on with: {again(now.sweeps[0], [task.command, *sys.argv[1:]])}"
-        leave(now)
+        stopped = Stopped(reason, f"; go on with: {command_to_continue(session.sweep, [task.command, *sys.argv[1:]])}")
+        stop(session)
         raise stopped from error
     except Exception:
-        if any(sweep.has_begun() for sweep in now.sweeps):  # or it was refused, and the error says why
+        if session.sweep is not None and session.sweep.has_begun():  # or it was refused, and the error says why
             with suppress(Unfinished):
-                close(now, [task.command, *sys.argv[1:]], Comparison)
+                summarise(session, [task.command, *sys.argv[1:]], Comparison)
         raise
 
 
@@ -211,10 +210,10 @@ class CommandTask:
 
 def _run_command_or_job(command: str, cfg: Any, folder: Path, overrides: list[str], *, is_job: bool) -> Any:
     """Runs the command of that name, as a job of a sweep where it is one."""
-    from elbolab.sweeps.jobs import job
+    from elbolab.sweeps.job import run_unless_done
 
     if is_job:
-        return job(lambda: _check_and_run(command, cfg, overrides), folder, cfg, overrides)
+        return run_unless_done(lambda: _check_and_run(command, cfg, overrides), folder, cfg, overrides)
     return _check_and_run(command, cfg, overrides)
 
 

@@ -9,13 +9,13 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig
 
 from elbolab.cli.commands import CommandTask
-from elbolab.cluster.work import run_in_directory
 from elbolab.config.arguments import quote
 from elbolab.config.composing import compose_sweep
 from elbolab.config.listing import split_args
 from elbolab.runs.status import state_of
 from elbolab.runs.sweep_dir import SWEEP, read_sweep
 from elbolab.sweeps.ranks import rank
+from elbolab.sweeps.runner import JobRunner
 
 
 def run_one(args: Sequence[str]) -> None:
@@ -33,7 +33,8 @@ def run_one(args: Sequence[str]) -> None:
     if num not in jobs:
         raise ValueError(f"{folder} is no sweep with a job {num}")
     context, config = _compose(Path(folder), dirs)
-    run_in_directory(context, CommandTask("train"), config, jobs[num].overrides, jobs[num].num)
+    runner = JobRunner(context, CommandTask("train"), config)
+    runner.run(runner.compose(jobs[num].overrides, jobs[num].num))
     if rank() == 0 and state_of(Path(folder) / num).state != "finished":
         sys.exit(1)
 

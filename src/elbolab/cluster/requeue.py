@@ -14,7 +14,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from elbolab.sweeps.ranks import in_job, rank
+from elbolab.sweeps.ranks import in_slurm_job, rank
 from elbolab.training.stop_signals import NOTICE
 
 log = logging.getLogger(__name__)
@@ -23,6 +23,7 @@ LIMIT = "ELBOLAB_MAX_REQUEUES"
 """How often a job may begin again; without it, as often as its time is up."""
 
 TIME_IS_UP = (signal.SIGUSR1, signal.SIGUSR2)
+
 CLOSING = 20.0
 """Seconds that the loggers have to close; then the job is requeued while they are at it.
 
@@ -37,7 +38,7 @@ def requeueing() -> Iterator[None]:
     Raises:
         Leave: a signal has come, and the state is saved.
     """
-    if not in_job():
+    if not in_slurm_job():
         yield
         return
     timers = list[threading.Timer]()

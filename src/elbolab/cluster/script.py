@@ -9,11 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from hydra.core.utils import JobReturn
-from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
-from elbolab.cluster.launch import plan_jobs, read_values
+from elbolab.cluster.jobs import plan_jobs
 from elbolab.cluster.resources import (
     SRUN,
     Resources,
@@ -29,35 +27,29 @@ from elbolab.config.arguments import directory_overrides, quote
 from elbolab.config.composing import compose_config, folders, in_the_place_of
 from elbolab.config.listing import split_args
 from elbolab.runs.sweep_dir import read_sweep
-
-SIGNAL = "USR1"
+from elbolab.sweeps.runner import JobRunner
 
 NOT_OF_THE_RUN = ("hydra/launcher", "hydra.launcher", "hydra.run.dir")
 """How overrides begin that say how a run is submitted, or where it is."""
 
 
 def write_sweep_scripts(
-    context: HydraContext,
-    task: TaskFunction,
-    config: DictConfig,
-    knobs: Mapping[str, Any],
-    overrides: Sequence[Sequence[str]],
-    first: int,
-) -> list[JobReturn]:
+    runner: JobRunner, knobs: Mapping[str, Any], overrides: Sequence[Sequence[str]], first: int
+) -> None:
     """Writes a script for each number of processes that the jobs of a sweep have, and ends.
 
-    Where nothing is left to do it goes on as other launchers do, to the comparison of the jobs.
+    Where nothing is left to do it returns, and the jobs are compared as under other launchers.
 
     Raises:
         ValueError: a knob that is wrong; a sweeper that chooses its jobs as it goes.
         SystemExit: where there is a script, with code 0.
     """
-    folder, asked = Path(config.hydra.sweep.dir).absolute(), read_resources(knobs)
+    folder, asked = runner.folder, read_resources(knobs)
     sweep = read_sweep(folder)
     if sweep is None or not sweep.jobs():
         raise ValueError("a search chooses its jobs as it goes, and no script can hold them: use hydra/launcher=slurm")
-    jobs = plan_jobs(context, config, overrides, first)
-    with in_the_place_of(config):
+    jobs = plan_jobs(runner, overrides, first)
+    with in_the_place_of(runner.config):
         dirs = [f"--config-dir={path}" for path in folders()[1:]]
     command = srun("_job", *dirs, str(folder), "$SLURM_ARRAY_TASK_ID")
     shapes = list(dict.fromkeys(job.shape for job in jobs))
@@ -69,8 +61,7 @@ def write_sweep_scripts(
         paths.append(folder / (f"sweep-{shape.nodes}x{shape.ranks}.sbatch" if shapes[1:] else "sweep.sbatch"))
         write_script(paths[-1], asked, shape, own, [command])
     if paths:
-        end_with(paths)
-    return read_values(config, overrides, first)
+        print_and_exit(paths)
 
 
 def write_run_script(args: Sequence[str]) -> NoReturn:
@@ -100,7 +91,7 @@ def write_run_script(args: Sequence[str]) -> NoReturn:
             f'if [ -f "$run/config.yaml" ]; then set -- resume="$run"; else {begin}; fi',
         ]
     write_script(run / "run.sbatch", asked, shape, {"output": run / "slurm-%j.out"}, [*lines, f'{srun("train")} "$@"'])
-    end_with([run / "run.sbatch"])
+    print_and_exit([run / "run.sbatch"])
 
 
 def srun(*words: str) -> str:
@@ -110,19 +101,11 @@ def srun(*words: str) -> str:
 
 
 def write_script(path: Path, asked: Resources, shape: Shape, own: Mapping[str, Any], lines: Sequence[str]) -> None:
-    """Writes a script for `sbatch`.
-
-    Args:
-        path: the script, in the directory of the run or the sweep.
-        asked: what its jobs ask for.
-        shape: their processes.
-        own: options of this script, ``output`` among them; those of ``asked.sbatch`` replace them.
-        lines: what it does.
-    """
+    """Writes a script for `sbatch` that runs ``lines``; ``own`` are its options, which those of the user replace."""
     given = {
         "job-name": f"elbolab-{path.parent.name}",
         "chdir": Path.cwd(),
-        "signal": f"{SIGNAL}@{asked.signal_lead}",
+        "signal": f"USR1@{asked.signal_lead}",
         **own,
         **sbatch_options(asked, shape),
     }
@@ -130,7 +113,7 @@ def write_script(path: Path, asked: Resources, shape: Shape, own: Mapping[str, A
     write_atomically(path, "\n".join(["#!/bin/bash", *directives(given), "", *setup_lines(asked), "", *lines, ""]))
 
 
-def end_with(paths: Sequence[Path]) -> NoReturn:
+def print_and_exit(paths: Sequence[Path]) -> NoReturn:
     """Says how scripts are submitted, and ends the command."""
     for path in paths:
         print(f"submit it with: sbatch {shlex.quote(str(path))}")

@@ -6,33 +6,25 @@ over the jobs that wait in the queue, and nothing needs accounting.
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stderr
 from io import StringIO
 from pathlib import Path
 from typing import Any, final
 
-from hydra.core.utils import JobReturn
-from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig
-
-from elbolab.cluster.launch import Planned, plan_jobs, read_values, wait_for
+from elbolab.cluster.jobs import Planned, plan_jobs, wait_for
 from elbolab.cluster.queue import check_possible, check_present, look_up
+from elbolab.cluster.requeue import requeueing
 from elbolab.cluster.resources import SRUN, Resources, read_resources, refusal_of, sbatch_options, setup_lines
-from elbolab.cluster.work import Work
 from elbolab.common.files import write_json
+from elbolab.sweeps.runner import JobRunner
 
 log = logging.getLogger(__name__)
 
 
 def launch_on_slurm(
-    context: HydraContext,
-    task: TaskFunction,
-    config: DictConfig,
-    knobs: Mapping[str, Any],
-    overrides: Sequence[Sequence[str]],
-    first: int,
-) -> list[JobReturn]:
+    runner: JobRunner, knobs: Mapping[str, Any], overrides: Sequence[Sequence[str]], first: int
+) -> None:
     """Has the jobs of a sweep done by SLURM, and waits for them.
 
     Raises:
@@ -42,12 +34,27 @@ def launch_on_slurm(
     asked = read_resources(knobs)
     import_submitit()
     check_present()
-    jobs, folder = plan_jobs(context, config, overrides, first), Path(config.hydra.sweep.dir).absolute()
+    jobs = plan_jobs(runner, overrides, first)
     for shape in dict.fromkeys(job.shape for job in jobs):
         check_possible(asked, shape)
-    slurm = Slurm(asked, folder / ".submitit", f"elbolab-{folder.name}", Work(context, task, config))
-    slurm.run(jobs, knobs["poll"])
-    return read_values(config, overrides, first)
+    Slurm(asked, runner.folder / ".submitit", f"elbolab-{runner.folder.name}", ArrayJob(runner)).run(
+        jobs, knobs["poll"]
+    )
+
+
+@final
+class ArrayJob:
+    """What a process does that SLURM has started for a job of a sweep; pickled."""
+
+    def __init__(self, runner: JobRunner) -> None:
+        self.runner = runner
+
+    def __call__(self, overrides: Sequence[str], num: int) -> Any:
+        """Runs the job; returns its value."""
+        logging.getLogger("submitit").propagate = False  # it has a handler of its own
+        self.runner.set_up_process()
+        with requeueing():
+            return self.runner.run(self.runner.compose(overrides, num))
 
 
 def import_submitit() -> Any:
@@ -65,16 +72,9 @@ def import_submitit() -> Any:
 
 @final
 class Slurm:
-    """The queue, and the jobs of one sweep in it.
+    """The queue, and the jobs of one sweep in it; their scripts, logs and numbers are kept in ``folder``."""
 
-    Args:
-        asked: what each job asks for.
-        folder: where scripts, logs and the numbers of jobs are kept.
-        name: of the jobs.
-        work: what they do.
-    """
-
-    def __init__(self, asked: Resources, folder: Path, name: str, work: Work) -> None:
+    def __init__(self, asked: Resources, folder: Path, name: str, work: Callable[[Sequence[str], int], Any]) -> None:
         self.asked, self.folder, self.name, self.work = asked, folder, name, work
         self.ids: dict[int, str] = {}
         self.answers = True
@@ -93,10 +93,8 @@ class Slurm:
         except BaseException:
             if self.ids:
                 arrays = " ".join(dict.fromkeys(job.partition("_")[0] for job in self.ids.values()))
-                log.warning(
-                    "the jobs stay in the queue, and the same command waits for them again; scancel %s ends them",
-                    arrays,
-                )
+                way_on = "the jobs stay in the queue, and the same command waits for them again; scancel %s ends them"
+                log.warning(way_on, arrays)
             raise
 
     def submit(self, jobs: Sequence[Planned]) -> None:

@@ -18,7 +18,7 @@ from elbolab.search.samplers import SPACE, Grid, Seeded
 from elbolab.search.space import Space, read_space
 from elbolab.search.study import open_study, place_of, quiet, reaching
 from elbolab.search.trials import Trials, in_rows, one_at_a_time, present
-from elbolab.sweeps.parent import RUNNING
+from elbolab.sweeps.session import SESSION
 
 HOPELESS = 3
 """Failures, with no success before them, after which a search ends: its trials have a fault in common."""
@@ -49,7 +49,7 @@ def search(
                 check_directories(study, plan.folder)
         worker = stack.enter_context(present(plan.folder))
         trials = Trials(study, plan.space, plan.folder, plan.num_trials, plan.jobs, worker)
-        for sweep in RUNNING.get().sweeps:
+        if (sweep := SESSION.get().sweep) is not None:
             sweep.conclude = lambda: _conclude(study, plan, loader)
         run(trials, launcher, plan)
 

@@ -4,25 +4,39 @@ import gc
 import os
 import random
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from functools import partial
 
 import numpy as np
 import torch
 import torch.distributed as dist
+from torch.backends import cudnn
 from torch.distributions import Distribution
 
 
 @contextmanager
 def pristine() -> Iterator[None]:
-    """Puts back what a job sets for its whole process: the environment, random states, torch's switches, memory.
+    """Restores what a job sets for its whole process: the environment, random states, torch's switches, memory.
 
     A group of processes that the job has joined is left: the next job may be one of a single process.
     """
-    environment, filters, switches = dict(os.environ), list(warnings.filters), _switches()
-    was_in_group = dist.is_initialized()
-    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    environment, filters, was_in_group = dict(os.environ), list(warnings.filters), dist.is_initialized()
+    warns_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    restore: list[Callable[[], object]] = [
+        partial(torch.set_default_dtype, torch.get_default_dtype()),
+        partial(torch.use_deterministic_algorithms, torch.are_deterministic_algorithms_enabled(), warn_only=warns_only),
+        partial(torch.set_float32_matmul_precision, torch.get_float32_matmul_precision()),
+        partial(torch.set_num_threads, torch.get_num_threads()),
+        partial(torch.autograd.set_detect_anomaly, torch.is_anomaly_enabled()),
+        partial(torch.set_grad_enabled, torch.is_grad_enabled()),
+        partial(setattr, cudnn, "benchmark", cudnn.benchmark),
+        partial(setattr, cudnn, "deterministic", cudnn.deterministic),
+        partial(Distribution.set_default_validate_args, Distribution._validate_args),
+        partial(random.setstate, random.getstate()),
+        partial(np.random.set_state, np.random.get_state()),
+        partial(torch.set_rng_state, torch.get_rng_state()),
+    ]
     try:
         yield
     finally:
@@ -31,40 +45,8 @@ def pristine() -> Iterator[None]:
         os.environ.clear()
         os.environ.update(environment)
         warnings.filters[:] = filters  # type: ignore[index]
-        _switch(switches)
-        random.setstate(states[0])
-        np.random.set_state(states[1])
-        torch.set_rng_state(states[2])
-        _free()
-
-
-def _switches() -> dict[str, Any]:
-    return {
-        "dtype": torch.get_default_dtype(),
-        "deterministic": torch.are_deterministic_algorithms_enabled(),
-        "warn_only": torch.is_deterministic_algorithms_warn_only_enabled(),
-        "precision": torch.get_float32_matmul_precision(),
-        "threads": torch.get_num_threads(),
-        "anomaly": torch.is_anomaly_enabled(),
-        "grad": torch.is_grad_enabled(),
-        "cudnn": (torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic),
-        "validate": Distribution._validate_args,
-    }
-
-
-def _switch(to: dict[str, Any]) -> None:
-    torch.set_default_dtype(to["dtype"])
-    torch.use_deterministic_algorithms(to["deterministic"], warn_only=to["warn_only"])
-    torch.set_float32_matmul_precision(to["precision"])
-    torch.set_num_threads(to["threads"])
-    torch.autograd.set_detect_anomaly(to["anomaly"])
-    torch.set_grad_enabled(to["grad"])
-    torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = to["cudnn"]
-    Distribution.set_default_validate_args(to["validate"])
-
-
-def _free() -> None:
-    """A run's models and graphs hold each other in cycles, and torch keeps the memory of a device for itself."""
-    gc.collect()
-    if torch.cuda.is_initialized():
-        torch.cuda.empty_cache()
+        for setting in restore:
+            setting()
+        gc.collect()  # a run's models and graphs hold each other in cycles
+        if torch.cuda.is_initialized():
+            torch.cuda.empty_cache()

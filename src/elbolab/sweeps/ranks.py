@@ -15,22 +15,21 @@ PATIENCE = 300.0
 GRACE = 20.0
 """Seconds in which the first rank may say what has happened to it, before another's error ends it."""
 
-
 SHELLS = ("bash", "interactive")
 """Names of SLURM jobs in which a person types, which Lightning does not take for jobs either."""
 
 
-def in_job() -> bool:
+def in_slurm_job() -> bool:
     """Whether SLURM has started this process, in a job that nobody types in."""
     return "SLURM_PROCID" in os.environ and os.environ.get("SLURM_JOB_NAME") not in SHELLS
 
 
 def rank() -> int:
-    """Of this process; 0 where SLURM has not started several."""
-    return int(os.environ["SLURM_PROCID"]) if in_job() else 0
+    """The rank of this process; 0 where SLURM has not started several."""
+    return int(os.environ["SLURM_PROCID"]) if in_slurm_job() else 0
 
 
-def follow(folder: Path) -> bool:
+def has_work(folder: Path) -> bool:
     """Whether there is anything to do for this rank in a job's directory.
 
     The first rank looks at what is there and begins: it goes on, or removes it. The others look when it has begun, or
@@ -40,18 +39,18 @@ def follow(folder: Path) -> bool:
         return True
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
-        status = read_status(folder)
-        if status is not None and status["state"] == "finished":
+        status = read_status(folder) or {"state": None, "attempt": None}
+        if status["state"] == "finished":
             return False
-        if status is not None and status["attempt"] == attempt():
+        if status["attempt"] == attempt():
             return status["state"] == "running"
         time.sleep(POLL)
     return False
 
 
-def outlive(folder: Path) -> bool:
-    """Waits a while for the end of the first rank, which may be about to write down the same error; whether it has."""
+def wait_for_end_of_first_rank(folder: Path) -> bool:
+    """Waits a while for the first rank, which may be about to write down the same error; whether it has ended."""
     end = time.monotonic() + GRACE
-    while (running := (read_status(folder) or {"state": None})["state"] == "running") and time.monotonic() < end:
+    while (is_running := (read_status(folder) or {"state": None})["state"] == "running") and time.monotonic() < end:
         time.sleep(POLL)
-    return not running
+    return not is_running

@@ -24,7 +24,7 @@ class Share(NamedTuple):
     environment: dict[str, str]
 
 
-def shares(workers: int | None, threads: int | None, jobs_per_gpu: int | None, *, pin: bool) -> list[Share]:
+def share_machine(workers: int | None, threads: int | None, jobs_per_gpu: int | None, *, pin: bool) -> list[Share]:
     """A share for each worker.
 
     As many threads as there are cores keep workers from each other's way. Where others use the machine too, no worker
@@ -43,25 +43,21 @@ def shares(workers: int | None, threads: int | None, jobs_per_gpu: int | None, *
     for name, number in (("workers", workers), ("threads", threads), ("jobs_per_gpu", jobs_per_gpu)):
         if number is not None and number < 1:
             raise ValueError(f"hydra.launcher.{name}={number}: it is at least 1")
-    gpus = visible_gpus()
+    gpus, all_cores = visible_gpus(), usable_cores()
     if jobs_per_gpu is not None:
         if workers is not None:
             raise ValueError("hydra.launcher: give workers or jobs_per_gpu, not both")
         if not gpus:
             raise ValueError(f"hydra.launcher.jobs_per_gpu={jobs_per_gpu}: there is no GPU here; give workers instead")
         workers = jobs_per_gpu * len(gpus)
-    made = [_share(i, workers or 1, threads, gpus) for i in range(workers or 1)]
-    return made if pin else [share._replace(cores=[]) for share in made]
-
-
-def _share(i: int, workers: int, threads: int | None, gpus: Sequence[str]) -> Share:
-    cores = part(cores_here(), i, workers)
-    set_by_user = os.environ.get("OMP_NUM_THREADS")
-    number = str(threads or set_by_user or max(len(cores), 1))
-    environment = {"OMP_NUM_THREADS": number}
-    if gpus and workers > 1:  # one worker has them all
-        environment[VISIBLE] = ",".join(part(gpus, i, workers))
-    return Share(cores, environment)
+    num, shares = workers or 1, []
+    for i in range(num):
+        cores = part(all_cores, i, num)
+        environment = {"OMP_NUM_THREADS": str(threads or os.environ.get("OMP_NUM_THREADS") or max(len(cores), 1))}
+        if gpus and num > 1:  # one worker has them all
+            environment[VISIBLE] = ",".join(part(gpus, i, num))
+        shares.append(Share(cores if pin else [], environment))
+    return shares
 
 
 def part(things: Sequence[T], i: int, workers: int) -> list[T]:
@@ -71,7 +67,7 @@ def part(things: Sequence[T], i: int, workers: int) -> list[T]:
     return list(things[i * len(things) // workers : (i + 1) * len(things) // workers])
 
 
-def cores_here() -> list[int]:
+def usable_cores() -> list[int]:
     """The cores that this process may use; empty where the system does not say."""
     return sorted(os.sched_getaffinity(0)) if sys.platform == "linux" else []
 
@@ -83,7 +79,6 @@ def visible_gpus() -> list[str]:
     command = shutil.which("nvidia-smi")
     if command is None:
         return []
-    listed = subprocess.run(
-        [command, "-L"], capture_output=True, encoding="utf-8", errors="replace", check=False, timeout=30
-    )
-    return [str(i) for i, line in enumerate(line for line in listed.stdout.splitlines() if line.startswith("GPU "))]
+    options = {"capture_output": True, "encoding": "utf-8", "errors": "replace", "timeout": 30}
+    listing = subprocess.run([command, "-L"], check=False, **options).stdout  # type: ignore[call-overload]
+    return [str(i) for i, _ in enumerate(line for line in listing.splitlines() if line.startswith("GPU "))]

@@ -1,11 +1,11 @@
-"""A process that does the jobs of a sweep, one after another, with its imports made once.
+"""The program of a worker process of the local launcher.
 
-It is started as ``python -m elbolab.sweeps.worker DESCRIPTOR MODULE``: the pipe for its replies, and the module of the
-command, which it imports while its parent composes the first job.
+``python -m elbolab.sweeps.worker warm MODULE`` imports the module of a command once, and runs jobs one after another.
+``python -m elbolab.sweeps.worker alone TASK`` runs the one job in a file, which is on several devices: Lightning starts
+the other ranks with the arguments of the first, and a rank that reads the same file joins it, in the same directory.
 
-Its parent writes to stdin what is to be called, and reads from a pipe what that returns, and whether this process is
-good for more. When stdin ends without a word the parent is dead; the worker then ends itself and whatever it has
-started, at once, as if it had been killed: what is on disk is whole.
+Stdin is the connection to the parent. When it ends without a word the parent is dead; the worker then kills itself and
+whatever it has started, at once: what is on disk is whole.
 """
 
 import gc
@@ -15,88 +15,65 @@ import queue
 import signal
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib import import_module
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol, final
 
-
-class Command(Protocol):
-    """What Hydra calls with the composed configuration of a job; it can be pickled.
-
-    Attributes:
-        command: the sub-command.
-    """
-
-    command: str
-
-    @property
-    def module(self) -> str:
-        """The module that does the work, whose import takes seconds."""
-
-    def __call__(self, cfg: Any) -> Any:
-        """Runs the command; a job of a sweep returns its monitored value."""
-
-
-@final
-@dataclass(frozen=True)
-class Task:
-    """A job as it is sent to a worker; pickled.
-
-    Attributes:
-        command: what is called with the configuration.
-        path: where the parent imports from.
-        context: Hydra's: where configs come from, and callbacks.
-        config: the composed configuration, Hydra's node among it.
-        log: the file that takes what the job prints.
-    """
-
-    command: Command
-    path: list[str]
-    context: Any
-    config: Any
-    log: Path
-
-    def __call__(self) -> Any:
-        """Does the job as Hydra does one in the parent; the value that it returns.
-
-        Raises:
-            Exception: an error that is not the job's own; a job of a sweep writes its own down.
-        """
-        from hydra.core.utils import run_job
-
-        _take_up(self)
-        done = run_job(
-            task_function=self.command,
-            config=self.config,
-            job_dir_key="hydra.sweep.dir",
-            job_subdir_key="hydra.sweep.subdir",
-            hydra_context=self.context,
-        )
-        return done.return_value
+from elbolab.common.stopping import listening
+from elbolab.training.stop_signals import NOTICE
 
 
 def main() -> None:
-    """Until the parent says that there are no more jobs."""
-    replies = os.fdopen(int(sys.argv[1]), "wb")
-    os.set_inheritable(replies.fileno(), False)
-    jobs: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-    threading.Thread(target=_listen, args=(os.fdopen(os.dup(0), "rb"), jobs), daemon=True).start()
-    from elbolab.common.stopping import listening
-
+    """Runs the jobs that the arguments name."""
+    kind, source = sys.argv[1:3]  # Lightning adds arguments for the other ranks
     with listening():
-        import_module(sys.argv[2])
-        with _left_alone():
-            while (job := jobs.get()) is not None:
-                value = pickle.loads(job)()
-                pickle.dump((value, is_sound()), replies)
-                replies.flush()
-                gc.collect()
+        if kind == "warm":
+            run_jobs(source)
+        else:
+            run_job_of_ranks(Path(source))
 
 
-def is_sound() -> bool:
+def run_jobs(module: str) -> None:
+    """Calls what the parent sends, and returns each value with whether this process is good for more, until told."""
+    parent, jobs = listen_to_parent()
+    import_module(module)
+    gc.freeze()  # to look through what is imported takes 0.3 s of a core, twice a job
+    while job := jobs.get():
+        value = pickle.loads(job)()
+        parent.send((value, is_usable()))
+        gc.collect()
+
+
+def run_job_of_ranks(task: Path) -> None:
+    """Runs a job of several ranks.
+
+    SIGTERM is heeded at the end of a block, by all ranks: in Lightning's handler this rank would wait for one that
+    waits for it.
+    """
+    if "LOCAL_RANK" not in os.environ:  # the other ranks go with the first
+        listen_to_parent()
+    with NOTICE.heeded((signal.SIGTERM,), lambda number: None):
+        pickle.loads(task.read_bytes())()
+
+
+def listen_to_parent() -> tuple[Connection, "queue.SimpleQueue[bytes]"]:
+    """The connection to the parent, and what arrives on it: pickled calls, and at last an empty message."""
+    parent, jobs = Connection(os.dup(0)), queue.SimpleQueue[bytes]()
+
+    def receive() -> None:
+        try:
+            while job := parent.recv_bytes():
+                jobs.put(job)
+        except (EOFError, OSError):  # the parent is dead
+            is_first_of_group = os.getpgid(0) == os.getpid()
+            (os.killpg if is_first_of_group else os.kill)(os.getpid(), signal.SIGKILL)
+        jobs.put(b"")
+
+    threading.Thread(target=receive, daemon=True).start()
+    return parent, jobs
+
+
+def is_usable() -> bool:
     """Whether the next job can be done here: once a kernel has failed, CUDA answers its process no more."""
     import torch
 
@@ -106,49 +83,6 @@ def is_sound() -> bool:
     except RuntimeError:
         return False
     return True
-
-
-@contextmanager
-def _left_alone() -> Iterator[None]:
-    """What is imported stays: to look through it for what is free takes 0.3 s of a core, twice a job."""
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
-
-
-def _listen(pipe: BinaryIO, jobs: "queue.SimpleQueue[bytes | None]") -> None:
-    try:
-        while (job := pickle.load(pipe)) is not None:
-            jobs.put(job)
-    except (EOFError, pickle.UnpicklingError):
-        end_at_once()
-    jobs.put(None)
-
-
-def end_at_once() -> None:
-    """Kills this process, and what it has started where its parent has made it the first of a group."""
-    (os.killpg if os.getpgid(0) == os.getpid() else os.kill)(os.getpid(), signal.SIGKILL)
-
-
-def _take_up(task: Task) -> None:
-    """Makes this process the parent's, but for what it prints."""
-    from hydra._internal.hydra import Hydra
-    from hydra.core.global_hydra import GlobalHydra
-    from hydra.core.utils import setup_globals
-    from hydra.version import setbase
-
-    task.log.parent.mkdir(parents=True, exist_ok=True)
-    with task.log.open("ab") as file:
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
-    sys.path[:] = task.path
-    os.environ["ELBOLAB_COMMAND"], os.environ["HYDRA_FULL_ERROR"] = task.command.command, "1"
-    setbase("1.3")
-    setup_globals()
-    GlobalHydra.instance().clear()
-    GlobalHydra.instance().initialize(Hydra(task.command.command, task.context.config_loader))
 
 
 if __name__ == "__main__":

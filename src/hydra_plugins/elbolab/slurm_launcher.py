@@ -1,6 +1,6 @@
 """``hydra/launcher=slurm`` and ``sbatch``: Hydra's side of `elbolab.cluster`.
 
-Hydra imports every plugin with every command, so nothing heavy is imported here.
+Hydra imports every plugin with every command, so what launches is imported when there are jobs.
 """
 
 from abc import abstractmethod
@@ -23,17 +23,19 @@ class ClusterLauncher(Launcher):
     @final
     @override
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        self.context, self.task, self.config = hydra_context, task_function, config
+        from elbolab.sweeps.runner import JobRunner
+
+        self.config, self.runner = config, JobRunner(hydra_context, task_function, config)
 
     @final
     @override
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        launch = self.launcher()
-        return launch(self.context, self.task, self.config, self.knobs, job_overrides, initial_job_idx)
+        self.import_launch()(self.runner, self.knobs, job_overrides, initial_job_idx)
+        return self.runner.read_values(job_overrides, initial_job_idx)
 
     @abstractmethod
-    def launcher(self) -> Callable[..., list[JobReturn]]:
-        """The function of `elbolab.cluster` that has the jobs done; imported when there are jobs."""
+    def import_launch(self) -> Callable[..., None]:
+        """The function of `elbolab.cluster` that has the jobs done."""
 
 
 @final
@@ -41,7 +43,7 @@ class SlurmLauncher(ClusterLauncher):
     """The queue of a cluster."""
 
     @override
-    def launcher(self) -> Callable[..., list[JobReturn]]:
+    def import_launch(self) -> Callable[..., None]:
         from elbolab.cluster.slurm import launch_on_slurm
 
         return launch_on_slurm
@@ -52,7 +54,7 @@ class SbatchLauncher(ClusterLauncher):
     """A script, for a person to submit."""
 
     @override
-    def launcher(self) -> Callable[..., list[JobReturn]]:
+    def import_launch(self) -> Callable[..., None]:
         from elbolab.cluster.script import write_sweep_scripts
 
         return write_sweep_scripts

@@ -8,8 +8,8 @@ from rich.console import Console
 from elbolab.runs.labels import shorten
 from elbolab.runs.status import State
 from elbolab.runs.sweep_dir import Job, Sweep, find_swept_values, name_of
-from elbolab.sweeps.end import again
-from elbolab.sweeps.watching import Watcher, line, table
+from elbolab.sweeps.live_table import Watcher, describe_state, draw_table
+from elbolab.sweeps.summary import command_to_continue
 
 JOBS = [
     Job(0, ["data=digits", "model=vae", "+x=1", "seed=1"]),
@@ -41,13 +41,13 @@ def test_what_tells_jobs_apart():
     ],
 )
 def test_a_state_in_words(state, said):
-    assert line(state) == said
+    assert describe_state(state) == said
 
 
 def drawn(rows, width=120, failed=FAILED):
     states = {0: RUNNING, 1: failed, 2: State("waiting")}
     console = Console(file=StringIO(), width=width)
-    console.print(table(JOBS, states, rows))
+    console.print(draw_table(JOBS, states, rows))
     return [text.split() for text in console.file.getvalue().splitlines()]
 
 
@@ -90,12 +90,12 @@ def test_a_job_is_told_once_a_change(tmp_path, capsys):
     watcher = Watcher(Sweep(tmp_path, JOBS))
     for _ in range(2):
         watcher.look()
-        watcher.tell()
+        watcher.print_changes()
     (tmp_path / "1").mkdir()
     (tmp_path / "1" / "evaluation.json").touch()
     for _ in range(2):
         watcher.look()
-        watcher.tell()
+        watcher.print_changes()
     assert capsys.readouterr().err == "job 1 (model=vae, x=1, seed=2): finished\n"
 
 
@@ -110,5 +110,8 @@ def test_a_status_that_cannot_be_read_does_not_end_the_watch(tmp_path):
 
 def test_the_way_on_names_the_directory(tmp_path):
     sweep = Sweep(tmp_path, JOBS)
-    assert again(sweep, ["train", "-m", "seed=1,2"]) == f"elbolab train -m seed=1,2 hydra.sweep.dir={tmp_path}"
-    assert again(sweep, ["train", "-m", "hydra.sweep.dir=a"]) == "elbolab train -m hydra.sweep.dir=a"
+    assert (
+        command_to_continue(sweep, ["train", "-m", "seed=1,2"])
+        == f"elbolab train -m seed=1,2 hydra.sweep.dir={tmp_path}"
+    )
+    assert command_to_continue(sweep, ["train", "-m", "hydra.sweep.dir=a"]) == "elbolab train -m hydra.sweep.dir=a"

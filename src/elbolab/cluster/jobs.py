@@ -1,31 +1,20 @@
-"""The jobs of a sweep on a cluster: which are left to run, when each has ended, and the values that they return."""
+"""The jobs of a sweep on a cluster: which are left to run, and when each has ended."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from math import nan
 from pathlib import Path
 from typing import NamedTuple
 
-from hydra.core.utils import JobReturn, JobStatus
-from hydra.types import HydraContext
-from omegaconf import DictConfig
-
 from elbolab.cluster.resources import Shape, shape_of
 from elbolab.runs.status import DONE, record_failure, state_of
+from elbolab.sweeps.runner import JobRunner
 
 ENDS = (*DONE, "failed")
 """Final states that a job records itself; a job in one of them is not waited for."""
 
 
 class Planned(NamedTuple):
-    """A job to be done.
-
-    Attributes:
-        num: number of the job.
-        overrides: overrides on the command line of the job.
-        folder: directory of the job.
-        shape: machines that the job needs, and processes on each.
-    """
+    """A job to be done, in its directory, with the processes that it needs."""
 
     num: int
     overrides: list[str]
@@ -33,9 +22,7 @@ class Planned(NamedTuple):
     shape: Shape
 
 
-def plan_jobs(
-    context: HydraContext, config: DictConfig, overrides: Sequence[Sequence[str]], first: int
-) -> list[Planned]:
+def plan_jobs(runner: JobRunner, overrides: Sequence[Sequence[str]], first: int) -> list[Planned]:
     """Plans the jobs of a sweep that have neither finished nor been pruned.
 
     Overrides that can change a job's number of processes are composed with the configuration here, so a misspelt one is
@@ -46,15 +33,15 @@ def plan_jobs(
         key = override.lstrip("+~").partition("=")[0]
         return key.startswith("trainer") or ("." not in key and key != "seed")  # a group's option may hold a trainer
 
-    folder, shapes = Path(config.hydra.sweep.dir).absolute(), dict[tuple[str, ...], Shape]()
-    jobs = []
+    jobs, shapes = [], dict[tuple[str, ...], Shape]()
     for num, words in enumerate(overrides, first):
-        if state_of(folder / str(num)).state in DONE:
+        folder = runner.folder / str(num)
+        if state_of(folder).state in DONE:
             continue
         shaping = tuple(filter(may_shape, words))
         if shaping not in shapes:
-            shapes[shaping] = shape_of(context.config_loader.load_sweep_config(config, list(words)).trainer)
-        jobs.append(Planned(num, list(words), folder / str(num), shapes[shaping]))
+            shapes[shaping] = shape_of(runner.compose(words, num).trainer)
+        jobs.append(Planned(num, list(words), folder, shapes[shaping]))
     return jobs
 
 
@@ -79,15 +66,3 @@ def wait_for(jobs: Sequence[Planned], look: Callable[[], Mapping[int, str]], pol
             if state.state not in (*ENDS, "running") and state.error is None:  # running: in another process
                 record_failure(job.folder, ended[num], monitor="", mode="max", overrides=job.overrides)
         seen = set(ended)
-
-
-def read_values(config: DictConfig, overrides: Sequence[Sequence[str]], first: int) -> list[JobReturn]:
-    """The values of the jobs in the form that Hydra's sweepers expect, NaN for a job that has not finished."""
-    returns = []
-    for num, words in enumerate(overrides, first):
-        folder = Path(config.hydra.sweep.dir).absolute() / str(num)
-        state = state_of(folder)
-        done = JobReturn(overrides=words, working_dir=str(folder), status=JobStatus.COMPLETED)
-        done.return_value = nan if state.state != "finished" or state.value is None else state.value
-        returns.append(done)
-    return returns

@@ -1,4 +1,4 @@
-"""A sweep as its parent runs it: what it has open, that nobody else runs it, and what its jobs will be.
+"""A sweep as the command that runs it: what it has open, that nobody else runs it, and what its jobs will be.
 
 It is imported with every command, so it imports nothing heavy itself.
 """
@@ -6,8 +6,9 @@ It is imported with every command, so it imports nothing heavy itself.
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, final
+from typing import Any, final
 
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
@@ -15,15 +16,11 @@ from omegaconf import DictConfig
 from elbolab.config.composing import check_folder
 from elbolab.runs.sweep_dir import SWEEP, Job, Sweep, check_same, write_sweep
 
-OF_HYDRA = "multirun.yaml"
-"""Written by Hydra before it looks at the jobs."""
+DESCRIPTIONS = (SWEEP, "multirun.yaml")
+"""Files that describe a sweep; Hydra writes the second before it looks at the jobs."""
 
-REFUSED = {SWEEP, OF_HYDRA, ".lock", ".study.lock"}
-"""All that the directory of a sweep holds in which no job has begun."""
-
-WITHIN = ("basic", "joblib", "ray")
+LAUNCHERS_WITHIN = ("basic", "joblib", "ray")
 """Launchers whose jobs run within a process of the command: they write to its terminal, and would tear a live table."""
-
 
 SWEEP_REFUSED = (
     "this is a sweep of many runs, and elbolab.train makes one: call it for each of them, or run the sweep in a shell "
@@ -32,7 +29,7 @@ SWEEP_REFUSED = (
 
 
 @final
-class Refused(BaseException):
+class CallbackError(BaseException):
     """Carries an error out of a callback of Hydra's, which turns an Exception into a warning."""
 
     def __init__(self, error: Exception) -> None:
@@ -40,36 +37,38 @@ class Refused(BaseException):
         self.error = error
 
 
-class Running(NamedTuple):
+@final
+@dataclass
+class Session:
     """What this process has open while Hydra runs.
 
     Attributes:
-        sweeps: the sweep, once it has begun.
-        warm: what calls a function in a process that has made the imports already, where there is one.
-        shown: what is closed when the jobs have ended.
-        stack: what is closed at last, however it ends.
-        alone: whether a sweep is refused: the caller wants one run.
+        display: shows the jobs; closed when they have ended.
+        stack: closed at last, however it ends.
+        allows_sweep: False where the caller wants one run.
+        sweep: once it has begun.
+        call_warm: calls a function in a process that has made the imports already, where there is one.
     """
 
-    sweeps: list[Sweep]
-    warm: list[Callable[[Callable[[], str]], str]]
-    shown: ExitStack
+    display: ExitStack
     stack: ExitStack
-    alone: bool = False
+    allows_sweep: bool
+    sweep: Sweep | None = None
+    call_warm: Callable[[Callable[[], str]], str] | None = None
 
 
-RUNNING: ContextVar[Running] = ContextVar("RUNNING")
+SESSION: ContextVar[Session] = ContextVar("SESSION")
 """Hydra makes the callbacks and launchers, and hands nothing from one to the other."""
 
 
 @contextmanager
-def running(*, alone: bool = False) -> Iterator[Running]:
+def open_session(*, allows_sweep: bool = True) -> Iterator[Session]:
     """For the time in which Hydra runs, and a sweep is summed up."""
-    with ExitStack() as stack, ExitStack() as shown:
-        now = Running([], [], shown, stack, alone)
-        token = RUNNING.set(now)
-        stack.callback(RUNNING.reset, token)
-        yield now
+    with ExitStack() as stack, ExitStack() as display:
+        session = Session(display, stack, allows_sweep)
+        token = SESSION.set(session)
+        stack.callback(SESSION.reset, token)
+        yield session
 
 
 @final
@@ -77,60 +76,53 @@ class Watch(Callback):
     """Opens a sweep before any of its jobs begins. It has no state: launchers send it into other processes."""
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Refuses the directory of another sweep; then describes this one in it, and watches it."""
-        from elbolab.sweeps.watching import watching
+        """Refuses the directory of another sweep; then describes this one in it, and shows its jobs."""
+        from elbolab.sweeps.live_table import show_jobs
 
-        now = RUNNING.get()
+        session = SESSION.get()
         try:
-            if now.alone:
+            if not session.allows_sweep:
                 raise ValueError(SWEEP_REFUSED)
             check_folder(config.hydra)
-            sweep = now.stack.enter_context(opened(config))
-            live = str(config.hydra.runtime.choices.get("hydra/launcher")) not in WITHIN
-            now.shown.enter_context(watching(sweep, live=live))
-            now.sweeps.append(sweep)
+            sweep = session.stack.enter_context(open_sweep(config))
+            is_live = config.hydra.runtime.choices.get("hydra/launcher") not in LAUNCHERS_WITHIN
+            session.display.enter_context(show_jobs(sweep, live=is_live))
+            session.sweep = sweep
         except Exception as error:
-            raise Refused(error) from error
+            raise CallbackError(error) from error
 
 
 @contextmanager
-def opened(config: DictConfig) -> Iterator[Sweep]:
-    """The sweep of a composed command, kept to this process; a search is kept to itself, by all of its workers.
+def open_sweep(config: DictConfig) -> Iterator[Sweep]:
+    """The sweep of a composed command, kept to this process; a search may be shared, and its workers share out trials.
+
+    Where it is refused before any job begins, its directory is left free.
 
     Raises:
         ValueError: its directory is that of another sweep.
         BlockingIOError: another process runs it.
         OSError: the directory cannot be written.
     """
-    folder, jobs = Path(config.hydra.sweep.dir).absolute(), expanded(config)
+    folder, jobs = Path(config.hydra.sweep.dir).absolute(), expand_jobs(config)
     check_same(folder, jobs)
-    with _kept(_writable(folder)) if jobs else nullcontext():  # the workers of a search keep its trials apart
-        is_new = write_sweep(folder, jobs, config)
-        with _taken_back(folder) if is_new else nullcontext():
-            yield Sweep(folder, jobs)
-
-
-@contextmanager
-def _taken_back(folder: Path) -> Iterator[None]:
-    """Takes away the description of a sweep that is refused before any job begins: the directory stays free."""
     try:
-        yield
-    except Exception:
-        if {path.name for path in folder.iterdir()} <= REFUSED:
-            for name in (SWEEP, OF_HYDRA):
-                (folder / name).unlink(missing_ok=True)
-            _remove_if_empty(folder)
-        raise
-
-
-def _remove_if_empty(folder: Path) -> None:
-    with suppress(OSError):
-        folder.rmdir()
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(f"hydra.sweep.dir={folder}: it cannot be made ({error.strerror}); choose another") from error
+    with _lock(folder) if jobs else nullcontext():
+        is_new = write_sweep(folder, jobs, config)
+        try:
+            yield Sweep(folder, jobs)
+        except Exception:
+            if is_new and {path.name for path in folder.iterdir()} <= {*DESCRIPTIONS, ".lock", ".study.lock"}:
+                for name in DESCRIPTIONS:
+                    (folder / name).unlink(missing_ok=True)
+                _remove_if_empty(folder)
+            raise
 
 
 @contextmanager
-def _kept(folder: Path) -> Iterator[None]:
-    """Keeps a sweep to this process."""
+def _lock(folder: Path) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     try:
@@ -144,15 +136,12 @@ def _kept(folder: Path) -> Iterator[None]:
         raise BlockingIOError(f"another process runs the sweep in {folder}: wait for it, or end it") from None
 
 
-def _writable(folder: Path) -> Path:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OSError(f"hydra.sweep.dir={folder}: it cannot be made ({error.strerror}); choose another") from error
-    return folder
+def _remove_if_empty(folder: Path) -> None:
+    with suppress(OSError):
+        folder.rmdir()
 
 
-def expanded(config: DictConfig) -> list[Job]:
+def expand_jobs(config: DictConfig) -> list[Job]:
     """The jobs of Hydra's own sweeper, numbered as it numbers them; none of another's, which chooses as it goes.
 
     Raises:

@@ -15,14 +15,14 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from elbolab.runs.status import DONE, record_failure, state_of
-from elbolab.sweeps.parent import WITHIN
-from elbolab.sweeps.ranks import follow, outlive, rank
+from elbolab.sweeps.ranks import has_work, rank, wait_for_end_of_first_rank
+from elbolab.sweeps.session import LAUNCHERS_WITHIN
 from elbolab.training.stop_signals import NOTICE, Leave
 
 log = logging.getLogger(__name__)
 
 
-def job(work: Callable[[], float], folder: Path, cfg: DictConfig, overrides: Sequence[str]) -> float:
+def run_unless_done(work: Callable[[], float], folder: Path, cfg: DictConfig, overrides: Sequence[str]) -> float:
     """Does a job, unless it is done; returns its value, NaN where it failed.
 
     Args:
@@ -35,7 +35,7 @@ def job(work: Callable[[], float], folder: Path, cfg: DictConfig, overrides: Seq
         Leave: the machine was wanted back.
         Exception: whatever went wrong in a rank that a cluster has started beside the first.
     """
-    goes_on, state = follow(folder), state_of(folder)
+    goes_on, state = has_work(folder), state_of(folder)
     if state.state in DONE or not goes_on:
         return nan if state.value is None else state.value
     from elbolab.sweeps.fresh_process import pristine
@@ -49,10 +49,10 @@ def job(work: Callable[[], float], folder: Path, cfg: DictConfig, overrides: Seq
     except Exception as error:
         if NOTICE.given is not None:  # what was closed on the way out may have been killed
             raise Leave(NOTICE.given) from error
-        log.error(_recorded(error, folder, cfg, overrides))
+        log.error(record_error(error, folder, cfg, overrides))
         if rank():  # its process must fail, or the first rank would wait for it
-            if not outlive(folder):
-                _logged(error, folder)
+            if not wait_for_end_of_first_rank(folder):
+                _log_traceback(error, folder)
             raise
     return nan
 
@@ -65,10 +65,10 @@ def check_ranks(cfg: DictConfig) -> None:
     """
     if not has_ranks(cfg) or cfg.trainer.strategy == "ddp_fork":
         return
-    if (launcher := HydraConfig.get().runtime.choices.get("hydra/launcher")) in WITHIN:
+    if (launcher := HydraConfig.get().runtime.choices.get("hydra/launcher")) in LAUNCHERS_WITHIN:
         raise ValueError(
-            f"trainer.devices={cfg.trainer.devices}: under hydra/launcher={launcher} the ranks of a job cannot be told "
-            "from the sweep; choose hydra/launcher=local or slurm"
+            f"trainer.devices={cfg.trainer.devices}: hydra/launcher={launcher} runs jobs within the command, where "
+            "Lightning cannot start their other ranks; choose hydra/launcher=local or slurm"
         )
 
 
@@ -79,28 +79,28 @@ def has_ranks(cfg: DictConfig) -> bool:
     return number is not None and str(number) != "1"
 
 
-def _recorded(error: Exception, folder: Path, cfg: DictConfig, overrides: Sequence[str]) -> str:
-    """The error as a user should see it, once it is in ``status.json`` and its traceback in ``log.txt``."""
+def record_error(error: Exception, folder: Path, cfg: DictConfig, overrides: Sequence[str]) -> str:
+    """Writes an error into ``status.json``, and its traceback into ``log.txt``; returns it as a user should see it."""
     from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
-    message = _told(error, overrides)
-    if rank_zero_only.rank != 0:  # type: ignore[attr-defined]
-        return message
-    with suppress(OSError):  # a full disk is what ended it
-        record_failure(folder, message, monitor=str(cfg.get("monitor")), mode=str(cfg.get("mode")), overrides=overrides)
-    _logged(error, folder)
-    return message
-
-
-def _logged(error: Exception, folder: Path) -> None:
-    with suppress(OSError), (folder / "log.txt").open("a", encoding="utf-8") as file:  # a full disk is what ended it
-        traceback.print_exception(error, file=file)
-
-
-def _told(error: Exception, overrides: Sequence[str]) -> str:
     from elbolab.config.composing import folders, set_hydra_aside
     from elbolab.config.errors import explain
 
-    where = folders()
+    config_folders = folders()
     with set_hydra_aside():
-        return explain(error, where, ["train", *overrides])
+        message = explain(error, config_folders, ["train", *overrides])
+    if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
+        record_job_failure(folder, message, cfg, overrides)
+        _log_traceback(error, folder)
+    return message
+
+
+def record_job_failure(folder: Path, message: str, cfg: DictConfig, overrides: Sequence[str]) -> None:
+    """Writes down that a job has failed, unless a full disk, which may be what ended it, has no room for that."""
+    with suppress(OSError):
+        record_failure(folder, message, monitor=str(cfg.get("monitor")), mode=str(cfg.get("mode")), overrides=overrides)
+
+
+def _log_traceback(error: Exception, folder: Path) -> None:
+    with suppress(OSError), (folder / "log.txt").open("a", encoding="utf-8") as file:
+        traceback.print_exception(error, file=file)
