@@ -77,8 +77,8 @@ MISTAKES = [
     ),
     Mistake(
         "search/objectives.py",
-        '1 if status["mode"] == "max" else -1',
-        '1 if status["mode"] == "min" else -1',
+        'max if status["mode"] == "max" else min',
+        'max if status["mode"] == "min" else min',
         "tests/search/test_search_parts.py",
     ),
     Mistake(
@@ -101,7 +101,10 @@ MISTAKES = [
         "tests/report/test_report.py",
     ),
     Mistake(
-        "search/end.py", 'sign = -1 if objective.mode == "max" else 1', "sign = 1", "tests/search/test_search_found.py"
+        "search/results.py",
+        'sign = -1 if objective.mode == "max" else 1',
+        "sign = 1",
+        "tests/search/test_search_found.py",
     ),
     Mistake(
         "search/space.py",
@@ -111,8 +114,8 @@ MISTAKES = [
     ),
     Mistake(
         "search/samplers.py",
-        "derived(self.seed, trial.number, *more)",
-        "derived(self.seed, *more)",
+        "SeedSequence([self.seed, trial.number, *more])",
+        "SeedSequence([self.seed, *more])",
         "tests/search/test_search_parts.py",
     ),
     Mistake(

@@ -15,7 +15,7 @@ from elbolab.callbacks.prune import Prune
 from elbolab.config.paths import config_dir
 from elbolab.runs.status import read_status
 from elbolab.search import study
-from elbolab.search.trials import lives
+from elbolab.search.trials import is_alive
 
 SMALL = [
     *("train", "-m", "hydra/sweeper=optuna", "data=digits", "data.binarize=dynamic", "net.hidden=[16]"),
@@ -221,4 +221,6 @@ def test_twenty_trials_killed_and_resumed_and_with_two_workers(shell):
     assert [number for number, *_ in trials] == list(range(20))
     assert all(state in (TrialState.COMPLETE, TrialState.PRUNED) for _, state, *_ in trials)
     assert len({t.user_attrs["worker"] for t in study_in(shell.folder / "two").trials}) == 2
-    assert not any(lives(shell.folder / "two", t.user_attrs["worker"]) for t in study_in(shell.folder / "two").trials)
+    assert not any(
+        is_alive(shell.folder / "two", t.user_attrs["worker"]) for t in study_in(shell.folder / "two").trials
+    )

@@ -9,9 +9,9 @@ from hydra import compose
 from omegaconf import OmegaConf
 
 from elbolab.callbacks.prune import Prune
-from elbolab.search.end import conclude, ranked
-from elbolab.search.experiment import experiment
+from elbolab.search.experiment import write_experiment
 from elbolab.search.objectives import Objective
+from elbolab.search.results import describe_results, rank_trials
 from elbolab.search.space import read_space
 
 
@@ -63,7 +63,7 @@ def test_prune_names_curves_that_exist():
 )
 def test_an_experiment_file_composes_to_what_the_overrides_do(overrides, loader, tmp_path):
     (tmp_path / "experiment").mkdir()
-    (tmp_path / "experiment/best.yaml").write_text(text := experiment("Found.", overrides, loader))
+    (tmp_path / "experiment/best.yaml").write_text(text := write_experiment("Found.", overrides, loader))
     assert text.startswith("# @package _global_\n# Found.\n")
     assert "search" not in yaml.safe_load(text)
     there = compose("train", [*(word for word in overrides if word != "search=vae"), "group=x", "paths.run=x"])
@@ -75,7 +75,7 @@ def test_an_experiment_file_composes_to_what_the_overrides_do(overrides, loader,
 
 def test_an_experiment_file_cannot_take_away(loader):
     with pytest.raises(ValueError, match="~net: an experiment file cannot take away"):
-        experiment("", ["~net"], loader)
+        write_experiment("", ["~net"], loader)
 
 
 @pytest.mark.parametrize(("mode", "numbers"), [("max", [1, 2, 0]), ("min", [0, 1, 2])])
@@ -83,7 +83,7 @@ def test_trials_are_ranked_by_their_objective(mode, numbers):
     study = optuna.create_study()
     for value in (1.0, 2.0, 2.0):
         study.add_trial(optuna.trial.create_trial(value=value))
-    assert [trial.number for trial in ranked(study.trials, Objective("val/elbo", mode))] == numbers
+    assert [trial.number for trial in rank_trials(study.trials, Objective("val/elbo", mode))] == numbers
 
 
 def test_two_objectives_have_a_front(tmp_path, loader):
@@ -97,7 +97,7 @@ def test_two_objectives_have_a_front(tmp_path, loader):
     objectives = [Objective("val/rate", "min"), Objective("val/distortion", "min")]
     (tmp_path / "conf/experiment").mkdir(parents=True)
     (tmp_path / "conf/experiment/pareto_2.yaml").touch()  # was on the front before trial 1
-    said = conclude(study, objectives, space, tmp_path, loader).splitlines()
+    said = describe_results(study, objectives, space, tmp_path, loader).splitlines()
     assert said[0] == "4 trials: 4 finished"
     assert [line.split()[0] for line in said[1:5]] == ["trial", "3", "1", "0"]
     assert any(line.startswith("what val/rate depends on: model.beta 1.00") for line in said)
@@ -110,6 +110,6 @@ def test_two_objectives_have_a_front(tmp_path, loader):
     assert said[-1].endswith("experiment=pareto_0")
     (tmp_path / "conf").rename(tmp_path / "away")
     (tmp_path / "conf").touch()
-    without = conclude(study, objectives, space, tmp_path, loader).splitlines()
+    without = describe_results(study, objectives, space, tmp_path, loader).splitlines()
     assert without[:5] == said[:5]
     assert without[-1].startswith("the best could not be written: ")

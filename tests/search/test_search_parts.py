@@ -21,9 +21,9 @@ from elbolab.search import study as study_module
 from elbolab.search.objectives import Objective, read_objectives, values_of
 from elbolab.search.samplers import SPACE, Grid, Seeded
 from elbolab.search.space import read_space
-from elbolab.search.study import ANSWER, connected, limits, open_study, reaching, shown
-from elbolab.search.sweeper import Plan, check_hope, check_words
-from elbolab.search.trials import Trials, in_rows, lives, present
+from elbolab.search.study import ANSWER, connect, hide_password, open_study, reaching, time_limits
+from elbolab.search.sweeper import Plan, check_hope, check_traces
+from elbolab.search.trials import Trials, is_alive, register_worker, split_into_rows
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ BY = [Objective("val/elbo", "max")]
 
 
 def record(**changes):
-    return {"parameters": ONE.typed(), "directions": ["maximize"], SPACE: ONE.described()} | changes
+    return {"parameters": ONE.ranges, "directions": ["maximize"], SPACE: ONE.to_json()} | changes
 
 
 def study_of(folder, **changes):
@@ -150,7 +150,7 @@ def end(folder, job, state, value=None, mode="max"):
 
 
 def test_two_workers_take_every_trial_once(tmp_path):
-    with present(tmp_path) as a, present(tmp_path) as b:
+    with register_worker(tmp_path) as a, register_worker(tmp_path) as b:
         study = forgetful()
         workers = [Trials(study, ONE, tmp_path, 6, 2, name) for name in (a, b)]
         taken = [workers[i % 2].take() for i in range(4)]
@@ -158,16 +158,16 @@ def test_two_workers_take_every_trial_once(tmp_path):
 
 
 def test_a_worker_that_is_stopped_leaves_no_word_of_itself(tmp_path):
-    with suppress(KeyboardInterrupt), present(tmp_path) as name:
-        assert lives(tmp_path, name)
+    with suppress(KeyboardInterrupt), register_worker(tmp_path) as name:
+        assert is_alive(tmp_path, name)
         raise KeyboardInterrupt
     assert list((tmp_path / ".workers").iterdir()) == []
 
 
 def test_a_dead_worker_s_trials_go_on_under_their_numbers(tmp_path):
     study = forgetful()
-    with present(tmp_path) as alive:
-        with present(tmp_path) as dead:
+    with register_worker(tmp_path) as alive:
+        with register_worker(tmp_path) as dead:
             lost = Trials(study, ONE, tmp_path, 5, 2, dead)
             first = lost.take()
             end(tmp_path, first[0], "finished", -1.0)
@@ -181,15 +181,15 @@ def test_a_dead_worker_s_trials_go_on_under_their_numbers(tmp_path):
 
 def test_a_batch_that_was_cut_short_is_filled_up(tmp_path):
     study = forgetful()
-    with present(tmp_path) as dead:
+    with register_worker(tmp_path) as dead:
         Trials(study, ONE, tmp_path, 8, 1, dead).take()
-    with present(tmp_path) as name:
+    with register_worker(tmp_path) as name:
         assert [job.num for job in Trials(study, ONE, tmp_path, 8, 3, name).take()] == [0, 1, 2]
 
 
 def test_how_trials_end(tmp_path):
     study = forgetful()
-    with present(tmp_path) as name:
+    with register_worker(tmp_path) as name:
         trials = Trials(study, ONE, tmp_path, 5, 5, name)
         jobs = trials.take()
         ends = [("finished", -3.0), ("pruned", -4.0), ("failed", None), ("finished", None), ("interrupted", None)]
@@ -199,13 +199,13 @@ def test_how_trials_end(tmp_path):
         states = [TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING, TrialState.FAIL, TrialState.RUNNING]
         assert [trial.state for trial in study.trials] == states
         assert trials.take() == []  # this worker tries none twice
-    with present(tmp_path) as name:
+    with register_worker(tmp_path) as name:
         assert [job.num for job in Trials(study, ONE, tmp_path, 5, 5, name).take()] == [2, 4]
 
 
 def test_launchers_number_rows():
     jobs = [Job(num, []) for num in (5, 1, 2, 7, 6)]
-    assert [[job.num for job in row] for row in in_rows(jobs)] == [[1, 2], [5, 6, 7]]
+    assert [[job.num for job in row] for row in split_into_rows(jobs)] == [[1, 2], [5, 6, 7]]
 
 
 def test_a_study_is_of_one_directory(tmp_path):
@@ -230,18 +230,18 @@ def test_a_study_says_what_has_changed(tmp_path):
 
 def test_a_journal_whose_last_line_was_cut_short_goes_on(tmp_path):
     path = tmp_path / "study.log"
-    study = optuna.create_study(study_name="elbolab", storage=connected(str(path)))
+    study = optuna.create_study(study_name="elbolab", storage=connect(str(path)))
     study.ask(fixed_distributions={"a": WIDE["a"]})
     whole = path.read_bytes()
     path.write_bytes(whole + b'{"op_code":4,"wor')
-    again = optuna.load_study(study_name="elbolab", storage=connected(str(path)))
+    again = optuna.load_study(study_name="elbolab", storage=connect(str(path)))
     again.ask(fixed_distributions={"a": WIDE["a"]})
     assert path.read_bytes().startswith(whole)
-    assert len(optuna.load_study(study_name="elbolab", storage=connected(str(path))).trials) == 2
+    assert len(optuna.load_study(study_name="elbolab", storage=connect(str(path))).trials) == 2
 
 
 def test_a_password_is_not_shown():
-    assert "secret" not in shown("postgresql://me:secret@host/db")
+    assert "secret" not in hide_password("postgresql://me:secret@host/db")
 
 
 @pytest.mark.parametrize(
@@ -350,12 +350,12 @@ def test_a_study_on_a_full_disk():
     ],
 )
 def test_a_database_that_never_answers_is_given_up(place, told):
-    assert limits(place) == told
+    assert time_limits(place) == told
 
 
 def test_a_search_in_which_nothing_works_ends(tmp_path):
     study = forgetful()
-    with present(tmp_path) as name:
+    with register_worker(tmp_path) as name:
         trials = Trials(study, ONE, tmp_path, 9, 3, name)
         for job in trials.take():
             check_hope(trials)
@@ -367,12 +367,12 @@ def test_a_search_in_which_nothing_works_ends(tmp_path):
 
 
 def test_trials_that_leave_no_word_are_named(tmp_path):
-    with present(tmp_path) as name:
+    with register_worker(tmp_path) as name:
         trials = Trials(forgetful(), ONE, tmp_path, 3, 3, name)
         for job in trials.take()[:2]:
             end(tmp_path, job, "finished", 1.0)
         with pytest.raises(ValueError, match=r"trials 2 have left no word in .* \(a full disk"):
-            check_words(trials)
+            check_traces(trials)
 
 
 def test_optunas_private_names_are_used_in_one_place():

@@ -50,7 +50,7 @@ from elbolab.runs.status import (
     record_start,
     restore_status,
 )
-from elbolab.search.job import pruning_of
+from elbolab.search.pruning import build_pruning
 from elbolab.stages.planning import plan_stages, resolve_paths
 from elbolab.stages.training import train_missing
 from elbolab.training.ema import averaged
@@ -142,7 +142,7 @@ def _train(cfg: DictConfig, run: RunDir) -> tuple[str, float, list[str]]:
     parts = build_stages(stages)
     model = build_model(cfg, build_densities(cfg, data.full_spec, **parts))
     begin = Begin(lambda: start(run, cfg, data, stages))
-    trainer = build_trainer(cfg, [begin, *pruning_of(run.path, cfg.monitor)])
+    trainer = build_trainer(cfg, [begin, *build_pruning(run.path, cfg.monitor)])
     build_evaluation(cfg, data.spec)  # to find its faults now
     model.configure_optimizers()  # likewise
     log_once(data.describe())  # reads and checks the data

@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Sequence
-from math import isfinite
+from math import isfinite, nan
 from pathlib import Path
-from typing import Any, NamedTuple, final
+from typing import NamedTuple, final
 
 from elbolab.runs.status import read_curves, read_status
 
-MODES = {"min": "minimize", "max": "maximize"}
+DIRECTIONS = {"min": "minimize", "max": "maximize"}
 """``mode`` in the configuration, and in Optuna's words."""
 
 
@@ -23,11 +23,6 @@ class Objective(NamedTuple):
 
     name: str
     mode: str
-
-    @property
-    def direction(self) -> str:
-        """In Optuna's words."""
-        return MODES[self.mode]
 
     @property
     def is_curve(self) -> bool:
@@ -53,7 +48,7 @@ def read_objectives(
                 f"hydra.sweeper.objectives: {name} is not of the validation data, and nothing else may be searched by: "
                 "val/NAME is a column of metrics.csv, val.NAME a quantity of evaluation.splits=[val]"
             )
-    if not names or modes is None or len(modes) != len(names) or not set(modes) <= set(MODES):
+    if not names or modes is None or len(modes) != len(names) or not set(modes) <= set(DIRECTIONS):
         raise ValueError(
             f"hydra.sweeper.directions={modes}: give min or max for each of hydra.sweeper.objectives={list(names)}"
         )
@@ -66,31 +61,25 @@ def values_of(folder: Path, objectives: Sequence[Objective]) -> list[float] | No
     Raises:
         ValueError: the run has no such quantity.
     """
-    values = [_value(folder, objective.name) for objective in objectives]
+    values = [_value(folder, objective) for objective in objectives]
     return values if all(map(isfinite, values)) else None
 
 
-def _value(folder: Path, name: str) -> float:
-    status = read_status(folder)
+def _value(folder: Path, objective: Objective) -> float:
+    name, status = objective.name, read_status(folder)
     assert status is not None, folder
-    if name == status["monitor"]:
-        return float("nan") if status["value"] is None else status["value"]
-    return _chosen(folder, name, status) if "/" in name else _measured(folder, *name.split(".", 1))
-
-
-def _chosen(folder: Path, name: str, status: dict[str, Any]) -> float:
-    """Where the monitored quantity is best: there the weights were kept."""
-    monitor, sign = status["monitor"], 1 if status["mode"] == "max" else -1
-    rows = [row for row in read_curves(folder, [monitor, name]) if row[monitor] and row[name]]
-    if not rows:
-        raise ValueError(f"{folder / 'metrics.csv'} has no {name} beside {monitor}: name another of its columns")
-    return float(max(rows, key=lambda row: sign * float(row[monitor]))[name])
-
-
-def _measured(folder: Path, split: str, name: str) -> float:
-    path = folder / "evaluation.json"
+    monitor = status["monitor"]
+    if name == monitor:
+        return nan if status["value"] is None else status["value"]
+    if objective.is_curve:
+        rows = [row for row in read_curves(folder, [monitor, name]) if row[monitor] and row[name]]
+        if not rows:
+            raise ValueError(f"{folder / 'metrics.csv'} has no {name} beside {monitor}: name another of its columns")
+        best = max if status["mode"] == "max" else min  # there the weights were kept
+        return float(best(rows, key=lambda row: float(row[monitor]))[name])
+    path, (split, _, quantity) = folder / "evaluation.json", name.partition(".")
     measured = json.loads(path.read_text(encoding="utf-8")).get(split, {})
-    if name not in measured:
+    if quantity not in measured:
         known = f"it has {', '.join(measured)}" if measured else "add evaluation.splits=[val]"
-        raise ValueError(f"{path} has no {split}.{name}: {known}")
-    return float(measured[name]["value"])
+        raise ValueError(f"{path} has no {name}: {known}")
+    return float(measured[quantity]["value"])

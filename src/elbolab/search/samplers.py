@@ -36,13 +36,15 @@ class Seeded(BaseSampler):
 
     def __init__(self, recipe: Callable[..., BaseSampler], seed: int) -> None:
         self.recipe, self.seed = recipe, seed
-        self._made: dict[int, BaseSampler] = {}
+        self._samplers: dict[int, BaseSampler] = {}
+
+    def _make(self, trial: FrozenTrial, *more: int) -> BaseSampler:
+        """A sampler whose seed is the study's, the trial's and ``more`` together."""
+        (seed,) = np.random.SeedSequence([self.seed, trial.number, *more]).generate_state(1)
+        return self.recipe(seed=int(seed))
 
     def _of(self, trial: FrozenTrial) -> BaseSampler:
-        return self._made[trial.number] if trial.number in self._made else self._new(trial)
-
-    def _new(self, trial: FrozenTrial, *more: int) -> BaseSampler:
-        return self.recipe(seed=derived(self.seed, trial.number, *more))
+        return self._samplers.get(trial.number) or self._make(trial)
 
     @override
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
@@ -51,7 +53,7 @@ class Seeded(BaseSampler):
     @override
     def sample_relative(self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]) -> Any:
         # a genetic one reads a generation's parents in another order than it writes them in: they are written first
-        if isinstance(first := self._new(trial), BaseGASampler):
+        if isinstance(first := self._make(trial), BaseGASampler):
             first.get_parent_population(study, first.get_trial_generation(study, trial))
         return self._of(trial).sample_relative(study, trial, search_space)
 
@@ -59,12 +61,12 @@ class Seeded(BaseSampler):
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
-        sampler = self._new(trial, crc32(param_name.encode()))
+        sampler = self._make(trial, crc32(param_name.encode()))
         return sampler.sample_independent(study, trial, param_name, param_distribution)
 
     @override
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
-        self._made = {trial.number: self._new(trial)}
+        self._samplers = {trial.number: self._make(trial)}
         self._of(trial).before_trial(study, trial)
 
     @override
@@ -72,17 +74,11 @@ class Seeded(BaseSampler):
         self._of(trial).after_trial(study, trial, state, values)
 
 
-def derived(*numbers: int) -> int:
-    """A seed for what these numbers name."""
-    return int(np.random.SeedSequence(numbers).generate_state(1)[0])
-
-
 @final
 class Grid(BaseSampler):
     """Every point of a space of choices and ranges once, by the trial's number; the last parameter changes fastest.
 
-    Args:
-        seed: of no effect; every sampler has one.
+    The seed is of no effect; every sampler has one.
     """
 
     def __init__(self, seed: int) -> None:
@@ -99,19 +95,13 @@ class Grid(BaseSampler):
 
     @override
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        described: dict[str, str] = study.user_attrs[SPACE]
-        return {name: json_to_distribution(text) for name, text in described.items()}
+        return {name: json_to_distribution(text) for name, text in study.user_attrs[SPACE].items()}
 
     @override
-    def sample_relative(
-        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
-    ) -> dict[str, Any]:
-        point, rest = {}, trial.number
-        for name in reversed(search_space):
-            points = _points(name, search_space[name])
-            rest, index = divmod(rest, len(points))
-            point[name] = points[index]
-        return point
+    def sample_relative(self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]) -> Any:
+        points = {name: _points(name, distribution) for name, distribution in search_space.items()}
+        place = np.unravel_index(trial.number % self.size(search_space), [len(values) for values in points.values()])
+        return {name: values[index] for (name, values), index in zip(points.items(), place, strict=True)}
 
     @override
     def sample_independent(

@@ -18,66 +18,52 @@ TAGS = {"log"}
 """Tags that a search knows: ``tag(log, interval(1e-4, 1e-2))`` is uniform in the logarithm."""
 
 
-class Searched(NamedTuple):
-    """A parameter.
-
-    Attributes:
-        text: the sweep that its value is chosen from, as the user typed it.
-        distribution: the same for Optuna.
-    """
-
-    text: str
-    distribution: BaseDistribution
-
-
 @final
 class Space(NamedTuple):
-    """The overrides of a search in their order.
+    """What a search chooses from.
 
     Attributes:
-        words: by the key as it is written, prefixes included: the whole text of an override that is fixed, or what its
-            value is chosen from.
+        lines: all overrides as the user typed them, in their order, by key with its prefix (``+``).
+        distributions: Optuna's distribution of every parameter that is searched, by key without it.
     """
 
-    words: dict[str, str | Searched]
-
-    @property
-    def searched(self) -> dict[str, Searched]:
-        """The parameters that are searched, by key without ``+``."""
-        return {key.lstrip("+"): word for key, word in self.words.items() if isinstance(word, Searched)}
-
-    @property
-    def distributions(self) -> dict[str, BaseDistribution]:
-        """Optuna's distribution of every parameter that is searched, by key."""
-        return {key: word.distribution for key, word in self.searched.items()}
+    lines: dict[str, str]
+    distributions: dict[str, BaseDistribution]
 
     @property
     def fixed(self) -> list[str]:
         """The overrides that are the same in all trials."""
-        return [word for word in self.words.values() if isinstance(word, str)]
+        return [line for key, line in self.lines.items() if key.lstrip("+") not in self.distributions]
+
+    @property
+    def ranges(self) -> dict[str, str]:
+        """The text from which each parameter was read, as the user typed it, by key."""
+        typed = {key.lstrip("+"): line.partition("=")[2] for key, line in self.lines.items()}
+        return {key: typed[key] for key in self.distributions}
 
     def overrides(self, values: Mapping[str, Any]) -> list[str]:
-        """The overrides of a trial whose parameters have these values."""
+        """The overrides of a trial whose parameters have these values; a choice is the text that the user typed."""
+        texts = {key: value if isinstance(value, str) else repr(value) for key, value in values.items()}
         return [
-            word if isinstance(word, str) else f"{key}={_written(values[key.lstrip('+')])}"
-            for key, word in self.words.items()
+            f"{key}={texts[key.lstrip('+')]}" if key.lstrip("+") in self.distributions else line
+            for key, line in self.lines.items()
         ]
 
-    def described(self) -> dict[str, str]:
-        """Optuna's distribution of every parameter as JSON text, by key."""
-        return {key: distribution_to_json(word) for key, word in self.distributions.items()}
+    def to_json(self) -> dict[str, str]:
+        """Every distribution as JSON text, by key."""
+        return {key: distribution_to_json(distribution) for key, distribution in self.distributions.items()}
 
     def corners(self, is_group: Callable[[str], bool]) -> Iterator[dict[str, Any]]:
         """A point for each option of each config group, the rest at its first; one point where no group is searched."""
-        first = {key: _first(word) for key, word in self.distributions.items()}
+        choices: dict[str, Sequence[Any]] = {
+            key: word.choices if isinstance(word, CategoricalDistribution) else [word.low]  # type: ignore[attr-defined]
+            for key, word in self.distributions.items()
+        }
+        first = {key: values[0] for key, values in choices.items()}
         yield first
-        for key, word in self.distributions.items():
-            if isinstance(word, CategoricalDistribution) and is_group(key.partition("@")[0]):
-                yield from (first | {key: choice} for choice in word.choices[1:])
-
-    def typed(self) -> dict[str, str]:
-        """The text from which each parameter was read, as the user typed it, by key."""
-        return {key: word.text for key, word in self.searched.items()}
+        for key, values in choices.items():
+            if len(values) > 1 and is_group(key.partition("@")[0]):
+                yield from (first | {key: choice} for choice in values[1:])
 
 
 def read_space(params: Mapping[str, Any] | None, arguments: Sequence[str], loader: Any) -> Space:
@@ -91,20 +77,18 @@ def read_space(params: Mapping[str, Any] | None, arguments: Sequence[str], loade
     Raises:
         ValueError: nothing is searched, or a range holds nothing.
     """
-    lines = [*(f"{key}={value}" for key, value in (params or {}).items()), *arguments]
-    words: dict[str, str | Searched] = {}
-    for override in OverridesParser.create(config_loader=loader).parse_overrides(lines):
-        assert override.input_line is not None
-        line = override.input_line
-        found = Searched(line.partition("=")[2], distribution_of(override)) if override.is_sweep_override() else line
-        words[override.get_key_element()] = found
-    space = Space(words)
-    if not space.distributions:
+    words = [*(f"{key}={value}" for key, value in (params or {}).items()), *arguments]
+    overrides = OverridesParser.create(config_loader=loader).parse_overrides(words)
+    last = {override.get_key_element(): override for override in overrides}
+    distributions = {
+        key.lstrip("+"): distribution_of(override) for key, override in last.items() if override.is_sweep_override()
+    }
+    if not distributions:
         raise ValueError(
             "this search has no parameters: give one a range, as in model.beta='interval(0.1,10)' or "
             "net.hidden='choice([200],[400])', or take a ready-made space, search=... (elbolab list search)"
         )
-    return space
+    return Space({key: str(override.input_line) for key, override in last.items()}, distributions)
 
 
 def distribution_of(override: Override) -> BaseDistribution:
@@ -122,9 +106,9 @@ def distribution_of(override: Override) -> BaseDistribution:
     try:
         match sweep:
             case IntervalSweep():
-                return _interval(sweep, is_log)
+                return _interval(sweep.start, sweep.end, is_log)
             case RangeSweep() if sweep.step > 0:
-                return _range(sweep, is_log)
+                return _range(sweep.start, sweep.stop, sweep.step, is_log)
             case ChoiceSweep() if is_log:
                 raise ValueError("a choice has no logarithm: use interval or range")
         return CategoricalDistribution(list(override.sweep_string_iterator()))
@@ -132,10 +116,7 @@ def distribution_of(override: Override) -> BaseDistribution:
         raise ValueError(f"{override.input_line}: {str(error).rstrip('.')}") from error
 
 
-def _interval(sweep: IntervalSweep, is_log: bool) -> BaseDistribution:
-    low, high = sweep.start, sweep.end
-    assert low is not None
-    assert high is not None
+def _interval(low: Any, high: Any, is_log: bool) -> BaseDistribution:
     if low >= high:
         raise ValueError(f"an interval goes from a smaller to a larger number, not from {low} to {high}")
     if isinstance(low, int) and isinstance(high, int):
@@ -143,29 +124,12 @@ def _interval(sweep: IntervalSweep, is_log: bool) -> BaseDistribution:
     return FloatDistribution(low, high, log=is_log)
 
 
-def _range(sweep: RangeSweep, is_log: bool) -> BaseDistribution:
+def _range(start: Any, stop: Any, step: Any, is_log: bool) -> BaseDistribution:
     """The distribution of Hydra's ``range(start, stop, step)``, which does not contain ``stop``."""
-    start, stop, step = sweep.start, sweep.stop, sweep.step
-    assert start is not None
-    assert stop is not None
     num = math.ceil((stop - start) / step - 1e-9)
     if num < 1:
         raise ValueError(f"the range from {start} to {stop} holds nothing")
     last = start + (num - 1) * step
     if all(isinstance(number, int) for number in (start, stop, step)):
-        return IntDistribution(int(start), int(last), log=is_log, step=int(step))
+        return IntDistribution(start, last, log=is_log, step=step)
     return FloatDistribution(start, last, log=is_log, step=None if is_log else step)
-
-
-def _first(distribution: BaseDistribution) -> Any:
-    match distribution:
-        case CategoricalDistribution():
-            return distribution.choices[0]
-        case FloatDistribution() | IntDistribution():
-            return distribution.low
-    raise AssertionError(distribution)
-
-
-def _written(value: Any) -> str:
-    """The text of a value in an override; a choice is already the text that the user typed."""
-    return value if isinstance(value, str) else repr(value)

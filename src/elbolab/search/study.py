@@ -28,8 +28,7 @@ LIMITS = {
     "psycopg": ("connect_timeout",),
     "psycopg2": ("connect_timeout",),
     "pg8000": ("timeout",),
-    "pymysql": ("connect_timeout", "read_timeout", "write_timeout"),
-    "mysqldb": ("connect_timeout", "read_timeout", "write_timeout"),
+    **dict.fromkeys(("pymysql", "mysqldb"), ("connect_timeout", "read_timeout", "write_timeout")),
     "mysqlconnector": ("connection_timeout",),
 }
 """What a driver calls that time; a URL may hold another (?connect_timeout=60), and must for other drivers."""
@@ -46,10 +45,7 @@ FAULTS = (SQLAlchemyError, sqlite3.Error, optuna.exceptions.StorageInternalError
 
 @contextmanager
 def reaching(place: str) -> Iterator[None]:
-    """One message for whatever a storage answers with.
-
-    Args:
-        place: as `place_of` gives it.
+    """One message for whatever the storage in a place (`place_of`) answers with.
 
     Raises:
         ValueError: it cannot be used; nothing of it has been overwritten.
@@ -57,31 +53,28 @@ def reaching(place: str) -> Iterator[None]:
     try:
         yield
     except FAULTS as error:
-        raise ValueError(_told(place, error.__cause__ or error)) from error
+        cause = error.__cause__ or error
+        reason = (str(cause).splitlines() or [type(cause).__name__])[0]
+        if "locked" in reason:
+            mend = "another process keeps it; end that, or use hydra.sweeper.storage=journal on a network's file system"
+        elif "full" in reason or "No space" in reason:
+            mend = "make room, and give the command again: what is in it is whole"
+        elif isinstance(cause, ImportError):
+            mend = "install the driver that the URL names"
+        elif place.startswith("sqlite") or "://" not in place:
+            mend = "if it is no study that can be read, move it away, or choose another hydra.sweep.dir"
+        else:
+            mend = "is hydra.sweeper.storage right, and the database up?"
+        raise ValueError(f"the study in {hide_password(place)} cannot be reached ({reason}): {mend}") from error
 
 
-def _told(place: str, error: BaseException) -> str:
-    reason = (str(error).splitlines() or [type(error).__name__])[0]
-    if "locked" in reason:
-        mend = "another process keeps it; end that, or use hydra.sweeper.storage=journal on a network's file system"
-    elif "full" in reason or "No space" in reason:
-        mend = "make room, and give the command again: what is in it is whole"
-    elif isinstance(error, ImportError):
-        mend = "install the driver that the URL names"
-    elif place.startswith("sqlite") or "://" not in place:
-        mend = "if it is no study that can be read, move it away, or choose another hydra.sweep.dir"
-    else:
-        mend = "is hydra.sweeper.storage right, and the database up?"
-    return f"the study in {shown(place)} cannot be reached ({reason}): {mend}"
-
-
-def shown(place: str) -> str:
-    """A place without its password."""
+def hide_password(place: str) -> str:
+    """A place as it may be shown."""
     return make_url(place).render_as_string(hide_password=True) if "://" in place else place
 
 
 def place_of(storage: str | None, folder: Path) -> str:
-    """What is reached for: a file in the sweep's directory, or a URL.
+    """A file in the sweep's directory, or the URL of a database.
 
     Args:
         storage: ``hydra.sweeper.storage``: null for SQLite, ``journal``, or a URL.
@@ -102,18 +95,18 @@ def place_of(storage: str | None, folder: Path) -> str:
     return storage
 
 
-def connected(place: str) -> BaseStorage:
+def connect(place: str) -> BaseStorage:
     """The storage in a place."""
     if "://" not in place:
         _mend_journal(Path(place))
         return JournalStorage(JournalFileBackend(place))
     if place.startswith("sqlite"):
         return RDBStorage(place, engine_kwargs={"connect_args": {"timeout": PATIENCE}})
-    return RDBStorage(place, engine_kwargs={"connect_args": limits(place), "pool_pre_ping": True})
+    return RDBStorage(place, engine_kwargs={"connect_args": time_limits(place), "pool_pre_ping": True})
 
 
-def limits(place: str) -> dict[str, int]:
-    """What is told a server's driver, so that it gives up on a server that does not answer."""
+def time_limits(place: str) -> dict[str, int]:
+    """Options for a server's driver, so that it gives up on a server that does not answer."""
     url = make_url(place)
     return {name: ANSWER for name in LIMITS.get(url.get_driver_name(), ()) if name not in url.query}
 
@@ -155,56 +148,39 @@ def open_study(
     Raises:
         ValueError: it is of another search, or of another directory; says what differs.
     """
-    storage = connected(place)
-    known = {study.study_name for study in optuna.get_all_study_summaries(storage, include_best_trial=False)}
-    if name not in known:
-        return _created(storage, name, folder, record, sampler, pruner)
-    study = optuna.load_study(study_name=name, storage=storage, sampler=sampler, pruner=pruner)
+    options: dict[str, Any] = {"study_name": name, "storage": connect(place), "sampler": sampler, "pruner": pruner}
+    try:
+        study = optuna.load_study(**options)
+    except KeyError:
+        study = optuna.create_study(**options, directions=record["directions"])
+    token = folder / TOKEN
     if RECORD not in study.user_attrs:
         if study.trials:
-            raise ValueError(f"the study {name} in {shown(place)} is not elbolab's: choose another hydra.sweeper.study")
-        _describe(study, folder, record)
-    _check_same(study, place, folder, record)
-    return study
-
-
-def _created(
-    storage: BaseStorage, name: str, folder: Path, record: Mapping[str, Any], sampler: BaseSampler, pruner: BasePruner
-) -> optuna.Study:
-    study = optuna.create_study(
-        study_name=name, storage=storage, sampler=sampler, pruner=pruner, directions=list(record["directions"])
-    )
-    _describe(study, folder, record)
-    return study
-
-
-def _describe(study: optuna.Study, folder: Path, record: Mapping[str, Any]) -> None:
-    token = folder / TOKEN
-    if not token.is_file():
-        token.write_text(uuid.uuid4().hex, encoding="utf-8")
-    study.set_user_attr(DIRECTORY, token.read_text(encoding="utf-8"))
-    for key, value in record.items():
-        study.set_user_attr(key, value)
-    study.set_user_attr(RECORD, sorted(record))  # last: what it names is there
-
-
-def _check_same(study: optuna.Study, place: str, folder: Path, record: Mapping[str, Any]) -> None:
+            raise ValueError(
+                f"the study {name} in {hide_password(place)} is not elbolab's: choose another hydra.sweeper.study"
+            )
+        if not token.is_file():
+            token.write_text(uuid.uuid4().hex, encoding="utf-8")
+        attributes = {DIRECTORY: token.read_text(encoding="utf-8"), **record}
+        for key, value in (attributes | {RECORD: sorted(record)}).items():  # last: what it names is there
+            study.set_user_attr(key, value)
     attributes = study.user_attrs
-    token = folder / TOKEN
     if not token.is_file() or token.read_text(encoding="utf-8") != attributes[DIRECTORY]:
         raise ValueError(
-            f"the study {study.study_name} in {shown(place)} has its trials in another directory: name that as "
+            f"the study {name} in {hide_password(place)} has its trials in another directory: name that as "
             "hydra.sweep.dir (all workers of a study share it), or choose another hydra.sweeper.study"
         )
     for key, value in record.items():
         if attributes[key] != value:
             raise ValueError(
-                f"this study was begun with other {key}: {_differing(attributes[key], value)}. Repeat the command that "
-                "began it, or choose another hydra.sweep.dir"
+                f"this study was begun with other {key}: {describe_change(attributes[key], value)}. Repeat the command "
+                "that began it, or choose another hydra.sweep.dir"
             )
+    return study
 
 
-def _differing(old: Any, new: Any) -> str:
+def describe_change(old: Any, new: Any) -> str:
+    """The first difference between two values, by key where they are mappings."""
     if isinstance(old, dict) and isinstance(new, dict):
         key = next(key for key in [*old, *new] if old.get(key) != new.get(key))
         old, new = (f"{key}={node[key]}" if key in node else f"no {key}" for node in (old, new))

@@ -1,7 +1,6 @@
 """`hydra/sweeper=optuna`: trials are chosen, run by any launcher, and read from their directories."""
 
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, final
 
@@ -10,14 +9,13 @@ from hydra.plugins.launcher import Launcher
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from elbolab.runs.status import state_of
-from elbolab.search.end import conclude
 from elbolab.search.experiment import is_group
-from elbolab.search.objectives import Objective, read_objectives
+from elbolab.search.objectives import DIRECTIONS, read_objectives
+from elbolab.search.results import describe_results
 from elbolab.search.samplers import SPACE, Grid, Seeded
 from elbolab.search.space import Space, read_space
 from elbolab.search.study import open_study, place_of, quiet, reaching
-from elbolab.search.trials import Trials, in_rows, one_at_a_time, present
+from elbolab.search.trials import Trials, lock_study, register_worker, split_into_rows
 from elbolab.sweeps.session import SESSION
 
 HOPELESS = 3
@@ -41,22 +39,22 @@ def search(
     """
     plan = Plan(options, config, read_space(options["params"], arguments, loader), loader)
     plan.rehearse()
-    with quiet(), ExitStack() as stack:
+    with quiet():
         with reaching(plan.place):
             plan.folder.mkdir(parents=True, exist_ok=True)
-            with one_at_a_time(plan.folder):
+            with lock_study(plan.folder):
                 study = plan.open()
                 check_directories(study, plan.folder)
-        worker = stack.enter_context(present(plan.folder))
-        trials = Trials(study, plan.space, plan.folder, plan.num_trials, plan.jobs, worker)
-        if (sweep := SESSION.get().sweep) is not None:
-            sweep.conclude = lambda: _conclude(study, plan, loader)
-        run(trials, launcher, plan)
 
+        def conclude() -> str:
+            with quiet(), reaching(plan.place):
+                return describe_results(study, plan.objectives, plan.space, plan.folder, loader)
 
-def _conclude(study: optuna.Study, plan: "Plan", loader: Any) -> str:
-    with quiet(), reaching(plan.place):
-        return conclude(study, plan.objectives, plan.space, plan.folder, loader)
+        with register_worker(plan.folder) as worker:
+            trials = Trials(study, plan.space, plan.folder, plan.num_trials, plan.jobs, worker)
+            if (sweep := SESSION.get().sweep) is not None:
+                sweep.conclude = conclude
+            run(trials, launcher, plan)
 
 
 def check_directories(study: optuna.Study, folder: Path) -> None:
@@ -65,8 +63,8 @@ def check_directories(study: optuna.Study, folder: Path) -> None:
     Raises:
         ValueError: there is one.
     """
-    known = {trial.number for trial in study.get_trials(deepcopy=False)}
-    strange = [path.parent for path in folder.glob("*/status.json") if path.parent.name not in map(str, known)]
+    numbers = {str(trial.number) for trial in study.get_trials(deepcopy=False)}
+    strange = [path.parent for path in folder.glob("*/status.json") if path.parent.name not in numbers]
     if strange:
         raise ValueError(
             f"{min(strange)} is a run, and no trial of the study: was the study moved away? Put it back, or choose "
@@ -76,13 +74,7 @@ def check_directories(study: optuna.Study, folder: Path) -> None:
 
 @final
 class Plan:
-    """What a command asks to be searched.
-
-    Args:
-        options: ``hydra.sweeper``.
-        config: the composed command.
-        space: what is chosen from.
-        loader: Hydra's.
+    """What a command asks to be searched: ``hydra.sweeper``, read.
 
     Raises:
         HydraException: the configuration has no such key.
@@ -93,13 +85,19 @@ class Plan:
         self.options, self.config, self.space = options, config, space
         self.folder = Path(config.hydra.sweep.dir).absolute()
         self.place = place_of(options["storage"], self.folder)
-        names, modes = _plain(options["objectives"]), _plain(options["directions"])
-        self.objectives = read_objectives(names, modes, *self._monitored(loader))
+        self.plain: dict[str, Any] = {
+            key: OmegaConf.to_container(option, resolve=True) if OmegaConf.is_config(option) else option
+            for key, option in options.items()
+        }
+        monitor, mode = self._monitored(loader)
+        self.objectives = read_objectives(self.plain["objectives"], self.plain["directions"], monitor, mode)
         workers = OmegaConf.select(config, "hydra.launcher.workers")
         self.jobs = _at_least_one("jobs", options["jobs"] or workers or 1)
-        self.sampler = _made("sampler", options["sampler"], _partial_=True)
-        self.pruner = read_pruner(options["pruner"], self.objectives)
-        self.num_trials = self._num_trials()
+        self.make_sampler = self._instantiate("sampler", _partial_=True)
+        self.pruner = self._make_pruner()
+        self.num_trials = _at_least_one("n_trials", options["n_trials"])
+        if isinstance(self._call("sampler", lambda: self.make_sampler(seed=0)), Grid):
+            self.num_trials = min(self.num_trials, Grid.size(space.distributions))
 
     def _monitored(self, loader: Any) -> tuple[str, str]:
         """What the trials monitor, and its mode; composes one for each option of each group.
@@ -117,29 +115,43 @@ class Plan:
             )
         return first
 
-    def _num_trials(self) -> int:
-        """As many as asked for; no more than a grid has points."""
-        asked = _at_least_one("n_trials", self.options["n_trials"])
-        probe = _called("sampler", self.options["sampler"], lambda: self.sampler(seed=0))
-        return min(asked, Grid.size(self.space.distributions)) if isinstance(probe, Grid) else asked
+    def _make_pruner(self) -> optuna.pruners.BasePruner:
+        if self.options["pruner"] is None:
+            return optuna.pruners.NopPruner()
+        if len(self.objectives) > 1 or not self.objectives[0].is_curve:
+            names = ", ".join(objective.name for objective in self.objectives)
+            raise ValueError(
+                f"a pruner judges one curve, as val/elbo, and this search is by {names}: add "
+                "hydra/sweeper/pruner=null, or search by one curve"
+            )
+        return self._instantiate("pruner")
+
+    def _instantiate(self, name: str, **extra: Any) -> Any:
+        return self._call(name, lambda: instantiate(self.options[name], _convert_="all", **extra))
+
+    def _call(self, name: str, make: Callable[[], Any]) -> Any:
+        """What ``make`` makes of the node of that name; its error with the name of the node."""
+        try:
+            return make()
+        except Exception as error:
+            cause = error.__cause__ or error
+            raise ValueError(f"hydra.sweeper.{name} ({self.options[name].get('_target_')}): {cause}") from error
 
     @property
     def record(self) -> dict[str, Any]:
         """What a study is of: it must not change."""
         return {
-            "parameters": self.space.typed(),
+            "parameters": self.space.ranges,
             "overrides": sorted(self.space.fixed),
             "objectives": [objective.name for objective in self.objectives],
-            "directions": [objective.direction for objective in self.objectives],
-            "seed": self.options["seed"],
-            "sampler": _plain(self.options["sampler"]),
-            "pruner": _plain(self.options["pruner"]),
-            SPACE: self.space.described(),
+            "directions": [DIRECTIONS[objective.mode] for objective in self.objectives],
+            **{name: self.plain[name] for name in ("seed", "sampler", "pruner")},
+            SPACE: self.space.to_json(),
         }
 
     def open(self) -> optuna.Study:
         """The study, begun or gone on with."""
-        sampler = Seeded(self.sampler, self.options["seed"])
+        sampler = Seeded(self.make_sampler, self.options["seed"])
         return open_study(self.place, self.options["study"], self.folder, self.record, sampler, self.pruner)
 
     def rehearse(self) -> None:
@@ -148,10 +160,10 @@ class Plan:
         Raises:
             ValueError: it does.
         """
-        sampler = Seeded(self.sampler, self.options["seed"])
+        sampler = Seeded(self.make_sampler, self.options["seed"])
         with quiet():
             study = optuna.create_study(directions=self.record["directions"], sampler=sampler)
-            study.set_user_attr(SPACE, self.space.described())
+            study.set_user_attr(SPACE, self.space.to_json())
             study.ask(fixed_distributions=self.space.distributions)
 
 
@@ -165,9 +177,9 @@ def run(trials: Trials, launcher: Launcher, plan: Plan) -> None:
         with reaching(plan.place):
             batch = trials.take()
         if not batch:
-            check_words(trials)
+            check_traces(trials)
             return
-        for row in in_rows(batch):
+        for row in split_into_rows(batch):
             launcher.launch([job.overrides for job in row], initial_job_idx=row[0].num)
         with reaching(plan.place):
             for job in batch:
@@ -181,66 +193,26 @@ def check_hope(trials: Trials) -> None:
     Raises:
         ValueError: the first few trials have all failed.
     """
-    states = {number: state_of(trials.path(number)) for number in sorted(trials.tried)}
-    failed = [number for number, state in states.items() if state.state == "failed"]
-    ended = [trial for trial in trials.study.get_trials(deepcopy=False) if trial.state.is_finished()]
-    if len(failed) >= HOPELESS and not ended:
-        error = states[failed[-1]].error
-        raise ValueError(f"the first {len(failed)} trials have all failed, the last with: {error}")
+    failures = [state for state in trials.states().values() if state.state == "failed"]
+    has_success = any(trial.state.is_finished() for trial in trials.study.get_trials(deepcopy=False))
+    if len(failures) >= HOPELESS and not has_success:
+        raise ValueError(f"the first {len(failures)} trials have all failed, the last with: {failures[-1].error}")
 
 
-def check_words(trials: Trials) -> None:
-    """Looks for trials that have not said how they ended: nothing else would.
+def check_traces(trials: Trials) -> None:
+    """Looks for trials that have left nothing in their directories: nothing else would.
 
     Raises:
         ValueError: there are some.
     """
-    if silent := [str(num) for num in sorted(trials.tried) if state_of(trials.path(num)).state == "waiting"]:
+    if silent := [str(number) for number, state in trials.states().items() if state.state == "waiting"]:
         raise ValueError(
             f"trials {', '.join(silent)} have left no word in {trials.folder} (a full disk, or killed before they "
             "began?): the same command tries them again"
         )
 
 
-def read_pruner(node: DictConfig | None, objectives: Sequence[Objective]) -> optuna.pruners.BasePruner:
-    """The pruner.
-
-    Raises:
-        ValueError: there is no curve, or more than one, to judge trials by.
-    """
-    if node is None:
-        return optuna.pruners.NopPruner()
-    if len(objectives) > 1 or not objectives[0].is_curve:
-        names = ", ".join(objective.name for objective in objectives)
-        raise ValueError(
-            f"a pruner judges one curve, as val/elbo, and this search is by {names}: add hydra/sweeper/pruner=null, or "
-            "search by one curve"
-        )
-    return _made("pruner", node)
-
-
-def _made(name: str, node: DictConfig, **extra: Any) -> Any:
-    return _called(name, node, lambda: instantiate(node, _convert_="all", **extra))
-
-
-def _called(name: str, node: DictConfig, make: Any) -> Any:
-    """What ``make`` makes of the node of that name.
-
-    Raises:
-        ValueError: it does not take an option.
-    """
-    try:
-        return make()
-    except Exception as error:
-        cause = error.__cause__ or error
-        raise ValueError(f"hydra.sweeper.{name} ({node.get('_target_')}): {cause}") from error
-
-
 def _at_least_one(name: str, number: Any) -> int:
     if not isinstance(number, int) or number < 1:
         raise ValueError(f"hydra.sweeper.{name}={number}: give a whole number, at least 1")
     return number
-
-
-def _plain(node: Any) -> Any:
-    return OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node

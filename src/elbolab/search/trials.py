@@ -5,6 +5,7 @@ import socket
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 from pathlib import Path
 from typing import final
 
@@ -12,7 +13,7 @@ import optuna
 from filelock import FileLock, Timeout
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from elbolab.runs.status import is_held, state_of
+from elbolab.runs.status import State, is_held, state_of
 from elbolab.runs.sweep_dir import Job
 from elbolab.search.objectives import Objective, values_of
 from elbolab.search.space import Space
@@ -24,20 +25,17 @@ OWNER = "worker"
 """A trial's attribute: whose it is."""
 
 
-@contextmanager
-def one_at_a_time(folder: Path) -> Iterator[None]:
+def lock_study(folder: Path) -> FileLock:
     """Keeps the study to one worker for a moment: numbers follow each other, and no trial is taken twice."""
-    with FileLock(folder / ".study.lock"):
-        yield
+    return FileLock(folder / ".study.lock")
 
 
 @contextmanager
-def present(folder: Path) -> Iterator[str]:
+def register_worker(folder: Path) -> Iterator[str]:
     """Says that this worker lives until it is left, or killed; gives its name."""
     name = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
     (folder / WORKERS).mkdir(exist_ok=True)
-    lock = FileLock(folder / WORKERS / name)
-    with lock:
+    with FileLock(folder / WORKERS / name) as lock:
         try:
             yield name
         finally:
@@ -45,9 +43,9 @@ def present(folder: Path) -> Iterator[str]:
             (folder / WORKERS / name).unlink(missing_ok=True)
 
 
-def lives(folder: Path, name: str | None) -> bool:
-    """Whether the worker ``name`` still runs; deletes the file of a worker that has ended."""
-    path = folder / WORKERS / str(name)
+def is_alive(folder: Path, worker: str | None) -> bool:
+    """Whether the worker of that name still runs; deletes the file of a worker that has ended."""
+    path = folder / WORKERS / str(worker)
     if not path.is_file():
         return False
     try:
@@ -64,7 +62,7 @@ class Trials:
 
     Args:
         study: the study.
-        space: the overrides that are searched, and those that are fixed.
+        space: what their parameters are chosen from.
         folder: the sweep's directory.
         most: number of trials at which the study is complete.
         batch: trials that are chosen together and run side by side.
@@ -83,21 +81,26 @@ class Trials:
         only until the number of trials in the study is a multiple of the batch size: a batch that was cut short is
         completed before it is run.
         """
-        with one_at_a_time(self.folder):
+        with lock_study(self.folder):
             trials = self.study.get_trials(deepcopy=False)
-            left = [trial for trial in trials if self._is_left(trial)]
+            left = [trial for trial in trials if self._is_abandoned(trial)]
             num = 0 if len(left) > self.batch else -len(trials) % self.batch if left else self.batch
-            taken = [self._retaken(trial) for trial in left[: self.batch]]
-            taken += [self._new() for _ in range(min(num, self.most - len(trials)))]
-            return [self._job(trial) for trial in taken]
+            taken = [self._resume(trial) for trial in left[: self.batch]]
+            new = min(num, self.most - len(trials))
+            taken += [self.study.ask(fixed_distributions=self.space.distributions) for _ in range(new)]
+            for trial in taken:
+                trial.set_user_attr(OWNER, self.worker)
+            self.tried |= {trial.number for trial in taken}
+            return [Job(trial.number, self.space.overrides(trial.params)) for trial in taken]
 
-    def _is_left(self, trial: FrozenTrial) -> bool:
-        """Whether the trial is abandoned; a failed trial counts as abandoned, and each worker tries it again once."""
+    def _is_abandoned(self, trial: FrozenTrial) -> bool:
+        """Also of a failed trial: each worker tries it again once."""
         if trial.state != TrialState.RUNNING or trial.number in self.tried:
             return False
-        return not lives(self.folder, trial.user_attrs.get(OWNER)) and not is_held(self.path(trial.number))
+        has_owner = is_alive(self.folder, trial.user_attrs.get(OWNER))
+        return not has_owner and not is_held(self.folder / str(trial.number))
 
-    def _retaken(self, trial: FrozenTrial) -> Trial:
+    def _resume(self, trial: FrozenTrial) -> Trial:
         """The abandoned trial with its old parameters; parameters that a kill left unchosen are chosen now.
 
         Optuna's documented interface cannot continue a trial, so this method alone uses private names of Optuna.
@@ -107,17 +110,9 @@ class Trials:
             again._suggest(name, distribution)
         return again
 
-    def _new(self) -> Trial:
-        return self.study.ask(fixed_distributions=self.space.distributions)
-
-    def _job(self, trial: Trial) -> Job:
-        trial.set_user_attr(OWNER, self.worker)
-        self.tried.add(trial.number)
-        return Job(trial.number, self.space.overrides(trial.params))
-
-    def path(self, number: int) -> Path:
-        """A trial's directory."""
-        return self.folder / str(number)
+    def states(self) -> dict[int, State]:
+        """How the directories of the trials stand that this worker has tried, by their numbers."""
+        return {number: state_of(self.folder / str(number)) for number in sorted(self.tried)}
 
     def settle(self, job: Job, objectives: Sequence[Objective]) -> None:
         """Tells the study how a trial has ended, if it has; a failed one is left, to be tried again.
@@ -125,22 +120,17 @@ class Trials:
         Raises:
             ValueError: it has no such objective.
         """
-        state = state_of(self.path(job.num)).state
+        folder = self.folder / str(job.num)
+        state = state_of(folder).state
         if state == "finished":
-            values = values_of(self.path(job.num), objectives)
+            values = values_of(folder, objectives)
             end = {"values": values} if values else {"state": TrialState.FAIL}
             self.study.tell(job.num, **end, skip_if_finished=True)  # type: ignore[arg-type]
         elif state == "pruned":
             self.study.tell(job.num, state=TrialState.PRUNED, skip_if_finished=True)
 
 
-def in_rows(jobs: Sequence[Job]) -> Iterator[list[Job]]:
+def split_into_rows(jobs: Sequence[Job]) -> Iterator[list[Job]]:
     """The jobs in groups of consecutive numbers, as a launcher numbers them."""
-    row: list[Job] = []
-    for job in sorted(jobs):
-        if row and job.num != row[-1].num + 1:
-            yield row
-            row = []
-        row.append(job)
-    if row:
-        yield row
+    for _, row in groupby(enumerate(sorted(jobs)), key=lambda item: item[1].num - item[0]):
+        yield [job for _, job in row]

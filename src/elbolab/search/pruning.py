@@ -1,6 +1,7 @@
 """Pruning from inside a training trial, in whatever process a launcher has put the trial."""
 
 import logging
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, final
 
@@ -20,27 +21,25 @@ PRUNED = "pruned_at"
 """Attribute of a pruned trial: the validation after which the trial was to end."""
 
 
-def pruning_of(folder: Path, monitor: str) -> list[Prune]:
+def build_pruning(folder: Path, monitor: str) -> list[Prune]:
     """The callback that ends a trial early, where the run in ``folder`` is a trial of a search that prunes.
 
-    Args:
-        folder: directory of a run.
-        monitor: the quantity that the run monitors, which judges it unless the search names an objective.
+    The quantity that the run monitors judges it, unless the search names an objective.
     """
     if not HydraConfig.initialized():
         return []
     hydra = HydraConfig.get()
-    sweeper = hydra.sweeper
-    is_job = hydra.mode is RunMode.MULTIRUN and Path(hydra.runtime.output_dir).absolute() == folder.absolute()
+    sweeper, folder = hydra.sweeper, folder.absolute()
+    is_job = hydra.mode is RunMode.MULTIRUN and Path(hydra.runtime.output_dir).absolute() == folder
     if not is_job or "pruner" not in sweeper or sweeper.pruner is None:
         return []
     (curve,) = sweeper.objectives or [monitor]
-    return [Prune(curve, Judge(sweeper, folder.absolute().parent, int(folder.name)))]
+    return [Prune(curve, Judge(sweeper, folder.parent, int(folder.name)))]
 
 
 @final
 class Judge:
-    """The study's word on a trial, asked for after every validation.
+    """Asks the study after every validation whether a trial should end.
 
     A study that does not answer is no reason to end a training: it goes on without being judged.
 
@@ -52,13 +51,12 @@ class Judge:
 
     def __init__(self, sweeper: DictConfig, folder: Path, number: int) -> None:
         self.sweeper, self.folder, self.number = sweeper, folder, number
-        self._study: optuna.Study | None = None
 
     def __call__(self, validation: int, value: float | None) -> bool:
         """Whether the trial should end.
 
         Args:
-            validation: how many there have been; what has been told of one is not told again.
+            validation: how many there have been; a value that the study has of one already stays.
             value: of the curve, None to ask again.
         """
         from elbolab.search.study import place_of, quiet, reaching
@@ -66,35 +64,35 @@ class Judge:
         place = place_of(self.sweeper.storage, self.folder)
         try:
             with quiet(), reaching(place):
-                return self._ask(place, validation, value)
+                return self._ask(validation, value)
         except ValueError as error:
             log.warning("%s; the trial goes on unjudged", error)
             return False
 
-    def _ask(self, place: str, validation: int, value: float | None) -> bool:
-        study = self._study or self._load(place)
-        trial = self._storage.get_trial(self._id)
+    def _ask(self, validation: int, value: float | None) -> bool:
+        study, storage, trial_id = self._trial
+        trial = storage.get_trial(trial_id)
         if trial.state.is_finished():
             return False
         if value is not None and validation not in trial.intermediate_values:
-            self._storage.set_trial_intermediate_value(self._id, validation, value)
-            trial = self._storage.get_trial(self._id)
+            storage.set_trial_intermediate_value(trial_id, validation, value)
+            trial = storage.get_trial(trial_id)
         if PRUNED in trial.user_attrs:
             return validation >= trial.user_attrs[PRUNED]
         if validation != trial.last_step or not study.pruner.prune(study, trial):
             return False  # it goes on from before the last validation, and was judged there
-        self._storage.set_trial_user_attr(self._id, PRUNED, validation)
+        storage.set_trial_user_attr(trial_id, PRUNED, validation)
         return True
 
-    def _load(self, place: str) -> "optuna.Study":
-        """Loads the study, and keeps its storage, which accepts values for a trial that another process has begun."""
+    @cached_property
+    def _trial(self) -> "tuple[optuna.Study, optuna.storages.BaseStorage, int]":
+        """The study, its storage, which takes values for trials of other processes, and the trial's id there."""
         import optuna
 
-        from elbolab.search.study import connected
+        from elbolab.search.study import connect, place_of
 
-        self._storage, pruner = connected(place), instantiate(self.sweeper.pruner, _convert_="all")
-        study = optuna.load_study(study_name=self.sweeper.study, storage=self._storage, pruner=pruner)
-        number = self._storage.get_study_id_from_name(study.study_name)
-        self._id = self._storage.get_trial_id_from_study_id_trial_number(number, self.number)
-        self._study = study
-        return study
+        storage = connect(place_of(self.sweeper.storage, self.folder))
+        pruner = instantiate(self.sweeper.pruner, _convert_="all")
+        study = optuna.load_study(study_name=self.sweeper.study, storage=storage, pruner=pruner)
+        study_id = storage.get_study_id_from_name(study.study_name)
+        return study, storage, storage.get_trial_id_from_study_id_trial_number(study_id, self.number)
