@@ -150,7 +150,7 @@ MISTAKES = [
     ),
     Mistake(
         "common/log_file.py",
-        "            self.is_told = True\n",
+        "            self.has_warned = True\n",
         "",
         "tests/common/test_full_disk.py",
     ),

@@ -18,11 +18,11 @@ MISTAKES = [
         'name = "/".join([purpose, *sorted(str(int(number)) for number in numbers)])',
         "tests/common/test_rng.py",
     ),
-    Mistake("common/screen.py", ".columns >= NARROW", ".columns >= 0", "tests/common/test_screen.py"),
+    Mistake("common/terminal.py", ".columns >= NARROW", ".columns >= 0", "tests/common/test_redraws.py"),
     Mistake(
-        "common/screen.py",
+        "common/terminal.py",
         'DUMB = ("", "dumb", "unknown")',
         'DUMB = ("dumb", "unknown")',
-        "tests/common/test_screen.py",
+        "tests/common/test_redraws.py",
     ),
 ]

@@ -10,7 +10,7 @@ from tqdm import tqdm
 from typing_extensions import override
 
 from elbolab.callbacks.notebook import NotebookLine, in_notebook
-from elbolab.common.screen import redraws
+from elbolab.common.terminal import redraws
 
 WITH_END = "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]"
 WITHOUT_END = "{desc} {n_fmt} steps [{elapsed}{postfix}]"

@@ -9,8 +9,7 @@ from elbolab.cluster.resources import Shape, shape_of
 from elbolab.runs.status import DONE, record_failure, state_of
 from elbolab.sweeps.runner import JobRunner
 
-ENDS = (*DONE, "failed")
-"""Final states that a job records itself; a job in one of them is not waited for."""
+ENDS = (*DONE, "failed")  # final states that a job records itself; a job in one of them is not waited for
 
 
 class Planned(NamedTuple):
@@ -48,11 +47,9 @@ def plan_jobs(runner: JobRunner, overrides: Sequence[Sequence[str]], first: int)
 def wait_for(jobs: Sequence[Planned], look: Callable[[], Mapping[int, str]], poll: float) -> None:
     """Waits until each job has ended, however it ends, and writes down the end of those that could not.
 
-    Args:
-        jobs: the jobs.
-        look: gives the jobs whose processes have ended, with a sentence about each. A job counts as over when its
-            directory agrees, or at the second look: files may lag behind, and a job may return to the queue.
-        poll: seconds between two looks.
+    ``look``, every ``poll`` seconds, gives the jobs whose processes have ended, with a sentence about each. A job
+    counts as over when its directory agrees, or at the second look: files may lag behind, and a job may return to the
+    queue.
     """
     waiting, seen = {job.num: job for job in jobs}, set[int]()
     while waiting:

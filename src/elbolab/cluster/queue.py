@@ -25,15 +25,10 @@ GONE = "no longer in the queue"
 
 
 class Seen(NamedTuple):
-    """A job in the queue.
-
-    Attributes:
-        state: in SLURM's words.
-        reason: why it waits, likewise.
-    """
+    """A job in the queue, in SLURM's words."""
 
     state: str
-    reason: str
+    reason: str  # why it waits
 
     @property
     def has_ended(self) -> bool:
@@ -52,11 +47,7 @@ def run_program(*command: str, script: str | None = None) -> subprocess.Complete
 
 
 def look_up(jobs: set[str]) -> dict[str, Seen]:
-    """Each job as SLURM has it, `GONE` those that it has forgotten.
-
-    Raises:
-        OSError: SLURM does not answer.
-    """
+    """Each job as SLURM has it, `GONE` those that it has forgotten; OSError where it does not answer."""
     done = run_program("squeue", "--noheader", "--array", "--states=all", "--me", "--format=%i|%T|%r")
     if done.returncode:
         raise OSError(f"SLURM does not answer ({done.stderr.strip()})")
@@ -75,11 +66,7 @@ def check_present() -> None:
 
 
 def check_possible(asked: Resources, shape: Shape) -> None:
-    """Asks SLURM whether it could begin such jobs: many clusters keep those that it never can in the queue.
-
-    Raises:
-        ValueError: it could not, though no node of the partition is away.
-    """
+    """Raises ValueError for jobs that SLURM could not begin, though no node is away: many queues would keep them."""
     script = "\n".join(["#!/bin/sh", *directives(sbatch_options(asked, shape)), "true", ""])
     done = run_program("sbatch", "--test-only", script=script)
     if done.returncode == 0:

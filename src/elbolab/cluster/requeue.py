@@ -19,9 +19,7 @@ from elbolab.training.stop_signals import NOTICE
 
 log = logging.getLogger(__name__)
 
-LIMIT = "ELBOLAB_MAX_REQUEUES"
-"""How often a job may begin again; without it, as often as its time is up."""
-
+LIMIT = "ELBOLAB_MAX_REQUEUES"  # how often a job may begin again; without it, as often as its time is up
 TIME_IS_UP = (signal.SIGUSR1, signal.SIGUSR2)
 
 CLOSING = 20.0

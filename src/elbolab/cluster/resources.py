@@ -18,16 +18,11 @@ KEY = "hydra.launcher"
 TIME = re.compile(r"\d+|\d+:\d\d(:\d\d)?|\d+-\d+(:\d\d){0,2}")
 """Minutes, minutes:seconds, hours:minutes:seconds, days-hours, days-hours:minutes[:seconds]."""
 
-EARLY = 60
-"""Seconds by which SLURM may send a signal too early: it looks at its jobs once a minute."""
-
+EARLY = 60  # seconds by which SLURM may send a signal too early: it looks at its jobs once a minute
 LEAST = {"gpus_per_rank": 0, "cpus_per_rank": 1, "array_parallelism": 1, "signal_lead": 30}
 
-RANKS = ("auto", "ddp")
-"""Strategies under which Lightning takes the processes that SLURM starts."""
-
-SRUN = ("--kill-on-bad-exit=1",)
-"""A rank that has died takes the others with it, who would wait for it."""
+RANKS = ("auto", "ddp")  # strategies under which Lightning takes the processes that SLURM starts
+SRUN = ("--kill-on-bad-exit=1",)  # a rank that has died takes the others with it, who would wait for it
 
 
 class Resources(NamedTuple):
@@ -50,23 +45,14 @@ class Resources(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """The processes of a job.
+    """The processes of a job."""
 
-    Attributes:
-        nodes: machines, ``trainer.num_nodes``.
-        ranks: processes on each, ``trainer.devices``.
-    """
-
-    nodes: int
-    ranks: int
+    nodes: int  # machines, trainer.num_nodes
+    ranks: int  # processes on each, trainer.devices
 
 
 def read_resources(knobs: Mapping[str, Any]) -> Resources:
-    """The knobs of a launcher, checked.
-
-    Raises:
-        ValueError: a knob is of another type, or leaves a job no time to train.
-    """
+    """The knobs of a launcher; ValueError where one is of another type, or leaves a job no time to train."""
     from elbolab.config.values import describe_type, fits
 
     for name, hint in get_type_hints(Resources).items():
@@ -84,10 +70,7 @@ def read_resources(knobs: Mapping[str, Any]) -> Resources:
 
 
 def seconds_of(time: str | int) -> int:
-    """A time as SLURM reads it, in seconds.
-
-    Raises:
-        ValueError: SLURM cannot read it.
+    """A time as SLURM reads it, in seconds, or ValueError.
 
     Example:
         >>> [seconds_of(time) for time in (90, "90:30", "1:30:00", "1-12", "1-12:00")]
@@ -105,11 +88,7 @@ def seconds_of(time: str | int) -> int:
 
 
 def shape_of(trainer: DictConfig) -> Shape:
-    """The processes of a run.
-
-    Raises:
-        ValueError: the machine that submits cannot know them, or Lightning would not take those that SLURM starts.
-    """
+    """The processes of a run; ValueError where they cannot be known, or Lightning would not take SLURM's."""
     for name in ("devices", "num_nodes"):
         if not isinstance(trainer[name], int) or trainer[name] < 1:
             raise ValueError(

@@ -38,11 +38,8 @@ def write_sweep_scripts(
 ) -> None:
     """Writes a script for each number of processes that the jobs of a sweep have, and ends.
 
-    Where nothing is left to do it returns, and the jobs are compared as under other launchers.
-
-    Raises:
-        ValueError: a knob that is wrong; a sweeper that chooses its jobs as it goes.
-        SystemExit: where there is a script, with code 0.
+    Where nothing is left to do it returns, and the jobs are compared as under other launchers. Raises ValueError for a
+    knob that is wrong, and for a sweeper that chooses its jobs as it goes.
     """
     folder, asked = runner.folder, read_resources(knobs)
     sweep = read_sweep(folder)
@@ -67,13 +64,8 @@ def write_sweep_scripts(
 def write_run_script(args: Sequence[str]) -> NoReturn:
     """Writes the script of one run, and ends.
 
-    Args:
-        args: the arguments of ``elbolab train``, without flags but ``--config-dir``.
-
-    Raises:
-        ValueError: a knob that is wrong.
-        FileNotFoundError: ``resume=`` names no run.
-        SystemExit: always, with code 0.
+    ``args`` are those of ``elbolab train``, without flags but ``--config-dir``. Raises ValueError for a knob that is
+    wrong, FileNotFoundError where ``resume=`` names no run.
     """
     dirs, words = split_args(args)
     resumed = directory_overrides("train", words)

@@ -8,6 +8,7 @@ import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stderr
+from functools import partial
 from io import StringIO
 from pathlib import Path
 from typing import Any, final
@@ -27,9 +28,7 @@ def launch_on_slurm(
 ) -> None:
     """Has the jobs of a sweep done by SLURM, and waits for them.
 
-    Raises:
-        ValueError: submitit or SLURM is not there, or does not take the jobs.
-        OSError: SLURM does not answer.
+    Raises ValueError where submitit or SLURM is not there or does not take the jobs, OSError where it is silent.
     """
     asked = read_resources(knobs)
     import_submitit()
@@ -37,32 +36,20 @@ def launch_on_slurm(
     jobs = plan_jobs(runner, overrides, first)
     for shape in dict.fromkeys(job.shape for job in jobs):
         check_possible(asked, shape)
-    Slurm(asked, runner.folder / ".submitit", f"elbolab-{runner.folder.name}", ArrayJob(runner)).run(
-        jobs, knobs["poll"]
-    )
+    work, name = partial(run_in_slurm, runner), f"elbolab-{runner.folder.name}"
+    Slurm(asked, runner.folder / ".submitit", name, work).run(jobs, knobs["poll"])
 
 
-@final
-class ArrayJob:
-    """What a process does that SLURM has started for a job of a sweep; pickled."""
-
-    def __init__(self, runner: JobRunner) -> None:
-        self.runner = runner
-
-    def __call__(self, overrides: Sequence[str], num: int) -> Any:
-        """Runs the job; returns its value."""
-        logging.getLogger("submitit").propagate = False  # it has a handler of its own
-        self.runner.set_up_process()
-        with requeueing():
-            return self.runner.run(self.runner.compose(overrides, num))
+def run_in_slurm(runner: JobRunner, overrides: Sequence[str], num: int) -> Any:
+    """Runs a job of a sweep in a process that SLURM has started for it; returns its value."""
+    logging.getLogger("submitit").propagate = False  # it has a handler of its own
+    runner.set_up_process()
+    with requeueing():
+        return runner.run(runner.compose(overrides, num))
 
 
 def import_submitit() -> Any:
-    """The package.
-
-    Raises:
-        ValueError: it is not installed.
-    """
+    """The package; ValueError where it is not installed."""
     try:
         import submitit
     except ImportError:
@@ -81,12 +68,7 @@ class Slurm:
         self.stuck = set[str]()
 
     def run(self, jobs: Sequence[Planned], poll: float) -> None:
-        """Submits jobs and waits for them; those that are submitted stay in the queue when the wait is ended.
-
-        Raises:
-            ValueError: SLURM does not take them.
-            OSError: it does not answer.
-        """
+        """Submits jobs and waits for them; those that are submitted stay in the queue when the wait is ended."""
         try:
             self.submit(jobs)
             wait_for(jobs, self.ended, poll)

@@ -27,9 +27,14 @@ def nearest_keys(key: str, keys: Sequence[str], num: int = 3) -> list[str]:
         >>> nearest_keys("lr", ["optimizer.lr", "model.beta"])
         ['optimizer.lr']
     """
-    choices = [other for other in dict.fromkeys(keys) if other not in _nodes_around(key, keys)]
-    scored = [(_alike(last_part(key), last_part(other)), _alike(key, other), other) for other in choices]
-    close = [(last + whole, other) for last, whole, other in scored if last > 0.7 or whole > 0.8]
+    close = []
+    for other in dict.fromkeys(keys):
+        if key.startswith(f"{other}.") and any(node.startswith(f"{other}.") for node in keys):
+            continue  # a node that the key would lie in: alike, but no answer
+        last = SequenceMatcher(None, last_part(key), last_part(other)).ratio()
+        whole = SequenceMatcher(None, key, other).ratio()
+        if last > 0.7 or whole > 0.8:
+            close.append((last + whole, other))
     return [other for _, other in sorted(close, key=lambda pair: -pair[0])[:num]]
 
 
@@ -46,14 +51,4 @@ def last_parts(keys: Sequence[str]) -> list[str]:
 
 def did_you_mean(found: list[str]) -> str:
     """``; did you mean 'a' or 'b'?``, empty where nothing was found."""
-    return f"; did you mean {' or '.join(repr(word) for word in found)}?" if found else ""
-
-
-def _nodes_around(key: str, keys: Sequence[str]) -> set[str]:
-    """The nodes that ``key`` would lie in: alike, but no answer."""
-    around = {other for other in keys if key.startswith(f"{other}.")}
-    return {node for node in around if any(other.startswith(f"{node}.") for other in keys)}
-
-
-def _alike(a: str, b: str) -> float:
-    return SequenceMatcher(None, a, b).ratio()
+    return f"; did you mean {' or '.join(map(repr, found))}?" if found else ""

@@ -12,19 +12,12 @@ from typing import Literal, NamedTuple, final
 @final
 @dataclass(frozen=True)
 class Kind:
-    """What a quantity is.
+    """What a quantity is."""
 
-    Attributes:
-        unit: ``nats``, ``bits/dim``, ``dimensions``, ``fraction``, ``dB``, ...
-        better: which way it is better, None where neither is.
-        headline: its place in tables, the smallest number first; None where it is shown on demand alone.
-        label: what people call it, None where its name says it.
-    """
-
-    unit: str
-    better: Literal["higher", "lower"] | None = None
-    headline: int | None = None
-    label: str | None = None
+    unit: str  # nats, bits/dim, dimensions, fraction, dB, ...
+    better: Literal["higher", "lower"] | None = None  # which way it is better, None where neither is
+    headline: int | None = None  # its place in tables, the smallest number first; None: shown on demand alone
+    label: str | None = None  # what people call it, None where its name says it
 
 
 def label_of(name: str, label: str | None) -> str:
@@ -47,16 +40,10 @@ EVERY_BOUND = {"elbo": ELBO, "rate": RATE, "distortion": DISTORTION, "loss": LOS
 
 @final
 class Curve(NamedTuple):
-    """What training logs under names of one form.
+    """What training logs under names of one form."""
 
-    Attributes:
-        names: the form, a regular expression.
-        panel: the panel of a picture in which it is drawn, together with others of that panel.
-        kind: what it is.
-    """
-
-    names: str
-    panel: str
+    names: str  # the form, a regular expression
+    panel: str  # of a picture, in which it is drawn together with others of that panel
     kind: Kind
 
 

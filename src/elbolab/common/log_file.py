@@ -6,40 +6,37 @@ from contextlib import suppress
 from pathlib import Path
 from typing import final
 
+from typing_extensions import override
+
 
 @final
 class LogFile(logging.FileHandler):
     """Says once on stderr that the file cannot be written, and why; Python's own prints a traceback at every message.
 
     It is opened with the first message, and again after one that could not be written: there may be room by then.
-
-    Args:
-        filename: the file.
-        encoding: its own.
-        errors: what takes the place of characters that it does not have.
     """
 
     def __init__(self, filename: str | Path, encoding: str = "utf-8", errors: str = "backslashreplace") -> None:
         super().__init__(filename, encoding=encoding, errors=errors, delay=True)
-        self.is_told = False
+        self.has_warned = False
 
+    @override
     def emit(self, record: logging.LogRecord) -> None:
-        """Writes a message."""
         try:
             super().emit(record)
         except OSError:  # of the opening, which Python's own leaves to whoever logs
             self.handleError(record)
 
+    @override
     def handleError(self, record: logging.LogRecord) -> None:
-        """A disk that is full, a folder that is gone; of a message that cannot be formatted, as Python does."""
         error = sys.exc_info()[1]
-        if not isinstance(error, OSError):
+        if not isinstance(error, OSError):  # a message that cannot be formatted
             super().handleError(record)
             return
         stream, self.stream = self.stream, None  # type: ignore[assignment]  # the next message opens it again
         if stream is not None:
             with suppress(OSError):  # of what it holds back
                 stream.close()
-        if not self.is_told:
-            self.is_told = True
+        if not self.has_warned:
+            self.has_warned = True
             print(f"{self.baseFilename} cannot be written: {error.strerror}", file=sys.stderr, flush=True)

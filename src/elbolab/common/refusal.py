@@ -12,16 +12,13 @@ from typing import Any, final
 @final
 @dataclass(frozen=True)
 class Way:
-    """One way out.
+    """One way out: another option of a group of the configuration, other values of settings, or both.
 
-    Attributes:
-        group: the part to choose again, a group of the configuration: ``likelihood``; empty where only settings change.
-        options: the options of the group that would do, the best first.
-        settings: dotted keys and the values that would do, beside the option or alone; a tuple is a choice of values.
+    A tuple among the settings, which have dotted keys, is a choice of values.
     """
 
-    group: str = ""
-    options: tuple[str, ...] = ()
+    group: str = ""  # empty where only settings change
+    options: tuple[str, ...] = ()  # those that would do, the best first
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -50,13 +47,12 @@ class Refusal(ValueError):
 
     def __str__(self) -> str:
         """For whoever builds the parts in Python: reason, then parts and settings that would do."""
-        return self.reason + (": " + "; or ".join(map(_in_python, self.ways)) if self.ways else "")
-
-
-def _in_python(way: Way) -> str:
-    part = f"another {way.group} ({values_of(way.options)})" if way.group else ""
-    settings = " and ".join(f"{key}={values_of(value)}" for key, value in way.settings.items())
-    return " with ".join(filter(None, (part, settings)))
+        sentences = []
+        for way in self.ways:
+            part = [f"another {way.group} ({values_of(way.options)})"] if way.group else []
+            settings = " and ".join(f"{key}={values_of(value)}" for key, value in way.settings.items())
+            sentences.append(" with ".join([*part, settings] if settings else part))
+        return self.reason + (": " + "; or ".join(sentences) if sentences else "")
 
 
 def values_of(value: Any) -> str:

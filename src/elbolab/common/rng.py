@@ -55,10 +55,8 @@ def seed_device(device: torch.device, seed: int) -> None:
 
 def rng_state(device: torch.device) -> dict[str, Tensor]:
     """Torch's random state on the CPU and, for a CUDA device, on it. Plain tensors, safe in a checkpoint."""
-    state = {"cpu": torch.get_rng_state()}
-    if device.type == "cuda":
-        state["cuda"] = torch.cuda.get_rng_state(device)
-    return state
+    on_device = {"cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else {}
+    return {"cpu": torch.get_rng_state()} | on_device
 
 
 def restore_rng(state: dict[str, Tensor], device: torch.device) -> None:
@@ -70,11 +68,9 @@ def restore_rng(state: dict[str, Tensor], device: torch.device) -> None:
 
 @contextmanager
 def isolated_rng(device: torch.device, seed: int | None = None) -> Iterator[None]:
-    """Whatever is drawn within leaves the random state outside as it was.
+    """Whatever is drawn within leaves the random state of the CPU and of ``device`` outside as it was.
 
-    Args:
-        device: whose random state is set aside, beside the CPU's.
-        seed: the `seed_of` the stream that is drawn from within; None goes on from the state outside.
+    What is drawn is the stream of ``seed``, a `seed_of`; with None it goes on from the state outside.
     """
     state = rng_state(device)
     try:

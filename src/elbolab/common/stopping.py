@@ -4,17 +4,11 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import FrameType
 from typing import NamedTuple, final
 
 
 class Stop(NamedTuple):
-    """What stopped a command.
-
-    Attributes:
-        word: what is said.
-        code: the exit code, 128 and the signal's number.
-    """
+    """What stopped a command: what is said, and the exit code, 128 and the signal's number."""
 
     word: str
     code: int
@@ -41,15 +35,11 @@ class Stopped(SystemExit):
 @contextmanager
 def listening() -> Iterator[None]:
     """SIGTERM unwinds the command as Ctrl-C does. Lightning keeps this handler beside its own while it trains."""
-    before = signal.signal(signal.SIGTERM, _terminate)
+    before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(TERMINATED.code))
     try:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def _terminate(number: int, frame: FrameType | None) -> None:
-    sys.exit(TERMINATED.code)
 
 
 def stop_of(error: BaseException) -> Stop | None:

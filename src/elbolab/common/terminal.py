@@ -13,30 +13,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO, final
 
-PLAIN = {
-    "±": "+-",
-    "−": "-",
-    "–": "-",
-    "—": "-",
-    "×": "x",
-    "·": ".",
-    "•": "*",
-    "…": "...",
-    "→": "->",
-    "←": "<-",
-    "≤": "<=",
-    "≥": ">=",
-    "≈": "~",
-    "∞": "inf",
-    "²": "^2",
-    "‘": "'",
-    "’": "'",
-    "“": '"',
-    "”": '"',
-    "\N{NO-BREAK SPACE}": " ",
-    **dict.fromkeys("─━╌═╴╶╸╺", "-"),
-    **dict.fromkeys("│┃║╷╵╎", "|"),
-}
+ASCII = dict(zip("−–—×·•≈‘’“”\N{NO-BREAK SPACE}─━╌═╴╶╸╺│┃║╷╵╎", "---x.*~''\"\" --------||||||", strict=True)) | dict(
+    [("±", "+-"), ("…", "..."), ("→", "->"), ("←", "<-"), ("≤", "<="), ("≥", ">="), ("∞", "inf"), ("²", "^2")]
+)
 """Characters that are written in another way where the encoding does not have them."""
 
 FRAMES, BLOCKS = range(0x2500, 0x2580), range(0x2580, 0x25A0)
@@ -45,13 +24,32 @@ FRAMES, BLOCKS = range(0x2500, 0x2580), range(0x2580, 0x25A0)
 ESCAPED = range(0xDC80, 0xDD00)
 """Bytes of file names and arguments that are no text, as Python keeps them (PEP 383)."""
 
-PLAINLY = "elbolab.plainly"
-"""The name of `encode_plainly` among the error handlers of Python's codecs."""
+PLAINLY = "elbolab.plainly"  # the name of `encode_plainly` among the error handlers of Python's codecs
+DUMB = ("", "dumb", "unknown")  # TERM of terminals that cannot move the cursor; unset, it counts as empty
+NARROW = 40  # columns of the narrowest terminal on which a progress bar or table is redrawn
+
+HANGUPS = (signal.SIGHUP, signal.SIGTTOU)
+"""Signals of a terminal: when it is closed, and (``stty tostop``) when a background job writes to it."""
 
 
 def terminal_width() -> int | None:
     """Columns of the terminal that stdout goes to; None where it goes to a file or a pipe."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def is_dumb() -> bool:
+    """Whether a terminal, if there is one, would print colours and cursor movements as text."""
+    return os.environ.get("TERM", "").lower() in DUMB
+
+
+def redraws(stream: TextIO) -> bool:
+    """Whether output can be redrawn in place: on a terminal whose width is known and at least `NARROW`."""
+    if not stream.isatty() or is_dumb():
+        return False
+    try:
+        return os.get_terminal_size(stream.fileno()).columns >= NARROW
+    except OSError:
+        return False
 
 
 def encode_plainly(error: UnicodeError) -> tuple[str | bytes, int]:
@@ -66,8 +64,8 @@ def encode_plainly(error: UnicodeError) -> tuple[str | bytes, int]:
 
 def plain(character: str) -> str:
     """A character in ASCII: its table's, the letter without its accent, the name of a Greek letter, else ``?``."""
-    if character in PLAIN:
-        return PLAIN[character]
+    if character in ASCII:
+        return ASCII[character]
     if ord(character) in FRAMES:
         return "+"
     if ord(character) in BLOCKS:
@@ -123,23 +121,20 @@ def prepare_output() -> None:
     system, those of a notebook or a test, stay as they are.
     """
     codecs.register_error(PLAINLY, encode_plainly)
-    _open_descriptors()
-    sys.stdout = _prepared(sys.stdout, 1, is_needed=True)
-    sys.stderr = _prepared(sys.stderr, 2, is_needed=False)
-
-
-def _open_descriptors() -> None:
-    """Opens closed standard descriptors (``>&-``) on the null device; else the next opened file gets the output."""
-    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+    while (
+        descriptor := os.open(os.devnull, os.O_RDWR)
+    ) <= 2:  # it was closed (>&-): the next file would get the output
         os.set_inheritable(descriptor, True)
     os.close(descriptor)
+    sys.stdout = _prepare(sys.stdout, 1, is_needed=True)
+    sys.stderr = _prepare(sys.stderr, 2, is_needed=False)
 
 
-def _prepared(stream: TextIO | None, descriptor: int, *, is_needed: bool) -> TextIO:
-    """The stream that replaces the standard stream ``stream`` and prints through `Output`.
+def _prepare(stream: TextIO | None, descriptor: int, *, is_needed: bool) -> TextIO:
+    """The stream that replaces a standard stream and prints through `Output`.
 
-    ``stream`` is None if its descriptor was closed when Python started. A stream that is not a text
-    stream of a file descriptor, such as one that a test replaced, is returned unchanged.
+    ``stream`` is None if its descriptor was closed when Python started. A stream that is not a text stream of a file
+    descriptor, such as one that a test replaced, is returned unchanged.
     """
     if stream is None:
         return io.TextIOWrapper(io.BufferedWriter(Output(descriptor, is_needed=False)), "utf-8", PLAINLY)
@@ -165,36 +160,17 @@ def _raw(stream: TextIO) -> Any:
 @contextmanager
 def unattended() -> Iterator[None]:
     """Within, neither a reader that goes away nor a terminal ends or stops a command: its work is in its files."""
-    with _unneeded(sys.stdout), _deaf_to_terminal():
-        yield
-
-
-@contextmanager
-def _unneeded(stream: TextIO) -> Iterator[None]:
-    output = _raw(stream)
-    if not isinstance(output, Output):
-        yield
-        return
-    before, output.is_needed = output.is_needed, False
+    stream, output = sys.stdout, _raw(sys.stdout)
+    was_needed = isinstance(output, Output) and output.is_needed
+    if was_needed:
+        output.is_needed = False
+    is_main = threading.current_thread() is threading.main_thread()  # which alone may set handlers
+    handlers = {number: signal.signal(number, signal.SIG_IGN) for number in HANGUPS} if is_main else {}
     try:
         yield
     finally:
-        stream.flush()
-        output.is_needed = before
-
-
-OF_TERMINAL = (signal.SIGHUP, signal.SIGTTOU)
-"""Signals of a terminal: when it is closed, and (``stty tostop``) when a background job writes to it."""
-
-
-@contextmanager
-def _deaf_to_terminal() -> Iterator[None]:
-    if threading.current_thread() is not threading.main_thread():  # which alone may set handlers
-        yield
-        return
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in OF_TERMINAL}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
+        for number, handler in handlers.items():
             signal.signal(number, handler)
+        if was_needed:
+            stream.flush()
+            output.is_needed = True

@@ -2,11 +2,8 @@
 
 from collections.abc import Container, Sequence
 
-UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
-"""Names and lengths in seconds, the longest first."""
-
-WIDE = 100_000
-"""Columns of a table that is not fitted to a terminal."""
+UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))  # in seconds
+WIDE = 100_000  # columns of a table that is not fitted to a terminal
 
 
 def format_duration(seconds: float) -> str:

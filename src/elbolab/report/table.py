@@ -13,8 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from elbolab.common.did_you_mean import did_you_mean, nearest
-from elbolab.common.screen import is_dumb
-from elbolab.common.terminal import terminal_width
+from elbolab.common.terminal import is_dumb, terminal_width
 from elbolab.common.text import WIDE, format_duration
 from elbolab.evaluation.report import format_value
 from elbolab.report.rows import Cell, Column, Row, best, columns_of, configurations, rows_of

@@ -7,8 +7,7 @@ import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
-SEARCH = "search"
-"""The group of ready-made spaces: it says what is searched, and nothing of what was found."""
+SEARCH = "search"  # the group of ready-made spaces: it says what is searched, and nothing of what was found
 
 
 def write_experiment(comment: str, overrides: Sequence[str], loader: Any) -> str:

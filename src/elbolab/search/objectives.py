@@ -14,15 +14,10 @@ DIRECTIONS = {"min": "minimize", "max": "maximize"}
 
 @final
 class Objective(NamedTuple):
-    """A quantity and where it should go.
+    """A quantity and where it should go."""
 
-    Attributes:
-        name: ``val/rate``, a curve, read where the monitored quantity is best; or ``val.nll``, of the evaluation.
-        mode: ``min`` or ``max``.
-    """
-
-    name: str
-    mode: str
+    name: str  # val/rate: a curve, read where the monitored quantity is best; val.nll: of the evaluation
+    mode: str  # min or max
 
     @property
     def is_curve(self) -> bool:

@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-PRUNED = "pruned_at"
-"""Attribute of a pruned trial: the validation after which the trial was to end."""
+PRUNED = "pruned_at"  # attribute of a pruned trial: the validation after which it was to end
 
 
 def build_pruning(folder: Path, monitor: str) -> list[Prune]:
@@ -42,23 +41,13 @@ class Judge:
     """Asks the study after every validation whether a trial should end.
 
     A study that does not answer is no reason to end a training: it goes on without being judged.
-
-    Args:
-        sweeper: ``hydra.sweeper``.
-        folder: the sweep's directory.
-        number: the trial's.
     """
 
     def __init__(self, sweeper: DictConfig, folder: Path, number: int) -> None:
         self.sweeper, self.folder, self.number = sweeper, folder, number
 
     def __call__(self, validation: int, value: float | None) -> bool:
-        """Whether the trial should end.
-
-        Args:
-            validation: how many there have been; a value that the study has of one already stays.
-            value: of the curve, None to ask again.
-        """
+        """Whether the trial should end after so many validations; ``value`` is the curve's, None to ask again."""
         from elbolab.search.study import place_of, quiet, reaching
 
         place = place_of(self.sweeper.storage, self.folder)

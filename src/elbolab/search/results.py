@@ -17,11 +17,8 @@ from elbolab.search.experiment import write_experiment
 from elbolab.search.objectives import Objective
 from elbolab.search.space import Space
 
-MOST_ROWS = 10
-"""Trials that the table shows of a search by one objective, the best first."""
-
-LEAST_FOR_IMPORTANCES = 4
-"""Finished trials without which nothing is said of what mattered."""
+MOST_ROWS = 10  # trials that the table shows of a search by one objective, the best first
+LEAST_FOR_IMPORTANCES = 4  # finished trials without which nothing is said of what mattered
 
 
 def describe_results(

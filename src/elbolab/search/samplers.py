@@ -18,8 +18,7 @@ from optuna.samplers import BaseGASampler, BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 from typing_extensions import override
 
-SPACE = "space"
-"""The study's attribute that describes what is searched."""
+SPACE = "space"  # the study's attribute that describes what is searched
 
 
 @final
@@ -86,11 +85,7 @@ class Grid(BaseSampler):
 
     @staticmethod
     def size(space: Mapping[str, BaseDistribution]) -> int:
-        """The number of points.
-
-        Raises:
-            ValueError: a parameter is continuous.
-        """
+        """The number of points; ValueError where a parameter is continuous."""
         return math.prod(len(_points(name, distribution)) for name, distribution in space.items())
 
     @override

@@ -14,21 +14,15 @@ from optuna.distributions import (
     distribution_to_json,
 )
 
-TAGS = {"log"}
-"""Tags that a search knows: ``tag(log, interval(1e-4, 1e-2))`` is uniform in the logarithm."""
+TAGS = {"log"}  # tag(log, interval(1e-4, 1e-2)) is uniform in the logarithm
 
 
 @final
 class Space(NamedTuple):
-    """What a search chooses from.
+    """What a search chooses from."""
 
-    Attributes:
-        lines: all overrides as the user typed them, in their order, by key with its prefix (``+``).
-        distributions: Optuna's distribution of every parameter that is searched, by key without it.
-    """
-
-    lines: dict[str, str]
-    distributions: dict[str, BaseDistribution]
+    lines: dict[str, str]  # all overrides as the user typed them, in their order, by key with its prefix (+)
+    distributions: dict[str, BaseDistribution]  # of every parameter that is searched, by key without it
 
     @property
     def fixed(self) -> list[str]:
@@ -67,12 +61,7 @@ class Space(NamedTuple):
 
 
 def read_space(params: Mapping[str, Any] | None, arguments: Sequence[str], loader: Any) -> Space:
-    """The space of a configuration's ``params`` under the command line's overrides, the later winning.
-
-    Args:
-        params: ``hydra.sweeper.params``.
-        arguments: the command line's.
-        loader: Hydra's, which ``glob()`` asks for options.
+    """The space of ``hydra.sweeper.params`` and the command line's overrides, the later winning.
 
     Raises:
         ValueError: nothing is searched, or a range holds nothing.
@@ -92,11 +81,7 @@ def read_space(params: Mapping[str, Any] | None, arguments: Sequence[str], loade
 
 
 def distribution_of(override: Override) -> BaseDistribution:
-    """The distribution that a sweep of Hydra's syntax describes; both ends of an interval belong to it.
-
-    Raises:
-        ValueError: there is none.
-    """
+    """The distribution that a sweep of Hydra's syntax describes, or ValueError; an interval's ends belong to it."""
     sweep: Any = override.value()
     if strange := sweep.tags - TAGS:
         raise ValueError(f"{override.input_line}: a search knows no tag '{min(strange)}'; it knows log")

@@ -18,11 +18,8 @@ from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock, 
 from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-PATIENCE = 60.0
-"""Seconds for which another process may keep an SQLite database to itself."""
-
-ANSWER = 20
-"""Seconds that a server has to answer: one that is dead may accept a connection, and never say a word."""
+PATIENCE = 60.0  # seconds for which another process may keep an SQLite database to itself
+ANSWER = 20  # seconds that a server has to answer: one that is dead may accept a connection, and never say a word
 
 LIMITS = {
     "psycopg": ("connect_timeout",),
@@ -33,23 +30,15 @@ LIMITS = {
 }
 """What a driver calls that time; a URL may hold another (?connect_timeout=60), and must for other drivers."""
 
-TOKEN = ".study"
-"""In the sweep's directory: what the study knows it by, wherever it is moved."""
-
-DIRECTORY = "directory"
-RECORD = "search"
+TOKEN = ".study"  # a file in the sweep's directory: what the study knows it by, wherever it is moved
+DIRECTORY, RECORD = "directory", "search"  # attributes of the study: that token, and what must not change
 
 FAULTS = (SQLAlchemyError, sqlite3.Error, optuna.exceptions.StorageInternalError, OSError, ImportError, JSONDecodeError)
-"""How a storage fails."""
 
 
 @contextmanager
 def reaching(place: str) -> Iterator[None]:
-    """One message for whatever the storage in a place (`place_of`) answers with.
-
-    Raises:
-        ValueError: it cannot be used; nothing of it has been overwritten.
-    """
+    """Turns whatever the storage in a place (`place_of`) answers with into one ValueError that says what to do."""
     try:
         yield
     except FAULTS as error:
@@ -74,15 +63,7 @@ def hide_password(place: str) -> str:
 
 
 def place_of(storage: str | None, folder: Path) -> str:
-    """A file in the sweep's directory, or the URL of a database.
-
-    Args:
-        storage: ``hydra.sweeper.storage``: null for SQLite, ``journal``, or a URL.
-        folder: the sweep's directory.
-
-    Raises:
-        ValueError: it is none of these.
-    """
+    """A file in the sweep's directory, or a URL; ValueError where ``hydra.sweeper.storage`` names neither."""
     if storage is None:
         return f"sqlite:///{folder / 'study.db'}"
     if storage == "journal":
@@ -112,11 +93,7 @@ def time_limits(place: str) -> dict[str, int]:
 
 
 def _mend_journal(path: Path) -> None:
-    """Takes away a last line that a kill or a full disk has cut short: what is appended to it could not be read.
-
-    Raises:
-        JSONDecodeError: it is no journal.
-    """
+    """Takes away a last line that a kill or a full disk has cut short: what is appended to it could not be read."""
     if not path.is_file():
         return
     lock = JournalFileSymlinkLock(str(path))
@@ -135,15 +112,7 @@ def _mend_journal(path: Path) -> None:
 def open_study(
     place: str, name: str, folder: Path, record: Mapping[str, Any], sampler: BaseSampler, pruner: BasePruner
 ) -> optuna.Study:
-    """The study, made where there is none.
-
-    Args:
-        place: where it is kept.
-        name: its name there.
-        folder: the sweep's directory.
-        record: what must not change while it lasts; ``directions`` among it.
-        sampler: chooses parameters.
-        pruner: ends trials.
+    """The study of that name in a place, made where there is none; ``record`` must not change while it lasts.
 
     Raises:
         ValueError: it is of another search, or of another directory; says what differs.

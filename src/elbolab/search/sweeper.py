@@ -18,21 +18,13 @@ from elbolab.search.study import open_study, place_of, quiet, reaching
 from elbolab.search.trials import Trials, lock_study, register_worker, split_into_rows
 from elbolab.sweeps.session import SESSION
 
-HOPELESS = 3
-"""Failures, with no success before them, after which a search ends: its trials have a fault in common."""
+HOPELESS = 3  # failures, with no success before them, after which a search ends: its trials have a fault in common
 
 
 def search(
     options: Mapping[str, Any], config: DictConfig, loader: Any, launcher: Launcher, arguments: Sequence[str]
 ) -> None:
-    """Runs trials until the study has as many as were asked for, and says what came of them.
-
-    Args:
-        options: ``hydra.sweeper``.
-        config: the composed command.
-        loader: Hydra's.
-        launcher: runs jobs.
-        arguments: the command line's overrides.
+    """Runs trials until the study has as many as were asked for; ``options`` are ``hydra.sweeper``.
 
     Raises:
         ValueError: something is wrong with the search; nothing is written, and no study changed.
@@ -58,11 +50,7 @@ def search(
 
 
 def check_directories(study: optuna.Study, folder: Path) -> None:
-    """Refuses runs that the study knows nothing of: a new trial would take one of them for its own.
-
-    Raises:
-        ValueError: there is one.
-    """
+    """Raises ValueError for a run that the study knows nothing of: a new trial would take it for its own."""
     numbers = {str(trial.number) for trial in study.get_trials(deepcopy=False)}
     strange = [path.parent for path in folder.glob("*/status.json") if path.parent.name not in numbers]
     if strange:
@@ -100,11 +88,7 @@ class Plan:
             self.num_trials = min(self.num_trials, Grid.size(space.distributions))
 
     def _monitored(self, loader: Any) -> tuple[str, str]:
-        """What the trials monitor, and its mode; composes one for each option of each group.
-
-        Raises:
-            ValueError: they would be measured by different quantities.
-        """
+        """What all trials monitor, and its mode; composes one for each option of each group."""
         corners = self.space.corners(lambda key: is_group(key, loader))
         composed = [loader.load_sweep_config(self.config, self.space.overrides(values)) for values in corners]
         first, *others = dict.fromkeys((trial.monitor, trial.mode) for trial in composed)
@@ -155,11 +139,7 @@ class Plan:
         return open_study(self.place, self.options["study"], self.folder, self.record, sampler, self.pruner)
 
     def rehearse(self) -> None:
-        """Chooses once in a study that is kept nowhere: what a sampler refuses, it refuses now.
-
-        Raises:
-            ValueError: it does.
-        """
+        """Chooses once in a study that is kept nowhere: what a sampler refuses, it refuses now."""
         sampler = Seeded(self.make_sampler, self.options["seed"])
         with quiet():
             study = optuna.create_study(directions=self.record["directions"], sampler=sampler)
@@ -168,11 +148,7 @@ class Plan:
 
 
 def run(trials: Trials, launcher: Launcher, plan: Plan) -> None:
-    """Runs trials as long as there are any.
-
-    Raises:
-        ValueError: all have failed, or some have left nothing.
-    """
+    """Runs trials as long as there are any; raises ValueError where all fail, or some leave nothing."""
     while True:
         with reaching(plan.place):
             batch = trials.take()
@@ -188,11 +164,7 @@ def run(trials: Trials, launcher: Launcher, plan: Plan) -> None:
 
 
 def check_hope(trials: Trials) -> None:
-    """Ends a search in which nothing works.
-
-    Raises:
-        ValueError: the first few trials have all failed.
-    """
+    """Raises ValueError where the first few trials have all failed."""
     failures = [state for state in trials.states().values() if state.state == "failed"]
     has_success = any(trial.state.is_finished() for trial in trials.study.get_trials(deepcopy=False))
     if len(failures) >= HOPELESS and not has_success:
@@ -200,11 +172,7 @@ def check_hope(trials: Trials) -> None:
 
 
 def check_traces(trials: Trials) -> None:
-    """Looks for trials that have left nothing in their directories: nothing else would.
-
-    Raises:
-        ValueError: there are some.
-    """
+    """Raises ValueError where trials have left nothing in their directories: nothing else would tell."""
     if silent := [str(number) for number, state in trials.states().items() if state.state == "waiting"]:
         raise ValueError(
             f"trials {', '.join(silent)} have left no word in {trials.folder} (a full disk, or killed before they "

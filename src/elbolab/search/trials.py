@@ -18,11 +18,8 @@ from elbolab.runs.sweep_dir import Job
 from elbolab.search.objectives import Objective, values_of
 from elbolab.search.space import Space
 
-WORKERS = ".workers"
-"""A file a worker, locked while it lives, in the sweep's directory."""
-
-OWNER = "worker"
-"""A trial's attribute: whose it is."""
+WORKERS = ".workers"  # in the sweep's directory: a file a worker, locked while it lives
+OWNER = "worker"  # a trial's attribute: whose it is
 
 
 def lock_study(folder: Path) -> FileLock:
@@ -60,13 +57,7 @@ def is_alive(folder: Path, worker: str | None) -> bool:
 class Trials:
     """The trials of a study that one worker may run.
 
-    Args:
-        study: the study.
-        space: what their parameters are chosen from.
-        folder: the sweep's directory.
-        most: number of trials at which the study is complete.
-        batch: trials that are chosen together and run side by side.
-        worker: this worker's name.
+    The study is complete with ``most`` trials; ``batch`` of them are chosen together and run side by side.
     """
 
     def __init__(self, study: optuna.Study, space: Space, folder: Path, most: int, batch: int, worker: str) -> None:
@@ -115,11 +106,7 @@ class Trials:
         return {number: state_of(self.folder / str(number)) for number in sorted(self.tried)}
 
     def settle(self, job: Job, objectives: Sequence[Objective]) -> None:
-        """Tells the study how a trial has ended, if it has; a failed one is left, to be tried again.
-
-        Raises:
-            ValueError: it has no such objective.
-        """
+        """Tells the study how a trial has ended, if it has; a failed one is left, to be tried again."""
         folder = self.folder / str(job.num)
         state = state_of(folder).state
         if state == "finished":

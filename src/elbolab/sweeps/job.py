@@ -23,13 +23,7 @@ log = logging.getLogger(__name__)
 
 
 def run_unless_done(work: Callable[[], float], folder: Path, cfg: DictConfig, overrides: Sequence[str]) -> float:
-    """Does a job, unless it is done; returns its value, NaN where it failed.
-
-    Args:
-        work: trains in ``folder``: goes on there, or begins anew.
-        folder: the job's directory.
-        cfg: its composed configuration.
-        overrides: its overrides.
+    """Does a job in its directory, unless it is done; returns its value, NaN where it failed.
 
     Raises:
         Leave: the machine was wanted back.
@@ -58,11 +52,7 @@ def run_unless_done(work: Callable[[], float], folder: Path, cfg: DictConfig, ov
 
 
 def check_ranks(cfg: DictConfig) -> None:
-    """Lightning starts the other ranks of a job with the arguments of its process: here those of the whole sweep.
-
-    Raises:
-        ValueError: so it would.
-    """
+    """Raises ValueError where Lightning would start a job's other ranks with the arguments of the whole sweep."""
     if not has_ranks(cfg) or cfg.trainer.strategy == "ddp_fork":
         return
     if (launcher := HydraConfig.get().runtime.choices.get("hydra/launcher")) in LAUNCHERS_WITHIN:

@@ -16,14 +16,13 @@ from rich.table import Table
 from rich.text import Text
 
 from elbolab.common.did_you_mean import last_parts
-from elbolab.common.screen import redraws
+from elbolab.common.terminal import redraws
 from elbolab.common.text import format_duration
 from elbolab.runs.labels import shorten
 from elbolab.runs.status import DONE, State
 from elbolab.runs.sweep_dir import Job, Sweep, find_swept_values, name_of
 
-SECONDS = 0.5
-"""Between two looks."""
+POLL = 0.5  # seconds between two looks
 
 ORDER = ("running", "failed", "killed", "interrupted", "pruned", "finished", "waiting")
 """States in the order in which jobs are shown if there are more jobs than lines."""
@@ -40,7 +39,7 @@ def show_jobs(sweep: Sweep, *, live: bool) -> Iterator[None]:
     def follow() -> None:
         is_last = False
         while not is_last:
-            is_last = stop.wait(SECONDS)
+            is_last = stop.wait(POLL)
             watcher.look()
             if display is None:
                 watcher.print_changes()

@@ -15,34 +15,25 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, NamedTuple, TypeVar, final
+from typing import Any, TypeVar, final
 
 from hydra.core.utils import JobReturn
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import OmegaConf, open_dict
 
 from elbolab.runs.status import DONE, state_of
 from elbolab.sweeps.job import has_ranks, record_job_failure
 from elbolab.sweeps.runner import JobRunner
 from elbolab.sweeps.shares import Share
 
-PATIENCE = 30.0
-"""Seconds that a process has to end when it is asked to."""
-
-POLL = 0.5
-"""Seconds between looks whether a worker lives: a process that it has started may hold its end of the connection."""
+PATIENCE = 30.0  # seconds that a process has to end when it is asked to
+POLL = 0.5  # seconds between looks whether a worker lives: what it has started may hold its end of the connection
 
 T = TypeVar("T")
 
 
 @final
 class Local:
-    """Workers, begun when there are jobs for them, and kept for the next jobs.
-
-    Args:
-        runner: of the sweep.
-        module: what the warm processes import when they begin.
-        shares: what each worker has of the machine.
-    """
+    """Workers, one a share, begun when there are jobs for them, and kept; warm ones import ``module`` as they begin."""
 
     def __init__(self, runner: JobRunner, module: str, shares: Sequence[Share]) -> None:
         self.runner = runner
@@ -104,37 +95,19 @@ class Local:
         log = folder / "log.txt"
         task = partial(self.runner.run_in_worker, config, log)
         try:
-            if is_distributed(config):
-                worker.run_alone(task, log)
-            else:
-                worker.run_warm(task, log)
+            if (nodes := OmegaConf.select(config, "trainer.num_nodes")) not in (None, 1):
+                way = "hydra/launcher=local has one machine; choose another launcher"
+                raise ValueError(f"trainer.num_nodes={nodes}: {way}")
+            run = worker.run_alone if has_ranks(config) else worker.run_warm
+            run(task, log)
         except (Died, ValueError) as error:
             if not self.is_ending and state_of(folder).state not in DONE:
                 record_job_failure(folder, str(error), config, overrides)
 
 
-def is_distributed(config: DictConfig) -> bool:
-    """Whether a job is one of several processes.
-
-    Raises:
-        ValueError: it is of several machines.
-    """
-    nodes = OmegaConf.select(config, "trainer.num_nodes")
-    if nodes not in (None, 1):
-        raise ValueError(f"trainer.num_nodes={nodes}: hydra/launcher=local has one machine; choose another launcher")
-    return has_ranks(config)
-
-
 @final
 class Died(RuntimeError):
     """A process has ended in the middle of a job."""
-
-
-class Process(NamedTuple):
-    """A process of `elbolab.sweeps.worker`, and the connection to it."""
-
-    process: subprocess.Popen
-    connection: Connection
 
 
 @final
@@ -146,15 +119,11 @@ class Worker:
 
     def __init__(self, share: Share, module: str) -> None:
         self.share, self.module = share, module
-        self.warm: Process | None = None
+        self.warm: tuple[subprocess.Popen, Connection] | None = None
         self.busy: subprocess.Popen | None = None
 
     def run_warm(self, task: Callable[[], Any], log: Path) -> None:
-        """Runs a job in the warm process.
-
-        Raises:
-            Died: the process died.
-        """
+        """Runs a job in the warm process; raises `Died` where that dies."""
         if not self.is_warm():
             self._close_connection()
             self.warm = start_process(["warm", self.module], self.share, log)
@@ -162,13 +131,12 @@ class Worker:
 
     def is_warm(self) -> bool:
         """Whether the warm process lives."""
-        return self.warm is not None and self.warm.process.poll() is None
+        return self.warm is not None and self.warm[0].poll() is None
 
     def call(self, function: Callable[[], T]) -> T:
         """Calls a function, which must be picklable, in the living warm process, and returns its result.
 
-        Raises:
-            Died: the process died, as it also does if the function raises an error.
+        Raises `Died` where the process dies, as it also does if the function raises an error.
         """
         assert self.warm is not None
         process, connection = self.warm
@@ -187,11 +155,7 @@ class Worker:
         return value
 
     def run_alone(self, task: Callable[[], Any], log: Path) -> None:
-        """Runs a job in a new process.
-
-        Raises:
-            Died: the process died.
-        """
+        """Runs a job in a new process; raises `Died` where that dies."""
         with tempfile.NamedTemporaryFile(suffix=".task") as file:
             file.write(pickle.dumps(task))
             file.flush()
@@ -217,13 +181,13 @@ class Worker:
         """Asks the worker's processes to end: a busy one by SIGTERM, as by Ctrl-C, an idle warm one by a message."""
         if self.busy is not None:
             self.busy.terminate()
-        if self.warm is not None and self.warm.process is not self.busy:
+        if self.warm is not None and self.warm[0] is not self.busy:
             with suppress(OSError):
-                self.warm.connection.send_bytes(b"")
+                self.warm[1].send_bytes(b"")
 
     def wait(self) -> None:
         """Waits until the worker's processes have ended; kills those that take longer than `PATIENCE`."""
-        for process in (self.busy, None if self.warm is None else self.warm.process):
+        for process in (self.busy, None if self.warm is None else self.warm[0]):
             if process is not None:
                 try:
                     process.wait(PATIENCE)
@@ -234,11 +198,11 @@ class Worker:
 
     def _close_connection(self) -> None:
         if self.warm is not None:
-            self.warm.connection.close()
+            self.warm[1].close()
         self.warm = None
 
 
-def start_process(words: list[str], share: Share, log: Path) -> Process:
+def start_process(words: list[str], share: Share, log: Path) -> tuple[subprocess.Popen, Connection]:
     """Starts ``python -m elbolab.sweeps.worker WORDS``, whose stdin is its end of the connection.
 
     It has a session of its own, so that signals of the terminal reach its parent alone. The environment of ``share`` is
@@ -264,7 +228,7 @@ def start_process(words: list[str], share: Share, log: Path) -> Process:
     if share.cores:
         with suppress(ProcessLookupError):
             os.sched_setaffinity(process.pid, share.cores)
-    return Process(process, ours)
+    return process, ours
 
 
 def describe_death(code: int) -> str:

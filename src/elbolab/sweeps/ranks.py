@@ -6,17 +6,10 @@ from pathlib import Path
 
 from elbolab.runs.status import attempt, read_status
 
-POLL = 0.2
-"""Seconds between looks at what the first rank has written."""
-
-PATIENCE = 300.0
-"""Seconds after which the first rank is given up."""
-
-GRACE = 20.0
-"""Seconds in which the first rank may say what has happened to it, before another's error ends it."""
-
-SHELLS = ("bash", "interactive")
-"""Names of SLURM jobs in which a person types, which Lightning does not take for jobs either."""
+POLL = 0.2  # seconds between looks at what the first rank has written
+PATIENCE = 300.0  # seconds after which the first rank is given up
+GRACE = 20.0  # seconds in which the first rank may say what has happened to it, before another's error ends it
+SHELLS = ("bash", "interactive")  # SLURM jobs in which a person types, which Lightning does not take for jobs either
 
 
 def in_slurm_job() -> bool:

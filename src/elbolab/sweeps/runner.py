@@ -20,13 +20,7 @@ from elbolab.runs.status import state_of
 
 @final
 class JobRunner:
-    """Composes and runs jobs as Hydra's own launcher does; pickled for other processes.
-
-    Args:
-        context: Hydra's: where configs come from, and callbacks.
-        task: what Hydra calls with the configuration of a job.
-        config: the sweep's.
-    """
+    """Composes and runs jobs as Hydra's own launcher does, of the sweep's ``config``; pickled for other processes."""
 
     def __init__(self, context: HydraContext, task: TaskFunction, config: DictConfig) -> None:
         self.context, self.task, self.config = context, task, config

@@ -40,21 +40,13 @@ class CallbackError(BaseException):
 @final
 @dataclass
 class Session:
-    """What this process has open while Hydra runs.
+    """What this process has open while Hydra runs."""
 
-    Attributes:
-        display: shows the jobs; closed when they have ended.
-        stack: closed at last, however it ends.
-        allows_sweep: False where the caller wants one run.
-        sweep: once it has begun.
-        call_warm: calls a function in a process that has made the imports already, where there is one.
-    """
-
-    display: ExitStack
-    stack: ExitStack
-    allows_sweep: bool
-    sweep: Sweep | None = None
-    call_warm: Callable[[Callable[[], str]], str] | None = None
+    display: ExitStack  # shows the jobs; closed when they have ended
+    stack: ExitStack  # closed at last, however it ends
+    allows_sweep: bool  # False where the caller wants one run
+    sweep: Sweep | None = None  # once it has begun
+    call_warm: Callable[[Callable[[], str]], str] | None = None  # in a process that has made the imports already
 
 
 SESSION: ContextVar[Session] = ContextVar("SESSION")

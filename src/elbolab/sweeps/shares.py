@@ -13,29 +13,18 @@ T = TypeVar("T")
 
 
 class Share(NamedTuple):
-    """A worker's part of the machine.
+    """A worker's part of the machine."""
 
-    Attributes:
-        cores: numbers of the cores that it is kept to; empty where it is kept to none.
-        environment: variables that must be set before torch is imported.
-    """
-
-    cores: list[int]
-    environment: dict[str, str]
+    cores: list[int]  # numbers of the cores that it is kept to; empty where it is kept to none
+    environment: dict[str, str]  # variables that must be set before torch is imported
 
 
 def share_machine(workers: int | None, threads: int | None, jobs_per_gpu: int | None, *, pin: bool) -> list[Share]:
-    """A share for each worker.
+    """A share for each worker; the arguments are those of `hydra_plugins.elbolab.local`.
 
     As many threads as there are cores keep workers from each other's way. Where others use the machine too, no worker
     should be kept to one core: on one that another process held, a pinned worker stood still while its neighbour did
     eleven jobs.
-
-    Args:
-        workers: how many, None: one.
-        threads: of each, None: ``OMP_NUM_THREADS`` where it is set, else as many as its cores.
-        jobs_per_gpu: workers on each GPU, None: as ``workers`` says.
-        pin: keep each worker to cores of its own.
 
     Raises:
         ValueError: a number below 1, two numbers of workers, or no GPU to put jobs on.

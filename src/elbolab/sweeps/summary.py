@@ -37,10 +37,7 @@ class Unfinished(ValueError):
 def summarise(session: Session, argv: Sequence[str], compare: Compare) -> None:
     """Writes ``sweep.csv``; prints the comparison of the jobs that have finished, and the errors of the others.
 
-    Args:
-        session: what is open; without a sweep nothing is written or printed.
-        argv: the sub-command and its arguments.
-        compare: makes the comparison.
+    Without a sweep nothing is written or printed. ``argv`` is the sub-command and its arguments.
 
     Raises:
         Unfinished: some jobs have not finished.

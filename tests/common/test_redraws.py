@@ -8,7 +8,7 @@ import termios
 
 import pytest
 
-from elbolab.common.screen import is_dumb, redraws
+from elbolab.common.terminal import is_dumb, redraws
 
 
 @pytest.fixture
