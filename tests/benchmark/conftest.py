@@ -7,8 +7,8 @@ from torch.distributions import Distribution
 
 from elbolab.batch import Spec, Support
 from elbolab.benchmark.cases import Case, Nets
+from elbolab.benchmark.measure import Watch
 from elbolab.benchmark.memory import collecting_only_new
-from elbolab.benchmark.watch import Watch
 from elbolab.nets.mlp import MLP
 from elbolab.reading.splits import Arrays, Splits
 from elbolab.training.recorded import Recorder

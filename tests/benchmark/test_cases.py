@@ -2,7 +2,7 @@ import numpy as np
 import torch
 
 from elbolab.benchmark import cases
-from elbolab.benchmark.blobs import blobs
+from elbolab.benchmark.cases import blobs
 from elbolab.nets.conv import Conv
 from elbolab.reading.splits import Arrays
 

@@ -1,9 +1,8 @@
 import pytest
 import torch
 
-from elbolab.benchmark.measure import Measured, calibrate, interleave, measure
+from elbolab.benchmark.measure import Clock, Measurement, calibrate, interleave, measure
 from elbolab.benchmark.memory import STATUS, read_peak, reset_peak
-from elbolab.benchmark.watch import Clock
 
 CPU = torch.device("cpu")
 
@@ -74,4 +73,4 @@ def test_the_peak_is_that_of_the_work_alone():
 
 def test_the_peak_is_absent_where_it_cannot_be_reset(monkeypatch, tmp_path):
     monkeypatch.setattr("elbolab.benchmark.memory.CLEAR", tmp_path / "nowhere" / "clear_refs")
-    assert measure(Fake(1.0), 1, CPU) == Measured(1, 1.0, None)
+    assert measure(Fake(1.0), 1, CPU) == Measurement(1, 1.0, None)

@@ -48,7 +48,7 @@ def test_every_axis_is_measured(case, monkeypatch):
     assert [(p.axis, p.value, p.unit) for p in points[-4:]] == [("steps", 8 * i, "s") for i in (1, 2, 4, 8)]
     assert {(10, 1), (20, 1), (128, 1), (128, 2)} == {(batch, num_samples) for batch, num_samples, _ in asked}
     assert {latent for _, _, latent in asked} == {3, 6}
-    assert points[0].to_json() == {
+    assert points[0]._asdict() == {
         "axis": "batch",
         "value": 10,
         "time": pytest.approx(1100),

@@ -1,6 +1,6 @@
 """What is measured: images, and one pair of networks of which every contender gets a copy.
 
-Shapes: n = images, B = batch, D = latent dimensions, ``*event`` = shape of one image.
+Shapes: n = images, B = batch, D = latent dimensions, S = height and width, ``*event`` = shape of one image.
 """
 
 from collections.abc import Callable
@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any, final
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
 from elbolab.batch import Net, Spec, Support
-from elbolab.benchmark.blobs import blobs
 from elbolab.data.fetch import Rows, draw_bits
 from elbolab.data.mnist import MNIST
 from elbolab.data.module import DataModule
@@ -35,12 +35,7 @@ NUM_BLOBS = 16_384
 
 @final
 class Nets(nn.Module):
-    """The networks of a VAE.
-
-    Args:
-        net: the recipe of both.
-        spec: what is known of the images.
-        latent_dim: D.
+    """The networks of a VAE, both of one recipe.
 
     Attributes:
         encoder: x (B, *event) -> means and log variances of q(z | x), (B, 2 D).
@@ -74,16 +69,9 @@ class Held(DataModule):
 @final
 @dataclass(frozen=True)
 class Case:
-    """Images and the networks that are trained on them.
+    """Images (uint8), and the networks of which every contender trains a copy on them.
 
     Every epoch has whole batches only, so that each step of each contender sees B images.
-
-    Attributes:
-        name: as it is reported.
-        spec: what is known of the images.
-        splits: the images, uint8.
-        original: the networks; nobody trains these.
-        device: where everything runs.
     """
 
     name: str
@@ -124,6 +112,21 @@ class Case:
     def test_images(self) -> Tensor:
         """Binary test images on the device, (n, *event)."""
         return Rows.of(self.splits.test).x.to(self.device).float()
+
+
+def blobs(num: int, seed: int, size: int = 64) -> np.ndarray:
+    """Filled ellipses for a speed test, without a download and as large as wanted: (n, 1, S, S) uint8, 1 inside."""
+    rng, chunk = np.random.default_rng(seed), 1024  # to bound the memory of the distances
+    return np.concatenate([_ellipses(rng.random((min(chunk, num - i), 4)), size) for i in range(0, num, chunk)])
+
+
+def _ellipses(uniform: np.ndarray, size: int) -> np.ndarray:
+    """Uniform numbers (n, 4) -> images: centres in the middle half, half axes of 5 % to 25 % of the width."""
+    grid = (np.arange(size, dtype=np.float32) + 0.5) / size
+    centres, axes = 0.25 + 0.5 * uniform[:, :2], 0.05 + 0.2 * uniform[:, 2:]
+    down, across = (((grid - centres[:, [i]]) / axes[:, [i]]) ** 2 for i in range(2))
+    inside = down[:, :, None] + across[:, None, :] < 1
+    return inside[:, None].astype(np.uint8)
 
 
 MakeCase = Callable[[torch.device], Case]

@@ -7,17 +7,13 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
+from typing_extensions import override
 
 from elbolab.benchmark.cases import Case
-from elbolab.benchmark.watch import Watch
+from elbolab.benchmark.measure import Watch
 
 WARM_UP = 5
 """Steps before the watch is started, by contenders that need no more."""
-
-
-def nowhere(device: torch.device) -> str | None:
-    """Of a contender that can run everywhere."""
-    return None
 
 
 @final
@@ -35,33 +31,23 @@ class Contender(NamedTuple):
     name: str
     train: Callable[[Case, int, int, Watch], None]
     nll: Callable[[Case, Tensor, int, Watch], float] | None = None
-    obstacle: Callable[[torch.device], str | None] = nowhere
+    obstacle: Callable[[torch.device], str | None] = lambda device: None
 
 
 @final
 class Timed(Callback):
-    """Starts and stops a watch by Lightning's count of optimiser steps.
-
-    Args:
-        watch: the watch.
-        first: steps before it starts.
-        steps: steps while it runs.
-    """
+    """Starts and stops a watch by Lightning's count of optimiser steps: after ``first`` of them, for ``steps`` more."""
 
     def __init__(self, watch: Watch, first: int, steps: int) -> None:
         self.watch, self.first, self.last = watch, first, first + steps
 
+    @override
     def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
-        """Looks at the count."""
         if trainer.global_step == self.first:
             self.watch.start()
         if trainer.global_step == self.last:
             self.watch.stop()
 
 
-SILENT: dict[str, Any] = {
-    "enable_progress_bar": False,
-    "enable_model_summary": False,
-    "enable_checkpointing": False,
-}
+SILENT: dict[str, Any] = dict.fromkeys(("enable_progress_bar", "enable_model_summary", "enable_checkpointing"), False)
 """Options of a Lightning Trainer that leaves nothing behind."""

@@ -12,30 +12,14 @@ from elbolab.benchmark.contenders import CONTENDERS
 DEVICES = ("auto", "cpu", "cuda")
 AUTO = "auto"
 
-QUICK_BATCH = 128
-QUICK_SECONDS = 0.5
-QUICK_REPEATS = 3
+QUICK_BATCH, QUICK_SECONDS, QUICK_REPEATS = 128, 0.5, 3
 """What ``quick`` leaves of the rest."""
 
 
 @final
 @dataclass(frozen=True)
 class Options:
-    """The keys of ``conf/benchmark.yaml`` that say what is measured.
-
-    Attributes:
-        device: ``auto``, ``cpu`` or ``cuda``.
-        models: names of what is trained.
-        batches: batch sizes of each model.
-        implementations: names of contenders.
-        seconds: how long one measurement takes, about.
-        repeats: rounds; in each, every contender is measured once.
-        num_samples: samples per image of the log-likelihood, K; None: it is not measured.
-        images: images of one measurement of it, or ``auto``: as many as take ``seconds``.
-        threads: threads of a CPU, None: as they are.
-        profile: whether to show where the time of a step goes.
-        scaling: whether to show what elbolab's cost grows with.
-    """
+    """The keys of ``conf/benchmark.yaml``, which explains them; ``num_samples`` is None for no log-likelihood."""
 
     device: str
     models: Sequence[str]
@@ -64,12 +48,10 @@ class Options:
         likelihood = {"num_samples": None, "images": AUTO} if nll is None else dict(nll)
         options = cls(**keys, **likelihood)
         check(options)
-        return options.shortened() if quick else options
-
-    def shortened(self) -> Self:
-        """The MLP at one batch size, and briefly."""
-        seconds, repeats = min(self.seconds, QUICK_SECONDS), min(self.repeats, QUICK_REPEATS)
-        return replace(self, models=["mlp"], batches={"mlp": [QUICK_BATCH]}, seconds=seconds, repeats=repeats)
+        if not quick:
+            return options
+        seconds, repeats = min(options.seconds, QUICK_SECONDS), min(options.repeats, QUICK_REPEATS)
+        return replace(options, models=["mlp"], batches={"mlp": [QUICK_BATCH]}, seconds=seconds, repeats=repeats)
 
     @property
     def where(self) -> torch.device:
@@ -80,18 +62,21 @@ class Options:
 
 
 def check(options: Options) -> None:
-    """Looks at every value.
-
-    Raises:
-        ValueError: one that cannot be; the message names what can.
-    """
-    _check_device(options.device)
+    """Raises ValueError for the first value that cannot be; the message names what can."""
+    if options.device not in DEVICES:
+        raise ValueError(f"device={options.device}: choose {', '.join(DEVICES)}")
+    if options.device == "cuda" and not torch.cuda.is_available():
+        raise ValueError("device=cuda: torch sees no CUDA device; choose device=auto or device=cpu")
     _check_names("models", options.models, TRAINED)
     _check_names("implementations", options.implementations, CONTENDERS)
     if not options.implementations or not (options.models or options.num_samples):
         raise ValueError("nothing to measure: give implementations=[elbolab,...], and models=[mlp,...] or nll.images")
     for model in options.models:
-        _check_batches(model, options.batches)
+        sizes = options.batches.get(model)
+        if not isinstance(sizes, Sequence) or isinstance(sizes, str) or not sizes:
+            raise ValueError(f"batches.{model}={sizes}: a list of batch sizes, such as batches.{model}=[128]")
+        for size in sizes:
+            _check_count(f"batches.{model}", size)
     if not isinstance(options.seconds, int | float) or isinstance(options.seconds, bool) or options.seconds <= 0:
         raise ValueError(f"seconds={options.seconds}: a measurement takes some time, 2 say")
     _check_count("repeats", options.repeats)
@@ -103,13 +88,6 @@ def check(options: Options) -> None:
         _check_count("nll.images", options.images, "; auto takes what fits into the seconds")
 
 
-def _check_device(name: str) -> None:
-    if name not in DEVICES:
-        raise ValueError(f"device={name}: choose {', '.join(DEVICES)}")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise ValueError("device=cuda: torch sees no CUDA device; choose device=auto or device=cpu")
-
-
 def _check_names(option: str, names: Any, known: Collection[str]) -> None:
     if isinstance(names, str) or not isinstance(names, Sequence):
         raise ValueError(f"{option}={names}: a list, such as {option}=[{names}]")
@@ -118,14 +96,6 @@ def _check_names(option: str, names: Any, known: Collection[str]) -> None:
     for name in names:
         if name not in known:
             raise ValueError(f"{option}: there is no '{name}'; choose from {', '.join(known)}")
-
-
-def _check_batches(model: str, batches: Mapping[str, Any]) -> None:
-    sizes = batches.get(model)
-    if not isinstance(sizes, Sequence) or isinstance(sizes, str) or not sizes:
-        raise ValueError(f"batches.{model}={sizes}: a list of batch sizes, such as batches.{model}=[128]")
-    for size in sizes:
-        _check_count(f"batches.{model}", size)
 
 
 def _check_count(option: str, value: Any, otherwise: str = "") -> None:

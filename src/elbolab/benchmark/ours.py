@@ -1,14 +1,15 @@
 """elbolab itself: a fit of its model, on its data module, by its trainer."""
 
 import sys
+from functools import partial
 
-from torch import Tensor, nn
-from torch.optim import Adam, Optimizer
+from torch import Tensor
+from torch.optim import Adam
 
 from elbolab.batch import Batch
 from elbolab.benchmark.cases import LEARNING_RATE, Case
 from elbolab.benchmark.contender import SILENT, Contender, Timed
-from elbolab.benchmark.watch import Watch
+from elbolab.benchmark.measure import Watch
 from elbolab.evaluation.likelihood import importance_log_likelihood
 from elbolab.models.vae import VAE
 from elbolab.training.trainer import make_trainer
@@ -24,13 +25,6 @@ def train(case: Case, batch: int, steps: int, watch: Watch, num_samples: int = 1
     """A fit without validation; the first blocks warm up, and capture where steps are captured.
 
     A block is no longer than what is timed, so that the warm-up of slow steps is short.
-
-    Args:
-        case: what is trained.
-        batch: images a step, B.
-        steps: steps that are timed.
-        watch: what times them.
-        num_samples: draws of z per datum.
     """
     data = case.data(batch)
     block = min(BLOCK, steps, data.steps_per_epoch)
@@ -44,11 +38,8 @@ def train(case: Case, batch: int, steps: int, watch: Watch, num_samples: int = 1
         callbacks=[Timed(watch, warm_up, steps)],
         **SILENT,
     )
-    trainer.fit(VAE(num_samples=num_samples, densities=case.densities(), optimizer=_adam), data)
-
-
-def _adam(parameters: list[nn.Parameter]) -> Optimizer:
-    return Adam(parameters, lr=LEARNING_RATE, fused=True)
+    optimizer = partial(Adam, lr=LEARNING_RATE, fused=True)
+    trainer.fit(VAE(num_samples=num_samples, densities=case.densities(), optimizer=optimizer), data)
 
 
 def nll(case: Case, images: Tensor, num_samples: int, watch: Watch) -> float:

@@ -7,11 +7,12 @@ import lightning as L
 from torch import Tensor
 from torch.optim import Adam, Optimizer
 from torch.utils.data import DataLoader, TensorDataset
+from typing_extensions import override
 
 from elbolab.benchmark.bound import negative_elbo
 from elbolab.benchmark.cases import LEARNING_RATE, Case
 from elbolab.benchmark.contender import SILENT, WARM_UP, Contender, Timed
-from elbolab.benchmark.watch import Watch
+from elbolab.benchmark.measure import Watch
 
 MOST_WORKERS = 8
 """Processes that load data for a GPU, where the machine has as many cores."""
@@ -19,25 +20,21 @@ MOST_WORKERS = 8
 
 @final
 class Plain(L.LightningModule):
-    """A VAE.
-
-    Args:
-        case: what is trained.
-    """
+    """A VAE, as a tutorial writes it."""
 
     def __init__(self, case: Case) -> None:
         super().__init__()
         self.nets, self.case = case.nets(), case
 
+    @override
     def training_step(self, batch: list[Tensor], _: int) -> Tensor:
-        """-ELBO of one batch."""
         (rows,) = batch
         loss = negative_elbo(self.nets, self.case.see(rows))
         self.log("loss", loss)
         return loss
 
+    @override
     def configure_optimizers(self) -> Optimizer:
-        """Adam."""
         return Adam(self.nets.parameters(), lr=LEARNING_RATE, fused=True)
 
 
@@ -52,21 +49,10 @@ def train(case: Case, batch: int, steps: int, watch: Watch) -> None:
         callbacks=[Timed(watch, WARM_UP, steps)],
         **SILENT,
     )
-    trainer.fit(Plain(case), _loader(case, batch))
-
-
-def _loader(case: Case, batch: int) -> DataLoader[Any]:
-    """Stored images, shuffled; worker processes and pinned memory where batches go to a GPU."""
-    on_gpu = case.device.type == "cuda"
+    on_gpu = case.device.type == "cuda"  # where worker processes and pinned memory help
     workers = min(MOST_WORKERS, os.cpu_count() or 1) if on_gpu else 0
-    return DataLoader(
-        TensorDataset(case.rows(batch)),
-        batch_size=batch,
-        shuffle=True,
-        num_workers=workers,
-        pin_memory=on_gpu,
-        persistent_workers=workers > 0,
-    )
+    how: dict[str, Any] = {"num_workers": workers, "pin_memory": on_gpu, "persistent_workers": workers > 0}
+    trainer.fit(Plain(case), DataLoader(TensorDataset(case.rows(batch)), batch_size=batch, shuffle=True, **how))
 
 
 CONTENDER = Contender("lightning", train)

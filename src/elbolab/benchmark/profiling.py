@@ -10,10 +10,9 @@ from torch.profiler import ProfilerActivity, profile
 from typing_extensions import override
 
 from elbolab.benchmark import ours, raw_eager
-from elbolab.benchmark.cases import TRAINED, Case
-from elbolab.benchmark.contender import Contender
+from elbolab.benchmark.cases import TRAINED
+from elbolab.benchmark.measure import Watch, synchronize
 from elbolab.benchmark.options import Options
-from elbolab.benchmark.watch import Watch, synchronize
 from elbolab.common.text import text_table
 
 STEPS = 50
@@ -27,12 +26,7 @@ SIDES = (raw_eager.CONTENDER, ours.CONTENDER)
 
 @final
 class Cost(NamedTuple):
-    """What one operator, or kernel, does in a step.
-
-    Attributes:
-        us: self time, in microseconds.
-        calls: how often it is called.
-    """
+    """What one operator, or kernel, takes in a step: self time in microseconds, and calls."""
 
     us: float
     calls: float
@@ -45,14 +39,7 @@ Key = tuple[str, str]
 
 @final
 class Profile(Watch):
-    """Profiles what a watch would time.
-
-    Args:
-        device: the device that works.
-
-    Attributes:
-        seconds: wall-clock time under the profiler, which costs time itself.
-    """
+    """Profiles what a watch would time; ``seconds`` are those under the profiler, which costs time itself."""
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
@@ -89,15 +76,13 @@ def profiles(options: Options) -> str:
     for model in options.models:
         case, batch = TRAINED[model](options.where), options.batches[model][0]
         title = f"{case.name} at batch size {batch}: self time and calls per step, under the profiler"
-        texts.append(f"{title}\n{table([_profile(contender, case, batch) for contender in SIDES])}")
+        columns = []
+        for contender in SIDES:
+            watch = Profile(case.device)
+            contender.train(case, batch, STEPS, watch)
+            columns.append(watch.costs(STEPS) | {("", "wall clock"): Cost(watch.seconds / STEPS * 1e6, 1.0)})
+        texts.append(f"{title}\n{table(columns)}")
     return "\n\n".join(texts)
-
-
-def _profile(contender: Contender, case: Case, batch: int) -> dict[Key, Cost]:
-    """Costs of the operators, and the wall clock as one of them."""
-    watch = Profile(case.device)
-    contender.train(case, batch, STEPS, watch)
-    return watch.costs(STEPS) | {("", "wall clock"): Cost(watch.seconds / STEPS * 1e6, 1.0)}
 
 
 def table(columns: list[dict[Key, Cost]]) -> str:

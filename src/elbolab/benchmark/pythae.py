@@ -7,7 +7,7 @@ from torch import Tensor
 
 from elbolab.benchmark.cases import Case
 from elbolab.benchmark.contender import Contender
-from elbolab.benchmark.watch import Watch
+from elbolab.benchmark.measure import Watch
 
 
 def train(case: Case, batch: int, steps: int, watch: Watch) -> None:

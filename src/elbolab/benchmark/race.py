@@ -6,15 +6,11 @@ from functools import partial
 
 from elbolab.benchmark.cases import TRAINED, Case, burda
 from elbolab.benchmark.contender import Contender
-from elbolab.benchmark.measure import Measured, Work, calibrate, interleave
+from elbolab.benchmark.measure import UNLIMITED, Measurement, Watch, Work, calibrate, interleave
 from elbolab.benchmark.options import AUTO, Options
 from elbolab.benchmark.results import Group, Result
-from elbolab.benchmark.watch import Watch
 
 log = logging.getLogger(__name__)
-
-UNLIMITED = 10**9
-"""Training steps that nobody takes in a benchmark."""
 
 
 def race(contenders: Sequence[Contender], options: Options) -> list[Group]:
@@ -69,7 +65,7 @@ def nll(case: Case, num_samples: int, contenders: Sequence[Contender], options: 
     return [_result("nll", model, rounds[0].amount, name, rounds, 1) for name, rounds in found.items()]
 
 
-def _result(task: str, model: str, batch: int, name: str, rounds: Sequence[Measured], scale: int) -> Result:
+def _result(task: str, model: str, batch: int, name: str, rounds: Sequence[Measurement], scale: int) -> Result:
     """``scale`` images in every unit of the amount."""
     peaks = [measured.peak_mb for measured in rounds if measured.peak_mb is not None]
     rates = [measured.rate * scale for measured in rounds]

@@ -9,8 +9,8 @@ from torch.optim import Adam
 
 from elbolab.benchmark.cases import LEARNING_RATE, Case
 from elbolab.benchmark.contender import Contender
+from elbolab.benchmark.measure import Watch
 from elbolab.benchmark.raw_eager import Step, repeat, shuffled, step_of
-from elbolab.benchmark.watch import Watch
 
 BEFORE = 3
 """Eager steps that create what is created lazily: the optimiser's state, the libraries' workspaces."""

@@ -12,7 +12,7 @@ from torch.optim import Adam, Optimizer
 from elbolab.benchmark.bound import log_likelihood, negative_elbo
 from elbolab.benchmark.cases import LEARNING_RATE, Case, Nets
 from elbolab.benchmark.contender import WARM_UP, Contender
-from elbolab.benchmark.watch import Watch
+from elbolab.benchmark.measure import Watch
 
 Step = Callable[[Tensor], None]
 """One step on the images of the given indices (B,)."""

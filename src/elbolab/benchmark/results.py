@@ -22,22 +22,11 @@ from elbolab.common.text import text_table
 REFERENCES = ("raw_eager", "raw_captured")
 """Contenders that the others are compared with."""
 
-NUMBERS = ("images/s", "min", "max", "peak MB")
-
 
 @final
 @dataclass(frozen=True)
 class Result:
-    """What one contender did at one task.
-
-    Attributes:
-        task: as in the schema.
-        model: as in the schema.
-        batch: as in the schema.
-        implementation: as in the schema.
-        rates: images a second in each round.
-        peak_mb: as in the schema.
-    """
+    """What one contender did at one task: ``rates`` in images a second in each round, the rest as in the schema."""
 
     task: str
     model: str
@@ -48,16 +37,9 @@ class Result:
 
     def to_json(self) -> dict[str, Any]:
         """One entry of the schema."""
-        return {
-            "task": self.task,
-            "model": self.model,
-            "batch": self.batch,
-            "implementation": self.implementation,
-            "images_per_s": median(self.rates),
-            "min": min(self.rates),
-            "max": max(self.rates),
-            "peak_mb": self.peak_mb,
-        }
+        names = {"task": self.task, "model": self.model, "batch": self.batch, "implementation": self.implementation}
+        speeds = {"images_per_s": median(self.rates), "min": min(self.rates), "max": max(self.rates)}
+        return names | speeds | {"peak_mb": self.peak_mb}
 
 
 Group = Sequence[Result]
@@ -71,23 +53,19 @@ def ratio(result: Result, reference: Result) -> float:
 
 def table(groups: Sequence[Group]) -> str:
     """A line a result, with its ratio to each reference that was measured."""
-    seen = {result.implementation for group in groups for result in group}
-    references = [name for name in REFERENCES if name in seen]
-    head = ["task", "model", "batch", "implementation", *NUMBERS, *(f"/ {name}" for name in references)]
-    rows = []
+    measured = {result.implementation for group in groups for result in group}
+    references = [name for name in REFERENCES if name in measured]
+    head = ["task", "model", "batch", "implementation", "images/s", "min", "max", "peak MB"]
+    rows = [[*head, *(f"/ {name}" for name in references)]]
     for group in groups:
         by_name = {result.implementation: result for result in group}
         for result in group:
+            speeds = [readable(speed) for speed in (median(result.rates), min(result.rates), max(result.rates))]
+            peak = "-" if result.peak_mb is None else f"{result.peak_mb:,.0f}"
             ratios = [f"{ratio(result, by_name[name]):.2f}" if name in by_name else "-" for name in references]
-            rows.append([*_cells(result), *ratios])
-    return text_table([head, *rows], left=(0, 1, 3))
-
-
-def _cells(result: Result) -> list[str]:
-    found = result.to_json()
-    speeds = [readable(found[key]) for key in ("images_per_s", "min", "max")]
-    peak = "-" if result.peak_mb is None else f"{result.peak_mb:,.0f}"
-    return [result.task, result.model, str(result.batch), result.implementation, *speeds, peak]
+            names = [result.task, result.model, str(result.batch), result.implementation]
+            rows.append([*names, *speeds, peak, *ratios])
+    return text_table(rows, left=(0, 1, 3))
 
 
 def readable(number: float) -> str:

@@ -4,12 +4,10 @@ import logging
 from collections.abc import Mapping, Sequence
 from functools import partial
 from statistics import median
-from typing import Any, NamedTuple, final
+from typing import NamedTuple, final
 
-import torch
-
-from elbolab.benchmark.cases import Case, mlp
-from elbolab.benchmark.measure import Work, calibrate, interleave
+from elbolab.benchmark.cases import mlp
+from elbolab.benchmark.measure import UNLIMITED, Work, calibrate, interleave
 from elbolab.benchmark.options import Options
 from elbolab.benchmark.ours import train
 from elbolab.benchmark.results import readable
@@ -18,7 +16,6 @@ from elbolab.common.text import text_table
 log = logging.getLogger(__name__)
 
 BATCH = 128
-UNLIMITED = 10**9
 
 AXES: dict[str, Sequence[int]] = {
     "batch": (32, 64, 128, 256, 512),
@@ -51,40 +48,31 @@ class Point(NamedTuple):
     ratio: float
     factor: float
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON types."""
-        return self._asdict()
-
 
 def scale(options: Options, axes: Mapping[str, Sequence[int]] = AXES) -> list[Point]:
     """Every axis in turn; its values are measured in the same rounds."""
     points: list[Point] = []
     for axis, values in axes.items():
         log.info("scaling with %s", axis)
-        points += _per_step(axis, {value: _work(axis, value, options.where) for value in values}, options)
-    return points + _over_steps(options)
-
-
-def _work(axis: str, value: int, device: torch.device) -> Work:
-    """Training with one thing changed."""
-    case: Case = mlp(device, latent_dim=value) if axis == "latent" else mlp(device)
-    batch, num_samples = (value if axis == name else usual for name, usual in (("batch", BATCH), ("samples", 1)))
-    return partial(train, case, batch, num_samples=num_samples)
-
-
-def _per_step(axis: str, works: Mapping[int, Work], options: Options) -> list[Point]:
-    named = {str(value): work for value, work in works.items()}
-    amounts = {name: calibrate(work, options.seconds, options.where, UNLIMITED) for name, work in named.items()}
-    found = interleave(named, amounts, options.repeats, options.where)
-    return points_of(axis, "us/step", {int(name): [1e6 / m.rate for m in rounds] for name, rounds in found.items()})
-
-
-def _over_steps(options: Options) -> list[Point]:
+        points += _scale_step(axis, values, options)
     work = partial(train, mlp(options.where), BATCH)
     base = calibrate(work, options.seconds / STEPS[-1], options.where, UNLIMITED)
     amounts = {str(base * multiple): base * multiple for multiple in STEPS}
     found = interleave(dict.fromkeys(amounts, work), amounts, options.repeats, options.where)
-    return points_of("steps", "s", {amounts[name]: [m.seconds for m in rounds] for name, rounds in found.items()})
+    times = {amounts[name]: [m.seconds for m in rounds] for name, rounds in found.items()}
+    return points + points_of("steps", "s", times)
+
+
+def _scale_step(axis: str, values: Sequence[int], options: Options) -> list[Point]:
+    """The time of a step at each value of one axis; the others are as usual."""
+    works: dict[str, Work] = {}
+    for value in values:
+        case = mlp(options.where, latent_dim=value) if axis == "latent" else mlp(options.where)
+        num_samples = value if axis == "samples" else 1
+        works[str(value)] = partial(train, case, value if axis == "batch" else BATCH, num_samples=num_samples)
+    amounts = {name: calibrate(work, options.seconds, options.where, UNLIMITED) for name, work in works.items()}
+    found = interleave(works, amounts, options.repeats, options.where)
+    return points_of(axis, "us/step", {int(name): [1e6 / m.rate for m in rounds] for name, rounds in found.items()})
 
 
 def points_of(axis: str, unit: str, times: Mapping[int, Sequence[float]]) -> list[Point]:

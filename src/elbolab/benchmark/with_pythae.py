@@ -14,6 +14,7 @@ from typing import Any, final
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # its own affair
@@ -26,7 +27,7 @@ with warnings.catch_warnings():
 
 from elbolab.benchmark.cases import LEARNING_RATE, Case
 from elbolab.benchmark.contender import WARM_UP
-from elbolab.benchmark.watch import Watch
+from elbolab.benchmark.measure import Watch
 
 MOST_SAMPLES = 500
 """Samples of one image that `get_nll` is told to take at once."""
@@ -40,8 +41,8 @@ class Encoder(BaseEncoder):
         super().__init__()
         self.net = net
 
+    @override
     def forward(self, x: Tensor) -> ModelOutput:
-        """Mean and log variance."""
         loc, log_variance = self.net(x).chunk(2, dim=1)
         return ModelOutput(embedding=loc, log_covariance=log_variance)
 
@@ -54,8 +55,8 @@ class Decoder(BaseDecoder):
         super().__init__()
         self.net = net
 
+    @override
     def forward(self, z: Tensor) -> ModelOutput:
-        """Probabilities."""
         return ModelOutput(reconstruction=self.net(z).sigmoid())
 
 
@@ -66,22 +67,13 @@ class Enough(Exception):
 
 @final
 class TimedTraining(TrainingCallback):
-    """Starts and stops a watch by counting steps.
-
-    Args:
-        watch: the watch.
-        steps: steps while it runs, after the warm-up.
-    """
+    """Starts and stops a watch by counting steps, after the warm-up."""
 
     def __init__(self, watch: Watch, steps: int) -> None:
         self.watch, self.last, self.taken = watch, WARM_UP + steps, 0
 
+    @override
     def on_train_step_end(self, *_: Any, **__: Any) -> None:
-        """Counts.
-
-        Raises:
-            Enough: all steps are taken.
-        """
         self.taken += 1
         if self.taken == WARM_UP:
             self.watch.start()
@@ -99,7 +91,10 @@ def model_of(case: Case) -> VAE:
 
 def fit(case: Case, batch: int, steps: int, watch: Watch) -> None:
     """A training that writes nothing that stays."""
-    images = _drawn(case, batch)
+    rows = case.rows(batch)
+    images = torch.empty(rows.shape)
+    for there, here in zip(images.split(batch), rows.split(batch), strict=True):
+        there.copy_(case.see(here))  # a batch at a time: all at once would hold three copies, and that is not pythae's
     with quiet(), TemporaryDirectory() as folder:
         config = BaseTrainerConfig(
             output_dir=folder,
@@ -112,15 +107,6 @@ def fit(case: Case, batch: int, steps: int, watch: Watch) -> None:
         trainer = BaseTrainer(model_of(case), train_dataset=dataset, training_config=config, callbacks=[timed])
         with suppress(Enough):
             trainer.train()
-
-
-def _drawn(case: Case, batch: int) -> Tensor:
-    """Images as floats, a batch at a time: all at once would hold three copies, and that is not pythae's doing."""
-    rows = case.rows(batch)
-    images = torch.empty(rows.shape)
-    for there, here in zip(images.split(batch), rows.split(batch), strict=True):
-        there.copy_(case.see(here))
-    return images
 
 
 @torch.no_grad()

@@ -49,7 +49,7 @@ def _benchmark(options: Options, folder: Path) -> None:
         print("", profiles(options), sep="\n")
     if options.scaling:
         points = scaling.scale(options)
-        _write(folder / "scaling.json", [point.to_json() for point in points])
+        _write(folder / "scaling.json", [point._asdict() for point in points])
         print("", scaling.table(points), f"  {folder / 'scaling.json'}", sep="\n")
 
 
