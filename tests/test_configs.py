@@ -143,7 +143,6 @@ def of_one_net(path):
     ("model", "monitor", "critics"),
     [
         ("aae", "val/mmd2", {"critic": 8}),
-        ("aae_supervised", "val/mmd2", {"critic": 8}),  # it sees the code alone: the class goes to the decoder
         ("aae_semi", "val/error", {"critics.style": 10, "critics.category": 10}),
     ],
 )
@@ -160,8 +159,8 @@ def test_adversarial_models_have_the_critics_of_their_paper(model, monitor, crit
 
 def test_an_experiment_chooses_the_critic_that_it_names():
     """`_adversarial` once overwrote it."""
-    assert composed("experiment=makhzani2016/gaussian_2d").model.critic.hidden == [1000, 1000]
-    assert composed("experiment=makhzani2016/gaussian_2d", "scale=reduced").model.critic.hidden == [200, 200]
+    assert composed("experiment=makhzani2016/plane").model.critic.hidden == [1000, 1000]
+    assert composed("experiment=makhzani2016/plane", "scale=reduced").model.critic.hidden == [200, 200]
 
 
 @pytest.mark.parametrize("experiment", options("experiment"))
@@ -236,9 +235,7 @@ def is_dsprites_here():
 
 DATA_OF = {
     "aae_semi": "data.num_labelled=10",
-    "aae_supervised": "",
     "classifier": "data.num_labelled=10",
-    "linear_ae": "data.binarize=none",
     "m1": "data.num_labelled=10",
     "m1_m2": "experiment=kingma2014/m1_m2",
     "m2": "data.num_labelled=10",

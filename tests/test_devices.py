@@ -127,8 +127,6 @@ FITTING = {
         **dict.fromkeys(("diagonal_normal", "full_normal"), "model=vae"),
         **dict.fromkeys(("universal", "deterministic", "noisy_input_deterministic"), "model=aae"),
         "denoising_deterministic": "model=denoising_ae",
-        "deterministic_of_x": "model=aae_supervised",
-        "diagonal_normal_of_x": "model=m2 data.num_labelled=10",
         "bernoulli": "model=binary_vae",
     },
     "likelihood": {

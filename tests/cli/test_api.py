@@ -258,7 +258,7 @@ def test_importing_elbolab_imports_nothing_heavy():
 
 @pytest.mark.slow
 def test_a_script_trains_on_two_ranks(tmp_path):
-    words = [*SHORT, "trainer=ddp", "trainer.devices=2", "trainer.accelerator=cpu", "hydra.run.dir=run"]
+    words = [*SHORT, "trainer.devices=2", "trainer.accelerator=cpu", "hydra.run.dir=run"]
     (tmp_path / "script.py").write_text(f"import elbolab\nprint(elbolab.train(*{words!r}).dir.path.name)\n")
     done = subprocess.run(
         [sys.executable, "script.py"], env=os.environ | {"PYTHONPATH": str(SRC)}, capture_output=True, text=True

@@ -76,7 +76,7 @@ BAD = {
     ),
     "a denoising loss of a model that corrupts nothing": (
         ["train", *QUICK, "model=dvae", "densities=single_layer"],
-        "choose densities=denoising",
+        "densities=single_layer: this model has densities of its own",
     ),
     "attributes of none": (
         ["train", *QUICK, "model=cmma", "data.given=none"],
@@ -216,7 +216,7 @@ def files(folder):
 
 RESUMED = {
     "another experiment": (["densities.latent_dim=3"], "cannot change when a run is resumed"),
-    "another trainer": (["trainer=gpu"], "change only .*trainer.accelerator"),
+    "another trainer": (["trainer=auto"], "change only .*trainer.accelerator"),
     "a length in words": (["trainer.max_epochs=x"], "trainer.max_epochs=x: give a whole number"),
     "a length that is over": (["trainer.max_epochs=1"], "max_epochs=1"),
     "a split that is none": (["trainer.max_epochs=4", "evaluation.splits=[foo]"], "evaluation.splits"),

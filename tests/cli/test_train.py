@@ -313,7 +313,7 @@ def test_two_ranks_leave_one_run_measured_as_one_process_measures_it(shell):
     no_pictures = "from elbolab.cli import evaluate\n\nevaluate.draw_all = lambda *_, **__: {}\n"
     script.write_text(f"{no_pictures}from elbolab.cli import main\n\nmain()\n")
     own = ["--config-dir=own", "experiment=toy/top", "evaluation.limit=null"]
-    options = [*own, "trainer=ddp", "trainer.accelerator=cpu", "hydra.run.dir=run"]
+    options = [*own, "trainer.devices=2", "trainer.accelerator=cpu", "hydra.run.dir=run"]
     options += ["logger=[tensorboard,wandb]", "logger.wandb.offline=true"]  # one rank writes
     command = [sys.executable, str(script), "train", *options]
     done = subprocess.run(command, cwd=shell.folder, env=shell.env, capture_output=True, text=True)

@@ -119,7 +119,7 @@ def test_a_model_that_minimises_has_a_goal_that_is_minimised(capsys):
         ),
         (["seed=1,2", "--method=tpe"], "invalid choice"),
         (["seed=1,2", "--early-stop=0"], "at least 1"),
-        (["seed=1,2", "logger=csv"], "choose logger=wandb or logger=many"),
+        (["seed=1,2", "logger=csv"], "choose logger=wandb, alone or in a list"),
         (["seed=1,(2"], "cannot be read"),
     ],
 )

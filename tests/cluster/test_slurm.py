@@ -27,7 +27,7 @@ def test_a_job_of_an_array_that_is_killed_hard_neither_hangs_the_sweep_nor_stops
 
 
 def test_ranks_and_nodes_follow_the_trainer_also_when_the_job_is_requeued(cluster):
-    shapes = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=1,2", "trainer.num_nodes=2"]
+    shapes = ["trainer.accelerator=cpu", "trainer.devices=1,2", "trainer.num_nodes=2"]
     sweep = cluster.start("train", "-m", *QUICK, *shapes, *SLURM, slow(0.3), "hydra.sweep.dir=sweep")
     cluster.wait(lambda: len(cluster.steps("sweep/0")) > 1)
     job = cluster.ids("sweep")[0]
@@ -41,7 +41,7 @@ def test_ranks_and_nodes_follow_the_trainer_also_when_the_job_is_requeued(cluste
 
 def test_a_rank_that_is_killed_takes_the_others_with_it_and_the_job_goes_on(cluster):
     kill = "+callbacks.kill={_target_: pacing.Killed, seed: '${seed}', once: killed}"
-    shape = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "seed=3"]
+    shape = ["trainer.accelerator=cpu", "trainer.devices=2", "seed=3"]
     command = ["train", "-m", *QUICK, *SLURM, *shape, kill, "hydra.sweep.dir=sweep"]
     cluster(*command, code=1)
     ((state, error),) = cluster.table("sweep", "state", "error")

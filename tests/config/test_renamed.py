@@ -24,10 +24,10 @@ def test_what_is_gone_has_new_words_that_exist(group, option):
     assert words is not None
     for word in words.split():
         key, equals, value = word.partition("=")
-        folder = config_dir() / key
+        folder = config_dir() / key.lstrip("+").partition("@")[0]
         assert word == "-m" or equals
         if folder.is_dir():
-            assert all((folder / f"{each}.yaml").is_file() for each in value.split(",")), word
+            assert all((folder / f"{each}.yaml").is_file() for each in value.strip("[]").split(",")), word
 
 
 def test_what_is_there_or_never_was_has_none():
@@ -46,6 +46,9 @@ def test_what_is_there_or_never_was_has_none():
             "-m experiment=higgins2017/dsprites scale=reduced model.beta=1,4",
         ),
         (["net=mlp_deep"], "net.hidden=[400,200]"),
+        (["densities=labelled"], "model=m2"),
+        (["paths=default"], "paths.output=outputs"),
+        (["trainer=ddp"], "trainer.devices=2"),
         (["debug=steps"], "scale=smoke"),
         (["+debug=steps"], "scale=smoke"),
     ],

@@ -37,7 +37,7 @@ def test_the_likelihood_does_not_see_the_attributes(rows):
 
 def test_the_posterior_does_not_see_the_attributes_unless_it_is_asked_to(rows):
     x, y, other = rows
-    model, seeing = cmma(), cmma(posterior_sees_attributes=True)
+    model, seeing = cmma(), cmma(posterior_sees_conditions=True)
     assert torch.equal(model.encode(x, y), model.encode(x, other))
     assert not torch.equal(seeing.encode(x, y), seeing.encode(x, other))
 

@@ -11,11 +11,12 @@ from torch import nn
 from elbolab.batch import Canvas, Support
 from elbolab.densities.recurrent import Recurrent
 from elbolab.densities.terms import summary
+from elbolab.densities.wiring import adversarial_layer, autoencoder, single_layer
 from elbolab.densities.wiring import regression as regression_layer
-from elbolab.densities.wiring import single_layer
 from elbolab.distributions.conditional import Head, StandardNormal
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
 from elbolab.distributions.location_scale import OptimalNormal
+from elbolab.distributions.point_mass import Deterministic
 
 NORMAL, BERNOULLI = (partial(Head, net=mlp(5), family=family) for family in (DiagonalNormal, Bernoulli))
 X, C = torch.ones(4, 6), torch.eye(3)[[0, 1, 2, 0]]
@@ -55,6 +56,17 @@ def test_a_regression_starts_from_the_mean_of_the_data():
     nn.init.zeros_(densities.likelihood.net.layers[-1].weight)
     start(densities, mean)
     torch.testing.assert_close(predict(densities, C).mean[0], mean)
+
+
+@pytest.mark.parametrize(
+    ("wiring", "prior"), [(single_layer, StandardNormal), (adversarial_layer, StandardNormal), (autoencoder, None)]
+)
+def test_a_posterior_sees_the_conditions_unless_it_is_told_not_to(wiring, prior):
+    family = Deterministic if wiring is autoencoder else DiagonalNormal
+    posterior, other = partial(NORMAL, family=family), C.roll(1, 0)
+    seeing, blind = (wiring(LABELLED, 2, prior, posterior, BERNOULLI, sees) for sees in (True, False))
+    assert not torch.equal(seeing.encode(X, C), seeing.encode(X, other))
+    assert torch.equal(blind.encode(X, C), blind.encode(X, other))
 
 
 def test_the_guess_is_one_more_condition_of_prior_and_likelihood():

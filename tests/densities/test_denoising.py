@@ -244,7 +244,7 @@ def test_conditions_go_with_corruptions():
     ("build", "message"),
     [
         (lambda: small(None), "a denoising model needs a corruption"),
-        (lambda: DVAE(densities=small_densities(), optimizer=adam()), "choose densities=denoising"),
+        (lambda: DVAE(densities=small_densities(), optimizer=adam()), "choose model=dvae"),
         (lambda: DVAE(0, densities=small(untouched), optimizer=adam()), "model.num_corruptions=0"),
         (lambda: DVAE(1, 0, densities=small(untouched), optimizer=adam()), "model.num_samples=0"),
         (lambda: small(partial(bit_flip, 1.5)), "corruption probability=1.5"),

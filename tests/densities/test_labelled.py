@@ -34,7 +34,7 @@ def labelled(spec=CLASSES, **changes):
 
 DENSITIES = {
     "q(z | x, y)": labelled,
-    "q(z | x)": lambda: labelled(posterior=partial(Ignore, conditional=NORMAL)),
+    "q(z | x)": lambda: labelled(posterior_sees_conditions=False),
     "p(z | y)": lambda: labelled(prior=NORMAL),
     "p(z | y), q(z | x)": lambda: labelled(prior=NORMAL, posterior=partial(Ignore, conditional=NORMAL)),
     "mixture": lambda: labelled(

@@ -147,7 +147,7 @@ def test_a_finished_run_is_measured_by_ones_own(own, finished):
 @pytest.mark.parametrize("key", MOVED)
 def test_an_option_that_has_moved_is_told_where(shell, key):
     error = shell("train", *QUICK, f"{key}=5", fails=True)
-    assert error == f"error: '{key}' is now '{MOVED[key]}', an option of that measure\n"
+    assert error == f"error: '{key}' is now '{MOVED[key]}'\n"
 
 
 def test_an_experiment_with_an_option_that_has_moved_is_told_where(shell):

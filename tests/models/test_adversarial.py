@@ -330,10 +330,10 @@ NO_HEAD = "does not return what its last linear layer returns: choose net@model.
         (lambda: aae(gradient_penalty=-1.0), "model.gradient_penalty=-1.0"),
         (
             lambda: aae(class_autoencoder),
-            "Layer densities, not ClassAutoencoder: choose densities=adversarial",
+            "Layer densities, not ClassAutoencoder: choose model=aae",
         ),
-        (lambda: semi_aae(adversarial), "choose densities=class_autoencoder"),
-        (lambda: clustering_aae(class_autoencoder), "choose densities=group_autoencoder"),
+        (lambda: semi_aae(adversarial), "choose model=aae_semi"),
+        (lambda: clustering_aae(class_autoencoder), "choose model=aae_clustering"),
         (
             lambda: aae(label_informed=True),
             "data have none: choose data=mnist, or set model.label_informed=false",

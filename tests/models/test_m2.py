@@ -183,8 +183,8 @@ PLAIN = {"batch_size": 10, "eval_batch_size": 10}
         (lambda: make("classifier").loss(Batch(torch.ones(2, 6))), "learns from labels.*data=mnist"),
         (lambda: M2(alpha=-1.0, densities=labelled(), **ERROR), "model.alpha=-1.0: .*not negative"),
         (lambda: M2(alpha=inf, densities=labelled(), **ERROR), "model.alpha=inf: .*finite"),
-        (lambda: M2(alpha=0.1, densities=small_densities(), **ERROR), "choose densities=labelled or stacked"),
-        (lambda: Classifier(densities=small_densities(), **ERROR), "densities=classifier"),
+        (lambda: M2(alpha=0.1, densities=small_densities(), **ERROR), "choose model=m2 or m1_m2"),
+        (lambda: Classifier(densities=small_densities(), **ERROR), "choose model=classifier"),
     ],
 )
 def test_impossible_requests_are_refused(build, message):

@@ -96,8 +96,8 @@ MISTAKES = [
     ),
     Mistake(
         "densities/wiring.py",
-        "if posterior is not None and not posterior_sees_attributes:",
-        "if posterior is not None and posterior_sees_attributes:",
+        "return (recipe if sees_conditions else partial",
+        "return (recipe if not sees_conditions else partial",
         "tests/densities/test_attributes.py",
     ),
     Mistake(

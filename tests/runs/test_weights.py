@@ -47,9 +47,14 @@ def test_a_run_whose_parts_have_other_names_today_is_built_by_those(tmp_path, ol
     assert callable(get_object(RENAMED[old]))
 
 
+def test_a_run_says_in_todays_words_whether_its_posterior_sees_attributes(tmp_path):
+    target = "elbolab.densities.wiring.attribute_layer"
+    run = make_run(tmp_path / "old", densities={"_target_": target, "posterior_sees_attributes": True})
+    assert read_config(RunDir(run)).densities == {"_target_": target, "posterior_sees_conditions": True}
+
+
 def test_the_densities_of_this_edition_are_no_earlier_ones():
-    targets = [
-        re.search(r"_target_: (\S+)", path.read_text())[1] for path in (ROOT / "conf" / "densities").glob("*.yaml")
-    ]
+    texts = [path.read_text() for path in (ROOT / "conf").rglob("*.yaml")]
+    targets = {target for text in texts for target in re.findall(r"_target_: (elbolab\.densities\.\S+)", text)}
     assert len(targets) > 10
     assert not any(FIRST_EDITION.fullmatch(target) for target in targets)

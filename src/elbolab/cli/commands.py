@@ -233,10 +233,12 @@ def check_config(command: str, cfg: Any, overrides: list[str]) -> None:
     from omegaconf import OmegaConf
 
     from elbolab.config.composing import folders
-    from elbolab.config.errors import check_added
+    from elbolab.config.errors import check_added, check_densities
     from elbolab.config.values import check_values
 
     check_added(overrides, folders())
+    if command == "train":
+        check_densities(cfg, overrides, folders())
     check_values(cfg, OmegaConf.load(config_dir() / f"{command}.yaml"))  # type: ignore[arg-type]
 
 

@@ -79,7 +79,7 @@ def sweep(options: argparse.Namespace, overrides: Sequence[str]) -> dict[str, An
         fixed.append("logger=wandb")
     cfg = _composed(options.config_dir, [*fixed, *(f"{key}={_example(space)}" for key, space in spaces.items())])
     if "wandb" not in cfg.logger:
-        raise ValueError("a W&B sweep reads what W&B is told: choose logger=wandb or logger=many, or leave it out")
+        raise ValueError("a W&B sweep reads what W&B is told: choose logger=wandb, alone or in a list, or leave it out")
     parameters = {key: parameter(space) for key, space in spaces.items()}
     return _whole(options, cfg, fixed, parameters)
 

@@ -91,7 +91,8 @@ def describe_error(error: BaseException, dirs: Sequence[Path], argv: Sequence[st
         case MissingMandatoryValue():
             return f"{error.full_key} must be given: add {error.full_key}=... to the command"
         case OmegaConfBaseException():
-            return str(error).splitlines()[0] + (f" ({error.full_key})" if error.full_key else "")
+            key = f" ({error.full_key})" if error.full_key else ""
+            return _explain_renamed_word(argv) or str(error).splitlines()[0] + key
         case InstantiationException():
             return _not_built(error, dirs, argv)
         case HydraException():
@@ -117,7 +118,7 @@ def _describe_foreign_error(error: BaseException) -> str | None:
         first = str(error).partition(". ")[0]
         return f"{first}. Choose a smaller data.batch_size, or data.resident=false where the data fill the device"
     if type(error).__name__ == "MisconfigurationException":  # Lightning's, whose text is written for users
-        hint = ": choose trainer=auto or trainer=cpu" if "gpu backend" in str(error) else ""
+        hint = ": choose trainer.accelerator=auto or cpu" if "gpu backend" in str(error) else ""
         return f"{str(error).rstrip('!.')}{hint}"
     return None
 
@@ -152,6 +153,30 @@ def check_added(overrides: Sequence[str], dirs: Sequence[Path]) -> None:
         if override.startswith("+") and key not in known:
             renamed = explain_renamed(key, override.partition("=")[2])
             raise ValueError(renamed or f"'{override}': nothing reads '{key}'{did_you_mean(nearest(key, known))}")
+
+
+def check_densities(cfg: Any, overrides: Sequence[str], dirs: Sequence[Path]) -> None:
+    """Refuses ``densities=recurrent`` beside a model whose file has densities of its own, which come after the option.
+
+    Raises:
+        ValueError: the option has no effect.
+    """
+    from omegaconf import OmegaConf
+
+    chosen = {key: value for key, _, value in (override.partition("=") for override in overrides)}
+    files = [folder / f"densities/{chosen.get('densities')}.yaml" for folder in dirs]
+    targets = [OmegaConf.select(OmegaConf.load(file), "_target_") for file in files if file.is_file()]
+    if targets and "densities._target_" not in chosen and targets[-1] not in (None, cfg.densities._target_):
+        raise ValueError(
+            f"densities={chosen['densities']}: this model has densities of its own, {cfg.densities._target_}: leave it "
+            "out, or choose another model"
+        )
+
+
+def _explain_renamed_word(argv: Sequence[str]) -> str | None:
+    """The line for the first word of a command that is written otherwise now; None where there is none."""
+    words = (word.lstrip("+~").partition("=") for word in argv)
+    return next(filter(None, (explain_renamed(key, value) for key, _, value in words)), None)
 
 
 def _no_plugin(module: str) -> str:
@@ -191,12 +216,12 @@ def _unknown_key(error: BaseException, dirs: Sequence[Path], argv: Sequence[str]
         several = re.match(r"Ambiguous value for argument '((.+?)=(.*?))'", str(error))
         return _several_values(*several.groups()) if several else str(error)
     if found[1] in MOVED:
-        return f"'{found[1]}' is now '{MOVED[found[1]]}', an option of that measure"
+        return f"'{found[1]}' is now '{MOVED[found[1]]}'"
+    if renamed := _explain_renamed_word(argv):
+        return renamed
     key, groups = found[1].partition("@")[0], groups_of(argv[0], dirs)
     group = key.partition(".")[0]
     typed = [word.partition("=")[2] for word in argv if word.lstrip("+~").startswith(f"{key}=")]
-    if renamed := next(filter(None, (explain_renamed(key, value) for value in typed)), None):
-        return renamed
     keys = list_keys(dirs, argv, without=found[1], hydra=key.startswith("hydra."))
     if group not in (*groups, *keys) and group in read_choices(dirs):
         return _another_group(group, dirs, argv)
@@ -270,7 +295,7 @@ def _not_built(error: BaseException, dirs: Sequence[Path], argv: Sequence[str]) 
 def _unknown_argument(name: str, message: str, dirs: Sequence[Path], argv: Sequence[str]) -> str:
     """``+data.batch_sizee=10``, or a key in a file, that the class does not take."""
     if f"evaluation.{name}" in MOVED and "Evaluation" in message:
-        return f"'evaluation.{name}' is now '{MOVED[f'evaluation.{name}']}', an option of that measure"
+        return f"'evaluation.{name}' is now '{MOVED[f'evaluation.{name}']}'"
     key = _set_by_experiment(name, dirs, argv)
     if key:
         chosen = next((word for word in argv if word.startswith(f"{key.partition('.')[0]}=")), "what is chosen")

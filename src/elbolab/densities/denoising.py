@@ -33,6 +33,7 @@ class DenoisingLayer(Corrupting):
         posterior: recipe of q(z | x, c).
         likelihood: recipe of p(x | z, c).
         corruption: recipe of p(x~ | x).
+        posterior_sees_conditions: False for q(z | x).
 
     Raises:
         ValueError: no corruption, one that is none of this data, or what `single_layer` refuses.
@@ -46,11 +47,12 @@ class DenoisingLayer(Corrupting):
         posterior: MakeConditional | None,
         likelihood: MakeConditional | None,
         corruption: MakeCorruption | None,
+        posterior_sees_conditions: bool = True,
     ) -> None:
         super().__init__()
         self.corruption = build_corruption(corruption)
         check_corruptions(self.corruption, spec)
-        self.layer = single_layer(spec, latent_dim, prior, posterior, likelihood)
+        self.layer = single_layer(spec, latent_dim, prior, posterior, likelihood, posterior_sees_conditions)
         self.spec, self.code_shapes = self.layer.spec, self.layer.code_shapes
 
     @override

@@ -2,12 +2,13 @@
 
 A wiring function takes what is known of the data, the number of latent dimensions, and recipes of prior, posterior and
 likelihood, None where there is to be none. It calls them, shares modules where a model shares them, and raises Refusal
-where a part is missing, is one too many, or does not fit; ValueError where a number is out of range.
+where a part is missing, is one too many, or does not fit; ValueError where a number is out of range. With
+``posterior_sees_conditions=False`` the posterior is one of x alone, q(z | x).
 """
 
 from functools import partial
 
-from elbolab.batch import Spec, Support
+from elbolab.batch import Shape, Spec, Support
 from elbolab.densities.base import Densities
 from elbolab.densities.checks import (
     build_likelihood,
@@ -28,7 +29,7 @@ from elbolab.densities.checks import (
 from elbolab.densities.labelled import Labelled
 from elbolab.densities.layer import Layer
 from elbolab.densities.stacked import Stacked
-from elbolab.distributions.conditional import Ignore, MakeConditional
+from elbolab.distributions.conditional import Conditional, Ignore, MakeConditional
 from elbolab.distributions.priors import check_centres
 
 
@@ -38,11 +39,13 @@ def single_layer(
     prior: MakeConditional | None,
     posterior: MakeConditional | None,
     likelihood: MakeConditional | None,
+    posterior_sees_conditions: bool = True,
 ) -> Layer:
     """p(z | c) p(x | z, c) with q(z | x, c): one layer of latents (Kingma & Welling 2014)."""
     shape = check_latent_dim(latent_dim)
     p = require_part(prior, "prior", "standard_normal")(spec.given, shape)
-    q = require_part(posterior, "posterior", "diagonal_normal")((spec.x, *spec.given), shape)
+    recipe = require_part(posterior, "posterior", "diagonal_normal")
+    q = _build_posterior(recipe, spec, shape, posterior_sees_conditions)
     check_centres(p, spec)
     check_posterior(p, q, spec)
     return Layer(spec, shape, p, q, build_likelihood(likelihood, (shape, *spec.given), spec))
@@ -92,11 +95,13 @@ def autoencoder(
     prior: MakeConditional | None,
     posterior: MakeConditional | None,
     likelihood: MakeConditional | None,
+    posterior_sees_conditions: bool = True,
 ) -> Layer:
     """A code z = f(x), maybe of a corrupted x while training, and p(x | z). Without a prior there is no rate."""
     refuse_part(prior, "an autoencoder has no prior", "prior", "vae")
     shape = check_latent_dim(latent_dim)
-    q = require_part(posterior, "posterior", "deterministic", "denoising_deterministic")((spec.x, *spec.given), shape)
+    recipe = require_part(posterior, "posterior", "deterministic", "denoising_deterministic")
+    q = _build_posterior(recipe, spec, shape, posterior_sees_conditions)
     check_code(q, spec)
     return Layer(spec, shape, None, q, build_likelihood(likelihood, (shape, *spec.given), spec))
 
@@ -107,6 +112,7 @@ def adversarial_layer(
     prior: MakeConditional | None,
     posterior: MakeConditional | None,
     likelihood: MakeConditional | None,
+    posterior_sees_conditions: bool = True,
 ) -> Layer:
     """q(z | x, c), whatever can be drawn from, whose codes a critic matches to p(z | c) (Makhzani et al. 2015).
 
@@ -114,8 +120,8 @@ def adversarial_layer(
     """
     shape = check_latent_dim(latent_dim)
     p = require_part(prior, "prior", "normal", "gaussian_ring", "swiss_roll")(spec.given, shape)
-    encoders = ("deterministic", "diagonal_normal", "universal")
-    q = require_part(posterior, "posterior", *encoders)((spec.x, *spec.given), shape)
+    recipe = require_part(posterior, "posterior", "deterministic", "diagonal_normal", "universal")
+    q = _build_posterior(recipe, spec, shape, posterior_sees_conditions)
     check_matched(p, q, spec)
     return Layer(spec, shape, p, q, build_likelihood(likelihood, (shape, *spec.given), spec))
 
@@ -126,17 +132,15 @@ def attribute_layer(
     prior: MakeConditional | None,
     posterior: MakeConditional | None,
     likelihood: MakeConditional | None,
-    posterior_sees_attributes: bool = False,
+    posterior_sees_conditions: bool = False,
 ) -> Layer:
     """p(z | y) p(x | z) with q(z | x), or q(z | x, y): attributes y reach the data through the latent alone.
 
     CMMA of Pandey & Dukkipati (2017): data whose latent is determined by their attributes, which are the conditions.
     """
     check_given(spec, "a model whose latent is determined by attributes")
-    if posterior is not None and not posterior_sees_attributes:
-        posterior = partial(Ignore, conditional=posterior)
     of_latent = None if likelihood is None else partial(Ignore, conditional=likelihood)
-    layer = single_layer(spec, latent_dim, prior, posterior, of_latent)
+    layer = single_layer(spec, latent_dim, prior, posterior, of_latent, posterior_sees_conditions)
     check_attributes(layer.prior, spec)
     return layer
 
@@ -148,15 +152,17 @@ def labelled_layer(
     posterior: MakeConditional | None,
     likelihood: MakeConditional | None,
     classifier: MakeConditional,
+    posterior_sees_conditions: bool = True,
     learn_class_prior: bool = False,
     class_chunk: int | None = None,
 ) -> Labelled:
     """A class and a style of data with classes: p(y) p(z | y) p(x | y, z) with q(y | x) q(z | x, y).
 
-    The posterior may be q(z | x), by `Ignore`, whose draws all classes share; q(y | x) is a `Head` of `OneHot`.
+    The condition is the class: where the posterior does not see it, all classes share the draws of q(z | x). The
+    classifier q(y | x) is a `Head` of `OneHot`.
     """
     of_class = spec._replace(given=((check_classes(spec),),), given_is_label=True)
-    layer = single_layer(of_class, latent_dim, prior, posterior, likelihood)
+    layer = single_layer(of_class, latent_dim, prior, posterior, likelihood, posterior_sees_conditions)
     assert layer.prior is not None, "`single_layer` has refused it"
     assert layer.posterior is not None, "`single_layer` has refused it"
     q = classifier((spec.x,), of_class.given[0])
@@ -174,6 +180,7 @@ def stacked_layers(
     posterior: MakeConditional | None,
     likelihood: MakeConditional | None,
     classifier: MakeConditional,
+    posterior_sees_conditions: bool = True,
     learn_class_prior: bool = False,
     class_chunk: int | None = None,
     m1: Densities | None = None,
@@ -186,4 +193,10 @@ def stacked_layers(
     lower = check_lower(m1, spec)
     codes = Spec(lower.latent_shape, Support.REAL, classes=spec.classes)
     parts = (prior, posterior, likelihood, classifier)
-    return Stacked(spec, lower, labelled_layer(codes, latent_dim, *parts, learn_class_prior, class_chunk))
+    options = (posterior_sees_conditions, learn_class_prior, class_chunk)
+    return Stacked(spec, lower, labelled_layer(codes, latent_dim, *parts, *options))
+
+
+def _build_posterior(recipe: MakeConditional, spec: Spec, shape: Shape, sees_conditions: bool) -> Conditional:
+    """q(z | x, c); q(z | x) where it does not see the conditions."""
+    return (recipe if sees_conditions else partial(Ignore, conditional=recipe))((spec.x, *spec.given), shape)

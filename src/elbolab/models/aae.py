@@ -178,11 +178,11 @@ def check_prior_and_posterior(densities: Layer) -> tuple[Conditional, Conditiona
     Raises:
         Refusal: one is missing, or the densities are no single layer.
     """
-    check_densities(densities, Layer, choose("densities", "adversarial"))
+    check_densities(densities, Layer, choose("model", "aae"))
     if densities.prior is None or densities.posterior is None:
         raise Refusal(
             "a critic matches codes to draws of a prior, and one of the two is missing",
-            choose("densities", "adversarial"),
+            choose("model", "aae"),
         )
     return densities.prior, densities.posterior
 

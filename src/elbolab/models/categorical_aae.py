@@ -114,7 +114,7 @@ class SemiAAE(ElboModule):
         **base: Any,
     ) -> None:
         super().__init__(**base)
-        check_densities(self.densities, ClassAutoencoder, choose("densities", "class_autoencoder"))
+        check_densities(self.densities, ClassAutoencoder, choose("model", "aae_semi"))
         self.classifier_optimizer = classifier_optimizer
         goal = critic_goal(label_smoothing, gradient_penalty)
         self.critics = Critics(critic, self.densities, critic_optimizer, generator_optimizer, goal)
@@ -174,7 +174,7 @@ class ClusteringAAE(ElboModule):
         **base: Any,
     ) -> None:
         super().__init__(**base)
-        check_densities(self.densities, GroupAutoencoder, choose("densities", "group_autoencoder"))
+        check_densities(self.densities, GroupAutoencoder, choose("model", "aae_clustering"))
         goal = critic_goal(label_smoothing, gradient_penalty)
         self.critics = Critics(critic, self.densities, critic_optimizer, generator_optimizer, goal)
 

@@ -50,7 +50,7 @@ class Classifier(ElboModule):
 def check_classifying(densities: Densities) -> Classifying:
     """The densities; raises Refusal where they name no classes."""
     if not isinstance(densities, Classifying):
-        raise Refusal("these densities name no classes", choose("densities", "classifier"))
+        raise Refusal("these densities name no classes", choose("model", "classifier"))
     return densities
 
 

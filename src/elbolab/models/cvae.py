@@ -1,6 +1,6 @@
 """The conditional VAE (Sohn, Lee & Yan 2015), and its hybrid with their Gaussian stochastic network.
 
-The network alone is this model with ``densities=stochastic_network``. Here x is what is predicted (the paper's y) and c
+The network alone is ``model=gsnn``. Here x is what is predicted (the paper's y) and c
 what is seen (the paper's x).
 """
 

@@ -37,7 +37,7 @@ class DVAE(ElboModule):
             if number < 1:
                 raise ValueError(f"model.{name}={number}: the bound needs at least one")
         if not isinstance(self.densities, Corrupting):
-            raise Refusal("a denoising VAE needs densities that corrupt their data", choose("densities", "denoising"))
+            raise Refusal("a denoising VAE needs densities that corrupt their data", choose("model", "dvae"))
         check_one_likelihood(self.densities, "a denoising VAE, which has one of clean and one of corrupted inputs,")
         self.corruption_shape = () if num_corruptions == 1 else (num_corruptions,)
         self.shape = () if num_samples == 1 else (num_samples,)

@@ -81,9 +81,7 @@ class M2(ElboModule):
 def check_enumerating(densities: Densities) -> Enumerating:
     """The densities; raises Refusal where they have no bound at every class."""
     if not isinstance(densities, Enumerating):
-        raise Refusal(
-            "M2 sums its bound over classes, and these densities have none", choose("densities", "labelled", "stacked")
-        )
+        raise Refusal("M2 sums its bound over classes, and these densities have none", choose("model", "m2", "m1_m2"))
     return densities
 
 

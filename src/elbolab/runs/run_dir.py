@@ -225,6 +225,8 @@ def read_config(run: RunDir) -> DictConfig:
         target = OmegaConf.select(cfg, f"{part}._target_")
         if target in RENAMED:
             OmegaConf.update(cfg, f"{part}._target_", RENAMED[target])
+    if "posterior_sees_attributes" in cfg.densities:
+        cfg.densities.posterior_sees_conditions = cfg.densities.pop("posterior_sees_attributes")
     renew_evaluation(cfg)
     return OmegaConf.create(move_paths(OmegaConf.to_container(cfg), cfg.paths.run, str(run.path)))
 
