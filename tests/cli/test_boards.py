@@ -11,7 +11,7 @@ import pytest
 from tests.shell import QUICK
 from tests.wandb_files import digest, history, pieces, records, server, sync
 
-from elbolab.cli.boards import numbers_of_report, title_of
+from elbolab.cli.boards import flatten_report, title_of
 
 pytestmark = pytest.mark.usefixtures("no_pictures")  # but those of the finished run, which is made before
 
@@ -160,7 +160,7 @@ def test_a_report_is_flattened_with_its_standard_errors():
             "kl_per_dim": {"value": [1.0, 2.0], "stderr": [0.1, 0.1]} | quantity,
         }
     }
-    assert numbers_of_report(report) == {"test/nll": 1.0, "test/nll_stderr": 0.1, "test/ssim": 0.5}
+    assert flatten_report(report) == {"test/nll": 1.0, "test/nll_stderr": 0.1, "test/ssim": 0.5}
 
 
 def test_a_title_holds_what_the_sweep_set(tmp_path, monkeypatch):

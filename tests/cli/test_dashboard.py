@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from elbolab.cli.dashboard import as_json, pushed, workspace
+from elbolab.cli.dashboard import as_json, push, workspace
 
 pytestmark = pytest.mark.filterwarnings("ignore:Pydantic V1 style")  # of wandb-workspaces
 
@@ -58,7 +58,7 @@ def test_nobody_is_logged_in(monkeypatch, tmp_path):
     monkeypatch.setattr("elbolab.cli.dashboard.reach", lambda url: None)
     forget()
     with pytest.raises(ValueError, match=r"nobody is logged in \(wandb login.*out=FILE writes it as JSON"):
-        pushed(workspace("elbolab", None, [], "val/elbo"))
+        push(workspace("elbolab", None, [], "val/elbo"))
     forget()
 
 
@@ -68,7 +68,7 @@ def test_no_server(monkeypatch):
 
     monkeypatch.setattr("elbolab.cli.dashboard.reach", dead)
     with pytest.raises(ValueError, match="did not get the workspace: .* does not answer"):
-        pushed(workspace("elbolab", None, [], "val/elbo"))
+        push(workspace("elbolab", None, [], "val/elbo"))
 
 
 def test_without_the_extra_it_is_named(shell, monkeypatch):

@@ -11,12 +11,9 @@ from typing_extensions import override
 class Begin(L.Callback):
     """Writes what rebuilds the run once steps have been taken.
 
-    Whatever refuses a configuration, the optimiser's constructor, a checkpoint that does not fit, has spoken by then: a
-    new run that fails leaves nothing, and a resumed one keeps the configuration it had. List it first, so that what it
-    writes is there before the first checkpoint.
-
-    Args:
-        write: writes it.
+    Whatever refuses a configuration, the optimiser's constructor, a checkpoint that does not fit, has done so by then:
+    a new run that fails leaves nothing, and a resumed one keeps the configuration it had. List it first, so that what
+    it writes is there before the first checkpoint.
     """
 
     def __init__(self, write: Callable[[], None]) -> None:

@@ -16,8 +16,7 @@ class Prune(L.Callback):
 
     Args:
         monitor: the curve that is judged.
-        judge: of the number of validations, and the value, None to ask again; whether the run should end. It is asked
-            on rank zero alone.
+        judge: (number of validations, value or None to ask again) -> whether the run should end; asked on rank zero.
     """
 
     def __init__(self, monitor: str, judge: Callable[[int, float | None], bool]) -> None:

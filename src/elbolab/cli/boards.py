@@ -3,14 +3,13 @@
 import json
 import logging
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import lightning as L
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
@@ -18,7 +17,7 @@ from elbolab.cli.checks import goals
 from elbolab.config.build import build_parts
 from elbolab.evaluation.report import Report, read_report
 from elbolab.loggers import mlflow, wandb
-from elbolab.loggers.board import Board, Results, boards
+from elbolab.loggers.board import Results, boards
 from elbolab.runs.run_dir import RunDir, read_config
 from elbolab.runs.status import is_held, read_status
 
@@ -29,7 +28,7 @@ IDS = (wandb.ID, mlflow.ID)
 
 
 @contextmanager
-def watched(cfg: DictConfig, run: RunDir, trainer: L.Trainer, *, goes_on: bool) -> Iterator[list[str]]:
+def attach_loggers(cfg: DictConfig, run: RunDir, trainer: L.Trainer, *, goes_on: bool) -> Iterator[list[str]]:
     """Hands the trainer its loggers; the dashboards among them have begun. At the end, their closing lines.
 
     Args:
@@ -39,7 +38,8 @@ def watched(cfg: DictConfig, run: RunDir, trainer: L.Trainer, *, goes_on: bool) 
         goes_on: from a checkpoint; a run that begins again, as nothing was saved of it, is a new one in dashboards too.
     """
     lines: list[str] = []
-    if not goes_on and rank_zero_only.rank == 0:  # type: ignore[attr-defined]
+    is_first = rank_zero_only.rank == 0  # type: ignore[attr-defined]
+    if not goes_on and is_first:
         for name in IDS:
             (run.path / name).unlink(missing_ok=True)
     loggers = build_parts(cfg, "logger")
@@ -48,7 +48,8 @@ def watched(cfg: DictConfig, run: RunDir, trainer: L.Trainer, *, goes_on: bool) 
     try:
         for board in boards(loggers):
             begun.append(board)
-            _begin(board, goals(cfg))
+            if is_first:
+                board.begin(goals(cfg))
         for logger in loggers:
             logger.log_hyperparams(config)
         trainer.loggers = loggers
@@ -63,62 +64,50 @@ def watched(cfg: DictConfig, run: RunDir, trainer: L.Trainer, *, goes_on: bool) 
         wandb.end_live_run(failed=failed)
 
 
-@rank_zero_only
-def _begin(board: Board, goals: Mapping[str, str]) -> None:
-    board.begin(goals)
-
-
 def conclude(run: RunDir, trainer: L.Trainer, monitor: str, value: float) -> None:
     """Sends what the run directory holds, now that the model has been measured, to every dashboard."""
-    watching = boards(trainer.loggers)
-    if watching and trainer.is_global_zero:
-        results = results_of(run, trainer.global_step - 1, {_best(monitor): value})
-        for board in watching:
+    dashboards = boards(trainer.loggers)
+    if dashboards and trainer.is_global_zero:
+        results = _collect_results(run, trainer.global_step - 1, monitor, value)
+        for board in dashboards:
             board.conclude(results)
 
 
-def remeasured(run: RunDir) -> list[str]:
+def conclude_again(run: RunDir) -> list[str]:
     """Sends what a run directory holds to its dashboards, now that the model was measured anew; their closing lines.
 
-    It goes into the runs of theirs that training has written to. A run that trains tells them itself when it ends.
+    It goes into the runs of theirs that training has written to. A run that trains sends it itself when it ends.
     Whatever is wrong with a dashboard costs a warning.
     """
-    status = read_status(run.path)
+    status, lines = read_status(run.path), list[str]()
     if status is None or is_held(run.path) or not run.timing.is_file():
         return []
-    cfg, best = read_config(run), {} if status["value"] is None else {_best(status["monitor"]): status["value"]}
-    results = results_of(run, json.loads(run.timing.read_text(encoding="utf-8"))["steps"] - 1, best)
+    cfg, steps = read_config(run), json.loads(run.timing.read_text(encoding="utf-8"))["steps"]
+    results = _collect_results(run, steps - 1, status["monitor"], status["value"])
     try:
-        watching = boards(build_parts(cfg, "logger"))
-        return [line for board in watching for line in _retold(board, cfg, results, failed=status["state"] == "failed")]
+        for board in boards(build_parts(cfg, "logger")):
+            board.begin(goals(cfg))
+            board.log_hyperparams(OmegaConf.to_container(cfg, resolve=True))
+            board.conclude(results)
+            lines += board.close(failed=status["state"] == "failed")
     except ValueError as error:
         log.warning("evaluation.json is new, dashboards were not told: %s", error)
-        return []
+    return lines
 
 
-def _retold(board: Board, cfg: DictConfig, results: Results, *, failed: bool) -> list[str]:
-    board.begin(goals(cfg))
-    board.log_hyperparams(OmegaConf.to_container(cfg, resolve=True))
-    board.conclude(results)
-    return board.close(failed=failed)
-
-
-def _best(monitor: str) -> str:
-    return f"best/{monitor.rpartition('/')[2]}"
-
-
-def results_of(run: RunDir, step: int, numbers: Mapping[str, float]) -> Results:
-    """What a run directory has to show."""
+def _collect_results(run: RunDir, step: int, monitor: str, value: float | None) -> Results:
+    """What a run directory has to show, and the best value of what it monitors, where that is known."""
+    best = {} if value is None else {f"best/{monitor.rpartition('/')[2]}": value}
     figures = sorted(run.figures.glob("*.png"))
     files: dict[str, Sequence[Path]] = {
         "model": [path for path in (run.weights, run.config, run.spec, run.environment) if path.is_file()],
         "figures": figures,
         "evaluation": [run.evaluation],
     }
-    return Results(step, dict(numbers) | numbers_of_report(read_report(run.evaluation)), figures, files)
+    return Results(step, best | flatten_report(read_report(run.evaluation)), figures, files)
 
 
-def numbers_of_report(report: Report) -> dict[str, float]:
+def flatten_report(report: Report) -> dict[str, float]:
     """``test/nll`` and ``test/nll_stderr``: all that is one number, with its standard error where it has one."""
     numbers: dict[str, float] = {}
     for split, quantities in report.items():
@@ -135,16 +124,13 @@ def title_of(name: str, sweep: Path, overrides: Sequence[str]) -> str:
 
     Args:
         name: that of the run.
-        sweep: the sweep's directory; its ``sweep.json`` says what was typed.
+        sweep: the sweep's directory; its ``sweep.json`` has the command, else it is this process's.
         overrides: those of the job.
     """
-    told = sweep / "sweep.json"
-    typed = json.loads(told.read_text(encoding="utf-8"))["command"] if told.is_file() else sys.argv[1:]
-    fixed = {override.key_or_group for override in _read(typed) if not override.is_sweep_override()}
-    own = (text for text in overrides if not {override.key_or_group for override in _read([text])} & fixed)
+    path = sweep / "sweep.json"
+    command = json.loads(path.read_text(encoding="utf-8"))["command"] if path.is_file() else sys.argv[1:]
+    typed = [word for word in command if "=" in word and not word.startswith("-")]
+    parser = OverridesParser.create()
+    fixed = {o.key_or_group for o in parser.parse_overrides(typed) if not o.is_sweep_override()}
+    own = [text for text in overrides if parser.parse_override(text).key_or_group not in fixed]
     return " ".join([name, *own])
-
-
-def _read(words: Sequence[str]) -> list[Override]:
-    given = [word for word in words if "=" in word and not word.startswith("-")]
-    return OverridesParser.create().parse_overrides(given)

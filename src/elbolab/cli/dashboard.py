@@ -9,11 +9,12 @@ from omegaconf import DictConfig
 
 from elbolab.common.files import write_atomically
 from elbolab.common.kind import EVERY_BOUND
+from elbolab.loggers.board import KL
 from elbolab.loggers.wandb import X_AXIS
 from elbolab.loggers.wandb_server import describe_failure, reach, without_stdin
 
 if TYPE_CHECKING:
-    from wandb_workspaces.workspaces import Section, Workspace
+    from wandb_workspaces.workspaces import Workspace
 
 PICTURES = ("samples", "reconstructions", "traversals", "latent_space", "kl_over_training", "manifold")
 VARIANT = "model._target_"
@@ -32,7 +33,7 @@ def dashboard(cfg: DictConfig) -> None:
     parameters = list(cfg.parameters) or list(USUAL)
     built = workspace(cfg.project, cfg.entity, parameters, cfg.metric, cfg.group)
     if cfg.out is None:
-        print(f"W&B: {pushed(built)}")
+        print(f"W&B: {push(built)}")
     else:
         write_atomically(Path(cfg.out), as_json(built))
         print(f"{cfg.out}: the workspace as JSON; nothing was sent")
@@ -52,28 +53,32 @@ def workspace(
     """
     from wandb_workspaces import workspaces as ws
 
-    settings = ws.WorkspaceSettings(x_axis=X_AXIS, sort_panels_alphabetically=False)
+    panels = {
+        "Rate and distortion": _rate_distortion_panels(),
+        "Curves by variant": _curve_panels(),
+        "Sweep": _sweep_panels(parameters, metric),
+        "Pictures": _picture_panels(),
+    }
     filters = f'Metric("Group") == {json.dumps(group)}' if group else ""
     return ws.Workspace(
         entity=entity or "",
         project=project,
         name=f"elbolab {group}" if group else "elbolab",
-        sections=[_rate_distortion(), _curves(), _search(parameters, metric), _pictures()],
-        settings=settings,
+        sections=[ws.Section(name=name, panels=found, is_open=True) for name, found in panels.items()],
+        settings=ws.WorkspaceSettings(x_axis=X_AXIS, sort_panels_alphabetically=False),
         runset_settings=ws.RunsetSettings(filters=filters),
     )
 
 
-def _rate_distortion() -> "Section":
+def _rate_distortion_panels() -> list[Any]:
     from wandb_workspaces.reports import v2 as wr
 
     rate, distortion, nll = (wr.SummaryMetric(f"test.{name}") for name in ("rate", "distortion", "nll"))
     plane = wr.ScatterPlot(title="rate-distortion plane, test (nats)", x=rate, y=distortion)
-    bars = wr.BarPlot(title="NLL, test (nats)", metrics=[nll], groupby=wr.Config(VARIANT))
-    return _section("Rate and distortion", [plane, bars])
+    return [plane, wr.BarPlot(title="NLL, test (nats)", metrics=[nll], groupby=wr.Config(VARIANT))]
 
 
-def _curves() -> "Section":
+def _curve_panels() -> list[Any]:
     """A panel a quantity: a line a variant, the mean over its runs, with the standard error."""
     from wandb_workspaces.reports import v2 as wr
 
@@ -81,31 +86,24 @@ def _curves() -> "Section":
     common |= {"groupby_aggfunc": "mean", "groupby_rangefunc": "stderr", "aggregate": True}
     names = [f"val/{name}" for name in EVERY_BOUND]
     names += [f"train/{name}" for name, kind in EVERY_BOUND.items() if kind.better]
-    return _section("Curves by variant", [wr.LinePlot(title=name, y=[name], **common) for name in names])
+    return [wr.LinePlot(title=name, y=[name], **common) for name in names]
 
 
-def _search(parameters: list[str], metric: str) -> "Section":
+def _sweep_panels(parameters: list[str], metric: str) -> list[Any]:
     from wandb_workspaces.reports import v2 as wr
 
     best = f"best.{metric.rpartition('/')[2]}"
     columns = [wr.ParallelCoordinatesPlotColumn(wr.Config(name)) for name in parameters]
     columns.append(wr.ParallelCoordinatesPlotColumn(wr.SummaryMetric(best), display_name=f"best {metric}"))
     importance = wr.ParameterImportancePlot(with_respect_to=best)
-    return _section("Sweep", [wr.ParallelCoordinatesPlot(columns=columns, title="parameters"), importance])
+    return [wr.ParallelCoordinatesPlot(columns=columns, title="parameters"), importance]
 
 
-def _pictures() -> "Section":
+def _picture_panels() -> list[Any]:
     from wandb_workspaces.reports import v2 as wr
 
     panels = [wr.MediaBrowser(title=name.replace("_", " "), media_keys=[f"figures/{name}"]) for name in PICTURES]
-    heat = wr.LinePlot(title="KL per dimension (nats)", x=X_AXIS, y=["val/kl_per_dim"])
-    return _section("Pictures", [*panels, heat])
-
-
-def _section(name: str, panels: list[Any]) -> "Section":
-    from wandb_workspaces import workspaces as ws
-
-    return ws.Section(name=name, panels=panels, is_open=True)
+    return [*panels, wr.LinePlot(title="KL per dimension (nats)", x=X_AXIS, y=[KL])]
 
 
 def as_json(built: "Workspace") -> str:
@@ -113,8 +111,8 @@ def as_json(built: "Workspace") -> str:
     return built._to_model().model_dump_json(indent=2, by_alias=True, exclude_none=True) + "\n"
 
 
-def pushed(built: "Workspace") -> str:
-    """Sends it to W&B, and says where it is.
+def push(built: "Workspace") -> str:
+    """Sends it to W&B, and returns its address.
 
     Raises:
         ValueError: nobody is logged in, the server does not answer, or it refuses.

@@ -7,7 +7,7 @@ import torch
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from omegaconf import DictConfig
 
-from elbolab.cli.boards import remeasured
+from elbolab.cli.boards import conclude_again
 from elbolab.config.build import build_evaluation
 from elbolab.config.override import is_within, override, overrides_given
 from elbolab.data.module import DataModule
@@ -29,7 +29,7 @@ def evaluate(cfg: DictConfig) -> None:
         data = run.data(cfg.data.changed)
         told = measure(run, data, run.cfg)
         note_measured(run.dir, data, run.cfg.evaluation.get("splits", SPLITS))
-    print(told, *(remeasured(run.dir) if cfg.dashboards else []), sep="\n")
+    print(told, *(conclude_again(run.dir) if cfg.dashboards else []), sep="\n")
 
 
 def choose_device(name: str) -> torch.device:

@@ -17,7 +17,7 @@ from omegaconf import DictConfig
 from elbolab.callbacks.begin import Begin
 from elbolab.callbacks.prune import was_pruned
 from elbolab.cli.advice import advise
-from elbolab.cli.boards import conclude, title_of, watched
+from elbolab.cli.boards import attach_loggers, conclude, title_of
 from elbolab.cli.checks import check_compiler, check_labels, check_monitors, check_net, check_seed, warn_of_scales
 from elbolab.cli.evaluate import measure
 from elbolab.cli.resume import resume_config
@@ -153,7 +153,7 @@ def _train(cfg: DictConfig, run: RunDir) -> tuple[str, float, list[str]]:
         train_missing(stages, parts, train_stage)
     if cfg.compile:
         compile_networks(model)
-    with watched(cfg, run, trainer, goes_on=goes_on) as lines:
+    with attach_loggers(cfg, run, trainer, goes_on=goes_on) as lines:
         value = fit(cfg, run, data, model, trainer, begin)
         trainer.strategy.barrier()  # the weights are written
         if was_pruned(trainer):

@@ -1,6 +1,5 @@
 """What the page's charts are drawn from: curves, rates and distortions, KL by dimension."""
 
-import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import compress
 from math import inf, isfinite
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from elbolab.common.kind import curve_of
+from elbolab.loggers.table import read_table
 from elbolab.report.rows import Row
 
 POINTS = 40_000
@@ -30,7 +30,7 @@ def charts_of(rows: Sequence[Row]) -> dict[str, Any]:
         by dimension; thinned, whether points are left out of the curves.
     """
     runs = [(number, entry) for number, row in enumerate(rows) for entry in row.entries]
-    tables = [_read_table(entry.folder / "metrics.csv") for _, entry in runs]
+    tables = [_read_columns(entry.folder / "metrics.csv") for _, entry in runs]
     most = max(FEWEST_POINTS, min(MOST_POINTS, POINTS // max(1, sum(map(len, tables)))))
     curves = [curve | {"run": run} for run, table in enumerate(tables) for curve in _curves(table, most)]
     panels = sorted({name for curve in curves for name in curve["values"]}, key=lambda name: (_place(name), name))
@@ -64,11 +64,9 @@ def _place(name: str) -> float:
     return inf if place is None else place
 
 
-def _read_table(path: Path) -> Table:
-    """Complete lines alone; empty without a file."""
-    text = path.read_text(encoding="utf-8") if path.is_file() else ""
-    rows = csv.reader(text[: text.rfind("\n") + 1].splitlines())
-    return {name: cells for name, *cells in zip(*rows, strict=False)}
+def _read_columns(path: Path) -> Table:
+    columns, rows = read_table(path)
+    return {name: [row[name] or "" for row in rows] for name in columns}
 
 
 def _curves(table: Table, most: int) -> Iterator[dict[str, Any]]:
