@@ -22,9 +22,9 @@ def elbolabs(case, x):
 
 def pythaes(case, x):
     pytest.importorskip("pythae")
-    from elbolab.benchmark.with_pythae import model_of
+    from elbolab.benchmark.with_pythae import make_model
 
-    model = model_of(case)
+    model = make_model(case)
     return model({"data": x}).loss, [*model.encoder.parameters(), *model.decoder.parameters()]
 
 

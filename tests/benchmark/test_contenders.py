@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from elbolab.benchmark import raw_captured
-from elbolab.benchmark.contenders import CONTENDERS, present
+from elbolab.benchmark.contenders import CONTENDERS, find_available
 
 CPU = torch.device("cpu")
 
@@ -36,9 +36,9 @@ def test_nobody_is_timed_cold(name, warm_up, case, counting):
 
 def test_pythae_is_told_a_chunk_that_loses_no_samples():
     pytest.importorskip("pythae")
-    from elbolab.benchmark.with_pythae import chunk_of
+    from elbolab.benchmark.with_pythae import find_chunk
 
-    assert [chunk_of(k) for k in (1, 300, 500, 700, 5000)] == [1, 300, 500, 350, 500]
+    assert [find_chunk(k) for k in (1, 300, 500, 700, 5000)] == [1, 300, 500, 350, 500]
 
 
 def test_blocks_of_the_usual_size_are_counted_too(case, counting):
@@ -61,7 +61,7 @@ def test_the_captured_loop_copies_every_batch_to_the_graph(case, counting, monke
 
         return replayed
 
-    monkeypatch.setattr(raw_captured, "captured", captured)
+    monkeypatch.setattr(raw_captured, "capture", captured)
     raw_captured.train(case, 10, 14, counting)
     assert counting.steps == 14
     assert all(map(torch.equal, wanted, taken))
@@ -71,7 +71,7 @@ def test_the_captured_loop_copies_every_batch_to_the_graph(case, counting, monke
 
 def test_who_cannot_run_here_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "pythae", None)
-    contenders, notes = present(["raw_captured", "elbolab"], CPU)
+    contenders, notes = find_available(["raw_captured", "elbolab"], CPU)
     assert [contender.name for contender in contenders] == ["elbolab"]
     assert notes == ["left out: raw_captured (only a CUDA device captures steps)"]
     assert CONTENDERS["raw_captured"].obstacle(torch.device("cuda")) is None
@@ -79,8 +79,8 @@ def test_who_cannot_run_here_is_named(monkeypatch):
 
 def test_pythae_may_be_missing(monkeypatch):
     monkeypatch.setattr("elbolab.benchmark.pythae.find_spec", lambda name: None)
-    contenders, notes = present(["elbolab", "pythae"], CPU)
+    contenders, notes = find_available(["elbolab", "pythae"], CPU)
     assert [contender.name for contender in contenders] == ["elbolab"]
     assert notes == ["left out: pythae (not installed: pip install 'elbolab[benchmark]')"]
     with pytest.raises(ValueError, match="none can run here.*pip install.*Add elbolab or raw_eager"):
-        present(["pythae"], CPU)
+        find_available(["pythae"], CPU)

@@ -4,7 +4,7 @@ import pytest
 from tests.benchmark.test_options import GOOD
 
 from elbolab.benchmark import race
-from elbolab.benchmark.contenders import present
+from elbolab.benchmark.contenders import find_available
 from elbolab.benchmark.options import Options
 
 SHORT = GOOD | {"models": ["mlp"], "batches": {"mlp": [10, 35]}, "seconds": 0.01, "repeats": 2}
@@ -18,7 +18,7 @@ def run(case, monkeypatch):
 
     def run(**values):
         options = Options.of(**SHORT | values)
-        contenders, _ = present(options.implementations, options.where)
+        contenders, _ = find_available(options.implementations, options.where)
         return race.race(contenders, options)
 
     return run

@@ -12,7 +12,7 @@ CONTENDERS: dict[str, Contender] = {
 }
 
 
-def present(names: Sequence[str], device: torch.device) -> tuple[list[Contender], list[str]]:
+def find_available(names: Sequence[str], device: torch.device) -> tuple[list[Contender], list[str]]:
     """Those of ``names`` that can run on ``device``, and a line for each that cannot.
 
     Raises:

@@ -10,7 +10,7 @@ from torch.optim import Adam
 from elbolab.benchmark.cases import LEARNING_RATE, Case
 from elbolab.benchmark.contender import Contender
 from elbolab.benchmark.measure import Watch
-from elbolab.benchmark.raw_eager import Step, repeat, shuffled, step_of
+from elbolab.benchmark.raw_eager import Step, make_step, repeat, shuffle_batches
 
 BEFORE = 3
 """Eager steps that create what is created lazily: the optimiser's state, the libraries' workspaces."""
@@ -20,11 +20,11 @@ def train(case: Case, batch: int, steps: int, watch: Watch) -> None:
     """Replayed steps."""
     rows, nets = case.rows(batch).to(case.device), case.nets()
     optimizer = Adam(nets.parameters(), lr=LEARNING_RATE, fused=True, capturable=True)
-    replayed = captured(step_of(case, rows, nets, optimizer), batch, case.device)
-    repeat(replayed, shuffled(len(rows), batch, case.device), steps, watch)
+    replay = capture(make_step(case, rows, nets, optimizer), batch, case.device)
+    repeat(replay, shuffle_batches(len(rows), batch, case.device), steps, watch)
 
 
-def captured(step: Step, batch: int, device: torch.device) -> Step:
+def capture(step: Step, batch: int, device: torch.device) -> Step:
     """The same step, replayed on indices (B,) that are copied to where the graph reads them."""
     indices = torch.arange(batch, device=device)
     side = torch.cuda.Stream(device)
@@ -37,11 +37,11 @@ def captured(step: Step, batch: int, device: torch.device) -> Step:
     with torch.cuda.graph(graph):
         step(indices)
 
-    def replayed(wanted: Tensor) -> None:
+    def replay(wanted: Tensor) -> None:
         indices.copy_(wanted)
         graph.replay()
 
-    return replayed
+    return replay
 
 
 def obstacle(device: torch.device) -> str | None:

@@ -25,10 +25,10 @@ def train(case: Case, batch: int, steps: int, watch: Watch) -> None:
     """Eager steps."""
     rows, nets = case.rows(batch).to(case.device), case.nets()
     optimizer = Adam(nets.parameters(), lr=LEARNING_RATE, fused=True)
-    repeat(step_of(case, rows, nets, optimizer), shuffled(len(rows), batch, case.device), steps, watch)
+    repeat(make_step(case, rows, nets, optimizer), shuffle_batches(len(rows), batch, case.device), steps, watch)
 
 
-def step_of(case: Case, rows: Tensor, nets: Nets, optimizer: Optimizer) -> Step:
+def make_step(case: Case, rows: Tensor, nets: Nets, optimizer: Optimizer) -> Step:
     """Index, scale, binarise, forward, backward, update."""
 
     def step(indices: Tensor) -> None:
@@ -39,7 +39,7 @@ def step_of(case: Case, rows: Tensor, nets: Nets, optimizer: Optimizer) -> Step:
     return step
 
 
-def shuffled(num: int, batch: int, device: torch.device) -> Iterator[Tensor]:
+def shuffle_batches(num: int, batch: int, device: torch.device) -> Iterator[Tensor]:
     """Indices (B,) of epoch after epoch, each a new permutation."""
     while True:
         yield from torch.randperm(num, device=device).split(batch)

@@ -60,7 +60,7 @@ def table(groups: Sequence[Group]) -> str:
     for group in groups:
         by_name = {result.implementation: result for result in group}
         for result in group:
-            speeds = [readable(speed) for speed in (median(result.rates), min(result.rates), max(result.rates))]
+            speeds = [format_number(speed) for speed in (median(result.rates), min(result.rates), max(result.rates))]
             peak = "-" if result.peak_mb is None else f"{result.peak_mb:,.0f}"
             ratios = [f"{ratio(result, by_name[name]):.2f}" if name in by_name else "-" for name in references]
             names = [result.task, result.model, str(result.batch), result.implementation]
@@ -68,6 +68,6 @@ def table(groups: Sequence[Group]) -> str:
     return text_table(rows, left=(0, 1, 3))
 
 
-def readable(number: float) -> str:
+def format_number(number: float) -> str:
     """Three digits, or all before the point."""
     return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"

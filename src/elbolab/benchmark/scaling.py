@@ -10,7 +10,7 @@ from elbolab.benchmark.cases import mlp
 from elbolab.benchmark.measure import UNLIMITED, Work, calibrate, interleave
 from elbolab.benchmark.options import Options
 from elbolab.benchmark.ours import train
-from elbolab.benchmark.results import readable
+from elbolab.benchmark.results import format_number
 from elbolab.common.text import text_table
 
 log = logging.getLogger(__name__)
@@ -87,5 +87,5 @@ def points_of(axis: str, unit: str, times: Mapping[int, Sequence[float]]) -> lis
 def table(points: Sequence[Point]) -> str:
     """A line a value."""
     head = ["axis", "value", "time", "unit", "ratio", "value / first"]
-    rows = [[p.axis, str(p.value), readable(p.time), p.unit, f"{p.ratio:.2f}", f"{p.factor:g}"] for p in points]
+    rows = [[p.axis, str(p.value), format_number(p.time), p.unit, f"{p.ratio:.2f}", f"{p.factor:g}"] for p in points]
     return text_table([head, *rows], left=(0, 3))

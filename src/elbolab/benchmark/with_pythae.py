@@ -82,7 +82,7 @@ class TimedTraining(TrainingCallback):
             raise Enough
 
 
-def model_of(case: Case) -> VAE:
+def make_model(case: Case) -> VAE:
     """Its VAE around fresh copies of the networks."""
     nets = case.nets()
     config = VAEConfig(input_dim=case.spec.x, latent_dim=nets.latent_dim, reconstruction_loss="bce")
@@ -104,7 +104,7 @@ def fit(case: Case, batch: int, steps: int, watch: Watch) -> None:
             no_cuda=case.device.type == "cpu",
         )
         dataset, timed = BaseDataset(images, torch.zeros(len(images))), TimedTraining(watch, steps)
-        trainer = BaseTrainer(model_of(case), train_dataset=dataset, training_config=config, callbacks=[timed])
+        trainer = BaseTrainer(make_model(case), train_dataset=dataset, training_config=config, callbacks=[timed])
         with suppress(Enough):
             trainer.train()
 
@@ -112,9 +112,9 @@ def fit(case: Case, batch: int, steps: int, watch: Watch) -> None:
 @torch.no_grad()
 def estimate(case: Case, images: Tensor, num_samples: int, watch: Watch) -> float:
     """Its `get_nll`, which returns the log-likelihood."""
-    chunk = chunk_of(num_samples)
+    chunk = find_chunk(num_samples)
     with quiet():
-        model = model_of(case).to(case.device).eval()
+        model = make_model(case).to(case.device).eval()
         model.get_nll(images[:1], n_samples=num_samples, batch_size=chunk)
         watch.start()
         found = model.get_nll(images, n_samples=num_samples, batch_size=chunk)
@@ -122,7 +122,7 @@ def estimate(case: Case, images: Tensor, num_samples: int, watch: Watch) -> floa
     return float(found)
 
 
-def chunk_of(num_samples: int) -> int:
+def find_chunk(num_samples: int) -> int:
     """The largest chunk that divides K: `get_nll` drops samples that do not fill one."""
     return max(size for size in range(1, min(MOST_SAMPLES, num_samples) + 1) if num_samples % size == 0)
 

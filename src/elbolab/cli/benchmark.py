@@ -11,7 +11,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from elbolab.benchmark import scaling
-from elbolab.benchmark.contenders import present
+from elbolab.benchmark.contenders import find_available
 from elbolab.benchmark.memory import collecting_only_new
 from elbolab.benchmark.options import Options
 from elbolab.benchmark.profiling import profiles
@@ -41,7 +41,7 @@ def benchmark(cfg: DictConfig) -> None:
 
 
 def _benchmark(options: Options, folder: Path) -> None:
-    contenders, notes = present(options.implementations, options.where)
+    contenders, notes = find_available(options.implementations, options.where)
     groups = race(contenders, options)
     _write(folder / "benchmark.json", [result.to_json() for group in groups for result in group])
     print(describe(options.where), table(groups), *notes, f"  {folder / 'benchmark.json'}", sep="\n")

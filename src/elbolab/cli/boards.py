@@ -44,10 +44,10 @@ def attach_loggers(cfg: DictConfig, run: RunDir, trainer: L.Trainer, *, goes_on:
             (run.path / name).unlink(missing_ok=True)
     loggers = build_parts(cfg, "logger")
     config: Any = OmegaConf.to_container(cfg, resolve=True)
-    failed, begun = True, []
+    failed, open_boards = True, []
     try:
         for board in boards(loggers):
-            begun.append(board)
+            open_boards.append(board)
             if is_first:
                 board.begin(goals(cfg))
         for logger in loggers:
@@ -56,7 +56,7 @@ def attach_loggers(cfg: DictConfig, run: RunDir, trainer: L.Trainer, *, goes_on:
         yield lines
         failed = False
     finally:  # a live run would be taken over by the next job of a sweep
-        for board in begun:
+        for board in open_boards:
             lines += board.close(failed=failed)
         if failed and run.config.is_file():  # else nothing is kept; who ends well prints them under the numbers
             for line in lines:

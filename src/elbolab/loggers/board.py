@@ -208,7 +208,7 @@ class Board(FolderLogger, ABC):
 
     @final
     @property
-    def _begun(self) -> Any:
+    def _handle(self) -> Any:
         """The dashboard's own object; what is written to a run that did not begin is lost, and counted."""
         assert self._own is not None, "the run has not begun"
         return self._own

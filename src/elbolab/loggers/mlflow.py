@@ -50,8 +50,6 @@ class MLflowBoard(Board):
         folder: where the store is: ``mlflow.db`` and ``mlflow-artifacts``.
         tracking_uri: another store, or a server; None: ``sqlite:///FOLDER/mlflow.db``.
         group: joins the runs of one sweep; a tag.
-        name: name of the run.
-        tags: tags of the run.
         artifacts: files of the run to keep at its end, of `ARTIFACTS`.
 
     Raises:
@@ -80,7 +78,7 @@ class MLflowBoard(Board):
         named = {"group": group, "tags": ", ".join(tags), "mlflow.runName": name}
         self.tags = {key: value for key, value in named.items() if value}
         self._pending: list[Any] = []
-        self._there: set[tuple[str, int]] = set()
+        self._written: set[tuple[str, int]] = set()
         self._id = ""
 
     @override
@@ -125,26 +123,26 @@ class MLflowBoard(Board):
         """The whole as a file, and as parameters, which keep their first value: MLflow refuses a second one."""
         from mlflow.entities import Param
 
-        self._begun.log_dict(self._id, dict(config), "config.yaml")
-        there = self._begun.get_run(self._id).data.params
+        self._handle.log_dict(self._id, dict(config), "config.yaml")
+        there = self._handle.get_run(self._id).data.params
         params = [Param(key, str(value)[:LONGEST]) for key, value in flatten(config).items() if key not in there]
-        self._begun.log_batch(self._id, params=params)
+        self._handle.log_batch(self._id, params=params)
 
     @override
     def _curves(self, metrics: Mapping[str, float], step: int) -> None:
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
-        rows = [Metric(name, value, now, step) for name, value in metrics.items() if (name, step) not in self._there]
+        rows = [Metric(name, value, now, step) for name, value in metrics.items() if (name, step) not in self._written]
         if rows:
-            self._pending.append(self._begun.log_batch(self._id, metrics=rows, synchronous=False))  # by a thread
+            self._pending.append(self._handle.log_batch(self._id, metrics=rows, synchronous=False))  # by a thread
 
     @override
     def _rewind(self, step: int) -> None:
         """MLflow forgets nothing: what it has, and a run that was killed comes to again, is not written twice."""
-        for name in self._begun.get_run(self._id).data.metrics:
-            points = self._begun.get_metric_history(self._id, name)
-            self._there |= {(name, point.step) for point in points if point.step >= step}
+        for name in self._handle.get_run(self._id).data.metrics:
+            points = self._handle.get_metric_history(self._id, name)
+            self._written |= {(name, point.step) for point in points if point.step >= step}
 
     @override
     def _flush(self) -> None:
@@ -155,7 +153,7 @@ class MLflowBoard(Board):
     @override
     def _images(self, images: Images, step: int) -> None:
         for name, image in images.items():
-            self._begun.log_image(self._id, image, key=name, step=step, synchronous=True)
+            self._handle.log_image(self._id, image, key=name, step=step, synchronous=True)
 
     @override
     def _heat(self, name: str, row: NDArray, step: int) -> None:
@@ -163,13 +161,13 @@ class MLflowBoard(Board):
 
     @override
     def _summary(self, numbers: Mapping[str, float], step: int) -> None:
-        self._there -= {(name, step) for name in numbers}  # measured anew
+        self._written -= {(name, step) for name in numbers}  # measured anew
         self._curves(numbers, step)
 
     @override
     def _files(self, kind: str, paths: Sequence[Path]) -> None:
         for path in paths:
-            self._begun.log_artifact(self._id, str(path), kind)
+            self._handle.log_artifact(self._id, str(path), kind)
 
     @override
     def _close(self, failed: bool) -> str:

@@ -48,7 +48,7 @@ class TensorBoard(Board):
     @override
     def _curves(self, metrics: Mapping[str, float], step: int) -> None:
         for name, value in metrics.items():
-            self._begun.add_scalar(name, value, step)
+            self._handle.add_scalar(name, value, step)
 
     @override
     def _rewind(self, step: int) -> None:
@@ -59,16 +59,16 @@ class TensorBoard(Board):
         self._events().add_event(Event(step=step, session_log=SessionLog(status=SessionLog.START)))
 
     def _events(self) -> Any:
-        return self._begun._get_file_writer()  # what torch itself writes these through
+        return self._handle._get_file_writer()  # what torch itself writes these through
 
     @override
     def _flush(self) -> None:
-        self._begun.flush()
+        self._handle.flush()
 
     @override
     def _images(self, images: Images, step: int) -> None:
         for name, image in images.items():
-            self._begun.add_image(name, np.asarray(image.convert("RGB")), step, dataformats="HWC")
+            self._handle.add_image(name, np.asarray(image.convert("RGB")), step, dataformats="HWC")
 
     @override
     def _heat(self, name: str, row: NDArray, step: int) -> None:
@@ -77,7 +77,7 @@ class TensorBoard(Board):
         total, squares = float(row @ indices), float(row @ indices**2)
         limits = (indices + 1.0).tolist()
         numbers = {"num": float(row.sum()), "sum": total, "sum_squares": squares}
-        self._begun.add_histogram_raw(
+        self._handle.add_histogram_raw(
             name, 0.0, float(len(row)), **numbers, bucket_limits=limits, bucket_counts=row.tolist(), global_step=step
         )
 

@@ -101,8 +101,8 @@ class WandbBoard(Board):
         try:
             self._own = begin(self.offline, self.timeouts, id=identity, resume="allow", **self.settings)
             self._known = self._own.summary.get(X_AXIS, -1)
-            self._begun.define_metric(X_AXIS)
-            self._begun.define_metric("*", step_metric=X_AXIS, step_sync=True)
+            self._handle.define_metric(X_AXIS)
+            self._handle.define_metric("*", step_metric=X_AXIS, step_sync=True)
             for name, goal in goals.items():  # the controller of a W&B sweep compares plain numbers
                 self._define(name, "last" if _has_agent() else f"{goal},last")
         except ValueError:
@@ -112,13 +112,13 @@ class WandbBoard(Board):
 
     def _define(self, name: str, summary: str) -> None:
         """A curve against optimiser steps, and what a table of runs shows of it."""
-        self._begun.define_metric(name, step_metric=X_AXIS, step_sync=True, summary=summary)
+        self._handle.define_metric(name, step_metric=X_AXIS, step_sync=True, summary=summary)
         self._defined.add(name)
 
     @override
     def _config(self, config: Mapping[str, Any]) -> None:
         # an agent's parameters have dotted names, and locked: `model` would hide all that lies below it
-        self._begun.config.update(flatten(config) if _has_agent() else dict(config), allow_val_change=True)
+        self._handle.config.update(flatten(config) if _has_agent() else dict(config), allow_val_change=True)
 
     @override
     def _curves(self, metrics: Mapping[str, float], step: int) -> None:
@@ -128,7 +128,7 @@ class WandbBoard(Board):
             if goal is not None:
                 self._define(name, f"{goal},last")
         if step > self._known:
-            self._begun.log({**metrics, X_AXIS: step})
+            self._handle.log({**metrics, X_AXIS: step})
 
     @override
     def _rewind(self, step: float) -> None:
@@ -161,9 +161,9 @@ class WandbBoard(Board):
         import wandb
 
         if step >= self._known:  # those of the last step that a server knows are drawn after its numbers are told
-            self._begun.log({name: wandb.Image(image) for name, image in images.items()} | {X_AXIS: step})
+            self._handle.log({name: wandb.Image(image) for name, image in images.items()} | {X_AXIS: step})
         for name, image in (
-            images.items() if self._begun.offline else ()
+            images.items() if self._handle.offline else ()
         ):  # for a part that repeats this one after a kill
             path = self.folder / PICTURES / str(step) / f"{name}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -178,7 +178,7 @@ class WandbBoard(Board):
             return
         bins = row[:MOST_BINS]
         histogram = wandb.Histogram(np_histogram=(bins, np.arange(len(bins) + 1)))
-        self._begun.log({name: histogram, X_AXIS: step})
+        self._handle.log({name: histogram, X_AXIS: step})
 
     @override
     def _summary(self, numbers: Mapping[str, float], step: int) -> None:
@@ -188,16 +188,16 @@ class WandbBoard(Board):
         for name, value in numbers.items():
             split, _, quantity = name.partition("/")
             nested.setdefault(split, {})[quantity] = value
-        self._begun.summary.update(nested)
+        self._handle.summary.update(nested)
 
     @override
     def _files(self, kind: str, paths: Sequence[Path]) -> None:
         import wandb
 
-        artifact = wandb.Artifact(f"{self._begun.id}-{kind}", type=kind)
+        artifact = wandb.Artifact(f"{self._handle.id}-{kind}", type=kind)
         for path in paths:
-            artifact.add_file(str(path), policy="immutable" if self._begun.offline else "mutable")
-        self._begun.log_artifact(artifact)
+            artifact.add_file(str(path), policy="immutable" if self._handle.offline else "mutable")
+        self._handle.log_artifact(artifact)
 
     @override
     def _close(self, failed: bool) -> str:
