@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import pydoc
 import random
 import re
 import signal
@@ -157,6 +158,9 @@ WRONG = {
     "a module that is not there": [*QUICK, "model._target_=nowhere.VAE"],
     "no run": ["resume=nowhere"],
     "a working directory": ["hydra.job.chdir=true"],
+    "a cost": ["cost=[mmd]"],
+    "an interpolation": ["data.root=${nothing}"],
+    "a flag": ["config-dir=."],
 }
 
 
@@ -180,12 +184,16 @@ def test_errors_say_what_the_command_line_says(words, shell):
         (["modle=vae"], "did you mean 'model'"),
         (["seed=x"], "seed=x: give a whole number"),
         (["pretrained=x"], "pretrained.NAME"),
+        (["model=x"], "model has no option 'x'; the options are aae, "),
+        (["cost=[mmd]"], "cost has no option 'mmd'; the options are capacity, "),
+        (["data.root=${nothing}"], "Interpolation key 'nothing' not found"),
         (["resume=nowhere"], "no run directory"),
     ],
 )
 def test_both_functions_refuse(call, words, says, tmp_path):
-    with pytest.raises((ValueError, OSError), match=says):
+    with pytest.raises((ValueError, OSError), match=says) as info:
         call(*words)
+    assert type(info.value) in (ValueError, FileNotFoundError), "Hydra's exceptions are Hydra's"
     assert not list(tmp_path.glob("outputs/**/config.yaml"))
 
 
@@ -246,6 +254,13 @@ def test_a_thread_can_train(tmp_path):
     thread.start()
     thread.join()
     assert found[0].dir.weights.is_file()
+
+
+def test_help_shows_the_functions():
+    text = pydoc.plain(pydoc.render_doc(elbolab))
+    for name in elbolab.__all__:
+        assert f"{name}(" in text
+        assert getattr(elbolab, name).__doc__.splitlines()[0] in text
 
 
 def test_importing_elbolab_imports_nothing_heavy():

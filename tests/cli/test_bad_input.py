@@ -149,9 +149,47 @@ BAD = {
     "a negative seed of the evaluation": (["train", *QUICK, "evaluation.seed=-1"], "evaluation.seed=-1"),
     "a negative seed": (["train", *QUICK, "seed=-1"], "seed=-1: a seed is a whole number from 0"),
     "a rate that the optimiser refuses, with a logger": (
-        ["train", *QUICK, "optimizer.lr=-1", "logger=tensorboard"],
-        "Invalid learning rate",
+        ["train", *QUICK, "optimizer.lr=-1", "optimizer.eps=0.1", "logger=tensorboard"],
+        "^error: optimizer.lr=-1: Invalid learning rate",
     ),
+    "a moment that an optimiser of several refuses": (
+        ["train", *QUICK, "model=aae", "model.critic_optimizer.betas=[1,2]"],
+        r"^error: model.critic_optimizer.betas=\[1,2\]: Invalid beta",
+    ),
+    "a length that Lightning refuses": (
+        ["train", *QUICK, "trainer.max_epochs=-5"],
+        "^error: .*trainer.max_epochs=-5: ",
+    ),
+    "no such number of devices": (["train", *QUICK, "trainer.devices=-3"], "^error: trainer.devices=-3: [^:]*$"),
+    "a strategy that is none": (["train", *QUICK, "trainer.strategy=foo"], "^error: trainer.strategy=foo: choose "),
+    "a weight below nothing": (
+        ["train", *QUICK, "cost=free_bits", "model.costs.free_bits.weight=-1"],
+        "^error: model.costs.free_bits.weight=-1: choose",
+    ),
+    "a width of nothing, where it is typed": (
+        ["train", *QUICK, "mlp.hidden=[3, 0]"],
+        r"^error: mlp.hidden=\[3, 0\]: every",
+    ),
+    "a width in words, where it is typed": (["train", *QUICK, "mlp.hidden=x"], "^error: mlp.hidden=x: give a list"),
+    "a schedule without a plus": (
+        ["train", "model=beta_vae", "schedule@model.beta=linear"],
+        r"with a plus, \+schedule@model.beta=linear$",
+    ),
+    "a schedule of what the model has not": (
+        ["train", "+model.x=1", "schedule@model.beta=linear"],
+        "it is a key of model=beta_vae",
+    ),
+    "a misspelt key beside one of another part": (
+        ["train", "model=beta_vae", "model.bta=4"],
+        "did you mean 'model.beta'\\?$",
+    ),
+    "a misspelt key of another model": (["train", "model.bta=4"], "mean 'model.beta', a key of model=beta_vae"),
+    "a cost that does not exist": (
+        ["train", "cost=[mmd,free_bits]"],
+        "no option 'mmd'; the options are capacity, free_bits, .*; cost/mmd.yaml .*--config-dir$",
+    ),
+    "a flag without dashes": (["train", "model=mine", "config-dir=."], "config-dir=. is a flag.*: --config-dir=.;"),
+    "a flag without dashes, as Python has it": (["train", "config_dir=."], "--config-dir=.;.*Python: config_dir='.'"),
     "validation at no epoch": (["train", *QUICK, "trainer.check_val_every_n_epoch=0"], "check_val_every_n_epoch=0"),
     "convolutions of vectors": (
         ["train", *QUICK[2:], "data=toy", "net=conv", "likelihood=gaussian"],

@@ -5,7 +5,7 @@ import re
 import pytest
 from tests.runs.fake_runs import make_run, report_of
 
-from elbolab.config.arguments import quote_letters
+from elbolab.config.arguments import quote_values
 from elbolab.report.rows import columns_of
 from elbolab.report.table import table_of
 from elbolab.runs.gather import read_entries
@@ -58,7 +58,7 @@ def test_a_terminal_that_knows_no_colours_gets_none(drawn, term):
     ],
 )
 def test_letters_that_hydra_does_not_know_are_quoted_for_it(given, expected):
-    assert quote_letters([given]) == [expected]
+    assert quote_values([given]) == [expected]
 
 
 def test_paths_may_have_any_letters(shell):

@@ -1,6 +1,6 @@
 import pytest
 
-from elbolab.config.arguments import put_flags_first, quote, quote_paths, unquote
+from elbolab.config.arguments import put_flags_first, quote, quote_values, unquote
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,6 @@ def test_a_flag_behind_overrides_is_understood(shell):
 
 def test_paths_are_quoted_once():
     given = ["run=a=b", "resume='c,d'", "seed=1", "resume=null"]
-    assert quote_paths(given) == ["run='a=b'", *given[1:]]
+    assert quote_values(given) == ["run='a=b'", *given[1:]]
     assert unquote("'c,d'") == "c,d"
     assert quote("it's") == "'it\\'s'"

@@ -5,7 +5,8 @@ from hydra.utils import instantiate
 from tests.config.small_conf import small_conf, users_own
 
 from elbolab.common.refusal import Refusal, change, choose
-from elbolab.config.errors import check_added, explain, report
+from elbolab.config.errors import explain, report
+from elbolab.config.suggest import check_added
 
 
 @pytest.fixture
@@ -48,6 +49,9 @@ def message(conf, *overrides, argv=None, dirs=()):
         ("~modle", "no 'modle'; did you mean 'mode' or 'model'"),
         ("model@modle=vae", "no 'model@modle'; did you mean 'model'"),
         ("model.beta=1", "no 'model.beta' as composed: it is a key of model=beta_vae"),
+        ("model.bta=1", "no 'model.bta'; did you mean 'model.beta', a key of model=beta_vae?"),
+        ("net@model.num_samples=mlp", "no 'net@model.num_samples' yet: add it with a plus, +net@model.num_samples=mlp"),
+        ("net@model.num_sample=mlp", "no 'model.num_sample'; did you mean 'model.num_samples'?"),
         ("beta=1", "no 'beta' as composed: it is a key of model=beta_vae"),
         ("net.channels=[1]", "no 'net.channels' as composed: it is a key of net=conv"),
         ("seed=[1", "'seed=[1' cannot be read: no viable alternative"),
@@ -90,6 +94,11 @@ def test_keys_are_those_of_the_choices_on_the_command_line(conf):
 def test_a_users_options_are_offered(conf, users_conf):
     text = message(conf, "model=mien", dirs=[users_conf])
     assert "did you mean 'mine'" in text
+
+
+def test_an_option_in_this_folder_is_found_with_a_flag(conf, users_conf, monkeypatch):
+    monkeypatch.chdir(users_conf)
+    assert "no option 'mine'; add --config-dir=. for model/mine.yaml" in message(conf, "model=mine")
 
 
 def test_a_users_keys_are_offered(conf, users_conf):

@@ -6,8 +6,9 @@ import pytest
 from tests.config.small_conf import small_conf, users_own
 
 from elbolab import report
+from elbolab.cli.listing import print_listing
 from elbolab.cluster.resources import Resources
-from elbolab.config.listing import groups_of, list_choices, print_choices, read_choices, split_args
+from elbolab.config.listing import groups_of, list_choices, read_choices, split_args
 from elbolab.config.paths import config_dir
 from elbolab.report import table as runs
 
@@ -77,8 +78,8 @@ def test_config_dirs_are_taken_off_the_arguments(tmp_path, flag):
     assert split_args(args) == ([config_dir(), tmp_path], ["a=1", "-m"])
 
 
-def test_print_choices(capsys, users_conf):
-    print_choices(["model", "--config-dir", str(users_conf)])
+def test_print_listing(capsys, users_conf):
+    print_listing(["model", "--config-dir", str(users_conf)])
     assert "mine " in capsys.readouterr().out
 
 
@@ -104,7 +105,7 @@ def test_help_names_the_options(shell, command, options):
 
 def test_more_than_one_group_is_refused():
     with pytest.raises(ValueError, match="one group, or none for all: model data are 2"):
-        print_choices(["model", "data"])
+        print_listing(["model", "data"])
 
 
 def test_every_shipped_option_describes_itself():
@@ -113,7 +114,7 @@ def test_every_shipped_option_describes_itself():
 
 
 def test_listing_answers_at_once():
-    code = "import sys; from elbolab.config.listing import print_choices; print_choices([]); print(*sys.modules)"
+    code = "import sys; from elbolab.cli.listing import print_listing; print_listing([]); print(*sys.modules)"
     start = time.monotonic()
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert time.monotonic() - start < 2  # 0.1 s on an idle machine

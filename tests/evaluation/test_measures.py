@@ -13,13 +13,14 @@ from tests.helpers import data_for
 from tests.models.registry import VARIANTS, make
 from tests.shell import QUICK
 
-from elbolab.config.evaluating import BEFORE, LINK, renew_evaluation, resolve
 from elbolab.config.renamed import MOVED
+from elbolab.config.values import LINK, resolve
 from elbolab.densities.latents import Undefined
 from elbolab.distributions.corruption import bit_flip
 from elbolab.evaluation.declared import KINDS
 from elbolab.evaluation.measure import Data
 from elbolab.evaluation.representation import ORDERED
+from elbolab.runs.run_dir import OLD_EVALUATION, renew_evaluation
 
 WHERE = {
     "clusters": "aae, clustering",
@@ -161,7 +162,14 @@ def test_an_experiment_with_an_option_that_has_moved_is_told_where(shell):
 def older():
     """The evaluation of a run of before measures had files of their own."""
     scores = {"_target_": "elbolab.evaluation.representation.Protocol", "num_train": 30, "num_eval": 5000}
-    saved = {"_target_": BEFORE, "_partial_": True, "splits": ["val"], "num_samples": 7, "seed": 3, "memory": None}
+    saved = {
+        "_target_": OLD_EVALUATION,
+        "_partial_": True,
+        "splits": ["val"],
+        "num_samples": 7,
+        "seed": 3,
+        "memory": None,
+    }
     saved |= {"limit": 20, "decomposition_limit": 11, "probe_limit": 12, "num_neighbours": 13, "aggregate_limit": 14}
     saved |= {"null_pairs": None, "parzen_samples": 15, "class_samples": 16, "class_limit": None, "scores": scores}
     return OmegaConf.create({"evaluation": saved | {"num_corruptions": 5, "corruption": None}})

@@ -31,12 +31,12 @@ MISTAKES = [
     ),
     Mistake(
         "cli/api.py",
-        "if message is None or message == str(error):",
+        "if message is None or (message == str(error) and not is_hydras):",
         "if True:",
         "tests/cli/test_api.py",
     ),
     Mistake(
-        "config/composing.py",
+        "config/compose.py",
         "        GlobalHydra.instance().hydra = hydra  # of another instance, if one was put in its place\n",
         "",
         "tests/cli/test_api.py",

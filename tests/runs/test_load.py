@@ -1,5 +1,7 @@
 """A run in a notebook."""
 
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -125,3 +127,18 @@ def test_a_run_takes_what_its_training_took(run, conditional):
     for labels in (np.array([3, 4, 5, 3, 3]), np.array(list("34533"))):
         assert torch.equal(conditional.encode(seen, labels), conditional.encode(seen, vectors))
         assert torch.equal(conditional.sample(2, labels, seed=0), conditional.sample(2, vectors, seed=0))
+
+
+def test_runs_in_a_folder_that_is_none_are_named_newest_first(tmp_path):
+    for num, name in enumerate(("a/1", "a/2", "sweeps/b/3", "4", "4/pretrained/m1")):
+        (tmp_path / name).mkdir(parents=True)
+        for part in ("config.yaml", "spec.json"):
+            (tmp_path / name / part).touch()
+            os.utime(tmp_path / name / part, (num, num))
+    (tmp_path / "5").mkdir()
+    (tmp_path / "5" / "spec.json").touch()
+    names = [str(tmp_path / name) for name in ("4", "sweeps/b/3", "a/2")]
+    with pytest.raises(FileNotFoundError, match=f"Runs in it, newest first: {', '.join(names)} and 1 more$"):
+        elbolab.load_run(tmp_path)
+    with pytest.raises(FileNotFoundError, match=f"Runs beside it, newest first: {tmp_path / '4'}$"):
+        elbolab.load_run(tmp_path / "6")

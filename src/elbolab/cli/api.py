@@ -15,20 +15,22 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import torch
+from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, read_write
+from omegaconf.errors import OmegaConfBaseException
 
 import elbolab.cli.train  # what it imports configures loggers, which is no part of a call
 from elbolab.cli.commands import check_config, import_from_here, run_task
 from elbolab.cli.drawing_folder import settle_drawing_folder
 from elbolab.common.stopping import TERMINATED, Stopped, listening, stop_of
-from elbolab.config.arguments import add_stages, directory_overrides, quote_letters, quote_paths
-from elbolab.config.composing import (
-    check_folder,
+from elbolab.config.arguments import add_stages, directory_overrides, quote_values
+from elbolab.config.compose import (
+    check_working_folder,
     compose_config,
     drop_hydra,
-    in_the_place_of,
-    set_hydra_aside,
+    isolate_hydra,
+    use_choices,
 )
 from elbolab.config.errors import describe_error
 from elbolab.config.listing import split_args
@@ -93,14 +95,14 @@ def compose(*overrides: str, config_dir: str | Path | None = None) -> DictConfig
 
     def work(args: list[str]) -> DictConfig:
         dirs, words = split_args(args)
-        words = [*quote_paths(quote_letters(add_stages(words))), *directory_overrides("train", words)]
+        words = [*quote_values(add_stages(words)), *directory_overrides("train", words)]
         composed = compose_config("train", words, dirs)
         if composed.hydra.mode is RunMode.MULTIRUN:
             raise ValueError(SWEEP_REFUSED)
-        with in_the_place_of(composed), read_write(composed.hydra):
-            check_folder(composed.hydra)
+        with use_choices(composed), read_write(composed.hydra):
+            check_working_folder(composed.hydra)
             composed.hydra.runtime.output_dir = str(Path(composed.hydra.run.dir).absolute())
-        with in_the_place_of(composed):
+        with use_choices(composed):
             cfg = drop_hydra(composed)
             check_config("train", cfg, list(composed.hydra.overrides.task))
             return elbolab.cli.train.resolve_config(cfg)
@@ -146,10 +148,11 @@ def _words(overrides: Sequence[str]) -> list[str]:
 def _raise_clearly(error: Exception, args: Sequence[str]) -> NoReturn:
     """Raises an error with the message of the command line; one that nobody foresaw as it is."""
     message = describe_error(error, *split_args(["train", *args]))
-    if message is None or message == str(error):
+    is_hydras = isinstance(error, HydraException | OmegaConfBaseException)
+    if message is None or (message == str(error) and not is_hydras):
         raise error
-    kind = type(error) if isinstance(error, OSError | NotImplementedError | torch.OutOfMemoryError) else ValueError
-    raise kind(message) from error
+    is_known = isinstance(error, OSError | NotImplementedError | torch.OutOfMemoryError) and not is_hydras
+    raise (type(error) if is_known else ValueError)(message) from error
 
 
 def _raise_stop(error: BaseException) -> NoReturn:
@@ -173,7 +176,7 @@ def _raise_stop(error: BaseException) -> NoReturn:
 def _restored_process() -> Iterator[None]:
     """Puts back what a run sets for its whole process."""
     with ExitStack() as stack:
-        for part in (pristine, set_hydra_aside, _restored_cuda, _restored_logging, _restored_signals, _restored_python):
+        for part in (pristine, isolate_hydra, _restored_cuda, _restored_logging, _restored_signals, _restored_python):
             stack.enter_context(part())
         os.environ["ELBOLAB_COMMAND"] = "train"  # which other ranks read
         yield

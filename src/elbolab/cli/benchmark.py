@@ -19,8 +19,8 @@ from elbolab.benchmark.race import race
 from elbolab.benchmark.results import table
 from elbolab.common.files import write_atomically
 from elbolab.common.machine import describe
-from elbolab.config.errors import check_added
 from elbolab.config.paths import config_dir
+from elbolab.config.suggest import check_added
 
 NOT_MEASURED = ("out", "paths")
 """Keys that say where results go."""

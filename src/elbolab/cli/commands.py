@@ -21,11 +21,11 @@ from elbolab.common.stopping import Stopped, stop_of
 from elbolab.common.terminal import prepare_output, unattended
 from elbolab.config.arguments import (
     add_stages,
+    check_dashes,
     directory_overrides,
     is_multirun,
     put_flags_first,
-    quote_letters,
-    quote_paths,
+    quote_values,
 )
 from elbolab.config.listing import split_args
 from elbolab.config.paths import config_dir
@@ -85,7 +85,7 @@ def _write_script(args: list[str]) -> None:
     else:
         from elbolab.cluster.script import write_run_script
 
-        write_run_script(quote_paths(add_stages(args)))
+        write_run_script(quote_values(add_stages(args)))
 
 
 def run_task(command: str, args: list[str], *, alone: bool = False, way_on: str = WAY_ON) -> "CommandTask":
@@ -114,7 +114,7 @@ def run_task(command: str, args: list[str], *, alone: bool = False, way_on: str 
     only_shows = bool(SHOW & {arg.partition("=")[0] for arg in args})
     os.environ["HYDRA_FULL_ERROR"] = "1"
     added = directory_overrides(command, args)
-    sys.argv = [sys.argv[0], *quote_letters(args if is_multirun(args) else quote_paths(args)), *added]
+    sys.argv = [sys.argv[0], *quote_values(args), *added]
     task = CommandTask(command, way_on)
     warnings.filterwarnings("ignore", "(?s).*is validated against ConfigStore schema")  # of a plugin: so it should be
     try:
@@ -178,7 +178,7 @@ class CommandTask:
         from hydra.core.hydra_config import HydraConfig
         from hydra.types import RunMode
 
-        from elbolab.config.composing import check_folder
+        from elbolab.config.compose import check_working_folder
 
         prepare_output()  # here too: a launcher may have begun this process
         hydra = HydraConfig.get()
@@ -186,7 +186,7 @@ class CommandTask:
         self.folder = folder
         try:
             with unattended():
-                check_folder(hydra)
+                check_working_folder(hydra)
                 return _run_command_or_job(
                     self.command, cfg, folder, list(hydra.overrides.task), is_job=swept and self.command == "train"
                 )
@@ -225,20 +225,20 @@ def _check_and_run(command: str, cfg: Any, overrides: list[str]) -> Any:
 
 
 def check_config(command: str, cfg: Any, overrides: list[str]) -> None:
-    """Refuses keys that nothing reads, and values of other types than what they are given to.
-
-    Raises:
-        ValueError: there is one.
-    """
+    """Refuses keys that nothing reads, option files that lack a line, and values of other types than are wanted."""
+    from hydra.core.hydra_config import HydraConfig
     from omegaconf import OmegaConf
 
-    from elbolab.config.composing import folders
-    from elbolab.config.errors import check_added, check_densities
+    from elbolab.config.compose import config_folders
+    from elbolab.config.own_options import check_densities, check_own_options
+    from elbolab.config.suggest import check_added
     from elbolab.config.values import check_values
 
-    check_added(overrides, folders())
+    dirs = config_folders()
+    check_added(overrides, dirs)
     if command == "train":
-        check_densities(cfg, overrides, folders())
+        check_own_options(cfg, HydraConfig.get().runtime.choices, overrides, dirs)
+        check_densities(cfg, overrides, dirs)
     check_values(cfg, OmegaConf.load(config_dir() / f"{command}.yaml"))  # type: ignore[arg-type]
 
 
@@ -254,11 +254,8 @@ def _remove_empty_run(folder: Path) -> None:
 
 
 def import_from_here(args: list[str]) -> None:
-    """Lets configs name modules of the current folder and of ``--config-dir``.
-
-    Raises:
-        ValueError: there is no such folder.
-    """
+    """Lets configs name modules of the current folder and of ``--config-dir``."""
+    check_dashes(args)
     folders = [Path.cwd(), *(folder.resolve() for folder in split_args(args)[0][1:])]
     for folder in folders:
         if not folder.is_dir():

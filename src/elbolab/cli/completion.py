@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from elbolab.common.did_you_mean import did_you_mean, last_part, nearest
-from elbolab.config.keys import list_keys
-from elbolab.config.listing import groups_of, read_choices, split_args
+from elbolab.config.listing import groups_of, list_keys, read_choices, split_args
 from elbolab.config.paths import COMPOSES
 
 BASH = """\

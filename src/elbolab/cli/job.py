@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 
 from elbolab.cli.commands import CommandTask
 from elbolab.config.arguments import quote
-from elbolab.config.composing import compose_sweep
+from elbolab.config.compose import compose_sweep
 from elbolab.config.listing import split_args
 from elbolab.runs.status import state_of
 from elbolab.runs.sweep_dir import SWEEP, read_sweep

@@ -2,17 +2,16 @@
 
 from collections.abc import Sequence
 
-from elbolab.config.listing import align, print_choices, split_args
+from elbolab.config.listing import align, list_choices, split_args
 
 
 def print_listing(args: Sequence[str]) -> None:
-    """Prints what ``elbolab list [GROUP] [--config-dir DIR]`` asks for.
-
-    Raises:
-        ValueError: there is no such group, or more than one was named.
-    """
-    print_choices(args)
-    if split_args(args)[1] == ["experiment"]:
+    """Prints what ``elbolab list [GROUP] [--config-dir DIR]`` asks for."""
+    dirs, words = split_args(args)
+    if len(words) > 1:
+        raise ValueError(f"elbolab list takes one group, or none for all: {' '.join(words)} are {len(words)}")
+    print(list_choices(words[0] if words else None, dirs))
+    if words == ["experiment"]:
         from elbolab.report.published_rows import read_rows
 
         rows: dict[str, list[str]] = {}

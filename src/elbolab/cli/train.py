@@ -22,8 +22,7 @@ from elbolab.cli.checks import check_compiler, check_labels, check_monitors, che
 from elbolab.cli.evaluate import measure
 from elbolab.cli.resume import resume_config
 from elbolab.config.build import build_data, build_densities, build_evaluation, build_model, build_trainer
-from elbolab.config.evaluating import resolve
-from elbolab.config.values import absolute_paths
+from elbolab.config.values import absolute_paths, resolve
 from elbolab.data.module import DataModule
 from elbolab.distributions.conditional import compile_networks
 from elbolab.models.base import ElboModule

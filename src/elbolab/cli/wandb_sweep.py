@@ -11,7 +11,7 @@ from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Overrid
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-from elbolab.config.composing import compose_config
+from elbolab.config.compose import compose_config
 from elbolab.config.errors import explain
 from elbolab.config.listing import split_args
 

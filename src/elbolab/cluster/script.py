@@ -24,7 +24,7 @@ from elbolab.cluster.resources import (
 )
 from elbolab.common.files import write_atomically
 from elbolab.config.arguments import directory_overrides, quote
-from elbolab.config.composing import compose_config, folders, in_the_place_of
+from elbolab.config.compose import compose_config, config_folders, use_choices
 from elbolab.config.listing import split_args
 from elbolab.runs.sweep_dir import read_sweep
 from elbolab.sweeps.runner import JobRunner
@@ -46,8 +46,8 @@ def write_sweep_scripts(
     if sweep is None or not sweep.jobs():
         raise ValueError("a search chooses its jobs as it goes, and no script can hold them: use hydra/launcher=slurm")
     jobs = plan_jobs(runner, overrides, first)
-    with in_the_place_of(runner.config):
-        dirs = [f"--config-dir={path}" for path in folders()[1:]]
+    with use_choices(runner.config):
+        dirs = [f"--config-dir={path}" for path in config_folders()[1:]]
     command = srun("_job", *dirs, str(folder), "$SLURM_ARRAY_TASK_ID")
     shapes = list(dict.fromkeys(job.shape for job in jobs))
     paths = []
@@ -70,7 +70,7 @@ def write_run_script(args: Sequence[str]) -> NoReturn:
     dirs, words = split_args(args)
     resumed = directory_overrides("train", words)
     cfg = compose_config("train", [*words, *resumed, "hydra/launcher=sbatch"], dirs)
-    with in_the_place_of(cfg):
+    with use_choices(cfg):
         run, knobs = Path(cfg.hydra.run.dir).absolute(), OmegaConf.to_container(cfg.hydra.launcher)
     trainer = OmegaConf.load(run / "config.yaml").trainer if resumed else cfg.trainer
     asked, shape = read_resources(knobs), shape_of(trainer)  # type: ignore[arg-type]

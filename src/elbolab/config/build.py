@@ -1,6 +1,7 @@
 """From a composed config to data, densities, model and trainer: each is built once, from the outside in."""
 
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from inspect import Parameter, signature
 from typing import Any
@@ -18,6 +19,9 @@ from elbolab.distributions.corruption import check_corruptions
 from elbolab.evaluation.evaluate import Evaluation
 from elbolab.evaluation.report import Report
 from elbolab.models.base import ElboModule
+from elbolab.models.costs import Cost
+
+HAND_ON = "let __init__ take **base, and begin with super().__init__(**base)"
 
 
 def make(node: DictConfig, **extra: Any) -> Any:
@@ -27,7 +31,12 @@ def make(node: DictConfig, **extra: Any) -> Any:
 
 def build_data(cfg: DictConfig) -> DataModule:
     """The data module; nothing is read yet."""
-    return make(cfg.data)
+    data = make(cfg.data)
+    if not isinstance(data, DataModule):
+        raise ValueError(f"data._target_={cfg.data._target_}: derive the class from elbolab.data.module.DataModule")
+    if "batch_size" not in vars(data):
+        raise ValueError(f"data._target_={cfg.data._target_}: {HAND_ON}")
+    return data
 
 
 def build_densities(cfg: DictConfig, spec: Spec, **frozen: Densities) -> Densities:
@@ -37,9 +46,6 @@ def build_densities(cfg: DictConfig, spec: Spec, **frozen: Densities) -> Densiti
         cfg: the composed config.
         spec: what is known of the data.
         **frozen: the densities of stages, by the names that the recipe has for them.
-
-    Raises:
-        ValueError: the recipe has no such name, or one that is not given.
     """
     recipe = make(cfg.densities)
     check_stages(recipe, frozen)
@@ -51,29 +57,22 @@ def check_stages(recipe: Callable[..., Densities], names: Iterable[str]) -> None
 
     A recipe's stages are the arguments that its config leaves open; it cannot do without those annotated as
     `Densities`, or as a capability of densities, that have no default.
-
-    Raises:
-        ValueError: names the key.
     """
-    wanted = stages_of(recipe)
+    function = recipe.func if isinstance(recipe, partial) else recipe
+    parameters = signature(recipe).parameters
+    wanted = [
+        name
+        for name, hint in annotations(function).items()
+        if name in parameters and any(isinstance(o, type) and issubclass(o, Densities) for o in options_of(hint))
+    ]
     for name in names:
         if name not in wanted:
             others = " or ".join(f"pretrained.{other}" for other in wanted)
             fix = f"it takes {others}" if others else "leave it out"
             raise ValueError(f"this model takes no pretrained.{name}: {fix}")
-    for name in [name for name, is_required in wanted.items() if is_required and name not in names]:
-        raise ValueError(f"this model needs pretrained.{name}=...: a run directory, or the name of an experiment")
-
-
-def stages_of(recipe: Callable[..., Densities]) -> dict[str, bool]:
-    """The names of stages that a recipe of densities takes, and whether it needs them."""
-    function = recipe.func if isinstance(recipe, partial) else recipe
-    hints, parameters = annotations(function), signature(recipe).parameters
-    classes = {
-        name: [option for option in options_of(hint) if isinstance(option, type)] for name, hint in hints.items()
-    }
-    wanted = [name for name, options in classes.items() if any(issubclass(option, Densities) for option in options)]
-    return {name: parameters[name].default is Parameter.empty for name in wanted if name in parameters}
+    for name in wanted:
+        if parameters[name].default is Parameter.empty and name not in names:
+            raise ValueError(f"this model needs pretrained.{name}=...: a run directory, or the name of an experiment")
 
 
 def build_model(cfg: DictConfig, densities: Densities) -> ElboModule:
@@ -81,10 +80,43 @@ def build_model(cfg: DictConfig, densities: Densities) -> ElboModule:
 
     Raises:
         Refusal: costs of a model that takes none.
+        ValueError: a class of the user's own that is no model, or does not hand on what every model takes.
     """
-    if "costs" in cfg.model and "costs" not in hints_of(cfg.model._target_):
+    target = cfg.model._target_
+    if "costs" in cfg.model and "costs" not in hints_of(target):
         raise Refusal("this model takes no costs", choose("cost", "none"), choose("model", "vae", "beta_vae"))
-    return make(cfg.model)(densities=densities)
+    hand_on = f"model._target_={target}: {HAND_ON}"
+    recipe = make(cfg.model)
+    check_costs(recipe.keywords.get("costs", {}))
+    try:
+        model = recipe(densities=densities)
+    except (TypeError, AttributeError) as error:
+        if re.search(r"'(densities|optimizer)'|before Module.__init__", str(error)):  # missing, or not expected
+            raise ValueError(hand_on) from error
+        raise
+    if not isinstance(model, ElboModule):
+        raise ValueError(f"model._target_={target}: derive the class from elbolab.models.base.ElboModule")
+    if "_parameters" not in vars(model):
+        raise ValueError(hand_on)
+    return model
+
+
+def check_costs(costs: Any) -> None:
+    """Refuses costs of the user's own that lack what training asks of every cost."""
+    if not isinstance(costs, Mapping):
+        raise ValueError(f"model.costs._target_={_name(costs)}: name the cost in its file, 'NAME: {{_target_: ...}}'")
+    for name, cost in costs.items():
+        key = f"model.costs.{name}._target_={_name(cost)}"
+        if not isinstance(cost, Cost):
+            raise ValueError(f"{key}: derive the class from elbolab.models.costs.Cost")
+        if "_parameters" not in vars(cost):
+            raise ValueError(f"{key}: let __init__ take a weight, and begin with super().__init__(weight)")
+        if lacking := [name for name in Cost.__annotations__ if name not in dir(cost)]:
+            raise ValueError(f"{key}: give the class {' and '.join(lacking)}; see elbolab.models.costs.Cost")
+
+
+def _name(part: Any) -> str:
+    return f"{type(part).__module__}.{type(part).__qualname__}"
 
 
 def build_trainer(cfg: DictConfig, first: Sequence[L.Callback]) -> L.Trainer:
@@ -93,11 +125,7 @@ def build_trainer(cfg: DictConfig, first: Sequence[L.Callback]) -> L.Trainer:
 
 
 def build_parts(cfg: DictConfig, group: str) -> list[Any]:
-    """The callbacks or the loggers; null is none.
-
-    Raises:
-        ValueError: a part that is no recipe.
-    """
+    """The callbacks or the loggers; null is none."""
     for name, node in cfg[group].items():
         if node is not None and not isinstance(node, DictConfig):
             raise ValueError(f"{group}.{name}={node}: give a node with _target_, or null")

@@ -1,6 +1,6 @@
-"""Whether the values of a composed config are of the types that their classes are annotated with.
+"""The values of a composed config: of the types that their classes are annotated with, paths absolute, resolved.
 
-Looked at once, before anything is built or written, so that no constructor has to.
+Types are looked at once, before anything is built or written, so that no constructor has to.
 """
 
 import inspect
@@ -20,14 +20,12 @@ MANY = {int: "whole numbers", float: "numbers", str: "text"}
 """What a config can say without ``_target_``, and several of a kind."""
 
 
-class Argument(NamedTuple):
-    """A value of a config, and what it is given to.
+LINK = re.compile(r"\$\{evaluation\.[\w.]+\}")
+"""What measures have in common."""
 
-    Attributes:
-        key: the dotted key.
-        value: plain Python.
-        hint: the annotation; Any where there is none.
-    """
+
+class Argument(NamedTuple):
+    """A value of a config by its dotted key, in plain Python, with the annotation of what it is given to."""
 
     key: str
     value: Any
@@ -35,19 +33,17 @@ class Argument(NamedTuple):
 
 
 def check_values(cfg: DictConfig, defaults: DictConfig) -> None:
-    """Refuses values that are of another type than what they are given to.
+    """Refuses values of another type than what they are given to.
 
     Args:
         cfg: the composed config.
         defaults: the command's own file, whose plain keys say their type by their value.
-
-    Raises:
-        ValueError: such a value; says which type is wanted.
     """
-    for key, value, hint in [*_plain(cfg, defaults), *list_arguments(cfg)]:
+    for key, value, hint in [*_list_plain(cfg, defaults), *list_arguments(cfg)]:
         if not fits(value, hint):
             quoting = f"; for text, quote it: \"{key}='{value}'\"" if hint is str else ""
-            raise ValueError(f"{key}={_written(value)}: give {describe_type(hint)}{quoting}")
+            typed = "null" if value is None else str(value).lower() if isinstance(value, bool) else value
+            raise ValueError(f"{key}={typed}: give {describe_type(hint)}{quoting}")
 
 
 def absolute_paths(cfg: DictConfig) -> DictConfig:
@@ -58,10 +54,29 @@ def absolute_paths(cfg: DictConfig) -> DictConfig:
     return cfg
 
 
+def resolve(cfg: DictConfig) -> DictConfig:
+    """A configuration with every interpolation replaced by its value, but for what measures have in common.
+
+    ``evaluation.num_samples`` of a run that is measured again is then that of each of its measures.
+    """
+
+    def keep_links(raw: Any, value: Any) -> Any:
+        if isinstance(raw, dict):
+            return {key: keep_links(raw[key], value[key]) for key in raw}
+        return raw if isinstance(raw, str) and LINK.fullmatch(raw) else value
+
+    plain: Any = OmegaConf.to_container(cfg, resolve=True)
+    measures = OmegaConf.select(cfg, "evaluation.measures")
+    if measures is not None:
+        raw = OmegaConf.to_container(measures, resolve=False)
+        plain["evaluation"]["measures"] = keep_links(raw, plain["evaluation"]["measures"])
+    return OmegaConf.create(plain)
+
+
 def list_arguments(cfg: DictConfig) -> Iterator[Argument]:
     """Every argument of every ``_target_``, once each: what interpolates a node is passed over."""
-    nodes: dict[str, Any] = {"": OmegaConf.to_container(cfg, resolve=False)}
-    nodes |= dict(walk_keys(nodes[""]))
+    root: Any = OmegaConf.to_container(cfg, resolve=False)
+    nodes = {"": root} | dict(walk_keys(root))
     hints = {
         key: hints_of(_value(cfg, f"{key}._target_".removeprefix(".")))
         for key, node in nodes.items()
@@ -79,7 +94,7 @@ def _value(cfg: DictConfig, key: str) -> Any:
     return OmegaConf.to_container(value, resolve=False) if OmegaConf.is_config(value) else value
 
 
-def _plain(cfg: DictConfig, defaults: DictConfig) -> Iterator[Argument]:
+def _list_plain(cfg: DictConfig, defaults: DictConfig) -> Iterator[Argument]:
     """The plain keys of a command. One whose default is null, a choice, another's or yet to be given says nothing."""
     for key, default in OmegaConf.to_container(defaults, resolve=False).items():  # type: ignore[union-attr]
         hint = NoneType if re.fullmatch(r"\$\{[^{}]*\}", str(default)) else type(default)
@@ -96,40 +111,36 @@ def hints_of(target: str) -> dict[str, Any]:
 
 
 def annotations(found: Any) -> dict[str, Any]:
-    """Type annotations of the constructors of a class, or of a function."""
+    """Type annotations of the constructors of a class, or of a function; None is allowed where it is the default."""
     hints: dict[str, Any] = {}
-    for function in _reached(found):
-        hints = _hints(function) | hints
+    for function in _list_callees(found):
+        try:
+            own, parameters = get_type_hints(function), inspect.signature(function).parameters
+        except (NameError, TypeError, ValueError):  # names that only a type checker knows
+            continue
+        named = [name for name, p in parameters.items() if name in own and p.kind is not p.VAR_KEYWORD]
+        hints = {name: own[name] | None if parameters[name].default is None else own[name] for name in named} | hints
     return hints
 
 
-def _reached(found: Any) -> Iterator[Callable[..., Any]]:
+def _list_callees(found: Any) -> Iterator[Callable[..., Any]]:
     """What arguments reach: up to the first that takes no ``**others``. A function hands them to what it returns."""
     if not isinstance(found, type):
         yield found
-        found = inspect.signature(found).return_annotation if _hands_on(found) else None
+        found = inspect.signature(found).return_annotation if takes_others(found) else None
     for owner in found.__mro__ if isinstance(found, type) else ():
         named = [name for name in ("__init__", "__new__") if name in vars(owner)]
         function = getattr(owner, named[0]) if named else None
         if inspect.isfunction(function):
             yield function
-            if not _hands_on(function):
+            if not takes_others(function):
                 return
 
 
-def _hands_on(function: Callable[..., Any]) -> bool:
+def takes_others(function: Callable[..., Any]) -> bool:
+    """Whether a function takes ``**others``."""
     kinds = {parameter.kind for parameter in inspect.signature(function).parameters.values()}
     return inspect.Parameter.VAR_KEYWORD in kinds
-
-
-def _hints(function: Callable[..., Any]) -> dict[str, Any]:
-    """Annotations by name, None allowed where it is the default."""
-    try:
-        hints, parameters = get_type_hints(function), inspect.signature(function).parameters
-    except (NameError, TypeError, ValueError):  # names that only a type checker knows
-        return {}
-    named = {name: hints[name] for name, p in parameters.items() if name in hints and p.kind is not p.VAR_KEYWORD}
-    return {name: hint | None if parameters[name].default is None else hint for name, hint in named.items()}
 
 
 def fits(value: Any, hint: Any) -> bool:
@@ -141,39 +152,40 @@ def fits(value: Any, hint: Any) -> bool:
 
 
 def _fits_any(value: Any, options: tuple[Any, ...]) -> bool:
-    if (isinstance(value, dict) and "_target_" in value) or not any(map(_is_plain, options)):
+    says_something = any(
+        hint in (*SCALARS, Path) or _origin(hint) is Literal or _is_container(hint) for hint in options
+    )
+    if (isinstance(value, dict) and "_target_" in value) or not says_something:
         return True
     return any(_fits(value, option) for option in options)
 
 
-def _is_plain(hint: Any) -> bool:
-    origin = get_origin(hint) or hint
-    return hint in (*SCALARS, Path) or origin is Literal or _is_container(origin)
+def _origin(hint: Any) -> Any:
+    return get_origin(hint) or hint
 
 
-def _is_container(origin: Any) -> bool:
-    return isinstance(origin, type) and issubclass(origin, Sequence | Mapping)
+def _is_container(hint: Any) -> bool:
+    return isinstance(_origin(hint), type) and issubclass(_origin(hint), Sequence | Mapping)
 
 
 def _fits(value: Any, hint: Any) -> bool:
-    origin, parts = get_origin(hint) or hint, get_args(hint)
-    if origin is Literal:
-        return value in parts
+    if _origin(hint) is Literal:
+        return value in get_args(hint)
     if hint in SCALARS:
         kinds = (int, float) if hint is float else hint
         return isinstance(value, kinds) and isinstance(value, bool) == (hint is bool)
     if hint is Path:
         return isinstance(value, str | int | float)  # a folder may be called 5
-    if not _is_container(origin):
+    if not _is_container(hint):
         return False
-    if issubclass(origin, Mapping):
+    if issubclass(_origin(hint), Mapping):
         return isinstance(value, dict)
-    return isinstance(value, list) and all(_fits_any(part, _elements(parts)) for part in value)
+    return isinstance(value, list) and all(_fits_any(part, _elements(hint)) for part in value)
 
 
-def _elements(parts: tuple[Any, ...]) -> tuple[Any, ...]:
+def _elements(hint: Any) -> tuple[Any, ...]:
     """What a sequence's elements may be; any of them in a tuple of several."""
-    return tuple(option for part in parts if part is not Ellipsis for option in options_of(part))
+    return tuple(option for part in get_args(hint) if part is not Ellipsis for option in options_of(part))
 
 
 def options_of(hint: Any) -> tuple[Any, ...]:
@@ -184,30 +196,19 @@ def options_of(hint: Any) -> tuple[Any, ...]:
 def describe_type(hint: Any) -> str:
     """The types in words: ``a whole number, or null``."""
     options = [option for option in options_of(hint) if option is not Path or str not in options_of(hint)]
-    return ", or ".join(dict.fromkeys(map(_say, options)))
+    return ", or ".join(dict.fromkeys(map(_describe, options)))
 
 
-def _say(hint: Any) -> str:
-    origin, parts = get_origin(hint) or hint, get_args(hint)
+def _describe(hint: Any) -> str:
     if hint in SCALARS:
         return SCALARS[hint]
     if hint is Path:
         return "a path"
-    if origin is Literal:
-        return " or ".join(map(str, parts))
-    if _is_container(origin) and issubclass(origin, Mapping):
+    if _origin(hint) is Literal:
+        return " or ".join(map(str, get_args(hint)))
+    if not _is_container(hint):
+        return "a node with _target_"
+    if issubclass(_origin(hint), Mapping):
         return "keys with values"
-    if _is_container(origin):
-        many = [MANY[part] for part in _elements(parts) if part in MANY]
-        return "a list in brackets" + (f", of {' or '.join(many)}" if many else "")
-    return "a node with _target_"
-
-
-def _written(value: Any) -> str:
-    """As on the command line."""
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return str(value).lower()
-    return str(value)
+    many = [MANY[part] for part in _elements(hint) if part in MANY]
+    return "a list in brackets" + (f", of {' or '.join(many)}" if many else "")

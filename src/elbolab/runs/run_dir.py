@@ -21,7 +21,9 @@ from torch import nn
 from elbolab.batch import Spec
 from elbolab.common.files import replacing, write_atomically, write_json
 from elbolab.common.machine import name_of
-from elbolab.config.evaluating import renew_evaluation, resolve
+from elbolab.config.paths import config_dir
+from elbolab.config.renamed import MOVED
+from elbolab.config.values import resolve
 from elbolab.data.module import DataModule
 from elbolab.runs.status import newest_state
 from elbolab.training.newest import moved
@@ -45,6 +47,9 @@ RENAMED = {
     "elbolab.models.regression.Regression": "elbolab.models.vae.VAE",
 }
 """What earlier runs were built by, and what builds the same today."""
+
+OLD_EVALUATION = "elbolab.evaluation.evaluate.evaluate"
+"""What runs were measured by before measures had files of their own."""
 
 BRIEFLY = 0.3
 """Seconds in which a lock is asked for: `state.is_held` looks at it by taking it for a moment."""
@@ -229,6 +234,23 @@ def read_config(run: RunDir) -> DictConfig:
         cfg.densities.posterior_sees_conditions = cfg.densities.pop("posterior_sees_attributes")
     renew_evaluation(cfg)
     return OmegaConf.create(move_paths(OmegaConf.to_container(cfg), cfg.paths.run, str(run.path)))
+
+
+def renew_evaluation(cfg: Any) -> None:
+    """Gives a run of before measures had files of their own today's, with the options that it was measured by."""
+    saved = cfg.get("evaluation")
+    if saved is None or saved.get("_target_") != OLD_EVALUATION:
+        return
+    folder = config_dir() / "evaluation"
+    fresh: Any = OmegaConf.load(folder / "default.yaml")
+    for key, name in [next(iter(entry.items())) for entry in fresh.pop("defaults") if entry != "_self_"]:
+        measure = OmegaConf.load(folder / "measure" / f"{name}.yaml")
+        OmegaConf.update(fresh, key.partition("@")[2], measure, force_add=True)
+    cfg.evaluation = fresh
+    for name, value in saved.items():
+        key = f"evaluation.{name}"
+        if name not in ("_target_", "_partial_"):
+            OmegaConf.update(cfg, MOVED.get(key, key), value, merge=True, force_add=True)
 
 
 def describe_writer(run: RunDir) -> str:

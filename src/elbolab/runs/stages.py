@@ -17,7 +17,7 @@ from elbolab.common.rng import isolated_rng
 from elbolab.config.arguments import find_run
 from elbolab.config.build import build_densities
 from elbolab.config.errors import sentence_of
-from elbolab.config.evaluating import resolve
+from elbolab.config.values import resolve
 from elbolab.densities.base import Densities
 from elbolab.densities.frozen import freeze
 from elbolab.runs.run_dir import RunDir, read_config, read_spec

@@ -19,14 +19,13 @@ from elbolab.batch import Spec
 from elbolab.common.did_you_mean import did_you_mean, nearest
 from elbolab.config.arguments import find_run
 from elbolab.config.build import build_data
-from elbolab.config.composing import compose_config, drop_hydra, folders, in_the_place_of
+from elbolab.config.compose import compose_config, config_folders, drop_hydra, use_choices
 from elbolab.config.errors import explain
-from elbolab.config.evaluating import resolve
 from elbolab.config.listing import read_choices
 from elbolab.config.override import is_within
 from elbolab.config.paths import config_dir
 from elbolab.config.renamed import find_new_words
-from elbolab.config.values import absolute_paths, check_values
+from elbolab.config.values import absolute_paths, check_values, resolve
 from elbolab.runs.content import UNHASHED, drop_keys
 from elbolab.runs.run_dir import RunDir
 from elbolab.runs.same_data import check_unchanged
@@ -105,7 +104,7 @@ def _is_experiment(value: str) -> bool:
 
 
 def _experiments() -> dict[str, str]:
-    return read_choices(folders()).get("experiment", {})
+    return read_choices(config_folders()).get("experiment", {})
 
 
 def _composed(key: str, value: str, cfg: DictConfig, above: tuple[str, ...]) -> Stage:
@@ -118,16 +117,16 @@ def _composed(key: str, value: str, cfg: DictConfig, above: tuple[str, ...]) -> 
     try:
         given = [override.key_or_group for override in OverridesParser.create().parse_overrides(own)]
         words = [words[0], *_inherited_choices(given), *own]
-        composed = compose_config("train", words, folders())
+        composed = compose_config("train", words, config_folders())
     except HydraException as error:
-        raise ValueError(f"{key}={value}: {explain(error, folders(), ['train', *words])}") from error
+        raise ValueError(f"{key}={value}: {explain(error, config_folders(), ['train', *words])}") from error
     if composed.hydra.mode is RunMode.MULTIRUN:
         raise ValueError(f"{key}={value}: that experiment is a sweep; name one of its runs by its directory")
-    with in_the_place_of(composed):
+    with use_choices(composed):
         try:
             return _resolved(key, name, _inheriting(composed, cfg, given), (*above, value))
         except (ValueError, HydraException, OmegaConfBaseException) as error:
-            message = explain(error, folders(), ["train", *words])
+            message = explain(error, config_folders(), ["train", *words])
             raise ValueError(message if key in message else f"{key}={value}: {message}") from error
 
 
@@ -192,5 +191,5 @@ def experiment_config(words: str) -> dict[str, Any]:
         HydraException: there is none of that name, or it cannot be composed.
     """
     composed = compose_config("train", f"experiment={words}".split(), [config_dir()])
-    with in_the_place_of(composed):
+    with use_choices(composed):
         return OmegaConf.to_container(_in_folder(drop_hydra(composed), Path("/")))  # type: ignore[return-value]

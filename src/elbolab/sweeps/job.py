@@ -73,12 +73,12 @@ def record_error(error: Exception, folder: Path, cfg: DictConfig, overrides: Seq
     """Writes an error into ``status.json``, and its traceback into ``log.txt``; returns it as a user should see it."""
     from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
-    from elbolab.config.composing import folders, set_hydra_aside
+    from elbolab.config.compose import config_folders, isolate_hydra
     from elbolab.config.errors import explain
 
-    config_folders = folders()
-    with set_hydra_aside():
-        message = explain(error, config_folders, ["train", *overrides])
+    dirs = config_folders()
+    with isolate_hydra():
+        message = explain(error, dirs, ["train", *overrides])
     if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
         record_job_failure(folder, message, cfg, overrides)
         _log_traceback(error, folder)

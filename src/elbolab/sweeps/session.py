@@ -13,7 +13,7 @@ from typing import Any, final
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
-from elbolab.config.composing import check_folder
+from elbolab.config.compose import check_working_folder
 from elbolab.runs.sweep_dir import SWEEP, Job, Sweep, check_same, write_sweep
 
 DESCRIPTIONS = (SWEEP, "multirun.yaml")
@@ -75,7 +75,7 @@ class Watch(Callback):
         try:
             if not session.allows_sweep:
                 raise ValueError(SWEEP_REFUSED)
-            check_folder(config.hydra)
+            check_working_folder(config.hydra)
             sweep = session.stack.enter_context(open_sweep(config))
             is_live = config.hydra.runtime.choices.get("hydra/launcher") not in LAUNCHERS_WITHIN
             session.display.enter_context(show_jobs(sweep, live=is_live))

@@ -26,11 +26,8 @@ def compose_config(command: str, words: Sequence[str], dirs: Sequence[Path]) -> 
         command: the sub-command.
         words: its overrides.
         dirs: folders with configs, elbolab's own first.
-
-    Raises:
-        HydraException: it cannot be composed; `elbolab.config.errors` explains it.
     """
-    with set_hydra_aside():
+    with isolate_hydra():
         return _compose(command, words, dirs, RunMode.RUN)[1]
 
 
@@ -56,22 +53,15 @@ def drop_hydra(composed: DictConfig) -> DictConfig:
     return OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
 
 
-def folders() -> list[Path]:
+def config_folders() -> list[Path]:
     """Folders with configs of the command that runs, elbolab's own first: in any process, whatever its arguments."""
     sources = HydraConfig.get().runtime.config_sources
     others = [Path(source.path) for source in sources if source.schema == "file" and source.path]
     return list(dict.fromkeys([config_dir(), *others]))
 
 
-def check_folder(hydra: DictConfig | HydraConf) -> None:
-    """Keeps a command in the folder in which it was typed.
-
-    Args:
-        hydra: Hydra's node of a composed config.
-
-    Raises:
-        ValueError: ``hydra.job.chdir`` has taken it into the directory of its run, or would.
-    """
+def check_working_folder(hydra: DictConfig | HydraConf) -> None:
+    """Keeps a command in the folder in which it was typed: refuses ``hydra.job.chdir``, of a composed config."""
     if hydra.job.chdir:
         os.chdir(hydra.runtime.cwd)
         raise ValueError(
@@ -81,10 +71,10 @@ def check_folder(hydra: DictConfig | HydraConf) -> None:
 
 
 @contextmanager
-def set_hydra_aside() -> Iterator[None]:
+def isolate_hydra() -> Iterator[None]:
     """Within, Hydra is as in a process that has not used it; outside it is what it was, the caller's or this command's.
 
-    `HydraConfig` alone is shared with what runs within, until `in_the_place_of` or Hydra itself sets another.
+    `HydraConfig` alone is shared with what runs within, until `use_choices` or Hydra itself sets another.
     """
     hydra, config, job = GlobalHydra.instance().hydra, HydraConfig.instance().cfg, JobRuntime.instance().conf
     base = version.getbase()
@@ -99,7 +89,7 @@ def set_hydra_aside() -> Iterator[None]:
 
 
 @contextmanager
-def in_the_place_of(composed: DictConfig) -> Iterator[None]:
+def use_choices(composed: DictConfig) -> Iterator[None]:
     """``${hydra:...}`` means the choices of ``composed`` for a while."""
     hydra = HydraConfig.instance()
     before = hydra.cfg
