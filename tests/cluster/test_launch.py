@@ -5,13 +5,14 @@ import re
 import sys
 from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from omegaconf import OmegaConf
 from tests.shell import QUICK, SLURM_PROGRAMS
 
 from elbolab.cluster import queue, slurm
-from elbolab.cluster.jobs import Planned, wait_for
+from elbolab.cluster.jobs import Planned, plan_jobs, wait_for
 from elbolab.cluster.queue import check_possible
 from elbolab.cluster.resources import Shape, directives, read_resources, sbatch_options, setup_lines, shape_of
 from elbolab.cluster.slurm import Slurm, import_submitit
@@ -272,6 +273,34 @@ def test_a_script_holds_what_is_left_of_a_sweep(shell):
         record_end(shell.folder / f"sweep/{num}", "finished")
     assert "sweep.csv" in shell("sbatch", "-m", *QUICK, "seed=1,2,3", "hydra.sweep.dir=sweep")
     assert (shell.folder / "sweep/sweep.csv").read_text().count("finished") == 3
+
+
+def test_a_script_leaves_out_a_job_in_the_middle(shell):
+    shell("sbatch", "-m", *QUICK, "seed=1,2,3", "hydra.sweep.dir=sweep")
+    (shell.folder / "sweep/1").mkdir()
+    record_start(shell.folder / "sweep/1", monitor="val/elbo", mode="max", epochs=1, overrides=[])
+    record_end(shell.folder / "sweep/1", "finished")
+    shell("sbatch", "-m", *QUICK, "seed=1,2,3", "hydra.sweep.dir=sweep")
+    assert "#SBATCH --array=0,2%256\n" in (shell.folder / "sweep" / "sweep.sbatch").read_text()
+
+
+def test_overrides_that_may_change_the_processes_of_a_job_are_composed_once(tmp_path):
+    composed = []
+
+    def compose(words, num):
+        composed.append(num)
+        devices = 2 if "experiment=of_two" in words else 1
+        return OmegaConf.create({"trainer": {"devices": devices, "num_nodes": 1, "strategy": "ddp"}})
+
+    (tmp_path / "1").mkdir()
+    record_start(tmp_path / "1", monitor="val/elbo", mode="max", epochs=1, overrides=[])
+    record_end(tmp_path / "1", "pruned")
+    words = [
+        [f"experiment={name}", f"seed={seed}", "model.beta=2"] for name in ("of_one", "of_two") for seed in (1, 2, 3)
+    ]
+    jobs = plan_jobs(SimpleNamespace(folder=tmp_path, compose=compose), words, 0)
+    assert [(job.num, job.shape.ranks) for job in jobs] == [(0, 1), (2, 1), (3, 2), (4, 2), (5, 2)]
+    assert composed == [0, 3]
 
 
 def test_jobs_of_several_shapes_have_a_script_each(shell):

@@ -111,9 +111,11 @@ MISTAKES = [
     Mistake("metrics/parzen.py", "log(num) + 0.5 * dim", "0.5 * dim", "tests/evaluation/test_parzen.py"),
     Mistake("metrics/parzen.py", "log(2 * pi * scale**2)", "log(2 * pi * scale)", "tests/evaluation/test_parzen.py"),
     Mistake("metrics/probes.py", "make_pipeline(StandardScaler(), ", "make_pipeline(", PROBES),
-    Mistake("metrics/probes.py", "probe.predict(test_codes), test_y", "probe.predict(train_codes), train_y", PROBES),
+    Mistake(
+        "metrics/probes.py", "probe.predict(test_codes) == test_y", "probe.predict(train_codes) == train_y", PROBES
+    ),
     Mistake(
         "metrics/probes.py", "KNeighborsClassifier(min(num_neighbours, len(train_y))", "KNeighborsClassifier(1", PROBES
     ),
-    Mistake("metrics/probes.py", "(predicted == y)", "(predicted != y)", PROBES),
+    Mistake("metrics/probes.py", "(knn.predict(test_codes) == test_y)", "(knn.predict(test_codes) != test_y)", PROBES),
 ]

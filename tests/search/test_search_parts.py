@@ -16,6 +16,7 @@ from optuna.samplers import CmaEsSampler, NSGAIISampler, RandomSampler, TPESampl
 from optuna.trial import TrialState
 
 from elbolab.common.files import write_json
+from elbolab.runs.run_dir import RunDir, acquire_run
 from elbolab.runs.sweep_dir import Job
 from elbolab.search import study as study_module
 from elbolab.search.objectives import Objective, read_objectives, values_of
@@ -110,6 +111,12 @@ def test_another_seed_chooses_others():
     assert asked[0] != asked[1]
 
 
+def test_parameters_that_are_drawn_one_by_one_have_draws_of_their_own():
+    study = optuna.create_study(sampler=Seeded(RECIPES["random"], 0))
+    params = study.ask({"a": FloatDistribution(0, 1), "b": FloatDistribution(0, 1)}).params
+    assert params["a"] != params["b"]
+
+
 def test_a_grid_has_every_point_once():
     space = {"a": IntDistribution(1, 5, step=2), "b": CategoricalDistribution(["x", "y"])}
     space |= {"c": FloatDistribution(0, 0.5, step=0.25)}
@@ -179,6 +186,18 @@ def test_a_dead_worker_s_trials_go_on_under_their_numbers(tmp_path):
     assert again == first[1]
 
 
+def test_a_dead_worker_s_trial_that_still_trains_is_left_to_it(tmp_path):
+    """Its job may outlive it: on a cluster, say."""
+    study = forgetful()
+    with register_worker(tmp_path) as dead:
+        (job,) = Trials(study, ONE, tmp_path, 1, 1, dead).take()
+    (tmp_path / "0").mkdir()
+    with register_worker(tmp_path) as name:
+        with acquire_run(RunDir(tmp_path / "0")):
+            assert Trials(study, ONE, tmp_path, 1, 1, name).take() == []
+        assert Trials(study, ONE, tmp_path, 1, 1, name).take() == [job]
+
+
 def test_a_batch_that_was_cut_short_is_filled_up(tmp_path):
     study = forgetful()
     with register_worker(tmp_path) as dead:
@@ -226,6 +245,20 @@ def test_a_study_says_what_has_changed(tmp_path):
     study_of(tmp_path)
     with pytest.raises(ValueError, match="begun with other parameters: a=interval.* then, a=interval.0,2. now"):
         study_of(tmp_path, parameters={"a": "interval(0,2)", "b": "choice(x,y)"})
+
+
+def test_a_study_whose_description_was_cut_short_is_described_anew(tmp_path, monkeypatch):
+    write = optuna.Study.set_user_attr
+
+    def killed(study, key, value):
+        if key == SPACE:
+            raise KeyboardInterrupt
+        write(study, key, value)
+
+    with monkeypatch.context() as patch, suppress(KeyboardInterrupt):
+        patch.setattr(optuna.Study, "set_user_attr", killed)
+        study_of(tmp_path)
+    assert study_of(tmp_path).user_attrs[SPACE] == ONE.to_json()
 
 
 def test_a_journal_whose_last_line_was_cut_short_goes_on(tmp_path):
@@ -289,9 +322,9 @@ OPTIONS |= {"study": "elbolab", "params": None, "sampler": {"_target_": "optuna.
 TWO = {"objectives": ["val/rate", "val/distortion"], "directions": ["min", "min"]}
 
 
-def plan_of(folder, **options):
+def plan_of(folder, word="a=interval(0,1)", **options):
     config = OmegaConf.create({"hydra": {"sweep": {"dir": str(folder)}, "launcher": {"workers": 3}}})
-    return Plan(OPTIONS | options, config, read_space(None, ["a=interval(0,1)"], None), Loader())
+    return Plan(OPTIONS | options, config, read_space(None, [word], None), Loader())
 
 
 @pytest.mark.parametrize(
@@ -316,6 +349,12 @@ def test_options_that_a_search_refuses(tmp_path, options, message):
 
 def test_trials_are_chosen_as_the_launcher_runs_them(tmp_path):
     assert (plan_of(tmp_path).jobs, plan_of(tmp_path, jobs=2).jobs) == (3, 2)
+
+
+def test_a_grid_has_no_more_trials_than_points(tmp_path):
+    grid = {"sampler": {"_target_": "elbolab.search.samplers.Grid"}}
+    assert plan_of(tmp_path, word="a=range(0,3)", **grid).num_trials == 3
+    assert plan_of(tmp_path, word="a=range(0,9)", **grid).num_trials == 5
 
 
 @pytest.mark.parametrize(("storage", "name"), [(None, "study.db"), ("journal", "study.log")])

@@ -2,6 +2,7 @@
 
 import csv
 import os
+import random
 import signal
 import time
 
@@ -126,9 +127,11 @@ def test_a_process_whose_gpu_fails_does_no_more_jobs(monkeypatch):
 
 
 def test_a_job_leaves_nothing_behind():
-    state = torch.get_rng_state()
+    state, draws = torch.get_rng_state(), random.getstate()
     with pristine():
         torch.manual_seed(5)
+        random.seed(5)
+        torch.set_grad_enabled(False)
         torch.use_deterministic_algorithms(True)
         torch.set_default_dtype(torch.float64)
         torch.set_float32_matmul_precision("medium")
@@ -137,6 +140,8 @@ def test_a_job_leaves_nothing_behind():
         torch.backends.cudnn.benchmark = True
         os.environ["PL_GLOBAL_SEED"] = "5"
     assert torch.equal(torch.get_rng_state(), state)
+    assert random.getstate() == draws
+    assert torch.is_grad_enabled()
     assert not torch.are_deterministic_algorithms_enabled()
     assert torch.get_default_dtype() is torch.float32
     assert torch.get_float32_matmul_precision() == "highest"

@@ -5,12 +5,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
+from tests.processes import children, is_alive, wait_until
 from tests.shell import QUICK
 
 from elbolab.runs.status import read_status, state_of
@@ -56,37 +55,12 @@ def states(folder):
     return [state_of(folder / str(num)) for num in range(JOBS)]
 
 
-def wait_until(what, seconds=300):
-    end = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < end
-        time.sleep(0.1)
-
-
 def in_the_middle(folder, finished):
     """So many jobs are done, and two are at work, past a checkpoint."""
     now = states(folder)
     running = [i for i, state in enumerate(now) if state.state == "running"]
     saved = [i for i in running if (folder / str(i) / "checkpoints" / "last.ckpt").is_file()]
     return sum(state.state == "finished" for state in now) >= finished and len(saved) == 2
-
-
-def children(pid):
-    parents = {}
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parents[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
-        except FileNotFoundError:
-            continue
-    below = [child for child, parent in parents.items() if parent == pid]
-    return below + [grandchild for child in below for grandchild in children(child)]
-
-
-def is_alive(pid):
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 def steps(folder):

@@ -72,8 +72,8 @@ def check_possible(asked: Resources, shape: Shape) -> None:
     if done.returncode == 0:
         return
     reason = done.stderr.strip().removeprefix("allocation failure: ")
-    chosen = [] if asked.partition is None else [f"--partition={asked.partition}"]
-    nodes = run_program("sinfo", "--all", "--noheader", "--format=%a|%t", *chosen).stdout.split()
+    option = [] if asked.partition is None else [f"--partition={asked.partition}"]
+    nodes = run_program("sinfo", "--all", "--noheader", "--format=%a|%t", *option).stdout.split()
     if all(node.startswith(AT_WORK) for node in nodes):
         raise refusal_of(asked, shape, reason)
     log.warning(

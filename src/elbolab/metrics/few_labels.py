@@ -17,12 +17,8 @@ from sklearn.svm import SVC
 
 from elbolab.common.rng import sklearn_seed
 
-FOLDS = 5
-"""Parts of a cross-validation; fewer where a class has fewer data."""
-
-
-MOST = 3_000
-"""Labelled data that classifiers see, as many as were published: an SVM is quadratic, and fitted 60 times."""
+FOLDS = 5  # parts of a cross-validation; fewer where a class has fewer data
+MOST = 3_000  # labelled data that classifiers see, as many as were published: an SVM is quadratic, and fitted 60 times
 
 
 class Search(NamedTuple):
@@ -76,8 +72,8 @@ def _choose_few(draws: NDArray, y: NDArray) -> tuple[NDArray, NDArray]:
     if len(y) <= MOST:
         return draws, y
     state = sklearn_seed("few labels")
-    chosen, _ = train_test_split(np.arange(len(y)), train_size=MOST, stratify=y, random_state=state)
-    return draws[:, chosen], y[chosen]
+    data, _ = train_test_split(np.arange(len(y)), train_size=MOST, stratify=y, random_state=state)
+    return draws[:, data], y[data]
 
 
 def _searches(rows: NDArray, num_draws: int) -> dict[str, Search]:

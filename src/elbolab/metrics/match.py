@@ -12,14 +12,9 @@ from numpy.typing import NDArray
 from scipy.stats import ks_1samp, ks_2samp, uniform
 from torch import Tensor
 
-BANDWIDTHS = (0.25, 0.5, 1.0, 2.0)
-"""Of the kernels, in median distances; each twice the one before."""
-
-MEDIAN_POINTS = 1_000
-"""Points whose pairwise distances the median is taken of."""
-
-ROWS, COLUMNS = 256, 512
-"""Pairs at a time: their kernels fit a cache."""
+BANDWIDTHS = (0.25, 0.5, 1.0, 2.0)  # of the kernels, in median distances; each twice the one before
+MEDIAN_POINTS = 1_000  # points whose pairwise distances the median is taken of
+ROWS, COLUMNS = 256, 512  # pairs at a time: their kernels fit a cache
 
 
 def mmd2(x: Tensor, y: Tensor) -> Tensor:

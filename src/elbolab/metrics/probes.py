@@ -29,7 +29,7 @@ def linear_probe_accuracy(train_codes: NDArray, train_y: NDArray, test_codes: ND
     """
     probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
     probe.fit(train_codes, train_y)
-    return _correct(probe.predict(test_codes), test_y)
+    return (probe.predict(test_codes) == test_y).astype(np.float64)
 
 
 def knn_accuracy(
@@ -51,8 +51,4 @@ def knn_accuracy(
     """
     # brute force is one matrix product; trees lose to it above some ten dimensions
     knn = KNeighborsClassifier(min(num_neighbours, len(train_y)), algorithm="brute").fit(train_codes, train_y)
-    return _correct(knn.predict(test_codes), test_y)
-
-
-def _correct(predicted: NDArray, y: NDArray) -> NDArray:
-    return (predicted == y).astype(np.float64)
+    return (knn.predict(test_codes) == test_y).astype(np.float64)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from elbolab.batch import Shape
-from elbolab.nets.hourglass import Hourglass, halved
+from elbolab.nets.hourglass import Hourglass, halve_image
 from elbolab.nets.layers import activation_of, check_counts, initialise
 
 
@@ -51,9 +51,9 @@ class Conv(nn.Module):
         super().__init__()
         check_counts("net.channels", channels)
         self.channels, self.activation, self.init = channels, activation, init
-        self.down_kernels = _kernels("kernel_size", kernel_size, len(channels))
+        self.down_kernels = _read_kernels("kernel_size", kernel_size, len(channels))
         up_kernel_size = kernel_size if up_kernel_size is None else up_kernel_size
-        self.up_kernels = _kernels("up_kernel_size", up_kernel_size, len(channels))
+        self.up_kernels = _read_kernels("up_kernel_size", up_kernel_size, len(channels))
         self.net = Hourglass(in_shapes, out_shape, dense, activation, init, self._down, self._up)
 
     @override
@@ -73,17 +73,17 @@ class Conv(nn.Module):
         features = self._features(image, self.up_kernels)
         layers: list[nn.Module] = []
         for stage in reversed(range(len(self.channels))):
-            conv = _doubling(features[stage + 1], features[stage], self.up_kernels[stage])
+            conv = _upsample(features[stage + 1], features[stage], self.up_kernels[stage])
             layers += [initialise(conv, self.init), activation_of(self.activation)]
         return nn.Sequential(*layers[:-1]), features[-1]
 
     def _features(self, image: Shape, kernels: Sequence[int]) -> list[Shape]:
         """(C, H, W) of the image and after each stage."""
-        sizes = halved(image, len(self.channels), lambda size, stage: _after(size, kernels[stage]))
+        sizes = halve_image(image, len(self.channels), lambda size, stage: _size_after(size, kernels[stage]))
         return [(c, *size) for c, size in zip([image[0], *self.channels], sizes, strict=True)]
 
 
-def _kernels(option: str, kernel_size: int | Sequence[int], num_stages: int) -> list[int]:
+def _read_kernels(option: str, kernel_size: int | Sequence[int], num_stages: int) -> list[int]:
     kernels = [kernel_size] * num_stages if isinstance(kernel_size, int) else list(kernel_size)
     if len(kernels) != num_stages or any(kernel < 2 for kernel in kernels):
         raise ValueError(
@@ -93,12 +93,12 @@ def _kernels(option: str, kernel_size: int | Sequence[int], num_stages: int) -> 
     return kernels
 
 
-def _after(size: int, kernel: int) -> int:
+def _size_after(size: int, kernel: int) -> int:
     """Size after a convolution of stride 2 with padding (kernel - 1) // 2: half, rounded up or down by the kernel."""
     return (size + 2 * ((kernel - 1) // 2) - kernel) // 2 + 1
 
 
-def _doubling(small: Shape, large: Shape, kernel: int) -> nn.ConvTranspose2d:
+def _upsample(small: Shape, large: Shape, kernel: int) -> nn.ConvTranspose2d:
     """The transposed convolution from exactly ``small`` to exactly ``large``."""
     padding = (kernel - 1) // 2
     extra_height, extra_width = (large[i] - (2 * (small[i] - 1) - 2 * padding + kernel) for i in (1, 2))

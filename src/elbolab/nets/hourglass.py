@@ -67,7 +67,7 @@ def _stages(make: MakeStages, shape: Shape) -> tuple[nn.Module, Shape]:
     return make(shape) if is_image(shape) else (nn.Identity(), shape)
 
 
-def halved(image: Shape, num_stages: int, after: Callable[[int, int], int]) -> list[tuple[int, int]]:
+def halve_image(image: Shape, num_stages: int, after: Callable[[int, int], int]) -> list[tuple[int, int]]:
     """Heights and widths of an image from the largest to the smallest, halved ``num_stages`` times.
 
     Args:

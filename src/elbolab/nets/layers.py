@@ -40,16 +40,16 @@ def initialise(layer: Linear, init: str) -> Linear:
     Raises:
         ValueError: there is no such ``init``.
     """
+    if init == "torch":
+        return layer
     if init == "glorot":
         nn.init.xavier_uniform_(layer.weight)
-        if layer.bias is not None:
-            nn.init.zeros_(layer.bias)
     elif init == "small":
         nn.init.normal_(layer.weight, std=1e-3)
-        if layer.bias is not None:
-            nn.init.zeros_(layer.bias)
-    elif init != "torch":
+    else:
         raise ValueError(f"net.init={init}: choose glorot, torch or small")
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
     return layer
 
 

@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from elbolab.batch import Shape
 from elbolab.common.refusal import Refusal, choose
-from elbolab.nets.hourglass import Hourglass, halved
+from elbolab.nets.hourglass import Hourglass, halve_image
 from elbolab.nets.layers import activation_of, check_counts, initialise
 
 
@@ -81,7 +81,7 @@ class ResNet(nn.Module):
         return [ResidualBlock(channels, self.activation, self.init, total) for _ in range(self.num_blocks)]
 
     def _sizes(self, image: Shape) -> list[tuple[int, int]]:
-        return halved(image, len(self.channels), lambda size, _: (size + 1) // 2)
+        return halve_image(image, len(self.channels), lambda size, _: (size + 1) // 2)
 
 
 @final

@@ -34,7 +34,7 @@ def main() -> None:
 
 
 def run_jobs(module: str) -> None:
-    """Calls what the parent sends, and returns each value with whether this process is good for more, until told."""
+    """Calls what the parent sends; returns each value, and whether this process is good for more."""
     parent, jobs = listen_to_parent()
     import_module(module)
     gc.freeze()  # to look through what is imported takes 0.3 s of a core, twice a job
@@ -75,10 +75,9 @@ def listen_to_parent() -> tuple[Connection, "queue.SimpleQueue[bytes]"]:
 
 def is_usable() -> bool:
     """Whether the next job can be done here: once a kernel has failed, CUDA answers its process no more."""
-    import torch
-
+    torch = sys.modules.get("torch")
     try:
-        if torch.cuda.is_initialized():
+        if torch is not None and torch.cuda.is_initialized():
             torch.cuda.synchronize()
     except RuntimeError:
         return False
