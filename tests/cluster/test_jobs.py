@@ -48,7 +48,7 @@ def left(number, told, seconds=0.0):
             time.sleep(seconds)
             closed.append(told.read_text() if told.exists() else "")
 
-    with pytest.raises(SystemExit), requeue.requeueing(), loggers():
+    with pytest.raises(SystemExit), requeue.requeue_on_signals(), loggers():
         os.kill(os.getpid(), number)
     return closed[0], told.read_text() if told.exists() else ""
 
@@ -71,16 +71,16 @@ def test_a_job_is_requeued_so_many_times(in_slurm, programs, tmp_path, caplog):
 
 def test_signals_are_slurms_business_only_in_its_jobs(in_slurm):
     in_slurm("SLURM_JOB_NAME", "interactive")
-    with requeue.requeueing():
+    with requeue.requeue_on_signals():
         assert signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL
     in_slurm("SLURM_JOB_NAME", "x")
-    with requeue.requeueing():
+    with requeue.requeue_on_signals():
         assert signal.getsignal(signal.SIGUSR1) is not signal.SIG_DFL
 
 
 def test_another_rank_that_leaves_does_so_without_failing(in_slurm, programs):
     in_slurm("SLURM_PROCID", "1")
-    with pytest.raises(SystemExit) as end, requeue.requeueing():
+    with pytest.raises(SystemExit) as end, requeue.requeue_on_signals():
         os.kill(os.getpid(), signal.SIGUSR1)
     assert end.value.code == 0
 

@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 from tests.shell import QUICK, SLURM_PROGRAMS
 
 from elbolab.cluster import queue, slurm
-from elbolab.cluster.jobs import Planned, plan_jobs, wait_for
+from elbolab.cluster.jobs import ClusterJob, plan_jobs, wait_for
 from elbolab.cluster.queue import check_possible
 from elbolab.cluster.resources import Shape, directives, read_resources, sbatch_options, setup_lines, shape_of
 from elbolab.cluster.slurm import Slurm, import_submitit
@@ -111,7 +111,7 @@ def test_jobs_that_could_never_begin_are_refused_and_those_that_wait_for_a_node_
     programs(sbatch="echo 'allocation failure: Not available' >&2; exit 1", sinfo=f"echo '{' '.join(nodes)}'")
     with pytest.raises(ValueError, match="Not available. It was") if raises else nullcontext():
         check_possible(asked(), ONE)
-    assert ("some nodes are away" in caplog.text) != raises
+    assert ("some nodes are down" in caplog.text) != raises
 
 
 INVALID = "echo 'sbatch: error: Batch job submission failed: Invalid qos specification' >&2; exit 1"
@@ -201,7 +201,7 @@ def wait(folder, *looks):
 
 
 def job(folder, num=0):
-    return Planned(num, [f"seed={num}"], folder / str(num), ONE)
+    return ClusterJob(num, [f"seed={num}"], folder / str(num), ONE)
 
 
 def test_a_job_that_ends_without_a_word_is_written_down(tmp_path):

@@ -52,4 +52,4 @@ def test_a_trial_that_is_done_goes_on_unjudged(study, judge):
 def test_a_study_that_does_not_answer_ends_no_training(judge, tmp_path, caplog):
     (tmp_path / "study.db").write_text("this is no study")
     assert not judge()(1, -9.0)
-    assert "the trial goes on unjudged" in caplog.text
+    assert "the trial goes on without pruning" in caplog.text

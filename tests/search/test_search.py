@@ -126,7 +126,10 @@ def test_a_search_that_is_stopped_goes_on_as_if_it_had_not_been(searched, shell,
     [
         (["modle.beta=interval(0.1,10)"], "the config has no 'modle.beta'"),
         (["model.beta=interval(0.1,10)"], "it is a key of model=beta_vae"),
-        (["model=choice(vae,dvae)"], r"measured by val/elbo .* and by val/dvae_bound .*hydra.sweeper.objectives="),
+        (
+            ["model=choice(vae,dvae)"],
+            r"some trials monitor val/elbo .* and others val/dvae_bound .*hydra.sweeper.objectives=",
+        ),
     ],
 )
 def test_what_a_search_refuses(shell, words, message):
@@ -161,7 +164,7 @@ def test_runs_that_the_study_knows_nothing_of_are_left_alone(searched):
         err = shell(*SMALL, *SPACE, "hydra.sweep.dir=whole", fails=True)
     finally:
         (folder / "away.db").replace(folder / "study.db")
-    assert "0 is a run, and no trial of the study" in err
+    assert "0 is a run but not a trial of the study" in err
 
 
 def test_a_locked_database(searched, monkeypatch):
@@ -172,7 +175,7 @@ def test_a_locked_database(searched, monkeypatch):
         err = shell(*SMALL, *SPACE, *PRUNED, *TRIALS, "hydra.sweep.dir=whole", fails=True)
         other.rollback()
     assert "database is locked" in err
-    assert "another process keeps it" in err
+    assert "another process has locked it" in err
 
 
 def test_optuna_is_asked_for_where_it_is_missing(shell, monkeypatch):

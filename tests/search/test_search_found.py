@@ -100,7 +100,7 @@ def test_two_objectives_have_a_front(tmp_path, loader):
     said = describe_results(study, objectives, space, tmp_path, loader).splitlines()
     assert said[0] == "4 trials: 4 finished"
     assert [line.split()[0] for line in said[1:5]] == ["trial", "3", "1", "0"]
-    assert any(line.startswith("what val/rate depends on: model.beta 1.00") for line in said)
+    assert any(line.startswith("parameter importances for val/rate: model.beta 1.00") for line in said)
     assert (tmp_path / "pareto.png").stat().st_size > 1000
     assert sorted(path.stem for path in (tmp_path / "conf/experiment").iterdir()) == [
         "pareto_0",
@@ -112,4 +112,4 @@ def test_two_objectives_have_a_front(tmp_path, loader):
     (tmp_path / "conf").touch()
     without = describe_results(study, objectives, space, tmp_path, loader).splitlines()
     assert without[:5] == said[:5]
-    assert without[-1].startswith("the best could not be written: ")
+    assert without[-1].startswith("the best trials could not be written: ")

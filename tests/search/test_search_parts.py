@@ -20,9 +20,9 @@ from elbolab.runs.run_dir import RunDir, acquire_run
 from elbolab.runs.sweep_dir import Job
 from elbolab.search import study as study_module
 from elbolab.search.objectives import Objective, read_objectives, values_of
-from elbolab.search.samplers import SPACE, Grid, Seeded
+from elbolab.search.samplers import SPACE, Grid, SeededSampler
 from elbolab.search.space import read_space
-from elbolab.search.study import ANSWER, connect, hide_password, open_study, reaching, time_limits
+from elbolab.search.study import ANSWER, connect, explain_faults, hide_password, open_study, time_limits
 from elbolab.search.sweeper import Plan, check_hope, check_traces
 from elbolab.search.trials import Trials, is_alive, register_worker, split_into_rows
 
@@ -90,10 +90,10 @@ def test_a_trial_is_the_same_in_whatever_process_it_is_chosen(name):
     """One process chooses all; others choose one each, and are killed between two parameters."""
     chosen = []
     for is_new in (False, True):
-        study = optuna.create_study(sampler=Seeded(RECIPES[name], 3))
+        study = optuna.create_study(sampler=SeededSampler(RECIPES[name], 3))
         for _ in range(10):
             if is_new:
-                study.sampler = Seeded(RECIPES[name], 3)
+                study.sampler = SeededSampler(RECIPES[name], 3)
                 begun = study.ask(fixed_distributions={"a": WIDE["a"]})
                 trial = optuna.trial.Trial(study, begun._trial_id)
                 for key, distribution in WIDE.items():
@@ -107,12 +107,12 @@ def test_a_trial_is_the_same_in_whatever_process_it_is_chosen(name):
 
 
 def test_another_seed_chooses_others():
-    asked = [optuna.create_study(sampler=Seeded(RECIPES["random"], seed)).ask(WIDE).params for seed in (0, 1)]
+    asked = [optuna.create_study(sampler=SeededSampler(RECIPES["random"], seed)).ask(WIDE).params for seed in (0, 1)]
     assert asked[0] != asked[1]
 
 
 def test_parameters_that_are_drawn_one_by_one_have_draws_of_their_own():
-    study = optuna.create_study(sampler=Seeded(RECIPES["random"], 0))
+    study = optuna.create_study(sampler=SeededSampler(RECIPES["random"], 0))
     params = study.ask({"a": FloatDistribution(0, 1), "b": FloatDistribution(0, 1)}).params
     assert params["a"] != params["b"]
 
@@ -120,7 +120,7 @@ def test_parameters_that_are_drawn_one_by_one_have_draws_of_their_own():
 def test_a_grid_has_every_point_once():
     space = {"a": IntDistribution(1, 5, step=2), "b": CategoricalDistribution(["x", "y"])}
     space |= {"c": FloatDistribution(0, 0.5, step=0.25)}
-    study = optuna.create_study(sampler=Seeded(lambda seed: Grid(seed), 0))
+    study = optuna.create_study(sampler=SeededSampler(lambda seed: Grid(seed), 0))
     study.set_user_attr(SPACE, {k: optuna.distributions.distribution_to_json(d) for k, d in space.items()})
     assert Grid.size(space) == 18
     points = [tuple(study.ask(fixed_distributions=space).params.values()) for _ in range(18)]
@@ -139,13 +139,13 @@ def record(**changes):
 def study_of(folder, **changes):
     folder.mkdir(exist_ok=True)
     place = f"sqlite:///{folder / 'study.db'}"
-    sampler = Seeded(RECIPES["random"], 0)
+    sampler = SeededSampler(RECIPES["random"], 0)
     return open_study(place, "elbolab", folder, record(**changes), sampler, optuna.pruners.NopPruner())
 
 
 def forgetful():
     """A study that is kept nowhere."""
-    return optuna.create_study(direction="maximize", sampler=Seeded(RECIPES["random"], 0))
+    return optuna.create_study(direction="maximize", sampler=SeededSampler(RECIPES["random"], 0))
 
 
 def end(folder, job, state, value=None, mode="max"):
@@ -361,7 +361,7 @@ def test_a_grid_has_no_more_trials_than_points(tmp_path):
 def test_a_study_that_cannot_be_read_is_left_as_it_is(tmp_path, storage, name):
     (tmp_path / name).write_text("this is no study\n")
     plan = plan_of(tmp_path, storage=storage)
-    with pytest.raises(ValueError, match="cannot be reached.*move it away"), reaching(plan.place):
+    with pytest.raises(ValueError, match="cannot be reached.*move it away"), explain_faults(plan.place):
         plan.open()
     assert (tmp_path / name).read_text() == "this is no study\n"
 
@@ -369,13 +369,13 @@ def test_a_study_that_cannot_be_read_is_left_as_it_is(tmp_path, storage, name):
 def test_a_database_that_is_not_there(tmp_path):
     plan = plan_of(tmp_path, storage="nosuch://me:secret@db/x")
     message = r"the study in nosuch://me:\*\*\*@db/x cannot be reached .*storage right"
-    with pytest.raises(ValueError, match=message), reaching(plan.place):
+    with pytest.raises(ValueError, match=message), explain_faults(plan.place):
         plan.open()
 
 
 def test_a_study_on_a_full_disk():
     full = sqlite3.OperationalError("database or disk is full")
-    with pytest.raises(ValueError, match="make room, and give the command again"), reaching("sqlite:///study.db"):
+    with pytest.raises(ValueError, match="make room, and give the command again"), explain_faults("sqlite:///study.db"):
         raise full
 
 
@@ -410,7 +410,7 @@ def test_trials_that_leave_no_word_are_named(tmp_path):
         trials = Trials(forgetful(), ONE, tmp_path, 3, 3, name)
         for job in trials.take()[:2]:
             end(tmp_path, job, "finished", 1.0)
-        with pytest.raises(ValueError, match=r"trials 2 have left no word in .* \(a full disk"):
+        with pytest.raises(ValueError, match=r"trials 2 have written nothing into .* \(a full disk"):
             check_traces(trials)
 
 

@@ -88,12 +88,12 @@ def test_where_there_is_no_room_those_that_run_and_have_failed_are_shown():
 
 def test_a_job_is_told_once_a_change(tmp_path, capsys):
     watcher = Watcher(Sweep(tmp_path, JOBS))
-    for _ in range(2):
+    for _ in range(3):
         watcher.look()
         watcher.print_changes()
     (tmp_path / "1").mkdir()
     (tmp_path / "1" / "evaluation.json").touch()
-    for _ in range(2):
+    for _ in range(3):
         watcher.look()
         watcher.print_changes()
     assert capsys.readouterr().err == "job 1 (model=vae, x=1, seed=2): finished\n"

@@ -194,7 +194,7 @@ def test_more_workers_than_things_take_turns():
 @pytest.mark.parametrize(
     ("options", "gpus", "message"),
     [
-        ((0, None, None), "", "hydra.launcher.workers=0: it is at least 1"),
+        ((0, None, None), "", "hydra.launcher.workers=0: give at least 1"),
         ((2, None, 1), "0", "give workers or jobs_per_gpu, not both"),
         ((None, None, 2), "", "there is no GPU here; give workers instead"),
     ],

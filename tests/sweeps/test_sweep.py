@@ -267,12 +267,12 @@ def test_a_job_that_cannot_be_measured_is_not_trained_again(shell, sweep, no_com
     ("args", "message"),
     [
         (["hydra.sweep.dir=/dev/null/sweep"], "hydra.sweep.dir=/dev/null/sweep: it cannot be made"),
-        (["hydra.sweep.subdir=a"], "hydra.sweep.subdir=a: a job's directory is its number"),
+        (["hydra.sweep.subdir=a"], "hydra.sweep.subdir=a: leave it out"),
         (["hydra.sweep.dir=runs"], "holds runs, and no sweep.json says of which sweep: choose another"),
         (["hydra.sweep.dir=torn"], "torn/sweep.json is no description of a sweep"),
         (["seed=interval(0,1)"], "does not support sweep type"),
         (["hydra.sweep.dir=new", "modle=vae,ae"], "the config has no 'modle'; did you mean"),
-        (["hydra.sweep.dir=new", "hydra/launcher=local", "hydra.launcher.workers=0"], "workers=0: it is at least 1"),
+        (["hydra.sweep.dir=new", "hydra/launcher=local", "hydra.launcher.workers=0"], "workers=0: give at least 1"),
     ],
 )
 def test_a_sweep_that_cannot_be_has_one_clear_message(shell, args, message):

@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 from tests.processes import children, is_alive, wait_until
 
-from elbolab.sweeps.local import Died, Worker
+from elbolab.sweeps.local import Worker, WorkerDied
 from elbolab.sweeps.shares import Share
 
 
@@ -35,9 +35,9 @@ def test_a_process_that_dies_takes_what_it_has_started_with_it_and_another_follo
     worker.run_warm(partial(exec, "import subprocess; child = subprocess.Popen(['sleep', '100'])"), tmp_path / "log")
     (child,) = children(worker.warm[0].pid)
     first = worker.call(os.getpid)
-    with pytest.raises(Died, match="exit code 7"):
+    with pytest.raises(WorkerDied, match="exit code 7"):
         worker.call(partial(os._exit, 7))
-    wait_until(lambda: not is_alive(child))
+    wait_until(lambda: not is_alive(child), 20)
     worker.run_warm(partial(int, 3), tmp_path / "log")
     assert worker.call(os.getpid) != first
 
@@ -81,16 +81,16 @@ def test_a_worker_at_work_dies_with_its_parent(kind, tmp_path):
     parent = subprocess.Popen([sys.executable, "-c", PARENT % kind], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
     pids = [int(parent.stdout.readline())]
     if kind == "alone":
-        wait_until(lambda: len(children(parent.pid)) == 2)
+        wait_until(lambda: len(children(parent.pid)) == 2, 60)
         pids = children(parent.pid)
     parent.send_signal(signal.SIGKILL)
     parent.communicate()
-    wait_until(lambda: not any(map(is_alive, pids)))
+    wait_until(lambda: not any(map(is_alive, pids)), 20)
 
 
 def test_a_job_alone_has_a_process_of_its_own(worker, tmp_path):
     worker.run_alone(partial(os.mkdir, tmp_path / "made"), tmp_path / "log")
     assert (tmp_path / "made").is_dir()
     assert not worker.is_warm()
-    with pytest.raises(Died, match="exit code 7"):
+    with pytest.raises(WorkerDied, match="exit code 7"):
         worker.run_alone(partial(os._exit, 7), tmp_path / "log")

@@ -33,13 +33,13 @@ def _main() -> None:
     command = _command(args)
     if command is None:
         return
-    from elbolab.cluster.requeue import requeueing
+    from elbolab.cluster.requeue import requeue_on_signals
     from elbolab.common.stopping import listening
     from elbolab.common.terminal import Unwritten
     from elbolab.config.errors import report
 
     try:
-        with listening(), requeueing():
+        with listening(), requeue_on_signals():
             _dispatch(command, args)
     except Unwritten:
         raise

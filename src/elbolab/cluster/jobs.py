@@ -12,7 +12,7 @@ from elbolab.sweeps.runner import JobRunner
 ENDS = (*DONE, "failed")  # final states that a job records itself; a job in one of them is not waited for
 
 
-class Planned(NamedTuple):
+class ClusterJob(NamedTuple):
     """A job to be done, in its directory, with the processes that it needs."""
 
     num: int
@@ -21,7 +21,7 @@ class Planned(NamedTuple):
     shape: Shape
 
 
-def plan_jobs(runner: JobRunner, overrides: Sequence[Sequence[str]], first: int) -> list[Planned]:
+def plan_jobs(runner: JobRunner, overrides: Sequence[Sequence[str]], first: int) -> list[ClusterJob]:
     """Plans the jobs of a sweep that have neither finished nor been pruned.
 
     Overrides that can change a job's number of processes are composed with the configuration here, so a misspelt one is
@@ -40,11 +40,11 @@ def plan_jobs(runner: JobRunner, overrides: Sequence[Sequence[str]], first: int)
         shaping = tuple(filter(may_shape, words))
         if shaping not in shapes:
             shapes[shaping] = shape_of(runner.compose(words, num).trainer)
-        jobs.append(Planned(num, list(words), folder, shapes[shaping]))
+        jobs.append(ClusterJob(num, list(words), folder, shapes[shaping]))
     return jobs
 
 
-def wait_for(jobs: Sequence[Planned], look: Callable[[], Mapping[int, str]], poll: float) -> None:
+def wait_for(jobs: Sequence[ClusterJob], look: Callable[[], Mapping[int, str]], poll: float) -> None:
     """Waits until each job has ended, however it ends, and writes down the end of those that could not.
 
     ``look``, every ``poll`` seconds, gives the jobs whose processes have ended, with a sentence about each. A job

@@ -24,7 +24,7 @@ STUCK = ("held", "helduser", "heldadmin", "badconstraints", "neversatisfied")
 GONE = "no longer in the queue"
 
 
-class Seen(NamedTuple):
+class QueuedJob(NamedTuple):
     """A job in the queue, in SLURM's words."""
 
     state: str
@@ -46,13 +46,14 @@ def run_program(*command: str, script: str | None = None) -> subprocess.Complete
     return subprocess.run(command, input=script, capture_output=True, encoding="utf-8", errors="replace", check=False)
 
 
-def look_up(jobs: set[str]) -> dict[str, Seen]:
+def look_up(jobs: set[str]) -> dict[str, QueuedJob]:
     """Each job as SLURM has it, `GONE` those that it has forgotten; OSError where it does not answer."""
     done = run_program("squeue", "--noheader", "--array", "--states=all", "--me", "--format=%i|%T|%r")
     if done.returncode:
         raise OSError(f"SLURM does not answer ({done.stderr.strip()})")
-    known = {job: Seen(state, reason) for job, state, reason in (line.split("|") for line in done.stdout.splitlines())}
-    return {job: known.get(job, Seen(GONE, "")) for job in jobs}
+    lines = (line.split("|") for line in done.stdout.splitlines())
+    known = {job: QueuedJob(state, reason) for job, state, reason in lines}
+    return {job: known.get(job, QueuedJob(GONE, "")) for job in jobs}
 
 
 def check_present() -> None:
@@ -65,17 +66,17 @@ def check_present() -> None:
         )
 
 
-def check_possible(asked: Resources, shape: Shape) -> None:
+def check_possible(resources: Resources, shape: Shape) -> None:
     """Raises ValueError for jobs that SLURM could not begin, though no node is away: many queues would keep them."""
-    script = "\n".join(["#!/bin/sh", *directives(sbatch_options(asked, shape)), "true", ""])
+    script = "\n".join(["#!/bin/sh", *directives(sbatch_options(resources, shape)), "true", ""])
     done = run_program("sbatch", "--test-only", script=script)
     if done.returncode == 0:
         return
     reason = done.stderr.strip().removeprefix("allocation failure: ")
-    option = [] if asked.partition is None else [f"--partition={asked.partition}"]
+    option = [] if resources.partition is None else [f"--partition={resources.partition}"]
     nodes = run_program("sinfo", "--all", "--noheader", "--format=%a|%t", *option).stdout.split()
     if all(node.startswith(AT_WORK) for node in nodes):
-        raise refusal_of(asked, shape, reason)
+        raise refusal_of(resources, shape, reason)
     log.warning(
-        "SLURM cannot begin these jobs now (%s), perhaps as some nodes are away: they wait in its queue", reason
+        "SLURM cannot begin these jobs now (%s), perhaps because some nodes are down: they wait in its queue", reason
     )

@@ -30,7 +30,7 @@ SLURM then sends SIGTERM to all processes of the job, among them W&B's own, whic
 
 
 @contextmanager
-def requeueing() -> Iterator[None]:
+def requeue_on_signals() -> Iterator[None]:
     """Within, SLURM's signals save the state and put the job back into the queue; outside of its jobs, does nothing.
 
     Raises:

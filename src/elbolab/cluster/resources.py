@@ -60,13 +60,13 @@ def read_resources(knobs: Mapping[str, Any]) -> Resources:
             raise ValueError(f"{KEY}.{name}={knobs[name]}: give {describe_type(hint)}")
         if name in LEAST and knobs[name] < LEAST[name]:
             raise ValueError(f"{KEY}.{name}={knobs[name]}: at least {LEAST[name]}")
-    asked = Resources(**{name: knobs[name] for name in Resources._fields})
-    if asked.time is not None and seconds_of(asked.time) <= asked.signal_lead + EARLY:
+    resources = Resources(**{name: knobs[name] for name in Resources._fields})
+    if resources.time is not None and seconds_of(resources.time) <= resources.signal_lead + EARLY:
         raise ValueError(  # the signal would come as a job begins, and kill it before it listens
-            f"{KEY}.time={asked.time} leaves no time to train: a job saves its state {KEY}.signal_lead="
-            f"{asked.signal_lead} seconds before the end, and SLURM may say so {EARLY} seconds earlier; choose more"
+            f"{KEY}.time={resources.time} leaves no time to train: a job saves its state {KEY}.signal_lead="
+            f"{resources.signal_lead} seconds before the end, and SLURM may signal {EARLY} seconds earlier; choose more"
         )
-    return asked
+    return resources
 
 
 def seconds_of(time: str | int) -> int:
@@ -101,20 +101,14 @@ def shape_of(trainer: DictConfig) -> Shape:
     return Shape(trainer.num_nodes, trainer.devices)
 
 
-def sbatch_options(asked: Resources, shape: Shape) -> dict[str, Any]:
+def sbatch_options(resources: Resources, shape: Shape) -> dict[str, Any]:
     """Options of `sbatch` by their names; True has no value. The user's own come last, and replace ours."""
-    own = asked.sbatch or {}
+    own = resources.sbatch or {}
     requeue = own.get("requeue", "no-requeue" not in own)
-    given = {
-        "partition": asked.partition,
-        "account": asked.account,
-        "qos": asked.qos,
-        "constraint": asked.constraint,
-        "gres": asked.gres,
-        "gpus-per-node": asked.gpus_per_rank * shape.ranks or None,  # not per task: each rank must see those of all
-        "cpus-per-task": asked.cpus_per_rank,
-        "mem": asked.mem,
-        "time": asked.time,
+    same = ("partition", "account", "qos", "constraint", "gres", "mem", "time")
+    given = {name: getattr(resources, name) for name in same} | {
+        "gpus-per-node": resources.gpus_per_rank * shape.ranks or None,  # not per task: each rank must see those of all
+        "cpus-per-task": resources.cpus_per_rank,
         "nodes": shape.nodes,
         "ntasks-per-node": shape.ranks,
         "requeue": requeue,
@@ -129,15 +123,18 @@ def directives(options: Mapping[str, Any]) -> list[str]:
     return [f"#SBATCH --{name}" + ("" if value is True else f"={quote(str(value))}") for name, value in options.items()]
 
 
-def setup_lines(asked: Resources) -> list[str]:
+def setup_lines(resources: Resources) -> list[str]:
     """What the script of a job does before it starts the ranks."""
-    threads = asked.cpus_per_rank
-    ours = [f"export {LIMIT}={asked.max_requeues}", f"export OMP_NUM_THREADS={threads} SRUN_CPUS_PER_TASK={threads}"]
-    return [*ours, *asked.setup]
+    threads = resources.cpus_per_rank
+    ours = [
+        f"export {LIMIT}={resources.max_requeues}",
+        f"export OMP_NUM_THREADS={threads} SRUN_CPUS_PER_TASK={threads}",
+    ]
+    return [*ours, *resources.setup]
 
 
-def refusal_of(asked: Resources, shape: Shape, reason: str) -> ValueError:
+def refusal_of(resources: Resources, shape: Shape, reason: str) -> ValueError:
     """The error of jobs that SLURM does not take, for the ``reason`` that `sbatch` has given."""
     words = "; ".join(re.sub(r"^(sbatch: error: |Batch job submission failed: )+", "", s) for s in reason.splitlines())
-    given = " ".join(line.removeprefix("#SBATCH ") for line in directives(sbatch_options(asked, shape)))
+    given = " ".join(line.removeprefix("#SBATCH ") for line in directives(sbatch_options(resources, shape)))
     return ValueError(f"SLURM does not take these jobs: {words}. It was asked for {given} ({KEY}.*, trainer.*)")

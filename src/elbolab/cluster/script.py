@@ -41,7 +41,7 @@ def write_sweep_scripts(
     Where nothing is left to do it returns, and the jobs are compared as under other launchers. Raises ValueError for a
     knob that is wrong, and for a sweeper that chooses its jobs as it goes.
     """
-    folder, asked = runner.folder, read_resources(knobs)
+    folder, resources = runner.folder, read_resources(knobs)
     sweep = read_sweep(folder)
     if sweep is None or not sweep.jobs():
         raise ValueError("a search chooses its jobs as it goes, and no script can hold them: use hydra/launcher=slurm")
@@ -54,9 +54,9 @@ def write_sweep_scripts(
     for shape in shapes:
         nums = [job.num for job in jobs if job.shape == shape]
         array = f"{nums[0]}-{nums[-1]}" if nums == list(range(nums[0], nums[-1] + 1)) else ",".join(map(str, nums))
-        own = {"array": f"{array}%{asked.array_parallelism}", "output": folder / ".sbatch" / "%A_%a.out"}
+        own = {"array": f"{array}%{resources.array_parallelism}", "output": folder / ".sbatch" / "%A_%a.out"}
         paths.append(folder / (f"sweep-{shape.nodes}x{shape.ranks}.sbatch" if shapes[1:] else "sweep.sbatch"))
-        write_script(paths[-1], asked, shape, own, [command])
+        write_script(paths[-1], resources, shape, own, [command])
     if paths:
         print_and_exit(paths)
 
@@ -73,7 +73,7 @@ def write_run_script(args: Sequence[str]) -> NoReturn:
     with use_choices(cfg):
         run, knobs = Path(cfg.hydra.run.dir).absolute(), OmegaConf.to_container(cfg.hydra.launcher)
     trainer = OmegaConf.load(run / "config.yaml").trainer if resumed else cfg.trainer
-    asked, shape = read_resources(knobs), shape_of(trainer)  # type: ignore[arg-type]
+    resources, shape = read_resources(knobs), shape_of(trainer)  # type: ignore[arg-type]
     own = [word for word in words if not word.startswith(NOT_OF_THE_RUN)]
     lines = [f"set -- {shlex.join([*(f'--config-dir={folder.resolve()}' for folder in dirs[1:]), *own])}"]
     if not resumed:
@@ -82,7 +82,8 @@ def write_run_script(args: Sequence[str]) -> NoReturn:
             f"run={shlex.quote(str(run))}",
             f'if [ -f "$run/config.yaml" ]; then set -- resume="$run"; else {begin}; fi',
         ]
-    write_script(run / "run.sbatch", asked, shape, {"output": run / "slurm-%j.out"}, [*lines, f'{srun("train")} "$@"'])
+    lines.append(f'{srun("train")} "$@"')
+    write_script(run / "run.sbatch", resources, shape, {"output": run / "slurm-%j.out"}, lines)
     print_and_exit([run / "run.sbatch"])
 
 
@@ -92,17 +93,17 @@ def srun(*words: str) -> str:
     return " ".join(word if word.startswith("$") else shlex.quote(word) for word in command)
 
 
-def write_script(path: Path, asked: Resources, shape: Shape, own: Mapping[str, Any], lines: Sequence[str]) -> None:
+def write_script(path: Path, resources: Resources, shape: Shape, own: Mapping[str, Any], lines: Sequence[str]) -> None:
     """Writes a script for `sbatch` that runs ``lines``; ``own`` are its options, which those of the user replace."""
     given = {
         "job-name": f"elbolab-{path.parent.name}",
         "chdir": Path.cwd(),
-        "signal": f"USR1@{asked.signal_lead}",
+        "signal": f"USR1@{resources.signal_lead}",
         **own,
-        **sbatch_options(asked, shape),
+        **sbatch_options(resources, shape),
     }
     Path(given["output"]).parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, "\n".join(["#!/bin/bash", *directives(given), "", *setup_lines(asked), "", *lines, ""]))
+    write_atomically(path, "\n".join(["#!/bin/bash", *directives(given), "", *setup_lines(resources), "", *lines, ""]))
 
 
 def print_and_exit(paths: Sequence[Path]) -> NoReturn:

@@ -13,9 +13,9 @@ from io import StringIO
 from pathlib import Path
 from typing import Any, final
 
-from elbolab.cluster.jobs import Planned, plan_jobs, wait_for
+from elbolab.cluster.jobs import ClusterJob, plan_jobs, wait_for
 from elbolab.cluster.queue import check_possible, check_present, look_up
-from elbolab.cluster.requeue import requeueing
+from elbolab.cluster.requeue import requeue_on_signals
 from elbolab.cluster.resources import SRUN, Resources, read_resources, refusal_of, sbatch_options, setup_lines
 from elbolab.common.files import write_json
 from elbolab.sweeps.runner import JobRunner
@@ -30,21 +30,21 @@ def launch_on_slurm(
 
     Raises ValueError where submitit or SLURM is not there or does not take the jobs, OSError where it is silent.
     """
-    asked = read_resources(knobs)
+    resources = read_resources(knobs)
     import_submitit()
     check_present()
     jobs = plan_jobs(runner, overrides, first)
     for shape in dict.fromkeys(job.shape for job in jobs):
-        check_possible(asked, shape)
+        check_possible(resources, shape)
     work, name = partial(run_in_slurm, runner), f"elbolab-{runner.folder.name}"
-    Slurm(asked, runner.folder / ".submitit", name, work).run(jobs, knobs["poll"])
+    Slurm(resources, runner.folder / ".submitit", name, work).run(jobs, knobs["poll"])
 
 
 def run_in_slurm(runner: JobRunner, overrides: Sequence[str], num: int) -> Any:
     """Runs a job of a sweep in a process that SLURM has started for it; returns its value."""
     logging.getLogger("submitit").propagate = False  # it has a handler of its own
     runner.set_up_process()
-    with requeueing():
+    with requeue_on_signals():
         return runner.run(runner.compose(overrides, num))
 
 
@@ -61,13 +61,15 @@ def import_submitit() -> Any:
 class Slurm:
     """The queue, and the jobs of one sweep in it; their scripts, logs and numbers are kept in ``folder``."""
 
-    def __init__(self, asked: Resources, folder: Path, name: str, work: Callable[[Sequence[str], int], Any]) -> None:
-        self.asked, self.folder, self.name, self.work = asked, folder, name, work
+    def __init__(
+        self, resources: Resources, folder: Path, name: str, work: Callable[[Sequence[str], int], Any]
+    ) -> None:
+        self.resources, self.folder, self.name, self.work = resources, folder, name, work
         self.ids: dict[int, str] = {}
         self.answers = True
         self.stuck = set[str]()
 
-    def run(self, jobs: Sequence[Planned], poll: float) -> None:
+    def run(self, jobs: Sequence[ClusterJob], poll: float) -> None:
         """Submits jobs and waits for them; those that are submitted stay in the queue when the wait is ended."""
         try:
             self.submit(jobs)
@@ -79,7 +81,7 @@ class Slurm:
                 log.warning(way_on, arrays)
             raise
 
-    def submit(self, jobs: Sequence[Planned]) -> None:
+    def submit(self, jobs: Sequence[ClusterJob]) -> None:
         """Submits the jobs that an earlier command has not left in the queue."""
         path = self.folder / "jobs.json"
         known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
@@ -92,7 +94,7 @@ class Slurm:
         for shape in dict.fromkeys(job.shape for job in new):
             self._submit_array([job for job in new if job.shape == shape])
 
-    def _submit_array(self, jobs: Sequence[Planned]) -> None:
+    def _submit_array(self, jobs: Sequence[ClusterJob]) -> None:
         submitit, shape = import_submitit(), jobs[0].shape
         executor = submitit.SlurmExecutor(self.folder)
         executor.update_parameters(
@@ -101,18 +103,18 @@ class Slurm:
             wckey=None,
             nodes=shape.nodes,
             ntasks_per_node=shape.ranks,
-            setup=setup_lines(self.asked),
-            signal_delay_s=self.asked.signal_lead,
-            array_parallelism=self.asked.array_parallelism,
+            setup=setup_lines(self.resources),
+            signal_delay_s=self.resources.signal_lead,
+            array_parallelism=self.resources.array_parallelism,
             stderr_to_stdout=True,
             srun_args=list(SRUN),
-            additional_parameters=sbatch_options(self.asked, shape),
+            additional_parameters=sbatch_options(self.resources, shape),
         )
         try:
             with redirect_stderr(StringIO()):  # submitit prints what it raises
                 sent = executor.map_array(self.work, [job.overrides for job in jobs], [job.num for job in jobs])
         except submitit.core.utils.FailedJobError as error:
-            raise refusal_of(self.asked, shape, str(error)) from error
+            raise refusal_of(self.resources, shape, str(error)) from error
         self.ids |= {job.num: submitted.job_id for job, submitted in zip(jobs, sent, strict=True)}
         write_json(self.folder / "jobs.json", {str(num): job for num, job in self.ids.items()})
         log.info("%d jobs are in the queue from %s on; their logs: %s", len(jobs), sent[0].job_id, self.folder)

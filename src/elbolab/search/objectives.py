@@ -35,12 +35,12 @@ def read_objectives(
     """
     if names is None:
         if modes is not None:
-            raise ValueError("hydra.sweeper.directions are of hydra.sweeper.objectives: name those too")
+            raise ValueError("hydra.sweeper.directions belong to hydra.sweeper.objectives: name those too")
         names, modes = [monitor], [mode]
     for name in names:
         if not name.startswith(("val/", "val.")):
             raise ValueError(
-                f"hydra.sweeper.objectives: {name} is not of the validation data, and nothing else may be searched by: "
+                f"hydra.sweeper.objectives: {name} is not of the validation data, the only data that a search uses: "
                 "val/NAME is a column of metrics.csv, val.NAME a quantity of evaluation.splits=[val]"
             )
     if not names or modes is None or len(modes) != len(names) or not set(modes) <= set(DIRECTIONS):

@@ -48,14 +48,14 @@ class Judge:
 
     def __call__(self, validation: int, value: float | None) -> bool:
         """Whether the trial should end after so many validations; ``value`` is the curve's, None to ask again."""
-        from elbolab.search.study import place_of, quiet, reaching
+        from elbolab.search.study import explain_faults, place_of, silence_optuna
 
         place = place_of(self.sweeper.storage, self.folder)
         try:
-            with quiet(), reaching(place):
+            with silence_optuna(), explain_faults(place):
                 return self._ask(validation, value)
         except ValueError as error:
-            log.warning("%s; the trial goes on unjudged", error)
+            log.warning("%s; the trial goes on without pruning", error)
             return False
 
     def _ask(self, validation: int, value: float | None) -> bool:

@@ -27,7 +27,9 @@ def describe_results(
     """What a study has found so far, in words; its best trials are written as experiments into the sweep's folder."""
     trials = study.get_trials(deepcopy=False)
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
-    counts = Counter(sorted(_describe_end(trial, folder) for trial in trials))
+    words = {TrialState.COMPLETE: "finished", TrialState.PRUNED: "pruned", TrialState.FAIL: "without a finite value"}
+    # a trial that the study waits for is as its directory says
+    counts = Counter(sorted(words.get(trial.state) or state_of(folder / str(trial.number)).state for trial in trials))
     lines = [f"{len(trials)} trials: {', '.join(f'{num} {word}' for word, num in counts.items())}"]
     if complete:
         if len(objectives) == 1:
@@ -43,15 +45,8 @@ def describe_results(
                 lines.append(f"  {_draw_front(complete, rows, objectives, folder)}")
             lines += _write_experiments(best, objectives, space, folder / "conf", loader)
         except OSError as error:  # a full disk takes nothing with it that has been found
-            lines.append(f"the best could not be written: {error}")
+            lines.append(f"the best trials could not be written: {error}")
     return "\n".join(lines) + "\n"
-
-
-def _describe_end(trial: FrozenTrial, folder: Path) -> str:
-    """The end of a trial in words; one that the study waits for is as its directory says."""
-    if trial.state == TrialState.RUNNING:
-        return state_of(folder / str(trial.number)).state
-    return {TrialState.COMPLETE: "finished", TrialState.PRUNED: "pruned"}.get(trial.state, "without a finite value")
 
 
 def rank_trials(trials: Sequence[FrozenTrial], objective: Objective) -> list[FrozenTrial]:
@@ -80,7 +75,7 @@ def _importances(
         target = lambda trial, i=i: trial.values[i]  # noqa: E731
         found = optuna.importance.get_param_importances(study, evaluator=evaluator, target=target)
         shares = ", ".join(f"{name} {share:.2f}" for name, share in found.items())
-        yield f"what {objective.name} depends on: {shares}"
+        yield f"parameter importances for {objective.name}: {shares}"
 
 
 def _draw_front(

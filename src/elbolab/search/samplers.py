@@ -22,7 +22,7 @@ SPACE = "space"  # the study's attribute that describes what is searched
 
 
 @final
-class Seeded(BaseSampler):
+class SeededSampler(BaseSampler):
     """A sampler made anew for every trial, with a seed of the trial's own.
 
     A search that is interrupted and repeated then chooses as one that was not. Parameters that are drawn one by one
@@ -116,6 +116,6 @@ def _points(name: str, distribution: BaseDistribution) -> list[Any]:
             num = round((distribution.high - distribution.low) / distribution.step) + 1
             return [distribution.low + i * distribution.step for i in range(num)]
     raise ValueError(
-        f"{name} has no grid, for it is continuous: give range(start,stop,step) or choice(...), or another sampler, "
+        f"{name} has no grid because it is continuous: give range(start,stop,step) or choice(...), or another sampler, "
         "hydra/sweeper/sampler=tpe"
     )

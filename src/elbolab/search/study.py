@@ -37,7 +37,7 @@ FAULTS = (SQLAlchemyError, sqlite3.Error, optuna.exceptions.StorageInternalError
 
 
 @contextmanager
-def reaching(place: str) -> Iterator[None]:
+def explain_faults(place: str) -> Iterator[None]:
     """Turns whatever the storage in a place (`place_of`) answers with into one ValueError that says what to do."""
     try:
         yield
@@ -45,13 +45,13 @@ def reaching(place: str) -> Iterator[None]:
         cause = error.__cause__ or error
         reason = (str(cause).splitlines() or [type(cause).__name__])[0]
         if "locked" in reason:
-            mend = "another process keeps it; end that, or use hydra.sweeper.storage=journal on a network's file system"
+            mend = "another process has locked it; end that, or use hydra.sweeper.storage=journal on a network disk"
         elif "full" in reason or "No space" in reason:
             mend = "make room, and give the command again: what is in it is whole"
         elif isinstance(cause, ImportError):
             mend = "install the driver that the URL names"
         elif place.startswith("sqlite") or "://" not in place:
-            mend = "if it is no study that can be read, move it away, or choose another hydra.sweep.dir"
+            mend = "if it is not a readable study, move it away, or choose another hydra.sweep.dir"
         else:
             mend = "is hydra.sweeper.storage right, and the database up?"
         raise ValueError(f"the study in {hide_password(place)} cannot be reached ({reason}): {mend}") from error
@@ -157,7 +157,7 @@ def describe_change(old: Any, new: Any) -> str:
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def silence_optuna() -> Iterator[None]:
     """Without Optuna's line a trial: a sweep has its own."""
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)

@@ -12,9 +12,9 @@ from omegaconf import DictConfig, OmegaConf
 from elbolab.search.experiment import is_group
 from elbolab.search.objectives import DIRECTIONS, read_objectives
 from elbolab.search.results import describe_results
-from elbolab.search.samplers import SPACE, Grid, Seeded
+from elbolab.search.samplers import SPACE, Grid, SeededSampler
 from elbolab.search.space import Space, read_space
-from elbolab.search.study import open_study, place_of, quiet, reaching
+from elbolab.search.study import explain_faults, open_study, place_of, silence_optuna
 from elbolab.search.trials import Trials, lock_study, register_worker, split_into_rows
 from elbolab.sweeps.session import SESSION
 
@@ -31,15 +31,15 @@ def search(
     """
     plan = Plan(options, config, read_space(options["params"], arguments, loader), loader)
     plan.rehearse()
-    with quiet():
-        with reaching(plan.place):
+    with silence_optuna():
+        with explain_faults(plan.place):
             plan.folder.mkdir(parents=True, exist_ok=True)
             with lock_study(plan.folder):
                 study = plan.open()
                 check_directories(study, plan.folder)
 
         def conclude() -> str:
-            with quiet(), reaching(plan.place):
+            with silence_optuna(), explain_faults(plan.place):
                 return describe_results(study, plan.objectives, plan.space, plan.folder, loader)
 
         with register_worker(plan.folder) as worker:
@@ -55,7 +55,7 @@ def check_directories(study: optuna.Study, folder: Path) -> None:
     strange = [path.parent for path in folder.glob("*/status.json") if path.parent.name not in numbers]
     if strange:
         raise ValueError(
-            f"{min(strange)} is a run, and no trial of the study: was the study moved away? Put it back, or choose "
+            f"{min(strange)} is a run but not a trial of the study: was the study moved away? Put it back, or choose "
             "another hydra.sweep.dir"
         )
 
@@ -94,8 +94,8 @@ class Plan:
         first, *others = dict.fromkeys((trial.monitor, trial.mode) for trial in composed)
         if others and self.options["objectives"] is None:
             raise ValueError(
-                f"these trials are measured by {first[0]} ({first[1]}) and by {others[0][0]} ({others[0][1]}): say by "
-                "which of their curves, as hydra.sweeper.objectives=[val/elbo] hydra.sweeper.directions=[max]"
+                f"some trials monitor {first[0]} ({first[1]}) and others {others[0][0]} ({others[0][1]}): name a curve "
+                "that all have, such as hydra.sweeper.objectives=[val/elbo] hydra.sweeper.directions=[max]"
             )
         return first
 
@@ -105,7 +105,7 @@ class Plan:
         if len(self.objectives) > 1 or not self.objectives[0].is_curve:
             names = ", ".join(objective.name for objective in self.objectives)
             raise ValueError(
-                f"a pruner judges one curve, as val/elbo, and this search is by {names}: add "
+                f"a pruner judges one curve, such as val/elbo, but this search is by {names}: add "
                 "hydra/sweeper/pruner=null, or search by one curve"
             )
         return self._instantiate("pruner")
@@ -135,13 +135,13 @@ class Plan:
 
     def open(self) -> optuna.Study:
         """The study, begun or gone on with."""
-        sampler = Seeded(self.make_sampler, self.options["seed"])
+        sampler = SeededSampler(self.make_sampler, self.options["seed"])
         return open_study(self.place, self.options["study"], self.folder, self.record, sampler, self.pruner)
 
     def rehearse(self) -> None:
         """Chooses once in a study that is kept nowhere: what a sampler refuses, it refuses now."""
-        sampler = Seeded(self.make_sampler, self.options["seed"])
-        with quiet():
+        sampler = SeededSampler(self.make_sampler, self.options["seed"])
+        with silence_optuna():
             study = optuna.create_study(directions=self.record["directions"], sampler=sampler)
             study.set_user_attr(SPACE, self.space.to_json())
             study.ask(fixed_distributions=self.space.distributions)
@@ -150,14 +150,14 @@ class Plan:
 def run(trials: Trials, launcher: Launcher, plan: Plan) -> None:
     """Runs trials as long as there are any; raises ValueError where all fail, or some leave nothing."""
     while True:
-        with reaching(plan.place):
+        with explain_faults(plan.place):
             batch = trials.take()
         if not batch:
             check_traces(trials)
             return
         for row in split_into_rows(batch):
             launcher.launch([job.overrides for job in row], initial_job_idx=row[0].num)
-        with reaching(plan.place):
+        with explain_faults(plan.place):
             for job in batch:
                 trials.settle(job, plan.objectives)
             check_hope(trials)
@@ -175,7 +175,7 @@ def check_traces(trials: Trials) -> None:
     """Raises ValueError where trials have left nothing in their directories: nothing else would tell."""
     if silent := [str(number) for number, state in trials.states().items() if state.state == "waiting"]:
         raise ValueError(
-            f"trials {', '.join(silent)} have left no word in {trials.folder} (a full disk, or killed before they "
+            f"trials {', '.join(silent)} have written nothing into {trials.folder} (a full disk, or killed before they "
             "began?): the same command tries them again"
         )
 

@@ -62,7 +62,7 @@ class Local:
         """What a function returns, called in a warm process if there is one: this one may lack its imports."""
         for worker in self.workers:
             if worker.is_warm():
-                with suppress(Died):
+                with suppress(WorkerDied):
                     return worker.call(function)
         return function()
 
@@ -100,13 +100,13 @@ class Local:
                 raise ValueError(f"trainer.num_nodes={nodes}: {way}")
             run = worker.run_alone if has_ranks(config) else worker.run_warm
             run(task, log)
-        except (Died, ValueError) as error:
+        except (WorkerDied, ValueError) as error:
             if not self.is_ending and state_of(folder).state not in DONE:
                 record_job_failure(folder, str(error), config, overrides)
 
 
 @final
-class Died(RuntimeError):
+class WorkerDied(RuntimeError):
     """A process has ended in the middle of a job."""
 
 
@@ -123,7 +123,7 @@ class Worker:
         self.busy: subprocess.Popen | None = None
 
     def run_warm(self, task: Callable[[], Any], log: Path) -> None:
-        """Runs a job in the warm process; raises `Died` where that dies."""
+        """Runs a job in the warm process; raises `WorkerDied` where that dies."""
         if not self.is_warm():
             self._close_connection()
             self.warm = start_process(["warm", self.module], self.share, log)
@@ -136,7 +136,7 @@ class Worker:
     def call(self, function: Callable[[], T]) -> T:
         """Calls a function, which must be picklable, in the living warm process, and returns its result.
 
-        Raises `Died` where the process dies, as it also does if the function raises an error.
+        Raises `WorkerDied` where the process dies, as it also does if the function raises an error.
         """
         assert self.warm is not None
         process, connection = self.warm
@@ -148,21 +148,21 @@ class Worker:
                         raise EOFError
                 value, is_usable = connection.recv()
             except (EOFError, OSError):
-                raise Died(describe_death(process.wait())) from None
+                raise WorkerDied(describe_death(process.wait())) from None
         if not is_usable:
             process.kill()
             process.wait()
         return value
 
     def run_alone(self, task: Callable[[], Any], log: Path) -> None:
-        """Runs a job in a new process; raises `Died` where that dies."""
+        """Runs a job in a new process; raises `WorkerDied` where that dies."""
         with tempfile.NamedTemporaryFile(suffix=".task") as file:
             file.write(pickle.dumps(task))
             file.flush()
             process, connection = start_process(["alone", file.name], self.share, log)
             with connection, self._mark_busy(process):
                 if (code := process.wait()) != 0:
-                    raise Died(describe_death(code))
+                    raise WorkerDied(describe_death(code))
 
     @contextmanager
     def _mark_busy(self, process: subprocess.Popen) -> Iterator[None]:
@@ -170,7 +170,7 @@ class Worker:
         self.busy = process
         try:
             yield
-        except Died:
+        except WorkerDied:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             raise

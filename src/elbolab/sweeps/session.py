@@ -147,7 +147,9 @@ def expand_jobs(config: DictConfig) -> list[Job]:
 
     subdir = OmegaConf.to_container(config.hydra.sweep, resolve=False)["subdir"]  # type: ignore[index,call-overload]
     if subdir != "${hydra.job.num}":
-        raise ValueError(f"hydra.sweep.subdir={subdir}: a job's directory is its number, by which it is found again")
+        raise ValueError(
+            f"hydra.sweep.subdir={subdir}: leave it out; a job is found again by its directory, which is its number"
+        )
     if not str(config.hydra.sweeper._target_).endswith(f".{BasicSweeper.__name__}"):
         return []
     params = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]

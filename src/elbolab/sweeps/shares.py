@@ -31,7 +31,7 @@ def share_machine(workers: int | None, threads: int | None, jobs_per_gpu: int | 
     """
     for name, number in (("workers", workers), ("threads", threads), ("jobs_per_gpu", jobs_per_gpu)):
         if number is not None and number < 1:
-            raise ValueError(f"hydra.launcher.{name}={number}: it is at least 1")
+            raise ValueError(f"hydra.launcher.{name}={number}: give at least 1")
     gpus, all_cores = visible_gpus(), usable_cores()
     if jobs_per_gpu is not None:
         if workers is not None:

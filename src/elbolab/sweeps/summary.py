@@ -20,10 +20,10 @@ Compare = Callable[[Path, list[Job], int | None], Callable[[], str]]
 """(sweep directory, finished jobs, terminal width) -> a function that makes the text; a warm worker may run it."""
 
 EXPLANATIONS = {
-    "waiting": "the sweep ended before it, or there was no room to say why",
+    "waiting": "the sweep ended before its turn, or a full disk kept its error from being recorded",
     "running": "another process trains in its directory",
     "interrupted": "it can go on",
-    "killed": "its process ended without a word; log.txt shows how far it came (killed by hand, or a full disk?)",
+    "killed": "its process ended without recording why; log.txt shows how far it came (killed, or a full disk?)",
     "failed": "log.txt shows why",
 }
 """By state, what is printed for a job that has recorded no error."""
