@@ -8,7 +8,7 @@ from tests.helpers import Linear
 from torch.distributions import Independent, MultivariateNormal, Normal
 
 from elbolab.batch import Batch, Spec, Support, numbered
-from elbolab.densities.wiring import single_layer
+from elbolab.densities.layer import single_layer
 from elbolab.distributions.conditional import Conditional, Ignore
 from elbolab.distributions.priors import ClassCentres
 

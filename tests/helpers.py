@@ -17,8 +17,9 @@ from elbolab.common.refusal import Refusal
 from elbolab.config.errors import sentence_of
 from elbolab.data.module import DataModule
 from elbolab.densities.capabilities import Classifying
+from elbolab.densities.layer import single_layer
 from elbolab.densities.wiring import regression as regression_layer
-from elbolab.densities.wiring import single_layer, stochastic_network
+from elbolab.densities.wiring import stochastic_network
 from elbolab.distributions.conditional import Conditional, Head, StandardNormal
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
 from elbolab.models.vae import VAE

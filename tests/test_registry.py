@@ -3,6 +3,7 @@
 import inspect
 import re
 from abc import ABC, abstractmethod
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from pkgutil import walk_packages
@@ -19,6 +20,7 @@ from tests.distributions.registry import (
     PRIORS,
 )
 from tests.evaluation.registry import measures_of
+from tests.helpers import mlp
 from tests.models.registry import VARIANTS, make
 from tests.training.test_schedules import SCHEDULES
 from torch.distributions import Distribution
@@ -28,8 +30,10 @@ from elbolab.benchmark.cases import Held
 from elbolab.data.given import Given, choose_given
 from elbolab.data.module import DataModule
 from elbolab.densities.base import Densities
-from elbolab.distributions.conditional import Conditional
+from elbolab.distributions.conditional import Conditional, Head
+from elbolab.distributions.data_units import InDataUnits
 from elbolab.distributions.family import Family
+from elbolab.distributions.location_scale import OptimalNormal
 from elbolab.evaluation.measure import Measure
 from elbolab.models.base import ElboModule
 from elbolab.models.costs import Cost
@@ -85,6 +89,8 @@ def distributions():
         yield from (recipe((), event)() for name, (recipe, event) in PRIORS.items() if name not in NEED_PARENTS)
         for posterior in built(POSTERIORS.values(), (4,)):
             yield posterior.train(training)(torch.zeros(3, 6), torch.eye(3))
+    fitted = Head(((2,),), (4,), mlp(5), partial(OptimalNormal, min_scale=0.1))
+    yield InDataUnits(fitted, log_scale=3.0)(torch.zeros(3, 2))
 
 
 def kinds_of(p):

@@ -14,12 +14,16 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from omegaconf import OmegaConf
 from safetensors.torch import load_file
+from tests.helpers import mlp
 from tests.shell import QUICK
 from tests.stages.small_stages import small_stages
+from torch import nn
 
 import elbolab
-from elbolab.cli.train import best_value
+from elbolab.cli.train import best_value, compile_networks
 from elbolab.config.build import build_densities
+from elbolab.distributions.conditional import Head
+from elbolab.distributions.family import DiagonalNormal
 from elbolab.evaluation.report import check_report
 from elbolab.runs.run_dir import RunDir, read_config, read_spec
 
@@ -275,6 +279,21 @@ def test_data_are_found_from_any_folder(shell, monkeypatch):
     other = shell.folder / "other"
     other.mkdir()
     type(shell)(other)("evaluate", "run=../run")
+
+
+def test_networks_are_compiled_in_place():
+    head = Head(((2,), (1, 3)), (4,), mlp(3), DiagonalNormal)
+    parents = torch.randn(6, 2), torch.randn(6, 1, 3)
+    plain, names, graphs = head(*parents).mean, list(head.state_dict()), []
+
+    def backend(graph, inputs):
+        graphs.append(graph)
+        return graph
+
+    compile_networks(nn.ModuleList([head]), backend=backend)
+    torch.testing.assert_close(head(*parents).mean, plain)
+    assert list(head.state_dict()) == names
+    assert len(graphs) == 1
 
 
 @pytest.mark.slow

@@ -9,12 +9,15 @@ from tests.helpers import BITS, CLASSES, LABELLED, mlp, regression, small_densit
 from torch.distributions import Normal
 
 from elbolab.batch import Scaling, Spec, Support
-from elbolab.densities.categorical import ClassAutoencoder, GroupAutoencoder
-from elbolab.densities.classifier import Classifier
-from elbolab.densities.denoising import DenoisingLayer
-from elbolab.densities.recurrent import Recurrent
+from elbolab.densities.categorical import class_autoencoder, group_autoencoder
+from elbolab.densities.classifier import classification
+from elbolab.densities.denoising import denoising_layer
+from elbolab.densities.labelled import labelled_layer
+from elbolab.densities.layer import single_layer
+from elbolab.densities.recurrent import recurrent_layer
+from elbolab.densities.stacked import stacked_layers
 from elbolab.densities.tied import tied_autoencoder
-from elbolab.densities.wiring import adversarial_layer, attribute_layer, labelled_layer, single_layer, stacked_layers
+from elbolab.densities.wiring import adversarial_layer, attribute_layer
 from elbolab.densities.wiring import autoencoder as autoencoder_layer
 from elbolab.distributions.conditional import Head, Ignore, StandardNormal
 from elbolab.distributions.corruption import masking
@@ -54,7 +57,7 @@ def adversarial(posterior=POINT):
 
 
 def recurrent(posterior=NORMAL):
-    return Recurrent(LABELLED, 2, NORMAL, posterior, BITS_HEAD, baseline=regression())
+    return recurrent_layer(LABELLED, 2, NORMAL, posterior, BITS_HEAD, baseline=regression())
 
 
 def stacked():
@@ -62,8 +65,8 @@ def stacked():
     return stacked_layers(CLASSES, 2, *parts, m1=small_densities())
 
 
-def categorical(cls, **options):
-    return cls(CLASSES, latent_dim=2, prior=WIDE, posterior=POINT, likelihood=BITS_HEAD, **options)
+def categorical(wire, **options):
+    return wire(CLASSES, latent_dim=2, prior=WIDE, posterior=POINT, likelihood=BITS_HEAD, **options)
 
 
 DENSITIES = {
@@ -88,7 +91,7 @@ DENSITIES = {
     "stochastic network": small_gsnn,
     "recurrent": recurrent,
     "recurrent stochastic network": lambda: recurrent(posterior=None),
-    "denoising": lambda: DenoisingLayer(BITS, 2, StandardNormal, NORMAL, BITS_HEAD, partial(masking, probability=0.5)),
+    "denoising": lambda: denoising_layer(BITS, 2, StandardNormal, NORMAL, BITS_HEAD, partial(masking, probability=0.5)),
     "labelled": lambda: labelled_layer(CLASSES, 2, StandardNormal, NORMAL, BITS_HEAD, CLASS, learn_class_prior=True),
     "stacked": stacked,
     "regression": regression,
@@ -96,9 +99,9 @@ DENSITIES = {
     "tied": tied,
     "adversarial": adversarial,
     "adversarial, universal": lambda: adversarial(partial(Universal, net=mlp(5), num_noise=3)),
-    "class autoencoder": lambda: categorical(ClassAutoencoder),
-    "group autoencoder": lambda: categorical(GroupAutoencoder, num_groups=4),
-    "classifier": lambda: Classifier(CLASSES, CLASS),
+    "class autoencoder": lambda: categorical(class_autoencoder),
+    "group autoencoder": lambda: categorical(group_autoencoder, num_groups=4),
+    "classifier": lambda: classification(CLASSES, CLASS),
 }
 
 WITHOUT_DENSITY = {"classifier"}

@@ -6,7 +6,8 @@ import pytest
 import torch
 from tests.helpers import BITS, mlp, refused
 
-from elbolab.densities.wiring import attribute_layer, single_layer
+from elbolab.densities.layer import single_layer
+from elbolab.densities.wiring import attribute_layer
 from elbolab.distributions.conditional import Head, StandardNormal
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
 from elbolab.distributions.priors import ClassCentres, FixedBernoulli, Mixture

@@ -9,9 +9,10 @@ from tests.models.registry import recurrent
 from torch import nn
 
 from elbolab.batch import Canvas, Support
-from elbolab.densities.recurrent import Recurrent
+from elbolab.densities.layer import single_layer
+from elbolab.densities.recurrent import recurrent_layer
 from elbolab.densities.terms import summary
-from elbolab.densities.wiring import adversarial_layer, autoencoder, single_layer
+from elbolab.densities.wiring import adversarial_layer, autoencoder
 from elbolab.densities.wiring import regression as regression_layer
 from elbolab.distributions.conditional import Head, StandardNormal
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
@@ -98,7 +99,7 @@ def test_generation_goes_by_the_guess():
 def test_the_baseline_is_at_rest(training):
     baseline = regression()
     baseline.likelihood.net.layers.append(nn.Dropout(0.9))
-    densities = Recurrent(LABELLED, 2, NORMAL, NORMAL, BERNOULLI, baseline=baseline).train(training)
+    densities = recurrent_layer(LABELLED, 2, NORMAL, NORMAL, BERNOULLI, baseline=baseline).train(training)
     assert torch.equal(densities.first_guess(C), densities.first_guess(C))
     densities.terms(X, C).elbo.sum().backward()
     assert all(p.grad is None and not p.requires_grad for p in densities.baseline.parameters())
@@ -107,7 +108,7 @@ def test_the_baseline_is_at_rest(training):
 
 
 def test_z_may_be_independent_of_what_is_seen():
-    densities = Recurrent(LABELLED, 2, StandardNormal, NORMAL, BERNOULLI, baseline=regression())
+    densities = recurrent_layer(LABELLED, 2, StandardNormal, NORMAL, BERNOULLI, baseline=regression())
     p = densities.terms(X, C).latents[0].p
     assert p.batch_shape == (4,)
     assert (p.mean == 0).all()
@@ -131,36 +132,36 @@ BAD = {
         "data.binarize=dynamic",
     ),
     "a guess of nothing": (
-        lambda: Recurrent(BITS, 2, NORMAL, NORMAL, BERNOULLI, baseline=regression()),
+        lambda: recurrent_layer(BITS, 2, NORMAL, NORMAL, BERNOULLI, baseline=regression()),
         "first guess needs conditions.*data.given=labels",
     ),
     "a baseline with latents": (
-        lambda: Recurrent(LABELLED, 2, NORMAL, NORMAL, BERNOULLI, baseline=small_cvae()),
+        lambda: recurrent_layer(LABELLED, 2, NORMAL, NORMAL, BERNOULLI, baseline=small_cvae()),
         "pretrained.baseline has latents.*by model=regression: set pretrained.baseline=RUN or sohn2015/nn",
     ),
     "a baseline of other conditions": (
-        lambda: Recurrent(LABELLED._replace(given=((4,),)), 2, NORMAL, NORMAL, BERNOULLI, baseline=regression()),
+        lambda: recurrent_layer(LABELLED._replace(given=((4,),)), 2, NORMAL, NORMAL, BERNOULLI, baseline=regression()),
         r"conditions \(\(3,\),\).*\(\(4,\),\).*data.given and data.quadrants",
     ),
     "a baseline of another part": (
-        lambda: Recurrent(
+        lambda: recurrent_layer(
             LABELLED._replace(canvas=Canvas((1, 3, 3), 1)), 2, NORMAL, NORMAL, BERNOULLI, baseline=regression()
         ),
         "data.given and data.quadrants",
     ),
     "a recurrent model without a prior": (
-        lambda: Recurrent(LABELLED, 2, None, NORMAL, BERNOULLI, baseline=regression()),
+        lambda: recurrent_layer(LABELLED, 2, None, NORMAL, BERNOULLI, baseline=regression()),
         "prior=standard_normal",
     ),
     "a recurrent stochastic network without a prior": (
-        lambda: Recurrent(LABELLED, 2, None, None, BERNOULLI, baseline=regression()),
+        lambda: recurrent_layer(LABELLED, 2, None, None, BERNOULLI, baseline=regression()),
         "prior=conditional_normal",
     ),
 }
 
 
 def test_without_a_posterior_it_is_a_stochastic_network_on_the_guess():
-    model = Recurrent(LABELLED, 2, NORMAL, None, BERNOULLI, baseline=regression())
+    model = recurrent_layer(LABELLED, 2, NORMAL, None, BERNOULLI, baseline=regression())
     x, c = torch.rand(4, 6).round(), torch.eye(3)[[0, 1, 2, 0]]
     terms = model.terms(x, c)
     assert torch.equal(terms.rate, torch.zeros(4))

@@ -20,13 +20,12 @@ from torch.distributions import Independent, Normal
 
 from elbolab.batch import Spec, Support
 from elbolab.densities.checks import example_terms
-from elbolab.densities.latents import Latent, Undefined
+from elbolab.densities.latents import Latent, Undefined, centre
+from elbolab.densities.layer import single_layer
 from elbolab.densities.terms import summary
 from elbolab.densities.tied import tied_autoencoder
-from elbolab.densities.wiring import single_layer
 from elbolab.distributions.conditional import StandardNormal
 from elbolab.distributions.corruption import Denoising, masking
-from elbolab.distributions.drawing import centre
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
 from elbolab.distributions.grey import CategoricalFamily, DiscretisedLogisticFamily, LogisticMixtureFamily
 from elbolab.distributions.point_mass import Deterministic, PointMass

@@ -11,8 +11,8 @@ from torch.distributions import Laplace, MultivariateNormal, Normal
 
 from elbolab.batch import Batch, Scaling, Spec, Support
 from elbolab.densities.checks import build_likelihood
-from elbolab.densities.layer import Layer
-from elbolab.densities.wiring import single_layer
+from elbolab.densities.layer import Layer, single_layer
+from elbolab.distributions.family import Fitted
 from elbolab.distributions.location_scale import FixedScale, OptimalNormal
 from elbolab.evaluation.likelihood import likelihood_quantities
 from elbolab.evaluation.parzen import parzen_quantities
@@ -96,6 +96,7 @@ def test_draws_and_moments_are_those_of_the_standardised_model(family, training)
     assert p.batch_shape == q.batch_shape
     assert p.event_shape == q.event_shape
     assert p.has_rsample == q.has_rsample
+    assert isinstance(p, Fitted) == isinstance(q, Fitted) == (training and family == "optimal")
     assert torch.equal(p.mean, q.mean)
     draws = []
     for distribution in (p.expand((3, 5)), q.expand((3, 5))):

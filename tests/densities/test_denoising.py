@@ -10,8 +10,8 @@ from tests.helpers import BITS, Linear, adam, linear_gaussian, refused, small_de
 from torch.distributions import MultivariateNormal, Normal
 
 from elbolab.batch import Batch, Spec, Support
-from elbolab.densities.denoising import DenoisingLayer, corrupted_terms
-from elbolab.densities.wiring import single_layer
+from elbolab.densities.denoising import corrupted_terms, denoising_layer
+from elbolab.densities.layer import single_layer
 from elbolab.distributions.conditional import StandardNormal
 from elbolab.distributions.corruption import Corruption, bit_flip, gaussian_noise
 from elbolab.evaluation import proposals
@@ -38,7 +38,7 @@ def small(corruption, layer=None):
     """The 6-bit VAE, or ``layer``, as a denoising one with the same weights."""
     layer = layer or small_densities()
     parts = [lambda *_, part=part: part for part in (layer.prior, layer.posterior, layer.likelihood)]
-    return DenoisingLayer(layer.spec, *layer.latent_shape, *parts, corruption)
+    return denoising_layer(layer.spec, *layer.latent_shape, *parts, corruption)
 
 
 def linear(num=3, dim=4, latent_dim=2):
@@ -260,6 +260,6 @@ def test_a_layer_of_real_data():
     spec = Spec((4,), Support.REAL)
     parts = [StandardNormal, lambda *_: Linear(None, None, torch.zeros(2, 4), torch.zeros(2), torch.ones(2))]
     likelihood = lambda *_: Linear(None, None, torch.zeros(4, 2), torch.zeros(4), torch.ones(4))  # noqa: E731
-    made = DenoisingLayer(spec, 2, *parts, likelihood, partial(gaussian_noise, 0.1))
+    made = denoising_layer(spec, 2, *parts, likelihood, partial(gaussian_noise, 0.1))
     assert made.spec is spec
     assert made.latent_shape == single_layer(spec, 2, *parts, likelihood).latent_shape

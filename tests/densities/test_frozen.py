@@ -7,8 +7,7 @@ import torch
 from tests.helpers import BITS, adam, fit, mlp, small_densities
 
 from elbolab.densities.base import Densities, initialise_heads
-from elbolab.densities.frozen import freeze
-from elbolab.densities.wiring import single_layer
+from elbolab.densities.layer import single_layer
 from elbolab.distributions.conditional import Head, StandardNormal
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
 from elbolab.models.vae import VAE
@@ -41,7 +40,7 @@ def below():
     likelihood = partial(Head, net=mlp(5), family=Bernoulli, init_to_mean=True)
     vae = single_layer(BITS, 2, StandardNormal, partial(Head, net=mlp(5), family=DiagonalNormal), likelihood)
     vae.posterior.net = torch.nn.Sequential(vae.posterior.net, torch.nn.BatchNorm1d(4))
-    return freeze(vae)
+    return vae.freeze()
 
 
 @pytest.mark.parametrize("ema", [None, 0.9])

@@ -11,9 +11,9 @@ from torch.distributions import Independent, kl_divergence
 
 from elbolab.batch import Spec, Support, numbered
 from elbolab.densities.class_terms import sum_over_classes
-from elbolab.densities.classifier import Classifier
+from elbolab.densities.classifier import classification
+from elbolab.densities.labelled import labelled_layer
 from elbolab.densities.latents import Undefined
-from elbolab.densities.wiring import labelled_layer
 from elbolab.distributions.conditional import Conditional, Head, Ignore, StandardNormal
 from elbolab.distributions.corruption import Denoising, masking
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
@@ -216,7 +216,7 @@ def test_chunks_keep_fewer_activations():
 
 
 def test_a_classifier_has_classes_and_no_density():
-    densities = Classifier(CLASSES, CLASS)
+    densities = classification(CLASSES, CLASS)
     x, _ = data()
     torch.testing.assert_close(densities.encode(x).sum(1), torch.ones(4))
     for use in (lambda: densities.terms(x), lambda: densities.generate(3), lambda: densities.decode(x)):
@@ -267,10 +267,10 @@ BAD = {
         "likelihood=gaussian",
     ),
     "prior of a classifier": (
-        lambda: Classifier(CLASSES, CLASS, prior=StandardNormal),
+        lambda: classification(CLASSES, CLASS, prior=StandardNormal),
         "prior=none, or choose model=m2",
     ),
-    "classifier without classes": (lambda: Classifier(BITS, CLASS), "data with classes"),
+    "classifier without classes": (lambda: classification(BITS, CLASS), "data with classes"),
     "one-hot image": (lambda: OneHot((1, 2, 2)), "one dimension"),
 }
 

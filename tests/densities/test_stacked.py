@@ -11,8 +11,8 @@ from torch.distributions import Categorical, Independent, MixtureSameFamily, Mul
 from elbolab.batch import Spec, Support, numbered
 from elbolab.densities.class_terms import sum_over_classes
 from elbolab.densities.latents import Undefined
+from elbolab.densities.stacked import stacked_layers
 from elbolab.densities.wiring import autoencoder as autoencoder_layer
-from elbolab.densities.wiring import stacked_layers
 from elbolab.distributions.conditional import Conditional, Head, Ignore, StandardNormal
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
 from elbolab.distributions.one_hot import OneHot

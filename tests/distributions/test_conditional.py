@@ -6,7 +6,7 @@ import torch
 from tests.distributions.registry import POSTERIORS
 from torch import nn
 
-from elbolab.distributions.conditional import Head, Ignore, StandardNormal, compile_networks
+from elbolab.distributions.conditional import Head, Ignore, StandardNormal
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
 from elbolab.nets.mlp import MLP
 from elbolab.nets.precision import autocast_nets
@@ -84,18 +84,3 @@ def test_a_posterior_reads_each_row_alone_and_hands_gradients_to_it(name, lead):
     torch.testing.assert_close(p.mean.reshape(-1, 4), torch.stack(alone))
     (gradient,) = torch.autograd.grad(p.rsample().sum(), x)
     assert (gradient != 0).all()
-
-
-def test_networks_are_compiled_in_place():
-    head = Head(((2,), (1, 3)), (4,), NET, DiagonalNormal)
-    parents = torch.randn(6, 2), torch.randn(6, 1, 3)
-    plain, names, graphs = head(*parents).mean, list(head.state_dict()), []
-
-    def backend(graph, inputs):
-        graphs.append(graph)
-        return graph
-
-    compile_networks(nn.ModuleList([head]), backend=backend)
-    torch.testing.assert_close(head(*parents).mean, plain)
-    assert list(head.state_dict()) == names
-    assert len(graphs) == 1

@@ -4,9 +4,8 @@ import pytest
 import torch
 from torch.distributions import Bernoulli, Independent, kl_divergence
 
-from elbolab.densities.latents import Latent, Latents, Undefined
+from elbolab.densities.latents import Latent, Latents, Undefined, sample
 from elbolab.densities.terms import Terms
-from elbolab.distributions.drawing import sample
 from elbolab.distributions.relaxed import Relaxed, RelaxedBernoulliLatent
 
 

@@ -5,8 +5,7 @@ from functools import partial
 import torch
 
 from elbolab.batch import Batch, Spec, Support
-from elbolab.densities.layer import Layer
-from elbolab.densities.wiring import single_layer
+from elbolab.densities.layer import Layer, single_layer
 from elbolab.distributions.conditional import Head, StandardNormal
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
 from elbolab.nets.mlp import MLP

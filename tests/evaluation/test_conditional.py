@@ -12,7 +12,7 @@ from tests.models.registry import autoencoder
 
 from elbolab.batch import Batch
 from elbolab.common.rng import seed_device, seed_of
-from elbolab.densities.denoising import DenoisingLayer
+from elbolab.densities.denoising import denoising_layer
 from elbolab.densities.latents import Undefined
 from elbolab.distributions.conditional import Head, StandardNormal
 from elbolab.distributions.corruption import bit_flip
@@ -251,7 +251,7 @@ def test_a_denoising_models_classes_are_measured_from_corruptions_too():
     head = partial(Head, net=mlp(5))
     parts = (partial(head, family=DiagonalNormal), partial(head, family=Bernoulli))
     torch.manual_seed(0)
-    densities = DenoisingLayer(LABELLED, 2, StandardNormal, *parts, partial(bit_flip, 0.2)).eval()
+    densities = denoising_layer(LABELLED, 2, StandardNormal, *parts, partial(bit_flip, 0.2)).eval()
     y = torch.arange(20) % 3
     batch = Batch(torch.rand(20, 6).round(), (torch.eye(3)[y],), y)
     found = conditional_quantities(densities, [batch], num_samples=9, seed=2, class_samples=4, num_corruptions=3)

@@ -13,9 +13,10 @@ from elbolab.batch import Batch, Canvas, Spec, Support, numbered
 from elbolab.common.rng import isolated_rng, seed_of
 from elbolab.data.given import assemble, seen_mask
 from elbolab.densities.latents import Undefined
-from elbolab.densities.recurrent import Recurrent
+from elbolab.densities.layer import single_layer
+from elbolab.densities.recurrent import recurrent_layer
 from elbolab.densities.stacked import Stacked
-from elbolab.densities.wiring import autoencoder, regression, single_layer
+from elbolab.densities.wiring import autoencoder, regression
 from elbolab.distributions.conditional import Head, StandardNormal
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
 from elbolab.distributions.point_mass import Deterministic
@@ -43,7 +44,7 @@ def labelled(prior=StandardNormal, spec=LABELS):
 
 
 def recurrent():
-    return Recurrent(PARTS, 2, NORMAL, NORMAL, BERNOULLI, baseline=regression(PARTS, None, None, BERNOULLI))
+    return recurrent_layer(PARTS, 2, NORMAL, NORMAL, BERNOULLI, baseline=regression(PARTS, None, None, BERNOULLI))
 
 
 def tiles(figure, rows, columns, height, width):

@@ -11,10 +11,9 @@ from torch.distributions import Independent, Normal
 from elbolab.batch import Batch, Spec, Support
 from elbolab.common.rng import isolated_rng, seed_of
 from elbolab.densities.base import Densities
-from elbolab.densities.latents import Latent, Latents, Undefined
-from elbolab.densities.wiring import single_layer
+from elbolab.densities.latents import Latent, Latents, Undefined, sample
+from elbolab.densities.layer import single_layer
 from elbolab.distributions.conditional import Conditional, Head, Ignore, StandardNormal
-from elbolab.distributions.drawing import sample
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
 from elbolab.evaluation import few_labels
 from elbolab.evaluation.batches import take_first

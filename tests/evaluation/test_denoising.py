@@ -10,7 +10,7 @@ from tests.helpers import BITS, mlp, small_densities
 from tests.models.registry import autoencoder
 
 from elbolab.batch import Batch, Spec, Support
-from elbolab.densities.denoising import DenoisingLayer
+from elbolab.densities.denoising import denoising_layer
 from elbolab.densities.latents import Undefined
 from elbolab.distributions.conditional import Head, StandardNormal
 from elbolab.distributions.corruption import bit_flip, gaussian_noise, masking, salt_and_pepper
@@ -27,7 +27,7 @@ FLIPS = partial(bit_flip, 0.3)
 
 def denoising(spec=BITS, corruption=FLIPS):
     parts = [partial(HEAD, family=family) for family in (DiagonalNormal, Bernoulli)]
-    return DenoisingLayer(spec, 2, StandardNormal, *parts, corruption)
+    return denoising_layer(spec, 2, StandardNormal, *parts, corruption)
 
 
 def data(num=40):
@@ -123,7 +123,7 @@ def test_the_picture_shows_clean_corrupted_and_restored_data_beneath_each_other(
 def test_points_are_joined_to_what_becomes_of_them():
     spec = Spec((2,), Support.REAL)
     parts = [partial(HEAD, family=DiagonalNormal)] * 2
-    model = DenoisingLayer(spec, 2, StandardNormal, *parts, partial(gaussian_noise, 0.5))
+    model = denoising_layer(spec, 2, StandardNormal, *parts, partial(gaussian_noise, 0.5))
     (axes,) = restorations(model, Batch(torch.randn(9, 2)), seed=0).axes
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["clean", "corrupted", "restored"]
     assert len(axes.collections[0].get_segments()) == 9

@@ -8,7 +8,7 @@ from torch.distributions import Independent, Normal
 
 from elbolab.batch import Batch, Spec, Support
 from elbolab.densities.latents import Undefined
-from elbolab.densities.wiring import single_layer
+from elbolab.densities.layer import single_layer
 from elbolab.distributions.conditional import Conditional, StandardNormal
 from elbolab.evaluation.editing import edit_attributes, edit_quantities, set_value, sizes_of, values_of
 from elbolab.evaluation.figures.editing import edits

@@ -10,8 +10,8 @@ from tests.evaluation.registry import measured
 from elbolab.batch import Batch, Spec, Support, numbered
 from elbolab.common.kind import Kind
 from elbolab.densities.latents import Undefined
-from elbolab.densities.layer import Layer
-from elbolab.densities.wiring import autoencoder, single_layer
+from elbolab.densities.layer import Layer, single_layer
+from elbolab.densities.wiring import autoencoder
 from elbolab.distributions.conditional import Head, StandardNormal
 from elbolab.distributions.corruption import gaussian_noise
 from elbolab.distributions.family import Bernoulli, DiagonalNormal

@@ -14,8 +14,8 @@ from torch.distributions import Distribution, Independent, Normal
 
 from elbolab.batch import Batch, Spec, Support
 from elbolab.densities.latents import Undefined
-from elbolab.densities.layer import Layer
-from elbolab.densities.wiring import autoencoder, single_layer
+from elbolab.densities.layer import Layer, single_layer
+from elbolab.densities.wiring import autoencoder
 from elbolab.distributions.conditional import Conditional, Head, StandardNormal
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
 from elbolab.distributions.point_mass import Deterministic

@@ -12,11 +12,10 @@ from torch.distributions import Distribution, Independent, MultivariateNormal, N
 from elbolab.batch import Batch, Spec, Support
 from elbolab.common.rng import seed_device, seed_of
 from elbolab.densities.base import Densities
-from elbolab.densities.latents import Latent, Latents, Undefined
-from elbolab.densities.layer import Layer
-from elbolab.densities.wiring import adversarial_layer, autoencoder, single_layer
+from elbolab.densities.latents import Latent, Latents, Undefined, sample
+from elbolab.densities.layer import Layer, single_layer
+from elbolab.densities.wiring import adversarial_layer, autoencoder
 from elbolab.distributions.conditional import Conditional, Head, StandardNormal
-from elbolab.distributions.drawing import sample
 from elbolab.distributions.family import DiagonalNormal, Family
 from elbolab.distributions.point_mass import Deterministic as PointCode
 from elbolab.distributions.universal import Universal

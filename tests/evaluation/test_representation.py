@@ -11,10 +11,9 @@ from torch.distributions import Independent, Normal, OneHotCategorical
 
 from elbolab.batch import Batch, Spec, Support
 from elbolab.densities.base import Densities
-from elbolab.densities.latents import Latent, Latents
-from elbolab.densities.wiring import single_layer
+from elbolab.densities.latents import Latent, Latents, sample
+from elbolab.densities.layer import single_layer
 from elbolab.distributions.conditional import Head, Ignore, StandardNormal
-from elbolab.distributions.drawing import sample
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
 from elbolab.evaluation.batches import choose_rows
 from elbolab.evaluation.representation import (

@@ -9,7 +9,7 @@ from tests.models.registry import CLASS, labelled, stacked
 from torch.distributions import MultivariateNormal, OneHotCategorical
 
 from elbolab.batch import Batch
-from elbolab.densities.wiring import labelled_layer
+from elbolab.densities.labelled import labelled_layer
 from elbolab.distributions.conditional import Conditional
 from elbolab.evaluation import likelihood
 from elbolab.evaluation.likelihood import importance_log_likelihood

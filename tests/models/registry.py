@@ -6,12 +6,14 @@ import torch
 from tests.helpers import BITS, CLASSES, LABELLED, adam, mlp, regression, small_cvae, small_densities, small_gsnn
 
 from elbolab.batch import Batch, Semi
+from elbolab.densities import categorical
 from elbolab.densities.capabilities import Classifying
-from elbolab.densities.categorical import ClassAutoencoder, GroupAutoencoder
-from elbolab.densities.classifier import Classifier as ClassifierDensity
-from elbolab.densities.denoising import DenoisingLayer
-from elbolab.densities.recurrent import Recurrent
-from elbolab.densities.wiring import adversarial_layer, attribute_layer, labelled_layer, stacked_layers
+from elbolab.densities.classifier import classification
+from elbolab.densities.denoising import denoising_layer
+from elbolab.densities.labelled import labelled_layer
+from elbolab.densities.recurrent import recurrent_layer
+from elbolab.densities.stacked import stacked_layers
+from elbolab.densities.wiring import adversarial_layer, attribute_layer
 from elbolab.densities.wiring import autoencoder as autoencoder_layer
 from elbolab.distributions.conditional import Head, Ignore, StandardNormal
 from elbolab.distributions.corruption import Denoising, bit_flip, gaussian_noise
@@ -56,7 +58,7 @@ def autoencoder(spec=BITS):
 def recurrent():
     head = partial(Head, net=mlp(5))
     normal, bits = partial(head, family=DiagonalNormal), partial(head, family=Bernoulli)
-    return Recurrent(LABELLED, 2, normal, normal, bits, baseline=regression())
+    return recurrent_layer(LABELLED, 2, normal, normal, bits, baseline=regression())
 
 
 BITS_HEAD, CODE_HEAD = partial(Head, net=mlp(5), family=Bernoulli), partial(Head, net=mlp(5), family=Deterministic)
@@ -70,11 +72,13 @@ def adversarial(spec=BITS, posterior=CODE_HEAD, prior=WIDE):
 
 
 def class_autoencoder(posterior=CODE_HEAD, spec=CLASSES):
-    return ClassAutoencoder(spec, latent_dim=2, prior=WIDE, posterior=posterior, likelihood=BITS_HEAD)
+    return categorical.class_autoencoder(spec, latent_dim=2, prior=WIDE, posterior=posterior, likelihood=BITS_HEAD)
 
 
 def group_autoencoder(num_groups=4, spec=CLASSES):
-    return GroupAutoencoder(spec, num_groups, latent_dim=2, prior=WIDE, posterior=CODE_HEAD, likelihood=BITS_HEAD)
+    return categorical.group_autoencoder(
+        spec, num_groups, latent_dim=2, prior=WIDE, posterior=CODE_HEAD, likelihood=BITS_HEAD
+    )
 
 
 def adversarial_options(**options):
@@ -119,7 +123,7 @@ def stacked(likelihood=NORMAL, m1=None):
 
 def denoising():
     parts = (partial(Head, net=mlp(5), family=family) for family in (DiagonalNormal, Bernoulli))
-    return DenoisingLayer(BITS, 2, StandardNormal, *parts, partial(bit_flip, 0.2))
+    return denoising_layer(BITS, 2, StandardNormal, *parts, partial(bit_flip, 0.2))
 
 
 def cmma():
@@ -169,7 +173,7 @@ VARIANTS = {
     ),
     "m2, chunks": lambda: M2(alpha=0.1, densities=labelled(class_chunk=2), **ERROR),
     "m1_m2": lambda: M2(alpha=0.1, densities=stacked(), **ERROR),
-    "classifier": lambda: Classifier(densities=ClassifierDensity(CLASSES, CLASS), **ERROR),
+    "classifier": lambda: Classifier(densities=classification(CLASSES, CLASS), **ERROR),
     "ae": lambda: AE(densities=autoencoder(), optimizer=adam(), monitor="val/distortion", mode="min"),
     "dvae": dvae,
     "dvae, 2 corruptions by 3": lambda: dvae(num_corruptions=2, num_samples=3),

@@ -22,7 +22,7 @@ from tests.helpers import (
 from tests.models.registry import autoencoder, batch_for, recurrent
 
 from elbolab.batch import Batch
-from elbolab.densities.wiring import single_layer
+from elbolab.densities.layer import single_layer
 from elbolab.distributions.conditional import Conditional, Head, Ignore, StandardNormal
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
 from elbolab.distributions.priors import ClassCentres, FixedBernoulli, Mixture

@@ -8,7 +8,7 @@ from tests.helpers import BITS, adam, mlp
 from tests.models.registry import batch_for
 from torch.distributions import kl_divergence
 
-from elbolab.densities.denoising import DenoisingLayer
+from elbolab.densities.denoising import denoising_layer
 from elbolab.distributions.conditional import Head, StandardNormal
 from elbolab.distributions.corruption import bit_flip
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
@@ -20,7 +20,7 @@ def test_the_denoising_bound_is_that_of_the_corrupted_encoder_and_the_clean_datu
     """Every bit is flipped, so that it is known what the encoder sees."""
     torch.manual_seed(11)
     normal, bits = (partial(Head, net=mlp(5), family=family) for family in (DiagonalNormal, Bernoulli))
-    densities = DenoisingLayer(BITS, 2, StandardNormal, normal, bits, partial(bit_flip, 1.0)).double()
+    densities = denoising_layer(BITS, 2, StandardNormal, normal, bits, partial(bit_flip, 1.0)).double()
     model = DVAE(densities=densities, optimizer=adam(), num_samples=5)
     batch = batch_for(model)
     torch.manual_seed(3)

@@ -9,7 +9,9 @@ LATENTS = "densities/latents.py"
 MISTAKES = [
     Mistake(LATENTS, "replace(latent, z=z, q=None", "replace(latent, is_relaxed=False, z=z, q=None", TERMS),
     Mistake(LATENTS, "else latent.penalty[samples, data]", "else latent.penalty[data, samples]", TERMS),
-    Mistake(LATENTS, "drawn_log_p=log_p)], latents.state)", "drawn_log_p=log_p)])", "tests/models/test_variants.py"),
+    Mistake(
+        "models/cvae.py", "Latents([drawn], terms.latents.state)", "Latents([drawn])", "tests/models/test_variants.py"
+    ),
     Mistake(
         "densities/layer.py",
         "return self.likelihood(*given).expand(latents.state.shape[:-1])",
@@ -38,12 +40,12 @@ MISTAKES = [
     Mistake(LATENTS, "drawn_log_q=log_q, drawn_log_p=log_p, pen", "drawn_log_q=log_p, drawn_log_p=log_q, pen", TERMS),
     Mistake(LATENTS, "self.state[samples, data])", "self.state[samples])", TERMS),
     Mistake(
-        LATENTS,
-        "[replace(latent, z=z, q=latent.p, drawn_log_q=log_p, drawn_log_p=log_p)]",
-        "[replace(latent, q=latent.p, drawn_log_q=log_p, drawn_log_p=log_p)]",
+        "models/cvae.py",
+        "replace(latent, z=z, q=latent.p, drawn_log_q=log_p, drawn_log_p=log_p)",
+        "replace(latent, q=latent.p, drawn_log_q=log_p, drawn_log_p=log_p)",
         "tests/models/test_cvae.py",
     ),
-    Mistake("densities/terms.py", "cost if terms.penalty is None else cost + terms.penalty", "cost", TERMS),
+    Mistake("densities/terms.py", "cost if penalty is None else cost + penalty", "cost", TERMS),
     Mistake(
         "densities/terms.py",
         "return torch.zeros_like(self.log_lik)",
@@ -78,8 +80,8 @@ MISTAKES = [
     ),
     Mistake(
         "densities/terms.py",
-        "return add_penalty(terms.rate - terms.log_lik, terms).mean()",
-        "return add_penalty(terms.rate.detach() - terms.log_lik, terms).mean()",
+        "return add_penalty(terms.rate - terms.log_lik, terms.penalty).mean()",
+        "return add_penalty(terms.rate.detach() - terms.log_lik, terms.penalty).mean()",
         "tests/models/test_gradients.py",
     ),
     Mistake(
@@ -127,9 +129,7 @@ MISTAKES = [
     Mistake(
         "densities/checks.py", "part.training = training", "part.training = True", "tests/densities/test_contracts.py"
     ),
-    Mistake(
-        "densities/frozen.py", "densities.frozen = True", "densities.frozen = False", "tests/densities/test_frozen.py"
-    ),
+    Mistake("densities/base.py", "self.frozen = True", "self.frozen = False", "tests/densities/test_frozen.py"),
     Mistake(
         "densities/layer.py",
         "return Latents([Latent(draw(p, shape).z, p=p)])",
@@ -178,12 +178,8 @@ MISTAKES = [
         "return Latents(latents, torch.zeros_like(guess).expand(*lead, *self.spec.x))",
         "tests/densities/test_conditional.py",
     ),
-    Mistake(
-        "densities/frozen.py", "    return densities.eval()", "    return densities", "tests/densities/test_frozen.py"
-    ),
-    Mistake(
-        "densities/frozen.py", "    densities.requires_grad_(False)\n", "    pass\n", "tests/densities/test_frozen.py"
-    ),
+    Mistake("densities/base.py", "return self.eval()", "return self", "tests/densities/test_frozen.py"),
+    Mistake("densities/base.py", "self.requires_grad_(False)\n", "pass\n", "tests/densities/test_frozen.py"),
     Mistake(
         "densities/stacked.py",
         "upper.rate + log_q - upper.log_lik",

@@ -85,11 +85,11 @@ MISTAKES = [
     ),
     Mistake(
         "models/m2.py",
-        "add_penalty(-l.elbo, l)\n",
+        "add_penalty(-l.elbo, l.penalty)\n",
         "-l.elbo\n",
         "tests/models/test_m2.py",
     ),
-    Mistake("models/m2.py", "add_penalty(-u.elbo, u),", "-u.elbo,", "tests/models/test_m2.py"),
+    Mistake("models/m2.py", "add_penalty(-u.elbo, u.penalty),", "-u.elbo,", "tests/models/test_m2.py"),
     Mistake(
         "models/players.py",
         "read.append(inputs[0])",

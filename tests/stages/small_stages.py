@@ -6,7 +6,7 @@ DENSITIES = '''
     from elbolab.densities.base import Densities
     from elbolab.densities.base import initialise_heads
     from elbolab.densities.latents import Undefined
-    from elbolab.distributions.drawing import sample
+    from elbolab.densities.latents import sample
 
 
     class NewDecoder(Densities):

@@ -11,7 +11,6 @@ from tests.models.registry import ERROR, autoencoder, denoising, labelled, make,
 from torch import nn
 
 from elbolab.batch import Batch
-from elbolab.densities.frozen import freeze
 from elbolab.distributions.conditional import Head
 from elbolab.distributions.data_units import InDataUnits
 from elbolab.distributions.family import DiagonalNormal
@@ -82,7 +81,7 @@ def test_errors_are_summed_over_ranks(monkeypatch):
 
 
 def test_a_frozen_part_keeps_its_scale():
-    below = freeze(optimal_scale())
+    below = optimal_scale().freeze()
     below.likelihood.family.variance.fill_(0.7)
     outer = nn.ModuleDict({"below": below, "above": optimal_scale()})
     assert fitted_scales(outer) == [outer["above"].likelihood.family]

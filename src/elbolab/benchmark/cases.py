@@ -18,8 +18,7 @@ from elbolab.batch import Net, Spec, Support
 from elbolab.data.fetch import Rows, draw_bits
 from elbolab.data.mnist import MNIST
 from elbolab.data.module import DataModule
-from elbolab.densities.layer import Layer
-from elbolab.densities.wiring import single_layer
+from elbolab.densities.layer import Layer, single_layer
 from elbolab.distributions.conditional import Head, StandardNormal
 from elbolab.distributions.family import Bernoulli, DiagonalNormal, per_element
 from elbolab.nets.conv import Conv

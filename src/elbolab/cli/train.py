@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import lightning as L
 import torch
@@ -13,6 +14,7 @@ from hydra.types import RunMode
 from lightning.pytorch.callbacks import ModelCheckpoint, Timer
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from omegaconf import DictConfig
+from torch import nn
 
 from elbolab.callbacks.begin import Begin
 from elbolab.callbacks.prune import was_pruned
@@ -24,7 +26,7 @@ from elbolab.cli.resume import resume_config
 from elbolab.config.build import build_data, build_densities, build_evaluation, build_model, build_trainer
 from elbolab.config.values import absolute_paths, resolve
 from elbolab.data.module import DataModule
-from elbolab.distributions.conditional import compile_networks
+from elbolab.distributions.conditional import Head
 from elbolab.models.base import ElboModule
 from elbolab.runs.load import load_run, numbers_of
 from elbolab.runs.run_dir import (
@@ -161,6 +163,17 @@ def _train(cfg: DictConfig, run: RunDir) -> tuple[str, float, list[str]]:
         told = measure(trained, data, cfg)  # on every rank: they share the work
         conclude(run, trainer, cfg.monitor, value)
     return "finished", value, [told, *lines]
+
+
+def compile_networks(module: nn.Module, **options: Any) -> None:
+    """`torch.compile` for the network of every head within ``module``, in place: names of weights stay.
+
+    Not the LightningModule, whose hooks it would break. It happens when they are first called, and again for another
+    shape.
+    """
+    for part in module.modules():
+        if isinstance(part, Head):
+            part.net.compile(**options)
 
 
 def start(run: RunDir, cfg: DictConfig, data: DataModule, stages: Stages) -> None:

@@ -1,10 +1,9 @@
 """What every model's density answers: q(z | x, c), p(z | c) and p(x | z, c), and what follows from the three.
 
-Shapes: *S = sample dimensions, B = data in a batch, C = classes; ``given`` are the conditions, (B, *shape) each.
+Shapes: *S = sample dimensions, B = data in a batch; ``given`` are the conditions, (B, *shape) each.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from math import prod
 from typing import Self, final
 
@@ -14,10 +13,10 @@ from torch.distributions import Distribution
 from typing_extensions import override
 
 from elbolab.batch import Batch, Shape, Spec
-from elbolab.densities.latents import Latents
-from elbolab.densities.terms import Terms, score
+from elbolab.densities.latents import Draw, Latents, centre, sample
+from elbolab.densities.terms import Terms
 from elbolab.distributions.conditional import Conditional, StartsAtMean
-from elbolab.distributions.drawing import Draw, centre, sample
+from elbolab.distributions.family import Fitted
 
 
 class Densities(nn.Module, ABC):
@@ -70,19 +69,15 @@ class Densities(nn.Module, ABC):
 
     @abstractmethod
     def initialise(self, data: Batch, mean: Tensor) -> None:
-        """Initialises from training data those parts that are defined or configured to start there.
-
-        Args:
-            data: some of them.
-            mean: the mean of all, (*event).
-        """
+        """Initialises what starts from training data, from some of them and the mean of all, (*event)."""
 
     # -- what follows -------------------------------------------------------------------------------------------------
 
     @final
     def score(self, x: Tensor, latents: Latents, *given: Tensor) -> Terms:
         """Log p(x | z, c) with what the latents cost."""
-        return score(self.likelihood_of(latents, *given), x, latents)
+        p = self.likelihood_of(latents, *given)
+        return Terms(p.log_prob(x), latents, fitted=isinstance(p, Fitted))
 
     @final
     def terms(self, x: Tensor, *given: Tensor, shape: Shape = ()) -> Terms:
@@ -114,14 +109,13 @@ class Densities(nn.Module, ABC):
         """p(x | z, c) at codes (*S, B, *latent_shape); latents below those of the code take their centres."""
         match self.code_shapes:
             case ():  # the shape of z is all that it says
-                latents = self.imagine(z.shape[:-2], *given)
+                return self.likelihood_of(self.imagine(z.shape[:-2], *given), *given)
             case (_,):
-                latents = self.imagine((), *given, top=(z,), draw=centre)
+                top: tuple[Tensor, ...] = (z,)
             case shapes:
                 parts = z.split([prod(shape) for shape in reversed(shapes)], dim=-1)
                 top = tuple(part.unflatten(-1, shape) for part, shape in zip(reversed(parts), shapes, strict=True))
-                latents = self.imagine((), *given, top=top, draw=centre)
-        return self.likelihood_of(latents, *given)
+        return self.likelihood_of(self.imagine((), *given, top=top, draw=centre), *given)
 
     @final
     @property
@@ -136,13 +130,20 @@ class Densities(nn.Module, ABC):
         return prod(self.latent_shape) - self.class_dim
 
     @final
+    def freeze(self) -> Self:
+        """Never trains it again: no gradient reaches its weights, and it stays in evaluation mode.
+
+        The model that contains it must keep it whole, as one module: a part of it alone would follow that model's mode.
+        """
+        self.requires_grad_(False)
+        self.frozen = True
+        return self.eval()
+
+    @final
     @override
     def train(self, mode: bool = True) -> Self:
         """Sets the mode as in torch, but a frozen density stays in evaluation mode."""
         return super().train(mode and not self.frozen)
-
-
-MakeDensities = Callable[..., Densities]
 
 
 def initialise_heads(conditional: Conditional, mean: Tensor) -> None:

@@ -5,7 +5,7 @@ categories.
 """
 
 from abc import ABC
-from typing import Any, final
+from typing import final
 
 import torch
 from torch import Tensor
@@ -16,16 +16,9 @@ from elbolab.batch import Batch, Shape, Spec
 from elbolab.common.refusal import Refusal, change, choose
 from elbolab.densities.base import Densities, initialise_heads
 from elbolab.densities.capabilities import Classifying, Grouping
-from elbolab.densities.checks import (
-    build_likelihood,
-    check_code,
-    check_latent_dim,
-    check_matched,
-    require_part,
-)
-from elbolab.densities.latents import Latent, Latents
-from elbolab.distributions.conditional import MakeConditional
-from elbolab.distributions.drawing import Draw, sample
+from elbolab.densities.checks import build_likelihood, check_code, check_latent_dim, check_matched, require_part
+from elbolab.densities.latents import Draw, Latent, Latents, sample
+from elbolab.distributions.conditional import Conditional, Recipe
 
 
 class Categorical(Densities, ABC):
@@ -37,12 +30,9 @@ class Categorical(Densities, ABC):
         spec: what is known of the data.
         latent_dim: D, dimensions of the style.
         num_categories: C.
-        prior: recipe of the style's p(z), without parameters.
-        posterior: recipe of the network of both, a point mass; it may see a corrupted x while training.
-        likelihood: recipe of p(x | z, y).
-
-    Raises:
-        ValueError: conditions, a posterior that is no point mass, and as `adversarial_layer`.
+        prior: the style's p(z), without parameters.
+        posterior: the network of both, a point mass of shape (D + C,); it may see a corrupted x while training.
+        likelihood: p(x | z, y).
     """
 
     uniform: Tensor
@@ -52,24 +42,15 @@ class Categorical(Densities, ABC):
         spec: Spec,
         latent_dim: int,
         num_categories: int,
-        prior: MakeConditional | None,
-        posterior: MakeConditional | None,
-        likelihood: MakeConditional | None,
+        prior: Conditional,
+        posterior: Conditional,
+        likelihood: Conditional,
     ) -> None:
         super().__init__()
-        style, category = check_latent_dim(latent_dim), (num_categories,)
-        if spec.given:
-            raise Refusal("a categorical autoencoder finds the category itself", change("data.given", "none"))
-        self.spec = spec
-        self.latent_dim, self.class_dim = latent_dim, num_categories
-        self.code_shapes = (category, style)
-        self.prior = require_part(prior, "prior", "normal", "gaussian_ring", "swiss_roll")((), style)
-        encoders = ("deterministic", "denoising_deterministic")
-        self.posterior = require_part(posterior, "posterior", *encoders)((spec.x,), self.latent_shape)
-        self.likelihood = build_likelihood(likelihood, (style, category), spec)
-        self.register_buffer("uniform", torch.full(category, 1 / num_categories), persistent=False)
-        check_code(self.posterior, spec)
-        check_matched(self.prior, self.posterior, spec, event=style)
+        self.spec, self.latent_dim, self.class_dim = spec, latent_dim, num_categories
+        self.code_shapes = ((num_categories,), (latent_dim,))
+        self.prior, self.posterior, self.likelihood = prior, posterior, likelihood
+        self.register_buffer("uniform", torch.full((num_categories,), 1 / num_categories), persistent=False)
 
     @final
     def read(self, x: Tensor, shape: Shape = (), draw: Draw = sample) -> tuple[Tensor, Tensor]:
@@ -108,16 +89,7 @@ class Categorical(Densities, ABC):
 
 @final
 class ClassAutoencoder(Categorical, Classifying):
-    """`Categorical` whose categories are the classes of the data (section 4).
-
-    Raises:
-        ValueError: the data have no classes.
-    """
-
-    def __init__(self, spec: Spec, **parts: Any) -> None:
-        if spec.num_classes is None:
-            raise Refusal("this model needs data with class labels", choose("data", "mnist"), choose("model", "aae"))
-        super().__init__(spec, num_categories=spec.num_classes, **parts)
+    """`Categorical` whose categories are the classes of the data (section 4)."""
 
     @override
     def log_class_probs(self, x: Tensor) -> Tensor:
@@ -126,17 +98,43 @@ class ClassAutoencoder(Categorical, Classifying):
 
 @final
 class GroupAutoencoder(Categorical, Grouping):
-    """`Categorical` whose categories are groups that the model finds (section 5).
-
-    Raises:
-        ValueError: fewer than two groups.
-    """
-
-    def __init__(self, spec: Spec, num_groups: int, **parts: Any) -> None:
-        if num_groups < 2:
-            raise ValueError(f"densities.num_groups={num_groups}: at least two groups")
-        super().__init__(spec, num_categories=num_groups, **parts)
+    """`Categorical` whose categories are groups that the model finds (section 5)."""
 
     @override
     def log_group_probs(self, x: Tensor) -> Tensor:
         return self.read(x)[1]
+
+
+def class_autoencoder(
+    spec: Spec, latent_dim: int, prior: Recipe, posterior: Recipe, likelihood: Recipe
+) -> ClassAutoencoder:
+    """A style and the class of data with classes."""
+    if spec.num_classes is None:
+        raise Refusal("this model needs data with class labels", choose("data", "mnist"), choose("model", "aae"))
+    parts = _build_parts(spec, latent_dim, spec.num_classes, prior, posterior, likelihood)
+    return ClassAutoencoder(spec, latent_dim, spec.num_classes, *parts)
+
+
+def group_autoencoder(
+    spec: Spec, num_groups: int, latent_dim: int, prior: Recipe, posterior: Recipe, likelihood: Recipe
+) -> GroupAutoencoder:
+    """A style and one of ``num_groups`` groups."""
+    if num_groups < 2:
+        raise ValueError(f"densities.num_groups={num_groups}: at least two groups")
+    parts = _build_parts(spec, latent_dim, num_groups, prior, posterior, likelihood)
+    return GroupAutoencoder(spec, latent_dim, num_groups, *parts)
+
+
+def _build_parts(
+    spec: Spec, latent_dim: int, num_categories: int, prior: Recipe, posterior: Recipe, likelihood: Recipe
+) -> tuple[Conditional, Conditional, Conditional]:
+    style, category = check_latent_dim(latent_dim), (num_categories,)
+    if spec.given:
+        raise Refusal("a categorical autoencoder finds the category itself", change("data.given", "none"))
+    p = require_part(prior, "prior", "normal", "gaussian_ring", "swiss_roll")((), style)
+    encoders = ("deterministic", "denoising_deterministic")
+    q = require_part(posterior, "posterior", *encoders)((spec.x,), (latent_dim + num_categories,))
+    decoder = build_likelihood(likelihood, (style, category), spec)
+    check_code(q, spec)
+    check_matched(p, q, spec, event=style)
+    return p, q, decoder

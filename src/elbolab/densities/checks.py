@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from math import ceil, prod
 from typing import Any
 
@@ -14,11 +15,12 @@ from elbolab.common.refusal import Refusal, Way, change, choose
 from elbolab.densities.base import Densities
 from elbolab.densities.latents import Undefined
 from elbolab.densities.terms import Terms
-from elbolab.distributions.conditional import Conditional, MakeConditional
+from elbolab.distributions.conditional import Conditional, Ignore, MakeConditional, Recipe
 from elbolab.distributions.corruption import check_corruptions
-from elbolab.distributions.data_units import InDataUnits, Rescaled
+from elbolab.distributions.data_units import InDataUnits, Rescaling
 from elbolab.distributions.grid import Grid, grid_values
 from elbolab.distributions.point_mass import PointMass
+from elbolab.distributions.priors import CENTRES, INSTEAD_OF_CENTRES, ClassCentres
 
 # -- parts that are there, or not -------------------------------------------------------------------------------------
 
@@ -30,14 +32,14 @@ def check_latent_dim(latent_dim: int) -> Shape:
     return (latent_dim,)
 
 
-def require_part(recipe: MakeConditional | None, part: str, *options: str) -> MakeConditional:
+def require_part(recipe: Recipe, part: str, *options: str) -> MakeConditional:
     """The recipe of a part that a model cannot be without; raises Refusal where there is none."""
     if recipe is None:
         raise Refusal(f"this model needs a {part}", choose(part, *options))
     return recipe
 
 
-def refuse_part(recipe: MakeConditional | None, reason: str, part: str, model: str) -> None:
+def refuse_part(recipe: Recipe, reason: str, part: str, model: str) -> None:
     """Raises Refusal where there is a recipe of a part that a model would ignore; ``model`` has such a part."""
     if recipe is not None:
         raise Refusal(reason, choose(part, "none"), choose("model", model))
@@ -65,16 +67,8 @@ def check_classes(spec: Spec) -> int:
 # -- distributions that fit each other and the data -------------------------------------------------------------------
 
 
-def build_likelihood(
-    likelihood: MakeConditional | None, parents: tuple[Shape, ...], spec: Spec, **options: Any
-) -> Conditional:
-    """p(x | parents) in the units of the user's data.
-
-    Args:
-        likelihood: its recipe.
-        parents: shapes of the parents.
-        spec: what is known of the data.
-        **options: more arguments of the recipe.
+def build_likelihood(likelihood: Recipe, parents: tuple[Shape, ...], spec: Spec, **options: Any) -> Conditional:
+    """p(x | parents) in the units of the user's data; ``options`` are more arguments of the recipe.
 
     Raises:
         Refusal: there is no recipe, or the data have values to which the likelihood gives no probability.
@@ -83,6 +77,14 @@ def build_likelihood(
     conditional = made if spec.scaling is None else InDataUnits(made, spec.log_scale)
     check_likelihood(conditional, parents, spec)
     return conditional
+
+
+def build_posterior(
+    posterior: Recipe, spec: Spec, latent_shape: Shape, sees_conditions: bool, *options: str
+) -> Conditional:
+    """q(z | x, c), or q(z | x) where it does not see the conditions; raises Refusal where there is no recipe."""
+    recipe = require_part(posterior, "posterior", *options)
+    return (recipe if sees_conditions else partial(Ignore, conditional=recipe))((spec.x, *spec.given), latent_shape)
 
 
 @torch.no_grad()
@@ -104,6 +106,7 @@ def check_posterior(prior: Conditional, posterior: Conditional, spec: Spec) -> N
 
     So it does where the posterior corrupts data in a way that is none for them.
     """
+    _check_centres(prior, spec)
     check_corruptions(posterior, spec)
     x, *given = _zeros(spec)
     q, p = _probe(posterior, x, *given), _probe(prior, *given)
@@ -167,7 +170,14 @@ def check_code(posterior: Conditional, spec: Spec) -> None:
 
 def check_draws(prior: Conditional, spec: Spec) -> None:
     """Raises Refusal where no gradient reaches the prior through its draws."""
+    _check_centres(prior, spec)
     check_reparameterised(_probe(prior, *_zeros(spec)[1:]))
+
+
+def _check_centres(prior: Conditional, spec: Spec) -> None:
+    """Raises Refusal where centres of classes are chosen by what is no label."""
+    if any(isinstance(part, ClassCentres) for part in prior.modules()) and not spec.given_is_label:
+        raise Refusal(f"{CENTRES}, and the condition of these data is no label", *INSTEAD_OF_CENTRES)
 
 
 def check_reparameterised(p: Distribution) -> None:
@@ -349,5 +359,5 @@ def _likelihoods_of(spec: Spec, refused: Distribution) -> list[Way]:
 
 def family_of(p: Distribution) -> str:
     """The name of a family, ``Bernoulli`` for independent Bernoullis."""
-    p = p.base if isinstance(p, Rescaled) else p
+    p = p.base if isinstance(p, Rescaling) else p
     return type(p.base_dist if isinstance(p, Independent) else p).__name__

@@ -9,9 +9,8 @@ from typing_extensions import override
 from elbolab.batch import Batch, Shape, Spec
 from elbolab.densities.capabilities import Classifying
 from elbolab.densities.checks import check_classes, check_classifier, refuse_part
-from elbolab.densities.latents import Latent, Latents, Undefined
-from elbolab.distributions.conditional import MakeConditional
-from elbolab.distributions.drawing import Draw, sample
+from elbolab.densities.latents import Draw, Latent, Latents, Undefined, sample
+from elbolab.distributions.conditional import Conditional, MakeConditional, Recipe
 
 
 @final
@@ -19,33 +18,15 @@ class Classifier(Classifying):
     """A classifier. Its code is q(y | x).
 
     Args:
-        spec: the description of the data, which must have classes.
-        classifier: recipe of q(y | x), a `Head` of the family `OneHot`.
-        prior: None; anything else is refused, as are a posterior and a likelihood.
-        posterior: None.
-        likelihood: None.
-
-    Raises:
-        ValueError: data without classes or with conditions, or a part of a density of x.
+        spec: what is known of the data; they have classes.
+        classifier: q(y | x), one-hot.
     """
 
-    def __init__(
-        self,
-        spec: Spec,
-        classifier: MakeConditional,
-        prior: MakeConditional | None = None,
-        posterior: MakeConditional | None = None,
-        likelihood: MakeConditional | None = None,
-    ) -> None:
+    def __init__(self, spec: Spec, classifier: Conditional) -> None:
         super().__init__()
-        refuse_part(prior, "a classifier has no prior", "prior", "m2")
-        refuse_part(posterior, "a classifier has no posterior", "posterior", "m2")
-        refuse_part(likelihood, "a classifier has no likelihood", "likelihood", "m2")
-        self.spec = spec
-        self.class_dim = check_classes(spec)
+        self.spec, self.classifier = spec, classifier
+        self.class_dim = len(spec.classes)
         self.code_shapes = ((self.class_dim,),)
-        self.classifier = classifier((spec.x,), (self.class_dim,))
-        check_classifier(self.classifier, spec)
 
     @override
     def infer(self, x: Tensor, *given: Tensor, shape: Shape = (), draw: Draw = sample) -> Latents:
@@ -67,3 +48,19 @@ class Classifier(Classifying):
     @override
     def initialise(self, data: Batch, mean: Tensor) -> None:
         """Does nothing: a classifier has no parameters that are initialised from the data."""
+
+
+def classification(
+    spec: Spec,
+    classifier: MakeConditional,
+    prior: Recipe = None,
+    posterior: Recipe = None,
+    likelihood: Recipe = None,
+) -> Classifier:
+    """Q(y | x) of data with classes, by a recipe of a `Head` of the family `OneHot`; other parts are refused."""
+    refuse_part(prior, "a classifier has no prior", "prior", "m2")
+    refuse_part(posterior, "a classifier has no posterior", "posterior", "m2")
+    refuse_part(likelihood, "a classifier has no likelihood", "likelihood", "m2")
+    q = classifier((spec.x,), (check_classes(spec),))
+    check_classifier(q, spec)
+    return Classifier(spec, q)

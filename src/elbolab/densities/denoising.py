@@ -12,12 +12,11 @@ from typing_extensions import override
 from elbolab.batch import Batch, Shape, Spec
 from elbolab.densities.base import Densities
 from elbolab.densities.capabilities import Corrupting
-from elbolab.densities.latents import Latents
+from elbolab.densities.latents import Draw, Latents, sample
+from elbolab.densities.layer import Layer, single_layer
 from elbolab.densities.terms import Terms
-from elbolab.densities.wiring import single_layer
-from elbolab.distributions.conditional import MakeConditional
-from elbolab.distributions.corruption import MakeCorruption, build_corruption, check_corruptions
-from elbolab.distributions.drawing import Draw, sample
+from elbolab.distributions.conditional import Recipe
+from elbolab.distributions.corruption import Corruption, MakeCorruption, build_corruption, check_corruptions
 
 
 @final
@@ -27,33 +26,14 @@ class DenoisingLayer(Corrupting):
     Its terms and codes are those of x as it is given, in training too; nothing is corrupted unless `corrupt` is called.
 
     Args:
-        spec: what is known of the data.
-        latent_dim: D, dimensions of z.
-        prior: recipe of p(z | c).
-        posterior: recipe of q(z | x, c).
-        likelihood: recipe of p(x | z, c).
-        corruption: recipe of p(x~ | x).
-        posterior_sees_conditions: False for q(z | x).
-
-    Raises:
-        ValueError: no corruption, one that is none of this data, or what `single_layer` refuses.
+        layer: p(z | c), q(z | x, c) and p(x | z, c).
+        corruption: p(x~ | x).
     """
 
-    def __init__(
-        self,
-        spec: Spec,
-        latent_dim: int,
-        prior: MakeConditional | None,
-        posterior: MakeConditional | None,
-        likelihood: MakeConditional | None,
-        corruption: MakeCorruption | None,
-        posterior_sees_conditions: bool = True,
-    ) -> None:
+    def __init__(self, layer: Layer, corruption: Corruption) -> None:
         super().__init__()
-        self.corruption = build_corruption(corruption)
-        check_corruptions(self.corruption, spec)
-        self.layer = single_layer(spec, latent_dim, prior, posterior, likelihood, posterior_sees_conditions)
-        self.spec, self.code_shapes = self.layer.spec, self.layer.code_shapes
+        self.corruption, self.layer = corruption, layer
+        self.spec, self.code_shapes = layer.spec, layer.code_shapes
 
     @override
     def infer(self, x: Tensor, *given: Tensor, shape: Shape = (), draw: Draw = sample) -> Latents:
@@ -75,6 +55,22 @@ class DenoisingLayer(Corrupting):
     @override
     def corrupt(self, x: Tensor) -> Tensor:
         return self.corruption(x)
+
+
+def denoising_layer(
+    spec: Spec,
+    latent_dim: int,
+    prior: Recipe,
+    posterior: Recipe,
+    likelihood: Recipe,
+    corruption: MakeCorruption | None,
+    posterior_sees_conditions: bool = True,
+) -> DenoisingLayer:
+    """What `single_layer` makes of the recipes, with a corruption of the data."""
+    noise = build_corruption(corruption)
+    check_corruptions(noise, spec)
+    layer = single_layer(spec, latent_dim, prior, posterior, likelihood, posterior_sees_conditions)
+    return DenoisingLayer(layer, noise)
 
 
 def corrupted_terms(

@@ -14,10 +14,11 @@ from typing_extensions import override
 
 from elbolab.batch import Batch, Shape, Spec
 from elbolab.densities.base import initialise_heads
+from elbolab.densities.checks import check_chunk, check_classes, check_classifier
 from elbolab.densities.class_terms import ClassTerms, Enumerating
-from elbolab.densities.latents import Latent, Latents
-from elbolab.distributions.conditional import Conditional
-from elbolab.distributions.drawing import Draw, sample
+from elbolab.densities.latents import Draw, Latent, Latents, sample
+from elbolab.densities.layer import single_layer
+from elbolab.distributions.conditional import Conditional, MakeConditional, Recipe
 
 T = TypeVar("T")
 
@@ -129,3 +130,31 @@ class Labelled(Enumerating):
         if self.class_chunk is None:
             return function(*inputs)
         return checkpoint(function, *inputs, use_reentrant=False, preserve_rng_state=False)  # type: ignore[return-value]
+
+
+def labelled_layer(
+    spec: Spec,
+    latent_dim: int,
+    prior: Recipe,
+    posterior: Recipe,
+    likelihood: Recipe,
+    classifier: MakeConditional,
+    posterior_sees_conditions: bool = True,
+    learn_class_prior: bool = False,
+    class_chunk: int | None = None,
+) -> Labelled:
+    """A class and a style of data with classes.
+
+    The condition is the class: where the posterior does not see it, all classes share the draws of q(z | x). The
+    classifier q(y | x) is a `Head` of `OneHot`.
+    """
+    of_class = spec._replace(given=((check_classes(spec),),), given_is_label=True)
+    layer = single_layer(of_class, latent_dim, prior, posterior, likelihood, posterior_sees_conditions)
+    assert layer.prior is not None, "`single_layer` has refused it"
+    assert layer.posterior is not None, "`single_layer` has refused it"
+    q = classifier((spec.x,), of_class.given[0])
+    check_classifier(q, spec)
+    if class_chunk is not None:
+        parts = ((layer.posterior, spec.x), (layer.likelihood, layer.latent_shape))
+        check_chunk(class_chunk, [(part, (parent, *of_class.given)) for part, parent in parts])
+    return Labelled(spec, latent_dim, layer.prior, layer.posterior, layer.likelihood, q, learn_class_prior, class_chunk)

@@ -1,30 +1,56 @@
-"""The latent variables of a bound: what was drawn, from which distribution, and under which prior.
+"""The latent variables of a bound: what was drawn, how, from which distribution, and under which prior.
 
 Shapes: *S = sample dimensions, B = data in a batch, D = latent dimensions; quantities in nats are (*S, B).
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass, replace
 from functools import cached_property
-from typing import Any, Self, final
+from typing import Any, NamedTuple, Self, final
 
+import torch
 from torch import Tensor
-from torch.distributions import Distribution, Independent, Normal, kl_divergence
+from torch.distributions import Distribution, Independent, Normal, OneHotCategorical, kl_divergence
 
 from elbolab.batch import Shape
-from elbolab.distributions.drawing import Draw
-from elbolab.distributions.relaxed import Relaxed
+from elbolab.distributions.family import Relaxed
 
 
 class Undefined(NotImplementedError):
     """A quantity that does not exist for this model; evaluation leaves it out instead of inventing a number."""
 
 
+class Drawn(NamedTuple):
+    """A draw, (*shape, *batch, *event), and its log-density, (*shape, *batch), None where the distribution's is meant.
+
+    A draw that is not from the distribution itself says with ``log_q`` what it is from.
+    """
+
+    z: Tensor
+    log_q: Tensor | None = None
+
+
+Draw = Callable[[Distribution, Shape], Drawn]
+"""(distribution, shape) -> as many draws, independent of each other."""
+
+
+def sample(p: Distribution, shape: Shape = ()) -> Drawn:
+    """Random draws, reparameterised where they can be: torch's ``Normal.sample`` waits for the device."""
+    size = torch.Size(shape)
+    return Drawn(p.rsample(size) if p.has_rsample else p.sample(size))
+
+
+def centre(p: Distribution, shape: Shape = ()) -> Drawn:
+    """The mean, and of a class its mode, as often as is asked for."""
+    point = p.mode if isinstance(p, OneHotCategorical) else p.mean
+    return Drawn(point.expand(*shape, *point.shape))
+
+
 @final
 @dataclass(frozen=True, eq=False)
 class Latent:
-    """One latent variable: a draw, its posterior and its prior. Densities and the KL are computed when asked for.
+    """One latent variable. Its densities and its KL are computed when they are asked for.
 
     Attributes:
         z: the draw, (*S, B, *latent_shape).
@@ -88,11 +114,7 @@ class Latent:
 
     @cached_property
     def kl_per_dim(self) -> Tensor:
-        """KL of each latent dimension, (*S, B, D) or (B, D).
-
-        Raises:
-            Undefined: q or p does not factorise.
-        """
+        """KL of each latent dimension, (*S, B, D) or (B, D); raises Undefined where q or p does not factorise."""
         match self._closed_pair():
             case Independent(base_dist=q) as joint, Independent(base_dist=p):
                 try:
@@ -107,10 +129,12 @@ class Latent:
 
     def _closed_pair(self) -> tuple[Distribution, Distribution] | None:
         """The distributions q and p where the KL is that between them; None where the draw has its own densities."""
-        has_own = self.drawn_log_q is not None or self.drawn_log_p is not None
-        if self.q is None or self.p is None or has_own or not self.closed_form:
+        q, p, has_own = self.q, self.p, self.drawn_log_q is not None or self.drawn_log_p is not None
+        if q is None or p is None or has_own or not self.closed_form:
             return None
-        return self.q, expand_to(self.p, self.q)
+        # torch's discrete KLs do not broadcast; those of normals do, and expanding costs
+        is_normal = isinstance(p, Independent) and isinstance(p.base_dist, Normal)
+        return q, p if is_normal or p.batch_shape == q.batch_shape else p.expand(q.batch_shape)
 
 
 @final
@@ -144,25 +168,6 @@ class Latents(tuple[Latent, ...]):
         if len(self) != 1:
             raise Undefined(f"this needs a model with one latent variable, and this one has {len(self)}")
         return self[0]
-
-
-def redraw_from_prior(latents: Latents, draw: Draw, shape: Shape) -> Latents:
-    """The one latent, drawn from its prior p(z | c) instead of its posterior, so that its rate is 0.
-
-    Raises:
-        Undefined: there are none or several, or the one has no prior.
-    """
-    latent = latents.only()
-    if latent.p is None:
-        raise Undefined("no draws from the prior: this model has none")
-    z, log_p = draw(latent.p, shape)
-    return Latents([replace(latent, z=z, q=latent.p, drawn_log_q=log_p, drawn_log_p=log_p)], latents.state)
-
-
-def expand_to(p: Distribution, q: Distribution) -> Distribution:
-    """``p`` in q's batch shape: torch's discrete KLs do not broadcast; those of normals do, and expanding costs."""
-    is_normal = isinstance(p, Independent) and isinstance(p.base_dist, Normal)
-    return p if is_normal or p.batch_shape == q.batch_shape else p.expand(q.batch_shape)
 
 
 def _log_density(p: Distribution | None, z: Tensor, part: str) -> Tensor:

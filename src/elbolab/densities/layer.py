@@ -1,6 +1,9 @@
 """One layer of latents, or none: p(z | c), q(z | x, c) and p(x | z, c), of which the first two may be missing.
 
-Shapes: *S = sample dimensions, B = data in a batch, D = latent dimensions.
+A *wiring function*, as `single_layer`, is what configurations name. It takes what is known of the data, the number of
+latent dimensions, and recipes of the parts, None where there is to be none. It calls the recipes, shares modules where
+a model shares them, and raises Refusal where a part is missing, is one too many, or does not fit. With
+``posterior_sees_conditions=False`` the posterior is one of x alone, q(z | x).
 """
 
 from typing import final
@@ -11,30 +14,23 @@ from typing_extensions import override
 
 from elbolab.batch import Batch, Shape, Spec
 from elbolab.densities.base import Densities, initialise_heads
-from elbolab.densities.latents import Latent, Latents, Undefined
-from elbolab.distributions.conditional import Conditional, lead_of
-from elbolab.distributions.drawing import Draw, sample
+from elbolab.densities.checks import build_likelihood, build_posterior, check_latent_dim, check_posterior, require_part
+from elbolab.densities.latents import Draw, Latent, Latents, Undefined, sample
+from elbolab.distributions.conditional import Conditional, Recipe, lead_of
 
 
 @final
 class Layer(Densities):
     """The density of VAE, autoencoder, stochastic network, regression and adversarial autoencoder.
 
-    ============  ==============  ====================================================================================
-    prior         posterior       what it is
-    ============  ==============  ====================================================================================
-    p(z | c)      q(z | x, c)     a VAE, with a bound where both have densities; else what a critic matches
-    none          q(z | x, c)     an autoencoder: a distortion, no rate, and nothing to draw from
-    p(z | c)      none            a stochastic network, q(z | x, c) = p(z | c): its rate is 0
-    none          none            a regression, p(x | c): no latents, so ELBO and log-likelihood are the same
-    ============  ==============  ====================================================================================
-
-    Args:
-        spec: what is known of the data.
-        latent_shape: shape of z, None without latents.
-        prior: p(z | c).
-        posterior: q(z | x, c).
-        likelihood: p(x | z, c).
+    ========  ===========  ========================================================================================
+    prior     posterior    what it is
+    ========  ===========  ========================================================================================
+    p(z | c)  q(z | x, c)  a VAE, with a bound where both have densities; else what a critic matches
+    none      q(z | x, c)  an autoencoder: a distortion, no rate, and nothing to draw from
+    p(z | c)  none         a stochastic network, q(z | x, c) = p(z | c): its rate is 0
+    none      none         a regression, p(x | c): no latents (``latent_shape`` is None), its bound is log p(x | c)
+    ========  ===========  ========================================================================================
     """
 
     def __init__(
@@ -83,3 +79,19 @@ class Layer(Densities):
     def _without_latents(self, shape: Shape, *given: Tensor) -> Latents:
         """No latents, and an empty state that has the batch shape of the draws."""
         return Latents(state=given[0].new_empty(*shape, *lead_of(given, self.spec.given), 0))
+
+
+def single_layer(
+    spec: Spec,
+    latent_dim: int,
+    prior: Recipe,
+    posterior: Recipe,
+    likelihood: Recipe,
+    posterior_sees_conditions: bool = True,
+) -> Layer:
+    """p(z | c) p(x | z, c) with q(z | x, c): one layer of latents (Kingma & Welling 2014)."""
+    shape = check_latent_dim(latent_dim)
+    p = require_part(prior, "prior", "standard_normal")(spec.given, shape)
+    q = build_posterior(posterior, spec, shape, posterior_sees_conditions, "diagonal_normal")
+    check_posterior(p, q, spec)
+    return Layer(spec, shape, p, q, build_likelihood(likelihood, (shape, *spec.given), spec))

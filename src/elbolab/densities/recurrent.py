@@ -13,11 +13,10 @@ from elbolab.common.refusal import Refusal, change
 from elbolab.densities.base import Densities
 from elbolab.densities.capabilities import Guessing
 from elbolab.densities.checks import check_given
-from elbolab.densities.frozen import freeze
-from elbolab.densities.latents import Latents
-from elbolab.densities.wiring import single_layer, stochastic_network
-from elbolab.distributions.conditional import Ignore, MakeConditional
-from elbolab.distributions.drawing import Draw, sample
+from elbolab.densities.latents import Draw, Latents, sample
+from elbolab.densities.layer import Layer, single_layer
+from elbolab.densities.wiring import stochastic_network
+from elbolab.distributions.conditional import Ignore, Recipe
 
 
 @final
@@ -28,37 +27,14 @@ class Recurrent(Guessing):
 
     Args:
         spec: what is known of the data.
-        latent_dim: D, dimensions of z.
-        prior: recipe of p(z | c, g); one that looks at nothing makes z independent of c.
-        posterior: recipe of q(z | x, c): the guess would tell it nothing that c does not. None: that of the prior, see
-            `stochastic_network`.
-        likelihood: recipe of p(x | z, c, g).
+        inner: the same of the data with the guess as one more condition.
         baseline: a trained p(x | c) of the same data.
-
-    Raises:
-        Refusal: no conditions, or a baseline of another kind or of other data; see also `single_layer`.
     """
 
-    def __init__(
-        self,
-        spec: Spec,
-        latent_dim: int,
-        prior: MakeConditional | None,
-        posterior: MakeConditional | None,
-        likelihood: MakeConditional | None,
-        baseline: Densities,
-    ) -> None:
+    def __init__(self, spec: Spec, inner: Layer, baseline: Densities) -> None:
         super().__init__()
-        check_given(spec, "a model that looks at a first guess")
-        self.spec = spec
-        self.baseline = freeze(_check_baseline(baseline, spec))
-        inner = spec._replace(given=(*spec.given, spec.x), given_is_label=False)
-        if posterior is None:
-            self.inner = stochastic_network(inner, latent_dim, prior, None, likelihood)
-        else:
-            blind = partial(Ignore, conditional=posterior, keep=1 + len(spec.given))
-            self.inner = single_layer(inner, latent_dim, prior, blind, likelihood)
-        self.code_shapes = self.inner.code_shapes
+        self.spec, self.code_shapes = spec, inner.code_shapes
+        self.baseline, self.inner = baseline.freeze(), inner
 
     @override
     def first_guess(self, *given: Tensor) -> Tensor:
@@ -91,8 +67,24 @@ class Recurrent(Guessing):
         return Latents(latents, guess.expand(*lead, *self.spec.x))
 
 
-def _check_baseline(baseline: Densities, spec: Spec) -> Densities:
-    """The baseline; raises Refusal where it has latents, or was trained on other data."""
+def recurrent_layer(
+    spec: Spec, latent_dim: int, prior: Recipe, posterior: Recipe, likelihood: Recipe, baseline: Densities
+) -> Recurrent:
+    """p(z | c, g) p(x | z, c, g) with q(z | x, c), to which the guess would say nothing that c does not.
+
+    A prior that looks at nothing makes z independent of c. Without a posterior it is a `stochastic_network`.
+    """
+    check_given(spec, "a model that looks at a first guess")
+    _check_baseline(baseline, spec)
+    guided = spec._replace(given=(*spec.given, spec.x), given_is_label=False)
+    if posterior is None:
+        return Recurrent(spec, stochastic_network(guided, latent_dim, prior, None, likelihood), baseline)
+    blind = partial(Ignore, conditional=posterior, keep=1 + len(spec.given))
+    return Recurrent(spec, single_layer(guided, latent_dim, prior, blind, likelihood), baseline)
+
+
+def _check_baseline(baseline: Densities, spec: Spec) -> None:
+    """Raises Refusal where the baseline has latents, or was trained on other data."""
     if baseline.code_shapes:
         raise Refusal(
             "pretrained.baseline has latents, and a first guess is made without any, by model=regression",
@@ -105,4 +97,3 @@ def _check_baseline(baseline: Densities, spec: Spec) -> Densities:
             f"{here[0]} and {here[1]}; both need the same data, data.given and data.quadrants",
             change("pretrained.baseline", "RUN", "EXPERIMENT"),
         )
-    return baseline

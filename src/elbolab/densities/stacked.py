@@ -11,13 +11,13 @@ from torch import Tensor
 from torch.distributions import Distribution
 from typing_extensions import override
 
-from elbolab.batch import Batch, Shape, Spec
+from elbolab.batch import Batch, Shape, Spec, Support
 from elbolab.densities.base import Densities
+from elbolab.densities.checks import check_classes, check_lower
 from elbolab.densities.class_terms import ClassTerms, Enumerating
-from elbolab.densities.frozen import freeze
-from elbolab.densities.labelled import Labelled
-from elbolab.densities.latents import Latent, Latents
-from elbolab.distributions.drawing import Draw, centre, sample
+from elbolab.densities.labelled import Labelled, labelled_layer
+from elbolab.densities.latents import Draw, Latent, Latents, centre, sample
+from elbolab.distributions.conditional import MakeConditional, Recipe
 
 
 @final
@@ -39,7 +39,7 @@ class Stacked(Enumerating):
 
     def __init__(self, spec: Spec, m1: Densities, m2: Labelled) -> None:
         super().__init__()
-        self.spec, self.m1, self.m2 = spec, freeze(m1), m2
+        self.spec, self.m1, self.m2 = spec, m1.freeze(), m2
         self.code_shapes, self.class_dim = m2.code_shapes, m2.class_dim
 
     @override
@@ -92,3 +92,27 @@ class Stacked(Enumerating):
             log_lik, log_q = self.m1.score(x, Latents([z1])).log_lik, z1.log_q
         rate = upper.rate + log_q - upper.log_lik
         return ClassTerms(upper.log_q, upper.log_p, log_lik.expand_as(upper.log_lik), rate, upper.penalty)
+
+
+def stacked_layers(
+    spec: Spec,
+    latent_dim: int,
+    prior: Recipe,
+    posterior: Recipe,
+    likelihood: Recipe,
+    classifier: MakeConditional,
+    posterior_sees_conditions: bool = True,
+    learn_class_prior: bool = False,
+    class_chunk: int | None = None,
+    m1: Densities | None = None,
+) -> Stacked:
+    """A class and a style z2 above the codes z1 of ``m1``, which was trained before (``pretrained.m1``).
+
+    The recipes are those of `labelled_layer`, with z1 in the place of x.
+    """
+    check_classes(spec)
+    lower = check_lower(m1, spec)
+    codes = Spec(lower.latent_shape, Support.REAL, classes=spec.classes)
+    parts = (prior, posterior, likelihood, classifier)
+    options = (posterior_sees_conditions, learn_class_prior, class_chunk)
+    return Stacked(spec, lower, labelled_layer(codes, latent_dim, *parts, *options))

@@ -11,30 +11,14 @@ from elbolab.batch import Shape, Spec
 from elbolab.common.refusal import Refusal, change
 from elbolab.densities.checks import build_likelihood, check_latent_dim, refuse_part
 from elbolab.densities.layer import Layer
-from elbolab.distributions.conditional import Conditional, MakeConditional, StartsAtMean
+from elbolab.distributions.conditional import Conditional, Recipe, StartsAtMean
 from elbolab.distributions.point_mass import PointMass
 
 
-def tied_autoencoder(
-    spec: Spec,
-    latent_dim: int,
-    prior: MakeConditional | None,
-    posterior: MakeConditional | None,
-    likelihood: MakeConditional | None,
-) -> Layer:
+def tied_autoencoder(spec: Spec, latent_dim: int, prior: Recipe, posterior: Recipe, likelihood: Recipe) -> Layer:
     """Linear and tied: z = W (x - b), x_hat = W^T z + b. With k = 1, W is the first principal component.
 
-    The offset b starts at the mean of the data.
-
-    Args:
-        spec: what is known of the data.
-        latent_dim: k.
-        prior: None; anything else is refused.
-        posterior: None; anything else is refused.
-        likelihood: recipe of p(x | z); its network is replaced by W^T z + b.
-
-    Raises:
-        ValueError: latent_dim below 1, a prior, a posterior, conditions, or a likelihood that is none of this data.
+    The offset b starts at the mean of the data. The network of the likelihood's recipe is replaced by W^T z + b.
     """
     refuse_part(prior, "an autoencoder has no prior", "prior", "vae")
     refuse_part(posterior, "a tied autoencoder encodes by its decoder's weights", "posterior", "ae")

@@ -1,13 +1,13 @@
 """One idea for prior, posterior, likelihood and classifier: parents in, torch Distribution out.
 
-Shapes: S = samples, B = data in a batch, ``*event`` = shape of one draw. A parent is (*S, B, *shape); leading
+Shapes: *S = samples, B = data in a batch, ``*event`` = shape of one draw. A parent is (*S, B, *shape); leading
 dimensions of several parents broadcast. The distribution has batch shape (*S, B) and event shape ``event``.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from math import prod
-from typing import Any, final
+from typing import final
 
 import torch
 from torch import Tensor, nn
@@ -20,11 +20,9 @@ from elbolab.distributions.family import Family
 from elbolab.distributions.unit_normal import UnitNormal
 from elbolab.nets.precision import run
 
-MakeFamily = Callable[[Shape], Family]
-
 
 class Conditional(nn.Module, ABC):
-    """p(event | parents); each YAML of prior, posterior and likelihood is a recipe (parents, event) for one."""
+    """p(event | parents)."""
 
     @abstractmethod
     def forward(self, *parents: Tensor) -> Distribution:
@@ -32,6 +30,15 @@ class Conditional(nn.Module, ABC):
 
 
 MakeConditional = Callable[[tuple[Shape, ...], Shape], Conditional]
+"""A recipe, (shapes of the parents, shape of one draw) -> Conditional: every YAML of prior, posterior, likelihood."""
+Recipe = MakeConditional | None
+"""None where a model is to have no such part."""
+
+
+def lead_of(parents: tuple[Tensor, ...], shapes: tuple[Shape, ...]) -> torch.Size:
+    """The batch shape that parents of these shapes ask for, () without parents."""
+    leads = [p.shape[: p.dim() - len(s)] for p, s in zip(parents, shapes, strict=True)]
+    return torch.broadcast_shapes(*leads) if len(leads) > 1 else leads[0] if leads else torch.Size()
 
 
 class StartsAtMean(nn.Module, ABC):
@@ -51,17 +58,22 @@ class Head(Conditional, StartsAtMean):
         event: shape of one draw.
         net: recipe of the network.
         family: recipe of the family.
-        init_to_mean: start from the marginal of the training data: a constant offset on the raw output, set by
+        init_to_mean: start from the mean of the training data: a constant offset on the raw output, set by
             `initialise_to_mean`. It equals Burda's output bias, and works for every network.
 
     Raises:
-        ValueError: there are no parents for the network to read.
+        Refusal: there are no parents for the network to read.
     """
 
     offset: Tensor | None
 
     def __init__(
-        self, parents: tuple[Shape, ...], event: Shape, net: Net, family: MakeFamily, init_to_mean: bool = False
+        self,
+        parents: tuple[Shape, ...],
+        event: Shape,
+        net: Net,
+        family: Callable[[Shape], Family],
+        init_to_mean: bool = False,
     ) -> None:
         super().__init__()
         if not parents:
@@ -77,7 +89,10 @@ class Head(Conditional, StartsAtMean):
 
     @override
     def forward(self, *parents: Tensor) -> Distribution:
-        lead, rows = _flatten_lead(parents, self.parents)
+        lead, rows = lead_of(parents, self.parents), parents
+        if not len(parents) == len(lead) == 1:  # a view costs a few microseconds, and again with its gradient
+            pairs = zip(parents, self.parents, strict=True)
+            rows = tuple(p.expand(*lead, *shape).reshape(prod(lead), *shape) for p, shape in pairs)
         raw = run(self.net, *rows)
         if self.offset is not None:
             raw = raw + self.offset
@@ -86,62 +101,41 @@ class Head(Conditional, StartsAtMean):
     @torch.no_grad()
     @override
     def initialise_to_mean(self, mean: Tensor) -> None:
-        """Sets the offset so that a zero network output gives ``mean`` (*event); no effect without `init_to_mean`."""
         if self.offset is not None:
             self.offset.copy_(self.family.raw_for(mean))
 
 
-def compile_networks(module: nn.Module, **options: Any) -> None:
-    """`torch.compile` for the network of every head within ``module``, in place: names of weights stay.
+class Unconditional(Conditional, ABC):
+    """One distribution whatever the parents; its batch shape is theirs, so that every row draws its own sample."""
 
-    Not the LightningModule, whose hooks it would break. It happens when they are first called, and again for another
-    shape.
+    def __init__(self, parents: tuple[Shape, ...]) -> None:
+        super().__init__()
+        self.parents = parents
 
-    Args:
-        module: a model or densities.
-        **options: as `torch.compile`'s.
-    """
-    for part in module.modules():
-        if isinstance(part, Head):
-            part.net.compile(**options)
+    @abstractmethod
+    def marginal(self) -> Distribution:
+        """The distribution, of batch shape ()."""
 
-
-def _flatten_lead(parents: tuple[Tensor, ...], shapes: tuple[Shape, ...]) -> tuple[tuple[int, ...], list[Tensor]]:
-    """The common leading dimensions, and every parent as rows (prod(lead), *shape)."""
-    lead = lead_of(parents, shapes)
-    if len(parents) == len(lead) == 1:  # rows already: every view costs a few microseconds, and again with its gradient
-        return lead, list(parents)
-    if len(parents) > 1:
-        parents = tuple(p.expand(*lead, *s) for p, s in zip(parents, shapes, strict=True))
-    return lead, [p.reshape(prod(lead), *s) for p, s in zip(parents, shapes, strict=True)]
+    @override
+    def forward(self, *parents: Tensor) -> Distribution:
+        return self.marginal().expand(lead_of(parents, self.parents)) if parents else self.marginal()
 
 
 @final
-class StandardNormal(Conditional):
-    """N(0, I), whatever the parents.
-
-    With parents its batch shape is theirs, so that every row draws its own sample.
-    """
+class StandardNormal(Unconditional):
+    """N(0, I)."""
 
     zero: Tensor
     one: Tensor
 
     def __init__(self, parents: tuple[Shape, ...], event: Shape) -> None:
-        super().__init__()
-        self.parents = parents
+        super().__init__(parents)
         self.register_buffer("zero", torch.zeros(event), persistent=False)
         self.register_buffer("one", torch.ones(event), persistent=False)
 
     @override
-    def forward(self, *parents: Tensor) -> Distribution:
-        normal = Independent(UnitNormal(self.zero, self.one), self.zero.dim())
-        return normal.expand(lead_of(parents, self.parents)) if parents else normal
-
-
-def lead_of(parents: tuple[Tensor, ...], shapes: tuple[Shape, ...]) -> torch.Size:
-    """The batch shape that parents of these shapes ask for, () without parents."""
-    leads = [p.shape[: p.dim() - len(s)] for p, s in zip(parents, shapes, strict=True)]
-    return torch.broadcast_shapes(*leads) if len(leads) > 1 else leads[0] if leads else torch.Size()
+    def marginal(self) -> Distribution:
+        return Independent(UnitNormal(self.zero, self.one), self.zero.dim())
 
 
 @final

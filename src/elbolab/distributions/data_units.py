@@ -1,5 +1,6 @@
 """Densities of standardised data in the units of the user's data."""
 
+from abc import ABC
 from typing import Self, final
 
 from torch import Tensor
@@ -7,7 +8,7 @@ from torch.distributions import Distribution, constraints
 from typing_extensions import override
 
 from elbolab.distributions.conditional import Conditional
-from elbolab.distributions.family import NO_SAMPLES, Sizes
+from elbolab.distributions.family import NO_SAMPLES, Fitted, Sizes
 
 
 @final
@@ -29,11 +30,11 @@ class InDataUnits(Conditional):
 
     @override
     def forward(self, *parents: Tensor) -> Distribution:
-        return Rescaled(self.conditional(*parents), self.log_scale)
+        p = self.conditional(*parents)
+        return (RescaledFitted if isinstance(p, Fitted) else Rescaled)(p, self.log_scale)
 
 
-@final
-class Rescaled(Distribution):
+class Rescaling(Distribution, ABC):
     """A distribution whose density is per unit of other coordinates; draws and moments are those of ``base``.
 
     Args:
@@ -82,3 +83,13 @@ class Rescaled(Distribution):
     @override
     def log_prob(self, value: Tensor) -> Tensor:
         return self.base.log_prob(value) - self.log_scale
+
+
+@final
+class Rescaled(Rescaling):
+    """A distribution that is not fitted to data."""
+
+
+@final
+class RescaledFitted(Rescaling, Fitted):
+    """A distribution that is."""

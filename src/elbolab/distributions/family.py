@@ -1,4 +1,4 @@
-"""The contract between a network's raw output and a torch distribution."""
+"""From a network's raw output to a torch distribution, and the two families of Kingma & Welling's VAE."""
 
 from abc import ABC, abstractmethod
 from typing import final
@@ -18,6 +18,14 @@ Sizes = torch.Size | list[int] | tuple[int, ...]
 NO_SAMPLES = torch.Size()
 
 
+class Relaxed(Distribution, ABC):
+    """A distribution whose draws relax a discrete variable: gradients flow, but no bound on log p(x) follows."""
+
+
+class Fitted(Distribution, ABC):
+    """A distribution that is fitted to the very value whose log-likelihood is asked: that value is no bound's term."""
+
+
 class Family(nn.Module, ABC):
     """Maps raw network outputs to distributions, such as one logit per pixel to independent Bernoullis.
 
@@ -29,23 +37,15 @@ class Family(nn.Module, ABC):
 
     def __init__(self, event: Shape, out_shape: Shape) -> None:
         super().__init__()
-        self.event = event
-        self.out_shape = out_shape
+        self.event, self.out_shape = event, out_shape
 
     @abstractmethod
     def forward(self, raw: Tensor) -> Distribution:
-        """The distribution with parameters ``raw``, for Bernoullis the logits.
-
-        Args:
-            raw: unconstrained output of a network, (*lead, *out_shape).
-
-        Returns:
-            A distribution with batch shape ``lead`` and event shape ``event``.
-        """
+        """Unconstrained parameters (*lead, *out_shape) -> their distribution, whose batch shape is ``lead``."""
 
     @abstractmethod
     def raw_for(self, mean: Tensor) -> Tensor:
-        """The raw output (*out_shape) whose distribution has this mean (*event): for Bernoullis the logits of the mean.
+        """The raw output (*out_shape) whose distribution has this mean (*event).
 
         Raises:
             ValueError: the family has no such output; the message names the setting to change.
@@ -58,10 +58,7 @@ def per_element(event: Shape, count: int) -> Shape:
 
 
 def split(raw: Tensor, event: Shape, count: int) -> tuple[Tensor, ...]:
-    """Splits a raw output into ``count`` tensors, for instance locations and scales.
-
-    Shapes: (*lead, count * event[0], *event[1:]) -> (*lead, *event) each.
-    """
+    """(*lead, count * event[0], *event[1:]) -> (*lead, *event) each: locations and scales, say."""
     return raw.chunk(count, dim=raw.dim() - len(event))
 
 
@@ -73,11 +70,7 @@ def check_floor(min_scale: float) -> None:
 
 @final
 class BernoulliEvent(Independent):
-    """torch's `Independent` of Bernoulli elements, whose density sums before it negates.
-
-    The logits of images are by far the largest tensor of a step, and torch walks through them once more, twice with its
-    gradient.
-    """
+    """torch's `Independent` of Bernoulli elements, which sums before it negates: torch walks once more through them."""
 
     @override
     def log_prob(self, value: Tensor) -> Tensor:
@@ -110,15 +103,12 @@ class DiagonalNormal(Family):
     """N(loc, diag(scale^2)), loc and log variance from the raw output (Kingma & Welling 2014, appendix C).
 
     In float32 the variance is infinite from a log variance of 88.7 on, and a KL no number: training then stops as at
-    any that is not finite, and ``model.skip_norm`` leaves such a step out. A smooth bound would cost every step more
-    than the exponential itself (100 us become 234 for 128 x 20 numbers, 0.4 ms become 2.3 for 100 x 784).
+    any that is not finite, and ``model.skip_norm`` leaves such a step out. A smooth bound would cost more than twice
+    the time of the exponential itself.
 
     Args:
         event: shape of one draw.
         min_scale: lower bound added to the scale, so that it cannot vanish.
-
-    Raises:
-        ValueError: a negative min_scale.
     """
 
     def __init__(self, event: Shape, min_scale: float = 1e-6) -> None:

@@ -4,7 +4,6 @@ A squared error is a Gaussian log-likelihood only with its scale; each class her
 A scale for every element, read from the network, is `elbolab.distributions.family.DiagonalNormal`.
 """
 
-from abc import ABC
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import log
@@ -16,7 +15,7 @@ from torch.distributions import Distribution, Independent, Normal, constraints
 from typing_extensions import override
 
 from elbolab.batch import Shape
-from elbolab.distributions.family import NO_SAMPLES, Family, Sizes
+from elbolab.distributions.family import NO_SAMPLES, Family, Fitted, Sizes
 
 LocationScale = Callable[[Tensor, Tensor], Distribution]
 """A torch class of arguments (loc, scale), such as Normal or Laplace."""
@@ -84,10 +83,6 @@ class LearnedScale(Family):
     @override
     def raw_for(self, mean: Tensor) -> Tensor:
         return mean.clone()
-
-
-class Fitted(Distribution, ABC):
-    """A distribution that is fitted to the very value whose log-likelihood is asked: that value is no bound's term."""
 
 
 @final

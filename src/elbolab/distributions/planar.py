@@ -3,7 +3,6 @@
 Shapes: *S = samples, *B = batch, K = labels; a point is (..., 2).
 """
 
-from abc import ABC, abstractmethod
 from math import pi
 from typing import Self, final
 
@@ -14,39 +13,13 @@ from typing_extensions import override
 
 from elbolab.batch import Shape
 from elbolab.common.refusal import Refusal, change, choose
-from elbolab.distributions.conditional import Conditional, lead_of
+from elbolab.distributions.conditional import Unconditional
 from elbolab.distributions.family import NO_SAMPLES, Sizes
-
-
-class Partitioned(Distribution, ABC):
-    """A mixture of ``num_labels`` equally probable parts, from each of which one can draw.
-
-    Attributes:
-        num_labels: K.
-    """
-
-    num_labels: int
-
-    @property
-    @abstractmethod
-    def device(self) -> torch.device:
-        """Where draws are made, and where labels must be."""
-
-    @abstractmethod
-    def sample_of(self, labels: Tensor) -> Tensor:
-        """A draw of the part that each label names, int64 (...) -> (..., *event). Safe to capture."""
-
-
-class Marginals(ABC):
-    """A distribution whose coordinates have known cumulative distribution functions."""
-
-    @abstractmethod
-    def marginal_cdf(self, value: Tensor) -> Tensor:
-        """P(z_d <= value_d) of every coordinate on its own, (..., D) -> (..., D)."""
+from elbolab.distributions.priors import Partitioned
 
 
 @final
-class RingDistribution(Partitioned, Marginals):
+class RingDistribution(Partitioned):
     """Equally probable Gaussians on a circle, each with its own spread along and across the radius.
 
     Component k is N(radius * u_k, radial^2 u_k u_k^T + tangential^2 v_k v_k^T), u_k at the angle 2 pi k / K, v_k its
@@ -86,10 +59,6 @@ class RingDistribution(Partitioned, Marginals):
         return along * u + across * _normal_of(u)
 
     @override
-    def sample(self, sample_shape: Sizes = NO_SAMPLES) -> Tensor:
-        return self.sample_of(_random_labels(self, sample_shape))
-
-    @override
     def log_prob(self, value: Tensor) -> Tensor:
         """Log 1/K sum_k N(value; k), in the coordinates of each component."""
         u = self.directions
@@ -98,8 +67,8 @@ class RingDistribution(Partitioned, Marginals):
         log_px = log_k.logsumexp(-1) - torch.full_like(along[..., 0], self.num_labels).log()
         return log_px.expand(torch.broadcast_shapes(log_px.shape, self.batch_shape))
 
-    @override
     def marginal_cdf(self, value: Tensor) -> Tensor:
+        """P(z_d <= value_d) of every coordinate on its own, (..., D) -> (..., D)."""
         u, v = self.directions, _normal_of(self.directions)
         scale = (self.scales[0] ** 2 * u.square() + self.scales[1] ** 2 * v.square()).sqrt()
         return Normal(self.radius * u, scale).cdf(value.unsqueeze(-2)).mean(-2)
@@ -150,17 +119,13 @@ class SwissRollDistribution(Partitioned):
         return self.outer_radius * s.unsqueeze(-1) * torch.stack([angle.cos(), angle.sin()], dim=-1)
 
     @override
-    def sample(self, sample_shape: Sizes = NO_SAMPLES) -> Tensor:
-        return self.sample_of(_random_labels(self, sample_shape))
-
-    @override
     def log_prob(self, value: Tensor) -> Tensor:
         raise NotImplementedError("a swiss roll is a curve in the plane and has no density")
 
 
 @final
-class GaussianRing(Conditional):
-    """Gaussians on a circle, whatever the parents (Makhzani et al. 2015, figure 2).
+class GaussianRing(Unconditional):
+    """Gaussians on a circle (Makhzani et al. 2015, figure 2).
 
     Args:
         parents: shapes of the parents; only their leading dimensions matter.
@@ -169,9 +134,6 @@ class GaussianRing(Conditional):
         radius: of the circle of means.
         radial_scale: standard deviation along the radius.
         tangential_scale: standard deviation across it.
-
-    Raises:
-        ValueError: an event that is no point of the plane, fewer than two components, or a number that is not positive.
     """
 
     directions: Tensor
@@ -185,23 +147,23 @@ class GaussianRing(Conditional):
         radial_scale: float,
         tangential_scale: float,
     ) -> None:
-        super().__init__()
+        super().__init__(parents)
         _check_plane("ring of Gaussians", event)
         _check_positive(radius=radius, radial_scale=radial_scale, tangential_scale=tangential_scale)
         if num_components < 2:
             raise ValueError(f"prior num_components={num_components}: a ring has at least two components")
-        self.parents, self.radius, self.scales = parents, radius, (radial_scale, tangential_scale)
+        self.radius, self.scales = radius, (radial_scale, tangential_scale)
         angle = 2 * pi * torch.arange(num_components) / num_components
         self.register_buffer("directions", torch.stack([angle.cos(), angle.sin()], dim=-1), persistent=False)
 
     @override
-    def forward(self, *parents: Tensor) -> Distribution:
-        return RingDistribution(self.directions, self.radius, self.scales, lead_of(parents, self.parents))
+    def marginal(self) -> Distribution:
+        return RingDistribution(self.directions, self.radius, self.scales)
 
 
 @final
-class SwissRoll(Conditional):
-    """A spiral, whatever the parents (Makhzani et al. 2015, figure 4): draws with labels, no density.
+class SwissRoll(Unconditional):
+    """A spiral (Makhzani et al. 2015, figure 4): draws with labels, no density.
 
     Args:
         parents: shapes of the parents; only their leading dimensions matter.
@@ -209,9 +171,6 @@ class SwissRoll(Conditional):
         turns: of the spiral.
         outer_radius: of its end.
         num_labels: parts along it.
-
-    Raises:
-        ValueError: an event that is no point of the plane, or a number that is not positive.
     """
 
     like: Tensor
@@ -219,15 +178,15 @@ class SwissRoll(Conditional):
     def __init__(
         self, parents: tuple[Shape, ...], event: Shape, turns: float, outer_radius: float, num_labels: int
     ) -> None:
-        super().__init__()
+        super().__init__(parents)
         _check_plane("swiss roll", event)
         _check_positive(turns=turns, outer_radius=outer_radius, num_labels=num_labels)
-        self.parents, self.options = parents, (turns, outer_radius, num_labels)
+        self.options = (turns, outer_radius, num_labels)
         self.register_buffer("like", torch.zeros(()), persistent=False)
 
     @override
-    def forward(self, *parents: Tensor) -> Distribution:
-        return SwissRollDistribution(self.like, *self.options, lead_of(parents, self.parents))
+    def marginal(self) -> Distribution:
+        return SwissRollDistribution(self.like, *self.options)
 
 
 def coordinate_cdf(p: Distribution, value: Tensor) -> Tensor:
@@ -239,7 +198,7 @@ def coordinate_cdf(p: Distribution, value: Tensor) -> Tensor:
     match p:
         case Independent(base_dist=Normal() as factors):
             return factors.cdf(value.unflatten(1, p.event_shape)).flatten(1)
-        case Marginals():
+        case RingDistribution():
             return p.marginal_cdf(value)
     raise NotImplementedError(f"the coordinates of a {type(p).__name__} have no known distribution function")
 
@@ -247,11 +206,6 @@ def coordinate_cdf(p: Distribution, value: Tensor) -> Tensor:
 def _normal_of(u: Tensor) -> Tensor:
     """The vectors (..., 2) turned by a quarter."""
     return torch.stack([-u[..., 1], u[..., 0]], dim=-1)
-
-
-def _random_labels(p: Partitioned, sample_shape: Sizes) -> Tensor:
-    """A label for every draw; `Categorical.sample` would wait for the device."""
-    return torch.randint(p.num_labels, (*sample_shape, *p.batch_shape), device=p.device)
 
 
 def _check_plane(name: str, event: Shape) -> None:

@@ -1,5 +1,10 @@
-"""Priors beyond the standard normal. A learned prior p(z | c) needs nothing of its own: it is a `Head` on c."""
+"""Priors beyond the standard normal. A learned prior p(z | c) needs nothing of its own: it is a `Head` on c.
 
+Arguments ``parents`` are their shapes, of which an `Unconditional` reads the leading dimensions alone, and ``event`` is
+the shape of one draw.
+"""
+
+from abc import ABC, abstractmethod
 from typing import final
 
 import torch
@@ -7,41 +12,73 @@ from torch import Tensor, nn
 from torch.distributions import Bernoulli, Categorical, Distribution, Independent, MixtureSameFamily, Normal
 from typing_extensions import override
 
-from elbolab.batch import Shape, Spec
+from elbolab.batch import Shape
 from elbolab.common.refusal import Refusal, change, choose
-from elbolab.distributions.conditional import Conditional, lead_of
+from elbolab.distributions.conditional import Conditional, Unconditional
+from elbolab.distributions.family import NO_SAMPLES, Sizes
 
 
 @final
-class Mixture(Conditional):
-    """sum_m w_m N(loc_m, diag(scale_m^2)) with learned weights, locations and scales, whatever the parents.
+class ScaledNormal(Unconditional):
+    """N(0, scale^2 I)."""
+
+    zero: Tensor
+    scale: Tensor
+
+    def __init__(self, parents: tuple[Shape, ...], event: Shape, scale: float) -> None:
+        super().__init__(parents)
+        if not scale > 0:
+            raise ValueError(f"prior scale={scale}: a standard deviation is positive")
+        self.register_buffer("zero", torch.zeros(event), persistent=False)
+        self.register_buffer("scale", torch.full(event, float(scale)), persistent=False)
+
+    @override
+    def marginal(self) -> Distribution:
+        return Independent(Normal(self.zero, self.scale), self.zero.dim())
+
+
+@final
+class FixedBernoulli(Unconditional):
+    """Independent Bernoulli variables of one probability of a 1, inside (0, 1)."""
+
+    probs: Tensor
+
+    def __init__(self, parents: tuple[Shape, ...], event: Shape, probability: float) -> None:
+        super().__init__(parents)
+        if not 0 < probability < 1:
+            raise ValueError(f"prior probability={probability}: choose one inside (0, 1)")
+        self.register_buffer("probs", torch.full(event, probability), persistent=False)
+
+    @override
+    def marginal(self) -> Distribution:
+        return Independent(Bernoulli(probs=self.probs), self.probs.dim())
+
+
+@final
+class Mixture(Unconditional):
+    """sum_m w_m N(loc_m, diag(scale_m^2)) with learned weights, locations and scales.
 
     Args:
-        parents: shapes of the parents; only their leading dimensions matter.
-        event: shape of one draw.
+        parents: see above.
+        event: see above.
         num_components: M.
         spread: standard deviation of the initial locations, so that components differ; the initial scales are 1.
-
-    Raises:
-        ValueError: fewer than one component, or a negative spread.
     """
 
     def __init__(self, parents: tuple[Shape, ...], event: Shape, num_components: int, spread: float) -> None:
-        super().__init__()
+        super().__init__(parents)
         if num_components < 1 or spread < 0:
             raise ValueError(
                 f"prior num_components={num_components}, spread={spread}: at least one component, spread not negative"
             )
-        self.parents = parents
         self.logits = nn.Parameter(torch.zeros(num_components))
         self.loc = nn.Parameter(spread * torch.randn(num_components, *event))
         self.log_scale = nn.Parameter(torch.zeros(num_components, *event))
 
     @override
-    def forward(self, *parents: Tensor) -> Distribution:
+    def marginal(self) -> Distribution:
         components = Independent(Normal(self.loc, self.log_scale.exp()), self.loc.dim() - 1)
-        mixture = MixtureSameFamily(Categorical(logits=self.logits), components)
-        return mixture.expand(lead_of(parents, self.parents))
+        return MixtureSameFamily(Categorical(logits=self.logits), components)
 
 
 CENTRES = "a prior with a centre for each class needs class labels as its condition"
@@ -52,15 +89,12 @@ INSTEAD_OF_CENTRES = change("data.given", "labels"), choose("prior", "conditiona
 class ClassCentres(Conditional):
     """N(mu_c, I) with a learned centre for each class c; its one parent is a label as a one-hot vector.
 
-    Other vectors have no class, whatever their length: `check_centres` refuses them.
+    Other vectors have no class, whatever their length: wiring functions refuse them.
 
     Args:
         parents: the shape of the label, ((C,),).
-        event: shape of one draw.
+        event: see above.
         spread: standard deviation of the initial centres; at 0 every class starts from N(0, I).
-
-    Raises:
-        ValueError: no parents, several, or one that is no vector; or a negative spread.
     """
 
     one: Tensor
@@ -83,65 +117,22 @@ class ClassCentres(Conditional):
         return Independent(Normal(loc, self.one.expand_as(loc)), self.one.dim())
 
 
-def check_centres(prior: Conditional, spec: Spec) -> None:
-    """Raises a Refusal where centres of classes are chosen by what is no label."""
-    if any(isinstance(part, ClassCentres) for part in prior.modules()) and not spec.given_is_label:
-        raise Refusal(f"{CENTRES}, and the condition of these data is no label", *INSTEAD_OF_CENTRES)
+class Partitioned(Distribution, ABC):
+    """A mixture of ``num_labels`` equally probable parts, from each of which one can draw."""
 
+    num_labels: int
 
-@final
-class FixedBernoulli(Conditional):
-    """Independent Bernoulli variables of one probability, whatever the parents.
+    @property
+    @abstractmethod
+    def device(self) -> torch.device:
+        """Where draws are made, and where labels must be."""
 
-    Args:
-        parents: shapes of the parents; only their leading dimensions matter.
-        event: shape of one draw.
-        probability: of a 1, inside (0, 1).
+    @abstractmethod
+    def sample_of(self, labels: Tensor) -> Tensor:
+        """A draw of the part that each label names, int64 (...) -> (..., *event). Safe to capture."""
 
-    Raises:
-        ValueError: the probability is not inside (0, 1).
-    """
-
-    probs: Tensor
-
-    def __init__(self, parents: tuple[Shape, ...], event: Shape, probability: float) -> None:
-        super().__init__()
-        if not 0 < probability < 1:
-            raise ValueError(f"prior probability={probability}: choose one inside (0, 1)")
-        self.parents = parents
-        self.register_buffer("probs", torch.full(event, probability), persistent=False)
-
+    @final
     @override
-    def forward(self, *parents: Tensor) -> Distribution:
-        factors = Independent(Bernoulli(probs=self.probs), self.probs.dim())
-        return factors.expand(lead_of(parents, self.parents))
-
-
-@final
-class ScaledNormal(Conditional):
-    """N(0, scale^2 I), whatever the parents.
-
-    Args:
-        parents: shapes of the parents; only their leading dimensions matter.
-        event: shape of one draw.
-        scale: standard deviation of every coordinate.
-
-    Raises:
-        ValueError: the scale is not positive.
-    """
-
-    zero: Tensor
-    scale: Tensor
-
-    def __init__(self, parents: tuple[Shape, ...], event: Shape, scale: float) -> None:
-        super().__init__()
-        if not scale > 0:
-            raise ValueError(f"prior scale={scale}: a standard deviation is positive")
-        self.parents = parents
-        self.register_buffer("zero", torch.zeros(event), persistent=False)
-        self.register_buffer("scale", torch.full(event, float(scale)), persistent=False)
-
-    @override
-    def forward(self, *parents: Tensor) -> Distribution:
-        normal = Independent(Normal(self.zero, self.scale), self.zero.dim())
-        return normal.expand(lead_of(parents, self.parents))
+    def sample(self, sample_shape: Sizes = NO_SAMPLES) -> Tensor:
+        labels = torch.randint(self.num_labels, (*sample_shape, *self.batch_shape), device=self.device)
+        return self.sample_of(labels)  # `Categorical.sample` would wait for the device

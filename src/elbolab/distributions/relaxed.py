@@ -1,6 +1,5 @@
 """Relaxations of discrete variables (Maddison et al. 2017; Jang et al. 2017)."""
 
-from abc import ABC
 from typing import Self, final
 
 import torch
@@ -10,12 +9,8 @@ from torch.nn.functional import logsigmoid
 from typing_extensions import override
 
 from elbolab.batch import Shape
-from elbolab.distributions.family import NO_SAMPLES, Family, Sizes
+from elbolab.distributions.family import NO_SAMPLES, Family, Relaxed, Sizes
 from elbolab.distributions.inversion import inside_unit
-
-
-class Relaxed(Distribution, ABC):
-    """A distribution whose draws relax a discrete variable: gradients flow, but no bound on log p(x) follows."""
 
 
 @final

@@ -17,7 +17,8 @@ from elbolab.common.kind import MMD2, Kind
 from elbolab.densities.base import Densities
 from elbolab.densities.checks import is_discrete
 from elbolab.densities.latents import Undefined
-from elbolab.distributions.planar import Partitioned, coordinate_cdf
+from elbolab.distributions.planar import coordinate_cdf
+from elbolab.distributions.priors import Partitioned
 from elbolab.evaluation.batches import take_first
 from elbolab.evaluation.likelihood import GROUP, Rows, in_groups
 from elbolab.evaluation.measure import Data, Measure, check_counts

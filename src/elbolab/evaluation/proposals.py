@@ -15,8 +15,7 @@ from torch.distributions import Distribution, OneHotCategorical
 from elbolab.batch import Shape
 from elbolab.densities.base import Densities
 from elbolab.densities.capabilities import Corrupting, capability
-from elbolab.densities.latents import Latent, Latents, Undefined
-from elbolab.distributions.drawing import Drawn, centre, sample
+from elbolab.densities.latents import Drawn, Latent, Latents, Undefined, centre, sample
 
 DRAWN = 2**22
 """Latent numbers drawn at once: 16 MiB in float32."""

@@ -12,11 +12,11 @@ from typing_extensions import override
 from elbolab.batch import Batch, Net, Semi, refuse_labels, rows_of
 from elbolab.common.refusal import Refusal, Way, change, choose
 from elbolab.densities.checks import check_matched
+from elbolab.densities.latents import sample
 from elbolab.densities.layer import Layer
 from elbolab.densities.terms import Terms, add_penalty, summary
 from elbolab.distributions.conditional import Conditional
-from elbolab.distributions.drawing import sample
-from elbolab.distributions.planar import Partitioned
+from elbolab.distributions.priors import Partitioned
 from elbolab.metrics.match import mmd2
 from elbolab.models.base import ElboModule, Loss, Player
 from elbolab.models.players import (
@@ -159,7 +159,7 @@ def one_hot(labels: Tensor, num: int, like: Tensor) -> Tensor:
 
 def reconstruction_loss(terms: Terms) -> Loss:
     """The distortion, nats per datum; critics and not the bound match the codes to the prior."""
-    return Loss(add_penalty(terms.distortion, terms).mean(), summary(terms, ("distortion",)), not terms.fitted)
+    return Loss(add_penalty(terms.distortion, terms.penalty).mean(), summary(terms, ("distortion",)), not terms.fitted)
 
 
 def report_match(terms: Terms) -> dict[str, Tensor]:

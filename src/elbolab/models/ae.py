@@ -21,7 +21,7 @@ class AE(ElboModule):
     @override
     def loss(self, batch: Batch) -> Loss:
         terms = self.densities.terms(batch.x, *batch.given)
-        return Loss(add_penalty(terms.distortion, terms).mean(), summary(terms), additive=not terms.fitted)
+        return Loss(add_penalty(terms.distortion, terms.penalty).mean(), summary(terms), additive=not terms.fitted)
 
     @override
     def players(self) -> list[Player]:

@@ -13,7 +13,7 @@ from typing_extensions import override
 from elbolab.batch import Batch, Net, Semi, rows_of
 from elbolab.common.refusal import choose
 from elbolab.densities.categorical import Categorical, ClassAutoencoder, GroupAutoencoder
-from elbolab.distributions.drawing import sample
+from elbolab.densities.latents import sample
 from elbolab.metrics.classification import is_wrong
 from elbolab.models.aae import check_densities, labels_of, one_hot, reconstruction_loss, report_match
 from elbolab.models.base import ElboModule, Loss, Player

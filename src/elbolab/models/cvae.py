@@ -4,6 +4,7 @@ The network alone is ``model=gsnn``. Here x is what is predicted (the paper's y)
 what is seen (the paper's x).
 """
 
+from dataclasses import replace
 from typing import Any, final
 
 from torch import Tensor
@@ -12,9 +13,8 @@ from typing_extensions import override
 from elbolab.batch import Batch
 from elbolab.common.refusal import Refusal, change, choose
 from elbolab.densities.checks import check_given, check_reparameterised, example_terms
-from elbolab.densities.latents import Latents, Undefined, redraw_from_prior
+from elbolab.densities.latents import Latents, Undefined, sample
 from elbolab.densities.terms import Terms, negative_elbo, summary
-from elbolab.distributions.drawing import sample
 from elbolab.models.base import ElboModule, Loss, Player, one_player
 from elbolab.training.scales import check_one_likelihood
 
@@ -82,7 +82,11 @@ class CVAE(ElboModule):
 
     def _gsnn_bound(self, batch: Batch, terms: Terms) -> Tensor:
         """E_p(z | c)[log p(x | z, c)] by draws from the prior of ``terms``, averaged over data."""
-        latents = redraw_from_prior(terms.latents, sample, self.shape)
+        latent = terms.latents.only()
+        assert latent.p is not None, "`check_prior` has refused it"
+        z, log_p = sample(latent.p, self.shape)
+        drawn = replace(latent, z=z, q=latent.p, drawn_log_q=log_p, drawn_log_p=log_p)
+        latents = Latents([drawn], terms.latents.state)
         return self.densities.score(batch.x, latents, *batch.given).log_lik.mean()
 
 

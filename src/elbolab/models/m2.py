@@ -60,7 +60,7 @@ class M2(ElboModule):
         u = sum_over_classes(densities.class_terms(unlabelled.x))
         l = densities.labelled_terms(labelled.x, labelled.y)
         alpha, classification = self.alpha(self.step), -batch.labelled_mean(l.log_q)
-        of_all, of_labelled = add_penalty(-u.elbo, u), add_penalty(-l.elbo, l)
+        of_all, of_labelled = add_penalty(-u.elbo, u.penalty), add_penalty(-l.elbo, l.penalty)
         value = of_all.mean() + batch.labelled_mean(share * of_labelled) + alpha * classification
         labelled_elbo = batch.labelled_mean(l.elbo)
         supervised = {"labelled_elbo": labelled_elbo, "classification": classification, "alpha": alpha}

@@ -53,7 +53,7 @@ class VAE(ElboModule):
         paid = [weight * cost for weight, cost in zip(weights, costs, strict=True)]
         if not any(cost.is_rate for cost in self.costs):
             paid.append(terms.rate)
-        value = add_penalty(reduce(add, paid) - terms.log_lik, terms).mean()
+        value = add_penalty(reduce(add, paid) - terms.log_lik, terms.penalty).mean()
         logged = {cost.symbol: weight for weight, cost in zip(weights, self.costs, strict=True)}
         named = zip(self.cost_names, self.costs, costs, strict=True)
         logged |= {name: value.mean() for name, cost, value in named if not cost.is_rate}

@@ -19,7 +19,6 @@ from elbolab.config.build import build_densities
 from elbolab.config.errors import sentence_of
 from elbolab.config.values import resolve
 from elbolab.densities.base import Densities
-from elbolab.densities.frozen import freeze
 from elbolab.runs.run_dir import RunDir, read_config, read_spec
 
 
@@ -48,7 +47,7 @@ class Stage(NamedTuple):
             ValueError: its parts do not fit together; names the stage.
         """
         try:
-            return freeze(build_densities(self.cfg, self.spec, **build_stages(self.below)))
+            return build_densities(self.cfg, self.spec, **build_stages(self.below)).freeze()
         except ValueError as error:
             message = sentence_of(error) if isinstance(error, Refusal) else str(error)
             raise ValueError(message if self.key in message else f"{self.key}: {message}") from error
