@@ -97,7 +97,7 @@ MISTAKES = [
         LABELLED,
     ),
     Mistake(
-        "densities/wiring.py",
+        "densities/checks.py",
         "return (recipe if sees_conditions else partial",
         "return (recipe if not sees_conditions else partial",
         "tests/densities/test_attributes.py",
