@@ -126,7 +126,7 @@ def refusal(function, *args):
 def targets(group):
     """The classes that the YAML files of a group name."""
     for path in sorted((ROOT / "conf" / group).glob("*.yaml")):
-        for name in re.findall(r"_target_: (elbolab\.\S+)", path.read_text()):
+        for name in re.findall(r"_target_: (elbolab\.[\w.]+)", path.read_text()):
             module, _, attribute = name.rpartition(".")
             yield getattr(import_module(module), attribute)
 
