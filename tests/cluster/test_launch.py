@@ -150,10 +150,10 @@ def test_who_waits_asks_again_and_says_so_once(tmp_path, programs, caplog):
     programs(squeue="exit 1")
     cluster = Slurm(asked(), tmp_path, "name", None)
     cluster.ids = {0: "12_0"}
-    assert cluster.ended() == cluster.ended() == {}
+    assert cluster.read_ends() == cluster.read_ends() == {}
     assert caplog.text.count("it is asked again until it does") == 1
     programs(squeue="echo '12_0|FAILED|NonZeroExitCode'")
-    assert "is failed, see" in cluster.ended()[0]
+    assert "is failed, see" in cluster.read_ends()[0]
 
 
 @pytest.mark.parametrize(("reason", "times"), [("launch failed requeued held", 1), ("JobHeldUser", 1), ("Priority", 0)])
@@ -161,7 +161,7 @@ def test_a_job_that_slurm_holds_is_named_once(tmp_path, programs, caplog, reason
     programs(squeue=f"echo '12_0|PENDING|{reason}'")
     cluster = Slurm(asked(), tmp_path, "name", None)
     cluster.ids = {0: "12_0"}
-    assert cluster.ended() == cluster.ended() == {}
+    assert cluster.read_ends() == cluster.read_ends() == {}
     told = f"SLURM holds job 12_0 ({reason}): scontrol release 12_0 lets it go on, scancel 12_0 ends it"
     assert caplog.text.count(told) == times
 

@@ -6,7 +6,7 @@ import signal
 import pytest
 from tests.shell import QUICK
 
-from elbolab.common.stopping import INTERRUPTED, TERMINATED, Stopped, listening, stop_of
+from elbolab.common.stopping import INTERRUPTED, TERMINATED, Stopped, catch_sigterm, stop_of
 
 STOPPER = '''
 import os
@@ -82,6 +82,6 @@ def test_a_stop_is_told_from_other_exits():
 
 def test_the_signal_is_given_back():
     before = signal.getsignal(signal.SIGTERM)
-    with listening():
+    with catch_sigterm():
         assert signal.getsignal(signal.SIGTERM) is not before
     assert signal.getsignal(signal.SIGTERM) is before

@@ -34,12 +34,12 @@ def _main() -> None:
     if command is None:
         return
     from elbolab.cluster.requeue import requeue_on_signals
-    from elbolab.common.stopping import listening
+    from elbolab.common.stopping import catch_sigterm
     from elbolab.common.terminal import Unwritten
     from elbolab.config.errors import report
 
     try:
-        with listening(), requeue_on_signals():
+        with catch_sigterm(), requeue_on_signals():
             _dispatch(command, args)
     except Unwritten:
         raise

@@ -23,7 +23,7 @@ from omegaconf.errors import OmegaConfBaseException
 import elbolab.cli.train  # what it imports configures loggers, which is no part of a call
 from elbolab.cli.commands import check_config, import_from_here, run_task
 from elbolab.cli.drawing_folder import settle_drawing_folder
-from elbolab.common.stopping import TERMINATED, Stopped, listening, stop_of
+from elbolab.common.stopping import TERMINATED, Stopped, catch_sigterm, stop_of
 from elbolab.config.arguments import add_stages, directory_overrides, quote_values
 from elbolab.config.compose import (
     check_working_folder,
@@ -201,7 +201,7 @@ def _restored_signals() -> Iterator[None]:
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGTTOU, signal.SIGUSR1, signal.SIGUSR2)
     before = {number: signal.getsignal(number) for number in numbers}
     try:
-        with listening():
+        with catch_sigterm():
             yield
     finally:
         for number, handler in before.items():

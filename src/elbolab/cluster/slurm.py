@@ -73,7 +73,7 @@ class Slurm:
         """Submits jobs and waits for them; those that are submitted stay in the queue when the wait is ended."""
         try:
             self.submit(jobs)
-            wait_for(jobs, self.ended, poll)
+            wait_for(jobs, self.read_ends, poll)
         except BaseException:
             if self.ids:
                 arrays = " ".join(dict.fromkeys(job.partition("_")[0] for job in self.ids.values()))
@@ -119,7 +119,7 @@ class Slurm:
         write_json(self.folder / "jobs.json", {str(num): job for num, job in self.ids.items()})
         log.info("%d jobs are in the queue from %s on; their logs: %s", len(jobs), sent[0].job_id, self.folder)
 
-    def ended(self) -> dict[int, str]:
+    def read_ends(self) -> dict[int, str]:
         """The jobs that the queue no longer has, or has as ended, with a sentence each; none while SLURM is silent."""
         try:
             seen = look_up(set(self.ids.values()))

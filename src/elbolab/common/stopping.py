@@ -33,7 +33,7 @@ class Stopped(SystemExit):
 
 
 @contextmanager
-def listening() -> Iterator[None]:
+def catch_sigterm() -> Iterator[None]:
     """SIGTERM unwinds the command as Ctrl-C does. Lightning keeps this handler beside its own while it trains."""
     before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(TERMINATED.code))
     try:

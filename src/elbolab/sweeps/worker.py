@@ -19,14 +19,14 @@ from importlib import import_module
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from elbolab.common.stopping import listening
+from elbolab.common.stopping import catch_sigterm
 from elbolab.training.stop_signals import NOTICE
 
 
 def main() -> None:
     """Runs the jobs that the arguments name."""
     kind, source = sys.argv[1:3]  # Lightning adds arguments for the other ranks
-    with listening():
+    with catch_sigterm():
         if kind == "warm":
             run_jobs(source)
         else:
