@@ -4,17 +4,19 @@ On a CPU a small step spends a quarter of its time on that overhead: Python code
 autograd.
 """
 
+import operator
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import SimpleNamespace
 from typing import Any, final
 
 import torch
 from torch import Tensor, fx, nn
-from torch.fx.experimental.proxy_tensor import make_fx
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map
+from torch.utils.weak import WeakTensorKeyDictionary
 from typing_extensions import override
 
 from elbolab.training.graphs import Graphs, Unrepeatable
@@ -65,21 +67,15 @@ class Recorder(Graphs):
             Unrepeatable: it is done, but it looked at the values of tensors, or replaced a buffer; in the first replay:
                 it is done, but replaying it does something else.
         """
-
-        def step() -> Tensor:
-            with _looks(found):
-                work()
-            return torch.zeros(())  # a record returns something
-
         found: list[str] = []
         before = dict(self.model.named_buffers())
-        # What tensors hold is looked for by `_looks`; the record's own check would end a step halfway.
-        record = make_fx(step, tracing_mode="real", _error_on_data_dependent_ops=False)()
+        with _Calls(found), _Operations(found) as operations:
+            work()
         self._forget_gradients()
         found += _replaced(before, dict(self.model.named_buffers()))
         if found:
             raise Unrepeatable(found[0])
-        return self._doubted(work, *_replay(record))
+        return self._doubted(work, *_replay(operations.graph, operations.constants))
 
     def _doubted(self, work: Callable[[], None], replay: Callable[[], None], state: "State") -> Callable[[], None]:
         """The replay, whose first call also does ``work`` and compares the results of the two."""
@@ -104,15 +100,6 @@ class Recorder(Graphs):
             parameter.grad = None
 
 
-@contextmanager
-def _looks(found: list[str]) -> Iterator[None]:
-    """Collects in ``found`` the calls inside the context that read values out of tensors."""
-    with ExitStack() as stack:
-        stack.enter_context(_Calls(found))
-        stack.enter_context(_Operations(found))
-        yield
-
-
 class _Calls(TorchFunctionMode):
     """Sees calls of Python that read tensors without a tensor operation."""
 
@@ -127,16 +114,48 @@ class _Calls(TorchFunctionMode):
 
 
 class _Operations(TorchDispatchMode):
-    """Sees tensor operations whose results are numbers, or whose shapes depend on values."""
+    """Records tensor operations, and sees those whose results are numbers, or whose shapes depend on values.
+
+    `make_fx` records the same at many times the cost: it describes every tensor, and imports a compiler.
+    """
 
     def __init__(self, found: list[str]) -> None:
         super().__init__()
         self.found = found
+        self.graph = fx.Graph()
+        self.constants: dict[str, Any] = {}
+        self.nodes = WeakTensorKeyDictionary()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if not self.found and _depends_on_values(func, args):
             self.found.append(f"the step reads the values of a tensor ({func.name().removeprefix('aten::')}{_place()})")
-        return func(*args, **(kwargs or {}))
+        if func.namespace == "profiler":
+            return func(*args, **(kwargs or {}))
+        if func is torch.ops.aten.lift_fresh.default:  # returns its argument, the values given to `torch.tensor`
+            func = torch.ops.aten.lift_fresh_copy.default
+        node = self.graph.call_function(func, *tree_map(self._node, (args, kwargs or {})))
+        result = func(*args, **(kwargs or {}))
+        self._name(result, node)
+        return result
+
+    def _node(self, value: Any) -> Any:
+        """The node that made a tensor, or that holds a tensor or generator from before the step."""
+        if not isinstance(value, Tensor | torch.Generator):
+            return value
+        if isinstance(value, Tensor) and value in self.nodes:
+            return self.nodes[value]
+        name = f"constant_{len(self.constants)}"
+        self.constants[name], node = value, self.graph.get_attr(name)
+        if isinstance(value, Tensor):
+            self.nodes[value] = node
+        return node
+
+    def _name(self, result: Any, node: fx.Node) -> None:
+        if isinstance(result, Tensor):
+            self.nodes[result] = node
+        elif isinstance(result, tuple | list):
+            for index, part in enumerate(result):
+                self._name(part, self.graph.call_function(operator.getitem, (node, index)))
 
 
 def _place() -> str:
@@ -192,19 +211,19 @@ def _same(one: list[Tensor], other: list[Tensor]) -> bool:
     return all(bool(((a == b) | ((a != a) & (b != b))).all()) for a, b in zip(one, other, strict=True))
 
 
-def _replay(record: fx.GraphModule) -> tuple[Callable[[], None], State]:
+def _replay(graph: fx.Graph, constants: dict[str, Any]) -> tuple[Callable[[], None], State]:
     """The record as a function. Its tensors are plain attributes: those of a module are slower to look up."""
-    _simplify(record.graph)
-    record.recompile()
-    names = {str(node.target) for node in record.graph.nodes if node.op == "get_attr"}
-    held = SimpleNamespace(**{name: getattr(record, name) for name in names})
-    operations: Any = type(record).forward
+    graph.output(None)
+    _simplify(graph)
+    names = {str(node.target) for node in graph.nodes if node.op == "get_attr"}
+    held = SimpleNamespace(**{name: constants[name] for name in names})
+    operations: Any = type(fx.GraphModule(constants, graph)).forward
 
     def replay() -> None:
         with torch.no_grad():  # the backward pass is among the operations
             operations(held)
 
-    data = {str(node.target) for node in record.graph.nodes if _is_data(node)}  # by far the largest, never written
+    data = {str(node.target) for node in graph.nodes if _is_data(node)}  # by far the largest, never written
     kept = [value for name, value in vars(held).items() if name not in data]
     named = [value for value in kept if isinstance(value, torch.Generator)]
     return replay, State([value for value in kept if isinstance(value, Tensor)], [torch.default_generator, *named])
@@ -234,7 +253,7 @@ def _turns(node: fx.Node) -> bool:
 
 
 def _is_pure(node: fx.Node) -> bool:
-    if node.op == "get_attr":
+    if node.op == "get_attr" or node.target is operator.getitem:
         return True
     if node.op != "call_function" or not isinstance(node.target, torch._ops.OpOverload):
         return False
