@@ -1,24 +1,26 @@
-"""Hydra reads a shipped configuration, and composes the same words, once a process: a command composes them twice.
+"""Hydra reads a shipped configuration, and merges the same options, once a process; values are given to keys as ever.
 
-Of the first time it only takes whether this is a sweep, which no words but few say; and it describes all options that
-are chosen for every option that is read, for the few whose name is made of others.
+A command composes twice. Of the first time it only takes whether this is a sweep, which no words but few say; and it
+describes all options that are chosen for every option that is read, for the few whose name is made of others.
 
-Compositions were half of all that the tests of the command line took. Files of tests are read as ever.
+Compositions were half of all that the tests of the command line took. Files of tests are read again when they change.
 """
 
-import os
 import pickle
-import re
+from dataclasses import astuple, replace
+from functools import cache
 from pathlib import Path
 
-from hydra._internal import defaults_list
+from hydra._internal import config_loader_impl, defaults_list
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.config_repository import ConfigRepository
+from hydra._internal.defaults_list import Overrides
 from hydra._internal.hydra import Hydra
 from hydra.core.config_store import ConfigStore
 from hydra.core.default_element import InputDefault
 from hydra.core.object_type import ObjectType
-from hydra.core.utils import JobRuntime
+from omegaconf import _utils, base, grammar_parser
+from omegaconf.resolvers import oc
 
 from elbolab.config.paths import config_dir
 
@@ -26,7 +28,9 @@ from elbolab.config.paths import config_dir
 def compose_once():
     """From here on, until the process ends."""
     _remember_files()
+    _remember_choices()
     _remember_compositions()
+    _remember_interpolations()
     _compose_for_the_mode_where_it_is_said()
     _describe_choices_when_asked()
 
@@ -50,23 +54,45 @@ def _remember_files():
     ConfigRepository.load_config = load_config
 
 
+def _remember_choices():
+    """What is chosen of each group, by the words that choose, whatever values other words give to keys."""
+    choose, chosen = config_loader_impl.create_defaults_list, {}
+
+    def create_defaults_list(repo, config_name, overrides_list, prepend_hydra, skip_missing):
+        words = Overrides(repo, overrides_list)
+        said = words.override_choices, words.append_group_defaults, words.deletions
+        key = config_name, prepend_hydra, skip_missing, repr(said), _beyond_shipped(repo)
+        if key not in chosen:
+            chosen[key] = choose(repo, config_name, overrides_list, prepend_hydra, skip_missing)
+        return replace(chosen[key], config_overrides=words.config_overrides)
+
+    config_loader_impl.create_defaults_list = create_defaults_list
+
+
 def _remember_compositions():
-    load, composed = ConfigLoaderImpl._load_configuration_impl, {}
+    """What the chosen options say together, before values are given to keys."""
+    merge, merged = ConfigLoaderImpl._compose_config_from_defaults_list, {}
 
-    def load_configuration(self, config_name, overrides, **options):
-        folders = [source.path for source in self.repository.get_sources() if not _is_shipped(source)]
-        folders += [path for word in overrides if "searchpath" in word for path in re.findall(r"file://([^],]+)", word)]
-        made = JobRuntime.instance().get("name"), *ConfigStore.instance().list("hydra/launcher")
-        key = (config_name, *overrides), tuple(options.items()), made, tuple(map(_written, folders))
-        if key not in composed:
-            cfg = load(self, config_name, overrides, **options)
-            composed[key] = pickle.dumps(cfg)
-            return cfg
-        cfg = pickle.loads(composed[key])
-        cfg.hydra.runtime.cwd = os.getcwd()
-        return cfg
+    def compose(self, defaults, repo):
+        key = (*map(astuple, defaults), *_beyond_shipped(repo))
+        if key not in merged:
+            merged[key] = pickle.dumps(merge(self, defaults, repo))
+        return pickle.loads(merged[key])
 
-    ConfigLoaderImpl._load_configuration_impl = load_configuration
+    ConfigLoaderImpl._compose_config_from_defaults_list = compose
+
+
+def _beyond_shipped(repo):
+    """The launchers that are known, and files of other folders."""
+    folders = [source.path for source in repo.get_sources() if not _is_shipped(source)]
+    return *ConfigStore.instance().list("hydra/launcher"), *map(_written, folders)
+
+
+def _remember_interpolations():
+    """What ``${key}`` and the like mean, which a command reads a hundred times; trees are only looked at."""
+    remembered = cache(grammar_parser.parse)
+    for module in (grammar_parser, base, _utils, oc):
+        module.parse = remembered
 
 
 def _written(folder):

@@ -332,6 +332,7 @@ def test_a_new_run_does_not_take_the_place_of_another(finished, shell):
     assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file() and path.name != "log.txt"} == before
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_a_damaged_checkpoint_is_named_with_the_way_on(finished, shell):
     """A power cut leaves its name, and nothing behind it."""
     run = shell.folder / "cut"
@@ -344,6 +345,7 @@ def test_a_damaged_checkpoint_is_named_with_the_way_on(finished, shell):
     assert read_status(run)["state"] == "finished"
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_any_path_can_name_a_run(finished, shell):
     name = "lr=0.1, seed='0' (a run)"
     shutil.copytree(finished[0], shell.folder / name)

@@ -84,9 +84,11 @@ def list_arguments(cfg: DictConfig) -> Iterator[Argument]:
     }
     for key, raw in nodes.items():
         parent, _, name = key.rpartition(".")
-        is_elsewhere = isinstance(raw, str) and (raw == "???" or OmegaConf.is_dict(OmegaConf.select(cfg, key)))
+        interpolated = isinstance(raw, str) and "${" in raw  # the others are what they are
+        value = _value(cfg, key) if interpolated else raw
+        is_elsewhere = raw == "???" or (interpolated and isinstance(value, dict))
         if name in hints.get(parent, {}) and not is_elsewhere:
-            yield Argument(key, _value(cfg, key), hints[parent][name])
+            yield Argument(key, value, hints[parent][name])
 
 
 def _value(cfg: DictConfig, key: str) -> Any:
