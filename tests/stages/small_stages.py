@@ -41,10 +41,9 @@ EXPERIMENT = """
     # a small VAE of the digits
     defaults:
       - override /data: digits
-      - override /trainer: cpu
     densities: {latent_dim: 2}
     net: {hidden: [8]}
-    trainer: {max_epochs: 2, log_every_n_steps: 4}
+    trainer: {accelerator: cpu, max_epochs: 2, log_every_n_steps: 4}
     evaluation: {num_samples: 2, limit: 20}
     callbacks: {figures: null}
     """
