@@ -32,7 +32,9 @@ from elbolab.models.categorical_aae import ClusteringAAE, SemiAAE
 from elbolab.models.classifier import Classifier
 from elbolab.models.cvae import CVAE
 from elbolab.models.dvae import DVAE
+from elbolab.models.iwae import IWAE
 from elbolab.models.m2 import M2
+from elbolab.models.piwae import PIWAE
 from elbolab.models.vae import VAE
 from elbolab.training.schedules import Linear
 
@@ -154,6 +156,12 @@ VARIANTS = {
     "beta_vae, annealed": lambda: beta_vae(beta=Linear(0, 1, steps=20), densities=small_densities(), optimizer=adam()),
     "beta_vae, capacity": lambda: beta_vae(beta=4.0, capacity=1.0, densities=small_densities(), optimizer=adam()),
     "beta_vae, free bits": lambda: beta_vae(beta=1.0, free_bits=0.3, densities=small_densities(), optimizer=adam()),
+    "iwae": lambda: IWAE(densities=small_densities(), optimizer=adam()),
+    "iwae, stl": lambda: IWAE(estimator="stl", densities=small_cvae(), optimizer=adam()),
+    "iwae, dreg": lambda: IWAE(estimator="dreg", densities=small_densities(), optimizer=adam()),
+    "miwae": lambda: IWAE(num_samples=3, num_bounds=2, densities=small_densities(), optimizer=adam()),
+    "ciwae": lambda: IWAE(elbo_weight=0.5, estimator="dreg", densities=small_densities(), optimizer=adam()),
+    "piwae": lambda: PIWAE(num_samples=3, num_bounds=2, densities=small_densities(), optimizer=adam()),
     "cvae": lambda: CVAE(densities=small_cvae(), optimizer=adam()),
     "cvae, class centres": lambda: CVAE(
         densities=small_cvae(prior=partial(ClassCentres, spread=1.0)), optimizer=adam()
@@ -178,6 +186,19 @@ VARIANTS = {
     "dvae": dvae,
     "dvae, 2 corruptions by 3": lambda: dvae(num_corruptions=2, num_samples=3),
 }
+
+DRAWS = {
+    "vae, 3 samples": (3,),
+    "cvae, hybrid": (3,),
+    "cvae, hybrid recurrent": (3,),
+    "iwae": (5,),
+    "iwae, stl": (5,),
+    "iwae, dreg": (5,),
+    "miwae": (3, 2),
+    "ciwae": (5,),
+    "piwae": (6,),
+}
+"""Draws for each datum in training, of variants that have more than one."""
 
 
 def make(name):

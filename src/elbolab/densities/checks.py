@@ -13,7 +13,7 @@ from torch.distributions import Distribution, Independent, OneHotCategorical, co
 from elbolab.batch import Shape, Spec, Support
 from elbolab.common.refusal import Refusal, Way, change, choose
 from elbolab.densities.base import Densities
-from elbolab.densities.latents import Undefined
+from elbolab.densities.latents import Latents, Undefined
 from elbolab.densities.terms import Terms
 from elbolab.distributions.conditional import Conditional, Ignore, MakeConditional, Recipe
 from elbolab.distributions.corruption import check_corruptions
@@ -274,6 +274,13 @@ def example_terms(densities: Densities) -> Terms:
     like = next(densities.parameters())
     with in_evaluation_mode(densities), torch.random.fork_rng(devices=[]):
         return densities.terms(*(zeros.to(like) for zeros in _zeros(densities.spec)))
+
+
+def example_latents(densities: Densities) -> Latents:
+    """The latents of one datum, all 0, as training draws them, with gradients; the generator is left as it was."""
+    like = next(densities.parameters())
+    with torch.random.fork_rng(devices=[]):
+        return densities.infer(*(zeros.to(like) for zeros in _zeros(densities.spec)))
 
 
 def _zeros(spec: Spec) -> list[Tensor]:

@@ -7,28 +7,19 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass, replace
 from functools import cached_property
-from typing import Any, NamedTuple, Self, final
+from typing import Any, Self, final
 
 import torch
 from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal, OneHotCategorical, kl_divergence
 
 from elbolab.batch import Shape
-from elbolab.distributions.family import Relaxed
+from elbolab.densities.gradients import path_score, stop_parameters, with_gradient
+from elbolab.distributions.family import Drawn, KnowsDraws, Relaxed
 
 
 class Undefined(NotImplementedError):
     """A quantity that does not exist for this model; evaluation leaves it out instead of inventing a number."""
-
-
-class Drawn(NamedTuple):
-    """A draw, (*shape, *batch, *event), and its log-density, (*shape, *batch), None where the distribution's is meant.
-
-    A draw that is not from the distribution itself says with ``log_q`` what it is from.
-    """
-
-    z: Tensor
-    log_q: Tensor | None = None
 
 
 Draw = Callable[[Distribution, Shape], Drawn]
@@ -37,6 +28,8 @@ Draw = Callable[[Distribution, Shape], Drawn]
 
 def sample(p: Distribution, shape: Shape = ()) -> Drawn:
     """Random draws, reparameterised where they can be: torch's ``Normal.sample`` waits for the device."""
+    if isinstance(p, KnowsDraws):
+        return p.draw(shape)
     size = torch.Size(shape)
     return Drawn(p.rsample(size) if p.has_rsample else p.sample(size))
 
@@ -58,6 +51,7 @@ class Latent:
         p: the prior, None where the model has none. Its batch shape is (B,), () or (*S, B).
         drawn_log_q: log q(z), (*S, B), where drawing knows it and ``q`` does not: a flow, a mixture of posteriors.
         drawn_log_p: log p(z), (*S, B), used instead of that of ``p``.
+        noise: what z was made of, (*S, B, *latent_shape), where ``drawn_log_q`` is the density of a flow.
         closed_form: False where ``p`` depends on this very draw, so that a closed form of KL(q || p) does not hold.
         is_relaxed: whether the draw relaxes a discrete variable, so that the likelihood at it is not the model's.
         is_class: whether it is a class, z a one-hot vector or its probabilities: one latent, whatever the length of z.
@@ -70,6 +64,7 @@ class Latent:
     _: KW_ONLY
     drawn_log_q: Tensor | None = None
     drawn_log_p: Tensor | None = None
+    noise: Tensor | None = None
     closed_form: bool = True
     is_relaxed: bool = False
     is_class: bool = False
@@ -78,8 +73,25 @@ class Latent:
     @classmethod
     def drawn(cls, draw: Draw, shape: Shape, q: Distribution, p: Distribution | None, **options: Any) -> Self:
         """A latent of ``shape`` draws z ~ q for each datum."""
-        z, log_q = draw(q, shape)
-        return cls(z, q, p, drawn_log_q=log_q, is_relaxed=isinstance(q, Relaxed), **options)
+        z, log_q, noise = draw(q, shape)
+        return cls(z, q, p, drawn_log_q=log_q, noise=noise, is_relaxed=isinstance(q, Relaxed), **options)
+
+    def follow(self, z: Tensor) -> Self:
+        """The same latent at ``z``, which are its draws, with a log q whose gradient reaches them alone.
+
+        Its value is that of `log_q`; the parameters of q receive no gradient but through the draws (Roeder et al. 2017,
+        eq. 6).
+
+        Raises:
+            Undefined: q has no density, or one that is known at the draws without the way back.
+        """
+        if self.noise is not None:
+            log_q = with_gradient(self.log_q, (path_score(self.log_q, self.z, self.noise) * z).sum(-1))
+        elif self.drawn_log_q is not None:
+            raise Undefined("no gradient by the path alone: drawing knows the density of q, and not its gradient")
+        else:
+            log_q = _log_density(None if self.q is None else stop_parameters(self.q), z, "posterior")
+        return replace(self, z=z, drawn_log_q=log_q)
 
     @cached_property
     def log_q(self) -> Tensor:

@@ -1,7 +1,7 @@
 """From a network's raw output to a torch distribution, and the two families of Kingma & Welling's VAE."""
 
 from abc import ABC, abstractmethod
-from typing import final
+from typing import NamedTuple, final
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,26 @@ from elbolab.batch import Shape
 Sizes = torch.Size | list[int] | tuple[int, ...]
 """What torch's distributions take for a sample or batch shape."""
 NO_SAMPLES = torch.Size()
+
+
+class Drawn(NamedTuple):
+    """A draw, (*shape, *batch, *event), and its log-density, (*shape, *batch), None where the distribution's is meant.
+
+    A draw that is not from the distribution itself says with ``log_q`` what it is from. One that was made of noise of
+    the same shape, z = f(noise), may give it, so that the gradient of log q in z is known without inverting f.
+    """
+
+    z: Tensor
+    log_q: Tensor | None = None
+    noise: Tensor | None = None
+
+
+class KnowsDraws(Distribution, ABC):
+    """A distribution whose draws come with their density, which is dear at other points: a flow."""
+
+    @abstractmethod
+    def draw(self, shape: Shape) -> Drawn:
+        """Draws with their log-density and, where gradients are recorded, the noise that they were made of."""
 
 
 class Relaxed(Distribution, ABC):

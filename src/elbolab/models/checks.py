@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping
 
-from elbolab.common.refusal import Refusal, choose
+import torch
+
+from elbolab.common.refusal import Refusal, change, choose
 from elbolab.densities.base import Densities
-from elbolab.densities.checks import example_terms
+from elbolab.densities.checks import example_latents, example_terms
+from elbolab.densities.estimators import ESTIMATORS, Estimator, keep_gradient
 from elbolab.densities.latents import Undefined
 from elbolab.models.costs import Cost
 
@@ -34,3 +37,39 @@ def check_costs(costs: Mapping[str, Cost], densities: Densities) -> list[Cost]:
                 choose("model", "vae", settings={"cost": "none"}),
             ) from error
     return list(costs.values())
+
+
+def check_estimator(name: str, densities: Densities) -> Estimator:
+    """The estimator of that name of the gradient of a bound of several samples.
+
+    Raises:
+        Refusal: there is none of that name, or the latents do not have what it needs.
+    """
+    if name not in ESTIMATORS:
+        raise Refusal(f"model.estimator={name}: there is no such estimator", change("model.estimator", *ESTIMATORS))
+    estimator = ESTIMATORS[name]
+    latents = example_latents(densities)
+    if not latents:
+        raise Refusal("a bound of several samples needs latents to draw", choose("model", "regression"))
+    if not all(latent.q is not None and latent.q.has_rsample for latent in latents):
+        raise Refusal(
+            "no gradient reaches the posterior through its draws",
+            choose("posterior", "diagonal_normal", settings={"prior": "standard_normal"}),
+        )
+    try:
+        for latent in latents:
+            _ = latent.log_ratio
+    except Undefined as error:
+        raise Refusal(
+            f"a bound of several samples needs their weights ({error})",
+            choose("posterior", "diagonal_normal", settings={"prior": "standard_normal"}),
+            choose("model", "vae"),
+        ) from error
+    standard = change("model.estimator", "standard")
+    if estimator is not keep_gradient and len(latents) > 1:
+        raise Refusal(f"model.estimator={name} follows the path of one latent, and there are {len(latents)}", standard)
+    try:
+        estimator(latents, lambda: torch.ones(1))
+    except Undefined as error:
+        raise Refusal(f"model.estimator={name} needs more of the posterior ({error})", standard) from error
+    return estimator
