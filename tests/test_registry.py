@@ -33,6 +33,7 @@ from elbolab.densities.base import Densities
 from elbolab.distributions.conditional import Conditional, Head
 from elbolab.distributions.data_units import InDataUnits
 from elbolab.distributions.family import Family
+from elbolab.distributions.flow import Steps
 from elbolab.distributions.location_scale import OptimalNormal
 from elbolab.evaluation.measure import Measure
 from elbolab.models.base import ElboModule
@@ -100,6 +101,7 @@ def kinds_of(p):
 COMPLETE = {
     Densities: lambda: {type(build()) for build in DENSITIES.values()},
     Family: lambda: parts(families()),
+    Steps: lambda: parts([*families(), *priors()]),
     Conditional: lambda: parts(
         [*priors(), *built(POSTERIORS.values(), (4,)), *(build() for build in DENSITIES.values())]
     ),

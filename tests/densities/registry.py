@@ -5,6 +5,7 @@
 
 from functools import partial
 
+from tests.distributions.registry import NETWORKS
 from tests.helpers import BITS, CLASSES, LABELLED, mlp, regression, small_densities, small_gsnn
 from torch.distributions import Normal
 
@@ -19,9 +20,12 @@ from elbolab.densities.stacked import stacked_layers
 from elbolab.densities.tied import tied_autoencoder
 from elbolab.densities.wiring import adversarial_layer, attribute_layer
 from elbolab.densities.wiring import autoencoder as autoencoder_layer
+from elbolab.distributions.autoregressive import FlowPrior, Inverse
 from elbolab.distributions.conditional import Head, Ignore, StandardNormal
 from elbolab.distributions.corruption import masking
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
+from elbolab.distributions.flow import FlowFamily
+from elbolab.distributions.flow_steps import Planar
 from elbolab.distributions.full_covariance import FullNormal
 from elbolab.distributions.location_scale import FixedScale
 from elbolab.distributions.one_hot import OneHot
@@ -30,6 +34,7 @@ from elbolab.distributions.point_mass import Deterministic
 from elbolab.distributions.priors import ClassCentres, FixedBernoulli, Mixture, ScaledNormal
 from elbolab.distributions.relaxed import RelaxedBernoulliLatent
 from elbolab.distributions.universal import Universal
+from elbolab.distributions.vamp import Vamp
 
 REALS = Spec((6,), Support.REAL)
 STANDARDISED = REALS._replace(scaling=Scaling((0.0, 5.0, -2.0, 0.0, 1e6, 0.0), (1.0, 2.0, 0.5, 1e-3, 40.0, 1.0)))
@@ -74,6 +79,12 @@ DENSITIES = {
     "standardised": lambda: small_densities(STANDARDISED, family=partial(FixedScale, base=Normal, scale=1.0)),
     "full": lambda: small_densities(posterior=head(FullNormal, min_scale=1e-6)),
     "mixture": lambda: small_densities(prior=partial(Mixture, num_components=3, spread=1.0)),
+    "vamp": lambda: small_densities(prior=partial(Vamp, num_components=3, noise=0.1)),
+    "flow prior": lambda: small_densities(prior=partial(FlowPrior, steps=partial(NETWORKS, step=Inverse))),
+    "planar": lambda: small_densities(posterior=head(FlowFamily, steps=partial(Planar, num_steps=2), min_scale=0.01)),
+    "iaf": lambda: small_densities(
+        posterior=head(FlowFamily, steps=partial(NETWORKS, num_parameters=3), min_scale=0.01)
+    ),
     "ring": lambda: small_densities(
         prior=partial(GaussianRing, num_components=3, radius=2.0, radial_scale=0.5, tangential_scale=0.5)
     ),

@@ -8,10 +8,13 @@ from functools import partial
 from tests.helpers import mlp
 from torch.distributions import Laplace, Normal
 
+from elbolab.distributions.autoregressive import MAF, FlowPrior, Forward, Inverse, Networks
 from elbolab.distributions.conditional import Head, Ignore, StandardNormal
 from elbolab.distributions.corruption import Denoising, bit_flip, gaussian_noise, im2017, masking, salt_and_pepper
 from elbolab.distributions.data_units import InDataUnits
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
+from elbolab.distributions.flow import FlowFamily
+from elbolab.distributions.flow_steps import Orthogonal, Planar, Radial, Sylvester
 from elbolab.distributions.full_covariance import FullNormal
 from elbolab.distributions.grey import (
     CategoricalFamily,
@@ -29,6 +32,9 @@ from elbolab.distributions.universal import Universal
 
 LEVELS = 4
 
+COLUMNS = partial(Orthogonal, num_columns=2)
+NETWORKS = partial(Networks, num_steps=2, flow=MAF, step=Forward, hidden=[6])
+
 FAMILIES = {
     "bernoulli": (Bernoulli, "bits"),
     "relaxed_bernoulli": (partial(RelaxedBernoulliLatent, temperature=0.5, straight_through=False), "bits"),
@@ -41,13 +47,20 @@ FAMILIES = {
     "learned_laplace": (partial(LearnedScale, base=Laplace, init_scale=0.5), "real"),
     "optimal_normal": (partial(OptimalNormal, min_scale=0.01), "real"),
     "full_normal": (partial(FullNormal, min_scale=1e-6), "real"),
+    "planar": (partial(FlowFamily, steps=partial(Planar, num_steps=2), min_scale=0.01), "real"),
+    "radial": (partial(FlowFamily, steps=partial(Radial, num_steps=2), min_scale=0.01), "real"),
+    "sylvester": (partial(FlowFamily, steps=partial(Sylvester, num_steps=2, columns=COLUMNS), min_scale=0.01), "real"),
+    "iaf": (partial(FlowFamily, steps=partial(NETWORKS, num_parameters=3), min_scale=0.01), "real"),
     "discretised_logistic": (partial(DiscretisedLogisticFamily, levels=LEVELS), "grid"),
     "logistic_mixture": (partial(LogisticMixtureFamily, levels=LEVELS, num_components=3), "grid"),
     "categorical": (partial(CategoricalFamily, levels=LEVELS), "grid"),
 }
 """Recipes, and where draws live: ``bits``, ``classes``, ``grid``, ``unit`` or ``real``."""
 
-OF_VECTORS = {"full_normal", "one_hot"}
+FLOWS = {"planar", "radial", "sylvester", "iaf"}
+"""Those whose mean is not known; `tests/distributions/test_flows.py` integrates them, in the plane."""
+
+OF_VECTORS = {"full_normal", "one_hot", *FLOWS}
 """Those that have no images."""
 
 FAMILIES_WITHOUT_DENSITY = {"deterministic": Deterministic}
@@ -59,6 +72,7 @@ PRIORS = {
     "bernoulli": (partial(FixedBernoulli, probability=0.5), (40,)),
     "ring": (partial(GaussianRing, num_components=3, radius=4.0, radial_scale=1.0, tangential_scale=0.4), (2,)),
     "swiss_roll": (partial(SwissRoll, turns=2.0, outer_radius=5.0, num_labels=3), (2,)),
+    "flow": (partial(FlowPrior, steps=partial(NETWORKS, step=Inverse)), (40,)),
     "class_centres": (partial(ClassCentres, spread=1.0), (40,)),
     "conditional_normal": (partial(Head, net=mlp(5), family=DiagonalNormal), (40,)),
 }

@@ -10,8 +10,8 @@ from tests.helpers import refused
 from torch.distributions import Independent, MultivariateNormal, Normal, kl_divergence
 
 from elbolab.densities.gradients import path_score
+from elbolab.densities.latents import sample
 from elbolab.distributions.autoregressive import MAF, NSF, FlowPrior, Forward, Inverse, Networks, RealNVP
-from elbolab.distributions.drawing import sample
 from elbolab.distributions.family import DiagonalNormal
 from elbolab.distributions.flow import FlowFamily
 from elbolab.distributions.flow_steps import Householder, Orthogonal, Planar, Radial, Sylvester

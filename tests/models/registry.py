@@ -3,6 +3,7 @@
 from functools import partial
 
 import torch
+from tests.distributions.registry import NETWORKS
 from tests.helpers import BITS, CLASSES, LABELLED, adam, mlp, regression, small_cvae, small_densities, small_gsnn
 
 from elbolab.batch import Batch, Semi
@@ -18,6 +19,8 @@ from elbolab.densities.wiring import autoencoder as autoencoder_layer
 from elbolab.distributions.conditional import Head, Ignore, StandardNormal
 from elbolab.distributions.corruption import Denoising, bit_flip, gaussian_noise
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
+from elbolab.distributions.flow import FlowFamily
+from elbolab.distributions.flow_steps import Planar
 from elbolab.distributions.location_scale import OptimalNormal
 from elbolab.distributions.one_hot import OneHot
 from elbolab.distributions.planar import GaussianRing, SwissRoll
@@ -25,6 +28,7 @@ from elbolab.distributions.point_mass import Deterministic
 from elbolab.distributions.priors import ClassCentres, FixedBernoulli, ScaledNormal
 from elbolab.distributions.relaxed import RelaxedBernoulliLatent
 from elbolab.distributions.universal import Universal
+from elbolab.distributions.vamp import Vamp
 from elbolab.models.aae import AAE
 from elbolab.models.ae import AE
 from elbolab.models.beta_vae import beta_vae
@@ -46,6 +50,10 @@ def binary():
             Head, net=mlp(5), family=partial(RelaxedBernoulliLatent, temperature=0.5, straight_through=False)
         ),
     )
+
+
+def with_flow(steps):
+    return small_densities(posterior=partial(Head, net=mlp(5), family=partial(FlowFamily, steps=steps, min_scale=0.01)))
 
 
 def optimal_scale():
@@ -151,6 +159,13 @@ VARIANTS = {
     "vae": lambda: VAE(densities=small_densities(), optimizer=adam()),
     "vae, 3 samples": lambda: VAE(num_samples=3, densities=small_densities(), optimizer=adam()),
     "vae, optimal scale": lambda: VAE(densities=optimal_scale(), optimizer=adam(), ema=0.9),
+    "vae, vamp": lambda: VAE(
+        densities=small_densities(prior=partial(Vamp, num_components=3, noise=0.1)), optimizer=adam()
+    ),
+    "vae, planar": lambda: VAE(densities=with_flow(partial(Planar, num_steps=2)), optimizer=adam()),
+    "iwae, dreg flow": lambda: IWAE(
+        estimator="dreg", densities=with_flow(partial(NETWORKS, num_parameters=3)), optimizer=adam()
+    ),
     "vae, binary latents": lambda: VAE(densities=binary(), optimizer=adam()),
     "beta_vae": lambda: beta_vae(beta=4.0, densities=small_densities(), optimizer=adam()),
     "beta_vae, annealed": lambda: beta_vae(beta=Linear(0, 1, steps=20), densities=small_densities(), optimizer=adam()),
@@ -194,6 +209,7 @@ DRAWS = {
     "iwae": (5,),
     "iwae, stl": (5,),
     "iwae, dreg": (5,),
+    "iwae, dreg flow": (5,),
     "miwae": (3, 2),
     "ciwae": (5,),
     "piwae": (6,),

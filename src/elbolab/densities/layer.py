@@ -16,7 +16,7 @@ from elbolab.batch import Batch, Shape, Spec
 from elbolab.densities.base import Densities, initialise_heads
 from elbolab.densities.checks import build_likelihood, build_posterior, check_latent_dim, check_posterior, require_part
 from elbolab.densities.latents import Draw, Latent, Latents, Undefined, sample
-from elbolab.distributions.conditional import Conditional, Recipe, lead_of
+from elbolab.distributions.conditional import Conditional, OfPosterior, Recipe, lead_of
 
 
 @final
@@ -75,6 +75,9 @@ class Layer(Densities):
     @override
     def initialise(self, data: Batch, mean: Tensor) -> None:
         initialise_heads(self.likelihood, mean)
+        for part in self.modules():
+            if isinstance(part, OfPosterior):
+                part.initialise(data, mean)
 
     def _without_latents(self, shape: Shape, *given: Tensor) -> Latents:
         """No latents, and an empty state that has the batch shape of the draws."""
@@ -93,5 +96,8 @@ def single_layer(
     shape = check_latent_dim(latent_dim)
     p = require_part(prior, "prior", "standard_normal")(spec.given, shape)
     q = build_posterior(posterior, spec, shape, posterior_sees_conditions, "diagonal_normal")
+    for part in p.modules():
+        if isinstance(part, OfPosterior):
+            part.share(q, spec)
     check_posterior(p, q, spec)
     return Layer(spec, shape, p, q, build_likelihood(likelihood, (shape, *spec.given), spec))

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, Independent
 from typing_extensions import override
 
-from elbolab.batch import Net, Shape
+from elbolab.batch import Batch, Net, Shape, Spec
 from elbolab.common.refusal import Refusal, change, choose
 from elbolab.distributions.family import Family
 from elbolab.distributions.unit_normal import UnitNormal
@@ -39,6 +39,18 @@ def lead_of(parents: tuple[Tensor, ...], shapes: tuple[Shape, ...]) -> torch.Siz
     """The batch shape that parents of these shapes ask for, () without parents."""
     leads = [p.shape[: p.dim() - len(s)] for p, s in zip(parents, shapes, strict=True)]
     return torch.broadcast_shapes(*leads) if len(leads) > 1 else leads[0] if leads else torch.Size()
+
+
+class OfPosterior(Conditional, ABC):
+    """A prior that shares the posterior's network; the wiring function hands the posterior over when both are built."""
+
+    @abstractmethod
+    def share(self, posterior: Conditional, spec: Spec) -> None:
+        """Takes the posterior of data of this kind."""
+
+    @abstractmethod
+    def initialise(self, data: Batch, mean: Tensor) -> None:
+        """Starts from training data, and from the mean of all, (*event)."""
 
 
 class StartsAtMean(nn.Module, ABC):

@@ -15,8 +15,7 @@ from typing_extensions import override
 
 from elbolab.batch import Shape
 from elbolab.common.refusal import Refusal, choose
-from elbolab.distributions.drawing import Drawn, KnowsDraws
-from elbolab.distributions.family import NO_SAMPLES, Family, Sizes, check_floor
+from elbolab.distributions.family import NO_SAMPLES, Drawn, Family, KnowsDraws, Sizes, check_floor
 
 
 class Step(Protocol):
@@ -65,7 +64,7 @@ class Flow(KnowsDraws):
     has_rsample = True
 
     def __init__(self, loc: Tensor, scale: Tensor, steps: Sequence[Step]) -> None:
-        super().__init__(loc.shape[:-1], loc.shape[-1:], validate_args=False)
+        super().__init__(loc.shape[:-1], loc.shape[-1:])
         self.base, self.steps = Independent(Normal(loc, scale), 1), steps
 
     @override
@@ -92,6 +91,8 @@ class Flow(KnowsDraws):
 
     @override
     def log_prob(self, value: Tensor) -> Tensor:
+        if self._validate_args:
+            self._validate_sample(value)
         z, log_dets = value, value.new_zeros(())
         for step in reversed(self.steps):
             z, log_det = step.invert(z)

@@ -250,17 +250,17 @@ class Sylvester(Steps):
         check_dimensions("Sylvester", dim)
         self.columns, self.num_steps = columns(dim), num_steps
         num = self.columns.num_columns
-        self.sizes = [self.columns.num_parameters, num**2, num, num, num]
+        self.sizes = [self.columns.num_parameters, num**2, num, num]
         self.num_parameters = num_steps * sum(self.sizes)
 
     @override
     def forward(self, parameters: Tensor) -> Sequence[Step]:
         steps: list[Step] = []
         for one in parameters.unflatten(-1, (self.num_steps, sum(self.sizes))).unbind(-2):
-            raw, square, of_r, of_s, b = one.split(self.sizes, -1)
-            square = square.unflatten(-1, (self.columns.num_columns, -1))  # R above its diagonal, S below
-            r, s = square.triu(1), square.tril(-1).mT
-            r, s = r + torch.diag_embed(of_r.tanh()), s + torch.diag_embed(of_s.tanh())
+            raw, square, of_s, b = one.split(self.sizes, -1)
+            square = square.unflatten(-1, (self.columns.num_columns, -1))  # R with its diagonal, and S below it
+            r = square.triu(1) + torch.diag_embed(square.diagonal(dim1=-2, dim2=-1).tanh())
+            s = square.tril(-1).mT + torch.diag_embed(of_s.tanh())
             steps.append(SylvesterStep(self.columns(raw), r, s, b))
         return steps
 

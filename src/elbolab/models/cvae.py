@@ -84,7 +84,7 @@ class CVAE(ElboModule):
         """E_p(z | c)[log p(x | z, c)] by draws from the prior of ``terms``, averaged over data."""
         latent = terms.latents.only()
         assert latent.p is not None, "`check_prior` has refused it"
-        z, log_p = sample(latent.p, self.shape)
+        z, log_p, _ = sample(latent.p, self.shape)
         drawn = replace(latent, z=z, q=latent.p, drawn_log_q=log_p, drawn_log_p=log_p)
         latents = Latents([drawn], terms.latents.state)
         return self.densities.score(batch.x, latents, *batch.given).log_lik.mean()
