@@ -3,6 +3,7 @@
 from elbolab.common.kind import Kind
 from elbolab.evaluation import (
     aggregate,
+    annealed,
     classification,
     clusters,
     conditional,
@@ -17,7 +18,7 @@ from elbolab.evaluation import (
 
 MEASURING = (
     *(likelihood, conditional, denoising, decomposition, aggregate, clusters, parzen, classification),
-    *(representation, few_labels, editing),
+    *(representation, few_labels, editing, annealed),
 )
 
 KINDS: dict[str, Kind] = {name: kind for module in MEASURING for name, kind in module.KINDS.items()}
