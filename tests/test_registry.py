@@ -19,7 +19,7 @@ from tests.distributions.registry import (
     POSTERIORS,
     PRIORS,
 )
-from tests.evaluation.registry import measures_of
+from tests.evaluation.registry import ON_DEMAND, measures_of
 from tests.helpers import mlp
 from tests.models.registry import VARIANTS, make
 from tests.training.test_schedules import SCHEDULES
@@ -108,7 +108,7 @@ COMPLETE = {
     Distribution: lambda: set().union(*map(kinds_of, distributions())),
     ElboModule: lambda: {type(make(name)) for name in VARIANTS},
     Cost: lambda: set(targets("cost")),
-    Measure: lambda: {type(measure) for measure in measures_of().values()},
+    Measure: lambda: {type(measure) for measure in (measures_of() | ON_DEMAND).values()},
     Schedule: lambda: {type(build()) for build in SCHEDULES.values()},
     Given: lambda: {type(choose_given(name, 1 if name == "quadrants" else None)) for name in given_names()},
     DataModule: lambda: {Held}.union(targets("data")),  # Held: of the benchmark, which no YAML names
@@ -162,11 +162,13 @@ def test_a_final_class_is_found_however_deep_it_is():
 
 
 def test_every_measure_can_be_chosen_and_is():
-    measures = {type(measure) for measure in measures_of().values()}
+    measures = {type(measure) for measure in (measures_of() | ON_DEMAND).values()}
     assert set(targets("evaluation/measure")) == measures
     chosen = re.findall(r"measure@measures\.(\w+): (\w+)", (ROOT / "conf/evaluation/default.yaml").read_text())
     assert {name for name, _ in chosen} == {file for _, file in chosen} == measures_of().keys()
-    assert {path.stem for path in (ROOT / "conf/evaluation/measure").glob("*.yaml")} == measures_of().keys()
+    assert {path.stem for path in (ROOT / "conf/evaluation/measure").glob("*.yaml")} == (
+        measures_of() | ON_DEMAND
+    ).keys()
 
 
 def test_every_cost_that_can_be_chosen_is_one_of_a_variant():

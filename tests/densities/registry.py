@@ -28,11 +28,11 @@ from elbolab.distributions.flow import FlowFamily
 from elbolab.distributions.flow_steps import Planar
 from elbolab.distributions.full_covariance import FullNormal
 from elbolab.distributions.location_scale import FixedScale
-from elbolab.distributions.one_hot import OneHot
+from elbolab.distributions.one_hot import OneHot, UniformCategories
 from elbolab.distributions.planar import GaussianRing
 from elbolab.distributions.point_mass import Deterministic
 from elbolab.distributions.priors import ClassCentres, FixedBernoulli, Mixture, ScaledNormal
-from elbolab.distributions.relaxed import RelaxedBernoulliLatent
+from elbolab.distributions.relaxed import RelaxedBernoulliLatent, RelaxedOneHotLatent
 from elbolab.distributions.universal import Universal
 from elbolab.distributions.vamp import Vamp
 
@@ -79,6 +79,11 @@ DENSITIES = {
     "standardised": lambda: small_densities(STANDARDISED, family=partial(FixedScale, base=Normal, scale=1.0)),
     "full": lambda: small_densities(posterior=head(FullNormal, min_scale=1e-6)),
     "mixture": lambda: small_densities(prior=partial(Mixture, num_components=3, spread=1.0)),
+    "categories": lambda: small_densities(
+        latent_dim=[12, 10],
+        prior=UniformCategories,
+        posterior=head(RelaxedOneHotLatent, temperature=0.5, straight_through=False),
+    ),
     "vamp": lambda: small_densities(prior=partial(Vamp, num_components=3, noise=0.1)),
     "flow prior": lambda: small_densities(prior=partial(FlowPrior, steps=partial(NETWORKS, step=Inverse))),
     "planar": lambda: small_densities(posterior=head(FlowFamily, steps=partial(Planar, num_steps=2), min_scale=0.01)),

@@ -54,7 +54,7 @@ def test_quantities_have_one_number_a_draw_and_datum(name, sample_shape, trainin
     densities = DENSITIES[name]().train(training)
     terms = densities.terms(*data(densities), shape=sample_shape)
     assert terms.log_lik.shape == terms.distortion.shape == (*sample_shape, 4)
-    assert all(latent.z.shape[:-1] == (*sample_shape, 4) for latent in terms.latents)
+    assert all(latent.z.shape[: len(sample_shape) + 1] == (*sample_shape, 4) for latent in terms.latents)
 
 
 @pytest.mark.parametrize("sample_shape", [(), (3,), (2, 3)])

@@ -271,7 +271,6 @@ BAD = {
         "prior=none, or choose model=m2",
     ),
     "classifier without classes": (lambda: classification(BITS, CLASS), "data with classes"),
-    "one-hot image": (lambda: OneHot((1, 2, 2)), "one dimension"),
 }
 
 

@@ -23,11 +23,11 @@ from elbolab.distributions.grey import (
     LogisticMixtureFamily,
 )
 from elbolab.distributions.location_scale import FixedScale, LearnedScale, OptimalNormal
-from elbolab.distributions.one_hot import OneHot
+from elbolab.distributions.one_hot import OneHot, UniformCategories
 from elbolab.distributions.planar import GaussianRing, SwissRoll
 from elbolab.distributions.point_mass import Deterministic
 from elbolab.distributions.priors import ClassCentres, FixedBernoulli, Mixture, ScaledNormal
-from elbolab.distributions.relaxed import RelaxedBernoulliLatent
+from elbolab.distributions.relaxed import RelaxedBernoulliLatent, RelaxedOneHotLatent
 from elbolab.distributions.universal import Universal
 
 LEVELS = 4
@@ -39,6 +39,7 @@ FAMILIES = {
     "bernoulli": (Bernoulli, "bits"),
     "relaxed_bernoulli": (partial(RelaxedBernoulliLatent, temperature=0.5, straight_through=False), "bits"),
     "one_hot": (OneHot, "classes"),
+    "relaxed_one_hot": (partial(RelaxedOneHotLatent, temperature=0.5, straight_through=False), "classes"),
     "continuous_bernoulli": (ContinuousBernoulliFamily, "unit"),
     "diagonal_normal": (partial(DiagonalNormal, min_scale=0.01), "real"),
     "fixed_normal": (partial(FixedScale, base=Normal, scale=0.3), "real"),
@@ -60,7 +61,7 @@ FAMILIES = {
 FLOWS = {"planar", "radial", "sylvester", "iaf"}
 """Those whose mean is not known; `tests/distributions/test_flows.py` integrates them, in the plane."""
 
-OF_VECTORS = {"full_normal", "one_hot", *FLOWS}
+OF_VECTORS = {"full_normal", "one_hot", "relaxed_one_hot", *FLOWS}
 """Those that have no images."""
 
 FAMILIES_WITHOUT_DENSITY = {"deterministic": Deterministic}
@@ -70,6 +71,7 @@ PRIORS = {
     "scaled_normal": (partial(ScaledNormal, scale=3.0), (40,)),
     "mixture": (partial(Mixture, num_components=3, spread=1.0), (40,)),
     "bernoulli": (partial(FixedBernoulli, probability=0.5), (40,)),
+    "categories": (UniformCategories, (12, 10)),
     "ring": (partial(GaussianRing, num_components=3, radius=4.0, radial_scale=1.0, tangential_scale=0.4), (2,)),
     "swiss_roll": (partial(SwissRoll, turns=2.0, outer_radius=5.0, num_labels=3), (2,)),
     "flow": (partial(FlowPrior, steps=partial(NETWORKS, step=Inverse)), (40,)),

@@ -1,6 +1,7 @@
 """Elbolab's own measures, as conf/evaluation has them, for tests that measure everything."""
 
 from elbolab.evaluation.aggregate import Aggregation
+from elbolab.evaluation.annealed import Annealing
 from elbolab.evaluation.classification import Classification
 from elbolab.evaluation.clusters import Clusters
 from elbolab.evaluation.conditional import Conditional
@@ -41,6 +42,10 @@ def measures_of(
         "few_labels": FewLabels(),
         "editing": Editing(probe_limit, scores.num_eval),
     }
+
+
+ON_DEMAND = {"annealing": Annealing(num_temperatures=5, num_chains=2, num_leapfrog=2)}
+"""Measures that take minutes, and that ``evaluation=default`` leaves out."""
 
 
 def measured(densities, source, *, splits=("test",), seed=0, limit=None, num_samples=2, **options):

@@ -6,7 +6,7 @@ import shutil
 import pytest
 import torch
 from omegaconf import OmegaConf
-from tests.evaluation.registry import measured, measures_of
+from tests.evaluation.registry import ON_DEMAND, measured, measures_of
 from tests.evaluation.test_editing import data as attributes
 from tests.evaluation.test_editing import model as of_attributes
 from tests.helpers import data_for
@@ -46,10 +46,10 @@ def corruption():
 SMALL = {"corruption": corruption, "parzen_samples": 5, "class_samples": 2}
 
 
-@pytest.mark.parametrize("name", sorted(measures_of()))
+@pytest.mark.parametrize("name", sorted(measures_of() | ON_DEMAND))
 def test_a_measure_is_one_of_model_data_and_seed(name):
     """And leaves the noise of others as it was."""
-    measure = measures_of(**SMALL)[name]
+    measure = (measures_of(**SMALL) | ON_DEMAND)[name]
     model = make(WHERE.get(name, "vae"))
     densities, source = model.densities, data_for(model)
     if name == "editing":

@@ -22,11 +22,11 @@ from elbolab.distributions.family import Bernoulli, DiagonalNormal
 from elbolab.distributions.flow import FlowFamily
 from elbolab.distributions.flow_steps import Planar
 from elbolab.distributions.location_scale import OptimalNormal
-from elbolab.distributions.one_hot import OneHot
+from elbolab.distributions.one_hot import OneHot, UniformCategories
 from elbolab.distributions.planar import GaussianRing, SwissRoll
 from elbolab.distributions.point_mass import Deterministic
 from elbolab.distributions.priors import ClassCentres, FixedBernoulli, ScaledNormal
-from elbolab.distributions.relaxed import RelaxedBernoulliLatent
+from elbolab.distributions.relaxed import RelaxedBernoulliLatent, RelaxedOneHotLatent
 from elbolab.distributions.universal import Universal
 from elbolab.distributions.vamp import Vamp
 from elbolab.models.aae import AAE
@@ -35,6 +35,7 @@ from elbolab.models.beta_vae import beta_vae
 from elbolab.models.categorical_aae import ClusteringAAE, SemiAAE
 from elbolab.models.classifier import Classifier
 from elbolab.models.cvae import CVAE
+from elbolab.models.discrete_vae import DiscreteVAE
 from elbolab.models.dvae import DVAE
 from elbolab.models.iwae import IWAE
 from elbolab.models.m2 import M2
@@ -54,6 +55,19 @@ def binary():
 
 def with_flow(steps):
     return small_densities(posterior=partial(Head, net=mlp(5), family=partial(FlowFamily, steps=steps, min_scale=0.01)))
+
+
+def categories():
+    relaxed = partial(RelaxedOneHotLatent, temperature=0.5, straight_through=True)
+    posterior = partial(Head, net=mlp(5), family=relaxed)
+    return small_densities(latent_dim=[2, 3], prior=UniformCategories, posterior=posterior)
+
+
+def discrete(estimator, baseline=None):
+    coins, bits = partial(FixedBernoulli, probability=0.5), partial(Head, net=mlp(5), family=Bernoulli)
+    options = {"baseline": baseline, "baseline_optimizer": adam(), "optimizer": adam()}
+    densities = small_densities(latent_dim=3, prior=coins, posterior=bits)
+    return DiscreteVAE(num_samples=2, estimator=estimator, densities=densities, **options)
 
 
 def optimal_scale():
@@ -177,6 +191,10 @@ VARIANTS = {
     "miwae": lambda: IWAE(num_samples=3, num_bounds=2, densities=small_densities(), optimizer=adam()),
     "ciwae": lambda: IWAE(elbo_weight=0.5, estimator="dreg", densities=small_densities(), optimizer=adam()),
     "piwae": lambda: PIWAE(num_samples=3, num_bounds=2, densities=small_densities(), optimizer=adam()),
+    "discrete_vae, nvil": lambda: discrete("nvil", baseline=mlp(4)),
+    "discrete_vae, vimco": lambda: discrete("vimco"),
+    "discrete_vae, disarm": lambda: discrete("disarm"),
+    "vae, categories": lambda: VAE(densities=categories(), optimizer=adam()),
     "cvae": lambda: CVAE(densities=small_cvae(), optimizer=adam()),
     "cvae, class centres": lambda: CVAE(
         densities=small_cvae(prior=partial(ClassCentres, spread=1.0)), optimizer=adam()
@@ -206,6 +224,9 @@ DRAWS = {
     "vae, 3 samples": (3,),
     "cvae, hybrid": (3,),
     "cvae, hybrid recurrent": (3,),
+    "discrete_vae, nvil": (2,),
+    "discrete_vae, vimco": (2,),
+    "discrete_vae, disarm": (2,),
     "iwae": (5,),
     "iwae, stl": (5,),
     "iwae, dreg": (5,),

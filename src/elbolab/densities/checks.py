@@ -1,6 +1,6 @@
 """Checks, when a model is built, that data, prior, posterior and likelihood fit together."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from math import ceil, prod
@@ -25,11 +25,16 @@ from elbolab.distributions.priors import CENTRES, INSTEAD_OF_CENTRES, ClassCentr
 # -- parts that are there, or not -------------------------------------------------------------------------------------
 
 
-def check_latent_dim(latent_dim: int) -> Shape:
-    """The shape of a latent with so many dimensions; raises ValueError unless these are a whole number from 1 on."""
-    if not isinstance(latent_dim, int) or latent_dim < 1:
+def check_latent_dim(latent_dim: int | Sequence[int]) -> Shape:
+    """The shape of a latent with so many dimensions, or of [G, C]: G groups of C classes.
+
+    Raises:
+        ValueError: a number that is no whole number from 1 on.
+    """
+    shape = (latent_dim,) if isinstance(latent_dim, int) else tuple(latent_dim)
+    if not shape or not all(isinstance(dim, int) and dim > 0 for dim in shape):
         raise ValueError(f"densities.latent_dim={latent_dim}: a model needs at least one latent dimension")
-    return (latent_dim,)
+    return shape
 
 
 def require_part(recipe: Recipe, part: str, *options: str) -> MakeConditional:
@@ -269,11 +274,11 @@ def check_lower(m1: Densities | None, spec: Spec) -> Densities:
 
 
 @torch.no_grad()
-def example_terms(densities: Densities) -> Terms:
-    """The terms of one datum, all 0, as evaluation sees them; the generator is left as it was."""
+def example_terms(densities: Densities, shape: Shape = ()) -> Terms:
+    """The terms of one datum, all 0, at ``shape`` draws as evaluation makes them; the generator is left as it was."""
     like = next(densities.parameters())
     with in_evaluation_mode(densities), torch.random.fork_rng(devices=[]):
-        return densities.terms(*(zeros.to(like) for zeros in _zeros(densities.spec)))
+        return densities.terms(*(zeros.to(like) for zeros in _zeros(densities.spec)), shape=shape)
 
 
 def example_latents(densities: Densities) -> Latents:

@@ -16,7 +16,7 @@ from elbolab.common.kind import Kind
 from elbolab.common.rng import seed_device, seed_of
 from elbolab.densities.base import Densities
 from elbolab.densities.latents import Latents, Undefined
-from elbolab.distributions.drawing import Drawn
+from elbolab.distributions.family import Drawn
 from elbolab.evaluation.batches import take_first
 from elbolab.evaluation.likelihood import NLL, in_groups
 from elbolab.evaluation.measure import Data, Measure, check_counts

@@ -15,7 +15,7 @@ from typing_extensions import override
 from elbolab.batch import Batch, Semi, rows_of
 from elbolab.densities.terms import add_penalty, summary
 from elbolab.models.base import ElboModule, Loss, Player, one_player
-from elbolab.models.checks import check_costs
+from elbolab.models.checks import check_costs, check_reparameterised_posterior
 from elbolab.models.costs import Cost
 
 
@@ -29,7 +29,8 @@ class VAE(ElboModule):
         **base: see `ElboModule`.
 
     Raises:
-        Refusal: a cost that this model has not, or two in the place of the rate.
+        Refusal: a cost that this model has not, two in the place of the rate, or a posterior whose draws have no
+            gradient.
         ValueError: num_samples below 1.
     """
 
@@ -39,6 +40,7 @@ class VAE(ElboModule):
         super().__init__(**base)
         if num_samples < 1:
             raise ValueError(f"model.num_samples={num_samples}: a bound needs at least one draw of z")
+        check_reparameterised_posterior(self.densities)
         self.shape = () if num_samples == 1 else (num_samples,)
         self.costs = cast(Sequence[Cost], nn.ModuleList(check_costs(costs or {}, self.densities)))
         self.cost_names = list(costs or {})
