@@ -2,11 +2,11 @@ from itertools import product
 
 import pytest
 import torch
-from torch.distributions import Bernoulli, Independent, kl_divergence
+from torch.distributions import Bernoulli, Independent, OneHotCategorical, kl_divergence
 
 from elbolab.densities.latents import Latent, Latents, Undefined, sample
 from elbolab.densities.terms import Terms
-from elbolab.distributions.relaxed import Relaxed, RelaxedBernoulliLatent
+from elbolab.distributions.relaxed import Relaxed, RelaxedBernoulliLatent, RelaxedOneHot
 
 
 def latent(straight_through=False, temperature=0.5):
@@ -103,3 +103,41 @@ def test_expand_and_support():
 def test_temperature_is_positive():
     with pytest.raises(ValueError, match="temperature=0"):
         latent(temperature=0.0)
+
+
+def test_the_largest_of_a_relaxed_one_hot_draw_has_the_probabilities_of_the_class(float64):
+    """The Gumbel-max trick, at every temperature (Jang et al. 2017, eq. 1)."""
+    logits = torch.tensor([0.5, -1.0, 0.2])
+    torch.manual_seed(0)
+    for temperature in (0.3, 2.0):
+        draws = RelaxedOneHot(logits, temperature, straight_through=False).sample((40_000,))
+        torch.testing.assert_close(draws.sum(-1), torch.ones(40_000))
+        seen = draws.argmax(-1).bincount() / 40_000
+        torch.testing.assert_close(seen, logits.softmax(-1), rtol=0, atol=0.012)
+
+
+def test_a_low_temperature_makes_draws_nearly_one_hot(float64):
+    torch.manual_seed(0)
+    p = RelaxedOneHot(torch.zeros(4), 0.05, straight_through=False)
+    assert p.sample((1_000,)).max(-1).values.mean() > 0.97
+    assert RelaxedOneHot(torch.zeros(4), 1.0, straight_through=False).sample((1_000,)).max(-1).values.mean() < 0.7
+
+
+def test_a_straight_through_one_hot_draw_is_hard_with_the_gradient_of_the_relaxed_one(float64):
+    gradients = []
+    for straight_through in (False, True):
+        logits = torch.tensor([[0.5, -1.0, 0.2]]).requires_grad_()
+        torch.manual_seed(0)
+        z = RelaxedOneHot(logits, 0.7, straight_through).rsample((5,))
+        if straight_through:
+            assert set(z.unique().tolist()) == {0.0, 1.0}
+        (z * torch.arange(3)).sum().backward()
+        gradients.append(logits.grad)
+    torch.testing.assert_close(*gradients)
+
+
+def test_the_rate_of_a_relaxed_one_hot_is_that_of_the_classes(float64):
+    logits, prior = torch.randn(2, 5, 4), OneHotCategorical(logits=torch.tensor([0.1, 0.2, -0.3, 0.0]))
+    q = RelaxedOneHot(logits, 0.7, straight_through=False)
+    expected = kl_divergence(OneHotCategorical(logits=logits), prior.expand((2, 5)))
+    torch.testing.assert_close(kl_divergence(q, prior), expected)
