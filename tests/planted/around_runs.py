@@ -131,8 +131,8 @@ MISTAKES = [
     ),
     Mistake(
         "cli/drawing_folder.py",
-        "if all(map(_is_writable, _folders())):",
-        "if any(map(_is_writable, _folders())):",
+        "if all(map(_is_writable, _list_folders())):",
+        "if any(map(_is_writable, _list_folders())):",
         "tests/cli/test_drawing_folder.py",
     ),
     Mistake(

@@ -11,7 +11,7 @@ PIPE_CLOSED = 141
 
 
 def main() -> None:
-    """The console script; exits with 0, or with the code that `errors.report` gives."""
+    """The console script."""
     from elbolab.common.terminal import Unwritten, prepare_output
 
     prepare_output()
@@ -30,9 +30,10 @@ def _main() -> None:
     args = sys.argv[1:]
     verbose = "-v" in args
     args = [a for a in args if a != "-v"]
-    command = _command(args)
+    command = _take_command(args)
     if command is None:
         return
+    from elbolab.cli.commands import run_command
     from elbolab.cluster.requeue import requeue_on_signals
     from elbolab.common.stopping import catch_sigterm
     from elbolab.common.terminal import Unwritten
@@ -40,14 +41,15 @@ def _main() -> None:
 
     try:
         with catch_sigterm(), requeue_on_signals():
-            _dispatch(command, args)
+            os.environ["ELBOLAB_COMMAND"] = command
+            run_command(command, args)
     except Unwritten:
         raise
     except BaseException as error:  # Ctrl-C reaches us as SystemExit from Lightning
         sys.exit(report(error, verbose=verbose, argv=[command, *args]))
 
 
-def _command(args: list[str]) -> str | None:
+def _take_command(args: list[str]) -> str | None:
     """The sub-command, taken off ``args``; None when its text was printed here.
 
     Lightning starts the other ranks of a DDP run with the arguments of the first, without the sub-command.
@@ -69,10 +71,3 @@ def _command(args: list[str]) -> str | None:
     near = get_close_matches(args[0], COMMANDS, n=1, cutoff=0.4) or ["train"]
     print(f"error: elbolab has no command '{args[0]}'; did you mean 'elbolab {near[0]}'?", file=sys.stderr)
     sys.exit(2)
-
-
-def _dispatch(command: str, args: list[str]) -> None:
-    from elbolab.cli.commands import run_command
-
-    os.environ["ELBOLAB_COMMAND"] = command
-    run_command(command, args)

@@ -102,7 +102,7 @@ def compose(*overrides: str, config_dir: str | Path | None = None) -> DictConfig
         with use_choices(composed), read_write(composed.hydra):
             check_working_folder(composed.hydra)
             composed.hydra.runtime.output_dir = str(Path(composed.hydra.run.dir).absolute())
-        with use_choices(composed):
+        with use_choices(composed):  # of a copy, which the directory is in now
             cfg = drop_hydra(composed)
             check_config("train", cfg, list(composed.hydra.overrides.task))
             return elbolab.cli.train.resolve_config(cfg)
@@ -112,9 +112,9 @@ def compose(*overrides: str, config_dir: str | Path | None = None) -> DictConfig
 
 def _call(work: Callable[[list[str]], Result], overrides: Sequence[str], config_dir: str | Path | None) -> Result:
     """Does the work in a process that is as the caller's again afterwards, whatever happens."""
-    args = [*_words(overrides), *([] if config_dir is None else [f"--config-dir={config_dir}"])]
+    args = [*_check_words(overrides), *([] if config_dir is None else [f"--config-dir={config_dir}"])]
     try:
-        with _restored_process():
+        with _restore_process():
             import_from_here(args)
             settle_drawing_folder()
             try:
@@ -125,13 +125,8 @@ def _call(work: Callable[[list[str]], Result], overrides: Sequence[str], config_
         _raise_stop(error)
 
 
-def _words(overrides: Sequence[str]) -> list[str]:
-    """The overrides, if they are some.
-
-    Raises:
-        TypeError: one is no text.
-        ValueError: a flag of the command line.
-    """
+def _check_words(overrides: Sequence[str]) -> list[str]:
+    """The overrides, of which none may be a flag of the command line."""
     for word in overrides:
         if not isinstance(word, str):
             raise TypeError(f"{word!r}: an override is text, as on the command line: 'model.beta=4'")
@@ -156,12 +151,7 @@ def _raise_clearly(error: Exception, args: Sequence[str]) -> NoReturn:
 
 
 def _raise_stop(error: BaseException) -> NoReturn:
-    """Ctrl-C as itself, with the way on; SIGTERM once more, for the caller's own handler.
-
-    Raises:
-        KeyboardInterrupt: also after SIGTERM, where the caller's handler goes on.
-        RuntimeError: something has exited that should not have.
-    """
+    """Ctrl-C as itself, with the way on; SIGTERM once more, for the caller's own handler, which may go on here."""
     stop = stop_of(error)
     if stop is None:
         raise RuntimeError(f"the run exited with code {error.args[0] if error.args else 0}") from error
@@ -173,17 +163,17 @@ def _raise_stop(error: BaseException) -> NoReturn:
 
 
 @contextmanager
-def _restored_process() -> Iterator[None]:
+def _restore_process() -> Iterator[None]:
     """Puts back what a run sets for its whole process."""
     with ExitStack() as stack:
-        for part in (pristine, isolate_hydra, _restored_cuda, _restored_logging, _restored_signals, _restored_python):
+        for part in (pristine, isolate_hydra, _restore_cuda, _restore_logging, _restore_signals, _restore_python):
             stack.enter_context(part())
         os.environ["ELBOLAB_COMMAND"] = "train"  # which other ranks read
         yield
 
 
 @contextmanager
-def _restored_cuda() -> Iterator[None]:
+def _restore_cuda() -> Iterator[None]:
     states = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
     try:
         yield
@@ -193,7 +183,7 @@ def _restored_cuda() -> Iterator[None]:
 
 
 @contextmanager
-def _restored_signals() -> Iterator[None]:
+def _restore_signals() -> Iterator[None]:
     """Lightning ignores Ctrl-C from the first one on. Only the main thread may set handlers."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -210,7 +200,7 @@ def _restored_signals() -> Iterator[None]:
 
 
 @contextmanager
-def _restored_python() -> Iterator[None]:
+def _restore_python() -> Iterator[None]:
     """Arguments, streams, folders, and two things that Lightning takes for granted.
 
     IPython hides `exit`, which Lightning calls after Ctrl-C; and other ranks would be started as the caller's module
@@ -236,7 +226,7 @@ def _restored_python() -> Iterator[None]:
 
 
 @contextmanager
-def _restored_logging() -> Iterator[None]:
+def _restore_logging() -> Iterator[None]:
     """The caller's loggers and handlers: Hydra's configuration would close every handler there is, a file's too."""
     loggers = [
         logging.root,

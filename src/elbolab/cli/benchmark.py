@@ -27,11 +27,7 @@ NOT_MEASURED = ("out", "paths")
 
 
 def benchmark(cfg: DictConfig) -> None:
-    """The task that Hydra calls.
-
-    Raises:
-        ValueError: an option that cannot be.
-    """
+    """The task that Hydra calls."""
     check_added(HydraConfig.get().overrides.task, [config_dir()])
     keys: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
     options = Options.of(**{name: value for name, value in keys.items() if name not in NOT_MEASURED})

@@ -58,12 +58,7 @@ SHOW = {"-h", "--help", "--hydra-help", "-c", "--cfg", "-i", "--info", "--versio
 
 
 def run_command(command: str, args: list[str]) -> None:
-    """Runs a sub-command.
-
-    Raises:
-        Exception: whatever went wrong; `errors.report` turns it into a message.
-        Stopped: the user or the machine ended it.
-    """
+    """Runs a sub-command; `errors.report` turns whatever goes wrong into a message."""
     import_from_here(args)
     if command not in WITHOUT_FIGURES:
         settle_drawing_folder()
@@ -101,10 +96,6 @@ def run_task(command: str, args: list[str], *, alone: bool = False, way_on: str 
 
     Returns:
         The task, which knows the directory of a single run.
-
-    Raises:
-        Exception: whatever went wrong in a single run, or in the sweep as a whole.
-        Stopped: the user or the machine ended it.
     """
     from elbolab.report.of_sweep import Comparison
     from elbolab.sweeps.session import CallbackError, open_session
@@ -184,12 +175,15 @@ class CommandTask:
         hydra = HydraConfig.get()
         folder, swept = Path(hydra.runtime.output_dir), hydra.mode is not RunMode.RUN
         self.folder = folder
+        overrides = list(hydra.overrides.task)
         try:
             with unattended():
                 check_working_folder(hydra)
-                return _run_command_or_job(
-                    self.command, cfg, folder, list(hydra.overrides.task), is_job=swept and self.command == "train"
-                )
+                if not (swept and self.command == "train"):
+                    return _check_and_run(self.command, cfg, overrides)
+                from elbolab.sweeps.job import run_unless_done
+
+                return run_unless_done(lambda: _check_and_run(self.command, cfg, overrides), folder, cfg, overrides)
         except (KeyboardInterrupt, SystemExit) as error:
             _remove_empty_run(folder)
             raise self._stop_with_way_on(error, folder) from error
@@ -206,15 +200,6 @@ class CommandTask:
             return error
         begun = self.command == "train" and (folder / "config.yaml").is_file()
         return Stopped(stop, f"; go on with: {self.way_on.format(folder)}" if begun else None)
-
-
-def _run_command_or_job(command: str, cfg: Any, folder: Path, overrides: list[str], *, is_job: bool) -> Any:
-    """Runs the command of that name, as a job of a sweep where it is one."""
-    from elbolab.sweeps.job import run_unless_done
-
-    if is_job:
-        return run_unless_done(lambda: _check_and_run(command, cfg, overrides), folder, cfg, overrides)
-    return _check_and_run(command, cfg, overrides)
 
 
 def _check_and_run(command: str, cfg: Any, overrides: list[str]) -> Any:
@@ -273,8 +258,10 @@ def quiet_libraries() -> None:
         logger.propagate = True
         logger.setLevel(logging.WARNING)
     logging.getLogger("matplotlib.font_manager").setLevel(logging.WARNING)  # it tells when it lists a machine's fonts
-    for advice in (".*does not have many workers.*", ".*The number of training batches.*", ".*Checkpoint directory.*"):
-        warnings.filterwarnings("ignore", advice)
-    warnings.filterwarnings("ignore", ".*The `srun` command is available.*")  # who trains on a login node means to
-    warnings.filterwarnings("ignore", ".*in eval mode at the start of training.*")  # a frozen stage is
-    warnings.filterwarnings("ignore", ".*isinstance.treespec, LeafSpec.*")  # Lightning 2.6.6 on torch 2.15
+    for advice in (
+        *("does not have many workers", "The number of training batches", "Checkpoint directory"),
+        "The `srun` command is available",  # who trains on a login node means to
+        "in eval mode at the start of training",  # a frozen stage is
+        "isinstance.treespec, LeafSpec",  # Lightning 2.6.6 on torch 2.15
+    ):
+        warnings.filterwarnings("ignore", f".*{advice}.*")

@@ -6,11 +6,9 @@ config only below a dot.
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 
 from elbolab.common.did_you_mean import did_you_mean, last_part, nearest
-from elbolab.config.listing import groups_of, list_keys, read_choices, split_args
-from elbolab.config.paths import COMPOSES
+from elbolab.config.listing import groups_of, list_keys, read_choices, read_command_file, split_args
 
 BASH = """\
 _elbolab() {
@@ -41,11 +39,7 @@ FLAGS = ["--multirun ", "--config-dir ", "--cfg job ", "-v "]
 
 
 def print_script(args: Sequence[str]) -> None:
-    """Prints the script that a shell evaluates: ``eval "$(elbolab completion bash)"``.
-
-    Raises:
-        ValueError: a shell without a script, or none.
-    """
+    """Prints the script that a shell evaluates: ``eval "$(elbolab completion bash)"``."""
     if len(args) != 1 or args[0] not in SCRIPTS:
         near = did_you_mean(nearest(args[0], SCRIPTS)) if args else ""
         raise ValueError(f"elbolab completion needs one of {', '.join(SCRIPTS)}{near}")
@@ -76,11 +70,11 @@ def completions(line: str) -> list[str]:
     elif word.startswith("-"):
         found = FLAGS
     else:
-        found = _overrides(words, word)
+        found = _complete_override(words, word)
     return [choice for choice in found if choice.startswith(word)]
 
 
-def _overrides(argv: list[str], word: str) -> list[str]:
+def _complete_override(argv: list[str], word: str) -> list[str]:
     """``GROUP=OPTION`` or ``KEY=``, in a sweep also after a comma."""
     sign = word[: len(word) - len(word.lstrip("+~"))]
     key, equals, value = word.removeprefix(sign).partition("=")
@@ -90,20 +84,14 @@ def _overrides(argv: list[str], word: str) -> list[str]:
         done = value[: value.rfind(",") + 1]
         return [f"{sign}{key}={done}{option} " for option in groups.get(key.partition("@")[0], ())]
     if "." in key:
-        return [sign + choice for choice in _below(key, list_keys(dirs, argv))]
+        return [sign + choice for choice in _list_below(key, list_keys(dirs, argv))]
     nodes = [f"{group}." for group in groups if "/" not in group]
-    return [sign + choice for choice in (*[f"{group}=" for group in groups], *nodes, *_root_keys(dirs, argv[0]))]
+    keys = re.findall(r"^(\w+): *\S", read_command_file(argv[0], dirs), re.MULTILINE)
+    return [sign + choice for choice in (*[f"{group}=" for group in groups], *nodes, *[f"{key}=" for key in keys])]
 
 
-def _below(key: str, keys: Sequence[str]) -> list[str]:
+def _list_below(key: str, keys: Sequence[str]) -> list[str]:
     """The keys that are one level below the last dot of ``key``, less those that only Hydra reads."""
     inner = {other.rpartition(".")[0] for other in keys}
     level = [other for other in keys if other.count(".") == key.count(".") and not last_part(other).startswith("_")]
     return [f"{other}." if other in inner else f"{other}=" for other in level]
-
-
-def _root_keys(dirs: Sequence[Path], command: str) -> list[str]:
-    """The plain keys of ``conf/COMMAND.yaml``."""
-    path = dirs[0] / f"{COMPOSES.get(command, command)}.yaml"
-    keys = re.findall(r"^(\w+): *\S", path.read_text(encoding="utf-8"), re.MULTILINE) if path.is_file() else []
-    return [f"{key}=" for key in keys]

@@ -15,7 +15,7 @@ def settle_drawing_folder() -> None:
     It would do the same by itself, with two warnings, in every process of a sweep. Call it before matplotlib is
     imported.
     """
-    if all(map(_is_writable, _folders())):
+    if all(map(_is_writable, _list_folders())):
         return
     with suppress(OSError):  # without one matplotlib says what to do
         folder = tempfile.mkdtemp(prefix="matplotlib-")
@@ -23,7 +23,7 @@ def settle_drawing_folder() -> None:
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
 
 
-def _folders() -> list[Path]:
+def _list_folders() -> list[Path]:
     """Those that matplotlib asks for."""
     if chosen := os.environ.get("MPLCONFIGDIR"):
         return [Path(chosen)]

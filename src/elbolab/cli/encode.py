@@ -25,21 +25,17 @@ Batches = Callable[[], Iterable[Batch]]
 
 
 def encode(cfg: DictConfig) -> None:
-    """The task that Hydra calls.
-
-    Raises:
-        ValueError: an option out of range, or data that the run does not take.
-    """
+    """The task that Hydra calls."""
     _check_options(cfg)
     run = load_run(cfg.run, choose_device(cfg.device))
     with numbers_of(run.cfg):
-        batches, beside = _of_file(run, cfg) if cfg.data.path is not None else _of_split(run, cfg)
+        batches, beside = _read_file(run, cfg) if cfg.data.path is not None else _read_split(run, cfg)
         found = codes(run.densities, batches())
         arrays = {"z": found.z.numpy(), **beside}
         if cfg.nll:
             name = "conditional_nll" if run.spec.given else "nll"
-            arrays[name] = _nll(run, batches(), cfg)
-    path = _path(run, cfg)
+            arrays[name] = _estimate_nll(run, batches(), cfg)
+    path = _name_output(run, cfg)
     with replacing(path) as place, place.open("wb") as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]
     print(f"{path}  {', '.join(f'{name} {array.shape}' for name, array in arrays.items())}")
@@ -62,7 +58,7 @@ def _check_options(cfg: DictConfig) -> None:
         raise ValueError(f"out={cfg.out} is the file of the data: choose another")
 
 
-def _of_split(run: Run, cfg: DictConfig) -> tuple[Batches, dict[str, np.ndarray]]:
+def _read_split(run: Run, cfg: DictConfig) -> tuple[Batches, dict[str, np.ndarray]]:
     """Batches of a split of the run's data, and the labels and factors of its rows, by name."""
     split = cfg.split or "test"
     data = run.data(cfg.data.changed)
@@ -71,7 +67,7 @@ def _of_split(run: Run, cfg: DictConfig) -> tuple[Batches, dict[str, np.ndarray]
     return lambda: data.batches(split, run.device), known
 
 
-def _of_file(run: Run, cfg: DictConfig) -> tuple[Batches, dict[str, np.ndarray]]:
+def _read_file(run: Run, cfg: DictConfig) -> tuple[Batches, dict[str, np.ndarray]]:
     """Batches of new data in the order of their file, and their labels and factors, by name."""
     if cfg.data.changed != "refuse":
         raise ValueError("data.changed is of the run's own data, and data.path names others: leave one of them out")
@@ -83,7 +79,7 @@ def _of_file(run: Run, cfg: DictConfig) -> tuple[Batches, dict[str, np.ndarray]]
     return lambda: run.intake.batches(found.arrays, size, run.device), found.known
 
 
-def _nll(run: Run, batches: Iterable[Batch], cfg: DictConfig) -> np.ndarray:
+def _estimate_nll(run: Run, batches: Iterable[Batch], cfg: DictConfig) -> np.ndarray:
     """-log p(x), or -log p(x given c), of each datum, (N,), by importance sampling as the run was measured."""
     kept = {name: OmegaConf.select(run.cfg, f"evaluation.{name}") for name in ("num_samples", "seed", "memory")}
     kept |= {name: cfg[name] for name in ("num_samples", "seed") if cfg[name] is not None}
@@ -98,7 +94,7 @@ def _nll(run: Run, batches: Iterable[Batch], cfg: DictConfig) -> np.ndarray:
         raise ValueError(f"nll=true: {error}; leave nll out") from error
 
 
-def _path(run: Run, cfg: DictConfig) -> Path:
+def _name_output(run: Run, cfg: DictConfig) -> Path:
     if cfg.out is not None:
         return Path(cfg.out)
     name = cfg.split or "test"

@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 
 from elbolab.cli.boards import conclude_again
 from elbolab.config.build import build_evaluation
-from elbolab.config.override import is_within, override, overrides_given
+from elbolab.config.override import is_within, override, read_overrides
 from elbolab.data.module import DataModule
 from elbolab.evaluation.figures.drawing import draw_all, write_figures
 from elbolab.evaluation.report import SPLITS, table, write_report
@@ -21,23 +21,19 @@ from elbolab.training.trainer import device_type
 def evaluate(cfg: DictConfig) -> None:
     """The task that Hydra calls."""
     run = load_run(cfg.run, choose_device(cfg.device))
-    given = overrides_given()
+    given = read_overrides()
     override(run.cfg, cfg, [o for o in given if is_within(o.key_or_group, ["evaluation"])])
     if any(is_within(o.key_or_group, ["corruption"]) for o in given):  # the model keeps its own
         run.cfg.evaluation.corruption = cfg.corruption
     with numbers_of(run.cfg):
         data = run.data(cfg.data.changed)
-        told = measure(run, data, run.cfg)
+        summary = measure(run, data, run.cfg)
         note_measured(run.dir, data, run.cfg.evaluation.get("splits", SPLITS))
-    print(told, *(conclude_again(run.dir) if cfg.dashboards else []), sep="\n")
+    print(summary, *(conclude_again(run.dir) if cfg.dashboards else []), sep="\n")
 
 
 def choose_device(name: str) -> torch.device:
-    """The device of ``device=auto|gpu|cpu|cuda:1`` or of ``trainer.accelerator``.
-
-    Raises:
-        ValueError: there is no such device here.
-    """
+    """The device of ``device=auto|gpu|cpu|cuda:1`` or of ``trainer.accelerator``, which must be here."""
     kind, colon, index = name.partition(":")
     kind, present = device_type(kind), torch.cuda.device_count()
     if (kind == "cpu" and colon) or (colon and not index.isdigit()) or (kind == "cuda" and int(index or 0) >= present):
@@ -57,12 +53,12 @@ def measure(run: Run, data: DataModule, cfg: DictConfig) -> str:
     report = write_report(run.dir.evaluation, measured)
     batches = data.batches("test", device=run.device)
     write_figures(draw_all(run.densities, batches, run.dir.metrics, seed=cfg.evaluation.seed), run.dir.figures)
-    details = _timing(run) | {"evaluation": f"{time.monotonic() - start:.1f} s"}
+    details = _describe_speed(run) | {"evaluation": f"{time.monotonic() - start:.1f} s"}
     paths = [run.dir.evaluation, run.dir.weights, run.dir.metrics, run.dir.figures]
     return "\n".join([table(report, details), *(f"  {path}" for path in paths if path.exists())])
 
 
-def _timing(run: Run) -> dict[str, str]:
+def _describe_speed(run: Run) -> dict[str, str]:
     if not run.dir.timing.is_file():
         return {}
     timing = json.loads(run.dir.timing.read_text(encoding="utf-8"))

@@ -19,14 +19,7 @@ from elbolab.sweeps.runner import JobRunner
 
 
 def run_one(args: Sequence[str]) -> None:
-    """Runs one job of a sweep; does nothing where that job has finished.
-
-    Args:
-        args: the sweep's directory, the job's number, and ``--config-dir``.
-
-    Raises:
-        ValueError: there is no such sweep or job.
-    """
+    """Runs one job of a sweep, of its directory and number; does nothing where that job has finished."""
     dirs, (folder, num) = split_args(args)
     sweep = read_sweep(Path(folder))
     jobs = {} if sweep is None else {str(job.num): job for job in sweep.jobs()}

@@ -15,12 +15,7 @@ from elbolab.runs.load import Run, load_run, numbers_of
 
 
 def sample(cfg: DictConfig) -> None:
-    """The task that Hydra calls.
-
-    Raises:
-        ValueError: fewer draws than one, a seed that is none, a label that the run does not know, or a word that is
-            neither `mean` nor `sample`.
-    """
+    """The task that Hydra calls."""
     if cfg.num < 1:
         raise ValueError(f"num={cfg.num}: draw at least one sample")
     if cfg.what is not None:

@@ -18,9 +18,9 @@ from torch import nn
 
 from elbolab.callbacks.begin import Begin
 from elbolab.callbacks.prune import was_pruned
-from elbolab.cli.advice import advise
 from elbolab.cli.boards import attach_loggers, conclude, title_of
 from elbolab.cli.checks import check_compiler, check_labels, check_monitors, check_net, check_seed, warn_of_scales
+from elbolab.cli.divergence import describe_remedy
 from elbolab.cli.evaluate import measure
 from elbolab.cli.resume import resume_config
 from elbolab.config.build import build_data, build_densities, build_evaluation, build_model, build_trainer
@@ -43,13 +43,13 @@ from elbolab.runs.run_dir import (
 from elbolab.runs.same_data import check_unchanged
 from elbolab.runs.stages import Stages, build_stages, load_stages, save_stages
 from elbolab.runs.status import (
+    STATUS,
     can_go_on,
     describe_end,
     has_stepped,
     read_status,
     record_end,
     record_start,
-    restore_status,
 )
 from elbolab.search.pruning import build_pruning
 from elbolab.stages.planning import plan_stages, resolve_paths
@@ -68,10 +68,10 @@ log_once = rank_zero_only(logging.getLogger(__name__).info)
 def train(cfg: DictConfig) -> float:
     """The task that Hydra calls; returns the best value of the monitored quantity, for sweepers."""
     cfg, hydra = resolve_config(cfg), HydraConfig.get()
-    run, anew = RunDir(Path(cfg.paths.run)), hydra.mode is RunMode.MULTIRUN and not cfg.resume
+    run, is_new = RunDir(Path(cfg.paths.run)), hydra.mode is RunMode.MULTIRUN and not cfg.resume
     torch.distributions.Distribution.set_default_validate_args(False)  # a check on values is a host sync
     with acquire_run(run):
-        if anew:
+        if is_new:
             clear_run(run)
         elif not cfg.resume:
             check_free(run)
@@ -85,13 +85,12 @@ def train_stage(cfg: DictConfig, run: RunDir) -> float:
 
 
 def _train_in(cfg: DictConfig, run: RunDir, overrides: Sequence[str]) -> float:
-    """Trains and measures in a directory whose lock this process holds."""
+    """Trains and measures in a directory whose lock this process holds, and keeps ``status.json``."""
     with numbers_of(cfg), discard_unless_begun(run):
-        return _reported(cfg, run, overrides)
+        return _keep_status(cfg, run, overrides)
 
 
-def _reported(cfg: DictConfig, run: RunDir, overrides: Sequence[str]) -> float:
-    """Trains, and keeps ``status.json``."""
+def _keep_status(cfg: DictConfig, run: RunDir, overrides: Sequence[str]) -> float:
     if rank_zero_only.rank != 0:  # type: ignore[attr-defined]
         return _train(cfg, run)[1]
     earlier = read_status(run.path)
@@ -100,16 +99,16 @@ def _reported(cfg: DictConfig, run: RunDir, overrides: Sequence[str]) -> float:
     record_start(run.path, monitor=cfg.monitor, mode=cfg.mode, epochs=cfg.trainer.max_epochs, overrides=overrides)
     try:
         with together():
-            state, value, said = _train(cfg, run)
+            state, value, lines = _train(cfg, run)
     except BaseException as error:
         with suppress(OSError):  # a full disk is what ended it
             if earlier is not None and earlier["state"] == "finished" and not has_stepped(run.path):
-                restore_status(run.path, earlier)  # a resume that was refused leaves the run as it was
+                write_json(run.path / STATUS, earlier)  # a resume that was refused leaves the run as it was
             else:
                 record_end(run.path, *_state_after(error, cfg, run))
         raise
     record_end(run.path, state, value=value)
-    for line in said:
+    for line in lines:
         print(line)
     return value
 
@@ -160,9 +159,9 @@ def _train(cfg: DictConfig, run: RunDir) -> tuple[str, float, list[str]]:
         if was_pruned(trainer):
             return "pruned", value, []
         trained = load_run(run.path, trainer.strategy.root_device)
-        told = measure(trained, data, cfg)  # on every rank: they share the work
+        summary = measure(trained, data, cfg)  # on every rank: they share the work
         conclude(run, trainer, cfg.monitor, value)
-    return "finished", value, [told, *lines]
+    return "finished", value, [summary, *lines]
 
 
 def compile_networks(module: nn.Module, **options: Any) -> None:
@@ -192,14 +191,14 @@ def resolve_config(cfg: DictConfig) -> DictConfig:
     """The config of this run, its own or the resumed one's, with every interpolation replaced by its value."""
     hydra = HydraConfig.get()
     if hydra.mode is RunMode.MULTIRUN:
-        cfg = _of_sweep(cfg, Path(hydra.runtime.output_dir), Path(hydra.sweep.dir))
+        cfg = _resolve_job(cfg, Path(hydra.runtime.output_dir), Path(hydra.sweep.dir))
     elif cfg.resume:
         cfg = resume_config(cfg)
     cfg = resolve_paths(absolute_paths(cfg))
     return resolve(cfg)
 
 
-def _of_sweep(cfg: DictConfig, folder: Path, sweep: Path) -> DictConfig:
+def _resolve_job(cfg: DictConfig, folder: Path, sweep: Path) -> DictConfig:
     """The config of a job: the saved one where it goes on. All jobs share a group, and so do their repetitions."""
     if can_go_on(folder):
         cfg = read_config(RunDir(folder))
@@ -213,17 +212,12 @@ def _of_sweep(cfg: DictConfig, folder: Path, sweep: Path) -> DictConfig:
 
 
 def fit(cfg: DictConfig, run: RunDir, data: DataModule, model: ElboModule, trainer: L.Trainer, begin: Begin) -> float:
-    """Trains, from the newest checkpoint where there is one, and exports the best weights.
-
-    Raises:
-        NotFinite: training diverged; names the last good state and what to do.
-        Leave: the machine was wanted back; the state is saved.
-    """
+    """Trains, from the newest checkpoint where there is one, and exports the best weights."""
     try:
         with NOTICE.deferred():
             trainer.fit(model, data, ckpt_path=run.newest if cfg.resume else None)
     except NotFinite as error:
-        raise NotFinite(_explain(error, cfg, run, data, trainer)) from error
+        raise NotFinite(_describe_divergence(error, cfg, run, data, trainer)) from error
     begin.write_once(trainer)
     if trainer.is_global_zero:
         write_timing(run, trainer, data)
@@ -238,12 +232,12 @@ def best_value(trainer: L.Trainer, monitor: str) -> float:
     return float(next((score for score in scores if score is not None), last))
 
 
-def _explain(error: NotFinite, cfg: DictConfig, run: RunDir, data: DataModule, trainer: L.Trainer) -> str:
+def _describe_divergence(error: NotFinite, cfg: DictConfig, run: RunDir, data: DataModule, trainer: L.Trainer) -> str:
     """Where training diverged, what is kept, and what to do."""
     kept = f"; the last good state is {run.last}" if run.last.is_file() else ""
     logged = trainer.callback_metrics.items()
-    seen = {name.removeprefix("train/"): float(value) for name, value in logged if name.startswith("train/")}
-    return f"training diverged {error}{kept}. {advise(error, cfg, data.spec, data.splits, seen)}"
+    means = {name.removeprefix("train/"): float(value) for name, value in logged if name.startswith("train/")}
+    return f"training diverged {error}{kept}. {describe_remedy(error, cfg, data.spec, data.splits, means)}"
 
 
 def write_timing(run: RunDir, trainer: L.Trainer, data: DataModule) -> None:

@@ -11,7 +11,7 @@ from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
 
-def overrides_given() -> list[Override]:
+def read_overrides() -> list[Override]:
     """This command's overrides, read."""
     parser = OverridesParser.create()
     return [parser.parse_override(text) for text in HydraConfig.get().overrides.task]
@@ -24,15 +24,11 @@ def is_within(key: str, parts: Sequence[str]) -> bool:
 
 
 def override(saved: DictConfig, composed: DictConfig, overrides: Sequence[Override]) -> None:
-    """Changes ``saved``: first the options that are chosen, ``logger=wandb``, then values, ``logger.wandb.name=a``.
+    """Changes a run's configuration: first by options, ``logger=wandb``, then by values, ``logger.wandb.name=a``.
 
-    An option replaces a recipe whole. Of a group of parts, a dictionary of recipes, those that the run has already keep
-    its settings; others come, or go, as the option says.
-
-    Args:
-        saved: the run's configuration.
-        composed: what this command composes, where options are found; its interpolations are resolved in ``saved``.
-        overrides: what to apply, all of parts that both have.
+    An option, found in what this command has composed, replaces a recipe whole; its interpolations are resolved in
+    ``saved``. Of a group of parts, a dictionary of recipes, those that the run has already keep its settings; others
+    come, or go, as the option says.
     """
     options: Any = OmegaConf.to_container(composed, resolve=False)
     choices = [o for o in overrides if "." not in o.key_or_group and not o.is_delete()]
@@ -42,15 +38,9 @@ def override(saved: DictConfig, composed: DictConfig, overrides: Sequence[Overri
         option = reduce(getitem, place.split("."), options)
         chosen = option if "_target_" in option else {key: old.get(key, part) for key, part in option.items()}
         OmegaConf.update(saved, place, chosen, merge=False, force_add=True)
-    for change in overrides:
-        if change not in choices:
-            _apply(saved, change)
-
-
-def _apply(saved: DictConfig, change: Override) -> None:
-    key = change.key_or_group
-    if not change.is_delete():
-        OmegaConf.update(saved, key, change.value(), merge=True, force_add=True)
-        return
-    parent, _, name = key.rpartition(".")
-    (OmegaConf.select(saved, parent) if parent else saved).pop(name, None)
+    for change in [o for o in overrides if o not in choices]:
+        parent, _, name = change.key_or_group.rpartition(".")
+        if change.is_delete():
+            (OmegaConf.select(saved, parent) if parent else saved).pop(name, None)
+        else:
+            OmegaConf.update(saved, change.key_or_group, change.value(), merge=True, force_add=True)

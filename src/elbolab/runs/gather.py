@@ -3,7 +3,7 @@
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -29,7 +29,7 @@ STORES = ("mlflow-artifacts", "mlruns")
 @final
 @dataclass(frozen=True)
 class Entry:
-    """A run as its directory tells it.
+    """A run, as read from its directory.
 
     Attributes:
         folder: the directory; of a job that waits, the one it will have.
@@ -83,26 +83,18 @@ class Entry:
 
 
 def read_entries(paths: Sequence[Path]) -> list[Entry]:
-    """The runs in or below the folders, each once, in their folders' order, named beside each other.
-
-    Raises:
-        ValueError: there is no such folder, or it holds no run.
-    """
+    """The runs in or below the folders, each once, in their folders' order, named beside each other."""
     return name_entries([_read(folder) for folder in run_folders(paths)])
 
 
 def run_folders(paths: Sequence[Path]) -> list[Path]:
-    """The run directories in or below the folders, and those that jobs of a sweep which wait will have.
-
-    Raises:
-        ValueError: there is no such folder, or it holds no run.
-    """
+    """The run directories in or below the folders, and those that jobs of a sweep which wait will have."""
     found: list[Path] = []
     for path in paths:
         if not path.is_dir():
             what = "is a file" if path.exists() else "does not exist"
             raise ValueError(f"{path} {what}: name run directories, or folders that hold some")
-        below = sorted(_below(path.absolute()), key=natural)
+        below = sorted(_find_runs(path.absolute()), key=natural)
         if not below:
             raise ValueError(f"{path} holds no run: name a directory that elbolab train has left, or one above it")
         found += below
@@ -115,26 +107,20 @@ def natural(value: object) -> list[tuple[int, float, str]]:
     return [(0, float(part), "") if i % 2 else (1, 0.0, part) for i, part in enumerate(parts)]
 
 
-def _below(folder: Path) -> Iterator[Path]:
+def _find_runs(folder: Path) -> Iterator[Path]:
     """Run directories in ``folder``, and those of waiting jobs, without the stages inside a run directory."""
     for here, folders, files in os.walk(folder):
-        if Path(here).name in STORES:
-            folders.clear()
-            continue
-        if _is_run(files):
-            folders.clear()
+        is_run = not set(MARKS).isdisjoint(files)
+        if is_run:
             yield Path(here)
+        if is_run or Path(here).name in STORES:
+            folders.clear()
             continue
         folders[:] = [name for name in folders if not name.startswith(".")]
-        waiting = _jobs(Path(here))
-        yield from (path for path in waiting if not (path.is_dir() and _is_run(os.listdir(path))))
+        yield from (job for job in _read_jobs(Path(here)) if not any((job / mark).is_file() for mark in MARKS))
 
 
-def _is_run(files: Sequence[str]) -> bool:
-    return any(mark in files for mark in MARKS)
-
-
-def _jobs(sweep: Path) -> dict[Path, list[str]]:
+def _read_jobs(sweep: Path) -> dict[Path, list[str]]:
     """The directories of a sweep's jobs and the overrides of each; empty if the folder is not that of a sweep."""
     found = read_sweep(sweep)
     return {} if found is None else {sweep / str(job.num): job.overrides for job in found.jobs()}
@@ -143,20 +129,24 @@ def _jobs(sweep: Path) -> dict[Path, list[str]]:
 def _read(folder: Path) -> Entry:
     files = [folder / name for name in (*MARKS, "metrics.csv")]
     written = [file.stat().st_mtime for file in files if file.is_file()]
-    report, fault = _report(folder / "evaluation.json")
-    return Entry(folder, "", _state(folder), _config(folder), report, fault, max(written, default=None))
+    path, report, fault = folder / "evaluation.json", {}, None
+    try:
+        report = read_report(path) if path.is_file() else {}
+    except ValueError as error:
+        fault = str(error)
+    return Entry(folder, "", _read_state(folder), _read_config(folder), report, fault, max(written, default=None))
 
 
-def _state(folder: Path) -> State:
+def _read_state(folder: Path) -> State:
     """The state of a run; a job that has recorded no overrides gets those that its sweep recorded."""
     try:
         state = state_of(folder)
     except ValueError as error:
         return State("unreadable", error=str(error))
-    return state if state.overrides else state._replace(overrides=tuple(_jobs(folder.parent).get(folder, ())))
+    return state if state.overrides else state._replace(overrides=tuple(_read_jobs(folder.parent).get(folder, ())))
 
 
-def _config(folder: Path) -> dict[str, Any]:
+def _read_config(folder: Path) -> dict[str, Any]:
     path = folder / "config.yaml"
     try:
         return yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader) or {} if path.is_file() else {}
@@ -164,49 +154,39 @@ def _config(folder: Path) -> dict[str, Any]:
         return {}
 
 
-def _report(path: Path) -> tuple[Report, str | None]:
-    try:
-        return (read_report(path) if path.is_file() else {}), None
-    except ValueError as error:
-        return {}, str(error)
-
-
 def name_entries(entries: Sequence[Entry]) -> list[Entry]:
     """Names the entries by their differences.
 
     Jobs of one sweep are named by their overrides, in the user's words; other runs by their configurations.
     """
-    told = _by_overrides(entries) if len({entry.folder.parent for entry in entries}) == 1 else None
-    names = told or _by_configuration(entries)
+    words = _name_by_overrides(entries) if len({entry.folder.parent for entry in entries}) == 1 else None
+    names = words or _name_by_configuration(entries)
     return [replace(entry, name=name) for entry, name in zip(entries, names, strict=True)]
 
 
-def _by_overrides(entries: Sequence[Entry]) -> list[str] | None:
-    """``model=vae, seed=1``; None where that tells them not apart, or not in a few words."""
+def _name_by_overrides(entries: Sequence[Entry]) -> list[str] | None:
+    """``model=vae, seed=1``; None where that does not set them apart, or not in a few words."""
     keys = find_swept_keys(entries)
-    by_word = dict(zip(keys, last_parts(keys), strict=True))
-    tries = ([_told(entry, by_word, tell) for entry in entries] for tell in (shorten, str))
-    names = next((names for names in tries if all(names) and len(set(names)) == len(names)), None)
-    return names if len(keys) <= MOST_DIFFERENCES else None
-
-
-def _told(entry: Entry, words: Mapping[str, str], tell: Callable[[str], str]) -> str:
-    return ", ".join(f"{word}={tell(entry.overrides[key])}" for key, word in words.items() if key in entry.overrides)
+    words = dict(zip(keys, last_parts(keys), strict=True))
+    for write in (shorten, str):
+        pairs = [{words[key]: entry.overrides[key] for key in keys if key in entry.overrides} for entry in entries]
+        names = [", ".join(f"{word}={write(value)}" for word, value in own.items()) for own in pairs]
+        if all(names) and len(set(names)) == len(names) and len(keys) <= MOST_DIFFERENCES:
+            return names
+    return None
 
 
 def find_swept_keys(entries: Sequence[Entry]) -> list[str]:
-    """The keys whose values, as the jobs were told them, differ."""
+    """The keys whose values differ among the overrides of the jobs."""
     keys = dict.fromkeys(key for entry in entries for key in entry.overrides)
     return [key for key in keys if len({entry.overrides.get(key) for entry in entries}) > 1]
 
 
-def _by_configuration(entries: Sequence[Entry]) -> list[str]:
+def _name_by_configuration(entries: Sequence[Entry]) -> list[str]:
     begun = [entry for entry in entries if entry.config]
     apart = ("data",) if len({entry.data for entry in begun}) > 1 else ()
-    told = (
-        label_runs([entry.config for entry in begun], apart) if len(begun) > 1 else [own_name(entry) for entry in begun]
-    )
-    names = iter(told)
+    labels = label_runs([entry.config for entry in begun], apart) if len(begun) > 1 else list(map(own_name, begun))
+    names = iter(labels)
     return [next(names) if entry.config else entry.folder.name for entry in entries]
 
 

@@ -15,7 +15,7 @@ MOST_DIFFERENCES = 4
 LONG = 8
 """Characters of a number that nobody has typed."""
 
-UNTOLD = ("paths", "name", "title", "group", "tags", "resume", "logger", "callbacks", "evaluation")
+UNNAMED = ("paths", "name", "title", "group", "tags", "resume", "logger", "callbacks", "evaluation")
 """Parts of a configuration that say nothing of the model."""
 
 NULL = "null"
@@ -28,8 +28,7 @@ Leaves = dict[str, Any]
 def label_runs(configs: Sequence[Any], apart: Sequence[str] = ()) -> list[str]:
     """A name for each run: its variant where variants differ, and the values that differ among runs of one variant.
 
-    ``AE`` and ``VAE``, or ``beta=1`` and ``beta=4``, or ``AE, latent_dim=2``; runs that
-    nothing tells apart are numbered.
+    ``AE`` and ``VAE``, or ``beta=1`` and ``beta=4``, or ``AE, latent_dim=2``; runs that are the same are numbered.
 
     Args:
         configs: their configurations.
@@ -37,14 +36,15 @@ def label_runs(configs: Sequence[Any], apart: Sequence[str] = ()) -> list[str]:
     """
     runs = [flatten(config) for config in configs]
     variants = [_value(run, "model") for run in runs]
-    told: list[list[str]] = [[variant] if len(set(variants)) > 1 else [] for variant in variants]
     parts = _differences([{key: run[key] for key in run if _within(key, apart)} for run in runs])
-    told = [[*names, *more] for names, more in zip(told, parts, strict=True)]
+    words = [
+        [*([variant] if len(set(variants)) > 1 else []), *part] for variant, part in zip(variants, parts, strict=True)
+    ]
     for variant in set(variants):
         members = [i for i, its_variant in enumerate(variants) if its_variant == variant]
         for i, more in zip(members, _differences([runs[i] for i in members]), strict=True):
-            told[i] += more
-    names = [", ".join(dict.fromkeys(differences)) for differences in told]
+            words[i] += more
+    names = [", ".join(dict.fromkeys(differences)) for differences in words]
     counts = Counter(names)
     return [name if name and counts[name] == 1 else f"{name} #{i}".strip() for i, name in enumerate(names)]
 
@@ -61,10 +61,10 @@ def _differences(runs: Sequence[Leaves]) -> list[list[str]]:
     kinds = [tuple(_value(run, part) for part in outermost) for run in runs]
     alike = {kind: [run for run, its in zip(runs, kinds, strict=True) if its == kind] for kind in set(kinds)}
     inside = {kind: [key for key in _differing(kin) if _within(key, outermost)] for kind, kin in alike.items()}
-    return [_told(run, [*shared, *inside[kind]]) for run, kind in zip(runs, kinds, strict=True)]
+    return [_write(run, [*shared, *inside[kind]]) for run, kind in zip(runs, kinds, strict=True)]
 
 
-def _told(run: Leaves, keys: Sequence[str]) -> list[str]:
+def _write(run: Leaves, keys: Sequence[str]) -> list[str]:
     """Seeds come last, and take no place from what says more; keys without a value are named where no other is."""
     values = {key: _value(run, key) for key in keys}
     pairs = {key: f"{last_part(key)}={value}" for key, value in values.items() if value != NULL}
@@ -76,7 +76,7 @@ def _told(run: Leaves, keys: Sequence[str]) -> list[str]:
 
 def _differing(runs: Sequence[Leaves]) -> list[str]:
     """The keys of the model whose values differ among the runs."""
-    keys = dict.fromkeys(key for run in runs for key in run if key.partition(".")[0] not in UNTOLD)
+    keys = dict.fromkeys(key for run in runs for key in run if key.partition(".")[0] not in UNNAMED)
     return [key for key in keys if len({_short(run.get(key)) for run in runs}) > 1]
 
 

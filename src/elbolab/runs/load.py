@@ -21,7 +21,7 @@ from elbolab.densities.base import Densities
 from elbolab.evaluation.outputs import output_of
 from elbolab.evaluation.representation import Codes, codes
 from elbolab.runs.run_dir import RunDir, load_weights, read_config, read_spec
-from elbolab.runs.same_data import WAYS_OUT, accept_changes, check_choice, check_unchanged
+from elbolab.runs.same_data import WAYS_OUT, accept_changes, check_unchanged
 from elbolab.runs.stages import build_stages, load_stages
 
 Values = Tensor | NDArray
@@ -138,7 +138,8 @@ class Run:
         Raises:
             ValueError: they have changed; or their file cannot be read.
         """
-        check_choice(changed)
+        if changed not in ("refuse", "accept"):
+            raise ValueError(f"data.changed={changed}: choose refuse or accept")
         with numbers_of(self.cfg):
             data = build_data(self.cfg)
             if changed == "accept":
@@ -166,10 +167,6 @@ def numbers_of(cfg: DictConfig) -> Iterator[None]:
 
 def load_run(path: str | Path, device: str | torch.device = "cpu") -> Run:
     """Rebuilds a run's model from its directory, without its data.
-
-    Args:
-        path: the run directory.
-        device: where to put the weights.
 
     Raises:
         FileNotFoundError: it is no run directory, or has no weights yet.

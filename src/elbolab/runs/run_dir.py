@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, final
 
 import torch
 from filelock import FileLock, Timeout
@@ -62,70 +62,29 @@ BRIEFLY = 0.3
 """Seconds in which a lock is asked for: `state.is_held` looks at it by taking it for a moment."""
 
 
-class RunDir(NamedTuple):
-    """Paths of one run."""
+@final
+class RunDir:
+    """Paths of one run.
 
-    path: Path
+    Attributes:
+        config: the resolved configuration.
+        spec: what the model knows of its data.
+        data: the fingerprint of its data; see `elbolab.runs.same_data`.
+        environment: versions, hardware, git revision, command.
+        timing: steps, seconds and images a second of the training.
+        metrics: training and validation curves.
+        pretrained: what rebuilds the stages that the model has taken up, a folder each; their weights are its own.
+        best: the checkpoint that validation chose.
+        last: the newest checkpoint that elbolab has saved.
+    """
 
-    @property
-    def config(self) -> Path:
-        """The resolved configuration."""
-        return self.path / "config.yaml"
-
-    @property
-    def spec(self) -> Path:
-        """What the model knows of its data."""
-        return self.path / "spec.json"
-
-    @property
-    def data(self) -> Path:
-        """The fingerprint of its data; see `elbolab.runs.same_data`."""
-        return self.path / "data.json"
-
-    @property
-    def environment(self) -> Path:
-        """Versions, hardware, git revision, command."""
-        return self.path / "environment.json"
-
-    @property
-    def timing(self) -> Path:
-        """Steps, seconds and images a second of the training."""
-        return self.path / "timing.json"
-
-    @property
-    def weights(self) -> Path:
-        """The best weights."""
-        return self.path / "weights.safetensors"
-
-    @property
-    def metrics(self) -> Path:
-        """Training and validation curves."""
-        return self.path / "metrics.csv"
-
-    @property
-    def evaluation(self) -> Path:
-        """What was measured."""
-        return self.path / "evaluation.json"
-
-    @property
-    def figures(self) -> Path:
-        """The pictures."""
-        return self.path / "figures"
-
-    @property
-    def pretrained(self) -> Path:
-        """What rebuilds the stages that the model has taken up, a folder each; their weights are among its own."""
-        return self.path / "pretrained"
-
-    @property
-    def best(self) -> Path:
-        """The checkpoint that validation chose."""
-        return self.path / "checkpoints" / "best.ckpt"
-
-    @property
-    def last(self) -> Path:
-        """The newest checkpoint that elbolab has saved."""
-        return self.path / "checkpoints" / "last.ckpt"
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config, self.metrics, self.figures = path / "config.yaml", path / "metrics.csv", path / "figures"
+        self.spec, self.data, self.environment = path / "spec.json", path / "data.json", path / "environment.json"
+        self.timing, self.evaluation = path / "timing.json", path / "evaluation.json"
+        self.weights, self.pretrained = path / "weights.safetensors", path / "pretrained"
+        self.best, self.last = path / "checkpoints" / "best.ckpt", path / "checkpoints" / "last.ckpt"
 
     @property
     def newest(self) -> Path | None:
@@ -135,11 +94,7 @@ class RunDir(NamedTuple):
 
 @contextmanager
 def acquire_run(run: RunDir) -> Iterator[None]:
-    """Keeps the directory to one training at a time.
-
-    Raises:
-        BlockingIOError: another process trains in it.
-    """
+    """Keeps the directory to one training at a time; another one raises BlockingIOError."""
     if rank_zero_only.rank != 0:  # type: ignore[attr-defined]
         yield
         return
@@ -172,11 +127,7 @@ def discard_unless_begun(run: RunDir) -> Iterator[None]:
 
 
 def check_free(run: RunDir) -> None:
-    """Refuses the directory of another run: until its first checkpoint a new one would go on from the old one's.
-
-    Raises:
-        ValueError: it is one.
-    """
+    """Refuses the directory of another run: until its first checkpoint a new one would go on from the old one's."""
     if rank_zero_only.rank == 0 and run.config.is_file():  # type: ignore[attr-defined]
         raise ValueError(f"{run.path} holds a run: go on with it by resume={run.path}, or choose another hydra.run.dir")
 
@@ -192,25 +143,19 @@ def write_start(run: RunDir, cfg: DictConfig, data: DataModule, command: list[st
     """What rebuilds the run: spec, its data's fingerprint, environment; the config last, with which a run has begun."""
     write_json(run.spec, data.full_spec.to_json())
     write_json(run.data, {"trained_on": data.fingerprint})
-    write_json(run.environment, describe_environment(command))
+    environment = {
+        "command": command,
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in ("elbolab", "torch", "lightning", "hydra-core", "numpy")},
+        "device": name_of(torch.device("cuda" if torch.cuda.is_available() else "cpu")),
+        "threads": torch.get_num_threads(),
+        "git": read_git_revision(),
+    }
+    write_json(run.environment, environment)
     write_atomically(run.config, OmegaConf.to_yaml(resolve(cfg)))
 
 
-def describe_environment(command: list[str]) -> dict[str, Any]:
-    """Versions, hardware, git revision and command."""
-    packages = ("elbolab", "torch", "lightning", "hydra-core", "numpy")
-    device = name_of(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
-    return {
-        "command": command,
-        "python": platform.python_version(),
-        "packages": {name: version(name) for name in packages},
-        "device": device,
-        "threads": torch.get_num_threads(),
-        "git": git_revision(),
-    }
-
-
-def git_revision() -> str | None:
+def read_git_revision() -> str | None:
     """The revision of the current folder, ``-dirty`` with changes, None outside a repository."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
@@ -221,11 +166,7 @@ def git_revision() -> str | None:
 
 
 def read_config(run: RunDir) -> DictConfig:
-    """The saved configuration, with this directory in the place of its own path: it may have moved.
-
-    Raises:
-        ValueError: the run is of an edition whose models had other parts.
-    """
+    """The saved configuration, with this directory in the place of its own path: it may have moved."""
     cfg = OmegaConf.load(run.config)
     target = str(OmegaConf.select(cfg, "densities._target_"))
     if FIRST_EDITION.fullmatch(target):
@@ -296,11 +237,7 @@ def save_weights(path: Path, module: nn.Module) -> None:
 
 
 def load_weights(path: Path, module: nn.Module) -> None:
-    """The inverse of `save_weights`.
-
-    Raises:
-        FileNotFoundError: the run has no weights yet; names the fix.
-    """
+    """The inverse of `save_weights`."""
     if not path.is_file():
         raise FileNotFoundError(f"{path.parent} has no weights yet: finish it with elbolab train resume={path.parent}")
     saved = load_file(path)

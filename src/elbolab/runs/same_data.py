@@ -14,9 +14,6 @@ from elbolab.data.fingerprint import describe_differences
 from elbolab.data.module import DataModule
 from elbolab.runs.run_dir import RunDir, read_spec
 
-CHOICES = ("refuse", "accept")
-"""What ``data.changed`` may be."""
-
 MEANING = {
     "scaling": "means and deviations, by which the data are standardised",
     "classes": "names of classes",
@@ -32,35 +29,17 @@ WAYS_OUT = "Put them back, or take them as they are now with data.changed=accept
 log = logging.getLogger(__name__)
 
 
-def check_choice(changed: str) -> None:
-    """Raises ValueError where ``data.changed`` is neither `refuse` nor `accept`."""
-    if changed not in CHOICES:
-        raise ValueError(f"data.changed={changed}: choose {' or '.join(CHOICES)}")
-
-
 def check_unchanged(run: RunDir, data: DataModule, ways_out: str) -> None:
-    """Refuses data that are not those that a run was trained on; reads them.
+    """Refuses data that are not those that a run was trained on, and says in what they differ; reads them.
 
     A run of before there were fingerprints is let through with a warning.
-
-    Args:
-        run: its directory.
-        data: its data as they are now.
-        ways_out: what can be done, for the message.
-
-    Raises:
-        ValueError: they differ; says in what.
     """
     if (changes := changes_of(run, data)) is not None:
         raise ValueError(f"the data of {run.path} are not those that it was trained on: {changes}. {ways_out}")
 
 
 def accept_changes(run: RunDir, data: DataModule) -> None:
-    """Warns where data are not those that a run was trained on, and says in what; reads them.
-
-    Raises:
-        ValueError: its model cannot be given them.
-    """
+    """Warns where data are not those that a run was trained on; refuses what its model cannot take; reads them."""
     there, here = read_spec(run), data.spec
     # runs of before do not say what classes are called
     meaning = ("classes", "factors", "factor_values") if run.data.is_file() else ()

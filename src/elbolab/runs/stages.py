@@ -3,7 +3,6 @@
 ``pretrained: {m1: kingma2014/m1}`` names them. `planning` reads that, `pretraining` trains what is not there yet.
 """
 
-from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, final
 
 import torch
@@ -41,11 +40,7 @@ class Stage(NamedTuple):
     below: "Stages"
 
     def build(self) -> Densities:
-        """Its frozen densities, with weights that are yet to be loaded.
-
-        Raises:
-            ValueError: its parts do not fit together; names the stage.
-        """
+        """Its frozen densities, with weights that are yet to be loaded; an error of theirs names the stage."""
         try:
             return build_densities(self.cfg, self.spec, **build_stages(self.below)).freeze()
         except ValueError as error:
@@ -64,11 +59,7 @@ def build_stages(stages: Stages) -> dict[str, Densities]:
 
 
 def load_stages(run: RunDir, cfg: DictConfig) -> Stages:
-    """The stages of a run that has begun, as its own directory keeps them.
-
-    Raises:
-        FileNotFoundError: one is missing.
-    """
+    """The stages of a run that has begun, as its own directory keeps them."""
     names = read_requests(cfg)
     return {name: load_stage(f"pretrained.{name}", RunDir(find_run(run.pretrained / name))) for name in names}
 
@@ -93,35 +84,28 @@ def save_stages(run: RunDir, stages: Stages) -> None:
 
 
 def read_requests(cfg: DictConfig) -> dict[str, str]:
-    """The stages that a config asks for, by name: each a run directory, or an experiment with overrides.
-
-    Raises:
-        ValueError: one is not given, or is no text.
-    """
-    node = cfg.get("pretrained") or {}  # runs of before there were stages have none
-    return {str(name): value for name, value in _values(node) if value is not None}
-
-
-def _values(node: Mapping[Any, Any]) -> Iterator[tuple[Any, Any]]:
+    """The stages that a config asks for, by name: each a run directory, or an experiment with overrides."""
+    node: Any = cfg.get("pretrained") or OmegaConf.create({})  # runs of before there were stages have none
     for name in node:
-        if isinstance(node, DictConfig) and OmegaConf.is_missing(node, name):
+        if OmegaConf.is_missing(node, name):
             raise ValueError(f"pretrained.{name} must be given: a run directory, or the name of an experiment")
         if not isinstance(node[name], str | None):
             raise ValueError(f"pretrained.{name}={node[name]}: give a run directory, or the name of an experiment")
-        yield name, node[name]
+    return {str(name): value for name, value in node.items() if value is not None}
 
 
 def check_same_data(stages: Stages, cfg: DictConfig, spec: Spec) -> None:
     """Refuses stages of other data. Conditions may differ where a stage has none, and binarisation may.
 
-    Raises:
-        ValueError: says what differs.
+    Classes may be as many, of which one side says no names: runs of before they were kept. Labels of own data that
+    have got other names are found by the fingerprint of the stage, `check_unchanged`.
     """
     for stage in stages.values():
         there, here = _facts(stage.cfg, stage.spec), _facts(cfg, spec)
         if not stage.spec.given:
             del there["conditions"]
-        if _agree(stage.spec.classes, spec.classes):
+        classes, others = stage.spec.classes, spec.classes
+        if len(classes) == len(others) and numbered(len(classes)) in (classes, others):
             del there["classes"]
         for fact, value in there.items():
             if value != here[fact]:
@@ -131,16 +115,7 @@ def check_same_data(stages: Stages, cfg: DictConfig, spec: Spec) -> None:
                 )
 
 
-def _agree(there: tuple[str, ...], here: tuple[str, ...]) -> bool:
-    """Whether classes are the same, or as many, of which one side says no names: runs of before they were kept.
-
-    Labels of own data that have got other names are told by the fingerprint of the stage, `check_unchanged`.
-    """
-    return there == here or (len(there) == len(here) and numbered(len(there)) in (there, here))
-
-
 def _facts(cfg: DictConfig, spec: Spec) -> dict[str, Any]:
-    """What tells data apart, in words."""
     return {
         "data set": " ".join(map(str, filter(None, (last_part(cfg.data._target_), cfg.data.get("path"))))),
         "shape": spec.x,

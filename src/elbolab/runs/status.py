@@ -63,10 +63,11 @@ class State(NamedTuple):
 
 
 def state_of(folder: Path) -> State:
-    """The state of the run in a directory, which need not exist."""
+    """The state of the run in a directory, which need not exist; runs of before wrote no status."""
     status = read_status(folder)
     if status is None:
-        return State(_state_without_status(folder))
+        is_measured, has_begun = ((folder / name).is_file() for name in ("evaluation.json", "config.yaml"))
+        return State("finished" if is_measured else "killed" if has_begun else "waiting")
     rows = read_curves(folder, ["epoch", status["monitor"]])
     epochs = [int(row["epoch"]) for row in rows if row["epoch"]]
     best = best_of((row[status["monitor"]] for row in rows), status["mode"])
@@ -88,13 +89,6 @@ def _state(folder: Path, status: Status) -> str:
     if killed and (now := read_status(folder)) is not None:  # it may have ended between the two looks
         return "killed" if now["state"] == "running" else now["state"]
     return status["state"]
-
-
-def _state_without_status(folder: Path) -> str:
-    """Of a run that wrote none, as those of before did."""
-    if (folder / "evaluation.json").is_file():
-        return "finished"
-    return "killed" if (folder / "config.yaml").is_file() else "waiting"
 
 
 def can_go_on(folder: Path) -> bool:
@@ -124,22 +118,10 @@ def read_status(folder: Path) -> Status | None:
 def record_start(folder: Path, *, monitor: str, mode: str, epochs: int | None, overrides: Sequence[str]) -> None:
     """Writes that this process now trains in ``folder``, whose lock it holds."""
     earlier = read_status(folder)
-    status = {
-        "state": "running",
-        "error": None,
-        "value": None,
-        "monitor": monitor,
-        "mode": mode,
-        "overrides": list(overrides),
-        "epochs": epochs,
-        "started": _now().isoformat(),
-        "ended": None,
-        "before": 0.0 if earlier is None else seconds_of(folder, earlier),
-        "host": socket.gethostname(),
-        "pid": os.getpid(),
-        "attempt": attempt(),
-    }
-    write_json(folder / STATUS, status)
+    status: Status = {"state": "running", "error": None, "value": None, "monitor": monitor, "mode": mode}
+    status |= {"overrides": list(overrides), "epochs": epochs, "started": datetime.now(UTC).isoformat(), "ended": None}
+    status |= {"before": 0.0 if earlier is None else seconds_of(folder, earlier), "host": socket.gethostname()}
+    write_json(folder / STATUS, status | {"pid": os.getpid(), "attempt": attempt()})
 
 
 def attempt() -> str | None:
@@ -154,18 +136,13 @@ def record_end(folder: Path, state: str, error: str | None = None, value: float 
     status = read_status(folder)
     assert status is not None, folder
     finite = value if value is not None and isfinite(value) else None
-    end = {"state": state, "error": error, "value": finite, "ended": _now().isoformat()}
+    end = {"state": state, "error": error, "value": finite, "ended": datetime.now(UTC).isoformat()}
     try:
         write_json(folder / STATUS, status | end)
     except OSError as full:
         if full.errno not in FULL:
             raise
         overwrite_json(folder / STATUS, status | end)
-
-
-def restore_status(folder: Path, status: Status) -> None:
-    """Writes what a run said of itself before."""
-    write_json(folder / STATUS, status)
 
 
 def record_failure(folder: Path, error: str, *, monitor: str, mode: str, overrides: Sequence[str]) -> None:
@@ -208,7 +185,7 @@ def seconds_of(folder: Path, status: Status) -> float:
     if end is not None:
         last = datetime.fromisoformat(end)
     elif is_held(folder):
-        last = _now()
+        last = datetime.now(UTC)
     else:
         files = (folder / "metrics.csv", folder / "checkpoints" / "last.ckpt")
         written = (path.stat().st_mtime for path in files if path.is_file())
@@ -230,7 +207,3 @@ def best_of(values: Iterable[str], mode: str) -> float | None:
     """The largest or smallest finite number; None without one."""
     numbers = [number for number in map(float, filter(None, values)) if isfinite(number)]
     return (max if mode == "max" else min)(numbers, default=None)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

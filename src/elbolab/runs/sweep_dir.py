@@ -15,12 +15,7 @@ SWEEP = "sweep.json"
 
 
 class Job(NamedTuple):
-    """A job of a sweep.
-
-    Attributes:
-        num: its number, and the name of its directory.
-        overrides: those of its command.
-    """
+    """A job of a sweep: its number, which names its directory, and the overrides of its command."""
 
     num: int
     overrides: list[str]
@@ -57,57 +52,44 @@ class Sweep:
         """How each job stands, by its number."""
         return {job.num: self.state(job) for job in self.jobs()}
 
-    def has_begun(self) -> bool:
-        """Whether any of its jobs has."""
-        return any(state.state != "waiting" for state in self.states().values())
-
     def state(self, job: Job) -> State:
         """How a job stands."""
         return state_of(self.folder / str(job.num))
 
+    def has_begun(self) -> bool:
+        """Whether any of its jobs has."""
+        return any(state.state != "waiting" for state in self.states().values())
+
 
 def read_sweep(folder: Path) -> Sweep | None:
-    """The sweep in a directory; None where there is none.
-
-    Raises:
-        ValueError: what describes it cannot be read.
-    """
+    """The sweep in a directory; None where there is none."""
     path = folder / SWEEP
     if not path.is_file():
         return None
     try:
-        return Sweep(
-            folder, [Job(job["num"], job["overrides"]) for job in json.loads(path.read_text(encoding="utf-8"))["jobs"]]
-        )
+        jobs = json.loads(path.read_text(encoding="utf-8"))["jobs"]
+        return Sweep(folder, [Job(job["num"], job["overrides"]) for job in jobs])
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is no description of a sweep ({error}): choose another hydra.sweep.dir") from error
 
 
 def find_swept_values(jobs: Sequence[Job]) -> dict[int, dict[str, str]]:
     """What tells the jobs apart, by their numbers: each key whose value is not the same in all, with its value."""
-    values = {job.num: dict(_split(override) for override in job.overrides) for job in jobs}
+    pairs = {job.num: [override.partition("=") for override in job.overrides] for job in jobs}
+    values = {num: {key.lstrip("+~"): value for key, _, value in own} for num, own in pairs.items()}
     keys = dict.fromkeys(key for of_job in values.values() for key in of_job)
     differing = [key for key in keys if len({of_job.get(key) for of_job in values.values()}) > 1]
     return {num: {key: of_job[key] for key in differing if key in of_job} for num, of_job in values.items()}
 
 
-def _split(override: str) -> tuple[str, str]:
-    key, _, value = override.partition("=")
-    return key.lstrip("+~"), value
-
-
-def name_of(job: Job, told: Mapping[str, str]) -> str:
+def name_of(job: Job, values: Mapping[str, str]) -> str:
     """``job 3 (model=vae, seed=2)``."""
-    words = ", ".join(f"{key}={value}" for key, value in told.items())
+    words = ", ".join(f"{key}={value}" for key, value in values.items())
     return f"job {job.num} ({words})" if words else f"job {job.num}"
 
 
 def write_sweep(folder: Path, jobs: Sequence[Job], config: DictConfig) -> bool:
-    """Writes ``sweep.json`` where there is none, and says whether it has: repeating a sweep changes nothing of it.
-
-    Raises:
-        OSError: it cannot be written.
-    """
+    """Writes ``sweep.json`` where there is none, and says whether it has: repeating a sweep changes nothing of it."""
     if (folder / SWEEP).is_file():
         return False
     content = {
@@ -124,11 +106,7 @@ def write_sweep(folder: Path, jobs: Sequence[Job], config: DictConfig) -> bool:
 
 
 def check_same(folder: Path, jobs: Sequence[Job]) -> None:
-    """Refuses the directory of another sweep; the order of overrides that leaves the jobs as they are is free.
-
-    Raises:
-        ValueError: names the first job that differs.
-    """
+    """Refuses the directory of another sweep; the order of overrides that leaves the jobs as they are is free."""
     there, fix = read_sweep(folder), "choose another hydra.sweep.dir"
     if there is None:
         if any(folder.glob("*/config.yaml")) or (folder / "config.yaml").is_file():

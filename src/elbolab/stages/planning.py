@@ -59,7 +59,7 @@ def plan_stages(cfg: DictConfig, spec: Spec, above: tuple[str, ...] = ()) -> Sta
             data of a finished stage have changed since.
         FileNotFoundError: what is named is no run directory, or has no weights yet.
     """
-    stages = {name: _stage(f"pretrained.{name}", value, cfg, above) for name, value in read_requests(cfg).items()}
+    stages = {name: _plan_stage(f"pretrained.{name}", value, cfg, above) for name, value in read_requests(cfg).items()}
     check_same_data(stages, cfg, spec)
     for stage in stages.values():
         if stage.run.weights.is_file():
@@ -76,11 +76,11 @@ def resolve_paths(cfg: DictConfig) -> DictConfig:
     return cfg
 
 
-def _stage(key: str, value: str, cfg: DictConfig, above: tuple[str, ...]) -> Stage:
+def _plan_stage(key: str, value: str, cfg: DictConfig, above: tuple[str, ...]) -> Stage:
     if value in above:
         raise ValueError(f"{key}={value}: a cycle: {' -> '.join([*above, value])}")
     if _is_experiment(value):
-        return _composed(key, value, cfg, above)
+        return _compose_stage(key, value, cfg, above)
     if not value or not Path(value).is_dir():
         name, _, others = value.partition(" ")
         if words := find_new_words("experiment", name):
@@ -100,14 +100,14 @@ def _stage(key: str, value: str, cfg: DictConfig, above: tuple[str, ...]) -> Sta
 
 
 def _is_experiment(value: str) -> bool:
-    return value.split(maxsplit=1)[:1] != [] and value.split(maxsplit=1)[0] in _experiments()
+    return value.partition(" ")[0] in _experiments()
 
 
 def _experiments() -> dict[str, str]:
     return read_choices(config_folders()).get("experiment", {})
 
 
-def _composed(key: str, value: str, cfg: DictConfig, above: tuple[str, ...]) -> Stage:
+def _compose_stage(key: str, value: str, cfg: DictConfig, above: tuple[str, ...]) -> Stage:
     """The stage that an experiment is, with its overrides and what it inherits."""
     try:
         name, *own = shlex.split(value)
@@ -116,7 +116,7 @@ def _composed(key: str, value: str, cfg: DictConfig, above: tuple[str, ...]) -> 
     words = [f"experiment={name}", *own]
     try:
         given = [override.key_or_group for override in OverridesParser.create().parse_overrides(own)]
-        words = [words[0], *_inherited_choices(given), *own]
+        words = [words[0], *_inherit_choices(given), *own]
         composed = compose_config("train", words, config_folders())
     except HydraException as error:
         raise ValueError(f"{key}={value}: {explain(error, config_folders(), ['train', *words])}") from error
@@ -124,18 +124,14 @@ def _composed(key: str, value: str, cfg: DictConfig, above: tuple[str, ...]) -> 
         raise ValueError(f"{key}={value}: that experiment is a sweep; name one of its runs by its directory")
     with use_choices(composed):
         try:
-            return _resolved(key, name, _inheriting(composed, cfg, given), (*above, value))
+            return _resolve_stage(key, name, _inherit(composed, cfg, given), (*above, value))
         except (ValueError, HydraException, OmegaConfBaseException) as error:
             message = explain(error, config_folders(), ["train", *words])
             raise ValueError(message if key in message else f"{key}={value}: {message}") from error
 
 
-def _inherited_choices(given: Sequence[str]) -> list[str]:
-    """The options of this command that a stage does not choose itself, and what is set within loggers.
-
-    Args:
-        given: the keys of the stage's own overrides.
-    """
+def _inherit_choices(given: Sequence[str]) -> list[str]:
+    """The options of this command that a stage, of those keys, does not choose itself, and what loggers are set to."""
     hydra = HydraConfig.get()
     chosen = {group: hydra.runtime.choices.get(group) for group in INHERITED_CHOICES if group not in given}
     listed = [word for word in hydra.overrides.task if chosen.get(word.partition("=")[0], "") is None]  # logger=[a,b]
@@ -144,7 +140,7 @@ def _inherited_choices(given: Sequence[str]) -> list[str]:
     return [*options, *listed, *values]
 
 
-def _inheriting(composed: DictConfig, cfg: DictConfig, given: Sequence[str]) -> DictConfig:
+def _inherit(composed: DictConfig, cfg: DictConfig, given: Sequence[str]) -> DictConfig:
     """The composed configuration, unresolved, with what belongs to the run that asks for it."""
     child = drop_hydra(composed)
     for key in SHARED:
@@ -156,17 +152,17 @@ def _inheriting(composed: DictConfig, cfg: DictConfig, given: Sequence[str]) -> 
     return child
 
 
-def _resolved(key: str, name: str, child: DictConfig, above: tuple[str, ...]) -> Stage:
+def _resolve_stage(key: str, name: str, child: DictConfig, above: tuple[str, ...]) -> Stage:
     """The stage of an unresolved configuration, in the directory that its content names."""
-    anywhere = _in_folder(child, Path("/"))  # its content names its directory, so none is in it yet
+    anywhere = _resolve_in(child, Path("/"))  # its content names its directory, so none is in it yet
     check_values(anywhere, OmegaConf.load(config_dir() / "train.yaml"))  # type: ignore[arg-type]
     spec = build_data(anywhere).spec
     below = plan_stages(anywhere, spec, above)
-    folder = Path(child.paths.output) / "pretrained" / f"{name.replace('/', '_')}-{_hash(anywhere, below)}"
-    return Stage(key, RunDir(folder.absolute()), _in_folder(child, folder.absolute()), spec, below)
+    folder = (Path(child.paths.output) / "pretrained" / f"{name.replace('/', '_')}-{_hash(anywhere, below)}").absolute()
+    return Stage(key, RunDir(folder), _resolve_in(child, folder), spec, below)
 
 
-def _in_folder(child: DictConfig, folder: Path) -> DictConfig:
+def _resolve_in(child: DictConfig, folder: Path) -> DictConfig:
     """The resolved configuration of a run in a directory."""
     cfg = deepcopy(child)
     cfg.paths.run = str(folder)
@@ -182,14 +178,7 @@ def _hash(cfg: DictConfig, below: Stages) -> str:
 
 
 def experiment_config(words: str) -> dict[str, Any]:
-    """What an experiment is, resolved, in plain Python; for when no command of Hydra's runs.
-
-    Args:
-        words: its name, and the overrides that are typed with it.
-
-    Raises:
-        HydraException: there is none of that name, or it cannot be composed.
-    """
+    """What an experiment, its name with overrides, is: resolved, in plain Python; no command of Hydra's need run."""
     composed = compose_config("train", f"experiment={words}".split(), [config_dir()])
     with use_choices(composed):
-        return OmegaConf.to_container(_in_folder(drop_hydra(composed), Path("/")))  # type: ignore[return-value]
+        return OmegaConf.to_container(_resolve_in(drop_hydra(composed), Path("/")))  # type: ignore[return-value]

@@ -29,15 +29,9 @@ Train = Callable[[DictConfig, RunDir], object]
 
 
 def train_missing(stages: Stages, parts: Mapping[str, Densities], train: Train) -> None:
-    """Trains what is yet to be trained, and loads the weights of all stages into their densities.
-
-    Args:
-        stages: the stages.
-        parts: their densities, by the same names.
-        train: trains a configuration in a run directory.
+    """Trains what is yet to be trained, and loads the weights of all stages into their densities, of the same names.
 
     Raises:
-        ValueError: weights that do not fit what the configuration builds now.
         Stopped: the user or the machine ended a stage; it says which, and goes on from its newest checkpoint next time.
     """
     for name, stage in stages.items():
@@ -56,7 +50,7 @@ def _pretrain(stage: Stage, train: Train) -> None:
     """Trains a stage, or goes on where it was left, unless another process has done so meanwhile."""
     run = stage.run
     run.path.parent.mkdir(parents=True, exist_ok=True)
-    with _turn(run):
+    with _take_turn(run):
         if run.weights.is_file():
             return
         _say(f"{stage.key}: training {stage.cfg.experiment} in {run.path}")
@@ -72,26 +66,24 @@ def _pretrain(stage: Stage, train: Train) -> None:
 
 
 def _describe_stop(error: BaseException, stage: Stage) -> BaseException:
-    """Adds to a stop (Ctrl-C, SIGTERM) what was saved of this stage.
+    """Adds to a stop (Ctrl-C, SIGTERM) which stage was at work, what is kept of it, and how to go on.
 
     A stop that a stage below has described already, and any other exit, pass unchanged.
     """
-    stop = stop_of(error)
-    return error if stop is None or isinstance(error, Stopped) else Stopped(stop, _describe_rest(stage))
-
-
-def _describe_rest(stage: Stage) -> str:
-    """Which stage was at work, what is kept of it, and how to go on."""
-    which, run = f"{stage.key} ({stage.cfg.experiment})", stage.run
+    which, run, stop = f"{stage.key} ({stage.cfg.experiment})", stage.run, stop_of(error)
+    if stop is None or isinstance(error, Stopped):
+        return error
     if run.weights.is_file():
-        return f" while measuring {which}, which is trained and kept in {run.path}; go on with the same command"
-    if run.last.is_file():
-        return f" while training {which}; its newest checkpoint is kept in {run.path}; go on with the same command"
-    return f" while training {which}, before its first checkpoint: nothing is kept, and the same command begins anew"
+        rest = f" while measuring {which}, which is trained and kept in {run.path}; go on with the same command"
+    elif run.last.is_file():
+        rest = f" while training {which}; its newest checkpoint is kept in {run.path}; go on with the same command"
+    else:
+        rest = f" while training {which}, before its first checkpoint: nothing is kept; the same command begins anew"
+    return Stopped(stop, rest)
 
 
 @contextmanager
-def _turn(run: RunDir) -> Iterator[None]:
+def _take_turn(run: RunDir) -> Iterator[None]:
     """Until nobody else trains in a directory: other jobs wait for the lock, this job's other ranks join rank 0."""
     beside = run.path.with_name(f".{run.path.name}.lock")
     trainer = run.path.with_name(f".{run.path.name}.job")
@@ -99,35 +91,27 @@ def _turn(run: RunDir) -> Iterator[None]:
         _follow(run, trainer)
         yield
         return
-    with _waiting_for(beside, run.path):
-        trainer.write_text(_job(), encoding="utf-8")
-        try:
-            yield
-        finally:
-            trainer.unlink(missing_ok=True)
+    lock = FileLock(beside)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        _say(f"waiting for {run.path}, where another process trains")
+        lock.acquire()
+    try:
+        trainer.write_text(_name_job(), encoding="utf-8")
+        yield
+    finally:
+        trainer.unlink(missing_ok=True)
+        lock.release()
 
 
 def _follow(run: RunDir, trainer: Path) -> None:
     """Until the stage is there, or rank 0 of this job begins to train it."""
-    while not run.weights.is_file() and not (trainer.is_file() and trainer.read_text(encoding="utf-8") == _job()):
+    while not run.weights.is_file() and not (trainer.is_file() and trainer.read_text(encoding="utf-8") == _name_job()):
         time.sleep(POLL)
 
 
-@contextmanager
-def _waiting_for(path: Path, folder: Path) -> Iterator[None]:
-    lock = FileLock(path)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        _say(f"waiting for {folder}, where another process trains")
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def _job() -> str:
+def _name_job() -> str:
     """A name that all ranks of this job have; the ranks that Lightning starts inherit the first rank's."""
     named = next((os.environ[name] for name in JOBS if os.environ.get(name)), None)
     if named is None:

@@ -9,7 +9,7 @@ from hydra import compose
 from omegaconf import OmegaConf
 
 from elbolab.batch import Scaling, Spec, Support
-from elbolab.cli.advice import advise
+from elbolab.cli.divergence import describe_remedy
 from elbolab.config.listing import read_choices
 from elbolab.config.paths import config_dir
 from elbolab.reading.splits import Arrays, Splits
@@ -80,22 +80,22 @@ CASES = {
 }
 
 
-def advice(loader_of_configs, case):
+def remedy_of(loader_of_configs, case):
     error, overrides, (train, val), expected = CASES[case]
     cfg = compose("train", [*overrides, "data=arrays", "data.path=x.npz"])
     splits = Splits(Arrays(train), Arrays(val), Arrays(val))
-    return advise(error, cfg, REAL, splits, {}), expected, cfg
+    return describe_remedy(error, cfg, REAL, splits, {}), expected, cfg
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_advice_depends_on_what_has_diverged(loader, case):
-    text, expected, _ = advice(loader, case)
+def test_the_remedy_depends_on_what_has_diverged(loader, case):
+    text, expected, _ = remedy_of(loader, case)
     assert re.search(expected, text), text
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_every_option_that_is_named_exists(loader, case):
-    text, _, cfg = advice(loader, case)
+    text, _, cfg = remedy_of(loader, case)
     named = re.findall(r"([+]?)\b([a-z_]+(?:\.[a-z_]+)*)=(\w+)", text)
     choices = read_choices([config_dir()])
     for added, key, value in named:
@@ -105,21 +105,23 @@ def test_every_option_that_is_named_exists(loader, case):
 
 def test_what_was_logged_before_the_block_counts_too(loader):
     splits = Splits(Arrays(GOOD), Arrays(GOOD), Arrays(GOOD))
-    text = advise(later(PARTS, {}), compose("train"), REAL, splits, BEFORE | {"distortion": -40.0})
+    text = describe_remedy(later(PARTS, {}), compose("train"), REAL, splits, BEFORE | {"distortion": -40.0})
     assert "likelihood=gaussian_optimal" in text
 
 
 def test_pixels_are_of_no_large_scale(loader):
     """Bytes are seen as numbers in [0, 1]."""
     pixels, grey = Arrays(np.full((4, 6), 255, np.uint8), levels=256), Spec((6,), Support.UNIT, 256)
-    assert advise(later(PARTS, BEFORE), compose("train"), grey, Splits(pixels, pixels, pixels), {}).startswith("Lower")
+    assert describe_remedy(later(PARTS, BEFORE), compose("train"), grey, Splits(pixels, pixels, pixels), {}).startswith(
+        "Lower"
+    )
 
 
 def test_small_units_of_the_data_are_no_narrow_likelihood(loader):
     """Of 6 columns whose scale is 1e-20 nats are 276 lower than those of the same data at a scale of 1."""
     tiny, before = REAL._replace(scaling=Scaling((0.0,) * 6, (1e-20,) * 6)), BEFORE | {"distortion": -270.0}
     splits = Splits(Arrays(GOOD), Arrays(GOOD), Arrays(GOOD))
-    assert advise(later(PARTS, before), compose("train"), tiny, splits, {}).startswith("Lower")
+    assert describe_remedy(later(PARTS, before), compose("train"), tiny, splits, {}).startswith("Lower")
 
 
 def test_a_diverged_run_says_what_did(shell):
