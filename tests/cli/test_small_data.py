@@ -51,3 +51,8 @@ def test_scores_of_few_data_with_factors_are_left_out(shell, no_pictures):
     measured, log = train(shell, "data.batch_size=16", x=real(60), factors=labels(60)["factors"])
     assert not {"mig", "sap", "dci_disentanglement"} & set(measured)
     assert "disentanglement scores of 6 data are left out: they need 40 data" in log
+
+
+def test_binary_data_with_a_density_are_told_apart_from_a_bernoulli_bound(shell, no_pictures):
+    _, log = train(shell, x=np.random.default_rng(0).integers(2, size=(60, 3), dtype=np.uint8))
+    assert log.count("compare with no bound or NLL of a Bernoulli likelihood") == 1

@@ -11,7 +11,7 @@ from elbolab.batch import Pace, Spec, Support, numbered
 from elbolab.data.blocks import BlockLoader
 from elbolab.data.module import DataModule
 from elbolab.data.stream import StreamLoader
-from elbolab.reading.splits import Arrays, Splits
+from elbolab.reading.splits import CHUNK, Arrays, Splits
 
 
 class Small(DataModule):
@@ -36,14 +36,15 @@ def _split(num: int, draws: bool = False) -> Arrays:
     return Arrays(x, rng.integers(3, size=num), rng.integers(7, size=(num, 1)), levels, draws)
 
 
-def _real(num: int, **values) -> Arrays:
-    x = np.arange(2.0 * num).reshape(num, 2)
+def _real(num: int, step: float = 1.0, **values) -> Arrays:
+    x = step * np.arange(2.0 * num).reshape(num, 2)
     for row, value in values.items():
         x[int(row[1:]), 1] = value
     return Arrays(x)
 
 
 REAL = Spec((2,), Support.REAL)
+LABELLED = Arrays(np.zeros((10, 2)), np.zeros(10, int))
 
 
 def ranked(module: DataModule, world: int, rank: int, device: str = "cpu") -> DataModule:
@@ -230,7 +231,10 @@ def test_unknown_split():
             "in 2 of the 8 rows of the val split, the first in row 3",
         ),
         ((_real(10), _real(1), Arrays(np.zeros((4, 3)))), r"the test split has data of shape \(3,\), where .* \(2,\)"),
-        ((_real(10), _real(1), Arrays(np.zeros((4, 2)), np.zeros(3, int))), "the test split has 4 data, but 3 labels"),
+        (
+            (LABELLED, LABELLED, Arrays(np.zeros((4, 2)), np.zeros(3, int))),
+            "the test split has 4 data, but 3 labels",
+        ),
         (
             (Arrays(np.zeros((10, 2)), np.zeros((10, 1), int)), _real(1), _real(1)),
             r"labels of shape \(10, 1\).*y.squeeze",
@@ -239,14 +243,60 @@ def test_unknown_split():
             (Arrays(np.zeros((10, 2)), None, np.zeros(10, int)), _real(1), _real(1)),
             r"factors of shape \(10,\).*\(n, F\)",
         ),
-        ((_real(10), _real(1), Arrays(np.zeros((4, 2)), np.full(4, 3))), "labels from 3 to 3, where 0 to 2 belong"),
-        ((_real(10), _real(1), Arrays(np.zeros((4, 2)), np.full(4, -1))), "labels from -1 to -1"),
+        (
+            (LABELLED, LABELLED, Arrays(np.zeros((4, 2)), np.full(4, 3))),
+            "labels from 3 to 3, where 0 to 2 belong",
+        ),
+        ((LABELLED, LABELLED, Arrays(np.zeros((4, 2)), np.full(4, -1))), "labels from -1 to -1"),
     ],
 )
 def test_data_that_cannot_be_used(splits, message):
-    spec = REAL._replace(classes=numbered(3))
+    spec = REAL._replace(classes=numbered(3) if splits[0].y is not None else ())
     with pytest.raises(ValueError, match=message):
         Small(spec, Splits(*splits), batch_size=10).splits  # noqa: B018
+
+
+BINARY, GREY = (REAL._replace(support=support) for support in (Support.BINARY, Support.UNIT))
+
+
+@pytest.mark.parametrize(
+    ("spec", "arrays", "message"),
+    [
+        (BINARY, _real(4, 0.0, r3=0.25), "the val split has the value 0.25, where the spec says binary data"),
+        (BINARY, Arrays(np.full((4, 2), 7, np.uint8), levels=256), "7 / 255, where the spec says binary data"),
+        (BINARY, Arrays(np.full((4, 2), 2, np.uint8), levels=2), "2, where the spec says binary data"),
+        (BINARY, Arrays(np.full((4, 2), 1.5), draws=True), "1.5, where the spec says binary data"),
+        (GREY, _real(4, 0.0, r1=-0.5), r"-0.5, where the spec says grey values in \[0, 1\]"),
+        (GREY, _real(CHUNK + 9, 0.0, r1030=1.5), r"1.5, where the spec says grey values in \[0, 1\]"),
+        (GREY, Arrays(np.full((4, 2), 17, np.uint8), levels=17), r"17 / 16, where the spec says grey values"),
+        (GREY._replace(levels=17), Arrays(np.full((4, 2), 7, np.uint8), levels=256), "7 / 255, where .* of 17 levels"),
+        (GREY._replace(levels=256), _real(4, 0.0, r2=0.3001), "0.3001, where .* of 256 levels"),
+        (REAL._replace(classes=numbered(3)), _real(4), "the train split has no labels, where the spec says 3"),
+        (REAL._replace(factors=(2, 5)), _real(4), "the train split has no factors, where the spec says 2"),
+    ],
+)
+def test_data_that_contradict_their_header(spec, arrays, message):
+    with pytest.raises(ValueError, match=message):
+        Small(spec, Splits(_real(10, 0.0), arrays, _real(1, 0.0)), batch_size=10).splits  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("spec", "arrays"),
+    [
+        (BINARY, _real(4, 0.0, r3=1)),
+        (BINARY, Arrays(np.array([[0, 255]] * 4, np.uint8), levels=256)),
+        (BINARY, Arrays(np.full((4, 2), 7, np.uint8), levels=256, draws=True)),
+        (BINARY, Arrays(np.full((4, 2), 0.25), draws=True)),
+        (BINARY, Arrays(np.ones((4, 2), bool))),
+        (GREY, _real(4, 0.0, r1=0.3)),
+        (GREY, Arrays(np.full((4, 2), 17, np.uint8), levels=256)),
+        (GREY._replace(levels=256), Arrays(np.full((4, 2), 1, np.uint8), levels=2)),
+        (GREY._replace(levels=256), Arrays(np.full((4, 2), 77 / 255, np.float32))),
+        (REAL, _real(4, r1=-7.5)),
+    ],
+)
+def test_data_that_are_as_their_header_says(spec, arrays):
+    assert len(Small(spec, Splits(_real(10, 0.0), arrays, _real(1, 0.0)), batch_size=10).splits.val) == 4
 
 
 def test_a_batch_holds_no_more_than_all_training_data():

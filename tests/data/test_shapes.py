@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from tests.helpers import refused
 
 from elbolab.data.arrays import OwnArrays
 from elbolab.data.contents import channels_first
@@ -46,7 +47,7 @@ def test_channels_are_told_by_the_sizes_of_the_axes(shape, place):
 )
 def test_channels_that_may_be_either_are_asked_for(shape):
     x = RNG.random((2, *shape))
-    with pytest.raises(ValueError, match=r"file: x has shape .* set data.channels=first or .*last; .*x.reshape\(len"):
+    with refused(r"file: x has shape .*x.reshape\(len.*: set data.channels=first or last"):
         channels_first("x", x, "auto", "file")
     assert np.array_equal(channels_first("x", x, "first", "file"), x)
     assert np.array_equal(channels_first("x", x, "last", "file"), np.moveaxis(x, -1, 1))

@@ -53,6 +53,23 @@ def warn_of_scales(cfg: DictConfig, data: DataModule) -> None:
         log_warning("data: %s, which networks learn badly from; %s", scales, option)
 
 
+def warn_of_density(model: ElboModule, data: DataModule) -> None:
+    """Says where a model has a density of data that are zeros and ones: its bound is one on no probability."""
+    if data.spec.support is not Support.BINARY:
+        return
+    with evaluating(model, "kind of likelihood", 0):
+        batch = _make_first_two(data)
+        if "elbo" not in model.report(batch):
+            return
+        code = model.densities.encode(batch.x, *batch.given)
+        support = model.densities.decode(code, *batch.given).support
+    if support is not None and not support.is_discrete:
+        log_warning(
+            "likelihood: the data are zeros and ones, and this likelihood is a density on real numbers: its nats "
+            "compare with no bound or NLL of a Bernoulli likelihood, and have no limit where its scale is learned"
+        )
+
+
 def check_labels(model: ElboModule, data: DataModule) -> None:
     """Refuses a model of few labels on data without any, another one on data with some, or more than there are."""
     if data.num_labelled is None and Batch not in model.takes:
@@ -65,11 +82,8 @@ def check_labels(model: ElboModule, data: DataModule) -> None:
 
 def check_monitors(cfg: DictConfig, model: ElboModule, data: DataModule) -> None:
     """Refuses a callback or a schedule that monitors what the model, as it is, does not report of validation data."""
-    val = data.arrays("val")
-    rows = Rows.of(val.rows(np.arange(min(2, len(val)))))
     with evaluating(model, "check of monitors", 0):
-        batch = data.finish("val", torch.device("cpu"), generator("check of monitors"))(rows)
-        reported = [f"val/{name}" for name in model.report(batch)]
+        reported = [f"val/{name}" for name in model.report(_make_first_two(data))]
     parts = {"": cfg, "model.": cfg.model}  # the root's comes first, others follow it by default
     parts |= {f"callbacks.{name}.": part for name, part in cfg.callbacks.items() if isinstance(part, DictConfig)}
     for prefix, part in parts.items():
@@ -78,6 +92,12 @@ def check_monitors(cfg: DictConfig, model: ElboModule, data: DataModule) -> None
             raise ValueError(
                 f"{prefix}monitor={monitor}: this model does not report it; choose {' or '.join(reported)}"
             )
+
+
+def _make_first_two(data: DataModule) -> Batch:
+    val = data.arrays("val")
+    rows = Rows.of(val.rows(np.arange(min(2, len(val)))))
+    return data.finish("val", torch.device("cpu"), generator("check of monitors"))(rows)
 
 
 def goals(cfg: DictConfig) -> dict[str, str]:

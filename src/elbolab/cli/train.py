@@ -19,7 +19,15 @@ from torch import nn
 from elbolab.callbacks.begin import Begin
 from elbolab.callbacks.prune import was_pruned
 from elbolab.cli.boards import attach_loggers, conclude, title_of
-from elbolab.cli.checks import check_compiler, check_labels, check_monitors, check_net, check_seed, warn_of_scales
+from elbolab.cli.checks import (
+    check_compiler,
+    check_labels,
+    check_monitors,
+    check_net,
+    check_seed,
+    warn_of_density,
+    warn_of_scales,
+)
 from elbolab.cli.divergence import describe_remedy
 from elbolab.cli.evaluate import measure
 from elbolab.cli.resume import resume_config
@@ -149,6 +157,7 @@ def _train(cfg: DictConfig, run: RunDir) -> tuple[str, float, list[str]]:
     warn_of_scales(cfg, data)
     check_labels(model, data)
     check_monitors(cfg, model, data)
+    warn_of_density(model, data)
     if not goes_on:  # now that this run's own faults would have shown
         train_missing(stages, parts, train_stage)
     if cfg.compile:

@@ -23,7 +23,7 @@ from elbolab.data.standardise import choose_scaling, standardise_splits
 from elbolab.reading.options import check_names, check_number, check_whole
 from elbolab.reading.splits import Arrays, Splits, split_at_random
 from elbolab.reading.tables import Columns
-from elbolab.reading.values import WHITE, measure_values, support_of
+from elbolab.reading.values import WHITE, choose_support, measure_values
 
 warn = rank_zero_only(logging.getLogger(__name__).warning)
 
@@ -164,7 +164,7 @@ class OwnArrays(DataModule):
             measure_values(names[split], arrays, where, self.standardise)
             for split, arrays in self._contents.arrays.items()
         ]
-        return support_of(values, where, standardise=self.standardise)
+        return choose_support(values, where, standardise=self.standardise)
 
     def _split(self, raw: dict[str, Arrays]) -> Splits:
         if "" in raw:

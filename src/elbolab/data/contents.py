@@ -14,6 +14,7 @@ from typing import final
 import numpy as np
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
+from elbolab.common.refusal import Refusal, change
 from elbolab.data.own_files import read_parts
 from elbolab.reading.labels import is_one_hot, number_factors, number_labels, store_conditions
 from elbolab.reading.names import Part, Role
@@ -214,7 +215,8 @@ def _place(name: str, shape: tuple[int, ...], where: str) -> str:
         return clear[0]
     may_be_last = len(shape) == 4 and shape[2] in CHANNELS and shape[3] > max(shape[:2])
     last = f"; where the last axis counts the data, give {FIRST.format(name)}" * may_be_last
-    raise ValueError(
-        f"{where}: {name} has shape {shape}, whose channels may come first or last: set data.channels=first or "
-        f"data.channels=last; volumes (n, D, H, W) are given as x[:, None]; or {VECTORS}{last}"
+    raise Refusal(
+        f"{where}: {name} has shape {shape}, whose channels may come first or last; volumes (n, D, H, W) are given as "
+        f"x[:, None]; or {VECTORS}{last}",
+        change("data.channels", "first", "last"),
     )

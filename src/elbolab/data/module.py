@@ -24,7 +24,8 @@ from elbolab.data.given import choose_given, take_apart
 from elbolab.data.labelled import DEFAULT_SIZE, FinishPair, PairedOrder, check_labelling, choose_labelled
 from elbolab.data.stream import StreamLoader, is_resident
 from elbolab.reading.options import check_whole
-from elbolab.reading.splits import Arrays, Splits, check_splits
+from elbolab.reading.splits import Arrays, Splits
+from elbolab.reading.values import check_splits
 
 
 class DataModule(L.LightningDataModule, ABC):

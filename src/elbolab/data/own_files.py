@@ -16,6 +16,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
+from elbolab.common.refusal import Refusal, change, choose
 from elbolab.data.pictures import read_pictures
 from elbolab.reading.advice import KNOWN, advise_on_file, advise_on_picture
 from elbolab.reading.files import list_npz, read_idx, read_member
@@ -176,9 +177,10 @@ def _read_folder_of_tables(files: list[Path], columns: Columns, where: str) -> t
     roles = {path: role for path, role in roles.items() if path.name not in notes}
     for path, role in roles.items():
         if role is None or role.kind != "x":
-            raise ValueError(
+            raise Refusal(
                 f"{where}: {path.name} is none of the splits train, val and test, and a folder of tables has one for "
-                f"each: rename or move it, or choose data.path={path}"
+                "each: rename or move it",
+                change("data.path", path),
             )
     splits = [role.split for role in roles.values() if role is not None]
     assign_roles([stem_of(path) for path in roles], [], where)
@@ -207,7 +209,13 @@ def read_array_folder(root: Folder, read_file: Callable[[Path], Named]) -> Named
         several = [*arrays, *idx, *(sub.path for sub in splits)]
         raise ValueError(f"data.path={root.path} has both {name_some([path.name for path in several])}: leave one kind")
     if not arrays and not idx and not splits:
-        raise ValueError(f"data.path={root.path}: no pictures there, and no arrays; {_advise_on_folder(root)}")
+        everything = [path for inner in (root, *root.all_folders()) for path in inner.others]
+        if any(path.name.startswith("data_batch_") for path in everything):
+            raise Refusal(
+                f"data.path={root.path} holds CIFAR-10 in its own format, in a folder cifar-10-batches-py",
+                choose("data", "cifar10", settings={"data.root": "FOLDER"}),
+            )
+        raise ValueError(f"data.path={root.path}: no pictures there, and no arrays; {_advise_on_files(everything)}")
     if others := [path.name for path in files if path not in (*arrays, *idx)]:
         warn("data.path=%s: left out what is no array: %s", root.path, name_some(others))
     if idx:
@@ -261,14 +269,11 @@ def _read_idx_files(paths: list[Path], root: Path) -> Named:
     return named
 
 
-def _advise_on_folder(root: Folder) -> str:
+def _advise_on_files(paths: list[Path]) -> str:
     """What to do with a folder of other things."""
-    everything = [path for folder in (root, *root.all_folders()) for path in folder.others]
-    kinds = Counter(path.suffix.lower() or path.name for path in everything if not path.name.startswith("."))
-    if any(path.name.startswith("data_batch_") for path in everything):
-        return "CIFAR-10 in its own format is read by data=cifar10 data.root=FOLDER, with FOLDER/cifar-10-batches-py"
-    if any(kind in ARCHIVES for kind in kinds):
-        return f"unpack {name_some([path.name for path in everything if path.suffix.lower() in ARCHIVES])}"
+    if archives := [path.name for path in paths if path.suffix.lower() in ARCHIVES]:
+        return f"unpack {name_some(archives)}"
+    kinds = Counter(path.suffix.lower() or path.name for path in paths if not path.name.startswith("."))
     found = name_some([f"{num} {kind}" for kind, num in kinds.most_common()])
-    formats = "pictures of a kind that Pillow reads, or arrays as .npy or .npz"
-    return f"there are {found}: give {formats}" if kinds else f"it is empty: give {formats}"
+    there = f"there are {found}" if kinds else "it is empty"
+    return f"{there}: give pictures of a kind that Pillow reads, or arrays as .npy or .npz"

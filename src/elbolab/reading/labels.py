@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from elbolab.batch import shorten
-from elbolab.reading.splits import check_finite
+from elbolab.reading.values import check_finite
 
 MISSING = ("", "nan", "NaN", "None", "<NA>", "NaT")
 """What stands for a label that is not there, as text."""

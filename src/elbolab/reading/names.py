@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from elbolab.common.refusal import Refusal, change, choose
 from elbolab.reading.folders import SPLITS
 from elbolab.reading.options import write_option
 
@@ -60,9 +61,10 @@ def assign_roles(names: Iterable[str], ignore: list[str], where: str) -> dict[Ro
     check_there("ignore", ignore, names, where)
     left = [name for name in names if name not in ignore]
     if set(left) >= DSPRITES:
-        raise ValueError(
-            f"{where} has the arrays of dSprites: choose data=dsprites data.root=FOLDER; for another selection of it, "
-            "data.ignore=[metadata,latents_values]"
+        raise Refusal(
+            f"{where} has the arrays of dSprites",
+            choose("data", "dsprites", settings={"data.root": "FOLDER"}),
+            change("data.ignore", "[metadata,latents_values]"),
         )
     roles = _read_names(left, where)
     splits = [role.split for role in roles if role.kind == "x"]

@@ -1,24 +1,137 @@
-"""What the values of a user's arrays say of them: binary, grey levels, the unit interval or the real line.
+"""What the values of arrays are: finite, binary, grey levels, in the unit interval or on the real line.
 
 Shapes: n = data.
 """
 
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import final
 
 import numpy as np
+import torch
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
-from elbolab.batch import Support
-from elbolab.reading.splits import Arrays, Selection, check_finite
+from elbolab.batch import Spec, Support
+from elbolab.reading.splits import Arrays, Selection, Splits
 
 KINDS = {"b": "booleans", "i": "integers", "u": "integers", "f": "floats"}
 WHITE, DEEP_WHITE = 255, 65535
 """Of pixels of 8 bits and of 16."""
 FAR = 10
 """Data that reach further than this are on another scale than data in [0, 1]."""
+CHECKED = 100
+"""Chunks of a split that are compared with the support of its spec."""
 warn = rank_zero_only(logging.getLogger(__name__).warning)
+
+
+def check_splits(splits: Splits, header: Spec) -> None:
+    """Makes sure that every split can be trained and evaluated on, and is what the header of its data set says.
+
+    Args:
+        splits: the arrays.
+        header: what they are to be, as they are stored: before a model's conditions are taken from them.
+
+    Raises:
+        ValueError: a split is empty or not of the header's shapes, or has values that are not finite, of another
+            support, or labels out of range.
+    """
+    for name, arrays in splits._asdict().items():
+        if len(arrays) == 0:
+            raise ValueError(f"too few data: the {name} split has none; give more data, or make that split larger")
+        _check_shapes(f"the {name} split has", arrays, splits.train, header)
+        _check_labels(f"the {name} split has", arrays, header)
+        if arrays.levels is None:
+            check_finite(arrays.chunks(), f"the {name} split")
+        _check_support(f"the {name} split has", arrays, header)
+
+
+def _check_shapes(it_has: str, arrays: Arrays, train: Arrays, spec: Spec) -> None:
+    if arrays.event != spec.x:
+        raise ValueError(f"{it_has} data of shape {arrays.event}, where the spec says {spec.x}")
+    known = (
+        ("labels", arrays.y, train.y, 1),
+        ("factors", arrays.factors, train.factors, 2),
+        ("conditions", arrays.given, train.given, None),
+    )
+    for kind, part, of_train, ndim in known:
+        if part is None and of_train is not None and ndim:
+            raise ValueError(f"{it_has} no {kind}, where the train split has: give all splits or none")
+        if part is not None and len(part) != len(arrays):
+            raise ValueError(f"{it_has} {len(arrays)} data, but {len(part)} {kind}")
+        if part is not None and ndim and part.ndim != ndim:
+            raise ValueError(
+                f"{it_has} {kind} of shape {part.shape}: labels y are (n,), which y.squeeze() may give; factors are "
+                "(n, F)"
+            )
+    shapes = () if arrays.given is None else (arrays.given.shape[1:],)
+    if shapes != spec.given:
+        raise ValueError(f"{it_has} conditions of shapes {shapes}, where the spec says {spec.given}")
+
+
+def _check_labels(it_has: str, arrays: Arrays, spec: Spec) -> None:
+    for kind, part, sizes in (("labels", arrays.y, spec.classes), ("factors", arrays.factors, spec.factors)):
+        if part is None and sizes:
+            raise ValueError(f"{it_has} no {kind}, where the spec says {len(sizes)}")
+    if arrays.y is not None and spec.classes:
+        low, high = int(arrays.y.min()), int(arrays.y.max())
+        if low < 0 or high >= len(spec.classes):
+            raise ValueError(f"{it_has} labels from {low} to {high}, where 0 to {len(spec.classes) - 1} belong")
+    factors, num = arrays.factors, len(spec.factors)
+    if factors is not None and num and (factors.shape[1] != num or ((factors < 0) | (factors >= spec.factors)).any()):
+        raise ValueError(f"{it_has} factors beyond the sizes {spec.factors} that the spec says")
+
+
+def _check_support(it_has: str, arrays: Arrays, spec: Spec) -> None:
+    """Compares values as models see them with the support and the levels of the spec."""
+    if spec.support is Support.REAL or arrays.packed is not None:
+        return
+    top = 1 if arrays.levels is None else arrays.levels - 1
+    steps = 1 if spec.support is Support.BINARY else None if spec.levels is None else spec.levels - 1
+    if arrays.draws:  # what is stored are the probabilities of the values
+        steps = None
+    are_on_steps = steps is None or (arrays.x.dtype.kind in "biu" and steps % top == 0)
+    for chunk in islice(arrays.chunks(), CHECKED):
+        wrong = (chunk < 0) | (chunk > top)
+        if not are_on_steps:
+            place = np.asarray(chunk, np.float64) * (steps / top)
+            wrong |= np.abs(place - np.rint(place)) > 1e-3
+        if wrong.any():
+            levels = "" if spec.levels is None else f" of {spec.levels} levels"
+            found = f"{chunk[wrong][0]:g}" + f" / {top}" * (top > 1)
+            raise ValueError(
+                f"{it_has} the value {found}, where the spec says {spec.support.words}{levels}: change the support and "
+                "the levels of the spec, or the data"
+            )
+
+
+def check_finite(chunks: Iterable[np.ndarray], what: str, as_they_are: bool = True) -> None:
+    """Makes sure that all data are finite numbers, also as models see them.
+
+    Args:
+        chunks: consecutive pieces of an array, data first.
+        what: the array, for messages.
+        as_they_are: whether models see these numbers, and not numbers that are standardised.
+
+    Raises:
+        ValueError: some are not; names the first row.
+    """
+    largest = torch.finfo(torch.get_default_dtype()).max
+    rows = [np.abs(np.asarray(chunk)).reshape(len(chunk), -1).max(1, initial=0) for chunk in chunks]
+    most = np.concatenate(rows).astype(np.float64)  # float16 does not hold the largest number
+
+    def place(wrong: np.ndarray) -> str:
+        return f"{wrong.sum()} of the {len(wrong)} rows of {what}, the first in row {wrong.argmax()} (counted from 0)"
+
+    unknown, beyond = ~np.isfinite(most), most > largest
+    if unknown.any():
+        raise ValueError(f"NaN or infinite values in {place(unknown)}: remove or fix them")
+    if as_they_are and beyond.any():
+        raise ValueError(
+            f"values beyond float32, whose largest is {largest:.1e}, in {place(beyond)}: remove or fix them, or "
+            "choose trainer.precision=64-true"
+        )
 
 
 @final
@@ -66,15 +179,14 @@ def measure_values(name: str, arrays: Arrays, where: str, standardise: bool = Fa
     kind = arrays.x.dtype.kind
     if not arrays.x.nbytes or kind not in KINDS:
         raise ValueError(f"{where}: the array {name} is empty or not of numbers")
-    chunks = list(arrays.chunks())
     if kind == "f":
-        check_finite(chunks, f"{name} in {where}", as_they_are=not standardise)
-    low, high = min(chunk.min() for chunk in chunks), max(chunk.max() for chunk in chunks)
-    whole = kind != "f" or all((chunk == np.floor(chunk)).all() for chunk in chunks)
+        check_finite(arrays.chunks(), f"{name} in {where}", as_they_are=not standardise)
+    low, high = min(chunk.min() for chunk in arrays.chunks()), max(chunk.max() for chunk in arrays.chunks())
+    whole = kind != "f" or all((chunk == np.floor(chunk)).all() for chunk in arrays.chunks())
     return Values(name, KINDS[kind], float(low), float(high), whole, pictures=len(arrays.event) == 3)
 
 
-def support_of(arrays: list[Values], where: str, standardise: bool = False) -> tuple[Support, int | None]:
+def choose_support(arrays: list[Values], where: str, standardise: bool = False) -> tuple[Support, int | None]:
     """Support and levels of the values of all splits together; what is to be standardised is real.
 
     Raises:
@@ -90,33 +202,30 @@ def support_of(arrays: list[Values], where: str, standardise: bool = False) -> t
         return Support.REAL, None
     if all(values.binary for values in arrays):
         return Support.BINARY, 2
-    for values in arrays:
-        if values.kind != arrays[0].kind:
-            raise _unlike(arrays[0], values, where)
-    for values in arrays:
-        _check_pixels(values, where)
     narrow, wide = (choose(arrays, key=lambda values: max(-values.low, values.high)) for choose in (min, max))
-    if narrow.within(1) and not -FAR <= wide.low <= wide.high <= FAR:  # one scale for all splits would destroy one
-        raise _unlike(narrow, wide, where)
+    unlike = [(arrays[0], values) for values in arrays if values.kind != arrays[0].kind]
+    if not unlike:
+        for values in arrays:
+            _check_pixels(values, where)
+        if narrow.within(1) and not -FAR <= wide.low <= wide.high <= FAR:  # one scale for all splits would destroy one
+            unlike = [(narrow, wide)]
+    for one, other in unlike:
+        fix = "give all splits in one type and on one scale, as uint8 from 0 to 255 or as floats"
+        raise ValueError(f"{where}: {one}, but {other}: {fix}")
     if arrays[0].kind == "floats":
         return (Support.UNIT if all(values.within(1) for values in arrays) else Support.REAL), None
     return Support.UNIT, WHITE + 1
 
 
-def _unlike(one: Values, other: Values, where: str) -> ValueError:
-    fix = "give all splits in one type and on one scale, as uint8 from 0 to 255 or as floats"
-    return ValueError(f"{where}: {one}, but {other}: {fix}")
-
-
 def _check_pixels(values: Values, where: str) -> None:
     """Grey levels are bytes. As floats they would be real numbers; a vector that ends at white is an image too."""
-    if values.kind != "floats":
-        if not values.within(WHITE):
-            raise ValueError(
-                f"{where}: {values}, which are no 256 grey levels: give 0 to 255, floats (x / 65535 of pixels of 16 "
-                "bits, x.astype('float32') of counts or other numbers), or images of 16 bits as uint16"
-            )
-    elif values.whole and not values.binary and values.within(WHITE) and (values.pictures or values.high == WHITE):
+    if values.kind != "floats" and not values.within(WHITE):
+        raise ValueError(
+            f"{where}: {values}, which are no 256 grey levels: give 0 to 255, floats (x / 65535 of pixels of 16 "
+            "bits, x.astype('float32') of counts or other numbers), or images of 16 bits as uint16"
+        )
+    looks_grey = values.whole and not values.binary and values.within(WHITE)
+    if values.kind == "floats" and looks_grey and (values.pictures or values.high == WHITE):
         raise ValueError(
             f"{where}: {values}, all of them whole numbers: give pixels as uint8, or divide them by 255 (by the value "
             "of white, where that is another); what are no pixels, standardise"
@@ -135,12 +244,12 @@ def has_deep_pixels(x: dict[str, np.ndarray], *, are_pictures: bool) -> bool:
 
 def scale_deep_pixels(x: np.ndarray) -> np.ndarray | Selection:
     """Pixels k as k / 65535, all levels of which a float32 keeps; memory-mapped ones are scaled when they are read."""
-    if isinstance(x, np.memmap):
-        return Selection(x, np.arange(len(x)), _scale, np.dtype(np.float32))
-    return _scale(x)
+    is_mapped = isinstance(x, np.memmap)
+    return Selection(x, np.arange(len(x)), _scale, np.dtype(np.float32)) if is_mapped else _scale(x)
 
 
 def _scale(x: np.ndarray) -> np.ndarray:
+    """A function of the module, which processes that gather data can be sent."""
     return x / np.float32(DEEP_WHITE)
 
 
