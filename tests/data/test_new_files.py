@@ -5,8 +5,7 @@ import pytest
 
 from elbolab.batch import Canvas, Spec, Support
 from elbolab.data.arrays import OwnArrays
-from elbolab.data.new_data import Intake
-from elbolab.data.new_files import order_columns, read_columns, read_new
+from elbolab.data.new_data import Intake, order_columns, read_new
 from elbolab.reading.labels import name_values
 from elbolab.reading.tables import Columns
 
@@ -139,14 +138,14 @@ def test_columns_are_found_by_their_names(module):
     if module is not None:
         make = pytest.importorskip(module, reason="a table of it is needed")
         table = (make.table if module == "pyarrow" else make.DataFrame)(COLUMNS)
-    np.testing.assert_array_equal(order_columns(read_columns(table), SPEC), ROWS)
+    np.testing.assert_array_equal(order_columns(table, SPEC), ROWS)
     unnamed = SPEC._replace(columns=())
-    np.testing.assert_array_equal(order_columns(read_columns(table), unnamed), np.array(ROWS)[:, ::-1])
+    np.testing.assert_array_equal(order_columns(table, unnamed), np.array(ROWS)[:, ::-1])
 
 
 def test_arrays_are_no_tables():
-    assert read_columns(np.ones((2, 2))) is None
-    assert read_columns([[1, 2]]) is None
+    assert order_columns(np.ones((2, 2)), SPEC) is None
+    assert order_columns([[1, 2]], SPEC) is None
 
 
 @pytest.mark.parametrize(
@@ -164,4 +163,4 @@ def test_arrays_are_no_tables():
 )
 def test_other_tables_are_refused(columns, words):
     with pytest.raises(ValueError, match=words):
-        order_columns(read_columns(columns), SPEC)
+        order_columns(columns, SPEC)

@@ -23,8 +23,8 @@ MISTAKES = [
     ),
     Mistake(
         "data/fetch.py",
-        "return bits.flatten(1)[:, : prod(event)].unflatten(1, event)",
-        "return bits.flatten(1)[:, -prod(event) :].unflatten(1, event)",
+        "bits.flatten(1)[:, : prod(event)].unflatten(1, event)",
+        "bits.flatten(1)[:, -prod(event) :].unflatten(1, event)",
         "tests/data/test_fetch.py",
     ),
     Mistake(
@@ -81,6 +81,9 @@ MISTAKES = [
         "generator(self.order.seed, 0, STREAM)",
         "tests/data/test_labelled.py",
     ),
+    Mistake("reading/values.py", "(chunk < 0) | (chunk > top)", "chunk > top", "tests/data/test_module.py"),
+    Mistake("reading/values.py", "if arrays.draws:  #", "if False:  #", "tests/data/test_module.py"),
+    Mistake("reading/values.py", " and steps % top == 0", "", "tests/data/test_module.py"),
     Mistake("data/stream.py", "while self.number < number:", "if self.number < number:", "tests/data/test_stream.py"),
     Mistake(
         "data/stream.py",

@@ -34,7 +34,7 @@ MISTAKES = [
     Mistake("data/contents.py", "and not (places[0] and places[1] and places[0] != places[1])", "", SHAPES),
     Mistake("data/contents.py", "np.moveaxis(x, -1, 1)", "np.moveaxis(x, -1, 2)", SHAPES),
     Mistake("data/contents.py", "x.dtype.isnative and x.dtype.itemsize <= 8", "x.dtype.itemsize <= 8", SHAPES),
-    Mistake("data/contents.py", 'y.get(named["y"].get(split, ""))', 'y.get(named["y"].get("train", ""))', NAMES),
+    Mistake("data/contents.py", "numbers[found[split].name]", "next(iter(numbers.values()))", NAMES),
     Mistake("data/contents.py", 'channels if known == "auto" else known', "channels", SHAPES),
     Mistake("data/contents.py", "if largest > FAR:", "if largest > FAR**9:", TABLES),
     Mistake("data/own_files.py", 'if start.startswith(b"\\x93NUMPY"):', "if False:", FILES),
@@ -57,5 +57,5 @@ MISTAKES = [
     Mistake("reading/text_tables.py", "if any(word and below and", "if all(word and below and", TABLES),
     Mistake("reading/text_tables.py", "comments + named, encoding", "comments, encoding", TABLES),
     Mistake("reading/text_tables.py", "(np.abs(column) < 2**53).all()", "True", TABLES),
-    Mistake("data/standardise.py", "if wrong.any():", "if wrong.all():", TABLES),
+    Mistake("data/standardise.py", "np.flatnonzero(wrong)", "np.flatnonzero(wrong.all())", TABLES),
 ]

@@ -10,7 +10,7 @@ from elbolab.batch import Batch
 from elbolab.cli.checks import check_seed
 from elbolab.cli.evaluate import choose_device
 from elbolab.common.files import replacing
-from elbolab.data.new_files import describe_known, read_new
+from elbolab.data.new_data import describe_known, read_new
 from elbolab.densities.latents import Undefined
 from elbolab.evaluation.likelihood import importance_log_likelihood
 from elbolab.evaluation.proposals import sampling_of
@@ -62,9 +62,8 @@ def _read_split(run: Run, cfg: DictConfig) -> tuple[Batches, dict[str, np.ndarra
     """Batches of a split of the run's data, and the labels and factors of its rows, by name."""
     split = cfg.split or "test"
     data = run.data(cfg.data.changed)
-    arrays, spec = data.arrays(split), data.spec
-    known = describe_known(arrays.y, arrays.factors, spec.classes, spec.factor_values, spec.factor_names)
-    return lambda: data.batches(split, run.device), known
+    arrays = data.arrays(split)
+    return lambda: data.batches(split, run.device), describe_known(arrays.y, arrays.factors, data.spec)
 
 
 def _read_file(run: Run, cfg: DictConfig) -> tuple[Batches, dict[str, np.ndarray]]:

@@ -17,36 +17,24 @@ from typing_extensions import override
 from elbolab.batch import Spec, Support
 from elbolab.common.refusal import Refusal, change
 from elbolab.data.binarize import binarize_spec, binarize_splits, check_binarize
-from elbolab.data.contents import Contents, check_channels, read_contents
+from elbolab.data.contents import CHOICES, Contents, read_contents
 from elbolab.data.module import DataModule
 from elbolab.data.standardise import choose_scaling, standardise_splits
 from elbolab.reading.options import check_names, check_number, check_whole
-from elbolab.reading.splits import Arrays, Splits, split_at_random
+from elbolab.reading.splits import Splits, split_at_random
 from elbolab.reading.tables import Columns
-from elbolab.reading.values import WHITE, choose_support, measure_values
+from elbolab.reading.values import choose_support, measure_values
 
 warn = rank_zero_only(logging.getLogger(__name__).warning)
 
 
 @final
 class OwnArrays(DataModule):
-    """Images or vectors from an .npz or .npy file, or a folder of pictures.
+    """Images or vectors of a file or folder; the README beside this file says which are read, and as what.
 
-    An .npz file has the array ``x``, or ``train`` and ``test`` or ``val`` or both; class labels ``y`` (``y_train``,
-    ``y_val``, ``y_test``), ground-truth factors ``factors`` (``factors_train``, ...), (n, F), and conditions ``given``
-    (``given_train``, ...) for ``data.given=own`` are optional. Labels and factors are whatever values occur, numbers or
-    text: `elbolab.reading.labels` numbers them and keeps the names of the classes. Conditions are vectors or images in
-    the shapes that data may have: floats and zeros and ones as they are, or uint8 levels, which are scaled to [0, 1].
-    A folder of pictures may have a folder for each class, and outside of these folders ``train``, ``val`` and ``test``.
-    Data are vectors (n, D) or images (n, H, W), (n, H, W, C) or (n, C, H, W) with 1, 3 or 4 channels; where both fit,
-    channels come first. Their values say what they are:
-
-    - only 0 and 1: binary;
-    - integers from 0 to 255: 256 grey levels, which ``binarize`` may turn into binary data;
-    - floats from 0 to 1: the unit interval, without levels;
-    - other floats: the real line. Whole numbers from 0 to 255 are refused as floats where they look like pixels.
-
-    All splits have one type and one scale.
+    Names say what an array is, and values what they are: only 0 and 1 are binary, integers from 0 to 255 are grey
+    levels, which ``binarize`` may turn into binary data, floats from 0 to 1 lie in the unit interval, and others on the
+    real line. All splits have one type and one scale.
 
     Args:
         path: the file or folder.
@@ -88,7 +76,8 @@ class OwnArrays(DataModule):
     ) -> None:
         super().__init__(**base)
         check_binarize(binarize)
-        check_channels(channels)
+        if channels not in CHOICES:
+            raise ValueError(f"data.channels={channels}: choose {', '.join(CHOICES)}")
         if conditions and base.get("given") != "own":
             raise Refusal(f"data.conditions={list(conditions)} has no effect", change("data.given", "own"))
         check_whole(0, split_seed=split_seed, binarize_seed=binarize_seed)
@@ -112,19 +101,12 @@ class OwnArrays(DataModule):
 
     @override
     def header(self) -> Spec:
-        first = next(iter(self._contents.arrays.values()))
         support, levels = self._range
-        given = () if first.given is None else (first.given.shape[1:],)
-        values = self._contents.factors
-        spec = Spec(first.event, support, levels, given, self._contents.classes, tuple(map(len, values)))
-        spec = spec._replace(factor_values=values, factor_names=self._contents.factor_names)
-        spec = spec._replace(columns=self._contents.columns, white=self._contents.white)
+        spec = self._contents.spec._replace(support=support, levels=levels)
         if self.binarize != "none" and levels != 256:
             hint = ", which numpy.rint(255 * x) as uint8 would be" * (support is Support.UNIT)
             reason = f"only integers from 0 to 255 are binarised{hint}, and these are {support.words}"
             raise Refusal(f"data.binarize={self.binarize}: {reason}", change("data.binarize", "none"))
-        if first.given is not None and first.given.dtype == np.uint8:
-            spec = spec._replace(given_levels=WHITE + 1)
         if (unscaled := self.unscaled()) is not None:
             spec = spec._replace(scaling=choose_scaling(unscaled.train, f"data.path={self.path}", spec.columns))
         return binarize_spec(self.binarize, spec)
@@ -143,13 +125,25 @@ class OwnArrays(DataModule):
 
     @cached_property
     def _unscaled(self) -> Splits:
-        """The splits in the units of the file."""
+        """The splits in the units of the file; those that it does not have are cut from the others.
+
+        Test data are cut also where there are validation data alone, which have been chosen on.
+        """
         _, levels = self._range
-        stored = {}
+        there = {}
         for split, arrays in self._contents.arrays.items():  # integers and bits as bytes, floats as they are
             x = arrays.x if levels is None or arrays.x.dtype == np.uint8 else np.asarray(arrays.x, dtype=np.uint8)
-            stored[split] = replace(arrays, x=x, levels=levels)
-        return self._split(stored)
+            there[split] = replace(arrays, x=x, levels=levels)
+        whole = there.pop("train" if "train" in there else "")
+        if len(there) == 2:
+            return Splits(whole, **there)
+        fractions = {"val": self.val_fraction, "test": self.test_fraction}
+        val_size, test_size = (
+            0 if split in there else max(1, round(len(whole) * part)) for split, part in fractions.items()
+        )
+        if "val" in there:
+            warn("data.path=%s has no test data: %d of train are held out to test", self.path, test_size)
+        return split_at_random(whole, val_size, test_size, self.split_seed)._replace(**there)
 
     @cached_property
     def _contents(self) -> Contents:
@@ -159,30 +153,6 @@ class OwnArrays(DataModule):
     def _range(self) -> tuple[Support, int | None]:
         """Support and levels. Looks at every value before the data are split, so that messages name the file's rows."""
         where = f"data.path={self.path}"
-        names = self._contents.names
-        values = [
-            measure_values(names[split], arrays, where, self.standardise)
-            for split, arrays in self._contents.arrays.items()
-        ]
+        arrays, names, _ = self._contents
+        values = [measure_values(names[split], part, where, self.standardise) for split, part in arrays.items()]
         return choose_support(values, where, standardise=self.standardise)
-
-    def _split(self, raw: dict[str, Arrays]) -> Splits:
-        if "" in raw:
-            num = len(raw[""])
-            val_size, test_size = part_of(num, self.val_fraction), part_of(num, self.test_fraction)
-            return split_at_random(raw[""], val_size, test_size, self.split_seed)
-        if "test" not in raw:  # cut from train rather than refused: validation data have been chosen on, test data not
-            test_size = part_of(len(raw["train"]), self.test_fraction)
-            train, _, test = split_at_random(raw["train"], 0, test_size, self.split_seed)
-            warn("data.path=%s has no test data: %d of train are held out to test", self.path, test_size)
-            return Splits(train, raw["val"], test)
-        if "val" in raw:
-            return Splits(**raw)
-        val_size = part_of(len(raw["train"]), self.val_fraction)
-        train, val, _ = split_at_random(raw["train"], val_size, 0, self.split_seed)
-        return Splits(train, val, raw["test"])
-
-
-def part_of(num: int, fraction: float) -> int:
-    """How many of ``num`` data a fraction is, at least one."""
-    return max(1, round(num * fraction))

@@ -13,7 +13,7 @@ from elbolab.batch import Spec, Support
 from elbolab.reading.splits import Arrays, Splits
 
 
-def _draw_bits(grey: Arrays, rng: np.random.Generator) -> Arrays:
+def _draw_once(grey: Arrays, rng: np.random.Generator) -> Arrays:
     """P(1) = k / (levels - 1), exactly: an integer below levels - 1 is below k with this probability."""
     assert grey.levels is not None
     bits = rng.integers(grey.levels - 1, size=grey.x.shape, dtype=np.uint8) < grey.x
@@ -26,8 +26,8 @@ def _cut_in_half(grey: Arrays, rng: np.random.Generator) -> Arrays:
 
 
 ONCE: dict[str, Callable[[Arrays, np.random.Generator], Arrays]] = {
-    "dynamic": _draw_bits,
-    "fixed": _draw_bits,
+    "dynamic": _draw_once,
+    "fixed": _draw_once,
     "threshold": _cut_in_half,
     "none": lambda grey, rng: grey,
 }

@@ -34,18 +34,13 @@ class BinarizedMNIST(DataModule):
 
     @override
     def load(self) -> Splits:
-        """Reads the packed file where there is one, else the text files, 20 s.
-
-        Raises:
-            ValueError: missing or corrupt files.
-        """
         folder = data_root(self.root) / "binarized_mnist"
-        packed = folder / PACKED
-        read = _read_packed if packed.is_file() else _read_text
-        return Splits(*(Arrays(_pictures(bits, folder), levels=2) for bits in read(folder)))
+        read = read_packed if (folder / PACKED).is_file() else read_text  # which takes 20 s
+        return Splits(*(Arrays(bits.reshape(-1, 1, 28, 28), levels=2) for bits in read(folder)))
 
 
-def _read_packed(folder: Path) -> list[np.ndarray]:
+def read_packed(folder: Path) -> list[np.ndarray]:
+    """The bits (n, 784) of each part, from the packed file; raises ValueError where it is corrupt."""
     path = folder / PACKED
     try:
         packed = read_npz(path)
@@ -60,24 +55,15 @@ def _read_packed(folder: Path) -> list[np.ndarray]:
     return [np.unpackbits(packed[part], axis=1) for part in PARTS]
 
 
-def _read_text(folder: Path) -> list[np.ndarray]:
-    paths = [folder / f"binarized_mnist_{part}.amat" for part in PARTS]
-    for path in paths:
+def read_text(folder: Path) -> list[np.ndarray]:
+    """The bits (n, 784) of each part, digits separated by blanks; raises ValueError where a file is corrupt."""
+    parts = []
+    for path in (folder / f"binarized_mnist_{part}.amat" for part in PARTS):
         if not path.is_file():
             raise ValueError(f"missing {path}, and there is no {PACKED} either. {ADVICE}")
-    return [_bits_of(path) for path in paths]
-
-
-def _bits_of(path: Path) -> np.ndarray:
-    """Digits separated by blanks, (n, 784)."""
-    characters = np.frombuffer(bytearray(path.read_bytes()), np.uint8)
-    bits = characters[(characters == ord("0")) | (characters == ord("1"))] - ord("0")
-    if len(bits) % 784:
-        raise ValueError(f"corrupt data file {path}: {len(bits)} digits, no multiple of 784. {ADVICE}")
-    return bits.reshape(-1, 784)
-
-
-def _pictures(bits: np.ndarray, folder: Path) -> np.ndarray:
-    if bits.shape[1:] != (784,):
-        raise ValueError(f"corrupt data in {folder}: rows of {bits.shape[1:]} bits, where 784 belong. {ADVICE}")
-    return bits.reshape(-1, 1, 28, 28)
+        characters = np.frombuffer(bytearray(path.read_bytes()), np.uint8)
+        bits = characters[(characters == ord("0")) | (characters == ord("1"))] - ord("0")
+        if len(bits) % 784:
+            raise ValueError(f"corrupt data file {path}: {len(bits)} digits, no multiple of 784. {ADVICE}")
+        parts.append(bits.reshape(-1, 784))
+    return parts

@@ -41,7 +41,7 @@ class Ordering(ABC):
 @final
 @dataclass(frozen=True)
 class Order(Ordering):
-    """Which data make up which batch, on one rank.
+    """All data, shuffled or in their own order.
 
     Shuffled (training), a step takes the next B * W data of the epoch's permutation and every rank an equal part of
     them, so that W ranks step as one process with batch size B * W does. The last step takes what is left; where W
@@ -66,11 +66,11 @@ class Order(Ordering):
     rank: int = 0
     limit: int | None = None
 
+    @override
     def __len__(self) -> int:
-        """Batches of an epoch on this rank, N."""
-        if self.shuffle:
-            return self._limited(ceil(self.n / (self.batch_size * self.world)))
-        return len(range(self.rank, self._limited(ceil(self.n / self.batch_size)), self.world))
+        count = ceil(self.n / (self.batch_size * (self.world if self.shuffle else 1)))
+        count = count if self.limit is None else min(count, self.limit)
+        return count if self.shuffle else len(range(self.rank, count, self.world))
 
     @override
     def positions(self) -> list[int]:
@@ -78,20 +78,14 @@ class Order(Ordering):
 
     @override
     def batches(self, epoch: int, device: torch.device | str = "cpu") -> list[Tensor]:
-        if self.shuffle:
-            return self._shuffled(epoch, device)
-        indices = torch.arange(self.n, device=device).split(self.batch_size)
-        return list(indices[self.rank :: self.world][: len(self)])
-
-    def _shuffled(self, epoch: int, device: torch.device | str) -> list[Tensor]:
+        if not self.shuffle:
+            indices = torch.arange(self.n, device=device).split(self.batch_size)
+            return list(indices[self.rank :: self.world][: len(self)])
         permutation = torch.randperm(self.n, generator=training_generator(self.seed, epoch)).to(device)
         steps = list(permutation.split(self.batch_size * self.world))
         repeated = torch.arange(-len(steps[-1]) % self.world, device=device) % self.n
         steps[-1] = torch.cat([steps[-1], permutation[repeated]])
         return [step.chunk(self.world)[self.rank] for step in steps[: len(self)]]
-
-    def _limited(self, count: int) -> int:
-        return count if self.limit is None else min(count, self.limit)
 
 
 @final
@@ -113,10 +107,8 @@ class Block(Generic[Item]):
         positions: Sequence[int],
         read: Callable[[Item], Any] = lambda item: item,
     ) -> None:
-        self.items = list(items)
-        self.finish = finish
-        self.positions = list(positions)
-        self.read = read
+        self.items, self.positions = list(items), list(positions)
+        self.finish, self.read = finish, read
 
     def __len__(self) -> int:
         return len(self.items)
@@ -144,17 +136,14 @@ class Loader(ABC):
     Args:
         order: which data make up which batch.
         block: batches in a block, K.
+        device: where the indices live.
     """
 
     batch_sampler = None
 
-    def __init__(self, order: Ordering, block: int) -> None:
-        self.order = order
-        self.block = block
-        self.epoch = 0
-        self._resume = 0
-        self._start = 0
-        self._done = 0
+    def __init__(self, order: Ordering, block: int, device: torch.device | str) -> None:
+        self.order, self.block, self.device = order, block, device
+        self.epoch = self._resume = self._start = self._done = 0
         self._last: Block | None = None
 
     @abstractmethod
@@ -182,17 +171,12 @@ class Loader(ABC):
     def __iter__(self) -> Iterator[Block]:
         """The blocks of the epoch; once after `load_state_dict` only those that are left."""
         start, self._resume = self._resume % max(len(self.order), 1), 0
-        self._done = len(self) - _blocks(len(self.order) - start, self.block)
+        self._done = len(self) - ceil((len(self.order) - start) / self.block)
         batches, positions = self.order.batches(self.epoch, self.device), self.order.positions()
         for block in self.blocks(batches[start:], positions[start:]):
             self._start, self._last, self._done = start, block, self._done + 1
             start += len(block)
             yield block
-
-    @property
-    @abstractmethod
-    def device(self) -> torch.device | str:
-        """Where the indices live."""
 
     def state_dict(self) -> dict[str, int]:
         """Position in the epoch: steps done and in all, blocks done, and their size."""
@@ -204,10 +188,15 @@ class Loader(ABC):
         Raises:
             ValueError: the epoch has another number of steps than when the state was saved.
         """
-        check_steps(state, len(self.order))
-        left = len(self.order) - state["step"]
-        assert len(self) - state["done"] == _blocks(left, self.block), "call `repace_checkpoint` first"
-        self._resume = self._start = state["step"]
+        step, steps = state["step"], state["steps"]
+        if step % steps and steps != len(self.order):
+            raise ValueError(
+                f"the checkpoint stands at step {step} of an epoch of {steps}, which now has {len(self.order)}: resume "
+                "with the same data, batch size, limits and number of devices"
+            )
+        left = ceil((len(self.order) - step) / self.block)
+        assert len(self) - state["done"] == left, "call `repace_checkpoint` first"
+        self._resume = self._start = step
         self._done, self._last = state["done"], None
 
 
@@ -225,29 +214,14 @@ class BlockLoader(Loader):
     def __init__(
         self, order: Ordering, block: int, fetch: Callable[[Tensor], Any], device: torch.device | str = "cpu"
     ) -> None:
-        super().__init__(order, block)
+        super().__init__(order, block, device)
         self.fetch = fetch
-        self._device = device
-
-    @property
-    @override
-    def device(self) -> torch.device | str:
-        return self._device
 
     @override
     def blocks(self, batches: list[Tensor], positions: list[int]) -> Iterator[Block]:
         for start in range(0, len(batches), self.block):
             part = slice(start, start + self.block)
             yield Block(batches[part], self.fetch, positions[part])
-
-
-def check_steps(state: dict[str, int], steps: int) -> None:
-    """Raises ValueError where a position saved in an epoch of other length would be continued."""
-    if state["step"] % state["steps"] and state["steps"] != steps:
-        raise ValueError(
-            f"the checkpoint stands at step {state['step']} of an epoch of {state['steps']}, which now has {steps}: "
-            "resume with the same data, batch size, limits and number of devices"
-        )
 
 
 def repace_checkpoint(checkpoint: dict, block: int) -> None:
@@ -264,15 +238,11 @@ def repace_checkpoint(checkpoint: dict, block: int) -> None:
     loop = checkpoint["loops"]["fit_loop"]
     progress = loop["epoch_loop.batch_progress"]
     for state in loop["state_dict"].get("combined_loader", []):
-        length, old_length = (_blocks(state["steps"], size) for size in (block, state["block"]))
-        done = length - _blocks(state["steps"] - state["step"], block)
+        length, old_length = (ceil(state["steps"] / size) for size in (block, state["block"]))
+        done = length - ceil((state["steps"] - state["step"]) / block)
         epochs = (progress["total"]["ready"] - progress["current"]["ready"]) // old_length
         shifts = {"current": done - state["done"], "total": done - state["done"] + epochs * (length - old_length)}
         for name, shift in shifts.items():
             progress[name].update({counter: count + shift for counter, count in progress[name].items()})
         progress["is_last_batch"] = state["step"] == state["steps"]
         state.update(done=done, block=block)
-
-
-def _blocks(steps: int, block: int) -> int:
-    return ceil(steps / block)

@@ -7,20 +7,20 @@ Shapes: n = data, C = channels, D = depth or elements of a vector, H, W = height
 """
 
 import logging
-from dataclasses import dataclass
 from pathlib import Path
-from typing import final
+from typing import NamedTuple, final
 
 import numpy as np
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
+from elbolab.batch import Spec, Support
 from elbolab.common.refusal import Refusal, change
 from elbolab.data.own_files import read_parts
 from elbolab.reading.labels import is_one_hot, number_factors, number_labels, store_conditions
 from elbolab.reading.names import Part, Role
 from elbolab.reading.splits import Arrays
 from elbolab.reading.tables import Columns
-from elbolab.reading.values import DEEP_WHITE, FAR, has_deep_pixels, say_what_is_scaled, scale_deep_pixels
+from elbolab.reading.values import DEEP_WHITE, FAR, WHITE, has_deep_pixels, say_what_is_scaled, scale_deep_pixels
 
 CHANNELS = (1, 3, 4)
 """Numbers of channels that pictures have; others are told by the axes beside them."""
@@ -32,27 +32,18 @@ warn = rank_zero_only(logging.getLogger(__name__).warning)
 
 
 @final
-@dataclass(frozen=True)
-class Contents:
+class Contents(NamedTuple):
     """What a user's file holds.
 
     Attributes:
         arrays: the data, under ``train``, ``val`` and ``test``, or under an empty name where there are no splits.
         names: what they are called in the file.
-        classes: names of the classes, none without labels.
-        factors: names of the values of each ground-truth factor, none without factors.
-        factor_names: names of the factors, none where they have no names.
-        columns: names of the elements of a datum, none where they have no names.
-        white: the whole number that stands for 1 where pixels were of 16 bits, else None.
+        spec: what is known of them before their values are looked at: the support is yet that of any numbers.
     """
 
     arrays: dict[str, Arrays]
     names: dict[str, str]
-    classes: tuple[str, ...]
-    factors: tuple[tuple[str, ...], ...]
-    factor_names: tuple[str, ...]
-    columns: tuple[str, ...]
-    white: int | None
+    spec: Spec
 
 
 def read_contents(path: Path, columns: Columns, channels: str, *, are_new: bool = False) -> Contents:
@@ -72,34 +63,36 @@ def read_contents(path: Path, columns: Columns, channels: str, *, are_new: bool 
         raise ValueError(f"data.channels={channels} without effect: these data have no channels, or are pictures")
     channels = channels if known == "auto" else known
     data = {role.split: part for role, part in parts.items() if role.kind == "x"}
-    whole = _arranged(data, channels, where)
-    is_deep = has_deep_pixels(whole, are_pictures=known != "auto")
+    x = _arrange_data(data, channels, where)
+    is_deep = has_deep_pixels(x, are_pictures=known != "auto")
     if is_deep and known == "auto":
-        say_what_is_scaled(whole, where)
-    x = {split: scale_deep_pixels(part) if is_deep else part for split, part in whole.items()}
-    beside = {kind: _beside(kind, parts, where) for kind in ("y", "factors", "given")}
+        say_what_is_scaled(x, where)
+    beside = {kind: _find_beside(kind, parts, where) for kind in ("y", "factors", "given")}
     for name in [part.name for part in beside["y"].values() if is_one_hot(part.array)]:
         warn("%s: %s are one-hot vectors, read as class labels", where, name)
-    named_y, named_factors = _by_name(beside["y"]), _by_name(beside["factors"])
-    classes, y = number_labels(named_y, where, are_new=are_new) if named_y else ((), {})
-    values, factors = number_factors(named_factors, where, are_new=are_new) if named_factors else ((), {})
-    given = store_conditions(_conditions(beside["given"], channels, where), where)
-    named = {kind: {split: part.name for split, part in found.items()} for kind, found in beside.items()}
-    arrays = {
-        split: Arrays(
-            x[split],
-            y.get(named["y"].get(split, "")),
-            factors.get(named["factors"].get(split, "")),
-            given=given.get(named["given"].get(split, "")),
+    named = {kind: {part.name: part.array for part in found.values()} for kind, found in beside.items()}
+    classes, y = number_labels(named["y"], where, are_new=are_new)
+    values, factors = number_factors(named["factors"], where, are_new=are_new)
+    given = store_conditions(_arrange_conditions(named["given"], channels, where), where)
+    arrays = {}
+    for split, part in x.items():
+        whole = scale_deep_pixels(part) if is_deep else part
+        y_of, factors_of, given_of = (
+            numbers[found[split].name] if split in found else None
+            for found, numbers in zip(beside.values(), (y, factors, given), strict=True)
         )
-        for split in data
-    }
+        arrays[split] = Arrays(whole, y_of, factors_of, given=given_of)
+    first = next(iter(arrays.values()))
+    spec = Spec(first.event, Support.REAL, classes=classes, factors=tuple(map(len, values)), factor_values=values)
+    spec = spec._replace(factor_names=tuple(columns.factors) if values else (), columns=elements)
+    if first.given is not None:
+        levels = WHITE + 1 if first.given.dtype == np.uint8 else None
+        spec = spec._replace(given=(first.given.shape[1:],), given_levels=levels)
     names = {split: part.name for split, part in data.items()}
-    factor_names = tuple(columns.factors) if values else ()
-    return Contents(arrays, names, classes, values, factor_names, elements, DEEP_WHITE if is_deep else None)
+    return Contents(arrays, names, spec._replace(white=DEEP_WHITE if is_deep else None))
 
 
-def _arranged(data: dict[str, Part], channels: str, where: str) -> dict[str, np.ndarray]:
+def _arrange_data(data: dict[str, Part], channels: str, where: str) -> dict[str, np.ndarray]:
     """The data of each split as numbers, channels first."""
     arrays = {split: check_numbers(part.name, part.array, where) for split, part in data.items()}
     first, *others = data
@@ -116,7 +109,7 @@ def _arranged(data: dict[str, Part], channels: str, where: str) -> dict[str, np.
     return found
 
 
-def _beside(kind: str, parts: dict[Role, Part], where: str) -> dict[str, Part]:
+def _find_beside(kind: str, parts: dict[Role, Part], where: str) -> dict[str, Part]:
     """The arrays of one kind, labels say, by split, each as long as the data that it belongs to."""
     found = {role.split: part for role, part in parts.items() if role.kind == kind}
     for split, (name, array) in found.items():
@@ -129,25 +122,15 @@ def _beside(kind: str, parts: dict[Role, Part], where: str) -> dict[str, Part]:
     return found
 
 
-def _conditions(given: dict[str, Part], channels: str, where: str) -> dict[str, np.ndarray]:
+def _arrange_conditions(given: dict[str, np.ndarray], channels: str, where: str) -> dict[str, np.ndarray]:
     """Conditions as numbers, by their names, images among them channels first; says where they are far from 1."""
     found = {}
-    for name, array in given.values():
+    for name, array in given.items():
         largest = np.abs(array).max(initial=0) if array.dtype.kind == "f" else 0
         if largest > FAR:
             warn("%s: %s reach %.3g, and networks see them as they are: divide them to be near 1", where, name, largest)
         found[name] = channels_first(name, check_numbers(name, array, where), channels, where)
     return found
-
-
-def _by_name(parts: dict[str, Part]) -> dict[str, np.ndarray]:
-    return {part.name: part.array for part in parts.values()}
-
-
-def check_channels(channels: str) -> None:
-    """Raises ValueError unless channels may be in such a place."""
-    if channels not in CHOICES:
-        raise ValueError(f"data.channels={channels}: choose {', '.join(CHOICES)}")
 
 
 def check_numbers(name: str, x: np.ndarray, where: str) -> np.ndarray:
@@ -216,7 +199,7 @@ def _place(name: str, shape: tuple[int, ...], where: str) -> str:
     may_be_last = len(shape) == 4 and shape[2] in CHANNELS and shape[3] > max(shape[:2])
     last = f"; where the last axis counts the data, give {FIRST.format(name)}" * may_be_last
     raise Refusal(
-        f"{where}: {name} has shape {shape}, whose channels may come first or last; volumes (n, D, H, W) are given as "
-        f"x[:, None]; or {VECTORS}{last}",
+        f"{where}: {name} has shape {shape}, whose channels may come first or last (give volumes (n, D, H, W) as "
+        f"x[:, None], or {VECTORS}{last})",
         change("data.channels", "first", "last"),
     )

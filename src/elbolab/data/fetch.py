@@ -5,13 +5,13 @@ Shapes: n = data, B = data in a batch, F = factors, ``*event`` = one datum's sha
 
 from collections.abc import Callable
 from math import prod
-from typing import NamedTuple, Self, final
+from typing import Any, NamedTuple, Self, final
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from elbolab.batch import Batch, Shape
+from elbolab.batch import Batch
 from elbolab.reading.splits import Arrays
 
 
@@ -33,16 +33,24 @@ class Rows(NamedTuple):
     @classmethod
     def of(cls, arrays: Arrays) -> Self:
         """Tensors over (not copies of) the arrays, labels and factors as int64."""
-        given = None if arrays.given is None else _tensor(np.asarray(arrays.given))
-        return cls(_tensor(np.asarray(arrays.x)), _integers(arrays.y), _integers(arrays.factors), given)
+
+        def tensor(array: Any, dtype: Any = None) -> Tensor:
+            view = np.asarray(array, dtype)
+            return torch.from_numpy(view if view.flags.writeable else view.copy())  # torch refuses what is read-only
+
+        y, factors = (None if part is None else tensor(part, np.int64) for part in (arrays.y, arrays.factors))
+        return cls(tensor(arrays.x), y, factors, None if arrays.given is None else tensor(arrays.given))
 
     def to(self, device: torch.device | str) -> Self:
         """The same rows on ``device``; the copy from pinned memory is asynchronous."""
-        return type(self)(*(None if part is None else part.to(device, non_blocking=True) for part in self))  # type: ignore[arg-type]
+        return self._map(lambda part: part.to(device, non_blocking=True))
 
     def select(self, indices: Tensor) -> Self:
         """The rows at ``indices`` (B,)."""
-        return type(self)(*(None if part is None else part.index_select(0, indices) for part in self))  # type: ignore[arg-type]
+        return self._map(lambda part: part.index_select(0, indices))
+
+    def _map(self, change: Callable[[Tensor], Tensor]) -> Self:
+        return type(self)(*(None if part is None else change(part) for part in self))  # type: ignore[arg-type]
 
 
 Condition = Callable[[Tensor, Rows], tuple[Tensor, tuple[Tensor, ...]]]
@@ -72,11 +80,8 @@ class Finish:
         generator: torch.Generator | None = None,
     ) -> None:
         self.scale = 1 if arrays.levels is None else arrays.levels - 1
-        self.draws = arrays.draws
-        self.packed = arrays.packed
-        self.device = device
-        self.generator = generator
-        self.condition = condition
+        self.draws, self.packed = arrays.draws, arrays.packed
+        self.condition, self.device, self.generator = condition, device, generator
         self.shifts = torch.arange(7, -1, -1, dtype=torch.uint8, device=device)
 
     def __call__(self, rows: Rows) -> Batch:
@@ -85,17 +90,15 @@ class Finish:
         For rows that are on the device already, all of this is queued on the device, and the host does not wait for it.
         """
         rows = rows.to(self.device)
-        x = rows.x if self.packed is None else self._unpack(rows.x, self.packed)
+        x, event = rows.x, self.packed
+        if event is not None:  # bytes (B, bytes), most significant bit first -> bits (B, *event)
+            bits = (x.unsqueeze(-1) >> self.shifts) & 1
+            x = bits.flatten(1)[:, : prod(event)].unflatten(1, event)
         x = x.to(torch.get_default_dtype())
         x = x if self.scale == 1 else x / self.scale
         x = draw_bits(x, self.generator) if self.draws else x
         x, given = self.condition(x, rows)
         return Batch(x, given, rows.y, rows.factors)
-
-    def _unpack(self, x: Tensor, event: Shape) -> Tensor:
-        """Bytes (B, bytes), most significant bit first -> bits (B, *event)."""
-        bits = (x.unsqueeze(-1) >> self.shifts) & 1
-        return bits.flatten(1)[:, : prod(event)].unflatten(1, event)
 
 
 def draw_bits(probabilities: Tensor, generator: torch.Generator | None = None) -> Tensor:
@@ -107,12 +110,3 @@ def draw_bits(probabilities: Tensor, generator: torch.Generator | None = None) -
     if probabilities.device.type != "cpu":
         return torch.bernoulli(probabilities, generator=generator)
     return torch.rand(probabilities.shape, generator=generator, dtype=probabilities.dtype).lt_(probabilities)
-
-
-def _tensor(array: np.ndarray) -> Tensor:
-    """A view; torch refuses arrays that may not be written to, so of those a copy."""
-    return torch.from_numpy(array if array.flags.writeable else array.copy())
-
-
-def _integers(array: np.ndarray | None) -> Tensor | None:
-    return None if array is None else _tensor(np.asarray(array, dtype=np.int64))

@@ -18,13 +18,10 @@ from elbolab.reading.splits import Selection, Splits
 
 WHOLE = 4 * 2**30
 """Largest number of bytes of an array that are hashed; of a larger array only pieces are hashed."""
-
 PIECE = 4 * 2**20
 """Bytes that are read at once; a larger row is read whole."""
-
 WEIGHT = np.uint64(0x9E3779B97F4A7C15)
 """An odd number whose multiples modulo 2^64 are spread evenly: 2^64 divided by the golden ratio."""
-
 PARTS = {"x": "data", "y": "labels", "factors": "factors", "given": "conditions"}
 """Names of the arrays of a split in messages."""
 
@@ -46,9 +43,8 @@ def compute_fingerprint(splits: Splits, floats: np.dtype, unscaled: Splits | Non
     """
     found: Fingerprint = {}
     for split, arrays in splits._asdict().items():
-        parts = {name: getattr(arrays, name) for name in PARTS}
-        hashes = {name: _hash(part, name, floats) for name, part in parts.items() if part is not None}
-        found[split] = {"rows": len(arrays), **hashes}
+        parts = {name: part for name in PARTS if (part := getattr(arrays, name)) is not None}
+        found[split] = {"rows": len(arrays), **{name: _hash(part, name, floats) for name, part in parts.items()}}
     for name, arrays in (unscaled._asdict() if unscaled is not None else {}).items():
         found[name]["unscaled"] = _hash(arrays.x, "x", np.dtype(np.float64))
     return found
@@ -63,7 +59,10 @@ def _hash(array: np.ndarray | Selection, name: str, floats: np.dtype) -> dict[st
         with np.errstate(over="ignore"):
             rows = np.ascontiguousarray(piece, dtype=kind.newbyteorder("<"))
         ordered.update(rows)  # type: ignore[arg-type]
-        total += _sum_of(rows)
+        # a sum does not depend on the order of rows; each byte position of a row has a different weight
+        columns = rows.view(np.uint8).reshape(len(rows), -1).sum(0, dtype=np.uint64)
+        weights = np.arange(1, 2 * len(columns), 2, dtype=np.uint64) * WEIGHT
+        total += int((columns * weights).sum(dtype=np.uint64))
     shape = list(array.shape[1:])
     return {"shape": shape, "kind": kind.name, "hash": ordered.hexdigest(), "sum": f"{total % 2**64:016x}"}
 
@@ -73,32 +72,20 @@ def _pieces(array: np.ndarray | Selection) -> Iterator[np.ndarray]:
     num, row = len(array), max(1, prod(array.shape[1:]) * array.dtype.itemsize)
     rows, at_most = max(1, PIECE // row), max(1, WHOLE // max(PIECE, row))
     starts = range(0, num, rows)
-    if num * row > WHOLE and len(starts) > at_most:
-        chosen = np.linspace(0, num - rows, max(2, at_most)).astype(int)
-        starts = range(0) if not num else chosen.tolist()
-    for start in starts:
+    are_all = num * row <= WHOLE or len(starts) <= at_most
+    for start in starts if are_all else np.linspace(0, num - rows, max(2, at_most)).astype(int).tolist():
         yield np.asarray(array[start : start + rows])
 
 
-def _sum_of(rows: np.ndarray) -> int:
-    """A checksum that does not depend on the order of rows; each byte position of a row has a different weight."""
-    columns = rows.view(np.uint8).reshape(len(rows), -1).sum(0, dtype=np.uint64)
-    weights = np.arange(1, 2 * len(columns), 2, dtype=np.uint64) * WEIGHT
-    return int((columns * weights).sum(dtype=np.uint64))
-
-
 def describe_differences(there: Fingerprint, here: Fingerprint) -> list[str]:
-    """How data differ from those of a fingerprint, in words; empty where they are the same.
-
-    Args:
-        there: the stored fingerprint.
-        here: the fingerprint of the data as they are now.
-    """
+    """How the data ``here`` differ from those of the stored fingerprint ``there``, in words; empty if they do not."""
     if _seen(there) == _seen(here):
         return []
     if any("unscaled" not in parts for found in (there, here) for parts in found.values()):  # in runs of before
         there, here = _seen(there), _seen(here)
-    one, other = ([_in_file(parts)["hash"] for parts in found.values()] for found in (there, here))
+    one, other = (
+        [(parts.get("unscaled") or parts["x"])["hash"] for parts in found.values()] for found in (there, here)
+    )
     if one != other and _in_any_order(there) == _in_any_order(here):
         return ["the same rows are in another order"]
     found: dict[str, list[str]] = {}
@@ -127,11 +114,6 @@ def _differences(there: dict[str, Any], here: dict[str, Any]) -> Iterator[str]:
             yield f"{what} have other values"
 
 
-def _in_file(parts: dict[str, Any]) -> dict[str, Any]:
-    """The data of a split as their file has them."""
-    return parts["unscaled" if "unscaled" in parts else "x"]
-
-
 def _seen(found: Fingerprint) -> Fingerprint:
     """The fingerprint of the data as models see them, without the hashes of unscaled data."""
     return {split: {name: part for name, part in parts.items() if name != "unscaled"} for split, parts in found.items()}
@@ -141,8 +123,8 @@ def _in_any_order(found: Fingerprint) -> dict[str, Any]:
     """The parts of a fingerprint that ignore the order of rows: sizes, and every array's sum over all splits."""
     unchanged: dict[str, Any] = {split: parts["rows"] for split, parts in found.items()}
     for name in PARTS:
-        kept = [parts | {"x": _in_file(parts)} for parts in found.values()]
-        arrays = [parts[name] for parts in kept if name in parts]
+        in_file = [parts | {"x": (parts.get("unscaled") or parts["x"])} for parts in found.values()]
+        arrays = [parts[name] for parts in in_file if name in parts]
         total = sum(int(array["sum"], 16) for array in arrays) % 2**64
         unchanged[name] = ([(array["shape"], array["kind"]) for array in arrays], total)
     return unchanged

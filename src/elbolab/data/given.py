@@ -5,6 +5,7 @@ height, width), P + G its product, ``*event`` = one datum's shape.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from math import prod
 from typing import final
 
@@ -64,7 +65,7 @@ class Labels(Given):
 
     @override
     def on(self, header: Spec, device: torch.device | str) -> Condition:
-        classes = torch.arange(header.num_classes or 0, device=device)
+        classes = torch.arange(len(header.classes), device=device)
 
         def condition(x: Tensor, rows: Rows) -> Pair:
             assert rows.y is not None
@@ -80,11 +81,8 @@ class Factors(Given):
     @override
     def spec(self, header: Spec, name: str) -> Spec:
         if not header.factors:
-            raise Refusal(
-                f"data.given=factors, but {name} has no factors",
-                change("data.given", "none"),
-                choose("data", "dsprites"),
-            )
+            ways = change("data.given", "none"), choose("data", "dsprites")
+            raise Refusal(f"data.given=factors, but {name} has no factors", *ways)
         return header._replace(given=((sum(header.factors),),), given_levels=None)
 
     @override
@@ -93,8 +91,7 @@ class Factors(Given):
 
         def condition(x: Tensor, rows: Rows) -> Pair:
             assert rows.factors is not None
-            columns = zip(rows.factors.unbind(1), values, strict=True)
-            return x, (torch.cat([_one_hot(column, range_) for column, range_ in columns], 1),)
+            return x, (torch.cat(list(map(_one_hot, rows.factors.unbind(1), values)), 1),)
 
         return condition
 
@@ -115,10 +112,8 @@ class Own(Given):
 
     @override
     def on(self, header: Spec, device: torch.device | str) -> Condition:
-        """Scales bytes to [0, 1]; booleans and floats are as they are."""
-
         def condition(x: Tensor, rows: Rows) -> Pair:
-            assert rows.given is not None
+            assert rows.given is not None  # bytes are scaled to [0, 1], booleans and floats are as they are
             values = rows.given.to(torch.get_default_dtype())
             return x, (values / 255 if rows.given.dtype is torch.uint8 else values,)
 
@@ -177,15 +172,13 @@ def choose_given(name: str, quadrants: int | None) -> Given:
     """
     if name == "quadrants":
         return Quadrants(quadrants)
-    if name not in _PLAIN:
-        raise ValueError(f"data.given={name}: choose {', '.join(_PLAIN)}, quadrants")
+    kinds: dict[str, Callable[[], Given]] = {"none": Nothing, "labels": Labels, "factors": Factors, "own": Own}
+    if name not in kinds:
+        raise ValueError(f"data.given={name}: choose {', '.join(kinds)}, quadrants")
     if quadrants is not None:
-        raise Refusal(
-            f"data.quadrants={quadrants} has no effect",
-            change("data.given", "quadrants"),
-            change("data.quadrants", None),
-        )
-    return _PLAIN[name]()
+        ways = change("data.given", "quadrants"), change("data.quadrants", None)
+        raise Refusal(f"data.quadrants={quadrants} has no effect", *ways)
+    return kinds[name]()
 
 
 def unconditional(x: Tensor, rows: Rows) -> Pair:
@@ -196,14 +189,6 @@ def unconditional(x: Tensor, rows: Rows) -> Pair:
 def _one_hot(numbers: Tensor, values: Tensor) -> Tensor:
     """Numbers (B,) -> one-hot vectors (B, values); `F.one_hot` would wait for the device to check its input."""
     return (numbers[:, None] == values).to(torch.get_default_dtype())
-
-
-_PLAIN: dict[str, type[Nothing] | type[Labels] | type[Factors] | type[Own]] = {
-    "none": Nothing,
-    "labels": Labels,
-    "factors": Factors,
-    "own": Own,
-}
 
 
 def seen_mask(canvas: Canvas) -> Tensor:

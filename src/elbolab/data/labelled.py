@@ -90,8 +90,8 @@ class PairedOrder(Ordering):
     labelled: np.ndarray
     size: int
 
+    @override
     def __len__(self) -> int:
-        """Steps of an epoch, N."""
         return len(self.order)
 
     @override
@@ -101,17 +101,13 @@ class PairedOrder(Ordering):
     @override
     def batches(self, epoch: int, device: torch.device | str = "cpu") -> list[Tensor]:
         """Indices of each batch of one epoch, N tensors (B + L,), the labelled data at the end."""
-        together = zip(self.order.batches(epoch, device), self._stream(epoch).to(device), strict=True)
-        return [torch.cat(parts) for parts in together]
-
-    def _stream(self, epoch: int) -> Tensor:
-        """This rank's labelled data of an epoch, (N, L)."""
         num, steps, each = len(self.labelled), len(self), self.size * self.order.world
         start = epoch * steps * each
         permutations = range(start // num, -(-(start + steps * each) // num))
         parts = [torch.randperm(num, generator=training_generator(self.order.seed, k, STREAM)) for k in permutations]
         stream = torch.cat(parts)[start % num :][: steps * each].view(steps, self.order.world, self.size)
-        return torch.from_numpy(self.labelled)[stream[:, self.order.rank]]
+        labelled = torch.from_numpy(self.labelled)[stream[:, self.order.rank]].to(device)
+        return [torch.cat(parts) for parts in zip(self.order.batches(epoch, device), labelled, strict=True)]
 
 
 @final
@@ -125,10 +121,8 @@ class FinishPair:
     """
 
     def __init__(self, finish: Finish, size: int, share: float) -> None:
-        self.finish = finish
-        self.device = finish.device
-        self.size = size
-        self.share = share
+        self.finish, self.device = finish, finish.device
+        self.size, self.share = size, share
 
     def __call__(self, rows: Rows) -> Semi:
         """Finishes all together, so that each use of a datum has noise of its own, and forgets the others' labels."""

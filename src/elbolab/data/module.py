@@ -16,6 +16,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from elbolab.batch import Batch, Pace, Spec, numbered, shorten
+from elbolab.common.refusal import Refusal, change
 from elbolab.common.rng import generator
 from elbolab.data.blocks import BlockLoader, Loader, Order, Ordering
 from elbolab.data.fetch import Finish, Rows
@@ -95,6 +96,7 @@ class DataModule(L.LightningDataModule, ABC):
         self.eval_batch_size, self.seed, self.resident, self.num_workers = eval_batch_size, seed, resident, num_workers
         self.given, self.root, self.train_limit = choose_given(given, quadrants), root, train_limit
         self.num_labelled, self.label_seed, self.labelled_batch_size = num_labelled, label_seed, labelled_batch_size
+        self._labelled_size = labelled_batch_size or min(num_labelled or 0, DEFAULT_SIZE)
         self.pace = Pace()
         self._rows: dict[tuple[str, torch.device], Rows] = {}
 
@@ -147,7 +149,8 @@ class DataModule(L.LightningDataModule, ABC):
             ValueError: there is no such split, or no part of ``train`` is labelled more than the rest.
         """
         if split == "labelled":
-            return self._labelled
+            which = self._which_labelled
+            return self.splits.train.select(which)
         if split not in Splits._fields:
             raise ValueError(f"no split {split!r}: choose {', '.join(Splits._fields)}")
         return self.splits._asdict()[split]
@@ -165,7 +168,7 @@ class DataModule(L.LightningDataModule, ABC):
         if self.num_labelled is None:
             return self._loader("train", order, finish)
         share = self.num_labelled / len(self.splits.train)
-        return self._loader("train", order, FinishPair(finish, self._labelled_size(self.num_labelled), share))
+        return self._loader("train", order, FinishPair(finish, self._labelled_size, share))
 
     @final
     @override
@@ -260,30 +263,21 @@ class DataModule(L.LightningDataModule, ABC):
         return BlockLoader(order, self.pace.block, lambda indices: finish(rows.select(indices)), device)
 
     @cached_property
-    def _labelled(self) -> Arrays:
-        which = self._which_labelled  # says first what cannot be had
-        return self.splits.train.select(which)
-
-    @cached_property
     def _which_labelled(self) -> np.ndarray:
         """Which training data are labelled, (num_labelled,) indices."""
-        classes, num = self.spec.classes, self.num_labelled
-        if num is None:
-            raise ValueError("no training data are labelled more than others: set data.num_labelled")
+        classes = self.spec.classes  # says first what cannot be had
+        if self.num_labelled is None:
+            raise Refusal("no training data are labelled more than others", change("data.num_labelled", 100))
         y = self.splits.train.y
         assert y is not None
-        return choose_labelled(y, classes, num, self.label_seed)
-
-    def _labelled_size(self, num: int) -> int:
-        """Labelled data in a batch, L, of ``num`` in all."""
-        return self.labelled_batch_size or min(num, DEFAULT_SIZE)
+        return choose_labelled(y, classes, self.num_labelled, self.label_seed)
 
     def _training_order(self) -> Ordering:
         world, rank = self._ranks()
         order = Order(len(self.splits.train), self.batch_size, self.seed, True, world, rank, self.pace.limit_train)
         if self.num_labelled is None:
             return order
-        return PairedOrder(order, self._which_labelled, self._labelled_size(self.num_labelled))
+        return PairedOrder(order, self._which_labelled, self._labelled_size)
 
     def _evaluation_loader(self, split: str, limit: int | None) -> Loader:
         """At least one batch for every rank, where there are as many data: a rank without any would be waited for."""
@@ -302,21 +296,12 @@ class DataModule(L.LightningDataModule, ABC):
 
 @final
 class Batches(Iterable[Batch]):
-    """Batches of one split in fixed order; see `DataModule.batches`.
-
-    Args:
-        data: the data set.
-        split: ``train``, ``val``, ``test`` or ``labelled``.
-        device: where the batches are made.
-        limit: number of batches, None for all.
-    """
+    """Batches of one split in fixed order; see `DataModule.batches`, which has the same arguments."""
 
     def __init__(self, data: DataModule, split: str, device: torch.device, limit: int | None) -> None:
-        self.data = data
-        self.split = split
-        self.device = device
-        num = len(data.arrays(split))
-        self.order = Order(num, data.eval_batch_size, data.seed, False, limit=limit)
+        self.data, self.split, self.device = data, split, device
+        self.arrays = data.arrays(split)
+        self.order = Order(len(self.arrays), data.eval_batch_size, data.seed, False, limit=limit)
 
     def __len__(self) -> int:
         return len(self.order)
@@ -325,4 +310,4 @@ class Batches(Iterable[Batch]):
         noise = generator("evaluated data", device=self.device)
         finish = self.data.finish(self.split, self.device, noise)
         for indices in self.order.batches(epoch=0):
-            yield finish(Rows.of(self.data.arrays(self.split).rows(indices.numpy())))
+            yield finish(Rows.of(self.arrays.rows(indices.numpy())))

@@ -1,23 +1,31 @@
 """Data that a model was not trained on, taken as its training took its own: layout, scale, binarisation, conditions.
 
-Shapes: B = data, C = classes, ``*event`` = one datum's shape.
+A file is read as ``data=arrays`` reads one. Shapes: n, B = data, C = classes, ``*event`` = one datum's shape.
 """
 
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import final
+from pathlib import Path
+from typing import Any, NamedTuple, final
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from elbolab.batch import Batch, Shape, Spec, Support
+from elbolab.batch import Batch, Shape, Spec, Support, shorten
 from elbolab.data.binarize import binarize_as_test
+from elbolab.data.contents import read_contents
 from elbolab.data.fetch import Finish, Rows
 from elbolab.data.given import Own, Quadrants, unconditional
-from elbolab.reading.labels import is_one_hot, number_known_values
+from elbolab.reading.labels import is_one_hot, name_factors, name_values, number_known_values
+from elbolab.reading.names import meaning_of
 from elbolab.reading.splits import Arrays
+from elbolab.reading.tables import Columns, is_table, read_table
 from elbolab.reading.values import WHITE, Values, measure_values, scale_deep_pixels
+
+CLASSES = (("pandas", "DataFrame"), ("polars", "DataFrame"), ("pyarrow", "Table"))
+"""Modules and what they call a table; whoever has such a table has imported its module."""
 
 
 @final
@@ -50,10 +58,16 @@ class Intake:
         Raises:
             ValueError: another shape, or values that are not of the kind that the model was trained on.
         """
-        image = None if self.spec.canvas is None or given else arrange_axes(x, self.spec.canvas.image, self.channels)
+        event, canvas = self.spec.x, self.spec.canvas
+        image = None if canvas is None or given else arrange_axes(x, canvas.image, self.channels)
         if image is not None:
             return self._store(image, where)
-        arrays = self._store(self._arrange(x), where)
+        if x.shape == event:
+            raise ValueError(f"x has the shape {x.shape} of one datum: give a batch of it, x[None]")
+        found = arrange_axes(x, event, self.channels)
+        if found is None:
+            raise ValueError(f"x has shape {x.shape}; this run's data have (B, {list_sizes(event)})")
+        arrays = self._store(found, where)
         conditions = self.conditions(given)
         for count in {len(condition) for condition in conditions} - {len(x)}:
             raise ValueError(f"{len(x)} data and {count} conditions: give one for each datum")
@@ -93,15 +107,6 @@ class Intake:
             )
         return [self._condition(number, values) for number, values in enumerate(given)]
 
-    def _arrange(self, x: np.ndarray) -> np.ndarray:
-        event = self.spec.x
-        if x.shape == event:
-            raise ValueError(f"x has the shape {x.shape} of one datum: give a batch of it, x[None]")
-        found = arrange_axes(x, event, self.channels)
-        if found is None:
-            raise ValueError(f"x has shape {x.shape}; this run's data have (B, {list_sizes(event)})")
-        return found
-
     def _store(self, x: np.ndarray, where: str) -> Arrays:
         spec = self.spec
         if len(x) == 0:
@@ -109,12 +114,16 @@ class Intake:
         if spec.white is not None and x.dtype.kind == "u" and x.dtype.itemsize == 2:
             x = np.asarray(scale_deep_pixels(x))
         values = measure_values(where, Arrays(x), "these data")
-        if spec.support is Support.REAL:
-            return Arrays(_standardise(x, spec, where))
+        if spec.support is Support.REAL:  # in the type that models see, standardised where the training data were
+            numbers = spec.standardise(torch.from_numpy(x.astype(np.float64))).to(torch.get_default_dtype()).numpy()
+            wrong = ~np.isfinite(numbers).reshape(len(x), -1).all(1)
+            if wrong.any():
+                raise ValueError(f"{where} has numbers beyond {numbers.dtype} in row {wrong.argmax()} (counted from 0)")
+            return Arrays(numbers)
         if self.binarize != "none" and values.kind == "integers" and not values.binary and values.within(WHITE):
             return binarize_as_test(self.binarize, Arrays(x.astype(np.uint8), levels=WHITE + 1), self.binarize_seed)
         _check_values(values, spec)
-        if values.kind == "floats" or values.kind == "booleans":
+        if values.kind != "integers":
             return Arrays(x)
         assert spec.levels is not None
         return Arrays(x.astype(np.uint8), levels=spec.levels)
@@ -127,7 +136,7 @@ class Intake:
                 raise ValueError(f"{one}: give a batch of them, (B, {list_sizes(shape)})")
             return np.eye(len(spec.classes))[number_known_values("label", values.reshape(-1), spec.classes, "classes")]
         if self.given == "factors" and values.ndim == 2 and values.shape[1] == len(spec.factors) != sum(spec.factors):
-            return self._factors(values)
+            return self._one_hot_factors(values)
         arranged = arrange_axes(values, shape, self.channels)
         if arranged is None:
             raise ValueError(
@@ -147,7 +156,7 @@ class Intake:
             + ("levels from 0 to 255" if spec.given_levels else "zeros and ones, or floats: give these")
         )
 
-    def _factors(self, values: np.ndarray) -> np.ndarray:
+    def _one_hot_factors(self, values: np.ndarray) -> np.ndarray:
         """Values of factors (B, F), as `elbolab encode` writes them -> one-hot vectors (B, sum of their sizes)."""
         spec = self.spec
         if not spec.factor_values:
@@ -171,15 +180,6 @@ def arrange_axes(x: np.ndarray, event: Shape, channels: str) -> np.ndarray | Non
     if x.ndim == len(event) and event[0] == 1 and len(event) > 2:
         ways.append(x[:, None])
     return next((way for way in ways if way.shape[1:] == event and way.ndim > len(event)), None)
-
-
-def _standardise(x: np.ndarray, spec: Spec, where: str) -> np.ndarray:
-    """Real numbers in the type that models see, which holds them, standardised where the training data were."""
-    numbers = spec.standardise(torch.from_numpy(x.astype(np.float64))).to(torch.get_default_dtype()).numpy()
-    wrong = ~np.isfinite(numbers).reshape(len(x), -1).all(1)
-    if wrong.any():
-        raise ValueError(f"{where} has numbers beyond {numbers.dtype} in row {wrong.argmax()} (counted from 0)")
-    return numbers
 
 
 def _check_values(values: Values, spec: Spec) -> None:
@@ -209,3 +209,121 @@ def as_array(values: Tensor | np.ndarray | Sequence) -> np.ndarray:
 def list_sizes(shape: Shape) -> str:
     """``1, 28, 28``."""
     return ", ".join(map(str, shape))
+
+
+@final
+class NewFile(NamedTuple):
+    """New data with their conditions as a split is stored, and what else is known of them; see `describe_known`."""
+
+    arrays: Arrays
+    known: dict[str, np.ndarray]
+
+
+def read_new(path: Path, split: str | None, intake: Intake, columns: Columns, ignore: Sequence[str] = ()) -> NewFile:
+    """The data of a file, taken as the training of a model took its own.
+
+    Args:
+        path: the file or folder.
+        split: which of its splits; None where it has none.
+        intake: what the model accepts.
+        columns: what the columns of tables were in training; labels and factors may be absent.
+        ignore: arrays of this file, or columns of this table, that are left out.
+
+    Raises:
+        ValueError: it cannot be read, has other splits, or holds data that the model does not take.
+    """
+    where = f"data.path={path}"
+    columns = _find_columns(columns, ignore, path, intake.spec)
+    there, names, spec = read_contents(path, columns, intake.channels, are_new=True)
+    if split is not None and "" in there:
+        raise ValueError(f"split={split}: {where} has no splits; leave split out")
+    if (split or "") not in there:
+        raise ValueError(f"split={split}: {where} has {', '.join(there)}; choose one of these by split=")
+    arrays, name = there[split or ""], names[split or ""]
+    known = describe_known(arrays.y, arrays.factors, spec)
+    x, wanted = np.asanyarray(arrays.x), intake.spec.columns
+    if spec.columns and wanted and spec.columns != wanted:
+        x = np.asarray(x)[:, [spec.columns.index(column) for column in wanted]]
+    return NewFile(intake.take(x, _find_conditions(arrays, known, intake, where), f"{name} of {where}"), known)
+
+
+def describe_known(y: np.ndarray | None, factors: np.ndarray | None, spec: Spec) -> dict[str, np.ndarray]:
+    """What is known of data, in the values of their file.
+
+    Args:
+        y: class labels (n,) as indices of the classes of ``spec``, or None.
+        factors: ground-truth factors (n, F) as indices of the factors' values, or None.
+        spec: of the data.
+
+    Returns:
+        ``y`` (n,) and ``factors`` (n, F), numbers where all are numbers, else text, and ``factor_names`` (F,); what the
+        data have not, and what is not known, is absent. Factors whose values are not known are ``factor_indices``.
+    """
+    known = {} if y is None else {"y": name_values(spec.classes, np.asarray(y))}
+    if factors is not None:
+        indices, values = np.asarray(factors), spec.factor_values
+        known |= {"factors": name_factors(values, indices)} if values else {"factor_indices": indices}
+        known |= {"factor_names": np.array(spec.factor_names)} if spec.factor_names else {}
+    return known
+
+
+def _find_columns(columns: Columns, ignore: Sequence[str], path: Path, spec: Spec) -> Columns:
+    """The columns that new data have of those that were no data in training."""
+    if not is_table(path) or not path.is_file():
+        return replace(columns, ignore=list(ignore) or columns.ignore, wanted=spec.columns or None)
+    names = [name for name in read_table(path) if name not in ignore]
+    factors, ignored = ([name for name in part if name in names] for part in (columns.factors, columns.ignore))
+    labels = columns.labels if columns.labels in (None, "none") or columns.labels in names else "none"
+    if spec.columns:
+        return Columns(labels, factors, columns.conditions, [*ignored, *ignore], wanted=spec.columns)
+    others = [name for name in names if name not in (labels, *factors, *columns.conditions, *ignored)]
+    keep = [name for name in others if meaning_of(name)]  # the shape of a datum tells whether they are wanted
+    return Columns(labels, factors, columns.conditions, [*ignored, *ignore], keep)
+
+
+def _find_conditions(arrays: Arrays, known: dict[str, np.ndarray], intake: Intake, where: str) -> list[np.ndarray]:
+    """The conditions that the model wants of a file, of those that the file has."""
+    spec = intake.spec
+    if not spec.given or spec.canvas is not None:  # parts of an image are taken of it
+        return []
+    name = "factors" if intake.given == "factors" else "y" if spec.given_is_label else "given"
+    found = arrays.given if name == "given" else known.get(name)
+    if found is None:
+        kind = {"factors": "factors", "y": "class labels, y", "given": "conditions, given"}[name]
+        raise ValueError(
+            f"{where} has no {kind}: this run has data.given={intake.given}, and needs them of new data too"
+        )
+    return [found]
+
+
+def order_columns(table: Any, spec: Spec) -> np.ndarray | None:
+    """The rows (B, D) of a table of a notebook, with columns as the training data of ``spec`` have them.
+
+    Returns:
+        None where it is no table.
+
+    Raises:
+        ValueError: other columns, or such that are no numbers.
+    """
+    kinds = [(name, getattr(sys.modules[module], name)) for module, name in CLASSES if module in sys.modules]
+    kind = next((name for name, table_class in kinds if isinstance(table, table_class)), None)
+    if kind is None and not isinstance(table, Mapping):
+        return None
+    names = table if kind is None else table.column_names if kind == "Table" else table.columns
+    columns = {str(name): np.asarray(table[name]) for name in names}
+    if not columns or len({column.shape for column in columns.values()}) > 1:
+        raise ValueError("x has no columns, or columns of different lengths: give a table with one row for each datum")
+    wanted = spec.columns or tuple(columns)
+    missing = [name for name in wanted if name not in columns]
+    others = [name for name in columns if name not in wanted]
+    if missing or others:
+        found = [f"has no {shorten(missing)}"] if missing else []
+        found += [f"has {shorten(others)} beside its data"] if others else []
+        raise ValueError(
+            f"x {' and '.join(found)}: give a table of the columns {', '.join(wanted)} alone; elbolab encode "
+            "data.path=x.csv finds labels and factors beside them"
+        )
+    for name in wanted:
+        if columns[name].ndim != 1 or columns[name].dtype.kind not in "biuf":
+            raise ValueError(f"the column {name} of x holds {columns[name].dtype}, no numbers: give .astype(float)")
+    return np.stack([columns[name] for name in wanted], axis=1)

@@ -4,8 +4,7 @@ Shapes: n = pictures, H, W = height and width.
 """
 
 import logging
-from collections import Counter
-from collections.abc import Iterator
+from collections import defaultdict
 from pathlib import Path
 from typing import final
 
@@ -32,14 +31,6 @@ def read_pictures(paths: list[Path]) -> np.ndarray:
         ValueError: a picture cannot be read, or they differ in size.
     """
     stack = Stack(paths)
-    for index, picture in _decoded(paths):
-        stack.add(index, picture)
-    stack.say_what_was_changed()
-    return stack.pixels()
-
-
-def _decoded(paths: list[Path]) -> Iterator[tuple[int, Picture]]:
-    """Each picture and its number."""
     failed: dict[Path, UnreadableError] = {}
     for index, path in enumerate(paths):
         try:
@@ -47,13 +38,14 @@ def _decoded(paths: list[Path]) -> Iterator[tuple[int, Picture]]:
         except UnreadableError as error:
             failed[path] = error
         else:
-            yield index, picture
+            stack.add(index, picture)
     if failed:
         first, *others = failed
-        why = failed[first]
         likewise = f"; so it is with {name_some([str(path) for path in others])}" if others else ""
         fix = "fix or remove them" if others else "fix or remove it"
-        raise ValueError(f"{first} cannot be read as a picture: {why}{likewise}: {fix}") from why
+        raise ValueError(f"{first} cannot be read as a picture: {failed[first]}{likewise}: {fix}") from failed[first]
+    stack.say_what_was_changed()
+    return stack.pixels()
 
 
 @final
@@ -67,10 +59,7 @@ class Stack:
     def __init__(self, paths: list[Path]) -> None:
         self.paths = paths
         self.x: np.ndarray | None = None
-        self.coloured: list[int] = []
-        self.grey: list[int] = []
-        self.transparent: list[int] = []
-        self.types: Counter[str] = Counter()
+        self.kinds: defaultdict[str, list[Path]] = defaultdict(list)
         self.all_stored_in_colour = True
 
     def add(self, index: int, picture: Picture) -> None:
@@ -79,20 +68,19 @@ class Stack:
         Raises:
             ValueError: its size or its kind of numbers is not that of the others.
         """
-        pixels = picture.pixels
+        pixels, path = picture.pixels, self.paths[index]
         if self.x is None:
             self._check_memory(pixels)
             self.x = np.empty((len(self.paths), *pixels.shape), pixels.dtype)
         if pixels.shape[:2] != self.x.shape[1:3]:
             self._refuse_sizes()
-        self.types[str(pixels.dtype)] += 1
-        if len(self.types) > 1 and "float32" in self.types:
-            raise ValueError(f"{self.paths[index]}: some pictures have floats and others whole numbers: save all alike")
-        (self.coloured if pixels.ndim == 3 else self.grey).append(index)
-        if picture.transparent:
-            self.transparent.append(index)
+        if (self.x.dtype == np.float32) != (pixels.dtype == np.float32):
+            raise ValueError(f"{path}: some pictures have floats and others whole numbers: save all alike")
+        are = {"in colour": pixels.ndim == 3, "grey": pixels.ndim == 2, "transparent": picture.transparent}
+        for kind, is_so in {**are, "deep": pixels.dtype == np.uint16}.items():
+            self.kinds[kind] += [path] * is_so
         self.all_stored_in_colour &= picture.stored_in_colour
-        dtype, in_colour = np.promote_types(self.x.dtype, pixels.dtype), bool(self.coloured)
+        dtype, in_colour = np.promote_types(self.x.dtype, pixels.dtype), bool(self.kinds["in colour"])
         self.x = _widen(self.x, 4, dtype, in_colour)
         self.x[index] = _widen(pixels, 3, dtype, in_colour)
 
@@ -104,21 +92,13 @@ class Stack:
 
     def say_what_was_changed(self) -> None:
         """Says where pictures are read otherwise than they are stored."""
-        num = len(self.paths)
-        if self.coloured and self.grey:
-            warn(
-                "%d of %d pictures are grey, as is %s: all are read in colour, which %s has",
-                len(self.grey),
-                num,
-                self.paths[self.grey[0]],
-                self.paths[self.coloured[0]],
-            )
-        if self.transparent:
-            first = self.paths[self.transparent[0]]
-            warn(
-                "%d of %d pictures are partly transparent, as is %s: shown on white", len(self.transparent), num, first
-            )
-        if deep := self.types["uint16"]:
+        num, (coloured, grey) = len(self.paths), (self.kinds["in colour"], self.kinds["grey"])
+        if coloured and grey:
+            text = "%d of %d pictures are grey, as is %s: all are read in colour, which %s has"
+            warn(text, len(grey), num, grey[0], coloured[0])
+        if clear := self.kinds["transparent"]:
+            warn("%d of %d pictures are partly transparent, as is %s: shown on white", len(clear), num, clear[0])
+        if deep := len(self.kinds["deep"]):
             assert self.x is not None
             low, high = self.x.min() / 65535, self.x.max() / 65535
             warn("%d of %d pictures have 16 bits: read as floats, v / 65535, here %.3g to %.3g", deep, num, low, high)
@@ -132,24 +112,16 @@ class Stack:
             )
 
     def _refuse_sizes(self) -> None:
-        examples: dict[str, Path] = {}
-        counts: Counter[str] = Counter()
+        examples: defaultdict[str, list[Path]] = defaultdict(list)
         for path in self.paths:
-            size = _size_in_words(path)
-            examples.setdefault(size, path)
-            counts[size] += 1
-        found = [f"{num} {size}, as {examples[size]}" for size, num in counts.most_common()]
-        raise ValueError(
-            f"the pictures have {len(counts)} sizes: {'; '.join(found[:5])}. Bring all to one size, {AS_BY}"
-        )
-
-
-def _size_in_words(path: Path) -> str:
-    try:
-        width, height = upright_size(path)
-    except UnreadableError:
-        return "unreadable"
-    return f"of {width} x {height}"
+            try:
+                size = "of {} x {}".format(*upright_size(path))
+            except UnreadableError:
+                size = "unreadable"
+            examples[size].append(path)
+        by_count = sorted(examples.items(), key=lambda item: -len(item[1]))
+        found = [f"{len(paths)} {size}, as {paths[0]}" for size, paths in by_count[:5]]
+        raise ValueError(f"the pictures have {len(examples)} sizes: {'; '.join(found)}. Bring all to one size, {AS_BY}")
 
 
 def _widen(pixels: np.ndarray, ndim: int, dtype: np.dtype, in_colour: bool) -> np.ndarray:

@@ -5,7 +5,6 @@ Shapes: n = data, C = columns of vectors, or channels of images.
 
 from dataclasses import replace
 from math import prod
-from typing import NamedTuple, final
 
 import numpy as np
 import torch
@@ -18,16 +17,11 @@ WIDE = 100
 """Columns whose scales are as many times apart, or whose numbers are about so large, are hard to learn as they are."""
 
 
-@final
-class Moments(NamedTuple):
-    """Means and standard deviations of the columns of data, (C,) each in float64; 0 where all numbers are the same."""
+def measure_columns(arrays: Arrays) -> tuple[np.ndarray, np.ndarray]:
+    """Means and standard deviations of columns of vectors or channels of images, (C,) each, 0 where all are the same.
 
-    mean: np.ndarray
-    deviation: np.ndarray
-
-
-def measure_columns(arrays: Arrays) -> Moments:
-    """Moments of every column of vectors or channel of images, by two passes in float64."""
+    By two passes in float64.
+    """
     count = len(arrays) * prod(arrays.event[1:])
     low, high = np.inf, -np.inf
     total = np.zeros(arrays.event[0])
@@ -38,7 +32,7 @@ def measure_columns(arrays: Arrays) -> Moments:
     mean = total / count
     with np.errstate(over="ignore"):  # an infinite deviation says so
         square = sum(np.square(_columns(chunk) - mean).sum(0) for chunk in arrays.chunks())
-    return Moments(mean, np.where(low == high, 0, np.sqrt(square / count)))
+    return mean, np.where(low == high, 0, np.sqrt(square / count))
 
 
 def _columns(chunk: np.ndarray) -> np.ndarray:
@@ -53,18 +47,14 @@ def choose_scaling(train: Arrays, where: str, names: tuple[str, ...] = ()) -> Sc
         ValueError: a column is constant, or its numbers are too large for a variance.
     """
     mean, deviation = measure_columns(train)
-    for wrong, what in (
-        (deviation == 0, "the same number in all training data"),
-        (~np.isfinite(deviation), "too large"),
-    ):
-        if wrong.any():
-            places = np.flatnonzero(wrong).tolist()
+    constant, infinite = deviation == 0, ~np.isfinite(deviation)
+    for wrong, what in ((constant, "the same number in all training data"), (infinite, "too large")):
+        if places := np.flatnonzero(wrong).tolist():
+            which = f"x[:, {shorten([str(i) for i in places])}]"
+            way_out = f"numpy.delete(x, {places[:MOST_NAMES]}, axis=1)"
             if names:
                 which = f"column {shorten([names[i] for i in places])}"
                 way_out = write_option("ignore", [names[i] for i in places])
-            else:
-                which = f"x[:, {shorten([str(i) for i in places])}]"
-                way_out = f"numpy.delete(x, {places[:MOST_NAMES]}, axis=1)"
             raise ValueError(
                 f"{where}: data.standardise=true divides by standard deviations, and the numbers of {which} are "
                 f"{what}: leave out by {way_out}"
@@ -74,21 +64,20 @@ def choose_scaling(train: Arrays, where: str, names: tuple[str, ...] = ()) -> Sc
 
 def standardise_splits(splits: Splits, scaling: Scaling) -> Splits:
     """All splits in units of the training data's spread; memory-mapped ones are standardised when they are read."""
-    return Splits(*(replace(arrays, x=_standardised(arrays, scaling)) for arrays in splits))
-
-
-def _standardised(arrays: Arrays, scaling: Scaling) -> np.ndarray | Selection:
     dtype = torch.empty(0).numpy().dtype
-    shape = (-1, *(1 for _ in arrays.event[1:]))
+    shape = (-1, *(1 for _ in splits.train.event[1:]))
     shift, scale = (np.asarray(part).reshape(shape) for part in scaling)
 
-    def change(rows: np.ndarray) -> np.ndarray:
+    def standardise(rows: np.ndarray) -> np.ndarray:
         return ((np.asarray(rows, np.float64) - shift) / scale).astype(dtype)
 
-    if not arrays.on_disk:
-        return change(np.asarray(arrays.x))
-    base = arrays.x if isinstance(arrays.x, Selection) else Selection(arrays.x, np.arange(len(arrays)))
-    return Selection(base.base, base.index, change, dtype)
+    def standardise_split(arrays: Arrays) -> Arrays:
+        if not arrays.on_disk:
+            return replace(arrays, x=standardise(np.asarray(arrays.x)))
+        base = arrays.x if isinstance(arrays.x, Selection) else Selection(arrays.x, np.arange(len(arrays)))
+        return replace(arrays, x=Selection(base.base, base.index, standardise, dtype))
+
+    return Splits(*map(standardise_split, splits))
 
 
 def describe_scales(train: Arrays) -> str | None:

@@ -6,7 +6,7 @@ Shapes: n = data, K = batches in a block.
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
 import numpy as np
 import torch
@@ -58,23 +58,18 @@ class StreamLoader(Loader):
     def __init__(
         self, order: Ordering, block: int, arrays: Arrays, finish: Finish | FinishPair, num_workers: int
     ) -> None:
-        super().__init__(order, block)
+        super().__init__(order, block, "cpu")
         self.finish = finish
-        self._batches: list[list[int]] = []
-        self._loader = DataLoader(
-            _Gather(arrays),
-            batch_sampler=_Remaining(self._batches),
-            collate_fn=_keep_whole,
+        self._batches: list[list[int]] = []  # of one epoch; the workers that read it stay for the next
+        self._loader: DataLoader = DataLoader(
+            RowGatherer(arrays),
+            batch_size=None,
+            sampler=self._batches,
             num_workers=num_workers,
             persistent_workers=num_workers > 0,
             pin_memory=torch.device(finish.device).type == "cuda",
             generator=generator("loader"),  # a DataLoader draws from it; not from the noise of training
         )
-
-    @property
-    @override
-    def device(self) -> str:
-        return "cpu"
 
     @override
     def blocks(self, batches: list[Tensor], positions: list[int]) -> Iterator[Block]:
@@ -85,32 +80,15 @@ class StreamLoader(Loader):
             yield Block(items, self.finish, positions[start : items.stop], read=reader)
 
 
-class _Remaining:
-    """A batch sampler over a list that changes from epoch to epoch, so that the workers may persist."""
-
-    def __init__(self, batches: list[list[int]]) -> None:
-        self.batches = batches
-
-    def __iter__(self) -> Iterator[list[int]]:
-        return iter(self.batches)
-
-    def __len__(self) -> int:
-        return len(self.batches)
-
-
-class _Gather(Dataset):
+@final
+class RowGatherer(Dataset):
     """Rows of the arrays, a whole batch at once."""
 
     def __init__(self, arrays: Arrays) -> None:
         self.arrays = arrays
 
-    def __len__(self) -> int:
-        return len(self.arrays)
-
-    def __getitem__(self, index: int) -> Rows:
-        return self.__getitems__([index])
-
-    def __getitems__(self, indices: list[int]) -> Rows:
+    @override
+    def __getitem__(self, indices: list[int]) -> Rows:
         return Rows.of(self.arrays.rows(np.asarray(indices)))
 
 
@@ -126,8 +104,3 @@ class _Reader:
         while self.number < number:
             self.number, self.latest = next(self.rows)
         return self.latest
-
-
-def _keep_whole(rows: Any) -> Rows:
-    """`_Gather` has collated already; a function of the module, which workers can be sent."""
-    return rows

@@ -23,15 +23,10 @@ class Toy(DataModule):
     Args:
         shape: ``gaussians`` (four at (+-1, +-1)), ``moons`` (two half circles) or ``pinwheel`` (five bent arms, after
             Johnson et al. 2016); the label is the part a point belongs to.
-        train_size: training data.
-        val_size: validation data.
-        test_size: test data.
+        train_size: number of training data, and so ``val_size`` and ``test_size``.
         noise: standard deviation of the points around each part's centre or curve.
         data_seed: seed of the draws, apart from the run's seed.
         base: arguments of `DataModule`.
-
-    Raises:
-        ValueError: an unknown shape, no data, or negative noise.
     """
 
     def __init__(
@@ -45,15 +40,13 @@ class Toy(DataModule):
         **base: Any,
     ) -> None:
         super().__init__(**base)
-        if shape not in _SHAPES:
-            raise ValueError(f"data.shape={shape}: choose {', '.join(_SHAPES)}")
+        if shape not in SHAPES:
+            raise ValueError(f"data.shape={shape}: choose {', '.join(SHAPES)}")
         check_whole(1, train_size=train_size, val_size=val_size, test_size=test_size)
         check_whole(0, data_seed=data_seed)
         check_number(0, inf, noise=noise)
-        self.draw, self.num_parts = _SHAPES[shape]
-        self.sizes = (train_size, val_size, test_size)
-        self.noise = noise
-        self.data_seed = data_seed
+        self.draw, self.num_parts = SHAPES[shape]
+        self.sizes, self.noise, self.data_seed = (train_size, val_size, test_size), noise, data_seed
 
     @override
     def header(self) -> Spec:
@@ -61,28 +54,28 @@ class Toy(DataModule):
 
     @override
     def load(self) -> Splits:
-        return Splits(*(self._split(size, stream) for stream, size in enumerate(self.sizes)))
+        splits = []
+        for stream, size in enumerate(self.sizes):
+            rng = np.random.default_rng((self.data_seed, stream))
+            y = rng.integers(self.num_parts, size=size)
+            splits.append(Arrays(self.draw(y, self.noise, rng).astype(np.float32), y))
+        return Splits(*splits)
 
-    def _split(self, size: int, stream: int) -> Arrays:
-        rng = np.random.default_rng((self.data_seed, stream))
-        y = rng.integers(self.num_parts, size=size)
-        return Arrays(self.draw(y, self.noise, rng).astype(np.float32), y)
 
-
-def _gaussians(y: np.ndarray, noise: float, rng: np.random.Generator) -> np.ndarray:
+def draw_gaussians(y: np.ndarray, noise: float, rng: np.random.Generator) -> np.ndarray:
     """Labels (n,) -> points (n, 2) around the corners of a square."""
     corners = np.array([(1, 1), (-1, 1), (-1, -1), (1, -1)])
     return corners[y] + noise * rng.standard_normal((len(y), 2))
 
 
-def _moons(y: np.ndarray, noise: float, rng: np.random.Generator) -> np.ndarray:
+def draw_moons(y: np.ndarray, noise: float, rng: np.random.Generator) -> np.ndarray:
     """Labels (n,) -> points (n, 2) on two interleaved half circles."""
     angle = np.pi * (rng.random(len(y)) + y)
     curve = np.stack([np.cos(angle) + y, np.sin(angle) + 0.5 * y], axis=1)
     return curve - np.array([0.5, 0.25]) + noise * rng.standard_normal((len(y), 2))
 
 
-def _pinwheel(y: np.ndarray, noise: float, rng: np.random.Generator) -> np.ndarray:
+def draw_pinwheel(y: np.ndarray, noise: float, rng: np.random.Generator) -> np.ndarray:
     """Labels (n,) -> points (n, 2) on five arms, turned the further the larger their radius."""
     radius = 1 + 0.3 * rng.standard_normal(len(y))
     tangent = noise * rng.standard_normal(len(y))
@@ -91,8 +84,8 @@ def _pinwheel(y: np.ndarray, noise: float, rng: np.random.Generator) -> np.ndarr
     return np.stack([cos * radius - sin * tangent, sin * radius + cos * tangent], axis=1)
 
 
-_SHAPES: dict[str, tuple[Callable[[np.ndarray, float, np.random.Generator], np.ndarray], int]] = {
-    "gaussians": (_gaussians, 4),
-    "moons": (_moons, 2),
-    "pinwheel": (_pinwheel, 5),
+SHAPES: dict[str, tuple[Callable[[np.ndarray, float, np.random.Generator], np.ndarray], int]] = {
+    "gaussians": (draw_gaussians, 4),
+    "moons": (draw_moons, 2),
+    "pinwheel": (draw_pinwheel, 5),
 }

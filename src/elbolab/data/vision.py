@@ -16,8 +16,6 @@ from elbolab.reading.splits import Arrays, Splits
 
 IDX = [f"{part}-{kind}-ubyte" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")]
 """Names of the files in MNIST's format."""
-
-
 BOUNDS = {"standard": (50_000, 50_000), "burda": (59_600, 59_600), "all": (60_000, 50_000)}
 """Where the training data end and where the validation data, which end at 60,000, begin."""
 
@@ -33,9 +31,6 @@ class MNISTLike(DataModule, ABC):
         binarize_seed: seed of data that are binarised once, apart from the run's seed; 777 as Tomczak and Welling
             (2018) used.
         base: arguments of `DataModule`.
-
-    Raises:
-        ValueError: an unknown split or binarisation; on reading, a missing or corrupt file.
 
     Attributes:
         classes: what the labels 0 to 9 stand for.
@@ -155,11 +150,12 @@ class CIFAR10(Colour):
         names = [name for name, _ in (*Files.train_list, *Files.test_list)]
         paths = [root / Files.base_folder / name for name in (*names, Files.meta["filename"])]
         obtain_files(paths, root, lambda folder: Files(folder, download=True), _advice("CIFAR-10", paths[0].parent))
-        train, test = (
-            Arrays(np.ascontiguousarray(np.moveaxis(part.data, 3, 1)), np.array(part.targets), levels=256)
-            for part in (_open(Files, root, train=train) for train in (True, False))
-        )
-        return train, test
+
+        def read_part(*, train: bool) -> Arrays:
+            part = _open(Files, root, train=train)
+            return Arrays(np.ascontiguousarray(np.moveaxis(part.data, 3, 1)), np.array(part.targets), levels=256)
+
+        return read_part(train=True), read_part(train=False)
 
 
 @final

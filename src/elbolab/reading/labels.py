@@ -6,10 +6,12 @@ splits, by their names in the file.
 
 import re
 from collections.abc import Sequence
+from math import isfinite
 
 import numpy as np
 
 from elbolab.batch import shorten
+from elbolab.reading.text_tables import read_number
 from elbolab.reading.values import check_finite
 
 MISSING = ("", "nan", "NaN", "None", "<NA>", "NaT")
@@ -31,6 +33,8 @@ def number_labels(
     Raises:
         ValueError: some labels are missing, or these are no labels; ``where`` names the file.
     """
+    if not arrays:
+        return (), {}
     columns = {name: _one_column(name, array, where) for name, array in arrays.items()}
     classes, indices = number_values(columns, where, are_new=are_new)
     _check_unlabelled(classes, indices, where)
@@ -45,6 +49,8 @@ def number_factors(
     Raises:
         ValueError: some values are missing, or splits have different numbers of factors.
     """
+    if not arrays:
+        return (), {}
     tables = {name: array[:, None] if array.ndim == 1 else array for name, array in arrays.items()}
     for name, table in tables.items():
         if table.ndim != 2 or not table.shape[1]:
@@ -109,8 +115,8 @@ def number_values(
     is_numeric = all(_number(value) is not None for value in occurring)
     types = {name: TYPES.get(column.dtype.kind, "numbers") for name, column in plain.items()}
     if len(set(types.values())) > 1 and not is_numeric:  # numbers may be text in another split, but True is not 1
-        told = ", ".join(f"{name} has {type_}" for name, type_ in types.items())
-        raise ValueError(f"{where}: {told}: give all splits values of one type")
+        found_types = ", ".join(f"{name} has {type_}" for name, type_ in types.items())
+        raise ValueError(f"{where}: {found_types}: give all splits values of one type")
     names = sorted(occurring, key=_natural)
     if is_numeric:
         names.sort(key=lambda name: _number(name) or 0)
@@ -188,9 +194,8 @@ def _number(name: str) -> int | float | None:
     """The number that a name writes, None where it is none."""
     if re.fullmatch(r"[+-]?\d+", name):
         return int(name)
-    if re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", name):
-        return float(name)
-    return None
+    number = read_number(name)
+    return number if number is not None and isfinite(number) else None
 
 
 def _natural(name: str) -> list:
@@ -222,9 +227,6 @@ def _check_unlabelled(classes: tuple[str, ...], indices: dict[str, np.ndarray], 
     )
 
 
-INSTEAD = "give one-hot vectors, floats, or grey levels 0 to 255 as uint8"
-
-
 def store_conditions(arrays: dict[str, np.ndarray], where: str) -> dict[str, np.ndarray]:
     """The conditions of all splits in one type: floats; booleans where all are 0 or 1; or bytes that stand for k / 255.
 
@@ -233,28 +235,10 @@ def store_conditions(arrays: dict[str, np.ndarray], where: str) -> dict[str, np.
         where: the file, for messages.
 
     Raises:
-        ValueError: they differ in shape or type, or are no finite numbers.
+        ValueError: they differ in shape or type, or are not finite.
     """
-    if not arrays:
-        return {}
-    _check_conditions(arrays, where)
-    parts = list(arrays.values())
-    if parts[0].dtype.kind == "f":
-        return arrays
-    if all(array.min() >= 0 and array.max() <= 1 for array in parts):
-        return {name: array.astype(bool) for name, array in arrays.items()}
-    for array in parts:
-        if array.dtype != np.uint8:
-            raise ValueError(
-                f"{where}: given has {array.dtype} from {array.min()} to {array.max()}, which may be classes or "
-                f"numbers: {INSTEAD}"
-            )
-    return arrays
-
-
-def _check_conditions(arrays: dict[str, np.ndarray], where: str) -> None:
     kinds = {name: "floats" if array.dtype.kind == "f" else "integers" for name, array in arrays.items()}
-    first = next(iter(arrays))
+    first = next(iter(arrays), "")
     for name, array in arrays.items():
         if array.shape[1:] != arrays[first].shape[1:]:
             raise ValueError(
@@ -263,7 +247,15 @@ def _check_conditions(arrays: dict[str, np.ndarray], where: str) -> None:
             )
         if kinds[name] != kinds[first]:
             raise ValueError(f"{where}: {first} has {kinds[first]}, but {name} {kinds[name]}: give all in one type")
-    for name, array in arrays.items():
-        if array.dtype.kind not in "biuf" or not array.size:
-            raise ValueError(f"{where}: the array {name} is empty or not of numbers: {INSTEAD}")
         check_finite([array], f"{name} in {where}")
+    if "floats" in kinds.values():
+        return arrays
+    if all(array.min() >= 0 and array.max() <= 1 for array in arrays.values()):
+        return {name: array.astype(bool) for name, array in arrays.items()}
+    for array in arrays.values():
+        if array.dtype != np.uint8:
+            raise ValueError(
+                f"{where}: given has {array.dtype} from {array.min()} to {array.max()}, which may be classes or "
+                "numbers: give one-hot vectors, floats, or grey levels 0 to 255 as uint8"
+            )
+    return arrays

@@ -91,10 +91,11 @@ def _check_support(it_has: str, arrays: Arrays, spec: Spec) -> None:
     steps = 1 if spec.support is Support.BINARY else None if spec.levels is None else spec.levels - 1
     if arrays.draws:  # what is stored are the probabilities of the values
         steps = None
-    are_on_steps = steps is None or (arrays.x.dtype.kind in "biu" and steps % top == 0)
+    if steps is not None and arrays.x.dtype.kind in "biu" and steps % top == 0:  # so that no level is between steps
+        steps = None
     for chunk in islice(arrays.chunks(), CHECKED):
         wrong = (chunk < 0) | (chunk > top)
-        if not are_on_steps:
+        if steps is not None:
             place = np.asarray(chunk, np.float64) * (steps / top)
             wrong |= np.abs(place - np.rint(place)) > 1e-3
         if wrong.any():

@@ -15,8 +15,7 @@ from elbolab.common.rng import isolated_rng, seed_of
 from elbolab.config.arguments import find_run
 from elbolab.config.build import build_data, build_densities
 from elbolab.data.module import DataModule
-from elbolab.data.new_data import Intake, as_array
-from elbolab.data.new_files import describe_known, order_columns, read_columns
+from elbolab.data.new_data import Intake, as_array, describe_known, order_columns
 from elbolab.densities.base import Densities
 from elbolab.evaluation.outputs import output_of
 from elbolab.evaluation.representation import Codes, codes
@@ -62,8 +61,8 @@ class Run:
             ValueError: another shape, another scale, no numbers, or conditions that are missing.
         """
         with numbers_of(self.cfg):
-            columns = read_columns(x)
-            rows = as_array(x) if columns is None else order_columns(columns, self.spec)
+            rows = order_columns(x, self.spec)
+            rows = as_array(x) if rows is None else rows
             arrays = self.intake.take(rows, [as_array(condition) for condition in given])
             return self.intake.batch(arrays, self.device)
 
@@ -121,7 +120,7 @@ class Run:
             runs of before the values of factors were kept.
         """
         y, factors = (None if part is None else part.numpy() for part in (codes.y, codes.factors))
-        return describe_known(y, factors, self.spec.classes, self.spec.factor_values, self.spec.factor_names)
+        return describe_known(y, factors, self.spec)
 
     @property
     def intake(self) -> Intake:
