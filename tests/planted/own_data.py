@@ -43,7 +43,7 @@ MISTAKES = [
     Mistake("reading/tables.py", "np.eye(len(values))[column]", "np.eye(len(values))[::-1][column]", TABLES),
     Mistake("reading/advice.py", "if len(odd) <= len(cells) / 2:", "if False:", TABLES),
     Mistake("reading/advice.py", "> 0.9 * len(odd)", "> 0", TABLES),
-    Mistake("reading/names.py", "if meaning != LABELS}", "}", TABLES),
+    Mistake("reading/names.py", "(None, LABELS) if has_no_labels", "(None,) if has_no_labels", TABLES),
     Mistake("reading/names.py", "or set(words) & set(ID_WORDS)", "", TABLES),
     Mistake("reading/tables.py", "for name in data if name not in columns.keep]", "for name in data]", TABLES),
     Mistake("reading/text_tables.py", '("." in cell) == is_clear', '"," in cell', TABLES),

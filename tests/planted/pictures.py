@@ -28,7 +28,7 @@ MISTAKES = [
     Mistake("reading/picture_files.py", "size[36:38]", "size[35:36]", FILES),
     Mistake("reading/picture_files.py", "max(image.tag_v2.get(BITS_PER_SAMPLE, (1,)))", "8", FILES),
     Mistake("reading/picture_files.py", "(bits > 8 or image.mode", "(image.mode", FILES),
-    Mistake("reading/picture_files.py", 'return image.mode == "I" and', 'return image.mode == "F" and', FILES),
+    Mistake("reading/picture_files.py", 'image.mode == "I" and', 'image.mode == "F" and', FILES),
     Mistake("data/pictures.py", "in_colour and pixels.ndim < ndim", "False", PICTURES),
     Mistake("data/pictures.py", "self.all_stored_in_colour &= ", "self.all_stored_in_colour |= ", PICTURES),
     Mistake("data/pictures.py", "WHITE[str(dtype)] // WHITE[str(pixels.dtype)]", "1", PICTURES),

@@ -52,9 +52,6 @@ class OwnArrays(DataModule):
         ignore: arrays of a file, or columns of a table, that are left out.
         keep: of a table, columns that are data though they are called ``class``, ``id`` or ``fold``, say.
         base: arguments of `DataModule`.
-
-    Raises:
-        ValueError: an option out of range; on reading, a file, shape or value that is no data.
     """
 
     def __init__(
@@ -83,10 +80,8 @@ class OwnArrays(DataModule):
         check_whole(0, split_seed=split_seed, binarize_seed=binarize_seed)
         check_number(0, 1, val_fraction=val_fraction, test_fraction=test_fraction)
         if min(val_fraction, test_fraction) == 0 or val_fraction + test_fraction >= 1:
-            raise ValueError(
-                f"data.val_fraction={val_fraction}, data.test_fraction={test_fraction}: both are positive and leave "
-                "something to train on"
-            )
+            fractions = f"data.val_fraction={val_fraction}, data.test_fraction={test_fraction}"
+            raise ValueError(f"{fractions}: both are positive and leave something to train on")
         self.path = Path(str(path)).expanduser()  # a folder may be called 5, which YAML takes for a number
         self.val_fraction, self.test_fraction, self.split_seed = val_fraction, test_fraction, split_seed
         self.binarize, self.binarize_seed = binarize, binarize_seed

@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from elbolab.batch import Spec, Support
 from elbolab.data.module import DataModule
-from elbolab.reading.files import data_root, read_npz
+from elbolab.reading.files import data_root, list_npz, read_member
 from elbolab.reading.splits import Arrays, Splits
 
 PARTS = ("train", "valid", "test")
@@ -43,15 +43,13 @@ def read_packed(folder: Path) -> list[np.ndarray]:
     """The bits (n, 784) of each part, from the packed file; raises ValueError where it is corrupt."""
     path = folder / PACKED
     try:
-        packed = read_npz(path)
+        packed = {name: read_member(path, name) for name in list_npz(path)}
     except ValueError as error:
         raise ValueError(f"corrupt data file {path} ({error}): remove it and get it again. {ADVICE}") from error
     for part in PARTS:
         if part not in packed or packed[part].dtype != np.uint8 or packed[part].shape[1:] != (98,):
-            raise ValueError(
-                f"corrupt data file {path}: it has no array {part} of bytes, (n, 98): remove it and get it again. "
-                f"{ADVICE}"
-            )
+            why = f"it has no array {part} of bytes, (n, 98)"
+            raise ValueError(f"corrupt data file {path}: {why}: remove it and get it again. {ADVICE}")
     return [np.unpackbits(packed[part], axis=1) for part in PARTS]
 
 

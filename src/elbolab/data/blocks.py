@@ -47,15 +47,7 @@ class Order(Ordering):
     them, so that W ranks step as one process with batch size B * W does. The last step takes what is left; where W
     does not divide it, up to W - 1 data are repeated from the start of the permutation (as `DistributedSampler` does).
     Not shuffled (evaluation), batch i goes to rank i % W: the ranks' shards are disjoint and nothing is repeated.
-
-    Attributes:
-        n: number of data.
-        batch_size: data in a batch on one device, B.
-        seed: seed of the permutations.
-        shuffle: whether each epoch has its own permutation.
-        world: number of ranks, W.
-        rank: this rank.
-        limit: training steps an epoch has at most, or evaluation batches counted over all ranks; None for all.
+    An epoch has at most ``limit`` training steps, or evaluation batches counted over all ranks.
     """
 
     n: int
@@ -132,11 +124,7 @@ class Loader(ABC):
     Its length is constant and counts blocks (without a length Lightning reads one block ahead of the checkpoint). The
     epoch comes from Lightning, which calls ``loader.sampler.set_epoch`` after ``iter(loader)``, so it is read when the
     first block is asked for. The position is kept in steps, so a run may resume with another K: `repace_checkpoint`.
-
-    Args:
-        order: which data make up which batch.
-        block: batches in a block, K.
-        device: where the indices live.
+    The indices of batches live on ``device``.
     """
 
     batch_sampler = None
@@ -202,14 +190,7 @@ class Loader(ABC):
 
 @final
 class BlockLoader(Loader):
-    """Blocks of data that live on a device.
-
-    Args:
-        order: which data make up which batch.
-        block: batches in a block, K.
-        fetch: indices (B,) on the device -> batch.
-        device: where data and indices live.
-    """
+    """Blocks of data that live on ``device``, where ``fetch`` makes a batch of indices (B,)."""
 
     def __init__(
         self, order: Ordering, block: int, fetch: Callable[[Tensor], Any], device: torch.device | str = "cpu"
@@ -229,11 +210,7 @@ def repace_checkpoint(checkpoint: dict, block: int) -> None:
 
     Call it in ``on_load_checkpoint`` of a module or callback, before Lightning restores its loops. Lightning resumes
     by the number of blocks done; this makes it the number from which exactly the steps left are left, whatever K was
-    and wherever the last block was truncated.
-
-    Args:
-        checkpoint: a Lightning checkpoint of a run on a `Loader`; left alone when it holds no loader's state.
-        block: batches in a block from now on, K.
+    and wherever the last block was truncated. A checkpoint that holds no loader's state is left alone.
     """
     loop = checkpoint["loops"]["fit_loop"]
     progress = loop["epoch_loop.batch_progress"]

@@ -47,13 +47,9 @@ class Contents(NamedTuple):
 
 
 def read_contents(path: Path, columns: Columns, channels: str, *, are_new: bool = False) -> Contents:
-    """Data with the labels, factors and conditions that belong to them.
+    """Data of a file or folder with the labels, factors and conditions that belong to them.
 
-    Args:
-        path: a file or folder.
-        columns: what the columns of tables are.
-        channels: where images have their channels, ``first``, ``last`` or ``auto``.
-        are_new: whether they are new data for a trained model, few of which may have as many labels and factors.
+    Few new data for a trained model, ``are_new``, may have as many labels and factors.
 
     Raises:
         ValueError: a file, name, shape or value that is no data.
@@ -98,10 +94,9 @@ def _arrange_data(data: dict[str, Part], channels: str, where: str) -> dict[str,
     first, *others = data
     for split in others:
         if arrays[split].shape[1:] != arrays[first].shape[1:]:
-            raise ValueError(
-                f"{where}: a row of {data[first].name} has shape {arrays[first].shape[1:]}, one of {data[split].name} "
-                f"{arrays[split].shape[1:]}: give all splits data of one shape"
-            )
+            one = f"a row of {data[first].name} has shape {arrays[first].shape[1:]}"
+            other = f"one of {data[split].name} {arrays[split].shape[1:]}"
+            raise ValueError(f"{where}: {one}, {other}: give all splits data of one shape")
     found = {split: channels_first(data[split].name, x, channels, where) for split, x in arrays.items()}
     before, (num_channels, *sizes) = arrays[first].shape[1:], found[first].shape[1:]
     if len(before) > 2 and num_channels not in CHANNELS:
@@ -134,18 +129,12 @@ def _arrange_conditions(given: dict[str, np.ndarray], channels: str, where: str)
 
 
 def check_numbers(name: str, x: np.ndarray, where: str) -> np.ndarray:
-    """Numbers in the byte order of this machine, of a type that torch has.
-
-    Raises:
-        ValueError: an array of something else, or an empty one.
-    """
+    """Numbers in the byte order of this machine, of a type that torch has; refuses anything else."""
     if x.dtype.kind == "c":
         raise ValueError(f"{where}: {name} has complex numbers: give real ones, numpy.stack([x.real, x.imag], 1)")
     if x.dtype.names:
-        raise ValueError(
-            f"{where}: {name} has records of {', '.join(x.dtype.names)}: give "
-            f"numpy.lib.recfunctions.structured_to_unstructured({name}), or numpy.save('x.npy', {name}) as a table"
-        )
+        fix = f"numpy.lib.recfunctions.structured_to_unstructured({name}), or numpy.save('x.npy', {name}) as a table"
+        raise ValueError(f"{where}: {name} has records of {', '.join(x.dtype.names)}: give {fix}")
     if x.dtype.kind not in "biuf":
         raise ValueError(f"{where}: {name} is of type {x.dtype}, no numbers: give {name}.astype('float32')")
     if not x.size:
@@ -158,35 +147,25 @@ def check_numbers(name: str, x: np.ndarray, where: str) -> np.ndarray:
 def channels_first(name: str, x: np.ndarray, channels: str, where: str) -> np.ndarray:
     """Vectors (n, D) as they are, images as (n, C, H, W), volumes as (n, C, D, H, W).
 
-    Args:
-        name: of the array.
-        x: (n, D), (n, H, W), or images or volumes with channels first or last.
-        channels: ``first``, ``last``, or ``auto`` to tell by the sizes of the axes.
-        where: the file, for messages.
-
-    Raises:
-        ValueError: another shape, or one with two readings.
+    ``channels`` are ``first`` or ``last``, or ``auto``, to tell by the sizes of the axes; a shape with two readings is
+    refused then.
     """
     if x.ndim < 2:
-        raise ValueError(
-            f"{where}: {name} has shape {x.shape}, where (n, D) belongs: give one number a datum as {name}[:, None]"
-        )
+        fix = f"give one number a datum as {name}[:, None]"
+        raise ValueError(f"{where}: {name} has shape {x.shape}, where (n, D) belongs: {fix}")
     if x.ndim > 5:
-        raise ValueError(
-            f"{where}: {name} has shape {x.shape}, where images are (n, C, H, W) and volumes (n, C, D, H, W): {VECTORS}"
-        )
+        wanted = "images are (n, C, H, W) and volumes (n, C, D, H, W)"
+        raise ValueError(f"{where}: {name} has shape {x.shape}, where {wanted}: {VECTORS}")
     if x.ndim == 3 and x.shape[0] == x.shape[1] < x.shape[2]:
-        warn(
-            "%s: %s has shape %s, read as %d images of %d x %d; where the last axis counts the data, give %s",
-            *(where, name, x.shape, *x.shape, FIRST.format(name)),
-        )
+        text = "%s: %s has shape %s, read as %d images of %d x %d; where the last axis counts the data, give %s"
+        warn(text, where, name, x.shape, *x.shape, FIRST.format(name))
     if x.ndim < 4:
         return x if x.ndim == 2 else x[:, None]
-    place = _place(name, x.shape, where) if channels == "auto" else channels
+    place = _find_place(name, x.shape, where) if channels == "auto" else channels
     return x if place == "first" else np.moveaxis(x, -1, 1)
 
 
-def _place(name: str, shape: tuple[int, ...], where: str) -> str:
+def _find_place(name: str, shape: tuple[int, ...], where: str) -> str:
     """Where the channels are: in a place that fits 1, 3 or 4, beside equal axes, or in the least axis."""
     event = shape[1:]
     usual = {"first": event[0] in CHANNELS, "last": event[-1] in CHANNELS}
@@ -198,8 +177,6 @@ def _place(name: str, shape: tuple[int, ...], where: str) -> str:
         return clear[0]
     may_be_last = len(shape) == 4 and shape[2] in CHANNELS and shape[3] > max(shape[:2])
     last = f"; where the last axis counts the data, give {FIRST.format(name)}" * may_be_last
-    raise Refusal(
-        f"{where}: {name} has shape {shape}, whose channels may come first or last (give volumes (n, D, H, W) as "
-        f"x[:, None], or {VECTORS}{last})",
-        change("data.channels", "first", "last"),
-    )
+    others = f"give volumes (n, D, H, W) as x[:, None], or {VECTORS}{last}"
+    reason = f"{where}: {name} has shape {shape}, whose channels may come first or last ({others})"
+    raise Refusal(reason, change("data.channels", "first", "last"))

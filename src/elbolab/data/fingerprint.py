@@ -34,12 +34,9 @@ of the file change order, rounding changes the means, and with them ``x``, but n
 
 
 def compute_fingerprint(splits: Splits, floats: np.dtype, unscaled: Splits | None = None) -> Fingerprint:
-    """The fingerprint of all splits.
+    """The fingerprint of all splits, and of those before standardisation where there was one.
 
-    Args:
-        splits: the data.
-        floats: the type of real numbers in models; files that round to the same numbers of this type are the same data.
-        unscaled: the data before standardisation, None if they were not standardised.
+    Files that round to the same numbers of the type ``floats``, which models see, are the same data.
     """
     found: Fingerprint = {}
     for split, arrays in splits._asdict().items():

@@ -25,14 +25,10 @@ class Given(ABC):
 
     @abstractmethod
     def spec(self, header: Spec, name: str) -> Spec:
-        """What a model sees of data with this header.
-
-        Args:
-            header: the data without conditions; its ``given`` are those that the data bring along.
-            name: the data set, for messages.
+        """What a model sees of data with this header, whose ``given`` are the conditions that the data bring along.
 
         Raises:
-            ValueError: the data have no such conditions.
+            ValueError: the data, which messages call ``name``, have no such conditions.
         """
 
     @abstractmethod
@@ -103,11 +99,9 @@ class Own(Given):
     @override
     def spec(self, header: Spec, name: str) -> Spec:
         if not header.given:
-            raise Refusal(
-                f"data.given=own, but {name} brings no conditions along, as an array given (given_train, ...) in "
-                "an .npz file would, one row for every datum",
-                change("data.given", "none"),
-            )
+            there = "an array given (given_train, ...) in an .npz file would, one row for every datum"
+            why = f"data.given=own, but {name} brings no conditions along, as {there}"
+            raise Refusal(why, change("data.given", "none"))
         return header
 
     @override
@@ -124,21 +118,14 @@ class Own(Given):
 class Quadrants(Given):
     """Some quarters of an image (B, G), given which the others (B, P) are the data (Sohn, Lee and Yan 2015, 5.1).
 
-    Where a side is odd, the bottom or the right quarter has the row or column more.
-
-    Args:
-        quadrants: how many are seen: bottom left (1), the left half (2), all but bottom right (3).
-
-    Raises:
-        ValueError: another number, or none.
+    Seen are bottom left (1), the left half (2), or all but bottom right (3). Where a side is odd, the bottom or the
+    right quarter has the row or column more.
     """
 
     def __init__(self, quadrants: int | None) -> None:
         if isinstance(quadrants, bool) or quadrants not in (1, 2, 3):
-            raise ValueError(
-                f"data.given=quadrants with data.quadrants={quadrants}: set data.quadrants to 1 (bottom left seen), 2 "
-                "(left half) or 3 (all but bottom right)"
-            )
+            fix = "set data.quadrants to 1 (bottom left seen), 2 (left half) or 3 (all but bottom right)"
+            raise ValueError(f"data.given=quadrants with data.quadrants={quadrants}: {fix}")
         self.quadrants = quadrants
 
     @override
@@ -165,11 +152,7 @@ class Quadrants(Given):
 
 
 def choose_given(name: str, quadrants: int | None) -> Given:
-    """The conditions of ``data.given`` and ``data.quadrants``.
-
-    Raises:
-        ValueError: there are none of that name, or quadrants without ``given=quadrants``.
-    """
+    """The conditions of ``data.given`` and ``data.quadrants``."""
     if name == "quadrants":
         return Quadrants(quadrants)
     kinds: dict[str, Callable[[], Given]] = {"none": Nothing, "labels": Labels, "factors": Factors, "own": Own}

@@ -33,17 +33,13 @@ def check_labelling(num: int | None, batch_size: int | None, spec: Spec, name: s
     if spec.num_classes is None:
         raise Refusal(f"data.num_labelled={num}, but {name} has no labels", change("data.num_labelled", None))
     if spec.given:
-        raise Refusal(
-            f"data.num_labelled={num}: a semi-supervised model finds the labels in its batches, and data without "
-            "labels have no conditions",
-            change("data.given", "none"),
-        )
+        why = "a semi-supervised model finds the labels in its batches, and data without labels have no conditions"
+        raise Refusal(f"data.num_labelled={num}: {why}", change("data.given", "none"))
     if num % spec.num_classes:
         below = num - num % spec.num_classes
         sizes = " or ".join(str(size) for size in (below, below + spec.num_classes) if size)
-        raise ValueError(
-            f"data.num_labelled={num}: {spec.num_classes} classes have equally many labelled data each; choose {sizes}"
-        )
+        why = f"{spec.num_classes} classes have equally many labelled data each"
+        raise ValueError(f"data.num_labelled={num}: {why}; choose {sizes}")
 
 
 def choose_labelled(y: np.ndarray, classes: tuple[str, ...], num: int, seed: int) -> np.ndarray:
@@ -51,17 +47,12 @@ def choose_labelled(y: np.ndarray, classes: tuple[str, ...], num: int, seed: int
 
     It depends on the data and on ``seed`` alone; a larger one of the same seed contains it. Its streams are named by
     the seed and the class, without a purpose: the published results on 100 labels are of these choices.
-
-    Raises:
-        ValueError: a class has not so many, or none.
     """
     each, counts = num // len(classes), np.bincount(y, minlength=len(classes))
     rarest = classes[counts.argmin()]
     if counts.min() == 0:
-        raise ValueError(
-            f"data.num_labelled={num}: class {rarest} has no data in the training split: leave its data out, or "
-            "give the training split some"
-        )
+        fix = "leave its data out, or give the training split some"
+        raise ValueError(f"data.num_labelled={num}: class {rarest} has no data in the training split: {fix}")
     if counts.min() < each:
         raise ValueError(
             f"data.num_labelled={num} takes {each} data of each class, and class {rarest} has {counts.min()} in the "
@@ -78,12 +69,8 @@ class PairedOrder(Ordering):
 
     The labelled data come from permutations of all of them, one behind the other without end, of which a step takes the
     next L * W and every rank an equal part: all are used equally often, and W ranks step as one process with L * W. The
-    place in this stream is the number of steps since training began, full epochs taken.
-
-    Attributes:
-        order: of all training data, labels unseen.
-        labelled: indices of the labelled data among them.
-        size: L.
+    place in this stream is the number of steps since training began, full epochs taken. ``labelled`` are their indices
+    among all data, and ``size`` is L.
     """
 
     order: Order
@@ -126,9 +113,8 @@ class FinishPair:
 
     def __call__(self, rows: Rows) -> Semi:
         """Finishes all together, so that each use of a datum has noise of its own, and forgets the others' labels."""
-        x, given, y, factors = self.finish(rows)
+        x, _, y, factors = self.finish(rows)
         assert y is not None
-        assert not given
         factors = None if factors is None else factors[-self.size :]
         labelled = Batch(x[-self.size :], y=y[-self.size :], factors=factors)
         return Semi.of(labelled, Batch(x[: -self.size]), self.share)

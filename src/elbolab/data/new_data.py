@@ -31,15 +31,7 @@ CLASSES = (("pandas", "DataFrame"), ("polars", "DataFrame"), ("pyarrow", "Table"
 @final
 @dataclass(frozen=True)
 class Intake:
-    """What a trained model accepts.
-
-    Attributes:
-        spec: its data.
-        given: what ``data.given`` was, for messages.
-        binarize: what grey levels become, ``data.binarize``.
-        binarize_seed: seed of data that are binarised once.
-        channels: where images have their channels, ``first``, ``last`` or ``auto``, as their training was told.
-    """
+    """What a trained model accepts: the spec of its data, and the options under ``data`` that it was trained with."""
 
     spec: Spec
     given: str = "none"
@@ -53,10 +45,7 @@ class Intake:
         Args:
             x: the data, (B, *event), or as a file of them might hold images.
             given: the conditions, (B, *shape) each; class labels also as the names of their classes, (B,).
-            where: what is called so in messages.
-
-        Raises:
-            ValueError: another shape, or values that are not of the kind that the model was trained on.
+            where: what ``x`` is called in messages.
         """
         event, canvas = self.spec.x, self.spec.canvas
         image = None if canvas is None or given else arrange_axes(x, canvas.image, self.channels)
@@ -93,18 +82,13 @@ class Intake:
             yield finish(Rows.of(arrays.rows(slice(start, start + size))))
 
     def conditions(self, given: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Conditions in the scale that the model sees, (B, *shape) each.
-
-        Raises:
-            ValueError: another number of them, another shape, or other values.
-        """
+        """Conditions in the scale that the model sees, (B, *shape) each."""
         if len(given) != len(self.spec.given):
             wanted = ", ".join(f"(B, {list_sizes(shape)})" for shape in self.spec.given)
             what_to_do = f"give them after the first argument, {wanted}" if wanted else "leave them out"
             labels = "; or class labels as the names of the classes" if self.spec.given_is_label else ""
-            raise ValueError(
-                f"this run has data.given={self.given}, and {len(given)} conditions were given: {what_to_do}{labels}"
-            )
+            both = f"this run has data.given={self.given}, and {len(given)} conditions were given"
+            raise ValueError(f"{both}: {what_to_do}{labels}")
         return [self._condition(number, values) for number, values in enumerate(given)]
 
     def _store(self, x: np.ndarray, where: str) -> Arrays:
@@ -139,10 +123,8 @@ class Intake:
             return self._one_hot_factors(values)
         arranged = arrange_axes(values, shape, self.channels)
         if arranged is None:
-            raise ValueError(
-                f"condition {number + 1} has shape {values.shape}; with data.given={self.given} this run's have "
-                f"(B, {list_sizes(shape)})"
-            )
+            wanted = f"with data.given={self.given} this run's have (B, {list_sizes(shape)})"
+            raise ValueError(f"condition {number + 1} has shape {values.shape}; {wanted}")
         values = arranged
         if len(values) == 0:
             return values.astype(np.float64)
@@ -151,10 +133,8 @@ class Intake:
             return values.astype(np.float64)
         if found.kind == "integers" and spec.given_levels is not None and found.within(spec.given_levels - 1):
             return values.astype(np.float64) / (spec.given_levels - 1)
-        raise ValueError(
-            f"{found}, and this run was trained with "
-            + ("levels from 0 to 255" if spec.given_levels else "zeros and ones, or floats: give these")
-        )
+        wanted = "levels from 0 to 255" if spec.given_levels else "zeros and ones, or floats: give these"
+        raise ValueError(f"{found}, and this run was trained with {wanted}")
 
     def _one_hot_factors(self, values: np.ndarray) -> np.ndarray:
         """Values of factors (B, F), as `elbolab encode` writes them -> one-hot vectors (B, sum of their sizes)."""
@@ -220,7 +200,7 @@ class NewFile(NamedTuple):
 
 
 def read_new(path: Path, split: str | None, intake: Intake, columns: Columns, ignore: Sequence[str] = ()) -> NewFile:
-    """The data of a file, taken as the training of a model took its own.
+    """The data of a file or folder, or of one of its splits, taken as the training of a model took its own.
 
     Args:
         path: the file or folder.
@@ -228,9 +208,6 @@ def read_new(path: Path, split: str | None, intake: Intake, columns: Columns, ig
         intake: what the model accepts.
         columns: what the columns of tables were in training; labels and factors may be absent.
         ignore: arrays of this file, or columns of this table, that are left out.
-
-    Raises:
-        ValueError: it cannot be read, has other splits, or holds data that the model does not take.
     """
     where = f"data.path={path}"
     columns = _find_columns(columns, ignore, path, intake.spec)
@@ -248,16 +225,11 @@ def read_new(path: Path, split: str | None, intake: Intake, columns: Columns, ig
 
 
 def describe_known(y: np.ndarray | None, factors: np.ndarray | None, spec: Spec) -> dict[str, np.ndarray]:
-    """What is known of data, in the values of their file.
-
-    Args:
-        y: class labels (n,) as indices of the classes of ``spec``, or None.
-        factors: ground-truth factors (n, F) as indices of the factors' values, or None.
-        spec: of the data.
+    """Labels (n,) and factors (n, F), given as indices, in the values of the file of data with this spec.
 
     Returns:
-        ``y`` (n,) and ``factors`` (n, F), numbers where all are numbers, else text, and ``factor_names`` (F,); what the
-        data have not, and what is not known, is absent. Factors whose values are not known are ``factor_indices``.
+        ``y`` and ``factors``, numbers where all are numbers, else text, and ``factor_names`` (F,), those that there
+        are. Factors whose values are not known are ``factor_indices``.
     """
     known = {} if y is None else {"y": name_values(spec.classes, np.asarray(y))}
     if factors is not None:
@@ -290,20 +262,15 @@ def _find_conditions(arrays: Arrays, known: dict[str, np.ndarray], intake: Intak
     found = arrays.given if name == "given" else known.get(name)
     if found is None:
         kind = {"factors": "factors", "y": "class labels, y", "given": "conditions, given"}[name]
-        raise ValueError(
-            f"{where} has no {kind}: this run has data.given={intake.given}, and needs them of new data too"
-        )
+        why = f"this run has data.given={intake.given}, and needs them of new data too"
+        raise ValueError(f"{where} has no {kind}: {why}")
     return [found]
 
 
 def order_columns(table: Any, spec: Spec) -> np.ndarray | None:
     """The rows (B, D) of a table of a notebook, with columns as the training data of ``spec`` have them.
 
-    Returns:
-        None where it is no table.
-
-    Raises:
-        ValueError: other columns, or such that are no numbers.
+    What is no table gives None; other columns, or such that are no numbers, are refused.
     """
     kinds = [(name, getattr(sys.modules[module], name)) for module, name in CLASSES if module in sys.modules]
     kind = next((name for name, table_class in kinds if isinstance(table, table_class)), None)
@@ -319,10 +286,8 @@ def order_columns(table: Any, spec: Spec) -> np.ndarray | None:
     if missing or others:
         found = [f"has no {shorten(missing)}"] if missing else []
         found += [f"has {shorten(others)} beside its data"] if others else []
-        raise ValueError(
-            f"x {' and '.join(found)}: give a table of the columns {', '.join(wanted)} alone; elbolab encode "
-            "data.path=x.csv finds labels and factors beside them"
-        )
+        beside = "elbolab encode data.path=x.csv finds labels and factors beside them"
+        raise ValueError(f"x {' and '.join(found)}: give a table of the columns {', '.join(wanted)} alone; {beside}")
     for name in wanted:
         if columns[name].ndim != 1 or columns[name].dtype.kind not in "biuf":
             raise ValueError(f"the column {name} of x holds {columns[name].dtype}, no numbers: give .astype(float)")

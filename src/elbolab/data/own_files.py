@@ -18,16 +18,15 @@ from safetensors.numpy import load_file
 
 from elbolab.common.refusal import Refusal, change, choose
 from elbolab.data.pictures import read_pictures
-from elbolab.reading.advice import KNOWN, advise_on_file, advise_on_picture
+from elbolab.reading.advice import KNOWN, advise_on_file
 from elbolab.reading.files import list_npz, read_idx, read_member
 from elbolab.reading.folders import SPLITS, Folder, assign_pictures, name_some, scan_folder
 from elbolab.reading.names import VOCABULARY, Part, Role, assign_roles, normalise_name
-from elbolab.reading.picture_files import picture_suffixes
 from elbolab.reading.tables import Columns, is_table, read_table, sort_columns, stem_of
 
 WRITERS = {".npz": "numpy.savez(path, x=x)", ".npy": "numpy.save(path, x)", ".safetensors": "numpy.savez('x.npz', x=x)"}
 POINTER = b"version https://git-lfs"
-ROLES = {"labels": "y", "factors": "factors", "conditions": "given"}
+ROLES = {"labels": "y", "factors": "factors", "conditions": "given", "keep": "x"}
 ARRAYS = (".npy", ".npz")
 ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar", ".zst")
 IDX = re.compile(r"(?:(?P<set>.+)-)?(?P<split>[a-z0-9]+)-(?P<kind>images|labels)[-.]idx\d-ubyte(?:\.gz)?")
@@ -38,11 +37,7 @@ warn = rank_zero_only(logging.getLogger(__name__).warning)
 
 
 class Found(NamedTuple):
-    """What a file or folder holds: arrays by what they are, and names of the elements of a datum where they have any.
-
-    Attributes:
-        channels: ``first`` where images are known to have their channels so, else ``auto``.
-    """
+    """Arrays by what they are, names of the elements of a datum, and where images are known to have their channels."""
 
     parts: dict[Role, Part]
     columns: tuple[str, ...] = ()
@@ -50,20 +45,14 @@ class Found(NamedTuple):
 
 
 def read_parts(path: Path, columns: Columns) -> Found:
-    """Data, labels, factors and conditions, told by ``columns`` in tables, and by their names in other files.
-
-    An .npy file is memory-mapped.
-
-    Raises:
-        ValueError: there is nothing, nothing that can be read, or something that nothing would use.
-    """
+    """Data, labels, factors and conditions, told by ``columns`` in tables, and by their names in other files."""
     where = f"data.path={path}"
     if not path.exists():
         what = "addresses are not read, download it" if ":/" in str(path) else "there is no such file or folder"
         raise ValueError(f"{where}: {what}")
     if path.is_dir() and path.suffix.lower() not in KNOWN:
         return _read_folder(path, columns, where)
-    kind = _kind_of(path)
+    kind = _find_kind(path)
     if is_table(path) and kind == path.suffix.lower():  # and not an array that is called so
         return Found(*sort_columns({"": read_table(path)}, columns, where))
     names, read = _open(path, kind)
@@ -84,26 +73,22 @@ def _read_folder(path: Path, columns: Columns, where: str) -> Found:
 
 
 def read_named(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of a file; or of a folder the pictures or arrays by split, with labels where there are class folders.
-
-    Raises:
-        ValueError: there is nothing that can be read, a layout has two readings, or arrays do not go together.
-    """
+    """The arrays of a file; or of a folder the pictures or arrays by split, with labels by class folders."""
     if path.is_file():
-        names, read = _open(path, _kind_of(path))
+        names, read = _open(path, _find_kind(path))
         return {name: read(name) for name in names}
     folder = scan_folder(path)
     if not folder.pictures and not folder.folders:
-        return read_array_folder(folder, read_named)
+        return _read_array_folder(folder)
     parts = assign_pictures(folder)
-    x = read_pictures([picture for part in parts.values() for picture in part.paths])
-    ends = np.cumsum([len(part.paths) for part in parts.values()])
+    x = read_pictures([path for paths, _ in parts.values() for path in paths])
+    ends = np.cumsum([len(paths) for paths, _ in parts.values()])
     named = dict(zip(parts, np.split(x, ends[:-1]), strict=True))
-    labels = {name: np.array(part.classes) for name, part in parts.items() if part.classes is not None}
+    labels = {name: np.array(classes) for name, (_, classes) in parts.items() if classes is not None}
     return named | {"y" if name == "x" else f"y_{name}": y for name, y in labels.items()}
 
 
-def _kind_of(path: Path) -> str:
+def _find_kind(path: Path) -> str:
     """.npy or .npz by the content, whatever the name; else the suffix in small letters, as of a folder of zarr."""
     if path.is_dir():
         return path.suffix.lower()
@@ -124,43 +109,31 @@ def _open(path: Path, kind: str) -> tuple[list[str], Callable[[str], np.ndarray]
     """Names of the arrays of a file, and what reads one of them."""
     where = f"data.path={path}"
     if kind not in WRITERS:
-        if kind in picture_suffixes():
-            raise ValueError(f"{where} is one picture: {advise_on_picture(path)}")
-        raise ValueError(
-            f"{where}: give an .npz or .npy file, a table (.csv, .tsv, .txt, .parquet), or a folder of pictures; from "
-            f"{kind or 'this'} by {advise_on_file(path, kind)}"
-        )
+        raise ValueError(f"{where}{advise_on_file(path, kind)}")
 
     def read(name: str) -> np.ndarray:
         try:
             return held[name] if kind != ".npz" else read_member(path, name)
         except ValueError as error:
-            raise ValueError(
-                f"{where}: the array {name} cannot be read ({error}): write the file anew, objects by "
-                f"{name}.astype(str), or leave it out by data.ignore=[{name}]"
-            ) from error
+            fix = f"write the file anew, objects by {name}.astype(str), or leave it out by data.ignore=[{name}]"
+            raise ValueError(f"{where}: the array {name} cannot be read ({error}): {fix}") from error
 
     try:
         if kind == ".npz":
             return list_npz(path), read
         held = {"x": np.lib.format.open_memmap(path, mode="r")} if kind == ".npy" else load_file(path)
     except (ValueError, OSError, EOFError, SafetensorError) as error:
-        raise ValueError(
-            f"{where} cannot be read as {kind} ({error}): write arrays of numbers with {WRITERS[kind]}"
-        ) from error
+        fix = f"write arrays of numbers with {WRITERS[kind]}"
+        raise ValueError(f"{where} cannot be read as {kind} ({error}): {fix}") from error
     return list(held), read
 
 
 def _assign(names: list[str], read: Callable[[str], np.ndarray], columns: Columns, where: str) -> dict[Role, Part]:
     """The arrays that are used, by what they are."""
-    for option, named in columns.options():
-        if named and option == "keep":
-            raise ValueError(f"{where}: data.keep names columns of a table, and these are arrays: leave it out")
-        if named and option != "ignore":
-            raise ValueError(
-                f"{where}: data.{option} names columns of a table, and arrays are told by their names: call it "
-                f"{ROLES[option]}"
-            )
+    for option in [option for option, named in columns.options() if named and option != "ignore"]:
+        fix = f"and arrays are told by their names: call it {ROLES[option]}"
+        fix = "and these are arrays: leave it out" if option == "keep" else fix
+        raise ValueError(f"{where}: data.{option} names columns of a table, {fix}")
     roles = assign_roles(names, columns.ignore, where)
     other = [f"{name} as {role}" for role, name in roles.items() if name != str(role)]
     if other:
@@ -171,28 +144,23 @@ def _assign(names: list[str], read: Callable[[str], np.ndarray], columns: Column
 def _read_folder_of_tables(files: list[Path], columns: Columns, where: str) -> tuple[dict[Role, Part], tuple[str, ...]]:
     """The tables of a folder, each a split; other text is no table."""
     roles = {path: VOCABULARY.get(normalise_name(stem_of(path))) for path in files}
-    notes = [path.name for path, role in roles.items() if role is None and path.suffix.lower() == ".txt"]
+    notes = [path for path, role in roles.items() if role is None and path.suffix.lower() == ".txt"]
     if notes:
-        warn("%s: left out %s", where, ", ".join(notes))
-    roles = {path: role for path, role in roles.items() if path.name not in notes}
+        warn("%s: left out %s", where, ", ".join(path.name for path in notes))
+    tables = {}
     for path, role in roles.items():
+        if path in notes:
+            continue
         if role is None or role.kind != "x":
-            raise Refusal(
-                f"{where}: {path.name} is none of the splits train, val and test, and a folder of tables has one for "
-                "each: rename or move it",
-                change("data.path", path),
-            )
-    splits = [role.split for role in roles.values() if role is not None]
-    assign_roles([stem_of(path) for path in roles], [], where)
-    return sort_columns({split: read_table(path) for split, path in zip(splits, roles, strict=True)}, columns, where)
+            what = "is none of the splits train, val and test, and a folder of tables has one for each"
+            raise Refusal(f"{where}: {path.name} {what}: rename or move it", change("data.path", path))
+        tables[path] = role.split
+    assign_roles([stem_of(path) for path in tables], [], where)
+    return sort_columns({split: read_table(path) for path, split in tables.items()}, columns, where)
 
 
-def read_array_folder(root: Folder, read_file: Callable[[Path], Named]) -> Named:
-    """The arrays of a folder without pictures, by name; ``read_file`` reads the arrays of one file.
-
-    Raises:
-        ValueError: nothing that can be read, or arrays whose split or name is not clear.
-    """
+def _read_array_folder(root: Folder) -> Named:
+    """The arrays of a folder without pictures, by name."""
     folder = root
     while len(folder.without) == 1 and not folder.others and folder.without[0].name.casefold() not in SPLITS:
         folder = folder.without[0]  # in which files, several folders or splits lie
@@ -211,35 +179,29 @@ def read_array_folder(root: Folder, read_file: Callable[[Path], Named]) -> Named
     if not arrays and not idx and not splits:
         everything = [path for inner in (root, *root.all_folders()) for path in inner.others]
         if any(path.name.startswith("data_batch_") for path in everything):
-            raise Refusal(
-                f"data.path={root.path} holds CIFAR-10 in its own format, in a folder cifar-10-batches-py",
-                choose("data", "cifar10", settings={"data.root": "FOLDER"}),
-            )
+            what = "holds CIFAR-10 in its own format, in a folder cifar-10-batches-py"
+            way = choose("data", "cifar10", settings={"data.root": "FOLDER"})
+            raise Refusal(f"data.path={root.path} {what}", way)
         raise ValueError(f"data.path={root.path}: no pictures there, and no arrays; {_advise_on_files(everything)}")
     if others := [path.name for path in files if path not in (*arrays, *idx)]:
         warn("data.path=%s: left out what is no array: %s", root.path, name_some(others))
     if idx:
         return _read_idx_files(idx, root.path)
     if splits:
-        return _join([(sub.name, read_array_folder(sub, read_file)) for sub in splits], root.path)
+        return _join_arrays([(sub.name, _read_array_folder(sub)) for sub in splits], root.path)
     if len(arrays) == 1:
-        return read_file(arrays[0])
-    return _join([(path.stem, read_file(path)) for path in arrays], root.path)
+        return read_named(arrays[0])
+    return _join_arrays([(path.stem, read_named(path)) for path in arrays], root.path)
 
 
-def _join(parts: list[tuple[str, Named]], root: Path) -> Named:
-    """The arrays of several files or folders, by whose names they are told, under the names that one file would have.
-
-    ``x`` of train.npz becomes ``train``, its ``y`` ``y_train``; a single array has the name of its file.
-    """
+def _join_arrays(parts: list[tuple[str, Named]], root: Path) -> Named:
+    """``x`` of train.npz or train/ becomes ``train``, its ``y`` ``y_train``; a single array is called as its file."""
     joined: Named = {}
     for part, arrays in parts:
         split = SPLITS.get(part.casefold())
         if split is None and len(arrays) > 1:
-            raise ValueError(
-                f"data.path={root}: {part} has the arrays {name_some(list(arrays))}, and there are files beside it: "
-                "call it train, val or test, or give it as data.path"
-            )
+            what = f"{part} has the arrays {name_some(list(arrays))}, and there are files beside it"
+            raise ValueError(f"data.path={root}: {what}: call it train, val or test, or give it as data.path")
         for name, array in arrays.items():
             called = split or part if len(arrays) == 1 or name == "x" else f"{name}_{split}"
             if called in joined:
@@ -251,15 +213,13 @@ def _join(parts: list[tuple[str, Named]], root: Path) -> Named:
 def _read_idx_files(paths: list[Path], root: Path) -> Named:
     """Images and labels in MNIST's format; of a file that is there plain and gzipped, the plain one."""
     plain = {path.with_suffix("") if path.suffix == ".gz" else path: path for path in sorted(paths, reverse=True)}
-    found = {path: IDX.fullmatch(target.name) for target, path in plain.items()}
-    sets = {match["set"] for match in found.values() if match}
+    found = {path: match for target, path in plain.items() if (match := IDX.fullmatch(target.name))}
+    sets = sorted({str(match["set"]) for match in found.values()})
     if len(sets) > 1:
-        names = name_some(sorted(str(name) for name in sets))
-        raise ValueError(f"data.path={root} has the idx files of {names}: leave those of one data set")
+        raise ValueError(f"data.path={root} has the idx files of {name_some(sets)}: leave those of one data set")
     named: Named = {}
     for path, match in found.items():
-        assert match is not None
-        split = SPLITS.get("test" if match["split"] == "t10k" else match["split"])
+        split = SPLITS.get(match["split"].replace("t10k", "test"))
         if split is None:
             raise ValueError(f"data.path={root}: {path.name} is of no split: call it train-..., val-... or t10k-...")
         name = split if match["kind"] == "images" else f"y_{split}"

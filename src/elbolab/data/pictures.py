@@ -25,10 +25,7 @@ def read_pictures(paths: list[Path]) -> np.ndarray:
     """Grey pictures (n, H, W), or coloured ones (n, 3, H, W) where any has colour or all are stored in colour.
 
     They are of type bool where all are of 1 bit, uint8 up to 8 bits, uint16 beyond, and float32 where the files have
-    floats.
-
-    Raises:
-        ValueError: a picture cannot be read, or they differ in size.
+    floats. Pictures that cannot be read, or differ in size, are refused.
     """
     stack = Stack(paths)
     failed: dict[Path, UnreadableError] = {}
@@ -50,11 +47,7 @@ def read_pictures(paths: list[Path]) -> np.ndarray:
 
 @final
 class Stack:
-    """Pictures of one size in one array, which is widened as pictures with more levels or colour come.
-
-    Args:
-        paths: the files, for messages.
-    """
+    """Pictures of one size in one array, which is widened as pictures with more levels or colour come."""
 
     def __init__(self, paths: list[Path]) -> None:
         self.paths = paths
@@ -63,11 +56,7 @@ class Stack:
         self.all_stored_in_colour = True
 
     def add(self, index: int, picture: Picture) -> None:
-        """Stores a picture.
-
-        Raises:
-            ValueError: its size or its kind of numbers is not that of the others.
-        """
+        """Stores a picture; refuses one whose size or kind of numbers is not that of the others."""
         pixels, path = picture.pixels, self.paths[index]
         if self.x is None:
             self._check_memory(pixels)
@@ -106,10 +95,9 @@ class Stack:
     def _check_memory(self, pixels: np.ndarray) -> None:
         needed, free = len(self.paths) * pixels.nbytes, free_memory(torch.device("cpu"))
         if needed > free:
-            raise ValueError(
-                f"{len(self.paths)} pictures as large as {self.paths[0]}, {pixels.shape[1]} x {pixels.shape[0]}, take "
-                f"{needed / 1e9:.3g} GB, and {free / 1e9:.3g} GB are free: make them smaller, {AS_BY}"
-            )
+            size = f"{len(self.paths)} pictures as large as {self.paths[0]}, {pixels.shape[1]} x {pixels.shape[0]}"
+            there = f"{free / 1e9:.3g} GB are free"
+            raise ValueError(f"{size}, take {needed / 1e9:.3g} GB, and {there}: make them smaller, {AS_BY}")
 
     def _refuse_sizes(self) -> None:
         examples: defaultdict[str, list[Path]] = defaultdict(list)
@@ -125,14 +113,7 @@ class Stack:
 
 
 def _widen(pixels: np.ndarray, ndim: int, dtype: np.dtype, in_colour: bool) -> np.ndarray:
-    """Pixels in a type that holds more levels, white as white; grey ones (..., H, W) in colour where they are to be.
-
-    Args:
-        pixels: one picture or all.
-        ndim: number of dimensions of coloured ones.
-        dtype: the type.
-        in_colour: whether they are to have three channels.
-    """
+    """Pixels in a type that holds more levels, white as white, and with ``ndim`` dimensions, in colour, if wanted."""
     if pixels.dtype != dtype:
         pixels = pixels.astype(dtype) * dtype.type(WHITE[str(dtype)] // WHITE[str(pixels.dtype)])
     if in_colour and pixels.ndim < ndim:

@@ -41,11 +41,7 @@ def _columns(chunk: np.ndarray) -> np.ndarray:
 
 
 def choose_scaling(train: Arrays, where: str, names: tuple[str, ...] = ()) -> Scaling:
-    """Mean and standard deviation of every column of the training data; ``names`` are those of the columns, if any.
-
-    Raises:
-        ValueError: a column is constant, or its numbers are too large for a variance.
-    """
+    """Mean and standard deviation of every column of the training data; refuses columns that have no such deviation."""
     mean, deviation = measure_columns(train)
     constant, infinite = deviation == 0, ~np.isfinite(deviation)
     for wrong, what in ((constant, "the same number in all training data"), (infinite, "too large")):
@@ -55,10 +51,8 @@ def choose_scaling(train: Arrays, where: str, names: tuple[str, ...] = ()) -> Sc
             if names:
                 which = f"column {shorten([names[i] for i in places])}"
                 way_out = write_option("ignore", [names[i] for i in places])
-            raise ValueError(
-                f"{where}: data.standardise=true divides by standard deviations, and the numbers of {which} are "
-                f"{what}: leave out by {way_out}"
-            )
+            why = f"data.standardise=true divides by standard deviations, and the numbers of {which} are {what}"
+            raise ValueError(f"{where}: {why}: leave out by {way_out}")
     return Scaling(tuple(mean.tolist()), tuple(deviation.tolist()))
 
 

@@ -45,15 +45,7 @@ def free_memory(device: torch.device) -> int:
 
 @final
 class StreamLoader(Loader):
-    """The same blocks in the same order as a `BlockLoader`, read ahead by workers.
-
-    Args:
-        order: which data make up which batch.
-        block: batches in a block, K.
-        arrays: the split, in RAM or memory-mapped.
-        finish: stored rows -> batch on the device.
-        num_workers: processes that gather rows; 0 gathers in the training process.
-    """
+    """The same blocks in the same order as a `BlockLoader`, read ahead by workers, or without any in this process."""
 
     def __init__(
         self, order: Ordering, block: int, arrays: Arrays, finish: Finish | FinishPair, num_workers: int

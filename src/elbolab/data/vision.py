@@ -31,9 +31,6 @@ class MNISTLike(DataModule, ABC):
         binarize_seed: seed of data that are binarised once, apart from the run's seed; 777 as Tomczak and Welling
             (2018) used.
         base: arguments of `DataModule`.
-
-    Attributes:
-        classes: what the labels 0 to 9 stand for.
     """
 
     classes = numbered(10)
@@ -102,9 +99,6 @@ class Colour(DataModule, ABC):
     Args:
         val_size: validation data, the last ones of the training files.
         base: arguments of `DataModule`.
-
-    Attributes:
-        classes: what the labels 0 to 9 stand for.
     """
 
     classes = numbered(10)

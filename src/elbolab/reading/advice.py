@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Mapping
 from math import prod
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -17,16 +17,14 @@ from torch import Tensor
 from elbolab.batch import shorten
 from elbolab.reading.labels import FEW
 from elbolab.reading.options import write_option
+from elbolab.reading.picture_files import picture_suffixes
 from elbolab.reading.text_tables import MISSING, read_number
 
 LINES = {
-    ".pkl": "numpy.savez('x.npz', x=numpy.load('{path}', allow_pickle=True))",
-    ".pickle": "numpy.savez('x.npz', x=numpy.load('{path}', allow_pickle=True))",
-    ".h5": "numpy.savez('x.npz', x=h5py.File('{path}')['x'][:])",
-    ".hdf5": "numpy.savez('x.npz', x=h5py.File('{path}')['x'][:])",
+    **dict.fromkeys((".pkl", ".pickle"), "numpy.savez('x.npz', x=numpy.load('{path}', allow_pickle=True))"),
+    **dict.fromkeys((".h5", ".hdf5"), "numpy.savez('x.npz', x=h5py.File('{path}')['x'][:])"),
     ".zarr": "numpy.savez('x.npz', x=zarr.open('{path}')['x'][:])",
-    ".xlsx": "pandas.read_excel('{path}').to_csv('x.csv', index=False)",
-    ".xls": "pandas.read_excel('{path}').to_csv('x.csv', index=False)",
+    **dict.fromkeys((".xlsx", ".xls"), "pandas.read_excel('{path}').to_csv('x.csv', index=False)"),
     ".json": "pandas.read_json('{path}').to_csv('x.csv', index=False)",
     ".jsonl": "pandas.read_json('{path}', lines=True).to_csv('x.csv', index=False)",
     ".arff": "pandas.DataFrame(scipy.io.arff.loadarff('{path}')[0]).to_csv('x.csv', index=False)",
@@ -48,65 +46,54 @@ TORCH = (
 KNOWN = (*LINES, ".mat", ".pt", ".pth")
 """Suffixes of the files that have a line of their own."""
 
-
 NUMBER = r"[+-]?(\d+([.,]\d+)*|[.,]\d+)"
 UNITS = "[$€£¥]|EUR|USD|GBP|CHF|[kmµu]?[gmsVAWlL]|cm|nm|h|hrs?|min|days?|years?|yrs?|[kMG]?(Hz|B|Pa|J)|K|°[CF]?|lbs?|ft"
 
 
 class Writing(NamedTuple):
-    """A way to write numbers that is not read.
+    """A way to write numbers that is not read; ``fix`` has code of pandas that makes numbers of the column ``{t}``."""
 
-    Attributes:
-        pattern: of such cells.
-        what: what they are.
-        fix: code of pandas that makes numbers of the column ``t[...]``, or how to read the table.
-    """
-
-    pattern: re.Pattern
+    pattern: str
     what: str
     fix: str
 
 
 WRITINGS = [
     Writing(
-        re.compile(r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4})([T ]\d{1,2}:\d{2}.*)?"),
+        r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4})([T ]\d{1,2}:\d{2}.*)?",
         "dates",
         "give days since the first one, {t} = (d := pandas.to_datetime({t})).sub(d.min()) / pandas.Timedelta(days=1)",
     ),
     Writing(
-        re.compile(r"\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?"),
+        r"\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?",
         "times of day",
         "give hours, {t} = pandas.to_timedelta({t} if {t}.str.count(':').eq(2).all() else {t} + ':00') / "
         "pandas.Timedelta(hours=1)",
     ),
+    Writing(NUMBER + r"\s*%", "percentages", "give fractions, {t} = {t}.str.rstrip('% ').astype(float) / 100"),
     Writing(
-        re.compile(NUMBER + r"\s*%"),
-        "percentages",
-        "give fractions, {t} = {t}.str.rstrip('% ').astype(float) / 100",
-    ),
-    Writing(
-        re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?"),
+        r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?",
         "numbers with commas between the thousands",
         "leave out the commas, {t} = {t}.str.replace(',', '').astype(float)",
     ),
     Writing(
-        re.compile(r"[+-]?\d{1,3}(\.\d{3})+(,\d+)?"),
+        r"[+-]?\d{1,3}(\.\d{3})+(,\d+)?",
         "numbers with points between the thousands",
         "leave these out and write decimals with a point, "
         "{t} = {t}.str.replace('.', '').str.replace(',', '.').astype(float)",
     ),
     Writing(
-        re.compile(r"[+-]?\d{1,3}([ '\u00a0\u202f’]\d{3})+([.,]\d+)?"),
+        r"[+-]?\d{1,3}([ '\u00a0\u202f’]\d{3})+([.,]\d+)?",
         "numbers with gaps between the thousands",
         r"leave these out, {t} = {t}.str.replace(r'[\s\'’]', '', regex=True).str.replace(',', '.').astype(float)",
     ),
     Writing(
-        re.compile(r"[+-]?\d*,\d+"),
+        r"[+-]?\d*,\d+",
         "numbers with a decimal comma",
         "write decimals with a point, {t} = {t}.str.replace(',', '.').astype(float)",
     ),
     Writing(
-        re.compile(rf"[$€£¥]\s?{NUMBER}|(EUR|USD|GBP|CHF) {NUMBER}|{NUMBER}\s?({UNITS})"),
+        rf"[$€£¥]\s?{NUMBER}|(EUR|USD|GBP|CHF) {NUMBER}|{NUMBER}\s?({UNITS})",
         "numbers with signs or units",
         r"leave these out, {t} = {t}.str.extract(r'([-+\d.]+)')[0].astype(float)",
     ),
@@ -115,20 +102,22 @@ WRITINGS = [
 
 
 def advise_on_file(path: Path, kind: str) -> str:
-    """What to do with a file of this suffix in small letters: the line that makes what can be read."""
+    """What is said behind the name of a file of a kind, its suffix in small letters, that is not read."""
+    if kind in picture_suffixes():
+        return (
+            f" is one picture: give the folder of pictures that it lies in, data.path={path.parent}; many frames of "
+            "one file become an array by numpy.save('x.npy', numpy.stack([numpy.array(frame) for frame in "
+            f"PIL.ImageSequence.Iterator(PIL.Image.open('{path}'))]))"
+        )
     if kind == ".mat":
-        return _advise_on_matlab(path)
-    if kind in (".pt", ".pth"):
-        return _advise_on_torch(path)
-    return LINES.get(kind, ANY).format(path=path)
-
-
-def advise_on_picture(path: Path) -> str:
-    """What to give instead of one picture."""
+        line = _advise_on_matlab(path)
+    elif kind in (".pt", ".pth"):
+        line = _advise_on_torch(path)
+    else:
+        line = LINES.get(kind, ANY).format(path=path)
     return (
-        f"give the folder of pictures that it lies in, data.path={path.parent}; many frames of one file become an "
-        "array by numpy.save('x.npy', numpy.stack([numpy.array(frame) for frame in "
-        f"PIL.ImageSequence.Iterator(PIL.Image.open('{path}'))]))"
+        ": give an .npz or .npy file, a table (.csv, .tsv, .txt, .parquet), or a folder of pictures; from "
+        f"{kind or 'this'} by {line}"
     )
 
 
@@ -166,31 +155,20 @@ def _advise_on_torch(path: Path) -> str:
             found = torch.load(path, weights_only=True, map_location="cpu")
     except Exception:  # pickles of anything
         return TORCH.format(path=path)
-    load = f"d = torch.load('{path}')"
     if isinstance(found, Tensor):
         return f"numpy.savez('x.npz', x=torch.load('{path}').numpy())"
-    if isinstance(found, Mapping):
-        return _advise_on_tensors({repr(name): value for name, value in found.items()}, load, "d.values()")
-    if isinstance(found, list | tuple):
-        return _advise_on_tensors({str(place): value for place, value in enumerate(found)}, load, "d")
-    return TORCH.format(path=path)
-
-
-def _advise_on_tensors(found: dict[str, Any], load: str, everything: str) -> str:
-    """A line for tensors, of which the largest is taken for the data.
-
-    Args:
-        found: what the file holds, by what stands between the brackets of ``d[...]``.
-        load: code that makes ``d``.
-        everything: code of all values of ``d``.
-    """
-    tensors = {key: value for key, value in found.items() if isinstance(value, Tensor) and value.ndim}
+    if not isinstance(found, Mapping | list | tuple):
+        return TORCH.format(path=path)
+    load = f"d = torch.load('{path}')"
+    items = found.items() if isinstance(found, Mapping) else enumerate(found)
+    tensors = {repr(key): value for key, value in items if isinstance(value, Tensor) and value.ndim}
     if not tensors:
         return f"{load}; numpy.savez('x.npz', x=...) of what is data in it"
     described = ", ".join(f"{key} {tuple(value.shape)}" for key, value in list(tensors.items())[:5])
-    x = max(tensors, key=lambda key: tensors[key].numel())
+    x = max(tensors, key=lambda key: tensors[key].numel())  # taken for the data
     if len(tensors) == len(found) > 1 and all(value.shape == tensors[x].shape for value in tensors.values()):
-        return f"{load}; numpy.savez('x.npz', x=torch.stack(list({everything})).numpy()) ({described})"
+        values = "d.values()" if isinstance(found, Mapping) else "d"
+        return f"{load}; numpy.savez('x.npz', x=torch.stack(list({values})).numpy()) ({described})"
     labels = [key for key, value in tensors.items() if key != x and value.shape == tensors[x].shape[:1]]
     y = f", y=d[{labels[0]}].numpy()" if len(labels) == 1 else ""
     return f"{load}; numpy.savez('x.npz', x=d[{x}].numpy(){y}), where these are the data ({described})"
@@ -210,7 +188,7 @@ def advise_on_text(name: str, column: np.ndarray, *, is_wanted: bool) -> str:
         return f"has no value in any row: {instead}"
     values = shorten(list(dict.fromkeys(cells[i] for i in odd)))
     for writing in WRITINGS:
-        if sum(writing.pattern.fullmatch(cells[i]) is not None for i in odd) > 0.9 * len(odd):
+        if sum(re.fullmatch(writing.pattern, cells[i]) is not None for i in odd) > 0.9 * len(odd):
             fix = writing.fix.format(t=f"t[{name!r}]")
             return f"holds {writing.what} ({values}), and data are plain numbers: {fix}{leave_out}"
     if len(odd) <= len(cells) / 2:
@@ -219,10 +197,6 @@ def advise_on_text(name: str, column: np.ndarray, *, is_wanted: bool) -> str:
         return f"is text ({values}), and this run was trained on numbers of this name: give such"
     if 2 * len(set(cells)) > len(cells) > FEW:
         return f"is text, another one in most rows ({values}): leave it out by {write_option('ignore', [name])}"
-    labels, factors, conditions = (
-        write_option(option, names) for option, names in (("labels", name), ("factors", [name]), ("conditions", [name]))
-    )
-    return (
-        f"is text ({values}), and data are numbers: set {labels}, {factors} or {conditions}{leave_out}, or number it "
-        "yourself"
-    )
+    factors, conditions = (write_option(option, [name]) for option in ("factors", "conditions"))
+    ways = f"set {write_option('labels', name)}, {factors} or {conditions}{leave_out}, or number it yourself"
+    return f"is text ({values}), and data are numbers: {ways}"

@@ -28,37 +28,24 @@ def data_root(root: str | Path | None) -> Path:
 def obtain_files(files: Sequence[Path], root: Path, download: Callable[[Path], None], what: str) -> None:
     """Makes sure that ``files`` exist: as they are, or downloaded by one process while the others wait.
 
-    The download goes to a folder beside the target, and complete files are moved from there; a failed download leaves
-    nothing behind.
-
-    Args:
-        files: paths below ``root`` that must exist.
-        root: folder of data files.
-        download: fills an empty folder as ``root`` shall be filled.
-        what: the data set's name, and in words how else to get it.
+    ``download`` fills an empty folder as ``root`` shall be filled. Complete files are moved from there; a failed
+    download leaves nothing behind.
 
     Raises:
-        ValueError: a file is missing and cannot be downloaded; says what, where it was looked for and how to get it.
+        ValueError: a file is missing and cannot be downloaded; says so, and ``what`` else can be done.
     """
-
-    def missing() -> list[str]:
-        return [str(path) for path in files if not path.exists()]
-
-    def refusal(why: str) -> ValueError:
-        names = ", ".join(missing())
-        return ValueError(f"missing {names}, and {why}. {what}; data.root or ELBOLAB_DATA says where data files live")
-
-    if not missing():
-        return
+    why, cause = "the download does not contain it", None
     try:
-        root.mkdir(parents=True, exist_ok=True)
-        with FileLock(root / ".lock"):
-            if missing():
-                _download_into(root, download)
+        if not all(path.exists() for path in files):
+            root.mkdir(parents=True, exist_ok=True)
+            with FileLock(root / ".lock"):
+                if not all(path.exists() for path in files):
+                    _download_into(root, download)
     except Exception as error:  # every library has its own kind of failed download
-        raise refusal(f"the download failed ({type(error).__name__}: {error})") from error
-    if missing():
-        raise refusal("the download does not contain it")
+        why, cause = f"the download failed ({type(error).__name__}: {error})", error
+    if missing := ", ".join(str(path) for path in files if not path.exists()):
+        where = "data.root or ELBOLAB_DATA says where data files live"
+        raise ValueError(f"missing {missing}, and {why}. {what}; {where}") from cause
 
 
 def _download_into(root: Path, download: Callable[[Path], None]) -> None:
@@ -77,14 +64,7 @@ def read_idx(path: Path, md5: str | None = None) -> np.ndarray:
     """The array in an idx file of bytes, the format of MNIST, gzipped or plain.
 
     A file is two zero bytes, a type code (8 for bytes), the number of dimensions, each size as a big-endian 32-bit
-    integer, and the values.
-
-    Args:
-        path: the file.
-        md5: checksum of the file as it is stored, None where it may differ.
-
-    Raises:
-        ValueError: the file is missing, corrupt or no idx file of bytes.
+    integer, and the values. ``md5`` is that of the file as it is stored, None where it may differ.
     """
     if not path.is_file():
         raise ValueError(f"missing data file {path}")
@@ -101,17 +81,8 @@ def read_idx(path: Path, md5: str | None = None) -> np.ndarray:
         raise ValueError(f"corrupt data file {path} ({error}); remove it and get it again") from None
 
 
-def read_npz(path: Path) -> dict[str, np.ndarray]:
-    """All arrays of an .npz file.
-
-    Raises:
-        ValueError: it cannot be read; says why, and leaves it to the caller to say what to do.
-    """
-    return {name: read_member(path, name) for name in list_npz(path)}
-
-
 def list_npz(path: Path) -> list[str]:
-    """Names of the arrays of an .npz file; raises as `read_npz` does."""
+    """Names of the arrays of an .npz file; raises ValueError that says why, and not what to do."""
     if not zipfile.is_zipfile(path):  # numpy would take it for a pickle
         raise ValueError("it is no zip archive, as .npz files are, or a part of one")
     try:
@@ -122,7 +93,7 @@ def list_npz(path: Path) -> list[str]:
 
 
 def read_member(path: Path, name: str) -> np.ndarray:
-    """One array of an .npz file; raises as `read_npz` does, and where it is an array of Python objects, or no array."""
+    """One array of an .npz file; raises ValueError as `list_npz` does."""
     try:
         with np.load(path) as file:
             array = file[name]

@@ -9,7 +9,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import final
 
@@ -21,16 +21,12 @@ LITTER = ("__MACOSX", "@eaDir")
 """Folders that archives and file servers add; so are those whose names begin with a dot."""
 LABEL_FILES = (".csv", ".tsv", ".json", ".txt", ".xml", ".xlsx", ".mat", ".npy", ".npz", ".parquet", ".pkl")
 """Files that may hold labels or data, which a user would miss."""
-SPLITS = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "dev": "val",
-    "test": "test",
-    "testing": "test",
+SPLIT_NAMES = {
+    "train": ("train", "training"),
+    "val": ("val", "valid", "validation", "dev"),
+    "test": ("test", "testing"),
 }
+SPLITS = {name: split for split, names in SPLIT_NAMES.items() for name in names}
 """Split that a folder of this name holds, in any case."""
 IMAGES = ("images", "image", "imgs", "img", "pictures")
 """Names of folders that hold the data, and are no class beside masks, say."""
@@ -43,7 +39,6 @@ class Folder:
     """A folder and what lies in it, in sorted order.
 
     Attributes:
-        path: the folder.
         pictures: picture files directly in it.
         folders: folders that have pictures at any depth.
         without: folders that have none.
@@ -51,10 +46,10 @@ class Folder:
     """
 
     path: Path
-    pictures: tuple[Path, ...]
-    folders: tuple["Folder", ...]
-    without: tuple["Folder", ...]
-    others: tuple[Path, ...]
+    pictures: list[Path] = field(default_factory=list)
+    folders: list["Folder"] = field(default_factory=list)
+    without: list["Folder"] = field(default_factory=list)
+    others: list[Path] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -67,12 +62,6 @@ class Folder:
         for folder in self.folders:
             yield from folder.all_pictures()
 
-    def all_without(self) -> Iterator["Folder"]:
-        """Folders without pictures beside others with them, at any depth."""
-        yield from self.without
-        for folder in self.folders:
-            yield from folder.all_without()
-
     def all_folders(self) -> Iterator["Folder"]:
         """Folders at any depth, with and without pictures."""
         for folder in sorted(self.folders + self.without, key=lambda folder: folder.path):
@@ -81,11 +70,7 @@ class Folder:
 
 
 def scan_folder(path: Path, above: frozenset[Path] = frozenset()) -> Folder:
-    """Lists a folder and its subfolders; ``above`` are the resolved paths of the folders that it lies in.
-
-    Raises:
-        ValueError: a folder cannot be listed, or a link leads back to a folder above.
-    """
+    """Lists a folder and its subfolders; ``above`` are the resolved paths of the folders that it lies in."""
     real = path.resolve()
     if real in above:
         raise ValueError(f"data.path: the link {path} leads back to {real}, which it lies in: remove the link")
@@ -93,22 +78,19 @@ def scan_folder(path: Path, above: frozenset[Path] = frozenset()) -> Folder:
         with os.scandir(path) as listing:
             entries = sorted(listing, key=lambda entry: entry.name)
     except OSError as error:
-        raise ValueError(
-            f"data.path: the folder {path} cannot be listed ({error.strerror}): make it readable"
-        ) from error
-    pictures, folders, others = [], [], []
+        why = f"data.path: the folder {path} cannot be listed ({error.strerror}): make it readable"
+        raise ValueError(why) from error
+    folder = Folder(path)
     for entry in entries:
-        if entry.name.startswith(".") or entry.name in LITTER:
-            others.append(Path(entry.path))
-        elif entry.is_dir():
-            folders.append(scan_folder(Path(entry.path), above | {real}))
-        elif Path(entry.name).suffix.lower() in picture_suffixes() and (entry.is_file() or entry.is_symlink()):
-            pictures.append(Path(entry.path))
+        inner, is_hidden = Path(entry.path), entry.name.startswith(".") or entry.name in LITTER
+        if entry.is_dir() and not is_hidden:
+            sub = scan_folder(inner, above | {real})
+            (folder.folders if sub.pictures or sub.folders else folder.without).append(sub)
+        elif not is_hidden and inner.suffix.lower() in picture_suffixes() and (entry.is_file() or entry.is_symlink()):
+            folder.pictures.append(inner)
         else:
-            others.append(Path(entry.path))
-    filled = tuple(folder for folder in folders if folder.pictures or folder.folders)
-    without = tuple(folder for folder in folders if not (folder.pictures or folder.folders))
-    return Folder(path, tuple(pictures), filled, without, tuple(others))
+            folder.others.append(inner)
+    return folder
 
 
 def say_what_is_left_out(root: Folder) -> None:
@@ -121,7 +103,8 @@ def say_what_is_left_out(root: Folder) -> None:
         labels = "; labels are given as class folders, or as y in an .npz" * may_hold
         first = others[0].relative_to(root.path)
         warn("data.path=%s: left out what is no picture: %s, the first is %s%s", root.path, counted, first, labels)
-    without = [str(folder.path.relative_to(root.path)) for folder in root.all_without()]
+    filled = [root, *(folder for folder in root.all_folders() if folder.folders)]
+    without = [str(empty.path.relative_to(root.path)) for folder in filled for empty in folder.without]
     if without:
         warn("data.path=%s: no pictures in %s", root.path, name_some(without))
 
@@ -131,28 +114,23 @@ def name_some(names: list[str], most: int = 5) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
-@final
-@dataclass(frozen=True)
-class Part:
-    """The pictures of one split, with the name of the class of each where there are classes."""
-
-    paths: list[Path]
-    classes: list[str] | None
+Labelled = tuple[list[Path], list[str] | None]
+"""Pictures, and the name of the class of each where there are classes."""
 
 
-def assign_pictures(root: Folder) -> dict[str, Part]:
-    """The pictures of each split, or of all data, ``x``.
-
-    Raises:
-        ValueError: the layout has two readings, or leaves nothing to train on.
-    """
-    parts = _unwrap_alike(_find_splits(_unwrap(root)))
+def assign_pictures(root: Folder) -> dict[str, Labelled]:
+    """The pictures of each split, or of all data, ``x``; refuses a layout that has two readings."""
+    parts = _find_splits(_unwrap(root))
+    while all(not part.pictures and len(part.folders) == 1 for part in parts.values()):
+        if len({part.folders[0].name for part in parts.values()}) > 1:  # as it is in train/images, test/images
+            break
+        parts = {name: part.folders[0] for name, part in parts.items()}
     for name, folder in parts.items():
         _check_layout(folder, name)
     _check_classes(parts, root.path)
-    arranged = {name: _labelled(folder) for name, folder in parts.items()}
+    labelled = {name: _label_pictures(folder) for name, folder in parts.items()}
     say_what_is_left_out(root)
-    return arranged
+    return labelled
 
 
 def _unwrap(folder: Folder) -> Folder:
@@ -161,10 +139,9 @@ def _unwrap(folder: Folder) -> Folder:
         _check_filled(folder)
         folder = folder.folders[0]
         if SPLITS.get(folder.name.casefold()) in ("val", "test"):
-            raise ValueError(
-                f"data.path={folder.path.parent} has pictures in {folder.name} alone, and none to train on: add a "
-                f"folder train, or give data.path={folder.path} to train on these"
-            )
+            fix = f"add a folder train, or give data.path={folder.path} to train on these"
+            where = f"data.path={folder.path.parent} has pictures in {folder.name} alone"
+            raise ValueError(f"{where}, and none to train on: {fix}")
     return folder
 
 
@@ -176,22 +153,16 @@ def _find_splits(folder: Folder) -> dict[str, Folder]:
         _check_similar_names(folder)
         return {"x": folder}
     _check_filled(folder)
-    names = ", ".join(sub.name for split, sub in named if split is not None)
+    has = f"data.path={folder.path} has {', '.join(sub.name for split, sub in named if split is not None)}"
+    rename = "if they are classes, give these folders other names"
     beside = [sub.name for split, sub in named if split is None] + [path.name for path in folder.pictures]
     if beside:
-        raise ValueError(
-            f"data.path={folder.path} has {names}, and beside that {name_some(beside)}. If the former are splits, move "
-            "the rest into them or away; if they are classes, give these folders other names"
-        )
+        move = "If the former are splits, move the rest into them or away"
+        raise ValueError(f"{has}, and beside that {name_some(beside)}. {move}; {rename}")
     if len(splits) < len(named):
-        raise ValueError(
-            f"data.path={folder.path} has {names}, of which two mean one split: put their pictures into one folder"
-        )
+        raise ValueError(f"{has}, of which two mean one split: put their pictures into one folder")
     if "train" not in splits:
-        raise ValueError(
-            f"data.path={folder.path} has {names}, and none to train on. If these are splits, add a folder train; if "
-            "they are classes, give these folders other names"
-        )
+        raise ValueError(f"{has}, and none to train on. If these are splits, add a folder train; {rename}")
     return {split: splits[split] for split in ("train", "val", "test") if split in splits}
 
 
@@ -211,22 +182,13 @@ def _check_similar_names(folder: Folder) -> None:
     similar: dict[str, str] = {}
     for sub in folder.folders:
         words = re.findall("[a-z]+", re.sub("(?<=[a-z])(?=[A-Z])", " ", sub.name).casefold())
-        splits = [SPLITS[word] for word in (word.removesuffix("set") for word in words) if word in SPLITS]
-        similar |= dict.fromkeys([sub.name], splits[0]) if splits else {}
+        if splits := [SPLITS[word] for word in (word.removesuffix("set") for word in words) if word in SPLITS]:
+            similar[sub.name] = splits[0]
     if len(set(similar.values())) > 1:
         raise ValueError(
             f"data.path={folder.path} has the folders {name_some(list(similar))}. If these are splits, call them "
             "train, val and test; if they are classes, give them names that are not so like splits"
         )
-
-
-def _unwrap_alike(parts: dict[str, Folder]) -> dict[str, Folder]:
-    """Replaces every part by its only subfolder while all have one of the same name (train/images, test/images)."""
-    while all(not part.pictures and len(part.folders) == 1 for part in parts.values()):
-        if len({part.folders[0].name for part in parts.values()}) > 1:
-            return parts
-        parts = {name: part.folders[0] for name, part in parts.items()}
-    return parts
 
 
 def _check_layout(folder: Folder, name: str) -> None:
@@ -255,12 +217,12 @@ def _check_layout(folder: Folder, name: str) -> None:
 
 def _check_classes(parts: dict[str, Folder], root: Path) -> None:
     """Refuses classes in some splits only, and classes that no training data have; says which training alone has."""
-    train, *others = parts.items()
-    known = {sub.name for sub in train[1].folders}
+    (train, folder), *others = parts.items()
+    known = {sub.name for sub in folder.folders}
     for name, part in others:
         found = {sub.name for sub in part.folders}
         if bool(found) != bool(known):
-            some, none = (train[0], name) if known else (name, train[0])
+            some, none = (train, name) if known else (name, train)
             raise ValueError(
                 f"data.path={root}: {some} has class folders ({name_some(sorted(known or found))}), {none} has none: "
                 f"put the pictures of {none} into class folders too, or those of {some} into one folder"
@@ -275,15 +237,13 @@ def _check_classes(parts: dict[str, Folder], root: Path) -> None:
             warn("data.path=%s: %s has no pictures of the classes %s", root, name, name_some(missing))
 
 
-def _labelled(folder: Folder) -> Part:
+def _label_pictures(folder: Folder) -> Labelled:
+    """The pictures of a folder, by the folders in it where there are some."""
     if not folder.folders:
-        return Part(list(folder.pictures), None)
+        return folder.pictures, None
     deeper = [inner.path for sub in folder.folders for inner in sub.folders]
     if deeper:
-        warn(
-            "data.path: the classes are the folders of %s; deeper ones, such as %s, count as part of theirs",
-            folder.path,
-            deeper[0].relative_to(folder.path),
-        )
+        text = "data.path: the classes are the folders of %s; deeper ones, such as %s, count as part of theirs"
+        warn(text, folder.path, deeper[0].relative_to(folder.path))
     labelled = [(path, sub.name) for sub in folder.folders for path in sub.all_pictures()]
-    return Part([path for path, _ in labelled], [name for _, name in labelled])
+    return [path for path, _ in labelled], [name for _, name in labelled]

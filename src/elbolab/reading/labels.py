@@ -29,13 +29,10 @@ def number_labels(
     Numbers are in numeric order, also where they are written as text, and other text is in natural order ("b2" before
     "b10"). Labels may be a column (n, 1) or one-hot vectors (n, C), of which each is called by its position. Few data,
     as new ones for a trained model (``are_new``) may be, may all have different labels.
-
-    Raises:
-        ValueError: some labels are missing, or these are no labels; ``where`` names the file.
     """
     if not arrays:
         return (), {}
-    columns = {name: _one_column(name, array, where) for name, array in arrays.items()}
+    columns = {name: _flatten_labels(name, array, where) for name, array in arrays.items()}
     classes, indices = number_values(columns, where, are_new=are_new)
     _check_unlabelled(classes, indices, where)
     return classes, indices
@@ -44,11 +41,7 @@ def number_labels(
 def number_factors(
     arrays: dict[str, np.ndarray], where: str, *, are_new: bool = False
 ) -> tuple[tuple[tuple[str, ...], ...], dict[str, np.ndarray]]:
-    """Names of the values that each factor takes, and for each array its factors (n, F) as indices of these values.
-
-    Raises:
-        ValueError: some values are missing, or splits have different numbers of factors.
-    """
+    """Names of the values that each factor takes, and for each array its factors (n, F) as indices of these values."""
     if not arrays:
         return (), {}
     tables = {name: array[:, None] if array.ndim == 1 else array for name, array in arrays.items()}
@@ -91,7 +84,7 @@ def number_known_values(name: str, values: np.ndarray, names: Sequence[str], wha
     Raises:
         ValueError: a value that did not occur in training, or none; calls the values ``name``, and these ``what``.
     """
-    found, inverse = np.unique(_plain(name, values, "these data"), return_inverse=True)
+    found, inverse = np.unique(_clean(name, values, "these data"), return_inverse=True)
     known = {value: index for index, value in enumerate(names)}
     called = [_name(value) for value in found]
     for value in called:
@@ -103,12 +96,8 @@ def number_known_values(name: str, values: np.ndarray, names: Sequence[str], wha
 def number_values(
     columns: dict[str, np.ndarray], where: str, *, are_new: bool = False
 ) -> tuple[tuple[str, ...], dict[str, np.ndarray]]:
-    """Names of all values that occur, in order, and for each column (n,) the indices of its values among them.
-
-    Raises:
-        ValueError: values are missing, of different types, or nearly all different.
-    """
-    plain = {name: _plain(name, column, where) for name, column in columns.items()}
+    """Names of all values that occur, in order, and for each column (n,) the indices of its values among them."""
+    plain = {name: _clean(name, column, where) for name, column in columns.items()}
     found = {name: np.unique(column, return_inverse=True) for name, column in plain.items()}
     named = {name: [_name(value) for value in values] for name, (values, _) in found.items()}
     occurring = {value for values in named.values() for value in values}
@@ -130,17 +119,15 @@ def number_values(
     return tuple(names), indices
 
 
-def _one_column(name: str, array: np.ndarray, where: str) -> np.ndarray:
+def _flatten_labels(name: str, array: np.ndarray, where: str) -> np.ndarray:
     """Labels (n,) of labels (n,), a column (n, 1) or one-hot vectors (n, C)."""
     if array.ndim == 2 and array.shape[1] == 1:
         return array[:, 0]
     if is_one_hot(array):
         return np.asarray(array).argmax(1)
     if array.ndim != 1:
-        raise ValueError(
-            f"{where}: {name} has shape {array.shape}, where labels are (n,), or one-hot vectors (n, C): call several "
-            "attributes of a datum factors"
-        )
+        fix = "where labels are (n,), or one-hot vectors (n, C): call several attributes of a datum factors"
+        raise ValueError(f"{where}: {name} has shape {array.shape}, {fix}")
     return array
 
 
@@ -151,14 +138,14 @@ def is_one_hot(array: np.ndarray) -> bool:
     return bool(((array == 0) | (array == 1)).all() and (array.sum(1) == 1).all())
 
 
-def _plain(name: str, column: np.ndarray, where: str) -> np.ndarray:
+def _clean(name: str, column: np.ndarray, where: str) -> np.ndarray:
     """A column (n,) as numbers, booleans or text without blanks around it, of which none is missing."""
     if column.dtype.kind == "O":
         _check_missing(name, np.array([value is None or value != value for value in column], dtype=bool), where)
         column = np.array(column.tolist())
         if column.dtype.kind not in "biufU" or column.ndim != 1:
-            fix = f"give numbers or text, {name}.astype(str)"
-            raise ValueError(f"{where}: {name} holds objects that are no labels: {fix}")
+            what = "holds objects that are no labels"
+            raise ValueError(f"{where}: {name} {what}: give numbers or text, {name}.astype(str)")
     if column.dtype.kind == "S":
         try:
             column = np.char.decode(column, "utf-8")
@@ -185,9 +172,8 @@ def _check_missing(name: str, missing: np.ndarray, where: str) -> None:
 
 def _name(value: np.generic) -> str:
     """A value as text; whole floats as integers."""
-    if isinstance(value, np.floating) and value == np.floor(value):
-        return str(int(value))
-    return str(value)
+    is_whole = isinstance(value, np.floating) and value == np.floor(value)
+    return str(int(value)) if is_whole else str(value)
 
 
 def _number(name: str) -> int | float | None:
@@ -228,15 +214,7 @@ def _check_unlabelled(classes: tuple[str, ...], indices: dict[str, np.ndarray], 
 
 
 def store_conditions(arrays: dict[str, np.ndarray], where: str) -> dict[str, np.ndarray]:
-    """The conditions of all splits in one type: floats; booleans where all are 0 or 1; or bytes that stand for k / 255.
-
-    Args:
-        arrays: each split's conditions, (n, *shape), by their names.
-        where: the file, for messages.
-
-    Raises:
-        ValueError: they differ in shape or type, or are not finite.
-    """
+    """The conditions (n, *shape) of all splits in one type: floats, booleans for 0 and 1, or bytes that are k / 255."""
     kinds = {name: "floats" if array.dtype.kind == "f" else "integers" for name, array in arrays.items()}
     first = next(iter(arrays), "")
     for name, array in arrays.items():

@@ -28,19 +28,14 @@ DSPRITES = {"imgs", "latents_classes", "latents_values", "metadata"}
 
 
 class Part(NamedTuple):
-    """An array of a user's data, one row for each datum, by the name that it has there."""
+    """An array of a user's data, one row for each datum, and the name that it has there."""
 
     name: str
     array: np.ndarray
 
 
 class Role(NamedTuple):
-    """What an array is.
-
-    Attributes:
-        kind: ``x``, ``y``, ``factors`` or ``given``.
-        split: ``train``, ``val`` or ``test``, empty where the file has no splits.
-    """
+    """What an array is: its kind, ``x``, ``y``, ``factors`` or ``given``, and its split, empty where there are none."""
 
     kind: str
     split: str
@@ -88,9 +83,8 @@ def _read_names(names: list[str], where: str) -> dict[Role, str]:
     if len(names) == 1 and unknown:
         return {Role("x", ""): names[0]}
     if unknown and all(re.fullmatch(r"arr_\d+", name) for name in names):
-        raise ValueError(
-            f"{where} has arrays without names, {', '.join(names)}: save them by numpy.savez(path, x=x, y=y)"
-        )
+        fix = "save them by numpy.savez(path, x=x, y=y)"
+        raise ValueError(f"{where} has arrays without names, {', '.join(names)}: {fix}")
     if unknown:
         nearest = get_close_matches(normalise_name(unknown[0]), VOCABULARY, 1, cutoff=0.75)
         meant = f"{VOCABULARY[nearest[0]]}, the nearest name" if nearest else "x (data), y (labels), factors or given"
@@ -102,47 +96,35 @@ def _read_names(names: list[str], where: str) -> dict[Role, str]:
     for name in names:
         role = VOCABULARY[normalise_name(name)]
         if role in roles:
-            raise ValueError(
-                f"{where}: {roles[role]} and {name} both mean {role}: leave one out by data.ignore=[{name}]"
-            )
+            both = f"{roles[role]} and {name} both mean {role}"
+            raise ValueError(f"{where}: {both}: leave one out by data.ignore=[{name}]")
         roles[role] = name
     return roles
 
 
 def _check_layout(splits: list[str], roles: dict[Role, str], where: str) -> None:
-    """Raises ValueError unless there are data, in one piece or in splits."""
+    """Raises ValueError unless there are data, whole or in splits, which have the same arrays beside them."""
     data = [name for role, name in roles.items() if role.kind == "x"]
     if not data:
-        raise ValueError(
-            f"{where} has {', '.join(roles.values()) or 'no arrays'}, and no data: call them x, or train and test"
-        )
+        there = ", ".join(roles.values()) or "no arrays"
+        raise ValueError(f"{where} has {there}, and no data: call them x, or train and test")
     parts = [roles[Role("x", split)] for split in splits if split]
     if "" in splits and parts:
-        whole = roles[Role("x", "")]
-        if "train" not in splits:
-            raise ValueError(
-                f"{where} has {whole} beside {', '.join(parts)}: call {whole} train if it is to be trained on, or "
-                f"leave out the others to cut {whole} anew (data.ignore=[{','.join(parts)}])"
-            )
+        whole, others = roles[Role("x", "")], "the splits" if "train" in splits else "the others"
+        fix = f"call {whole} train if it is to be trained on"
+        fix = f"leave out {whole} to use the splits (data.ignore=[{whole}])" if "train" in splits else fix
         raise ValueError(
-            f"{where} has {whole} beside {', '.join(parts)}: leave out {whole} to use the splits "
-            f"(data.ignore=[{whole}]), or leave out the splits to cut {whole} anew (data.ignore=[{','.join(parts)}])"
+            f"{where} has {whole} beside {', '.join(parts)}: {fix}, or leave out {others} to cut {whole} anew "
+            f"(data.ignore=[{','.join(parts)}])"
         )
     if parts and "train" not in splits:
         raise ValueError(f"{where} has {', '.join(parts)}, and none to train on: add the array train")
-    _check_belonging(splits, roles, where)
-
-
-def _check_belonging(splits: list[str], roles: dict[Role, str], where: str) -> None:
-    """Raises ValueError unless every array belongs to some data, and all splits have what one of them has."""
-    data = [name for role, name in roles.items() if role.kind == "x"]
     for role, name in roles.items():
         if role.split not in splits:
-            fixes = [str(role._replace(split=split)) for split in splits]
-            raise ValueError(
-                f"{where}: {name} belongs to no data, as there is no {Role('x', role.split)} beside {', '.join(data)}: "
-                f"call it {' or '.join(fixes)}, or leave it out by data.ignore=[{name}]"
-            )
+            fixes = " or ".join(str(role._replace(split=split)) for split in splits)
+            why = f"as there is no {Role('x', role.split)} beside {', '.join(data)}"
+            fix = f"call it {fixes}, or leave it out by data.ignore=[{name}]"
+            raise ValueError(f"{where}: {name} belongs to no data, {why}: {fix}")
     for role, name in roles.items():
         for other in (role._replace(split=split) for split in splits):
             if other not in roles:
@@ -210,9 +192,8 @@ def check_names_of_data(data: Iterable[str], has_no_labels: bool, where: str) ->
 
     Where the user has said that the table has no labels, a column that is called so is data.
     """
-    found = {name: meaning for name in data if (meaning := meaning_of(name)) is not None}
-    if has_no_labels:
-        found = {name: meaning for name, meaning in found.items() if meaning != LABELS}
+    excluded = (None, LABELS) if has_no_labels else (None,)
+    found = {name: meaning for name in data if (meaning := meaning_of(name)) not in excluded}
     if not found:
         return
     named = ", ".join(f"the column {name} may be {meaning}" for name, meaning in found.items())

@@ -25,10 +25,8 @@ DEEP = re.compile(r"(L|LA|RGB|RGBX|RGBA|RGBa|CMYK);16[BLN]")
 """Pillow's raw modes of 16 bits a channel, of which it hands out the high byte: B, L and N for the order of bytes."""
 OTHER_ORDER = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}
 """Order of bytes in which the low byte is taken for the high one."""
-ORIENTATION = 0x0112
-BITS_PER_SAMPLE = 258
-PHOTOMETRIC = 262
-SAMPLE_FORMAT = 339
+ORIENTATION, BITS_PER_SAMPLE, PHOTOMETRIC, SAMPLE_FORMAT = 274, 258, 262, 339
+"""Numbers of tags of TIFF and EXIF."""
 ORIENTED = {
     2: lambda x: x[:, ::-1],
     3: lambda x: x[::-1, ::-1],
@@ -72,23 +70,15 @@ def picture_suffixes() -> frozenset[str]:
 
 
 def read_picture(path: Path) -> Picture:
-    """Decodes a picture and turns it upright.
-
-    Raises:
-        UnreadableError: the file is damaged or no picture, or has several frames or more levels than are decoded.
-    """
-    with _opened(path) as image:
+    """Decodes a picture and turns it upright; raises `UnreadableError`."""
+    with _open(path) as image:
         _check_frames(image)
         return _decode(image, path)
 
 
 def upright_size(path: Path) -> tuple[int, int]:
-    """Width and height of a picture as it is shown.
-
-    Raises:
-        UnreadableError: the file is damaged or no picture.
-    """
-    with _opened(path) as image:
+    """Width and height of a picture as it is shown; raises `UnreadableError`."""
+    with _open(path) as image:
         if image.format == "TIFF":
             image.load()  # turns it upright
         width, height = image.size
@@ -96,7 +86,7 @@ def upright_size(path: Path) -> tuple[int, int]:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator["ImageFile"]:
+def _open(path: Path) -> Iterator["ImageFile"]:
     """An open picture; whatever is wrong with it becomes an `UnreadableError`.
 
     It is opened from a file, not a path: Pillow 13 maps an uncompressed TIFF of a path into memory with its width and
@@ -110,10 +100,8 @@ def _opened(path: Path) -> Iterator["ImageFile"]:
     except UnreadableError:
         raise
     except UnidentifiedImageError as error:
-        is_empty = path.stat().st_size == 0
-        raise UnreadableError(
-            "it is empty" if is_empty else "it is no picture, or of a kind that Pillow does not know"
-        ) from error
+        unknown = "it is no picture, or of a kind that Pillow does not know"
+        raise UnreadableError(unknown if path.stat().st_size else "it is empty") from error
     except Exception as error:  # each format has its own kinds of errors for files that are cut off
         raise UnreadableError(str(error) or type(error).__name__) from error
 
@@ -129,9 +117,10 @@ def _check_frames(image: "ImageFile") -> None:
 
 
 def _decode(image: "ImageFile", path: Path) -> Picture:
-    bits, rawmode = _bits(image, path), _rawmode(image)
+    bits, rawmode = _count_bits(image, path), _find_rawmode(image)
     image.load()
-    if _has_no_white(image):
+    is_signed = image.format == "TIFF" and 2 in image.tag_v2.get(SAMPLE_FORMAT, (1,))  # type: ignore[attr-defined]
+    if is_signed or image.mode == "I" and image.format not in ("PNG", "PPM"):
         raise UnreadableError(
             "its whole numbers, signed or of 32 bits, have no white: save all pictures as one .npy array of floats, "
             "from 0 to 1 where they are grey levels"
@@ -150,34 +139,27 @@ def _decode(image: "ImageFile", path: Path) -> Picture:
     return Picture(turn(picture.pixels), picture.stored_in_colour, picture.transparent)
 
 
-def _bits(image: "ImageFile", path: Path) -> int:
+def _count_bits(image: "ImageFile", path: Path) -> int:
     """Bits of each channel as they are stored."""
     if image.format == "TIFF":
         return max(image.tag_v2.get(BITS_PER_SAMPLE, (1,)))  # type: ignore[attr-defined]
     if image.format == "JPEG2000":
-        size = _after(b"\xff\x4f\xff\x51", path)  # the markers SOC and SIZ, ISO/IEC 15444-1, A.5.1
+        size = _read_after(b"\xff\x4f\xff\x51", path)  # the markers SOC and SIZ, ISO/IEC 15444-1, A.5.1
         return max((depth & 127) + 1 for depth in size[38::3][: int.from_bytes(size[36:38])])
     if image.format == "AVIF":
-        return 10 if _after(b"av1C", path)[2] & 0x40 else 8  # high_bitdepth, AV1-ISOBMFF 2.3.3: 10 or 12 bits
+        return 10 if _read_after(b"av1C", path)[2] & 0x40 else 8  # high_bitdepth, AV1-ISOBMFF 2.3.3: 10 or 12 bits
     if image.format == "PPM" and image.tile[0].codec_name in ("ppm", "ppm_plain"):
         return image.tile[0].args[1].bit_length()  # type: ignore[index, union-attr]  # the value of white
-    return 16 if DEEP.fullmatch(_rawmode(image)) else 8
+    return 16 if DEEP.fullmatch(_find_rawmode(image)) else 8
 
 
-def _has_no_white(image: "ImageFile") -> bool:
-    """Whether the file has whole numbers that may be negative, or have 32 bits."""
-    if image.format == "TIFF" and 2 in image.tag_v2.get(SAMPLE_FORMAT, (1,)):  # type: ignore[attr-defined]
-        return True
-    return image.mode == "I" and image.format not in ("PNG", "PPM")
-
-
-def _rawmode(image: "ImageFile") -> str:
+def _find_rawmode(image: "ImageFile") -> str:
     """How Pillow is to unpack the pixels of the file."""
     args = image.tile[0].args if image.tile else ""
     return str(args[0] if isinstance(args, tuple) else args)
 
 
-def _after(marker: bytes, path: Path) -> bytes:
+def _read_after(marker: bytes, path: Path) -> bytes:
     """What follows a marker in the head of a file."""
     with path.open("rb") as file:
         return file.read(8192).partition(marker)[2]
@@ -221,15 +203,12 @@ def _read_deep_colour(rawmode: str, path: Path) -> Picture:
 
 def _unpack(path: Path, rawmode: str) -> np.ndarray:
     """Bytes (H, W, C) of a picture in the given raw mode."""
-    with _opened(path) as image:
-        image.tile = [tile._replace(args=_with_rawmode(tile.args, rawmode)) for tile in image.tile]
+    with _open(path) as image:
+        for place, tile in enumerate(image.tile):  # the raw mode is the first or only argument of a decoder
+            args: Any = (rawmode, *tile.args[1:]) if isinstance(tile.args, tuple) else rawmode
+            image.tile[place] = tile._replace(args=args)
         image.load()
         return np.array(image)
-
-
-def _with_rawmode(args: Any, rawmode: str) -> Any:
-    """Arguments of Pillow's decoder, the first or only of which is the raw mode."""
-    return (rawmode, *args[1:]) if isinstance(args, tuple) else rawmode
 
 
 def _show(pixels: np.ndarray, has_alpha: bool) -> Picture:

@@ -86,14 +86,7 @@ class Arrays:
 
 @final
 class Selection:
-    """Some rows of a memory-mapped array, read when they are asked for.
-
-    Args:
-        base: the array.
-        index: row numbers (n,).
-        change: rows of the array -> rows of the same shape; None for the array's own.
-        dtype: the type of these rows, None for that of the array.
-    """
+    """Some rows (n,) of a memory-mapped array, read when they are asked for, and changed to others of ``dtype``."""
 
     def __init__(
         self,

@@ -73,12 +73,8 @@ def read_table(path: Path) -> Table:
 
 
 def sort_columns(tables: dict[str, Table], columns: Columns, where: str) -> tuple[dict[Role, Part], tuple[str, ...]]:
-    """Data, labels, factors and conditions of all splits, and the names of the columns that are data.
-
-    Raises:
-        ValueError: a column that was named is not there, one was not named and is not of numbers, or has gaps.
-    """
-    names = _shared_names(tables, columns, where)
+    """Data, labels, factors and conditions of all splits, and the names of the columns that are data."""
+    names = _find_names(tables, columns, where)
     for name, column in ((name, table[name]) for table in tables.values() for name in table):
         if column.ndim != 1:
             raise ValueError(f"{where}: the column {name} has shape {column.shape}: give each of its numbers a column")
@@ -89,8 +85,8 @@ def sort_columns(tables: dict[str, Table], columns: Columns, where: str) -> tupl
                 raise ValueError(f"{where}: data.{uses[name]} and data.{option} both name the column {name}")
             uses[name] = option
         check_there(option, named, names, where)
-    chosen = {name for option, named in columns.options() for name in named if option != "keep"}
-    data = tuple(name for name in names if name not in chosen and not _is_index(name, tables, columns, where))
+    free = [name for name in names if uses.get(name, "keep") == "keep"]
+    data = tuple(name for name in free if not _is_index(name, tables, columns, where))
     if columns.wanted is None:
         check_names_of_data([name for name in data if name not in columns.keep], columns.labels == "none", where)
     else:
@@ -99,7 +95,7 @@ def sort_columns(tables: dict[str, Table], columns: Columns, where: str) -> tupl
         _check_numbers(table, data, split, columns, where)
     if not data:
         raise ValueError(f"{where}: no column is left as data of {', '.join(names)}: name fewer in the options")
-    found = {Role("x", split): Part(split or "the table", x) for split, x in _data(tables, data).items()}
+    found = {Role("x", split): Part(split or "the table", x) for split, x in _stack_data(tables, data).items()}
     for split, table in tables.items():
         of = f" of {split}" if split else ""
         for name in dict(columns.options())["labels"]:
@@ -107,23 +103,21 @@ def sort_columns(tables: dict[str, Table], columns: Columns, where: str) -> tupl
         if columns.factors:
             values = np.stack([table[name].astype(object) for name in columns.factors], axis=1)
             found[Role("factors", split)] = Part(f"factors{of}", values)
-    conditions = [_condition(tables, name, where) for name in columns.conditions]
+    conditions = [_encode_condition(tables, name, where) for name in columns.conditions]
     for split in tables if conditions else ():
         values = np.concatenate([condition[split] for condition in conditions], axis=1)
         found[Role("given", split)] = Part(f"conditions of {split}" if split else "conditions", values)
     return found, data
 
 
-def _shared_names(tables: dict[str, Table], columns: Columns, where: str) -> list[str]:
+def _find_names(tables: dict[str, Table], columns: Columns, where: str) -> list[str]:
     """The columns of all splits; of those that are left out, also where they are in some splits only."""
     first = "train" if "train" in tables else ""
     for split, other in tables.items():
         odd = sorted((set(other) ^ set(tables[first])) - set(columns.ignore))
         if odd:
-            raise ValueError(
-                f"{where}: {', '.join(odd)} is in one of {first} and {split} alone: give all splits the same columns, "
-                f"or leave it out by {write_option('ignore', odd)}"
-            )
+            fix = f"give all splits the same columns, or leave it out by {write_option('ignore', odd)}"
+            raise ValueError(f"{where}: {', '.join(odd)} is in one of {first} and {split} alone: {fix}")
     return [*tables[first], *{name for table in tables.values() for name in table if name not in tables[first]}]
 
 
@@ -145,10 +139,8 @@ def _is_index(name: str, tables: dict[str, Table], columns: Columns, where: str)
     if counts or names:
         warn("%s: column %d from the left, which has no name and counts or names the rows, is left out", where, place)
     elif not name:
-        raise ValueError(
-            f"{where}: column {place} from the left has no name, and does not count the rows: name every column in the "
-            "first line"
-        )
+        what = f"column {place} from the left has no name, and does not count the rows"
+        raise ValueError(f"{where}: {what}: name every column in the first line")
     return counts or names
 
 
@@ -160,9 +152,8 @@ def _check_wanted(data: tuple[str, ...], wanted: tuple[str, ...], where: str) ->
         extra = f" and has {', '.join(others)}" if others else ""
         raise ValueError(f"{where} has no {', '.join(missing)}{extra}: {known}")
     if others:
-        raise ValueError(
-            f"{where} has {', '.join(others)}: {known}; leave out others by {write_option('ignore', others)}"
-        )
+        leave_out = write_option("ignore", others)
+        raise ValueError(f"{where} has {', '.join(others)}: {known}; leave out others by {leave_out}")
 
 
 def _check_numbers(table: Table, data: tuple[str, ...], split: str, columns: Columns, where: str) -> None:
@@ -175,12 +166,11 @@ def _check_numbers(table: Table, data: tuple[str, ...], split: str, columns: Col
         likewise = f"; text are {', '.join(others)}, too" if others and columns.wanted is None else ""
         raise ValueError(f"{where}: the column {name}{of} {advice}{likewise}")
     for name in data:
-        column, place = table[name], f"{where}: the column {name}{of}"
-        missing = np.isnan(column) if column.dtype.kind == "f" else np.zeros(len(column), bool)
-        if np.isinf(column).any():
-            raise ValueError(
-                f"{place} has an infinite value in row {np.isinf(column).argmax()} {COUNTED}: fix or leave out this row"
-            )
+        place = f"{where}: the column {name}{of}"
+        infinite, missing = np.isinf(table[name]), np.isnan(table[name])
+        if infinite.any():
+            row = f"row {infinite.argmax()} {COUNTED}"
+            raise ValueError(f"{place} has an infinite value in {row}: fix or leave out this row")
         if missing.any():
             or_column = "" if columns.wanted else f", or the column by {write_option('ignore', [name])}"
             raise ValueError(
@@ -189,7 +179,7 @@ def _check_numbers(table: Table, data: tuple[str, ...], split: str, columns: Col
             )
 
 
-def _data(tables: dict[str, Table], names: tuple[str, ...]) -> dict[str, np.ndarray]:
+def _stack_data(tables: dict[str, Table], names: tuple[str, ...]) -> dict[str, np.ndarray]:
     """The data (n, D) of each split: bits, or bytes where they look like pixels, else floats."""
     parts = {split: [table[name] for name in names] for split, table in tables.items()}
     columns = {name: np.concatenate([table[name] for table in tables.values()]) for name in names}
@@ -212,24 +202,18 @@ def _data(tables: dict[str, Table], names: tuple[str, ...]) -> dict[str, np.ndar
 def _warn_of_gaps(name: str, column: np.ndarray) -> None:
     """Says where a column is constant, or has a number such as -999 several times, far from the others."""
     if len(np.unique(column)) == 1:
-        leave_out = write_option("ignore", [name])
-        warn(
-            "the column %s is %g in all rows, where a fitted scale has no bound: %s leaves it out",
-            *(name, column[0], leave_out),
-        )
+        text = "the column %s is %g in all rows, where a fitted scale has no bound: %s leaves it out"
+        warn(text, name, column[0], write_option("ignore", [name]))
     for gap in GAPS:
         is_gap = column == gap
         others = column[~is_gap]
         if is_gap.sum() > 1 and len(others) and np.abs(others - gap).min() > np.ptp(others):
-            warn(
-                "the column %s is %g in %d rows, far from its other numbers: where that stands for no value, fill it "
-                "in or leave out these rows",
-                *(name, gap, is_gap.sum()),
-            )
+            text = "the column %s is %g in %d rows, far from its other numbers"
+            warn(f"{text}: where that stands for no value, fill it in or leave out these rows", name, gap, is_gap.sum())
             return
 
 
-def _condition(tables: dict[str, Table], name: str, where: str) -> dict[str, np.ndarray]:
+def _encode_condition(tables: dict[str, Table], name: str, where: str) -> dict[str, np.ndarray]:
     """A column as a condition of each split: numbers as a column (n, 1), text as one-hot vectors."""
     parts = {split: table[name] for split, table in tables.items()}
     if all(column.dtype.kind in "biuf" for column in parts.values()):
@@ -242,22 +226,21 @@ def _condition(tables: dict[str, Table], name: str, where: str) -> dict[str, np.
 
 
 def _read_arrow(path: Path) -> Table:
+    where = f"data.path={path}"
     try:
         from pyarrow import feather, parquet
     except ImportError as error:
-        raise ValueError(
-            f"data.path={path}: tables of type {path.suffix} need pyarrow: pip install 'elbolab[tables]', or write CSV"
-        ) from error
+        fix = "pip install 'elbolab[tables]', or write CSV"
+        raise ValueError(f"{where}: tables of type {path.suffix} need pyarrow: {fix}") from error
     try:
         table = (feather.read_table if path.suffix.lower() == ".feather" else parquet.read_table)(path)
     except (OSError, ValueError) as error:
-        raise ValueError(
-            f"data.path={path} cannot be read as {path.suffix} ({error}): write it anew, or numpy.savez('x.npz', x=x)"
-        ) from error
-    return {name: _of_arrow(name, table.column(name), f"data.path={path}") for name in table.column_names}
+        fix = "write it anew, or numpy.savez('x.npz', x=x)"
+        raise ValueError(f"{where} cannot be read as {path.suffix} ({error}): {fix}") from error
+    return {name: _convert_arrow(name, table.column(name), where) for name in table.column_names}
 
 
-def _of_arrow(name: str, column: Any, where: str) -> np.ndarray:
+def _convert_arrow(name: str, column: Any, where: str) -> np.ndarray:
     """A column of pyarrow as booleans, numbers or text."""
     from pyarrow import types
 
@@ -267,5 +250,6 @@ def _of_arrow(name: str, column: Any, where: str) -> np.ndarray:
         column = column.cast("float64")
     if types.is_integer(column.type) or types.is_floating(column.type) or types.is_boolean(column.type):
         values = column.to_numpy()
-        return values if values.dtype.kind != "O" else np.array(["" if v is None else str(v) for v in values])
+        if values.dtype.kind != "O":
+            return values
     return np.array(["" if value is None else str(value) for value in column.to_pylist()])

@@ -11,6 +11,7 @@ import logging
 import re
 import zlib
 from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -25,7 +26,6 @@ Table = dict[str, np.ndarray]
 SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".dat", ".data")
 MISSING = ("", "na", "n/a", "nan", "null", "none", "<na>", "?")
 WRITE = "write one as numpy.savetxt(path, x, delimiter=',', header='a,b') does, in UTF-8"
-LATIN = "or bring it to UTF-8 by iconv -f latin1 -t utf-8 {path} > utf8.csv"
 BLANKS = " "
 SEPARATOR = re.compile(r'"?sep=(.)"?\s*')
 """The line by which Excel is told the delimiter."""
@@ -42,14 +42,7 @@ GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}[.,]\d{3}")
 
 
 class Layout(NamedTuple):
-    """How a table is written.
-
-    Attributes:
-        delimiter: between cells; ``BLANKS`` for any number of blanks.
-        names: of the columns.
-        skipped: lines before the first row, of comments and names.
-        encoding: of the file.
-    """
+    """How a table is written: with ``BLANKS`` for any number of blanks, and some lines before the first row."""
 
     delimiter: str
     names: list[str]
@@ -65,15 +58,14 @@ def text_suffix(path: Path) -> str:
 
 
 def read_text_table(path: Path) -> Table:
-    """The columns of a file, by the names in its first line, or numbered from 0 where there are none.
-
-    Raises:
-        ValueError: no rows, rows of different lengths, or no text.
-    """
+    """The columns of a file, by the names in its first line, or numbered from 0 where there are none."""
     where = f"data.path={path}"
     try:
         layout = _find_layout(path, where)
         columns = _read_columns(path, layout, where)
+    except UnicodeError as error:
+        latin = f"or bring it to UTF-8 by iconv -f latin1 -t utf-8 {path} > utf8.csv"
+        raise ValueError(f"{where} is no text in UTF-8 ({error}): {WRITE}, {latin}") from error
     except csv.Error as error:
         raise ValueError(f"{where} is no table ({error}): {WRITE}") from error
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
@@ -88,14 +80,14 @@ def read_text_table(path: Path) -> Table:
 def _read_columns(path: Path, layout: Layout, where: str) -> list[np.ndarray]:
     try:  # many times faster, and numbers are all that most tables hold
         delimiter = None if layout.delimiter == BLANKS else layout.delimiter
-        with _unpacked(path) as file, io.TextIOWrapper(file, layout.encoding) as text:
+        with _open(path) as file, io.TextIOWrapper(file, layout.encoding) as text:
             numbers = np.loadtxt(text, delimiter=delimiter, skiprows=layout.skipped, ndmin=2, quotechar='"')
     except ValueError:
         return _read_cells(path, layout, where)
-    return [_whole_where_possible(column) for column in numbers.T]
+    return [_to_integers(column) for column in numbers.T]
 
 
-def _unpacked(path: Path) -> IO[bytes]:
+def _open(path: Path) -> IO[bytes]:
     """The file, unpacked where it is gzipped, whatever it is called."""
     with path.open("rb") as file:
         is_packed = file.read(len(GZIP)) == GZIP
@@ -103,13 +95,10 @@ def _unpacked(path: Path) -> IO[bytes]:
 
 
 def _find_layout(path: Path, where: str) -> Layout:
-    with _unpacked(path) as file:
+    with _open(path) as file:
         encoding = "utf-16" if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
-    try:
-        with _unpacked(path) as file, io.TextIOWrapper(file, encoding, newline="") as text:
-            lines = [line for _, line in zip(range(HEAD), text, strict=False)]
-    except UnicodeError as error:
-        raise ValueError(f"{where} is no text in UTF-8 ({error}): {WRITE}, {LATIN.format(path=path)}") from error
+    with _open(path) as file, io.TextIOWrapper(file, encoding, newline="") as text:
+        lines = list(islice(text, HEAD))
     comments = next((i for i, line in enumerate(lines) if line.strip() and not line.startswith("#")), len(lines))
     if comments == len(lines):
         raise ValueError(f"{where} has no rows, one for each datum: {WRITE}")
@@ -119,10 +108,8 @@ def _find_layout(path: Path, where: str) -> Layout:
     delimiter = separator[1] if separator else _find_delimiter(path, lines[comments:])
     rows = list(_cells(lines[comments:], delimiter))
     if len(rows) > 2 and len(rows[0]) == 1 < len(rows[1]) and _is_header(rows[1:]):
-        raise ValueError(
-            f"{where}: its first line, {shorten(rows[0])}, is none of a table with {len(rows[1])} columns: remove it, "
-            "or begin it with #"
-        )
+        what = f"its first line, {shorten(rows[0])}, is none of a table with {len(rows[1])} columns"
+        raise ValueError(f"{where}: {what}: remove it, or begin it with #")
     named = _is_header(rows)
     if named and len(rows) > 1 and len(rows[1]) == len(rows[0]) + 1:
         rows[0] = ["", *rows[0]]
@@ -177,24 +164,19 @@ def _names_in_comment(comments: list[str], delimiter: str, num: int) -> list[str
 
 
 def _read_cells(path: Path, layout: Layout, where: str) -> list[np.ndarray]:
-    try:
-        with _unpacked(path) as file:
-            text = file.read().decode(layout.encoding)
-    except UnicodeError as error:
-        raise ValueError(f"{where} is no text in UTF-8 ({error}): {WRITE}, {LATIN.format(path=path)}") from error
+    with _open(path) as file:
+        text = file.read().decode(layout.encoding)
     if "\0" in text:
         raise ValueError(f"{where} has zero bytes, which no text has: {WRITE}")
     lines = io.StringIO(text, newline="").readlines()[layout.skipped :]
     rows = list(_cells(lines, layout.delimiter))
     for index, row in enumerate(rows):
         if len(row) != len(layout.names):
-            raise ValueError(
-                f"{where}: row {index} (counted from 0) has {len(row)} cells, where {len(layout.names)} belong: fix "
-                "the row, or quote cells that hold the delimiter"
-            )
+            what = f"row {index} (counted from 0) has {len(row)} cells, where {len(layout.names)} belong"
+            raise ValueError(f"{where}: {what}: fix the row, or quote cells that hold the delimiter")
     cells = list(zip(*rows, strict=True))
     has_commas = layout.delimiter != "," and _has_decimal_commas(cells, layout.names, where)
-    return [_typed(column, has_commas) for column in cells]
+    return [_convert(column, has_commas) for column in cells]
 
 
 def _has_decimal_commas(columns: list[tuple[str, ...]], names: list[str], where: str) -> bool:
@@ -208,14 +190,13 @@ def _has_decimal_commas(columns: list[tuple[str, ...]], names: list[str], where:
         doubtful = [cell for cell in odd if GROUPED.fullmatch(cell) and ("." in cell) == is_clear]
         if doubtful and len(doubtful) == len(odd):
             plain = doubtful[0].replace(",", "").replace(".", "")
-            raise ValueError(
-                f"{where}: {doubtful[0]} in the column {name} may be {doubtful[0].replace(',', '.')} or {plain}: write "
-                "decimals with a point, and thousands without a sign between them"
-            )
+            what = f"{doubtful[0]} in the column {name} may be {doubtful[0].replace(',', '.')} or {plain}"
+            fix = "write decimals with a point, and thousands without a sign between them"
+            raise ValueError(f"{where}: {what}: {fix}")
     return True
 
 
-def _typed(cells: tuple[str, ...], has_commas: bool) -> np.ndarray:
+def _convert(cells: tuple[str, ...], has_commas: bool) -> np.ndarray:
     """Numbers where all cells that are there are, booleans likewise, else text."""
     known = [cell.lower() for cell in cells if cell.lower() not in MISSING]
     if len(known) == len(cells) and set(known) <= {"true", "false"}:
@@ -223,7 +204,7 @@ def _typed(cells: tuple[str, ...], has_commas: bool) -> np.ndarray:
     plain = [cell.replace(",", ".") if has_commas and SIGNED.fullmatch(cell) else cell for cell in cells]
     numbers = [float("nan") if cell.lower() in MISSING else read_number(cell) for cell in plain]
     if known and None not in numbers:
-        return _whole_where_possible(np.array(numbers, dtype=np.float64))
+        return _to_integers(np.array(numbers, dtype=np.float64))
     return np.array(["" if cell.lower() in MISSING else cell for cell in cells])
 
 
@@ -235,22 +216,21 @@ def read_number(cell: str) -> float | None:
         return None
 
 
-def _whole_where_possible(column: np.ndarray) -> np.ndarray:
+def _to_integers(column: np.ndarray) -> np.ndarray:
+    """Floats as integers where all are whole."""
     is_whole = np.isfinite(column).all() and (column == np.floor(column)).all() and (np.abs(column) < 2**53).all()
     return column.astype(np.int64) if is_whole else column
 
 
 def _check_columns(columns: list[np.ndarray], layout: Layout, where: str) -> None:
     if len(columns) != len(layout.names):
-        raise ValueError(
-            f"{where}: the first line has {len(layout.names)} names, and a row {len(columns)} cells: give as many"
-        )
+        both = f"the first line has {len(layout.names)} names, and a row {len(columns)} cells"
+        raise ValueError(f"{where}: {both}: give as many")
     if not len(columns[0]):
         raise ValueError(f"{where} has no rows, one for each datum: {WRITE}")
     for name in layout.names:
         places = [str(place) for place, other in enumerate(layout.names, 1) if other == name]
         if len(places) > 1:
             called = f"called {name}" if name else "without a name"
-            raise ValueError(
-                f"{where} has {len(places)} columns {called}, {shorten(places)} from the left: give each its own name"
-            )
+            what = f"{len(places)} columns {called}, {shorten(places)} from the left"
+            raise ValueError(f"{where} has {what}: give each its own name")

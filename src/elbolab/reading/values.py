@@ -27,16 +27,7 @@ warn = rank_zero_only(logging.getLogger(__name__).warning)
 
 
 def check_splits(splits: Splits, header: Spec) -> None:
-    """Makes sure that every split can be trained and evaluated on, and is what the header of its data set says.
-
-    Args:
-        splits: the arrays.
-        header: what they are to be, as they are stored: before a model's conditions are taken from them.
-
-    Raises:
-        ValueError: a split is empty or not of the header's shapes, or has values that are not finite, of another
-            support, or labels out of range.
-    """
+    """Makes sure that every split can be trained and evaluated on, and is what the header of its data set says."""
     for name, arrays in splits._asdict().items():
         if len(arrays) == 0:
             raise ValueError(f"too few data: the {name} split has none; give more data, or make that split larger")
@@ -50,37 +41,32 @@ def check_splits(splits: Splits, header: Spec) -> None:
 def _check_shapes(it_has: str, arrays: Arrays, train: Arrays, spec: Spec) -> None:
     if arrays.event != spec.x:
         raise ValueError(f"{it_has} data of shape {arrays.event}, where the spec says {spec.x}")
-    known = (
-        ("labels", arrays.y, train.y, 1),
-        ("factors", arrays.factors, train.factors, 2),
-        ("conditions", arrays.given, train.given, None),
-    )
-    for kind, part, of_train, ndim in known:
-        if part is None and of_train is not None and ndim:
-            raise ValueError(f"{it_has} no {kind}, where the train split has: give all splits or none")
-        if part is not None and len(part) != len(arrays):
-            raise ValueError(f"{it_has} {len(arrays)} data, but {len(part)} {kind}")
-        if part is not None and ndim and part.ndim != ndim:
-            raise ValueError(
-                f"{it_has} {kind} of shape {part.shape}: labels y are (n,), which y.squeeze() may give; factors are "
-                "(n, F)"
-            )
     shapes = () if arrays.given is None else (arrays.given.shape[1:],)
     if shapes != spec.given:
         raise ValueError(f"{it_has} conditions of shapes {shapes}, where the spec says {spec.given}")
+    known = (
+        ("labels", arrays.y, train.y, spec.classes, 1),
+        ("factors", arrays.factors, train.factors, spec.factors, 2),
+        ("conditions", arrays.given, train.given, (), arrays.given is not None and arrays.given.ndim),
+    )
+    for kind, part, of_train, sizes, ndim in known:
+        if part is None and (of_train is not None or sizes):
+            there = "the train split has" if of_train is not None else f"the spec says {len(sizes)}"
+            raise ValueError(f"{it_has} no {kind}, where {there}: give all splits or none")
+        if part is not None and len(part) != len(arrays):
+            raise ValueError(f"{it_has} {len(arrays)} data, but {len(part)} {kind}")
+        if part is not None and part.ndim != ndim:
+            fix = "labels y are (n,), which y.squeeze() may give; factors are (n, F)"
+            raise ValueError(f"{it_has} {kind} of shape {part.shape}: {fix}")
 
 
 def _check_labels(it_has: str, arrays: Arrays, spec: Spec) -> None:
-    for kind, part, sizes in (("labels", arrays.y, spec.classes), ("factors", arrays.factors, spec.factors)):
-        if part is None and sizes:
-            raise ValueError(f"{it_has} no {kind}, where the spec says {len(sizes)}")
-    if arrays.y is not None and spec.classes:
-        low, high = int(arrays.y.min()), int(arrays.y.max())
-        if low < 0 or high >= len(spec.classes):
-            raise ValueError(f"{it_has} labels from {low} to {high}, where 0 to {len(spec.classes) - 1} belong")
-    factors, num = arrays.factors, len(spec.factors)
-    if factors is not None and num and (factors.shape[1] != num or ((factors < 0) | (factors >= spec.factors)).any()):
-        raise ValueError(f"{it_has} factors beyond the sizes {spec.factors} that the spec says")
+    num, y = len(spec.classes), arrays.y
+    if num and y is not None and not 0 <= y.min() <= y.max() < num:
+        raise ValueError(f"{it_has} labels from {y.min()} to {y.max()}, where 0 to {num - 1} belong")
+    sizes, factors = spec.factors, arrays.factors
+    if sizes and factors is not None and (factors.shape[1] != len(sizes) or ((factors < 0) | (factors >= sizes)).any()):
+        raise ValueError(f"{it_has} factors beyond the sizes {sizes} that the spec says")
 
 
 def _check_support(it_has: str, arrays: Arrays, spec: Spec) -> None:
@@ -88,36 +74,25 @@ def _check_support(it_has: str, arrays: Arrays, spec: Spec) -> None:
     if spec.support is Support.REAL or arrays.packed is not None:
         return
     top = 1 if arrays.levels is None else arrays.levels - 1
-    steps = 1 if spec.support is Support.BINARY else None if spec.levels is None else spec.levels - 1
+    steps = 1 if spec.support is Support.BINARY else (spec.levels or 1) - 1
     if arrays.draws:  # what is stored are the probabilities of the values
-        steps = None
-    if steps is not None and arrays.x.dtype.kind in "biu" and steps % top == 0:  # so that no level is between steps
-        steps = None
+        steps = 0
+    if arrays.x.dtype.kind in "biu" and steps % top == 0:  # no level lies between steps
+        steps = 0
     for chunk in islice(arrays.chunks(), CHECKED):
         wrong = (chunk < 0) | (chunk > top)
-        if steps is not None:
+        if steps:
             place = np.asarray(chunk, np.float64) * (steps / top)
             wrong |= np.abs(place - np.rint(place)) > 1e-3
         if wrong.any():
             levels = "" if spec.levels is None else f" of {spec.levels} levels"
-            found = f"{chunk[wrong][0]:g}" + f" / {top}" * (top > 1)
-            raise ValueError(
-                f"{it_has} the value {found}, where the spec says {spec.support.words}{levels}: change the support and "
-                "the levels of the spec, or the data"
-            )
+            found = f"the value {chunk[wrong][0]:g}" + f" / {top}" * (top > 1)
+            wanted = f"{spec.support.words}{levels}: change the support and the levels of the spec, or the data"
+            raise ValueError(f"{it_has} {found}, where the spec says {wanted}")
 
 
 def check_finite(chunks: Iterable[np.ndarray], what: str, as_they_are: bool = True) -> None:
-    """Makes sure that all data are finite numbers, also as models see them.
-
-    Args:
-        chunks: consecutive pieces of an array, data first.
-        what: the array, for messages.
-        as_they_are: whether models see these numbers, and not numbers that are standardised.
-
-    Raises:
-        ValueError: some are not; names the first row.
-    """
+    """Makes sure that all data are finite numbers, also in the type of models, if these see them as they are."""
     largest = torch.finfo(torch.get_default_dtype()).max
     rows = [np.abs(np.asarray(chunk)).reshape(len(chunk), -1).max(1, initial=0) for chunk in chunks]
     most = np.concatenate(rows).astype(np.float64)  # float16 does not hold the largest number
@@ -138,16 +113,7 @@ def check_finite(chunks: Iterable[np.ndarray], what: str, as_they_are: bool = Tr
 @final
 @dataclass(frozen=True)
 class Values:
-    """What one array of a file holds.
-
-    Attributes:
-        name: the array.
-        kind: booleans, integers or floats.
-        low: the least value.
-        high: the largest value.
-        whole: whether all are whole numbers.
-        pictures: whether the data are images.
-    """
+    """What one array of a file holds: booleans, integers or floats, all whole numbers or not, of images or not."""
 
     name: str
     kind: str
@@ -170,13 +136,7 @@ class Values:
 
 
 def measure_values(name: str, arrays: Arrays, where: str, standardise: bool = False) -> Values:
-    """Looks at every value of a split, which is called ``name`` in the file ``where``.
-
-    Values that are to be standardised may be beyond the numbers that models see.
-
-    Raises:
-        ValueError: no values, or such that are no finite numbers.
-    """
+    """Looks at every value of a split; those that are to be standardised may be beyond the numbers that models see."""
     kind = arrays.x.dtype.kind
     if not arrays.x.nbytes or kind not in KINDS:
         raise ValueError(f"{where}: the array {name} is empty or not of numbers")
@@ -188,18 +148,12 @@ def measure_values(name: str, arrays: Arrays, where: str, standardise: bool = Fa
 
 
 def choose_support(arrays: list[Values], where: str, standardise: bool = False) -> tuple[Support, int | None]:
-    """Support and levels of the values of all splits together; what is to be standardised is real.
-
-    Raises:
-        ValueError: splits that do not go together, or numbers that are most likely meant to be others.
-    """
+    """Support and levels of the values of all splits together; what is to be standardised is real."""
     if standardise:
         for values in arrays:  # zeros and ones, grey levels and numbers from 0 to 1 have a scale of their own
             if values.kind != "floats" or all(values.within(1) for values in arrays):
-                raise ValueError(
-                    f"{where}: data.standardise=true is for real numbers, and {values}: leave it out, or give floats "
-                    "of any size"
-                )
+                why = f"data.standardise=true is for real numbers, and {values}"
+                raise ValueError(f"{where}: {why}: leave it out, or give floats of any size")
         return Support.REAL, None
     if all(values.binary for values in arrays):
         return Support.BINARY, 2
@@ -258,8 +212,5 @@ def say_what_is_scaled(x: dict[str, np.ndarray], where: str) -> None:
     """Says how arrays of 16 bits are read, and how much of the range they fill."""
     chunks = [chunk for part in x.values() for chunk in Arrays(part).chunks()]
     low, high = (choose(map(extreme, chunks)) / DEEP_WHITE for choose, extreme in ((min, np.min), (max, np.max)))
-    warn(
-        "%s: images of uint16 are read as floats, v / 65535, here %.3g to %.3g; where white is another value, give "
-        "floats, x / 4095 say",
-        *(where, low, high),
-    )
+    text = "%s: images of uint16 are read as floats, v / 65535, here %.3g to %.3g"
+    warn(f"{text}; where white is another value, give floats, x / 4095 say", where, low, high)
