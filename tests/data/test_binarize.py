@@ -63,4 +63,4 @@ def test_the_spec_says_what_the_data_are():
 
 def test_an_unknown_way_names_the_known():
     with pytest.raises(ValueError, match=r"data.binarize=dynamik: choose dynamic, fixed, threshold, none"):
-        check_binarize("dynamik")
+        check_binarize("dynamik", 0)

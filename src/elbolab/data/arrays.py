@@ -72,12 +72,12 @@ class OwnArrays(DataModule):
         **base: Any,
     ) -> None:
         super().__init__(**base)
-        check_binarize(binarize)
+        check_binarize(binarize, binarize_seed)
         if channels not in CHOICES:
             raise ValueError(f"data.channels={channels}: choose {', '.join(CHOICES)}")
         if conditions and base.get("given") != "own":
             raise Refusal(f"data.conditions={list(conditions)} has no effect", change("data.given", "own"))
-        check_whole(0, split_seed=split_seed, binarize_seed=binarize_seed)
+        check_whole(0, split_seed=split_seed)
         check_number(0, 1, val_fraction=val_fraction, test_fraction=test_fraction)
         if min(val_fraction, test_fraction) == 0 or val_fraction + test_fraction >= 1:
             fractions = f"data.val_fraction={val_fraction}, data.test_fraction={test_fraction}"

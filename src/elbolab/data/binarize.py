@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from elbolab.batch import Spec, Support
+from elbolab.reading.options import check_whole
 from elbolab.reading.splits import Arrays, Splits
 
 
@@ -34,8 +35,9 @@ ONCE: dict[str, Callable[[Arrays, np.random.Generator], Arrays]] = {
 """What becomes of data that are seen in one form: of all splits, but for the training data of ``dynamic``."""
 
 
-def check_binarize(name: str) -> None:
-    """Raises ValueError where there is no such binarisation."""
+def check_binarize(name: str, seed: int) -> None:
+    """Raises ValueError where there is no such binarisation, or no such seed of what is drawn once."""
+    check_whole(0, binarize_seed=seed)
     if name not in ONCE:
         raise ValueError(f"data.binarize={name}: choose {', '.join(ONCE)}")
 

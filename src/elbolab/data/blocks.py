@@ -178,10 +178,10 @@ class Loader(ABC):
         """
         step, steps = state["step"], state["steps"]
         if step % steps and steps != len(self.order):
-            raise ValueError(
-                f"the checkpoint stands at step {step} of an epoch of {steps}, which now has {len(self.order)}: resume "
-                "with the same data, batch size, limits and number of devices"
+            now = (
+                f"which now has {len(self.order)}: resume with the same data, batch size, limits and number of devices"
             )
+            raise ValueError(f"the checkpoint stands at step {step} of an epoch of {steps}, {now}")
         left = ceil((len(self.order) - step) / self.block)
         assert len(self) - state["done"] == left, "call `repace_checkpoint` first"
         self._resume = self._start = step

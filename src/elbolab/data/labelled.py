@@ -54,10 +54,8 @@ def choose_labelled(y: np.ndarray, classes: tuple[str, ...], num: int, seed: int
         fix = "leave its data out, or give the training split some"
         raise ValueError(f"data.num_labelled={num}: class {rarest} has no data in the training split: {fix}")
     if counts.min() < each:
-        raise ValueError(
-            f"data.num_labelled={num} takes {each} data of each class, and class {rarest} has {counts.min()} in the "
-            f"training split: choose at most {counts.min() * len(classes)}"
-        )
+        there = f"class {rarest} has {counts.min()} in the training split: choose at most {counts.min() * len(classes)}"
+        raise ValueError(f"data.num_labelled={num} takes {each} data of each class, and {there}")
     rngs = (np.random.default_rng((seed, k)) for k in range(len(classes)))
     return np.sort(np.concatenate([rng.permutation(np.flatnonzero(y == k))[:each] for k, rng in enumerate(rngs)]))
 

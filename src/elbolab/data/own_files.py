@@ -130,7 +130,7 @@ def _open(path: Path, kind: str) -> tuple[list[str], Callable[[str], np.ndarray]
 
 def _assign(names: list[str], read: Callable[[str], np.ndarray], columns: Columns, where: str) -> dict[Role, Part]:
     """The arrays that are used, by what they are."""
-    for option in [option for option, named in columns.options() if named and option != "ignore"]:
+    for option in [option for option, named in columns.options().items() if named and option != "ignore"]:
         fix = f"and arrays are told by their names: call it {ROLES[option]}"
         fix = "and these are arrays: leave it out" if option == "keep" else fix
         raise ValueError(f"{where}: data.{option} names columns of a table, {fix}")

@@ -39,8 +39,7 @@ class MNISTLike(DataModule, ABC):
         self, split: str = "standard", binarize: str = "dynamic", binarize_seed: int = 777, **base: Any
     ) -> None:
         super().__init__(**base)
-        check_binarize(binarize)
-        check_whole(0, binarize_seed=binarize_seed)
+        check_binarize(binarize, binarize_seed)
         if split not in BOUNDS:
             raise ValueError(f"data.split={split}: choose {', '.join(BOUNDS)}")
         self.split, self.binarize, self.binarize_seed = split, binarize, binarize_seed

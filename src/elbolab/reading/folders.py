@@ -171,10 +171,9 @@ def _check_filled(folder: Folder) -> None:
     splits = [sub.name for sub in folder.folders if sub.name.casefold() in SPLITS]
     without = [sub.name for sub in folder.without if sub.name.casefold() in SPLITS]
     if splits and without:
-        raise ValueError(
-            f"data.path={folder.path} has no pictures in {name_some(without)}, where {name_some(splits)} has some: add "
-            "pictures of a kind that Pillow reads, or remove the folder, and such data are cut from train"
-        )
+        has = f"has no pictures in {name_some(without)}, where {name_some(splits)} has some"
+        fix = "add pictures of a kind that Pillow reads, or remove the folder, and such data are cut from train"
+        raise ValueError(f"data.path={folder.path} {has}: {fix}")
 
 
 def _check_similar_names(folder: Folder) -> None:
@@ -185,9 +184,9 @@ def _check_similar_names(folder: Folder) -> None:
         if splits := [SPLITS[word] for word in (word.removesuffix("set") for word in words) if word in SPLITS]:
             similar[sub.name] = splits[0]
     if len(set(similar.values())) > 1:
+        fix = "call them train, val and test; if they are classes, give them names that are not so like splits"
         raise ValueError(
-            f"data.path={folder.path} has the folders {name_some(list(similar))}. If these are splits, call them "
-            "train, val and test; if they are classes, give them names that are not so like splits"
+            f"data.path={folder.path} has the folders {name_some(list(similar))}. If these are splits, {fix}"
         )
 
 
@@ -196,23 +195,18 @@ def _check_layout(folder: Folder, name: str) -> None:
     classes = [sub.name for sub in folder.folders]
     if folder.pictures and classes:
         loose = name_some([path.name for path in folder.pictures])
-        raise ValueError(
-            f"data.path: {folder.path} has pictures ({loose}) beside folders of pictures ({name_some(classes)}). If "
-            "the folders are classes, move the pictures into them or away; if there are no classes, move all pictures "
-            "into one folder"
-        )
+        fix = "move the pictures into them or away; if there are no classes, move all pictures into one folder"
+        has = f"has pictures ({loose}) beside folders of pictures ({name_some(classes)})"
+        raise ValueError(f"data.path: {folder.path} {has}. If the folders are classes, {fix}")
     if len(classes) > 1 and (images := [name for name in classes if name.casefold() in IMAGES]):
-        raise ValueError(
-            f"data.path: {folder.path} has the folders {name_some(classes)}. If the data are in {images[0]}, give that "
-            "as data.path or move the others away; if these are classes, give them other names"
-        )
+        fix = "give that as data.path or move the others away; if these are classes, give them other names"
+        has = f"has the folders {name_some(classes)}"
+        raise ValueError(f"data.path: {folder.path} {has}. If the data are in {images[0]}, {fix}")
     for sub in folder.folders:
         if inner := [deep.name for deep in sub.all_folders() if deep.name.casefold() in SPLITS]:
             within = "" if name == "x" else f" of the split {name}"
-            raise ValueError(
-                f"data.path: {sub.path}{within} has {name_some(inner)} inside. If these are splits, put them outside, "
-                f"as in {inner[0]}/{sub.name}; if not, give them other names"
-            )
+            fix = f"put them outside, as in {inner[0]}/{sub.name}; if not, give them other names"
+            raise ValueError(f"data.path: {sub.path}{within} has {name_some(inner)} inside. If these are splits, {fix}")
 
 
 def _check_classes(parts: dict[str, Folder], root: Path) -> None:
@@ -223,10 +217,9 @@ def _check_classes(parts: dict[str, Folder], root: Path) -> None:
         found = {sub.name for sub in part.folders}
         if bool(found) != bool(known):
             some, none = (train, name) if known else (name, train)
-            raise ValueError(
-                f"data.path={root}: {some} has class folders ({name_some(sorted(known or found))}), {none} has none: "
-                f"put the pictures of {none} into class folders too, or those of {some} into one folder"
-            )
+            has = f"{some} has class folders ({name_some(sorted(known or found))}), {none} has none"
+            fix = f"put the pictures of {none} into class folders too, or those of {some} into one folder"
+            raise ValueError(f"data.path={root}: {has}: {fix}")
         if new := sorted(found - known):
             raise ValueError(
                 f"data.path={root}: {name} has folders that train has not: {name_some(new)}. If these are classes, "

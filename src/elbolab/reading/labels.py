@@ -194,10 +194,9 @@ def _check_repeated(names: list[str], columns: dict[str, np.ndarray], where: str
     num, what = sum(map(len, columns.values())), next(iter(columns))
     whole = all(isinstance(_number(name), int | None) for name in names)
     if 2 * len(names) > num and (len(names) > FEW or not whole):
-        raise ValueError(
-            f"{where}: {what} has {len(names)} different values in {num} data, which are identifiers or measurements "
-            "and no classes or factors: leave it out by data.ignore, or give fewer values"
-        )
+        why = "which are identifiers or measurements and no classes or factors"
+        fix = "leave it out by data.ignore, or give fewer values"
+        raise ValueError(f"{where}: {what} has {len(names)} different values in {num} data, {why}: {fix}")
 
 
 def _check_unlabelled(classes: tuple[str, ...], indices: dict[str, np.ndarray], where: str) -> None:
@@ -219,10 +218,8 @@ def store_conditions(arrays: dict[str, np.ndarray], where: str) -> dict[str, np.
     first = next(iter(arrays), "")
     for name, array in arrays.items():
         if array.shape[1:] != arrays[first].shape[1:]:
-            raise ValueError(
-                f"{where}: a row of {first} has shape {arrays[first].shape[1:]}, one of {name} {array.shape[1:]}: "
-                "give all splits conditions of one shape"
-            )
+            both = f"a row of {first} has shape {arrays[first].shape[1:]}, one of {name} {array.shape[1:]}"
+            raise ValueError(f"{where}: {both}: give all splits conditions of one shape")
         if kinds[name] != kinds[first]:
             raise ValueError(f"{where}: {first} has {kinds[first]}, but {name} {kinds[name]}: give all in one type")
         check_finite([array], f"{name} in {where}")
@@ -232,8 +229,6 @@ def store_conditions(arrays: dict[str, np.ndarray], where: str) -> dict[str, np.
         return {name: array.astype(bool) for name, array in arrays.items()}
     for array in arrays.values():
         if array.dtype != np.uint8:
-            raise ValueError(
-                f"{where}: given has {array.dtype} from {array.min()} to {array.max()}, which may be classes or "
-                "numbers: give one-hot vectors, floats, or grey levels 0 to 255 as uint8"
-            )
+            what = f"given has {array.dtype} from {array.min()} to {array.max()}, which may be classes or numbers"
+            raise ValueError(f"{where}: {what}: give one-hot vectors, floats, or grey levels 0 to 255 as uint8")
     return arrays

@@ -47,11 +47,7 @@ class Role(NamedTuple):
 
 
 def assign_roles(names: Iterable[str], ignore: list[str], where: str) -> dict[Role, str]:
-    """What each array of a file is, but for those that are left out by ``ignore``.
-
-    Raises:
-        ValueError: an array that nothing would read, that belongs to no data, or that has two readings.
-    """
+    """What each array of a file is, but for those that are left out; refuses any that nothing would read."""
     names = list(names)
     check_there("ignore", ignore, names, where)
     left = [name for name in names if name not in ignore]
@@ -88,10 +84,8 @@ def _read_names(names: list[str], where: str) -> dict[Role, str]:
     if unknown:
         nearest = get_close_matches(normalise_name(unknown[0]), VOCABULARY, 1, cutoff=0.75)
         meant = f"{VOCABULARY[nearest[0]]}, the nearest name" if nearest else "x (data), y (labels), factors or given"
-        raise ValueError(
-            f"{where}: nothing reads {', '.join(unknown)}: leave out by data.ignore=[{','.join(unknown)}], or call "
-            f"{unknown[0]} {meant}"
-        )
+        fix = f"leave out by data.ignore=[{','.join(unknown)}], or call {unknown[0]} {meant}"
+        raise ValueError(f"{where}: nothing reads {', '.join(unknown)}: {fix}")
     roles: dict[Role, str] = {}
     for name in names:
         role = VOCABULARY[normalise_name(name)]
@@ -113,10 +107,8 @@ def _check_layout(splits: list[str], roles: dict[Role, str], where: str) -> None
         whole, others = roles[Role("x", "")], "the splits" if "train" in splits else "the others"
         fix = f"call {whole} train if it is to be trained on"
         fix = f"leave out {whole} to use the splits (data.ignore=[{whole}])" if "train" in splits else fix
-        raise ValueError(
-            f"{where} has {whole} beside {', '.join(parts)}: {fix}, or leave out {others} to cut {whole} anew "
-            f"(data.ignore=[{','.join(parts)}])"
-        )
+        anew = f"leave out {others} to cut {whole} anew (data.ignore=[{','.join(parts)}])"
+        raise ValueError(f"{where} has {whole} beside {', '.join(parts)}: {fix}, or {anew}")
     if parts and "train" not in splits:
         raise ValueError(f"{where} has {', '.join(parts)}, and none to train on: add the array train")
     for role, name in roles.items():
@@ -128,10 +120,8 @@ def _check_layout(splits: list[str], roles: dict[Role, str], where: str) -> None
     for role, name in roles.items():
         for other in (role._replace(split=split) for split in splits):
             if other not in roles:
-                raise ValueError(
-                    f"{where}: there is {name}, but no {other}: give {WORDS[role.kind]} to all splits, or leave them "
-                    f"out by data.ignore=[{name}]"
-                )
+                fix = f"give {WORDS[role.kind]} to all splits, or leave them out by data.ignore=[{name}]"
+                raise ValueError(f"{where}: there is {name}, but no {other}: {fix}")
 
 
 def normalise_name(name: str) -> str:

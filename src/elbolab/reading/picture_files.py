@@ -110,10 +110,9 @@ def _check_frames(image: "ImageFile") -> None:
     num = getattr(image, "n_frames", 1)  # Pillow defines it only for formats that may have several
     if num > 1 and image.format not in COMPOSITE:
         frame = "frame" if image.mode.startswith(("I", "F")) else "frame.convert('RGB')"
-        raise UnreadableError(
-            f"it holds {num} frames: save those that are data as pictures of their own, or all as one array by "
-            f"numpy.save('x.npy', numpy.stack([numpy.array({frame}) for frame in PIL.ImageSequence.Iterator(image)]))"
-        )
+        code = f"numpy.stack([numpy.array({frame}) for frame in PIL.ImageSequence.Iterator(image)])"
+        fix = f"save those that are data as pictures of their own, or all as one array by numpy.save('x.npy', {code})"
+        raise UnreadableError(f"it holds {num} frames: {fix}")
 
 
 def _decode(image: "ImageFile", path: Path) -> Picture:
@@ -121,10 +120,8 @@ def _decode(image: "ImageFile", path: Path) -> Picture:
     image.load()
     is_signed = image.format == "TIFF" and 2 in image.tag_v2.get(SAMPLE_FORMAT, (1,))  # type: ignore[attr-defined]
     if is_signed or image.mode == "I" and image.format not in ("PNG", "PPM"):
-        raise UnreadableError(
-            "its whole numbers, signed or of 32 bits, have no white: save all pictures as one .npy array of floats, "
-            "from 0 to 1 where they are grey levels"
-        )
+        fix = "save all pictures as one .npy array of floats, from 0 to 1 where they are grey levels"
+        raise UnreadableError(f"its whole numbers, signed or of 32 bits, have no white: {fix}")
     if "transparency" in image.info and (bits > 8 or image.mode.startswith("I")):
         raise UnreadableError("it has a transparent colour of 16 bits: save it with an alpha channel instead")
     if image.mode.startswith("I"):
@@ -194,10 +191,8 @@ def _read_deep_colour(rawmode: str, path: Path) -> Picture:
     elif channels in ("RGB", "RGBA") and order in OTHER_ORDER:
         high, low = _unpack(path, rawmode), _unpack(path, f"{channels};16{OTHER_ORDER[order]}")
     else:
-        raise UnreadableError(
-            "Pillow would cut its channels to 8 bits: save it as a PNG of 16 bits, or all pictures as one .npy array "
-            "of floats from 0 to 1"
-        )
+        fix = "save it as a PNG of 16 bits, or all pictures as one .npy array of floats from 0 to 1"
+        raise UnreadableError(f"Pillow would cut its channels to 8 bits: {fix}")
     return _show(high * np.uint16(256) + low, has_alpha=channels in ("LA", "RGBA"))
 
 

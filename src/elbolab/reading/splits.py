@@ -127,16 +127,11 @@ def split_at_random(arrays: Arrays, val_size: int, test_size: int, seed: int, tr
 
     The order comes from the bare seed and no named stream: the published runs and recorded curves on digits and
     dSprites were split so, and a run on own data of before would be measured on rows that it was trained on.
-
-    Raises:
-        ValueError: there are fewer data.
     """
     held_out = val_size + test_size
     if len(arrays) < held_out + (train_size or 1):
-        raise ValueError(
-            f"too few data: {len(arrays)}, of which {val_size} validate and {test_size} test, and "
-            f"{train_size or 'at least 1'} must be left to train on"
-        )
+        left = f"{train_size or 'at least 1'} must be left to train on"
+        raise ValueError(f"too few data: {len(arrays)}, of which {val_size} validate and {test_size} test, and {left}")
     order = np.random.default_rng(seed).permutation(len(arrays))
     train = np.sort(order[held_out:][:train_size])
     return Splits(*(arrays.select(part) for part in (train, order[test_size:held_out], order[:test_size])))

@@ -4,7 +4,6 @@ Shapes: n = rows of a split, D = columns that are data. A dictionary holds the t
 """
 
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, final
@@ -49,11 +48,11 @@ class Columns:
     keep: list[str] = field(default_factory=list)
     wanted: tuple[str, ...] | None = None
 
-    def options(self) -> Iterator[tuple[str, list[str]]]:
+    def options(self) -> dict[str, list[str]]:
         """Each option that names columns, and the names."""
-        yield "labels", [] if self.labels in (None, "none") else [str(self.labels)]
-        yield from (("factors", self.factors), ("conditions", self.conditions), ("ignore", self.ignore))
-        yield "keep", self.keep
+        labels = [] if self.labels in (None, "none") else [str(self.labels)]
+        others = {"factors": self.factors, "conditions": self.conditions, "ignore": self.ignore, "keep": self.keep}
+        return {"labels": labels, **others}
 
 
 def is_table(path: Path) -> bool:
@@ -79,7 +78,7 @@ def sort_columns(tables: dict[str, Table], columns: Columns, where: str) -> tupl
         if column.ndim != 1:
             raise ValueError(f"{where}: the column {name} has shape {column.shape}: give each of its numbers a column")
     uses: dict[str, str] = {}
-    for option, named in columns.options():
+    for option, named in columns.options().items():
         for name in named:
             if name in uses:
                 raise ValueError(f"{where}: data.{uses[name]} and data.{option} both name the column {name}")
@@ -98,7 +97,7 @@ def sort_columns(tables: dict[str, Table], columns: Columns, where: str) -> tupl
     found = {Role("x", split): Part(split or "the table", x) for split, x in _stack_data(tables, data).items()}
     for split, table in tables.items():
         of = f" of {split}" if split else ""
-        for name in dict(columns.options())["labels"]:
+        for name in columns.options()["labels"]:
             found[Role("y", split)] = Part(f"{name}{of}", table[name])
         if columns.factors:
             values = np.stack([table[name].astype(object) for name in columns.factors], axis=1)
@@ -162,8 +161,8 @@ def _check_numbers(table: Table, data: tuple[str, ...], split: str, columns: Col
     if texts:
         name, column = next(iter(texts.items()))
         advice = advise_on_text(name, column, is_wanted=columns.wanted is not None)
-        others = [other for other in texts if other != name]
-        likewise = f"; text are {', '.join(others)}, too" if others and columns.wanted is None else ""
+        others = ", ".join(other for other in texts if other != name)
+        likewise = f"; text are {others}, too" if others and columns.wanted is None else ""
         raise ValueError(f"{where}: the column {name}{of} {advice}{likewise}")
     for name in data:
         place = f"{where}: the column {name}{of}"
@@ -191,11 +190,11 @@ def _stack_data(tables: dict[str, Table], names: tuple[str, ...]) -> dict[str, n
         return {split: np.stack(part, axis=1).astype(np.uint8) for split, part in parts.items()}
     few = [name for name in whole if 1 < len(np.unique(columns[name])) <= FEW < len(columns[name])]
     if few:
-        warn(
-            "%s: whole numbers, at most %d different ones a column, are data like the others; where they are "
-            "categories, name them by %s, or by %s and data.given=own",
-            *(", ".join(few), FEW, write_option("factors", few), write_option("conditions", few)),
+        text = (
+            "%s: whole numbers, at most %d different ones a column, are data like the others; where they are categories"
         )
+        ways = write_option("factors", few), write_option("conditions", few)
+        warn(f"{text}, name them by %s, or by %s and data.given=own", ", ".join(few), FEW, *ways)
     return {split: np.stack(part, axis=1).astype(np.float64) for split, part in parts.items()}
 
 
@@ -218,9 +217,8 @@ def _encode_condition(tables: dict[str, Table], name: str, where: str) -> dict[s
     parts = {split: table[name] for split, table in tables.items()}
     if all(column.dtype.kind in "biuf" for column in parts.values()):
         return {split: column[:, None].astype(np.float64) for split, column in parts.items()}
-    values, indices = number_values(
-        {f"{name} of {split}" if split else name: part for split, part in parts.items()}, where
-    )
+    called = {f"{name} of {split}" if split else name: part for split, part in parts.items()}
+    values, indices = number_values(called, where)
     warn("%s: the condition %s is a one-hot vector of %s", where, name, ", ".join(values))
     return {split: np.eye(len(values))[column] for split, column in zip(parts, indices.values(), strict=True)}
 

@@ -104,10 +104,8 @@ def check_finite(chunks: Iterable[np.ndarray], what: str, as_they_are: bool = Tr
     if unknown.any():
         raise ValueError(f"NaN or infinite values in {place(unknown)}: remove or fix them")
     if as_they_are and beyond.any():
-        raise ValueError(
-            f"values beyond float32, whose largest is {largest:.1e}, in {place(beyond)}: remove or fix them, or "
-            "choose trainer.precision=64-true"
-        )
+        fix = "remove or fix them, or choose trainer.precision=64-true"
+        raise ValueError(f"values beyond float32, whose largest is {largest:.1e}, in {place(beyond)}: {fix}")
 
 
 @final
@@ -175,10 +173,9 @@ def choose_support(arrays: list[Values], where: str, standardise: bool = False) 
 def _check_pixels(values: Values, where: str) -> None:
     """Grey levels are bytes. As floats they would be real numbers; a vector that ends at white is an image too."""
     if values.kind != "floats" and not values.within(WHITE):
-        raise ValueError(
-            f"{where}: {values}, which are no 256 grey levels: give 0 to 255, floats (x / 65535 of pixels of 16 "
-            "bits, x.astype('float32') of counts or other numbers), or images of 16 bits as uint16"
-        )
+        floats = "floats (x / 65535 of pixels of 16 bits, x.astype('float32') of counts or other numbers)"
+        fix = f"give 0 to 255, {floats}, or images of 16 bits as uint16"
+        raise ValueError(f"{where}: {values}, which are no 256 grey levels: {fix}")
     looks_grey = values.whole and not values.binary and values.within(WHITE)
     if values.kind == "floats" and looks_grey and (values.pictures or values.high == WHITE):
         raise ValueError(
