@@ -7,12 +7,12 @@ import torch
 from tests.helpers import Linear
 from torch.distributions import Independent, MultivariateNormal, Normal
 
-from elbolab.batch import Batch, Spec, Support, numbered
+from elbolab.batch import Batch, Spec, Support, name_by_number
 from elbolab.densities.layer import single_layer
 from elbolab.distributions.conditional import Conditional, Ignore
 from elbolab.distributions.priors import ClassCentres
 
-SPEC = Spec((4,), Support.REAL, given=((3,),), classes=numbered(3), given_is_label=True)
+SPEC = Spec((4,), Support.REAL, given=((3,),), classes=name_by_number(3), given_is_label=True)
 SCALE = 0.5
 
 

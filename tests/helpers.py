@@ -12,7 +12,7 @@ from lightning.pytorch.callbacks import Checkpoint
 from torch import nn
 from torch.distributions import Independent, MultivariateNormal, Normal
 
-from elbolab.batch import Batch, Spec, Support, numbered
+from elbolab.batch import Batch, Spec, Support, name_by_number
 from elbolab.common.refusal import Refusal
 from elbolab.config.errors import sentence_of
 from elbolab.data.module import DataModule
@@ -28,7 +28,7 @@ from elbolab.reading.splits import Arrays, Splits
 from elbolab.training.trainer import make_trainer
 
 BITS = Spec((6,), Support.BINARY, 2)
-CLASSES = BITS._replace(classes=numbered(3))
+CLASSES = BITS._replace(classes=name_by_number(3))
 LABELLED = CLASSES._replace(given=((3,),), given_is_label=True)
 
 

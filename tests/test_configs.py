@@ -16,7 +16,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf, open_dict
 from tests.helpers import fit, refused, start
 
-from elbolab.batch import Spec, Support, numbered
+from elbolab.batch import Spec, Support, name_by_number
 from elbolab.config.build import build_data, build_densities, build_model, make
 from elbolab.config.paths import config_dir
 from elbolab.config.values import check_values
@@ -38,7 +38,7 @@ SMALL = {"num_labelled": 10, "labelled_batch_size": 5}
 NOT_OF_THE_DATA = ("batch_size", "eval_batch_size", "seed", "resident", "num_workers", "root", "train_limit")
 
 
-BINARY = Spec((1, 28, 28), Support.BINARY, levels=2, classes=numbered(10))
+BINARY = Spec((1, 28, 28), Support.BINARY, levels=2, classes=name_by_number(10))
 
 
 def options(group):

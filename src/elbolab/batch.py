@@ -137,7 +137,7 @@ class Spec(NamedTuple):
     def class_list(self) -> str:
         """The classes for people: "0 to 9" where these are their names, else the names, at most ten of them."""
         num = len(self.classes)
-        if num > 1 and self.classes == numbered(num):
+        if num > 1 and self.classes == name_by_number(num):
             return f"0 to {num - 1}"
         return shorten(self.classes)
 
@@ -171,7 +171,7 @@ class Spec(NamedTuple):
         scaling = values.get("scaling")
         how = None if scaling is None else Scaling(tuple(scaling["shift"]), tuple(scaling["scale"]))
         num_classes = values.get("num_classes")  # specs of before classes had names say their number
-        classes = tuple(values["classes"]) if "classes" in values else numbered(num_classes or 0)
+        classes = tuple(values["classes"]) if "classes" in values else name_by_number(num_classes or 0)
         is_label = values.get("given_is_label", given == ((len(classes),),))  # specs of before conditional parts too
         found = {"support": Support(values["support"]), "canvas": parts, "classes": classes, "given_is_label": is_label}
         found["scaling"] = how
@@ -179,7 +179,7 @@ class Spec(NamedTuple):
         return cls(**(known | tuples | found))
 
 
-def numbered(num: int) -> tuple[str, ...]:
+def name_by_number(num: int) -> tuple[str, ...]:
     """Names of classes that are called by their numbers, from 0."""
     return tuple(map(str, range(num)))
 

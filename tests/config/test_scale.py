@@ -6,7 +6,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
-from elbolab.batch import Spec, Support, numbered
+from elbolab.batch import Spec, Support, name_by_number
 from elbolab.stages.planning import plan_stages
 
 OWN = """# @package _global_
@@ -95,7 +95,7 @@ def test_smoke_without_an_experiment_is_a_few_steps(loader):
 def test_a_stage_has_the_scale_of_its_run_unless_it_says_its_own(stage, epochs, loader):
     cfg = composed("experiment=kingma2014/m1_m2", "scale=reduced", f"pretrained.m1='{stage}'")
     cfg = OmegaConf.masked_copy(cfg, [name for name in cfg if name != "hydra"])
-    spec = Spec((1, 28, 28), Support.BINARY, levels=2, classes=numbered(10))
+    spec = Spec((1, 28, 28), Support.BINARY, levels=2, classes=name_by_number(10))
     assert plan_stages(cfg, spec)["m1"].cfg.trainer.max_epochs == epochs
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from elbolab.batch import Spec, Support, numbered
+from elbolab.batch import Spec, Support, name_by_number
 from elbolab.data.digits import Digits
 
 
@@ -14,7 +14,7 @@ def test_batches_agree_with_the_spec(binarize, agrees):
 
 def test_it_is_the_digits():
     data = Digits(binarize="none")
-    assert data.spec == Spec((1, 8, 8), Support.UNIT, levels=17, classes=numbered(10))
+    assert data.spec == Spec((1, 8, 8), Support.UNIT, levels=17, classes=name_by_number(10))
     assert list(map(len, data.splits)) == [1297, 200, 300]
     from sklearn.datasets import load_digits
 

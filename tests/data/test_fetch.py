@@ -6,7 +6,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from elbolab.batch import Spec, Support, numbered
+from elbolab.batch import Spec, Support, name_by_number
 from elbolab.data.fetch import Finish, Rows, draw_bits
 from elbolab.data.given import Labels, unconditional
 from elbolab.reading.splits import Arrays
@@ -32,7 +32,7 @@ class Watch(TorchDispatchMode):
 
 
 def labels(num_classes, device="cpu"):
-    return Labels().on(Spec((1,), Support.REAL, classes=numbered(num_classes)), device)
+    return Labels().on(Spec((1,), Support.REAL, classes=name_by_number(num_classes)), device)
 
 
 def batch_of(arrays: Arrays, condition=unconditional):

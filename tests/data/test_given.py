@@ -8,7 +8,7 @@ import torch
 from tests.helpers import refused
 from torch import nn
 
-from elbolab.batch import Canvas, Spec, Support, numbered
+from elbolab.batch import Canvas, Spec, Support, name_by_number
 from elbolab.data.digits import Digits
 from elbolab.data.fetch import Finish, Rows
 from elbolab.data.given import assemble, choose_given, pixel_indices, seen_mask, take_apart
@@ -16,7 +16,7 @@ from elbolab.data.module import DataModule
 from elbolab.reading.splits import Arrays, Splits
 
 ON_DEVICE = torch.device("meta")  # has no values: what would make the host wait for one raises
-IMAGES = Spec((2, 5, 6), Support.BINARY, levels=2, classes=numbered(4), factors=(3, 2, 4))
+IMAGES = Spec((2, 5, 6), Support.BINARY, levels=2, classes=name_by_number(4), factors=(3, 2, 4))
 VECTORS = Spec((3,), Support.REAL)
 
 
@@ -137,7 +137,7 @@ def test_own_bytes_are_levels_and_booleans_are_numbers(dtype):
 @pytest.mark.parametrize(("name", "is_label"), [("labels", True), ("factors", False), ("own", False), ("none", False)])
 def test_a_spec_says_whether_the_condition_is_the_label(name, is_label):
     """Not so of a vector of the same length, of which centres of classes would make nothing."""
-    header = Spec((1, 4, 4), Support.BINARY, given=((3,),), classes=numbered(3), factors=(1, 2))
+    header = Spec((1, 4, 4), Support.BINARY, given=((3,),), classes=name_by_number(3), factors=(1, 2))
     spec = choose_given(name, None).spec(header, "data")
     assert spec.given_is_label == is_label
     assert Spec.from_json(spec.to_json()) == spec

@@ -8,7 +8,7 @@ import pytest
 import torch
 from tests.helpers import refused
 
-from elbolab.batch import Pace, Spec, Support, numbered
+from elbolab.batch import Pace, Spec, Support, name_by_number
 from elbolab.data.binarized_mnist import BinarizedMNIST
 from elbolab.data.blocks import Order
 from elbolab.data.fetch import Finish, Rows
@@ -19,7 +19,7 @@ from elbolab.data.toy import Toy
 from elbolab.reading.splits import Arrays, Splits
 
 NUM, CLASSES = 240, 4
-SPEC = Spec((2,), Support.REAL, classes=numbered(CLASSES), factors=(3,))
+SPEC = Spec((2,), Support.REAL, classes=name_by_number(CLASSES), factors=(3,))
 
 
 class Few(DataModule):
@@ -121,7 +121,7 @@ def test_every_pass_over_the_labelled_data_has_an_order_of_its_own():
 
 def test_the_subset_is_balanced_and_grows():
     y = Few().splits.train.y
-    small, large = (choose_labelled(y, numbered(CLASSES), num, seed=5) for num in (12, 60))
+    small, large = (choose_labelled(y, name_by_number(CLASSES), num, seed=5) for num in (12, 60))
     assert np.bincount(y[large]).tolist() == [15] * CLASSES
     assert set(small) < set(large)
     assert len(set(large)) == 60
@@ -251,7 +251,7 @@ def test_classes_without_data_are_named_before_a_number_that_would_not_do():
     with pytest.raises(
         ValueError, match="data.num_labelled=5: class 1 has no data in the training split: leave its data out"
     ):
-        choose_labelled(np.array([0, 2, 3, 4, 0]), numbered(5), 5, seed=0)
+        choose_labelled(np.array([0, 2, 3, 4, 0]), name_by_number(5), 5, seed=0)
 
 
 def test_too_many_labels_are_known_of_before_training():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from elbolab.batch import Spec, Support, numbered
+from elbolab.batch import Spec, Support, name_by_number
 from elbolab.data import mnist
 from elbolab.data.mnist import MNIST
 
@@ -33,7 +33,7 @@ def first(data: MNIST, split: str, num: int = 10):
 def test_it_is_mnist(grey):
     assert first(grey, "train")[1] == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
     assert first(grey, "test")[1] == [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]
-    assert grey.spec == Spec((1, 28, 28), Support.UNIT, levels=256, classes=numbered(10))
+    assert grey.spec == Spec((1, 28, 28), Support.UNIT, levels=256, classes=name_by_number(10))
     assert grey.train_mean().mean().item() == pytest.approx(0.13066, abs=1e-5)
     assert np.bincount(grey.arrays("test").y).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from tests.helpers import refused
 
-from elbolab.batch import Pace, Spec, Support, numbered
+from elbolab.batch import Pace, Spec, Support, name_by_number
 from elbolab.data.blocks import BlockLoader
 from elbolab.data.module import DataModule
 from elbolab.data.stream import StreamLoader
@@ -22,7 +22,7 @@ class Small(DataModule):
         self._spec, self._splits, self.reads = spec, splits, 0
 
     def header(self):
-        return self._spec or Spec((2,), Support.BINARY, levels=2, classes=numbered(3), factors=(7,))
+        return self._spec or Spec((2,), Support.BINARY, levels=2, classes=name_by_number(3), factors=(7,))
 
     def load(self):
         self.reads += 1
@@ -251,7 +251,7 @@ def test_unknown_split():
     ],
 )
 def test_data_that_cannot_be_used(splits, message):
-    spec = REAL._replace(classes=numbered(3) if splits[0].y is not None else ())
+    spec = REAL._replace(classes=name_by_number(3) if splits[0].y is not None else ())
     with pytest.raises(ValueError, match=message):
         Small(spec, Splits(*splits), batch_size=10).splits  # noqa: B018
 
@@ -271,7 +271,7 @@ BINARY, GREY = (REAL._replace(support=support) for support in (Support.BINARY, S
         (GREY, Arrays(np.full((4, 2), 17, np.uint8), levels=17), r"17 / 16, where the spec says grey values"),
         (GREY._replace(levels=17), Arrays(np.full((4, 2), 7, np.uint8), levels=256), "7 / 255, where .* of 17 levels"),
         (GREY._replace(levels=256), _real(4, 0.0, r2=0.3001), "0.3001, where .* of 256 levels"),
-        (REAL._replace(classes=numbered(3)), _real(4), "the train split has no labels, where the spec says 3"),
+        (REAL._replace(classes=name_by_number(3)), _real(4), "the train split has no labels, where the spec says 3"),
         (REAL._replace(factors=(2, 5)), _real(4), "the train split has no factors, where the spec says 2"),
     ],
 )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from elbolab.batch import Canvas, Scaling, Spec, Support, numbered
+from elbolab.batch import Canvas, Scaling, Spec, Support, name_by_number
 from elbolab.data.arrays import OwnArrays
 from elbolab.data.given import take_apart
 from elbolab.data.new_data import Intake, arrange_axes, as_array
@@ -160,7 +160,7 @@ def test_labels_are_given_by_the_names_of_their_classes():
         numbers.take(x, [np.array([1, np.nan, 2])])
     with pytest.raises(ValueError, match="label=0: this run has the classes 1, 2, cat"):
         Intake(CLASSES).take(x, [np.array([0, 1, 2])])
-    digits = Intake(CLASSES._replace(classes=numbered(3)))
+    digits = Intake(CLASSES._replace(classes=name_by_number(3)))
     assert torch.equal(taken(digits, x, np.array([0, 2, 1])).given[0], torch.eye(3)[[0, 2, 1]])
 
 

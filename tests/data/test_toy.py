@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from elbolab.batch import Spec, Support, numbered
+from elbolab.batch import Spec, Support, name_by_number
 from elbolab.data.toy import Toy
 
 PARTS = {"gaussians": 4, "moons": 2, "pinwheel": 5}
@@ -13,7 +13,7 @@ PARTS = {"gaussians": 4, "moons": 2, "pinwheel": 5}
 def test_batches_agree_with_the_spec(shape, agrees):
     data = Toy(shape=shape, train_size=200, val_size=30, test_size=40)
     agrees(data)
-    assert data.spec == Spec((2,), Support.REAL, classes=numbered(PARTS[shape]))
+    assert data.spec == Spec((2,), Support.REAL, classes=name_by_number(PARTS[shape]))
     assert list(map(len, data.splits)) == [200, 30, 40]
 
 

@@ -10,12 +10,12 @@ import pytest
 import scipy.io
 from torchvision import datasets
 
-from elbolab.batch import Spec, Support, numbered
+from elbolab.batch import Spec, Support, name_by_number
 from elbolab.data import vision
 from elbolab.data.vision import CIFAR10, IDX, KMNIST, SVHN, FashionMNIST
 
 RNG = np.random.default_rng(0)
-COLOUR = Spec((3, 32, 32), Support.UNIT, levels=256, classes=numbered(10))
+COLOUR = Spec((3, 32, 32), Support.UNIT, levels=256, classes=name_by_number(10))
 
 
 def md5(path: Path) -> str:
@@ -102,7 +102,7 @@ def cifar(tmp_path, monkeypatch) -> np.ndarray:
 def test_cifar_pictures_keep_channels_and_labels(tmp_path, cifar, agrees):
     data = CIFAR10(root=str(tmp_path), val_size=15, batch_size=10)
     agrees(data)
-    assert data.spec._replace(classes=numbered(10)) == COLOUR
+    assert data.spec._replace(classes=name_by_number(10)) == COLOUR
     assert (data.spec.classes[0], data.spec.classes[3]) == ("airplane", "cat")
     assert list(map(len, data.splits)) == [25, 15, 10]
     assert np.array_equal(np.concatenate([arrays.x for arrays in data.splits]), cifar)

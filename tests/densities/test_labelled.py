@@ -9,7 +9,7 @@ from tests.helpers import BITS, mlp, refused, start
 from torch.distributions import Bernoulli as Coins
 from torch.distributions import Independent, kl_divergence
 
-from elbolab.batch import Spec, Support, numbered
+from elbolab.batch import Spec, Support, name_by_number
 from elbolab.densities.class_terms import sum_over_classes
 from elbolab.densities.classifier import classification
 from elbolab.densities.labelled import labelled_layer
@@ -22,7 +22,7 @@ from elbolab.distributions.priors import FixedBernoulli, Mixture
 from elbolab.distributions.relaxed import RelaxedBernoulliLatent
 from elbolab.evaluation.proposals import class_at, from_posterior, spread_class_probs
 
-CLASSES = BITS._replace(classes=numbered(3))
+CLASSES = BITS._replace(classes=name_by_number(3))
 HEAD = partial(Head, net=mlp(5))
 NORMAL, CLASS, BIT = (partial(HEAD, family=family) for family in (DiagonalNormal, OneHot, Bernoulli))
 
@@ -263,7 +263,7 @@ BAD = {
     "classifier of bits": (lambda: labelled(classifier=BIT), "q.y . x. is a Bernoulli.*OneHot"),
     "no prior": (lambda: labelled(prior=None), "prior=standard_normal"),
     "Bernoulli on reals": (
-        lambda: labelled(Spec((6,), Support.REAL, classes=numbered(3))),
+        lambda: labelled(Spec((6,), Support.REAL, classes=name_by_number(3))),
         "likelihood=gaussian",
     ),
     "prior of a classifier": (

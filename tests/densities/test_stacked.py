@@ -8,7 +8,7 @@ from tests.helpers import BITS, linear_gaussian, mlp, refused, small_densities, 
 from torch import nn
 from torch.distributions import Categorical, Independent, MixtureSameFamily, MultivariateNormal, Normal
 
-from elbolab.batch import Spec, Support, numbered
+from elbolab.batch import Spec, Support, name_by_number
 from elbolab.densities.class_terms import sum_over_classes
 from elbolab.densities.latents import Undefined
 from elbolab.densities.stacked import stacked_layers
@@ -21,7 +21,7 @@ from elbolab.distributions.priors import FixedBernoulli
 from elbolab.distributions.relaxed import RelaxedBernoulliLatent
 from elbolab.evaluation.proposals import from_posterior
 
-CLASSES = BITS._replace(classes=numbered(3))
+CLASSES = BITS._replace(classes=name_by_number(3))
 HEAD = partial(Head, net=mlp(5))
 NORMAL = partial(HEAD, family=DiagonalNormal)
 
@@ -119,7 +119,7 @@ class TestChain:
         lower = linear_gaussian()
         a, b, scale = 0.6 * torch.randn(2, 2), torch.randn(3, 2), torch.tensor(0.5)
         densities = stacked(
-            Spec((4,), Support.REAL, classes=numbered(3)),
+            Spec((4,), Support.REAL, classes=name_by_number(3)),
             m1=lambda: lower.rough,
             posterior=NORMAL,
             likelihood=lambda *_: Shifted(a, b, scale),

@@ -9,7 +9,7 @@ from tests.helpers import BITS, mlp, refused
 from tests.models.registry import class_autoencoder, group_autoencoder, make, stacked
 from tests.models.registry import labelled as latent_class
 
-from elbolab.batch import Batch, Canvas, Spec, Support, numbered
+from elbolab.batch import Batch, Canvas, Spec, Support, name_by_number
 from elbolab.common.rng import isolated_rng, seed_of
 from elbolab.data.given import assemble, seen_mask
 from elbolab.densities.latents import Undefined
@@ -26,7 +26,7 @@ from elbolab.evaluation.figures.drawing import draw_all, sample_arrays
 from elbolab.evaluation.figures.generative import samples
 
 NORMAL, BERNOULLI = (partial(Head, net=mlp(5), family=family) for family in (DiagonalNormal, Bernoulli))
-LABELS = Spec((1, 6, 5), Support.BINARY, 2, given=((3,),), classes=numbered(3), given_is_label=True)
+LABELS = Spec((1, 6, 5), Support.BINARY, 2, given=((3,),), classes=name_by_number(3), given_is_label=True)
 CANVAS = Canvas((1, 6, 4), 1)
 PARTS = Spec((18,), Support.BINARY, 2, given=((6,),), canvas=CANVAS)
 PRIORS = {"fixed": StandardNormal, "centres": partial(ClassCentres, spread=1.0), "network": NORMAL}
@@ -174,7 +174,7 @@ def test_samples_complete_what_is_seen_of_the_data_in_turn():
     [
         (LABELS, torch.rand(60, 3)),
         (LABELS._replace(classes=()), torch.eye(3)[torch.arange(60) % 3]),
-        (Spec((2,), Support.BINARY, 2, given=((3,),), classes=numbered(3)), torch.eye(3)[torch.arange(60) % 3]),
+        (Spec((2,), Support.BINARY, 2, given=((3,),), classes=name_by_number(3)), torch.eye(3)[torch.arange(60) % 3]),
     ],
     ids=["no labels", "no classes", "points"],
 )
@@ -190,7 +190,9 @@ def test_whole_data_have_no_completions():
         completions(labelled(), data(LABELS), seed=0)
 
 
-@pytest.mark.parametrize(("classes", "label"), [(numbered(3), 2), (("cat", "ape", "dog"), "dog"), (("1", "2", "0"), 0)])
+@pytest.mark.parametrize(
+    ("classes", "label"), [(name_by_number(3), 2), (("cat", "ape", "dog"), "dog"), (("1", "2", "0"), 0)]
+)
 def test_arrays_of_a_label_are_drawn_under_it(classes, label):
     spec = LABELS._replace(classes=classes)
     model = labelled(spec=spec)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from tests.evaluation.registry import measured
 
-from elbolab.batch import Batch, Spec, Support, numbered
+from elbolab.batch import Batch, Spec, Support, name_by_number
 from elbolab.common.kind import Kind
 from elbolab.densities.latents import Undefined
 from elbolab.densities.layer import Layer, single_layer
@@ -51,7 +51,7 @@ class Source:
         return self.splits[split]
 
 
-SPEC = Spec((6,), Support.BINARY, 2, classes=numbered(2))
+SPEC = Spec((6,), Support.BINARY, 2, classes=name_by_number(2))
 LIKELIHOOD = partial(Head, net=NET, family=Bernoulli)
 
 

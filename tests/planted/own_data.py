@@ -19,7 +19,7 @@ MISTAKES = [
     Mistake("reading/labels.py", "np.asarray(array).argmax(1)", "np.asarray(array).argmin(1)", LABELS),
     Mistake("reading/labels.py", "table[:, factor] for name", "table[:, 0] for name", LABELS),
     Mistake("batch.py", "if isinstance(label, bool) else (str(label),)", "if True else (str(label),)", LABELS),
-    Mistake("batch.py", "else numbered(num_classes or 0)", "else ()", LABELS),
+    Mistake("batch.py", "else name_by_number(num_classes or 0)", "else ()", LABELS),
     Mistake("reading/names.py", 'if splits == ["train"]:', "if False:", NAMES),
     Mistake(
         "reading/names.py", "name in (word + split_name, split_name + word)", "name in (word + split_name,)", NAMES

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from elbolab.batch import Spec, Support, numbered
+from elbolab.batch import Spec, Support, name_by_number
 from elbolab.data.arrays import OwnArrays
 from elbolab.reading.labels import number_factors, number_labels
 
@@ -106,7 +106,7 @@ def test_splits_of_different_types(train, test, types):
 
 
 def test_few_data_may_have_a_class_each():
-    assert number(np.arange(10))[0] == numbered(10)
+    assert number(np.arange(10))[0] == name_by_number(10)
 
 
 def test_factors_are_the_values_that_occur_in_each_column():
@@ -181,8 +181,8 @@ def test_a_label_is_the_name_of_a_class():
 @pytest.mark.parametrize(
     ("classes", "words"),
     [
-        (numbered(1), "0"),
-        (numbered(30), "0 to 29"),
+        (name_by_number(1), "0"),
+        (name_by_number(30), "0 to 29"),
         (("1", "2"), "1, 2"),
         (("a\nb", "c" * 50), f"a b, {'c' * 40}..."),
         (tuple("abcdefghijkl"), "a, b, c, d, e, f, g, h, i, j, ... (12 in all)"),
@@ -192,7 +192,7 @@ def test_classes_in_words(classes, words):
     assert Spec((1,), Support.REAL, classes=classes).class_list == words
 
 
-@pytest.mark.parametrize("classes", [(), numbered(3), ("cat", "dog")])
+@pytest.mark.parametrize("classes", [(), name_by_number(3), ("cat", "dog")])
 def test_names_of_classes_are_kept_with_the_run(classes):
     spec = Spec((1,), Support.REAL, classes=classes)
     assert Spec.from_json(spec.to_json()) == spec

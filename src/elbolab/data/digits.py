@@ -5,7 +5,7 @@ from typing import Any, final
 import numpy as np
 from typing_extensions import override
 
-from elbolab.batch import Spec, Support, numbered
+from elbolab.batch import Spec, Support, name_by_number
 from elbolab.data.binarize import binarize_spec, binarize_splits, check_binarize
 from elbolab.data.module import DataModule
 from elbolab.reading.options import check_whole
@@ -31,7 +31,7 @@ class Digits(DataModule):
 
     @override
     def header(self) -> Spec:
-        return binarize_spec(self.binarize, Spec((1, 8, 8), Support.UNIT, levels=17, classes=numbered(10)))
+        return binarize_spec(self.binarize, Spec((1, 8, 8), Support.UNIT, levels=17, classes=name_by_number(10)))
 
     @override
     def load(self) -> Splits:

@@ -11,7 +11,7 @@ import numpy as np
 from filelock import FileLock
 from typing_extensions import override
 
-from elbolab.batch import Spec, Support, numbered
+from elbolab.batch import Spec, Support, name_by_number
 from elbolab.common.files import replacing
 from elbolab.data.module import DataModule
 from elbolab.reading.files import cache_dir, data_root
@@ -58,7 +58,7 @@ class DSprites(DataModule):
     @override
     def header(self) -> Spec:
         spec = Spec((1, 64, 64), Support.BINARY, levels=2, factors=FACTORS, factor_names=FACTOR_NAMES)
-        return spec._replace(factor_values=tuple(map(numbered, FACTORS)))
+        return spec._replace(factor_values=tuple(map(name_by_number, FACTORS)))
 
     @override
     def load(self) -> Splits:

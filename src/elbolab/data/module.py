@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
-from elbolab.batch import Batch, Pace, Spec, numbered, shorten
+from elbolab.batch import Batch, Pace, Spec, name_by_number, shorten
 from elbolab.common.refusal import Refusal, change
 from elbolab.common.rng import generator
 from elbolab.data.blocks import BlockLoader, Loader, Order, Ordering
@@ -230,7 +230,7 @@ class DataModule(L.LightningDataModule, ABC):
         given = "".join(f", given {shape}" for shape in spec.given)
         few = "" if self.num_labelled is None else f", {self.num_labelled:,} labelled"
         scaled = "" if spec.scaling is None else ", standardised"
-        named = "" if classes == numbered(len(classes)) else f" ({shorten(classes)}, in this order)"
+        named = "" if classes == name_by_number(len(classes)) else f" ({shorten(classes)}, in this order)"
         counted = f", {len(classes)} class{'es' * (len(classes) > 1)}{named}" if classes else ""
         columns = f" ({shorten(spec.columns)})" if spec.columns else ""
         line = f"{type(self).__name__}: {sizes} data of shape {spec.x}{columns}, {spec.support}{scaled}{levels}"

@@ -10,7 +10,7 @@ from typing import Any, final
 import numpy as np
 from typing_extensions import override
 
-from elbolab.batch import Spec, Support, numbered
+from elbolab.batch import Spec, Support, name_by_number
 from elbolab.data.module import DataModule
 from elbolab.reading.options import check_number, check_whole
 from elbolab.reading.splits import Arrays, Splits
@@ -50,7 +50,7 @@ class Toy(DataModule):
 
     @override
     def header(self) -> Spec:
-        return Spec((2,), Support.REAL, classes=numbered(self.num_parts))
+        return Spec((2,), Support.REAL, classes=name_by_number(self.num_parts))
 
     @override
     def load(self) -> Splits:

@@ -7,7 +7,7 @@ from typing import Any, final
 import numpy as np
 from typing_extensions import override
 
-from elbolab.batch import Spec, Support, numbered
+from elbolab.batch import Spec, Support, name_by_number
 from elbolab.data.binarize import binarize_spec, binarize_splits, check_binarize
 from elbolab.data.module import DataModule
 from elbolab.reading.files import data_root, obtain_files, read_idx
@@ -33,7 +33,7 @@ class MNISTLike(DataModule, ABC):
         base: arguments of `DataModule`.
     """
 
-    classes = numbered(10)
+    classes = name_by_number(10)
 
     def __init__(
         self, split: str = "standard", binarize: str = "dynamic", binarize_seed: int = 777, **base: Any
@@ -100,7 +100,7 @@ class Colour(DataModule, ABC):
         base: arguments of `DataModule`.
     """
 
-    classes = numbered(10)
+    classes = name_by_number(10)
 
     def __init__(self, val_size: int = 5000, **base: Any) -> None:
         super().__init__(**base)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, final
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from elbolab.batch import Spec, numbered
+from elbolab.batch import Spec, name_by_number
 from elbolab.common.did_you_mean import last_part
 from elbolab.common.files import write_atomically, write_json
 from elbolab.common.refusal import Refusal
@@ -105,7 +105,7 @@ def check_same_data(stages: Stages, cfg: DictConfig, spec: Spec) -> None:
         if not stage.spec.given:
             del there["conditions"]
         classes, others = stage.spec.classes, spec.classes
-        if len(classes) == len(others) and numbered(len(classes)) in (classes, others):
+        if len(classes) == len(others) and name_by_number(len(classes)) in (classes, others):
             del there["classes"]
         for fact, value in there.items():
             if value != here[fact]:
