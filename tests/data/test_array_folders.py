@@ -8,7 +8,7 @@ import pytest
 from tests.helpers import refused
 
 from elbolab.data.arrays import OwnArrays
-from elbolab.data.own_files import read_named
+from elbolab.data.own_files import read_arrays
 
 X = np.random.default_rng(0).integers(256, size=(60, 4, 5), dtype=np.uint8)
 Y = np.arange(60) % 3
@@ -39,19 +39,19 @@ def test_a_file_for_each_array(tmp_path, agrees):
 def test_a_file_for_each_split(tmp_path):
     np.savez(tmp_path / "train.npz", x=X, y=Y)
     np.savez(tmp_path / "Valid.npz", x=X[:7], y=Y[:7])
-    same(read_named(tmp_path), train=X, y_train=Y, val=X[:7], y_val=Y[:7])
+    same(read_arrays(tmp_path), train=X, y_train=Y, val=X[:7], y_val=Y[:7])
 
 
 def test_a_folder_for_each_split(tmp_path):
     save(tmp_path / "data" / "train", x=X, y=Y)
     save(tmp_path / "data" / "test", x=X[:7], y=Y[:7])
-    same(read_named(tmp_path), train=X, y_train=Y, test=X[:7], y_test=Y[:7])
+    same(read_arrays(tmp_path), train=X, y_train=Y, test=X[:7], y_test=Y[:7])
 
 
 @pytest.mark.parametrize("name", ["data", "train"])
 def test_a_single_file_is_read_as_if_it_were_given(tmp_path, name):
     np.savez(tmp_path / f"{name}.npz", x=X, y=Y)
-    same(read_named(tmp_path), x=X, y=Y)
+    same(read_arrays(tmp_path), x=X, y=Y)
 
 
 def idx(array: np.ndarray) -> bytes:
@@ -68,19 +68,19 @@ def test_idx_files(tmp_path, pattern):
         for kind, dims, array in (("images", "idx3", X), ("labels", "idx1", Y)):
             name, content = pattern.format(split, kind, dims), idx(array[:num])
             (tmp_path / "raw" / name).write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
-    same(read_named(tmp_path), train=X, y_train=Y, test=X[:9], y_test=Y[:9])
+    same(read_arrays(tmp_path), train=X, y_train=Y, test=X[:9], y_test=Y[:9])
 
 
 def test_of_a_plain_and_a_gzipped_idx_file_the_plain_one_is_read(tmp_path):
     (tmp_path / "train-images-idx3-ubyte").write_bytes(idx(X))
     (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(b"damaged")
-    same(read_named(tmp_path), train=X)
+    same(read_arrays(tmp_path), train=X)
 
 
 def test_what_is_no_array_is_named(tmp_path, caplog):
     save(tmp_path, train=X, test=X)
     (tmp_path / "labels.csv").write_text("a,b")
-    same(read_named(tmp_path), train=X, test=X)
+    same(read_arrays(tmp_path), train=X, test=X)
     assert "left out what is no array: labels.csv" in caplog.text
 
 
@@ -140,4 +140,4 @@ def test_folders_that_are_no_data(tmp_path, write, parts):
     write(tmp_path)
     for part in parts:
         with refused(part):
-            read_named(tmp_path)
+            read_arrays(tmp_path)

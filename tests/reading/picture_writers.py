@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from elbolab.data.own_files import read_named
+from elbolab.data.own_files import read_arrays
 from elbolab.reading.values import scale_deep_pixels
 
 RNG = np.random.default_rng(0)
@@ -83,7 +83,7 @@ def deep(*shape: int) -> np.ndarray:
 
 def read(folder: Path) -> np.ndarray:
     """Pictures (n, H, W) or (n, H, W, C) of a folder without classes and splits."""
-    named = read_named(folder)
+    named = read_arrays(folder)
     assert list(named) == ["x"]
     x = np.asarray(scale_deep_pixels(named["x"])) if named["x"].dtype == np.uint16 else named["x"]
     return x if x.ndim == 3 else np.moveaxis(x, 1, 3)
@@ -98,7 +98,7 @@ def save(folder: Path, **images: Image.Image) -> Path:
 def refuses(folder: Path, *parts: str) -> None:
     for part in parts:
         with pytest.raises(ValueError, match=part):
-            read_named(folder)
+            read_arrays(folder)
 
 
 def fill(root: Path, *names: str) -> dict[str, int]:

@@ -7,7 +7,7 @@ import pytest
 from tests.reading.picture_writers import fill
 
 from elbolab.data.arrays import OwnArrays
-from elbolab.data.own_files import read_named
+from elbolab.data.own_files import read_arrays
 
 
 def test_what_is_left_out_is_counted_and_named(tmp_path, caplog):
@@ -15,7 +15,7 @@ def test_what_is_left_out_is_counted_and_named(tmp_path, caplog):
     for name in ("cat/._0.png", "cat/notes.txt", "cat/more.txt", "dog/Thumbs.db", "LICENSE"):
         (tmp_path / name).write_text("no picture")
     (tmp_path / "empty/labels").mkdir(parents=True)
-    assert len(read_named(tmp_path)["x"]) == 2
+    assert len(read_arrays(tmp_path)["x"]) == 2
     assert "left out what is no picture: 2 hidden, 2 without a suffix, 2 .txt, 1 .db, the first" in caplog.text
     assert "no pictures in empty\n" in caplog.text
     assert "labels are given as class folders" in caplog.text
@@ -23,7 +23,7 @@ def test_what_is_left_out_is_counted_and_named(tmp_path, caplog):
 
 def test_a_clean_folder_is_read_without_a_word(tmp_path, caplog):
     fill(tmp_path, "train/cat/0.png", "train/dog/0.png", "test/cat/0.png", "test/dog/0.png")
-    read_named(tmp_path)
+    read_arrays(tmp_path)
     assert not caplog.text
 
 
@@ -31,7 +31,7 @@ def test_a_link_to_a_folder_above_is_refused(tmp_path):
     fill(tmp_path, "cat/0.png")
     os.symlink(tmp_path, tmp_path / "cat" / "again")
     with pytest.raises(ValueError, match="the link .*again leads back to .*: remove the link"):
-        read_named(tmp_path)
+        read_arrays(tmp_path)
 
 
 def test_links_to_folders_and_names_in_any_script(tmp_path):
@@ -39,14 +39,14 @@ def test_links_to_folders_and_names_in_any_script(tmp_path):
     (tmp_path / "data").mkdir()
     greys = fill(tmp_path, "data/große Katze/1.png")
     os.symlink(tmp_path / "elsewhere", tmp_path / "data" / "犬")
-    named = read_named(tmp_path / "data")
+    named = read_arrays(tmp_path / "data")
     assert named["x"].reshape(-1).tolist() == [greys["data/große Katze/1.png"], 1]
     assert named["y"].tolist() == ["große Katze", "犬"]
 
 
 def found(root: Path) -> dict[str, list[int]]:
     """The greys of each split."""
-    named = read_named(root)
+    named = read_arrays(root)
     return {name: x.reshape(-1).tolist() for name, x in named.items() if not name.startswith("y")}
 
 
@@ -69,7 +69,7 @@ def written(greys: dict[str, int], folder: str) -> list[int]:
 @pytest.mark.parametrize("inner", [[""], ["cat/", "dog/"]])
 def test_split_folders_are_splits(tmp_path, folders, splits, inner):
     greys = fill(tmp_path, *(f"{folder}/{sub}{i}.png" for folder in folders for sub in inner for i in range(2)))
-    named = read_named(tmp_path)
+    named = read_arrays(tmp_path)
     assert found(tmp_path) == {split: written(greys, folder) for split, folder in zip(splits, folders, strict=True)}
     assert set(named) == {*splits, *(f"y_{split}" for split in splits if len(inner) > 1)}
     labels = ["cat", "cat", "dog", "dog"]
@@ -99,13 +99,13 @@ def test_class_folders_are_classes_and_numbers_sort_as_numbers(tmp_path, agrees)
 def test_a_single_folder_is_neither_class_nor_split(tmp_path, wrapping):
     greys = fill(tmp_path, f"{wrapping}/0.png", f"{wrapping}/1.png")
     (tmp_path / "empty").mkdir()
-    assert set(read_named(tmp_path)) == {"x"}
+    assert set(read_arrays(tmp_path)) == {"x"}
     assert found(tmp_path)["x"] == list(greys.values())
 
 
 def test_folders_within_a_class_belong_to_it(tmp_path, caplog):
     greys = fill(tmp_path, "cat/0.png", "cat/persian/old/1.png", "cat/tabby/2.png", "dog/3.png")
-    named = read_named(tmp_path)
+    named = read_arrays(tmp_path)
     assert named["x"].reshape(-1).tolist() == list(greys.values())
     assert named["y"].tolist() == ["cat", "cat", "cat", "dog"]
     assert "deeper ones, such as cat/persian, count as part of theirs" in caplog.text
@@ -146,7 +146,7 @@ def test_a_layout_with_two_readings_is_refused(tmp_path, names, parts):
     fill(tmp_path, *names)
     for part in parts:
         with pytest.raises(ValueError, match=part):
-            read_named(tmp_path)
+            read_arrays(tmp_path)
 
 
 @pytest.mark.parametrize("names", [["train/0.png"], ["train/0.png", "val/0.png"], ["train/a/0.png", "train/b/0.png"]])
@@ -155,18 +155,18 @@ def test_a_split_without_pictures_is_refused(tmp_path, names):
     (tmp_path / "test").mkdir()
     (tmp_path / "test" / "0.heic").write_text("of no known kind")
     with pytest.raises(ValueError, match="has no pictures in test, where train.* has some: add .*, or remove"):
-        read_named(tmp_path)
+        read_arrays(tmp_path)
 
 
 @pytest.mark.parametrize("names", [["tester/0.png", "trains/0.png"], ["training day/0.png", "valley/0.png"]])
 def test_classes_that_are_hardly_like_splits(tmp_path, names):
     fill(tmp_path, *names)
-    assert read_named(tmp_path)["y"].tolist() == [name.partition("/")[0] for name in names]
+    assert read_arrays(tmp_path)["y"].tolist() == [name.partition("/")[0] for name in names]
 
 
 def test_a_class_of_training_data_alone_is_said(tmp_path, caplog):
     fill(tmp_path, "train/cat/0.png", "train/dog/0.png", "val/cat/0.png", "test/dog/0.png")
-    named = read_named(tmp_path)
+    named = read_arrays(tmp_path)
     assert (named["y_val"].tolist(), named["y_test"].tolist()) == (["cat"], ["dog"])
     assert "val has no pictures of the classes dog" in caplog.text
     assert "test has no pictures of the classes cat" in caplog.text

@@ -7,7 +7,7 @@ import pytest
 from tests.reading.table_writers import AGE, CITY, COLUMNS, INCOME, NUM, NUMBERS, own, text, write
 
 from elbolab.batch import Support
-from elbolab.reading.names import A_SPLIT, IDENTIFIERS, LABELS, meaning_of
+from elbolab.reading.names import A_SPLIT, IDENTIFIERS, LABELS, guess_meaning
 
 
 def test_labels_factors_and_conditions_are_named(tmp_path, agrees):
@@ -245,7 +245,7 @@ def test_a_column_called_label_may_be_data(tmp_path):
 )
 def test_names_say_what_is_no_data(names, meaning):
     for name in shlex.split(names):
-        assert meaning_of(name) == meaning, name
+        assert guess_meaning(name) == meaning, name
 
 
 @pytest.mark.parametrize(

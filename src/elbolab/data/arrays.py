@@ -108,7 +108,7 @@ class OwnArrays(DataModule):
 
     @override
     def load(self) -> Splits:
-        scaling = self._stored.scaling
+        scaling = self._header.scaling
         splits = self._unscaled if scaling is None else standardise_splits(self._unscaled, scaling)
         return binarize_splits(self.binarize, splits, self.binarize_seed)
 

@@ -76,10 +76,10 @@ def _pieces(array: np.ndarray | Selection) -> Iterator[np.ndarray]:
 
 def describe_differences(there: Fingerprint, here: Fingerprint) -> list[str]:
     """How the data ``here`` differ from those of the stored fingerprint ``there``, in words; empty if they do not."""
-    if _seen(there) == _seen(here):
+    if _drop_unscaled(there) == _drop_unscaled(here):
         return []
     if any("unscaled" not in parts for found in (there, here) for parts in found.values()):  # in runs of before
-        there, here = _seen(there), _seen(here)
+        there, here = _drop_unscaled(there), _drop_unscaled(here)
     one, other = (
         [(parts.get("unscaled") or parts["x"])["hash"] for parts in found.values()] for found in (there, here)
     )
@@ -111,7 +111,7 @@ def _differences(there: dict[str, Any], here: dict[str, Any]) -> Iterator[str]:
             yield f"{what} have other values"
 
 
-def _seen(found: Fingerprint) -> Fingerprint:
+def _drop_unscaled(found: Fingerprint) -> Fingerprint:
     """The fingerprint of the data as models see them, without the hashes of unscaled data."""
     return {split: {name: part for name, part in parts.items() if name != "unscaled"} for split, parts in found.items()}
 

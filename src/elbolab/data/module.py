@@ -115,13 +115,13 @@ class DataModule(L.LightningDataModule, ABC):
     @cached_property
     def spec(self) -> Spec:
         """What a model must know of the data; raises ValueError where they have not what conditions or labels ask."""
-        spec = self.given.spec(self._stored, type(self).__name__)
+        spec = self.given.spec(self._header, type(self).__name__)
         check_labelling(self.num_labelled, self.labelled_batch_size, spec, type(self).__name__)
         return spec
 
     @final
     @cached_property
-    def _stored(self) -> Spec:
+    def _header(self) -> Spec:
         return self.header()
 
     @final
@@ -131,7 +131,7 @@ class DataModule(L.LightningDataModule, ABC):
         splits = self.load()
         if self.train_limit is not None:
             splits = splits._replace(train=splits.train.select(slice(self.train_limit)))
-        check_splits(splits, self._stored)
+        check_splits(splits, self._header)
         self.batch_size = min(self.batch_size, len(splits.train))
         return splits
 
@@ -246,7 +246,7 @@ class DataModule(L.LightningDataModule, ABC):
     @final
     def finish(self, split: str, device: torch.device, noise: torch.Generator | None = None) -> Finish:
         """What makes batches of stored rows; binary draws come from ``noise``, None for the device's own generator."""
-        return Finish(self.arrays(split), self.given.on(self._stored, device), device, noise)
+        return Finish(self.arrays(split), self.given.on(self._header, device), device, noise)
 
     @final
     def rows(self, split: str, device: torch.device) -> Rows:

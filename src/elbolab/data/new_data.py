@@ -19,7 +19,7 @@ from elbolab.data.contents import read_contents
 from elbolab.data.fetch import Finish, Rows
 from elbolab.data.given import Own, Quadrants, unconditional
 from elbolab.reading.labels import is_one_hot, name_factors, name_values, number_known_values
-from elbolab.reading.names import meaning_of
+from elbolab.reading.names import guess_meaning
 from elbolab.reading.splits import Arrays
 from elbolab.reading.tables import Columns, is_table, read_table
 from elbolab.reading.values import WHITE, Values, measure_values, scale_deep_pixels
@@ -249,7 +249,7 @@ def _find_columns(columns: Columns, ignore: Sequence[str], path: Path, spec: Spe
     if spec.columns:
         return Columns(labels, factors, columns.conditions, [*ignored, *ignore], wanted=spec.columns)
     others = [name for name in names if name not in (labels, *factors, *columns.conditions, *ignored)]
-    keep = [name for name in others if meaning_of(name)]  # the shape of a datum tells whether they are wanted
+    keep = [name for name in others if guess_meaning(name)]  # the shape of a datum tells whether they are wanted
     return Columns(labels, factors, columns.conditions, [*ignored, *ignore], keep)
 
 

@@ -22,7 +22,7 @@ from elbolab.reading.advice import KNOWN, advise_on_file
 from elbolab.reading.files import list_npz, read_idx, read_member
 from elbolab.reading.folders import SPLITS, Folder, assign_pictures, name_some, scan_folder
 from elbolab.reading.names import VOCABULARY, Part, Role, assign_roles, normalise_name
-from elbolab.reading.tables import Columns, is_table, read_table, sort_columns, stem_of
+from elbolab.reading.tables import Columns, find_stem, is_table, read_table, sort_columns
 
 WRITERS = {".npz": "numpy.savez(path, x=x)", ".npy": "numpy.save(path, x)", ".safetensors": "numpy.savez('x.npz', x=x)"}
 POINTER = b"version https://git-lfs"
@@ -68,11 +68,11 @@ def _read_folder(path: Path, columns: Columns, where: str) -> Found:
     tables = [file for file in folder.others if is_table(file)]
     if tables and not has_pictures and not any(file.suffix.lower() in ARRAYS for file in folder.others):
         return Found(*_read_folder_of_tables(tables, columns, where))
-    named = read_named(path)
+    named = read_arrays(path)
     return Found(_assign(list(named), named.__getitem__, columns, where), channels="first" if has_pictures else "auto")
 
 
-def read_named(path: Path) -> dict[str, np.ndarray]:
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
     """The arrays of a file; or of a folder the pictures or arrays by split, with labels by class folders."""
     if path.is_file():
         names, read = _open(path, _find_kind(path))
@@ -143,7 +143,7 @@ def _assign(names: list[str], read: Callable[[str], np.ndarray], columns: Column
 
 def _read_folder_of_tables(files: list[Path], columns: Columns, where: str) -> tuple[dict[Role, Part], tuple[str, ...]]:
     """The tables of a folder, each a split; other text is no table."""
-    roles = {path: VOCABULARY.get(normalise_name(stem_of(path))) for path in files}
+    roles = {path: VOCABULARY.get(normalise_name(find_stem(path))) for path in files}
     notes = [path for path, role in roles.items() if role is None and path.suffix.lower() == ".txt"]
     if notes:
         warn("%s: left out %s", where, ", ".join(path.name for path in notes))
@@ -155,7 +155,7 @@ def _read_folder_of_tables(files: list[Path], columns: Columns, where: str) -> t
             what = "is none of the splits train, val and test, and a folder of tables has one for each"
             raise Refusal(f"{where}: {path.name} {what}: rename or move it", change("data.path", path))
         tables[path] = role.split
-    assign_roles([stem_of(path) for path in tables], [], where)
+    assign_roles([find_stem(path) for path in tables], [], where)
     return sort_columns({split: read_table(path) for path, split in tables.items()}, columns, where)
 
 
@@ -190,8 +190,8 @@ def _read_array_folder(root: Folder) -> Named:
     if splits:
         return _join_arrays([(sub.name, _read_array_folder(sub)) for sub in splits], root.path)
     if len(arrays) == 1:
-        return read_named(arrays[0])
-    return _join_arrays([(path.stem, read_named(path)) for path in arrays], root.path)
+        return read_arrays(arrays[0])
+    return _join_arrays([(path.stem, read_arrays(path)) for path in arrays], root.path)
 
 
 def _join_arrays(parts: list[tuple[str, Named]], root: Path) -> Named:

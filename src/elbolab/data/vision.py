@@ -179,13 +179,13 @@ def _read_idx_set(name: str, root: Path, part: str) -> Arrays:
 
     files, folder = getattr(datasets, name), root / name / "raw"
 
-    def stored(kind: str) -> Path:
+    def find_file(kind: str) -> Path:
         """The plain file where there is one, else the gzipped one."""
         return folder / kind if (folder / kind).exists() else folder / f"{kind}.gz"
 
     advice = _advice(name, folder)
-    obtain_files([stored(kind) for kind in IDX], root, lambda into: files(into, download=True), advice)
-    x, y = (read_idx(stored(kind)) for kind in IDX if kind.startswith(part))
+    obtain_files([find_file(kind) for kind in IDX], root, lambda into: files(into, download=True), advice)
+    x, y = (read_idx(find_file(kind)) for kind in IDX if kind.startswith(part))
     return Arrays(x[:, None], y, levels=256)
 
 

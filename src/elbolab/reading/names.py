@@ -166,7 +166,7 @@ SPLIT_COLUMNS = (
 )
 
 
-def meaning_of(name: str) -> str | None:
+def guess_meaning(name: str) -> str | None:
     """What the name of a column says that it is, where that is no data; else None."""
     glued, words = normalise_name(name), re.findall("[a-z]+", re.sub("(?<=[a-z])(?=[A-Z])", " ", name).lower())
     role = VOCABULARY.get(glued)
@@ -183,7 +183,7 @@ def check_names_of_data(data: Iterable[str], has_no_labels: bool, where: str) ->
     Where the user has said that the table has no labels, a column that is called so is data.
     """
     excluded = (None, LABELS) if has_no_labels else (None,)
-    found = {name: meaning for name in data if (meaning := meaning_of(name)) not in excluded}
+    found = {name: meaning for name in data if (meaning := guess_meaning(name)) not in excluded}
     if not found:
         return
     named = ", ".join(f"the column {name} may be {meaning}" for name, meaning in found.items())

@@ -13,7 +13,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from elbolab.reading.advice import advise_on_text
 from elbolab.reading.labels import number_values
-from elbolab.reading.names import Part, Role, check_names_of_data, check_there, meaning_of
+from elbolab.reading.names import Part, Role, check_names_of_data, check_there, guess_meaning
 from elbolab.reading.options import write_option
 from elbolab.reading.text_tables import Table, read_text_table, text_suffix
 
@@ -60,7 +60,7 @@ def is_table(path: Path) -> bool:
     return bool(text_suffix(path)) or path.suffix.lower() in ARROW
 
 
-def stem_of(path: Path) -> str:
+def find_stem(path: Path) -> str:
     """The name of a table without its suffixes, ``train`` of ``train.csv.gz``."""
     stem = path.name.removesuffix(path.suffix)
     return stem if path.suffix.lower() != ".gz" else Path(stem).stem
@@ -131,7 +131,7 @@ def _is_index(name: str, tables: dict[str, Table], columns: Columns, where: str)
     )
     names = all(column.dtype.kind == "U" and len(set(column)) == len(column) for column in parts)
     if name and not name.startswith(("Unnamed:", "__index_level_")):
-        if counts and meaning_of(name) is None:
+        if counts and guess_meaning(name) is None:
             warn("%s: the column %s counts the rows; %s leaves it out", where, name, write_option("ignore", [name]))
         return False
     place = list(next(iter(tables.values()))).index(name) + 1
