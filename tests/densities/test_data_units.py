@@ -6,6 +6,7 @@ from math import log
 import pytest
 import torch
 from tests.densities.registry import DENSITIES, STANDARDISED, head
+from tests.evaluation.registry import measure
 from tests.helpers import linear_gaussian, small_densities
 from torch.distributions import Laplace, MultivariateNormal, Normal
 
@@ -14,8 +15,8 @@ from elbolab.densities.checks import build_likelihood
 from elbolab.densities.layer import Layer, single_layer
 from elbolab.distributions.family import Fitted
 from elbolab.distributions.location_scale import FixedScale, OptimalNormal
-from elbolab.evaluation.likelihood import likelihood_quantities
-from elbolab.evaluation.parzen import parzen_quantities
+from elbolab.evaluation.likelihood import Likelihood
+from elbolab.evaluation.parzen import Parzen
 
 SCALE = torch.tensor([3.0, 1e-2, 40.0, 1.0], dtype=torch.float64)
 SHIFT = torch.tensor([0.0, -1.0, 1e3, 7.0], dtype=torch.float64)
@@ -42,15 +43,13 @@ def test_the_evidence_is_that_of_the_data_in_their_own_units():
 
 def test_every_measured_nat_moves_by_the_logarithm_of_the_units_and_nothing_else_does():
     batches = [Batch(linear_gaussian().x)]
-    options = {"seed": 0, "num_samples": 5}
-    plain, scaled = (likelihood_quantities(exact(spec), batches, **options) for spec in (REAL, SCALED))
+    plain, scaled = (measure(Likelihood(5), exact(spec), batches) for spec in (REAL, SCALED))
     volume = SCALE.log().sum().item()
     moves = {"elbo": -volume, "distortion": volume, "nll": volume, "rate": 0.0, "ess": 0.0}
     for name, move in moves.items():
         assert scaled[name].value - plain[name].value == pytest.approx(move, abs=1e-4), name
     windows = [
-        parzen_quantities(exact(spec), batches, batches, seed=0, num_samples=50)["parzen_log_lik"].value
-        for spec in (REAL, SCALED)
+        measure(Parzen(50), exact(spec), batches, val=batches)["parzen_log_lik"].value for spec in (REAL, SCALED)
     ]
     assert windows[1] - windows[0] == pytest.approx(-volume, abs=1e-4)
 

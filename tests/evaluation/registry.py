@@ -11,8 +11,10 @@ from elbolab.evaluation.editing import Editing
 from elbolab.evaluation.evaluate import Evaluation
 from elbolab.evaluation.few_labels import FewLabels
 from elbolab.evaluation.likelihood import Likelihood
+from elbolab.evaluation.measure import Data
 from elbolab.evaluation.parzen import Parzen
 from elbolab.evaluation.representation import PROTOCOL, Representation
+from elbolab.evaluation.seeded import device_of
 
 
 def measures_of(
@@ -52,3 +54,19 @@ def measured(densities, source, *, splits=("test",), seed=0, limit=None, num_sam
     """The report of all measures with these options."""
     chosen = {"measures": measures_of(num_samples, **options), "splits": splits, "seed": seed, "limit": limit}
     return Evaluation(num_samples=num_samples, **chosen)(densities, source)
+
+
+class Held:
+    """Batches of splits as a source of data."""
+
+    def __init__(self, **splits):
+        self.splits = splits
+        self.num_labelled = 1 if "labelled" in splits else None
+
+    def batches(self, split, device):
+        return self.splits[split]
+
+
+def measure(measured_by, densities, batches, *, seed=0, **others):
+    """What one measure finds of batches; ``others`` are those of other splits."""
+    return measured_by(densities, Data(Held(test=batches, **others), device_of(densities)), "test", seed)

@@ -6,6 +6,7 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 import torch
+from tests.evaluation.registry import measure
 from tests.helpers import CLASSES, LABELLED, Linear, mlp, small_densities
 from tests.models.registry import RING, ROLL, WIDE, adversarial, autoencoder, class_autoencoder, group_autoencoder
 from torch.distributions import Normal
@@ -19,9 +20,9 @@ from elbolab.distributions.location_scale import FixedScale
 from elbolab.distributions.priors import ClassCentres, FixedBernoulli, Mixture
 from elbolab.distributions.relaxed import RelaxedBernoulliLatent
 from elbolab.evaluation import aggregate
-from elbolab.evaluation.aggregate import Match, aggregate_quantities, match_codes
+from elbolab.evaluation.aggregate import Aggregation, Match, match_codes
 from elbolab.evaluation.batches import take_first
-from elbolab.evaluation.clusters import cluster_quantities
+from elbolab.evaluation.clusters import Clusters
 from elbolab.evaluation.figures.aggregate import codes_and_prior, groups
 from elbolab.evaluation.figures.generative import ends_of
 from elbolab.metrics.match import mmd2
@@ -48,7 +49,7 @@ def batches(num, spec=POINTS, scale=0.8):
 
 
 def test_codes_of_the_prior_match_it():
-    found = aggregate_quantities(shifted(0.0), batches(1_000), seed=0, null=10)
+    found = measure(Aggregation(null_pairs=10), shifted(0.0), batches(1_000))
     assert found["mmd2"].value < 2 * found["mmd2_null"].value
     assert max(found["ks"].value) < 1.95 / 1_000**0.5  # Kolmogorov: one false alarm in 1,000, for the fixed seed
     assert (found["mmd2"].n, found["mmd2"].k, found["ks"].kind.unit) == (1_000, 1, "probability")
@@ -56,7 +57,7 @@ def test_codes_of_the_prior_match_it():
 
 def test_codes_elsewhere_do_not_and_the_distances_are_known():
     """N(1, I) against N(0, I): sup |F - G| = 2 Phi(1/2) - 1, at half the way."""
-    found = aggregate_quantities(shifted(1.0), batches(1_000), seed=0, null=10)
+    found = measure(Aggregation(null_pairs=10), shifted(1.0), batches(1_000))
     assert found["ks"].value == pytest.approx([2 * NormalDist().cdf(0.5) - 1] * 2, abs=0.03)
     assert found["mmd2"].value > 50 * found["mmd2_null"].value
 
@@ -64,7 +65,7 @@ def test_codes_elsewhere_do_not_and_the_distances_are_known():
 def test_the_discrepancy_is_that_of_the_mean_kernel():
     """A maximum over kernels has a bias that depends on the number of data."""
     densities, held = shifted(0.5), batches(300)
-    found = aggregate_quantities(densities, held, seed=0)["mmd2"].value
+    found = measure(Aggregation(), densities, held)["mmd2"].value
     with isolated_rng(torch.device("cpu"), seed_of("aggregate posterior", 0)), torch.no_grad():
         match = match_codes(densities, take_first(held, 300))
     assert found == pytest.approx(mmd2(match.z, match.drawn).mean().item())
@@ -77,7 +78,7 @@ def test_validation_and_test_estimate_one_discrepancy_whatever_the_batch_size(sh
     x = 0.8 * torch.randn(8_000, 2, generator=g)
     with torch.no_grad():
         small = torch.stack([report_match(densities.terms(rows))["mmd2"] for rows in x.split(20)])
-    whole = aggregate_quantities(densities, [Batch(x[:4_000])], seed=0)["mmd2"].value
+    whole = measure(Aggregation(), densities, [Batch(x[:4_000])])["mmd2"].value
     assert small.mean().item() == pytest.approx(whole, abs=4.5 * small.std().item() / 20 + 0.002)
 
 
@@ -115,11 +116,11 @@ def test_the_null_is_the_upper_percentile_of_draws_of_the_prior():
 def test_every_model_with_a_prior_to_draw_from_is_compared_with_it(densities, monkeypatch):
     monkeypatch.setattr(aggregate, "LARGE", 500)
     model = densities()
-    found = aggregate_quantities(model, batches(60, model.spec), seed=0, limit=50)
+    found = measure(Aggregation(50), model, batches(60, model.spec))
     assert set(found) == {"mmd2", "ks"}
     assert len(found["ks"].value) == 2
     assert found["mmd2"].n == 50
-    assert found == aggregate_quantities(model, batches(60, model.spec), seed=0, limit=50)
+    assert found == measure(Aggregation(50), model, batches(60, model.spec))
 
 
 def test_a_prior_without_distribution_functions_is_compared_by_a_large_draw(monkeypatch):
@@ -129,7 +130,7 @@ def test_a_prior_without_distribution_functions_is_compared_by_a_large_draw(monk
         raise NotImplementedError
 
     monkeypatch.setattr(aggregate, "coordinate_cdf", unknown)
-    found = aggregate_quantities(shifted(1.0), batches(1_000), seed=0)
+    found = measure(Aggregation(), shifted(1.0), batches(1_000))
     assert found["ks"].value == pytest.approx([2 * NormalDist().cdf(0.5) - 1] * 2, abs=0.03)
 
 
@@ -153,12 +154,12 @@ def test_codes_are_compared_with_as_many_draws_where_the_prior_depends_on_condit
 def test_models_without_one_such_prior_are_left_out():
     bits = CLASSES
     with pytest.raises(Undefined):
-        aggregate_quantities(autoencoder(), batches(20, bits), seed=0)
+        measure(Aggregation(), autoencoder(), batches(20, bits))
     with pytest.raises(Undefined):
-        aggregate_quantities(shifted(0.0), batches(20)[:1], seed=0, limit=1)
+        measure(Aggregation(1), shifted(0.0), batches(20)[:1])
     binary = small_densities(prior=partial(FixedBernoulli, probability=0.5), posterior=BINARY)
     with pytest.raises(Undefined):
-        aggregate_quantities(binary, batches(20, bits), seed=0)
+        measure(Aggregation(), binary, batches(20, bits))
 
 
 def test_groups_are_named_by_the_datum_they_are_surest_of():
@@ -167,12 +168,12 @@ def test_groups_are_named_by_the_datum_they_are_surest_of():
     densities.log_group_probs = lambda x: log_y[: len(x)]
     naming = [Batch(torch.zeros(4, 6), y=torch.tensor([2, 0, 1, 1]))]  # groups 0, 1, 2 are classes 2, 1, 1
     measured = [Batch(torch.zeros(4, 6), y=torch.tensor([2, 0, 1, 1]))]
-    found = cluster_quantities(densities, naming, measured, seed=0)
+    found = measure(Clusters(), densities, measured, val=naming)
     assert found["cluster_error"].value == 0.25
     with pytest.raises(Undefined):
-        cluster_quantities(densities, naming, [Batch(torch.zeros(4, 6))], seed=0)
+        measure(Clusters(), densities, [Batch(torch.zeros(4, 6))], val=naming)
     with pytest.raises(Undefined):
-        cluster_quantities(class_autoencoder(), naming, measured, seed=0)
+        measure(Clusters(), class_autoencoder(), measured, val=naming)
 
 
 def test_the_picture_has_codes_above_and_the_prior_beneath():

@@ -5,11 +5,12 @@ from math import log
 import pytest
 import torch
 from tests.evaluation.binary_vae import BINARY, bernoulli_vae, binary_batches
+from tests.evaluation.registry import measure
 from torch.distributions import Distribution, Independent, Normal
 
 from elbolab.batch import Batch, Spec, Support
 from elbolab.distributions.conditional import Conditional
-from elbolab.evaluation.likelihood import likelihood_quantities
+from elbolab.evaluation.likelihood import Likelihood
 
 pytestmark = pytest.mark.usefixtures("float64")
 
@@ -45,7 +46,7 @@ def test_bits_per_dim_only_for_probabilities_of_several_levels(levels, expected)
     densities.likelihood = Grid((), (9,))
     densities.spec = Spec((9,), Support.UNIT, levels)
     densities.posterior = Prior()
-    quantities = likelihood_quantities(densities, binary_batches(), num_samples=2, seed=0)
+    quantities = measure(Likelihood(2), densities, binary_batches())
     assert ("bits_per_dim" in quantities) == (expected is not None)
     if expected is not None:
         assert quantities["bits_per_dim"].value == pytest.approx(expected)
@@ -56,7 +57,7 @@ def test_bits_are_per_dimension_and_not_per_channel():
     densities = bernoulli_vae(spec=BINARY._replace(x=(3, 2, 2)))
     densities.spec = densities.spec._replace(support=Support.UNIT, levels=4)
     densities.likelihood, densities.posterior = Grid((), (3, 2, 2)), Prior()
-    quantities = likelihood_quantities(densities, [Batch(torch.rand(8, 3, 2, 2).round())], num_samples=2, seed=0)
+    quantities = measure(Likelihood(2), densities, [Batch(torch.rand(8, 3, 2, 2).round())])
     assert quantities["bits_per_dim"].value == pytest.approx(2.0)
 
 

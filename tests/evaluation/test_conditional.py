@@ -6,7 +6,7 @@ from math import log
 import pytest
 import torch
 from tests.conditional_gaussian import conditional_gaussian
-from tests.evaluation.registry import measured
+from tests.evaluation.registry import measure, measured
 from tests.helpers import BITS, LABELLED, mlp, regression, small_cvae, small_densities
 from tests.models.registry import autoencoder
 
@@ -20,13 +20,13 @@ from elbolab.distributions.family import Bernoulli, DiagonalNormal
 from elbolab.distributions.priors import FixedBernoulli
 from elbolab.distributions.relaxed import RelaxedBernoulliLatent
 from elbolab.evaluation.conditional import (
+    Conditional,
     class_information,
     class_log_likelihoods,
-    conditional_quantities,
     is_label,
     monte_carlo_log_likelihood,
 )
-from elbolab.evaluation.likelihood import importance_log_likelihood, likelihood_quantities
+from elbolab.evaluation.likelihood import Likelihood, importance_log_likelihood
 from elbolab.evaluation.report import table
 
 pytestmark = pytest.mark.usefixtures("float64")
@@ -38,7 +38,7 @@ def of_label(model):
 
 def test_with_the_true_posterior_conditional_nll_is_exact():
     model = conditional_gaussian()
-    found = likelihood_quantities(model.densities, [model.batch], num_samples=3, seed=1)
+    found = measure(Likelihood(3), model.densities, [model.batch], seed=1)
     assert found["conditional_nll"].value == pytest.approx(-of_label(model).mean().item(), abs=1e-9)
     assert "nll" not in found
 
@@ -70,8 +70,8 @@ def test_chunks_and_batches_change_no_estimate(memory):
     densities, y = small_cvae(), torch.arange(20) % 3
     batch = Batch(torch.rand(20, 6).round(), (torch.eye(3)[y],), y)
     parts = [Batch(batch.x[s], (batch.given[0][s],), y[s]) for s in (slice(7), slice(7, 20))]
-    whole = conditional_quantities(densities, [batch], num_samples=9, seed=2, class_samples=4)
-    chunked = conditional_quantities(densities, parts, num_samples=9, seed=2, class_samples=4, memory=memory)
+    whole = measure(Conditional(9, class_samples=4), densities, [batch], seed=2)
+    chunked = measure(Conditional(9, class_samples=4, memory=memory), densities, parts, seed=2)
     assert whole.keys() == {"conditional_nll_mc", "nll", "class_information", "error"}
     for name, quantity in whole.items():
         assert chunked[name].value == pytest.approx(quantity.value, abs=1e-10), name
@@ -79,7 +79,7 @@ def test_chunks_and_batches_change_no_estimate(memory):
 
 def test_the_class_is_summed_out_and_found_by_bayes_rule():
     model = conditional_gaussian(num=60)
-    found = conditional_quantities(model.densities, [model.batch], num_samples=2, seed=0, class_samples=3)
+    found = measure(Conditional(2, class_samples=3), model.densities, [model.batch])
     nll = log(3) - model.log_px.logsumexp(1)
     assert found["nll"].value == pytest.approx(nll.mean().item(), abs=1e-9)
     wrong = (model.log_px.argmax(1) != model.batch.y).double().mean()
@@ -136,8 +136,7 @@ def test_what_the_class_says_of_the_data_is_that_of_the_sum_over_all_codes():
         1,
     )
     exact = log_px.gather(1, batch.y[:, None])[:, 0] - (log_px.logsumexp(1) - log(3))
-    options = {"num_samples": 7, "seed": 0, "class_limit": None}
-    found = conditional_quantities(densities, [batch], class_samples=1_000, **options)["class_information"]
+    found = measure(Conditional(7, 1_000, None), densities, [batch])["class_information"]
     assert found.value == pytest.approx(exact.mean().item(), abs=0.01)
     assert found.stderr == pytest.approx(exact.std().item() / 192**0.5, rel=0.02)
     assert (found.n, found.k, found.kind.unit) == (192, 1_000, "nats")
@@ -150,8 +149,7 @@ def test_what_the_class_says_of_the_data_is_that_of_the_sum_over_all_codes():
 def test_information_is_measured_with_the_draws_of_nll_alone():
     """-nll + information is the same data's log p(x | c); other data and another K are conditional_nll's."""
     model = conditional_gaussian(num=60, wider=1.5)
-    options = {"num_samples": 50, "seed": 0, "class_samples": 2, "class_limit": 40}
-    found = conditional_quantities(model.densities, [model.batch], **options)
+    found = measure(Conditional(50, class_samples=2, class_limit=40), model.densities, [model.batch])
     by_class = class_log_likelihoods(model.densities, [first_rows(model.batch, 40)], num_samples=2, seed=0)
     of_label = by_class.log_px.gather(1, by_class.y[:, None]).mean().item()
     assert found["class_information"].value == pytest.approx(found["nll"].value + of_label, abs=1e-9)
@@ -166,8 +164,8 @@ def test_a_regression_is_exact_with_one_sample():
     batch = Batch(torch.rand(9, 6).round(), (torch.eye(3)[y],), y)
     predicted = densities.likelihood_of(densities.imagine((), *batch.given), *batch.given)
     exact = -predicted.log_prob(batch.x).mean().item()
-    found = likelihood_quantities(densities, [batch], num_samples=1, seed=0)
-    found |= conditional_quantities(densities, [batch], num_samples=7, seed=0)
+    found = measure(Likelihood(1), densities, [batch])
+    found |= measure(Conditional(7), densities, [batch])
     assert found["rate"].value == 0
     for name in ("conditional_nll", "conditional_nll_mc", "distortion"):
         assert found[name].value == pytest.approx(exact, abs=1e-12), name
@@ -176,7 +174,7 @@ def test_a_regression_is_exact_with_one_sample():
 def test_a_model_without_conditions_has_none_of_it():
     batch = Batch(torch.rand(9, 6).round(), y=torch.arange(9) % 3)
     with pytest.raises(Undefined):
-        conditional_quantities(small_densities(), [batch], num_samples=2, seed=0)
+        measure(Conditional(2), small_densities(), [batch])
 
 
 @pytest.mark.parametrize(
@@ -197,7 +195,7 @@ def test_only_one_hot_labels_are_labels(change, expected):
 
 def test_conditions_that_are_no_labels_have_their_own_likelihoods_alone():
     batch = Batch(torch.rand(9, 6).round(), (torch.rand(9, 3),))
-    found = conditional_quantities(small_cvae(), [batch], num_samples=2, seed=0)
+    found = measure(Conditional(2), small_cvae(), [batch])
     assert found.keys() == {"conditional_nll_mc"}
 
 
@@ -205,7 +203,7 @@ def test_without_a_prior_there_are_no_draws_from_one():
     batch = Batch(torch.rand(9, 6).round(), (torch.rand(9, 3),))
     with pytest.raises(Undefined, match="no prior"):
         monte_carlo_log_likelihood(autoencoder(LABELLED), [batch], num_samples=2, seed=0)
-    assert conditional_quantities(autoencoder(LABELLED), [batch], num_samples=2, seed=0) == {}
+    assert measure(Conditional(2), autoencoder(LABELLED), [batch]) == {}
 
 
 class Source:
@@ -254,7 +252,7 @@ def test_a_denoising_models_classes_are_measured_from_corruptions_too():
     densities = denoising_layer(LABELLED, 2, StandardNormal, *parts, partial(bit_flip, 0.2)).eval()
     y = torch.arange(20) % 3
     batch = Batch(torch.rand(20, 6).round(), (torch.eye(3)[y],), y)
-    found = conditional_quantities(densities, [batch], num_samples=9, seed=2, class_samples=4, num_corruptions=3)
+    found = measure(Conditional(9, class_samples=4, num_corruptions=3), densities, [batch], seed=2)
     assert found["nll"].k == 12
-    plain = conditional_quantities(densities, [batch], num_samples=9, seed=2, class_samples=12)
+    plain = measure(Conditional(9, class_samples=12), densities, [batch], seed=2)
     assert found["nll"].value != plain["nll"].value

@@ -4,6 +4,7 @@ from math import exp, log, pi
 
 import pytest
 import torch
+from tests.evaluation.registry import measure
 from torch import nn
 from torch.distributions import Bernoulli as TorchBernoulli
 from torch.distributions import Independent, Normal
@@ -17,7 +18,7 @@ from elbolab.distributions.conditional import Conditional, Head, Ignore, Standar
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
 from elbolab.evaluation import few_labels
 from elbolab.evaluation.batches import take_first
-from elbolab.evaluation.decomposition import log_aggregate, rate_decomposition
+from elbolab.evaluation.decomposition import Decomposition, log_aggregate
 from elbolab.nets.mlp import MLP
 
 linear = partial(MLP, hidden=(), activation="Tanh", init="glorot")
@@ -51,7 +52,7 @@ def values(quantities):
 
 def test_both_identities_hold_exactly():
     densities, x = linear_gaussian(), torch.randn(300, 2)
-    parts = values(rate_decomposition(densities, [Batch(x)], seed=3))
+    parts = values(measure(Decomposition(), densities, [Batch(x)], seed=3))
     rate = parts["mutual_information"] + parts["marginal_kl"]
     assert rate == pytest.approx(parts["cross_entropy"] - parts["posterior_entropy"], abs=1e-10)
     # the same draws: seeded groups of 256 data
@@ -66,7 +67,7 @@ def test_both_identities_hold_exactly():
 
 def test_minus_elbo_is_distortion_minus_entropy_plus_cross_entropy():
     densities, x = linear_gaussian(), torch.randn(200, 2)
-    parts = values(rate_decomposition(densities, [Batch(x)], seed=3))
+    parts = values(measure(Decomposition(), densities, [Batch(x)], seed=3))
     with torch.no_grad(), isolated_rng(torch.device("cpu"), seed_of("rate decomposition", 3)):
         terms = densities.terms(x)
     expected = terms.distortion.mean().item() - parts["posterior_entropy"] + parts["cross_entropy"]
@@ -77,7 +78,7 @@ def test_a_gaussian_channel_has_its_closed_form():
     """X ~ N(0, I), z = x + s e: I = d/2 log(1 + 1/s^2), q(z) = N(0, (1 + s^2) I), both up to O(1/n) and sampling."""
     scale, dim = 0.8, 2
     x = torch.randn(3000, dim)
-    parts = rate_decomposition(linear_gaussian(dim, scale), [Batch(x)], seed=0, limit=3000)
+    parts = measure(Decomposition(3000), linear_gaussian(dim, scale), [Batch(x)])
     variance = 1 + scale**2
     truth = {
         "mutual_information": dim / 2 * log(variance / scale**2),
@@ -95,14 +96,14 @@ def test_the_noise_is_not_the_users_own_stream(seed):
     """With the noise of x itself, z = 1.8 x: the cross-entropy was 22 standard errors off."""
     torch.manual_seed(seed)
     x, scale = torch.randn(2000, 2), 0.8
-    found = rate_decomposition(linear_gaussian(2, scale), [Batch(x)], seed=seed)["cross_entropy"]
+    found = measure(Decomposition(), linear_gaussian(2, scale), [Batch(x)], seed=seed)["cross_entropy"]
     assert found.value == pytest.approx(log(2 * pi) + 1 + scale**2, abs=4.3 * found.stderr)
 
 
 def test_a_mixture_of_four_agrees_with_numerical_integration():
     centres, scale = torch.tensor([-1.5, -0.2, 0.4, 2.0]), 0.4
     x = centres.repeat(1000)[:, None]
-    parts = rate_decomposition(linear_gaussian(1, scale), [Batch(x)], seed=0, limit=4000)
+    parts = measure(Decomposition(4000), linear_gaussian(1, scale), [Batch(x)])
     grid = torch.linspace(-9, 9, 20_001)
     log_q = Normal(centres[:, None], scale).log_prob(grid).logsumexp(0) - log(4)
     log_p = Normal(0.0, 1.0).log_prob(grid)
@@ -119,7 +120,7 @@ def matched_channel(information, num, dim=10):
     """Data of n points whose codes have I(x; z) nats, and q(z) = N(0, I): a marginal KL of 0."""
     scale = exp(-information / dim)
     x = (1 - scale**2) ** 0.5 * torch.randn(num, dim)
-    return rate_decomposition(linear_gaussian(dim, scale), [Batch(x)], seed=0, limit=num)
+    return measure(Decomposition(num), linear_gaussian(dim, scale), [Batch(x)])
 
 
 @pytest.mark.parametrize("information", [4.0, 5.5, 8.0, 26.9])
@@ -160,11 +161,11 @@ def test_separated_posteriors_inform_by_log_n_and_no_more():
     low, high = log_aggregate(z, [q])
     torch.testing.assert_close(q.log_prob(z) - low, torch.full((50,), log(50)))
     assert (q.log_prob(z) - high > 1e5).all()
-    assert rate_decomposition(linear_gaussian(1), [Batch(z)], seed=0).keys() == {"posterior_entropy", "cross_entropy"}
+    assert measure(Decomposition(), linear_gaussian(1), [Batch(z)]).keys() == {"posterior_entropy", "cross_entropy"}
 
 
 def test_an_ignored_code_has_no_information():
-    parts = values(rate_decomposition(linear_gaussian(), [Batch(torch.ones(64, 2))], seed=0))
+    parts = values(measure(Decomposition(), linear_gaussian(), [Batch(torch.ones(64, 2))]))
     assert parts["mutual_information"] == pytest.approx(0.0, abs=1e-12)
 
 
@@ -178,7 +179,7 @@ def test_the_posterior_entropy_of_binary_codes_is_its_sum():
             return Independent(TorchBernoulli(torch.full((*lead, 3), 0.5)), 1)
 
     densities = single_layer(Spec((4,), Support.BINARY), 3, Coin, Coin, partial(Head, net=linear, family=Bernoulli))
-    parts = values(rate_decomposition(densities, [Batch(torch.ones(30, 4))], seed=0))
+    parts = values(measure(Decomposition(), densities, [Batch(torch.ones(30, 4))]))
     assert parts["posterior_entropy"] == pytest.approx(3 * log(2))
     assert parts["mutual_information"] == pytest.approx(0.0, abs=1e-12)
     assert parts["marginal_kl"] == pytest.approx(0.0, abs=1e-12)
@@ -198,16 +199,16 @@ def test_the_aggregate_is_the_mean_over_all_data_or_over_all_others_in_any_chunk
 
 def test_batching_changes_nothing():
     densities, x = linear_gaussian(), torch.randn(100, 2)
-    one = rate_decomposition(densities, [Batch(x)], seed=0)
-    assert one == rate_decomposition(densities, [Batch(rows) for rows in x.split(33)], seed=0)
-    assert one != rate_decomposition(densities, [Batch(x)], seed=1)
+    one = measure(Decomposition(), densities, [Batch(x)])
+    assert one == measure(Decomposition(), densities, [Batch(rows) for rows in x.split(33)])
+    assert one != measure(Decomposition(), densities, [Batch(x)], seed=1)
 
 
 def test_the_limit_is_what_is_used_and_stated():
     densities, x = linear_gaussian(), torch.randn(100, 2)
-    few = rate_decomposition(densities, [Batch(rows) for rows in x.split(33)], seed=0, limit=40)
+    few = measure(Decomposition(40), densities, [Batch(rows) for rows in x.split(33)])
     assert {quantity.n for quantity in few.values()} == {40}
-    assert few == rate_decomposition(densities, [Batch(x[:40])], seed=0)
+    assert few == measure(Decomposition(), densities, [Batch(x[:40])])
     assert few["cross_entropy"].k == 1
     assert few["cross_entropy"].dtype == "float64"
 
@@ -215,11 +216,11 @@ def test_the_limit_is_what_is_used_and_stated():
 def test_the_model_and_the_random_state_are_given_back():
     densities = linear_gaussian().train()
     state = torch.get_rng_state()
-    rate_decomposition(densities, [Batch(torch.randn(8, 2))], seed=0)
+    measure(Decomposition(), densities, [Batch(torch.randn(8, 2))])
     torch.set_rng_state(state)
     expected = torch.rand(3)
     torch.set_rng_state(state)
-    rate_decomposition(densities, [Batch(torch.ones(8, 2))], seed=0)
+    measure(Decomposition(), densities, [Batch(torch.ones(8, 2))])
     assert torch.equal(torch.rand(3), expected)
     assert densities.training
 
@@ -227,7 +228,7 @@ def test_the_model_and_the_random_state_are_given_back():
 def test_a_condition_leaves_out_what_compares_with_one_prior():
     densities = linear_gaussian(given=((1,),))
     batch = Batch(torch.randn(400, 2), given=(torch.randn(400, 1),))  # enough for an unconditional model
-    assert rate_decomposition(densities, [batch], seed=0).keys() == {"posterior_entropy", "cross_entropy"}
+    assert measure(Decomposition(), densities, [batch]).keys() == {"posterior_entropy", "cross_entropy"}
 
 
 class WithLatents(Densities):
@@ -266,11 +267,11 @@ def _relaxed(x):
 )
 def test_models_without_one_layer_of_latents_have_no_decomposition(make):
     with pytest.raises(Undefined):
-        rate_decomposition(WithLatents(make), [Batch(torch.randn(5, 2))], seed=0)
+        measure(Decomposition(), WithLatents(make), [Batch(torch.randn(5, 2))])
 
 
 def test_one_layer_made_by_hand_has_one():
-    assert len(rate_decomposition(WithLatents(lambda x: (_sampled(x),)), [Batch(torch.randn(400, 2))], seed=0)) == 4
+    assert len(measure(Decomposition(), WithLatents(lambda x: (_sampled(x),)), [Batch(torch.randn(400, 2))])) == 4
 
 
 def test_first_cuts_every_part_of_a_batch():
@@ -310,7 +311,7 @@ class Stretched(Densities):
 def test_a_density_that_the_draw_alone_knows_has_entropies_and_no_mutual_information(keep_q):
     """q at the draw of another datum is not known: what it is before the flow would be another density."""
     inner, x = linear_gaussian(), [Batch(torch.randn(300, 2))]
-    found, before = (values(rate_decomposition(model, x, seed=3)) for model in (Stretched(inner, keep_q), inner))
+    found, before = (values(measure(Decomposition(), model, x, seed=3)) for model in (Stretched(inner, keep_q), inner))
     assert found.keys() == {"posterior_entropy", "cross_entropy"}
     assert found["posterior_entropy"] == pytest.approx(before["posterior_entropy"] + 2 * log(1.3))
 

@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from tests.evaluation.registry import measured
+from tests.evaluation.registry import measure, measured
 from tests.helpers import BITS, mlp, small_densities
 from tests.models.registry import autoencoder
 
@@ -15,7 +15,7 @@ from elbolab.densities.latents import Undefined
 from elbolab.distributions.conditional import Head, StandardNormal
 from elbolab.distributions.corruption import bit_flip, gaussian_noise, masking, salt_and_pepper
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
-from elbolab.evaluation.denoising import denoising_quantities, restoration_quantities
+from elbolab.evaluation.denoising import DenoisingBounds, Restoration
 from elbolab.evaluation.figures.denoising import restorations
 from elbolab.evaluation.likelihood import bound
 
@@ -60,16 +60,14 @@ def test_the_elbo_stays_that_of_the_clean_input():
 
 def test_the_bounds_repeat_under_their_seed_however_data_are_batched():
     model, whole = denoising(), [Batch(torch.cat([batch.x for batch in data()]))]
-    options = {"num_corruptions": 3, "seed": 1}
-    assert denoising_quantities(model, data(), **options) == denoising_quantities(model, whole, **options)
-    assert denoising_quantities(model, data(), num_corruptions=3, seed=2) != denoising_quantities(
-        model, whole, **options
-    )
+    bounds = DenoisingBounds(3)
+    assert measure(bounds, model, data(), seed=1) == measure(bounds, model, whole, seed=1)
+    assert measure(bounds, model, data(), seed=2) != measure(bounds, model, whole, seed=1)
 
 
 @pytest.mark.parametrize("build", [small_densities, denoising, autoencoder])
 def test_every_model_with_a_code_restores(build):
-    found = restoration_quantities(build(), data(), partial(masking, 0.5), seed=0)
+    found = measure(Restoration(partial(masking, 0.5)), build(), data())
     assert set(found) == {"restoration", "restoration_mse", "corruption_mse"}
     assert found["restoration"].value > 0
     assert 0 < found["restoration_mse"].value < 1
@@ -77,22 +75,22 @@ def test_every_model_with_a_code_restores(build):
 
 def test_without_a_corruption_nothing_is_restored():
     with pytest.raises(Undefined):
-        restoration_quantities(small_densities(), data(), None, seed=0)
+        measure(Restoration(None), small_densities(), data())
 
 
 def test_all_models_restore_the_same_corrupted_data():
     errors = [
-        restoration_quantities(model, data(), partial(salt_and_pepper, 0.4), seed=3)["corruption_mse"]
+        measure(Restoration(partial(salt_and_pepper, 0.4)), model, data(), seed=3)["corruption_mse"]
         for model in (small_densities(), denoising(), autoencoder())
     ]
     assert errors[0] == errors[1] == errors[2]
-    other = restoration_quantities(small_densities(), data(), partial(salt_and_pepper, 0.4), seed=4)["corruption_mse"]
+    other = measure(Restoration(partial(salt_and_pepper, 0.4)), small_densities(), data(), seed=4)["corruption_mse"]
     assert other != errors[0]
 
 
 def test_restoration_is_the_clean_datum_under_the_code_of_the_corrupted_one():
     model, x = small_densities().eval(), torch.cat([batch.x for batch in data()])
-    found = restoration_quantities(model, data(), partial(bit_flip, 1.0), seed=0)
+    found = measure(Restoration(partial(bit_flip, 1.0)), model, data())
     p = model.decode(model.encode(1 - x))
     assert found["restoration"].value == pytest.approx(-p.log_prob(x).mean().item(), rel=1e-6)
     assert found["restoration_mse"].value == pytest.approx((p.mean - x).square().mean().item(), rel=1e-6)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from tests.evaluation.registry import measure
 from tests.helpers import small_densities
 from torch.distributions import Independent, Normal
 
@@ -10,7 +11,7 @@ from elbolab.batch import Batch, Spec, Support
 from elbolab.densities.latents import Undefined
 from elbolab.densities.layer import single_layer
 from elbolab.distributions.conditional import Conditional, StandardNormal
-from elbolab.evaluation.editing import edit_attributes, edit_quantities, set_value, sizes_of, values_of
+from elbolab.evaluation.editing import Editing, edit_attributes, set_value, sizes_of, values_of
 from elbolab.evaluation.figures.editing import edits
 
 SIZES = (2, 3)
@@ -44,7 +45,7 @@ def data(num, seed=0):
 
 
 def measured(densities, num=60):
-    return edit_quantities(densities, data(600), data(num, 1), seed=0, num_train=600, num_eval=num)
+    return measure(Editing(600, num_eval=num), densities, data(num, 1), train=data(600))
 
 
 def test_an_edit_moves_the_code_by_the_means_of_the_prior_and_keeps_what_is_individual():
@@ -101,7 +102,7 @@ def test_conditions_that_are_no_factors_are_not_edited(spec):
     with pytest.raises(Undefined, match="data.given=factors"):
         sizes_of(spec)
     with pytest.raises(Undefined):
-        edit_quantities(small_densities(), [], [], seed=0, num_train=1, num_eval=1)
+        measure(Editing(1, num_eval=1), small_densities(), [], train=[])
 
 
 def test_the_picture_has_a_row_an_attribute_and_the_datum_first():

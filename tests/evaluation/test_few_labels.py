@@ -2,15 +2,15 @@
 
 import pytest
 import torch
-from tests.evaluation.registry import measured
+from tests.evaluation.registry import measure, measured
 from tests.helpers import CLASSES, LabelledBits, small_densities
 from tests.models.registry import autoencoder, labelled, make, stacked
 
 from elbolab.batch import Batch
 from elbolab.densities.latents import Undefined
 from elbolab.evaluation import few_labels
-from elbolab.evaluation.classification import classification_quantities
-from elbolab.evaluation.few_labels import few_label_quantities
+from elbolab.evaluation.classification import Classification
+from elbolab.evaluation.few_labels import FewLabels
 from elbolab.evaluation.seeded import evaluating
 
 ERRORS = {"error_knn", "error_logistic", "error_svm"}
@@ -22,7 +22,7 @@ def data():
 
 
 def quantities(densities, data, seed=0):
-    return few_label_quantities(densities, data.batches("labelled"), data.batches("test"), seed=seed)
+    return measure(FewLabels(), densities, data.batches("test"), seed=seed, labelled=data.batches("labelled"))
 
 
 def test_codes_that_hold_the_class_are_read(data):
@@ -39,7 +39,7 @@ def test_codes_that_hold_the_class_are_read(data):
 def test_a_model_without_a_code_has_no_code_to_read():
     labelled = [Batch(torch.zeros(6, 6), (torch.eye(3).repeat(2, 1),), torch.arange(6) % 3)]
     with pytest.raises(Undefined):
-        few_label_quantities(make("regression").densities, labelled, labelled, seed=0)
+        measure(FewLabels(), make("regression").densities, labelled, labelled=labelled)
 
 
 def test_dimensions_that_do_not_vary_are_not_looked_at(data, monkeypatch):
@@ -63,7 +63,7 @@ def test_dimensions_are_looked_at_by_their_deviation(deviation, seen_by_classifi
     densities = autoencoder()
     densities.encode = lambda x: x[:, :2] * torch.tensor([5.0, 2 * deviation])
     held = [Batch((torch.arange(6)[:, None] % 2).expand(6, 6).float(), y=torch.arange(6) % 3)]
-    few_label_quantities(densities, held, held, seed=0)
+    measure(FewLabels(), densities, held, labelled=held)
     assert [draws.shape[-1] for draws in seen] == [seen_by_classifiers]
 
 
@@ -100,15 +100,15 @@ def test_the_same_seed_gives_the_same_errors(data):
 def test_without_labels_or_with_one_class_there_is_nothing(data):
     densities, one = small_densities(CLASSES), [Batch(torch.ones(4, 6), y=torch.zeros(4, dtype=torch.int64))]
     with pytest.raises(Undefined):
-        few_label_quantities(densities, one, data.batches("test"), seed=0)
+        measure(FewLabels(), densities, data.batches("test"), labelled=one)
     with pytest.raises(Undefined):
-        few_label_quantities(densities, data.batches("labelled"), [Batch(torch.ones(4, 6))], seed=0)
+        measure(FewLabels(), densities, [Batch(torch.ones(4, 6))], labelled=data.batches("labelled"))
 
 
 @pytest.mark.parametrize("build", [labelled, stacked, lambda: make("classifier").densities])
 def test_the_error_of_a_model_that_names_classes(build, data):
     densities = build()
-    error = classification_quantities(densities, data.batches("test"), seed=0)["error"]
+    error = measure(Classification(), densities, data.batches("test"))["error"]
     with evaluating(densities, "classification", 0):
         wrong = [densities.log_class_probs(b.x).argmax(1) != b.y for b in data.batches("test")]
     assert error.value == pytest.approx(torch.cat(wrong).double().mean().item())
@@ -117,9 +117,9 @@ def test_the_error_of_a_model_that_names_classes(build, data):
 
 def test_no_labels_no_error():
     with pytest.raises(Undefined):
-        classification_quantities(labelled(), [Batch(torch.ones(4, 6))], seed=0)
+        measure(Classification(), labelled(), [Batch(torch.ones(4, 6))])
     with pytest.raises(Undefined):
-        classification_quantities(small_densities(), [Batch(torch.ones(4, 6), y=torch.zeros(4))], seed=0)
+        measure(Classification(), small_densities(), [Batch(torch.ones(4, 6), y=torch.zeros(4))])
 
 
 OPTIONS = {"splits": ["test"], "num_samples": 5, "seed": 0}

@@ -5,6 +5,7 @@ from functools import partial
 import pytest
 import torch
 from tests.evaluation.binary_vae import bernoulli_vae, binary_batches
+from tests.evaluation.registry import measure
 from tests.models.registry import ROLL
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, MultivariateNormal, Normal
@@ -23,10 +24,10 @@ from elbolab.evaluation import likelihood
 from elbolab.evaluation.likelihood import (
     KINDS,
     LIVE,
+    Likelihood,
     bound,
     degeneracy,
     importance_log_likelihood,
-    likelihood_quantities,
 )
 from elbolab.evaluation.proposals import SCORED, from_posterior, from_prior
 from elbolab.evaluation.quantity import mean_of
@@ -274,7 +275,7 @@ def test_a_model_without_weights_has_no_nll():
     _, batches, _ = linear_gaussian()
     with pytest.raises(Undefined, match="no importance weight"):
         importance_log_likelihood(deterministic(), batches, num_samples=2, seed=0)
-    assert set(likelihood_quantities(deterministic(), batches, num_samples=2, seed=0)) == {"distortion"}
+    assert set(measure(Likelihood(2), deterministic(), batches)) == {"distortion"}
 
 
 def test_an_adversarial_autoencoder_has_numbers_where_its_posterior_has_a_density():
@@ -282,7 +283,7 @@ def test_an_adversarial_autoencoder_has_numbers_where_its_posterior_has_a_densit
     own, batches, exact = linear_gaussian(num=200)
     parts = (lambda *_, part=part: part for part in (own.posterior, own.likelihood))
     model = adversarial_layer(own.spec, 2, StandardNormal, *parts)
-    found = likelihood_quantities(model, batches, num_samples=3, seed=0)
+    found = measure(Likelihood(3), model, batches)
     assert found["nll"].value == pytest.approx(-exact.mean().item(), abs=1e-9)
     assert found["elbo"].value == pytest.approx(exact.mean().item(), abs=4.5 * found["elbo"].stderr)
 
@@ -299,7 +300,7 @@ def test_an_adversarial_autoencoder_has_numbers_where_its_posterior_has_a_densit
 def test_an_adversarial_autoencoder_without_a_density_has_a_distortion_alone(posterior, prior):
     likelihood = partial(Head, net=LINEAR, family=FixedScale)
     model = adversarial_layer(Spec((5,), Support.REAL), 2, prior, posterior, likelihood)
-    assert set(likelihood_quantities(model, [Batch(torch.randn(9, 5))], num_samples=2, seed=0)) == {"distortion"}
+    assert set(measure(Likelihood(2), model, [Batch(torch.randn(9, 5))])) == {"distortion"}
 
 
 class Counting(Conditional):
@@ -329,7 +330,7 @@ def test_densities_of_the_draws_are_computed_in_parts():
 
 def test_quantities_name_their_units_and_samples():
     densities, batches, exact = linear_gaussian()
-    quantities = likelihood_quantities(densities, batches, num_samples=12, seed=6)
+    quantities = measure(Likelihood(12), densities, batches, seed=6)
     nll = quantities["nll"]
     assert (nll.n, nll.k, nll.seed, nll.dtype, nll.kind.unit) == (12, 12, 6, "float64", "nats")
     assert nll.value == pytest.approx(-exact.mean().item(), abs=1e-9)
@@ -342,7 +343,7 @@ def test_quantities_name_their_units_and_samples():
 def test_continuous_likelihoods_of_levels_have_no_bits():
     densities, batches, _ = linear_gaussian()
     densities.spec = densities.spec._replace(levels=256)
-    assert "bits_per_dim" not in likelihood_quantities(densities, batches, num_samples=2, seed=0)
+    assert "bits_per_dim" not in measure(Likelihood(2), densities, batches)
 
 
 @pytest.mark.parametrize(("share", "k", "warns"), [(0.05, 10, False), (0.3, 10, True)])

@@ -28,6 +28,7 @@ WHERE = {
     "conditional": "cvae",
     "classification": "m2",
     "few_labels": "m2",
+    "representation": "m2",
 }
 """A variant that each measure has something to say of; the others of the plainest."""
 
@@ -46,14 +47,19 @@ def corruption():
 SMALL = {"corruption": corruption, "parzen_samples": 5, "class_samples": 2}
 
 
+def model_for(name):
+    """Densities that a measure has something to say of, with their data."""
+    if name == "editing":
+        return of_attributes(), Attributes()
+    model = make(WHERE.get(name, "vae"))
+    return model.densities, data_for(model)
+
+
 @pytest.mark.parametrize("name", sorted(measures_of() | ON_DEMAND))
 def test_a_measure_is_one_of_model_data_and_seed(name):
     """And leaves the noise of others as it was."""
     measure = (measures_of(**SMALL) | ON_DEMAND)[name]
-    model = make(WHERE.get(name, "vae"))
-    densities, source = model.densities, data_for(model)
-    if name == "editing":
-        densities, source = of_attributes(), Attributes()
+    densities, source = model_for(name)
     data = Data(source, "cpu", limit=20)
     before = torch.get_rng_state()
     first = measure(densities, data, "test", 1)

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from tests.evaluation.registry import measure
 from tests.helpers import LABELLED
 from tests.models.registry import adversarial, autoencoder
 from torch.distributions import Independent, Normal
@@ -9,7 +10,7 @@ from torch.distributions import Independent, Normal
 from elbolab.batch import Batch
 from elbolab.common.rng import isolated_rng, seed_of
 from elbolab.densities.latents import Undefined
-from elbolab.evaluation.parzen import SCALES, parzen_quantities
+from elbolab.evaluation.parzen import SCALES, Parzen
 from elbolab.metrics.parzen import parzen_log_density
 
 
@@ -30,8 +31,8 @@ def test_windows_widen_the_density_that_is_sampled(float64):
 def test_it_is_measured_where_it_is_asked_for_with_the_width_that_validation_likes():
     densities, batch = adversarial(), Batch(torch.randint(2, (40, 6)).float())
     with pytest.raises(Undefined):
-        parzen_quantities(densities, [batch], [batch], seed=0, num_samples=None)
-    found = parzen_quantities(densities, [batch], [batch], seed=0, num_samples=30)["parzen_log_lik"]
+        measure(Parzen(None), densities, [batch], val=[batch])
+    found = measure(Parzen(30), densities, [batch], val=[batch])["parzen_log_lik"]
     with isolated_rng(torch.device("cpu"), seed_of("parzen windows", 0)):
         samples = densities.eval().generate(30).mean.detach()
     best = parzen_log_density(batch.x, samples, SCALES).mean(1).max()
@@ -44,4 +45,4 @@ def test_it_needs_a_prior_and_no_conditions(densities):
     model = densities()
     batch = Batch(torch.ones(4, 6), tuple(torch.zeros(4, *shape) for shape in model.spec.given))
     with pytest.raises(Undefined):
-        parzen_quantities(model, [batch], [batch], seed=0, num_samples=5)
+        measure(Parzen(5), model, [batch], val=[batch])

@@ -6,6 +6,7 @@ from math import log
 import pytest
 import torch
 from sklearn.datasets import load_digits
+from tests.evaluation.registry import measure
 from torch import nn
 from torch.distributions import Independent, Normal, OneHotCategorical
 
@@ -19,13 +20,13 @@ from elbolab.evaluation.batches import choose_rows
 from elbolab.evaluation.representation import (
     Codes,
     Protocol,
+    Representation,
     codes,
     disentanglement_quantities,
     is_image,
     kl_quantities,
     probe_quantities,
     reconstruction_quantities,
-    representation_quantities,
 )
 from elbolab.metrics.disentanglement.dci import random_forest
 from elbolab.nets.mlp import MLP
@@ -233,7 +234,7 @@ def digits():
 
 def test_digits_have_everything_but_ssim_and_factors(digits):
     train, test = digits
-    parts = representation_quantities(Identity(Spec((1, 8, 8), Support.UNIT)), train, test, seed=0)
+    parts = measure(Representation(), Identity(Spec((1, 8, 8), Support.UNIT)), test, train=train)
     assert parts.keys() == {"active_units", "mse", "psnr", "probe_accuracy", "knn_accuracy"}
     assert parts["knn_accuracy"].value > 0.9
     # pixels that are always or nearly always empty
@@ -246,7 +247,7 @@ def test_unlabelled_data_have_no_probes_and_their_training_set_is_not_read():
         def __iter__(self):
             raise AssertionError("read")
 
-    parts = representation_quantities(vae(Spec((4,), Support.BINARY)), Unread(), [Batch(torch.ones(9, 4))], seed=0)
+    parts = measure(Representation(), vae(Spec((4,), Support.BINARY)), [Batch(torch.ones(9, 4))], train=Unread())
     assert parts.keys() == {"active_units", "kl_per_dim", "mse"}
     assert parts["active_units"].value == 0
 
@@ -254,10 +255,10 @@ def test_unlabelled_data_have_no_probes_and_their_training_set_is_not_read():
 def test_probes_are_fitted_to_a_seeded_choice_of_the_training_data(digits):
     train, test = digits
     densities = Identity(Spec((1, 8, 8), Support.UNIT))
-    few, other = (representation_quantities(densities, train, test, seed=seed, probe_limit=40) for seed in (0, 1))
+    few, other = (measure(Representation(40), densities, test, seed=seed, train=train) for seed in (0, 1))
     rows = choose_rows(600, 40, seed=0)
     cut = [Batch(torch.cat([batch.x for batch in train])[rows], (), torch.cat([batch.y for batch in train])[rows])]
-    assert few == representation_quantities(densities, cut, test, seed=0)
+    assert few == measure(Representation(), densities, test, train=cut)
     assert few["probe_accuracy"].value != other["probe_accuracy"].value
 
 
@@ -265,7 +266,7 @@ def test_probes_of_few_data_see_every_class_of_sorted_ones():
     y = torch.arange(90) // 30
     x = torch.eye(3)[y] + 0.1 * torch.randn(90, 3)
     batches = [Batch(a, (), b) for a, b in zip(x.split(20), y.split(20), strict=True)]
-    parts = representation_quantities(Identity(Spec((3,), Support.REAL)), batches, batches, seed=0, probe_limit=20)
+    parts = measure(Representation(20), Identity(Spec((3,), Support.REAL)), batches, train=batches)
     assert (parts["probe_accuracy"].value, parts["knn_accuracy"].value) == (1.0, 1.0)
 
 
@@ -277,9 +278,9 @@ def test_twice_is_the_same_and_leaves_no_trace(digits, grid):
         Batch(*parts) for parts in zip(grid.float().split(400), [()] * 3, y.split(400), grid.split(400), strict=True)
     ]
     state = torch.get_rng_state()
-    one = representation_quantities(densities, batches, batches, seed=0, protocol=FAST)
+    one = measure(Representation(protocol=FAST), densities, batches, train=batches)
     assert torch.equal(torch.get_rng_state(), state)
     torch.manual_seed(5)
-    again = representation_quantities(densities, batches, batches, seed=0, protocol=FAST)
+    again = measure(Representation(protocol=FAST), densities, batches, train=batches)
     assert {k: asdict(v) for k, v in one.items()} == {k: asdict(v) for k, v in again.items()}
     assert one.keys() == SCORES | {"active_units", "kl_per_dim", "mse", "probe_accuracy", "knn_accuracy"}

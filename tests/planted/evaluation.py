@@ -57,12 +57,8 @@ MISTAKES = [
     *of(
         "evaluation/clusters.py",
         f"{AGGREGATE} {ROLES}",
-        (
-            "_group_probs(grouping, naming), _group_probs(grouping, batches)",
-            "_group_probs(grouping, batches), _group_probs(grouping, batches)",
-        ),
-        ("names = named[1][named[0].argmax(0)]", "names = named[1][named[0].argmin(0)]"),
-        ("names[measured[0].argmax(1)] != measured[1]", "measured[0].argmax(1) != measured[1]"),
+        ("names = labels[named.argmax(0)]", "names = labels[named.argmin(0)]"),
+        ("names[probs.argmax(1)] != y", "probs.argmax(1) != y"),
     ),
     *of(
         "evaluation/conditional.py",
@@ -70,7 +66,7 @@ MISTAKES = [
         ("- log(log_px.shape[1])", ""),
         ("log_px.argmax(1) != by_class.y", "log_px.argmin(1) != by_class.y"),
         ("- _log_marginal(log_px)\n\n\ndef", "+ _log_marginal(log_px)\n\n\ndef"),
-        ("limited = take_first(batches, class_limit)", "limited = batches"),
+        ("limited = take_first(batches, self.class_limit)", "limited = batches"),
         ("proposal=from_prior, **options", "**options"),
         ("(densities, (x, c.expand_as(label))", "(densities, (x, label)"),
     ),
@@ -90,8 +86,8 @@ MISTAKES = [
         DENOISING,
         ('"restoration": -p.log_prob(x)', '"restoration": -p.log_prob(corrupted)'),
         (
-            "densities.encode(corrupted, *given), *given)\n        errors",
-            "densities.encode(x, *given), *given)\n        errors",
+            "densities.encode(corrupted, *given), *given)\n            errors",
+            "densities.encode(x, *given), *given)\n            errors",
         ),
         ("mse(corrupted, x)}", "mse(p.mean, corrupted)}"),
         ("- mixture_log_prob(latent.q, latent.z)", "- latent.log_q"),
@@ -100,7 +96,7 @@ MISTAKES = [
         "evaluation/editing.py",
         f"{EDITING} {ROLES}",
         ("reader(p.mean)", "reader(p.sample())"),
-        ("choose_data(train, num_train, seed)", "choose_data(test, num_train, seed)"),
+        ("choose_data(train, self.num_train, seed)", "choose_data(test, self.num_train, seed)"),
         (
             "_prior_mean(densities, x, wanted) - _prior_mean(densities, x, given)",
             "_prior_mean(densities, x, given) - _prior_mean(densities, x, wanted)",
@@ -126,26 +122,26 @@ MISTAKES = [
             "return First(self.source.batches(split, self.device), self.limit)",
         ),
     ),
-    *of("evaluation/parzen.py", ROLES, ('batches = data.batches("val")', 'batches = data.batches("test")')),
-    *of("evaluation/clusters.py", ROLES, ('(densities, data.batches("val")', "(densities, data.measured(split)")),
+    *of("evaluation/parzen.py", ROLES, ('data.batches("val")', 'data.batches("test")')),
+    *of("evaluation/clusters.py", ROLES, ('data.batches("val")', "data.measured(split)")),
     *of("evaluation/few_labels.py", ROLES, ('data.batches("labelled")', 'data.batches("train")')),
-    *of("evaluation/representation.py", ROLES, ('batches = data.batches("train")', "batches = data.measured(split)")),
-    *of("evaluation/editing.py", ROLES, ('batches = data.batches("train")', "batches = data.measured(split)")),
+    *of("evaluation/representation.py", ROLES, ('data.batches("train")', "data.measured(split)")),
+    *of("evaluation/editing.py", ROLES, ('data.batches("train")', "data.measured(split)")),
     *of(
         "evaluation/few_labels.py",
         FEW,
         ("known.z.std(0, correction=0) > ACTIVE", "known.z.var(0, correction=0) > ACTIVE"),
         ("    return latent.z", "    return latent.z.mean(0).expand_as(latent.z)"),
         (
-            "known, test = codes(densities, labelled), codes(densities, batches)",
+            "known, test = codes(densities, labelled), codes(densities, data.measured(split))",
             "known, test = codes(densities, labelled), codes(densities, labelled)",
         ),
     ),
     *of(
         "evaluation/likelihood.py",
         f"{LIKELIHOOD} tests/evaluation/test_bits.py tests/evaluation/test_chunks.py",
-        ("(prod(densities.spec.x) * log(2))", "(densities.spec.x[0] * log(2))"),
-        ("(prod(densities.spec.x) * log(2))", "prod(densities.spec.x)"),
+        ("(prod(spec.x) * log(2))", "(spec.x[0] * log(2))"),
+        ("(prod(spec.x) * log(2))", "prod(spec.x)"),
         ("(log_sum - log(num_samples))", "(log_sum)"),
         ("(2 * log_sum - (2 * log_w).logsumexp(0)).exp()", "(log_sum - (2 * log_w).logsumexp(0)).exp()"),
         ("(marginal.ess < 2)", "(marginal.ess > 2)"),
@@ -164,8 +160,7 @@ MISTAKES = [
     *of(
         "evaluation/parzen.py",
         f"{PARZEN} {ROLES}",
-        ("_rows(take_first(choosing, NUM_CHOOSING))", "_rows(batches)"),
-        ("on_validation.argmax()", "on_validation.argmin()"),
+        (".mean(1).argmax()", ".mean(1).argmin()"),
         (".mean.flatten(1)", ".sample().flatten(1)"),
     ),
     *of(
@@ -216,7 +211,7 @@ MISTAKES = [
     *of(
         "evaluation/representation.py",
         f"{REPRESENTATION} {ROLES} tests/evaluation/test_class_in_code.py",
-        ("train = codes(densities, choose_data(train_batches, probe_limit, seed))", "train = test"),
+        ('train = codes(densities, choose_data(data.batches("train"), self.probe_limit, seed))', "train = test"),
         ("active_units(test.z[:, : densities.code_dim])", "active_units(test.z)"),
         ("torch.cat(kl_per_dim, dim=1)", "torch.cat(kl_per_dim[:1], dim=1)"),
         (
@@ -224,7 +219,7 @@ MISTAKES = [
             "torch.stack([latent.kl for latent in classes]).mean(0)",
         ),
         ("min(densities.spec.x[1:]) >= SSIM_WINDOW", "min(densities.spec.x[1:]) > SSIM_WINDOW"),
-        ("num_varying > 1 else", "num_varying > 0 else"),
+        ("if num_varying > 1:", "if num_varying > 0:"),
         ("*b.given).mean) for b", "*b.given).sample()) for b"),
     ),
     *of(

@@ -5,7 +5,7 @@ Shapes: N = data used, D = latent dimensions.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NamedTuple, final
+from typing import ClassVar, NamedTuple, final
 
 import torch
 from torch import Tensor
@@ -21,16 +21,12 @@ from elbolab.distributions.planar import coordinate_cdf
 from elbolab.distributions.priors import Partitioned
 from elbolab.evaluation.batches import take_first
 from elbolab.evaluation.likelihood import GROUP, Rows, in_groups
-from elbolab.evaluation.measure import Data, Measure, check_counts
+from elbolab.evaluation.measure import Data, Measure
 from elbolab.evaluation.quantity import Quantity, describe
 from elbolab.evaluation.seeded import evaluating
 from elbolab.metrics.match import ks_between, ks_to_uniform, mmd2
 
-KINDS = {
-    "mmd2": MMD2,
-    "mmd2_null": Kind("squared distance"),
-    "ks": Kind("probability", "lower"),
-}
+KINDS = {"mmd2": MMD2, "mmd2_null": Kind("squared distance"), "ks": Kind("probability", "lower")}
 
 LARGE = 100_000
 """Number of draws that represent a prior whose coordinates have no known distribution function."""
@@ -56,72 +52,47 @@ class Match(NamedTuple):
 @final
 @dataclass(frozen=True)
 class Aggregation(Measure):
-    """How well the codes of all data match the prior; see `aggregate_quantities`.
+    """mmd2 and ks between q(z) and the prior, of a model with one continuous latent beside its categories.
+
+    ``mmd2`` is under the mean of the kernels of `metrics.match.mmd2`, without bias; ``ks`` has one distance a
+    coordinate, to the prior's distribution function where it is known, else to a large draw. Undefined of one datum.
 
     Args:
-        limit: largest number of codes that are compared with draws of the prior; the cost is quadratic in it.
-        null_pairs: number of pairs of draws of the prior for mmd2_null; None leaves mmd2_null out.
+        limit: N at most, the first data; the cost is N^2, a third of a second for 10,000.
+        null_pairs: ``mmd2_null`` is the 99th percentile of mmd2 between so many pairs of draws of the prior, N points
+            each; each pair costs as much as mmd2. None: none.
     """
 
+    counts: ClassVar[tuple[str, ...]] = ("limit", "null_pairs")
     limit: int = 10_000
     null_pairs: int | None = None
 
-    def __post_init__(self) -> None:
-        check_counts(self, "limit", "null_pairs")
-
     @override
     def __call__(self, densities: Densities, data: Data, split: str, seed: int) -> dict[str, Quantity]:
-        measured = data.measured(split)
-        return aggregate_quantities(densities, measured, seed=seed, limit=self.limit, null=self.null_pairs)
-
-
-def aggregate_quantities(
-    densities: Densities, batches: Iterable[Batch], *, seed: int, limit: int = 10_000, null: int | None = None
-) -> dict[str, Quantity]:
-    """mmd2 and ks between q(z) and the prior; with ``null`` also mmd2_null.
-
-    ``mmd2`` is under the mean of the kernels of `metrics.match.mmd2`, without bias; ``ks`` has one distance a
-    coordinate, to the prior's distribution function where it is known, else to a large draw.
-
-    Args:
-        densities: a model with one continuous latent variable beside its categories.
-        batches: the data; the first ``limit`` are used.
-        seed: of the draws.
-        limit: N at most; the cost is N^2, a third of a second for 10,000.
-        null: ``mmd2_null`` is the 99th percentile of mmd2 between so many pairs of draws of the prior, N points each;
-            each pair costs as much as mmd2. None: none.
-
-    Raises:
-        Undefined: there is no prior to draw from, or one datum.
-    """
-    with evaluating(densities, "aggregate posterior", seed):
-        match = match_codes(densities, take_first(batches, limit))
-        if len(match.z) < 2:
-            raise Undefined("one datum is no distribution")
-        values: dict[str, float | list[float]] = {
-            "mmd2": mmd2(match.z, match.drawn).mean().item(),
-            "ks": _ks_distances(match),
-        }
-        if null is not None and match.p is not None:
-            values["mmd2_null"] = null_percentile(match.p, len(match.z), null)
-    dtype = describe(match.z.dtype)
-    return {name: Quantity(value, None, len(match.z), 1, seed, dtype, KINDS[name]) for name, value in values.items()}
+        with evaluating(densities, "aggregate posterior", seed):
+            match = match_codes(densities, take_first(data.measured(split), self.limit))
+            if len(match.z) < 2:
+                raise Undefined("one datum is no distribution")
+            values: dict[str, float | list[float]] = {
+                "mmd2": mmd2(match.z, match.drawn).mean().item(),
+                "ks": _ks_distances(match),
+            }
+            if self.null_pairs is not None and match.p is not None:
+                values["mmd2_null"] = null_percentile(match.p, len(match.z), self.null_pairs)
+        n, dtype = len(match.z), describe(match.z.dtype)
+        return {name: Quantity(value, None, n, 1, seed, dtype, KINDS[name]) for name, value in values.items()}
 
 
 def match_codes(densities: Densities, batches: Iterable[Batch]) -> Match:
-    """Codes and draws of the prior.
-
-    Raises:
-        Undefined: no prior, or no single continuous latent variable.
-    """
+    """Codes and draws of the prior; Undefined without a prior, or without one single continuous latent variable."""
     held = list(batches)
     pairs = [_latent(densities, rows) for rows in in_groups(held, GROUP)]
     z = torch.cat([codes for codes, _ in pairs])
     drawn = torch.cat([_draw(p, len(codes)) for codes, p in pairs])
-    first_prior = pairs[0][1]
-    p = None if first_prior.batch_shape else first_prior
+    p = pairs[0][1]
     labels = [batch.y for batch in held if batch.y is not None]
-    return Match(z, drawn, p, torch.cat(labels) if len(labels) == len(held) else None)
+    y = torch.cat(labels) if len(labels) == len(held) else None
+    return Match(z, drawn, None if p.batch_shape else p, y)
 
 
 def null_percentile(p: Distribution, num: int, pairs: int) -> float:
@@ -139,11 +110,7 @@ def labelled_draws(p: Distribution, num: int) -> tuple[Tensor, Tensor | None]:
 
 
 def _latent(densities: Densities, rows: Rows) -> tuple[Tensor, Distribution]:
-    """The draw of the one continuous latent variable, and its prior.
-
-    Raises:
-        Undefined: there is none, there are several, or it has no prior.
-    """
+    """The draw of the one continuous latent variable, and its prior."""
     match [latent for latent in densities.infer(*rows) if latent.p is None or not is_discrete(latent.p)]:
         case [latent] if latent.p is not None:
             return latent.z.flatten(1), latent.p

@@ -26,35 +26,21 @@ KINDS = {"cluster_error": Kind("fraction", "lower", 190)}
 @final
 @dataclass(frozen=True)
 class Clusters(Measure):
-    """How well groups agree with classes, when validation data give them names; see `cluster_quantities`."""
+    """The cluster_error of a model that finds groups: the share of data whose group is named after another class.
+
+    A group has the label of that datum of the validation data which is most probably in it (Makhzani et al. 2015,
+    section 5).
+    """
 
     @override
     def __call__(self, densities: Densities, data: Data, split: str, seed: int) -> dict[str, Quantity]:
-        return cluster_quantities(densities, data.batches("val"), data.measured(split), seed=seed)
-
-
-def cluster_quantities(
-    densities: Densities, naming: Iterable[Batch], batches: Iterable[Batch], *, seed: int
-) -> dict[str, Quantity]:
-    """The cluster_error: the share of data whose group is named after another class.
-
-    A group has the label of that datum of ``naming`` which is most probably in it (Makhzani et al. 2015, section 5).
-
-    Args:
-        densities: the model.
-        naming: labelled data that give groups their names, the validation data.
-        batches: the data that are measured.
-        seed: for the report; nothing is drawn.
-
-    Raises:
-        Undefined: the model finds no groups, or some of the data have no labels.
-    """
-    grouping = capability(densities, Grouping)
-    with evaluating(densities, "clusters", seed):
-        named, measured = _group_probs(grouping, naming), _group_probs(grouping, batches)
-    names = named[1][named[0].argmax(0)]
-    wrong = (names[measured[0].argmax(1)] != measured[1]).to(measured[0].dtype)
-    return {"cluster_error": mean_of(wrong, KINDS["cluster_error"], k=None, seed=seed)}
+        grouping = capability(densities, Grouping)
+        with evaluating(densities, "clusters", seed):
+            named, labels = _group_probs(grouping, data.batches("val"))
+            probs, y = _group_probs(grouping, data.measured(split))
+        names = labels[named.argmax(0)]
+        wrong = (names[probs.argmax(1)] != y).to(probs.dtype)
+        return {"cluster_error": mean_of(wrong, KINDS["cluster_error"], k=None, seed=seed)}
 
 
 def _group_probs(densities: Grouping, batches: Iterable[Batch]) -> tuple[Tensor, Tensor]:

@@ -24,9 +24,9 @@ from elbolab.densities.base import Densities
 from elbolab.densities.latents import Undefined
 from elbolab.evaluation.batches import take_first
 from elbolab.evaluation.likelihood import NLL, estimate_in_groups, importance_log_likelihood, marginal_of
-from elbolab.evaluation.measure import Data, Measure, check_counts
+from elbolab.evaluation.measure import Data, Measure
 from elbolab.evaluation.proposals import Proposal, Rows, from_posterior, from_prior, sampling_of
-from elbolab.evaluation.quantity import Quantity, mean_of
+from elbolab.evaluation.quantity import Quantity, mean_of, means_of
 
 KINDS = {
     "nll": NLL,
@@ -52,78 +52,47 @@ class ByClass(NamedTuple):
 @final
 @dataclass(frozen=True)
 class Conditional(Measure):
-    """How probable a conditional model finds data without their class; see `conditional_quantities`.
+    """How probable a model with conditions finds data: those that exist of four quantities.
+
+    ``conditional_nll_mc`` is -log p(x | c) by draws from p(z | c). Where the one condition is the class label, ``nll``
+    is -log 1/C sum_c p(x | c), ``class_information`` that of `class_information`, and ``error`` the share of data whose
+    class is not argmax_c p(x | c): Bayes' rule with classes that are equally probable. These three are of the same data
+    and draws. conditional_nll of `Likelihood` has all data, draws and a K of its own, so that nll - conditional_nll is
+    no information: it may exceed log C.
 
     Args:
         num_samples: K of conditional_nll_mc.
-        class_samples: K, for each class, of nll, class_information and error.
+        class_samples: K, for each class, of the other three.
         class_limit: data that these three are measured on, at most; None for all.
-        num_corruptions: M of a denoising model.
+        num_corruptions: M of a denoising model, for these three: K samples from each.
         memory: as that of `importance_log_likelihood`.
     """
 
     is_shared: ClassVar[bool] = True
+    counts: ClassVar[tuple[str, ...]] = ("num_samples", "class_samples", "class_limit", "num_corruptions", "memory")
     num_samples: int
     class_samples: int = 100
     class_limit: int | None = 1_000
     num_corruptions: int = 1
     memory: int | None = None
 
-    def __post_init__(self) -> None:
-        check_counts(self, "num_samples", "class_samples", "class_limit", "num_corruptions", "memory")
-
     @override
     def __call__(self, densities: Densities, data: Data, split: str, seed: int) -> dict[str, Quantity]:
-        return conditional_quantities(densities, data.measured(split), seed=seed, **vars(self))
-
-
-def conditional_quantities(
-    densities: Densities,
-    batches: Iterable[Batch],
-    *,
-    num_samples: int,
-    seed: int,
-    memory: int | None = None,
-    class_samples: int = 100,
-    class_limit: int | None = 1_000,
-    num_corruptions: int = 1,
-) -> dict[str, Quantity]:
-    """Those that exist of conditional_nll_mc, nll, class_information and error.
-
-    Args:
-        densities: the model.
-        batches: the data.
-        num_samples: K of conditional_nll_mc.
-        seed: seed of the noise.
-        memory: as that of `importance_log_likelihood`.
-        class_samples: K of the others, for each class.
-        class_limit: data of the others, at most; None for all.
-        num_corruptions: M of a denoising model, as that of `importance_log_likelihood`: K samples from each.
-
-    Returns:
-        conditional_nll_mc, -log p(x | c) by draws from p(z | c). Where the one condition is the class label, nll, which
-        is -log 1/C sum_c p(x | c), class_information (see `class_information`), and error, the share of data whose
-        class is not argmax_c p(x | c): Bayes' rule with classes that are equally probable. These three are of the same
-        data and draws. conditional_nll (see `likelihood_quantities`) has all data, draws and a K of its own, so that
-        nll - conditional_nll is no information: it may exceed log C.
-
-    Raises:
-        Undefined: the model has no conditions.
-    """
-    if not densities.spec.given:
-        raise Undefined("this model has no conditions")
-    options: dict[str, Any] = {"seed": seed, "memory": memory}
-    quantities = {}
-    with suppress(Undefined):
-        log_px = monte_carlo_log_likelihood(densities, batches, num_samples=num_samples, **options)
-        quantities["conditional_nll_mc"] = mean_of(-log_px, KINDS["conditional_nll_mc"], k=num_samples, seed=seed)
-    if is_label(densities.spec, batches):
+        if not densities.spec.given:
+            raise Undefined("this model has no conditions")
+        batches, quantities = data.measured(split), {}
+        options: dict[str, Any] = {"seed": seed, "memory": self.memory}
         with suppress(Undefined):
-            limited = take_first(batches, class_limit)
-            proposal, k = sampling_of(densities, class_samples, num_corruptions)
-            by_class = class_log_likelihoods(densities, limited, num_samples=k, proposal=proposal, **options)
-            quantities |= _without_class(by_class, k, seed)
-    return quantities
+            log_px = monte_carlo_log_likelihood(densities, batches, num_samples=self.num_samples, **options)
+            kind = KINDS["conditional_nll_mc"]
+            quantities["conditional_nll_mc"] = mean_of(-log_px, kind, k=self.num_samples, seed=seed)
+        if is_label(densities.spec, batches):
+            with suppress(Undefined):
+                limited = take_first(batches, self.class_limit)
+                proposal, k = sampling_of(densities, self.class_samples, self.num_corruptions)
+                by_class = class_log_likelihoods(densities, limited, num_samples=k, proposal=proposal, **options)
+                quantities |= _without_class(by_class, k, seed)
+        return quantities
 
 
 def monte_carlo_log_likelihood(
@@ -151,13 +120,8 @@ def class_log_likelihoods(
 ) -> ByClass:
     """Estimate log p(x | c) for every class c by importance sampling, of data with labels for c.
 
-    Args:
-        densities: a model whose one condition is a label as a one-hot vector.
-        batches: the data.
-        num_samples: K, for each class.
-        seed: seed of the noise.
-        proposal: where the samples come from.
-        memory: as that of `importance_log_likelihood`.
+    The one condition is a label as a one-hot vector, K is for each class; options are those of
+    `importance_log_likelihood`.
 
     Raises:
         Undefined: the model has no importance weight.
@@ -171,9 +135,8 @@ def class_log_likelihoods(
         ]
         return {"log_px": torch.stack(columns, 1), "y": label.argmax(1)}
 
-    return ByClass(
-        **estimate_in_groups(densities, batches, estimate, num_samples=num_samples, seed=seed, memory=memory)
-    )
+    options: dict[str, Any] = {"num_samples": num_samples, "seed": seed, "memory": memory}
+    return ByClass(**estimate_in_groups(densities, batches, estimate, **options))
 
 
 def class_information(by_class: ByClass) -> Tensor:
@@ -207,6 +170,5 @@ def _without_class(by_class: ByClass, num_samples: int, seed: int) -> dict[str, 
         "class_information": class_information(by_class),
         "error": log_px.argmax(1) != by_class.y,
     }
-    return {
-        name: mean_of(value.to(log_px.dtype), KINDS[name], k=num_samples, seed=seed) for name, value in values.items()
-    }
+    values = {name: value.to(log_px.dtype) for name, value in values.items()}
+    return means_of(values, KINDS, k=num_samples, seed=seed)

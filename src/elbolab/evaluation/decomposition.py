@@ -3,24 +3,22 @@
 Shapes: n = data used, B = data in a batch, D = latent dimensions.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import inf, log, prod
-from typing import NamedTuple, final
+from typing import ClassVar, NamedTuple, final
 
 import torch
 from torch import Tensor
 from torch.distributions import Distribution
 from typing_extensions import override
 
-from elbolab.batch import Batch
 from elbolab.common.kind import Kind
 from elbolab.densities.base import Densities
 from elbolab.densities.latents import Latent, Undefined
 from elbolab.evaluation.batches import take_first
 from elbolab.evaluation.likelihood import GROUP, Rows, in_groups
-from elbolab.evaluation.measure import Data, Measure, check_counts
-from elbolab.evaluation.quantity import Quantity, describe, mean_of
+from elbolab.evaluation.measure import Data, Measure
+from elbolab.evaluation.quantity import Quantity, means_of
 from elbolab.evaluation.seeded import evaluating
 
 KINDS = {
@@ -40,25 +38,6 @@ BRACKET = 0.2
 @final
 @dataclass(frozen=True)
 class Decomposition(Measure):
-    """What the rate consists of; see `rate_decomposition`.
-
-    Args:
-        limit: data, at most; the cost is quadratic.
-    """
-
-    limit: int = 2_000
-
-    def __post_init__(self) -> None:
-        check_counts(self, "limit")
-
-    @override
-    def __call__(self, densities: Densities, data: Data, split: str, seed: int) -> dict[str, Quantity]:
-        return rate_decomposition(densities, data.measured(split), seed=seed, limit=self.limit)
-
-
-def rate_decomposition(
-    densities: Densities, batches: Iterable[Batch], *, seed: int, limit: int = 2_000
-) -> dict[str, Quantity]:
     """Two readings of E_x KL(q(z | x) || p(z)), at one draw z ~ q(z | x) per datum.
 
     Hoffman and Johnson 2016, "ELBO surgery"::
@@ -76,27 +55,24 @@ def rate_decomposition(
     middle of the bracket, where the bias of first order in 1/n cancels. A bracket wider than `BRACKET` says that the
     estimate has saturated, and marginal_kl would absorb what is missing: both are then absent.
 
+    They are absent too where a draw alone knows its density, as of a flow, so that it is not known at the draws of
+    other data; and with conditions c, as p(z | c) differs between data and q(z) has no such prior to be compared with.
+    All four are undefined without a prior, of a deterministic or implicit code, and of several layers of latents.
+
     Args:
-        densities: a model with one layer of latents that have densities.
-        batches: the data; the first ``limit`` are used, all in memory as posteriors.
-        seed: of the draws.
-        limit: n at most; the cost is n^2 densities.
-
-    Returns:
-        The four quantities in nats. mutual_information and marginal_kl are absent where n data are too few to tell
-        them; where a draw alone knows its density, as of a flow, so that it is not known at the draws of other data;
-        and with conditions c, as p(z | c) differs between data and q(z) has no such prior to be compared with.
-
-    Raises:
-        Undefined: there is no prior, a deterministic or implicit code, or several layers of latents.
+        limit: n at most, the first data, all in memory as posteriors; the cost is n^2 densities.
     """
-    with evaluating(densities, "rate decomposition", seed):
-        latents = [_latent(densities, rows) for rows in in_groups(take_first(batches, limit), GROUP)]
-        values = _values(latents, conditional=bool(densities.spec.given))
-    # the dtype is that in which the densities were computed, rather than that of the sums
-    dtype = describe(latents[0].z.dtype)
-    means = {name: mean_of(value, KINDS[name], k=1, seed=seed) for name, value in values.items()}
-    return {name: replace(mean, dtype=dtype) for name, mean in means.items()}
+
+    counts: ClassVar[tuple[str, ...]] = ("limit",)
+    limit: int = 2_000
+
+    @override
+    def __call__(self, densities: Densities, data: Data, split: str, seed: int) -> dict[str, Quantity]:
+        with evaluating(densities, "rate decomposition", seed):
+            groups = in_groups(take_first(data.measured(split), self.limit), GROUP)
+            latents = [_latent(densities, rows) for rows in groups]
+            values = _values(latents, conditional=bool(densities.spec.given))
+        return means_of(values, KINDS, k=1, seed=seed, dtype=latents[0].z.dtype)  # densities', not their sums'
 
 
 @final

@@ -20,9 +20,9 @@ from elbolab.densities.denoising import corrupted_terms
 from elbolab.densities.latents import Undefined
 from elbolab.distributions.corruption import MakeCorruption, check_corruptions
 from elbolab.evaluation.likelihood import GROUP, in_groups
-from elbolab.evaluation.measure import Data, Measure, check_counts
+from elbolab.evaluation.measure import Data, Measure
 from elbolab.evaluation.proposals import Rows, mixture_log_prob
-from elbolab.evaluation.quantity import Quantity, in_units_of, mean_of
+from elbolab.evaluation.quantity import Quantity, in_units_of, means_of
 from elbolab.evaluation.ranks import share_out
 from elbolab.evaluation.seeded import device_of, evaluating
 from elbolab.metrics.images import mse
@@ -46,40 +46,13 @@ class DenoisingBounds(Measure):
     """
 
     is_shared: ClassVar[bool] = True
+    counts: ClassVar[tuple[str, ...]] = ("num_corruptions",)
     num_corruptions: int
 
-    def __post_init__(self) -> None:
-        check_counts(self, "num_corruptions")
-
     @override
     def __call__(self, densities: Densities, data: Data, split: str, seed: int) -> dict[str, Quantity]:
-        batches = data.measured(split)
-        return denoising_quantities(densities, batches, num_corruptions=self.num_corruptions, seed=seed)
-
-
-@final
-@dataclass(frozen=True)
-class Restoration(Measure):
-    """How a model restores corrupted data; see `restoration_quantities`.
-
-    Args:
-        corruption: recipe of what is done to them; None: nothing.
-    """
-
-    is_shared: ClassVar[bool] = True
-    corruption: MakeCorruption | None = None
-
-    @override
-    def __call__(self, densities: Densities, data: Data, split: str, seed: int) -> dict[str, Quantity]:
-        return restoration_quantities(densities, data.measured(split), self.corruption, seed=seed)
-
-
-def denoising_quantities(
-    densities: Densities, batches: Iterable[Batch], *, num_corruptions: int, seed: int
-) -> dict[str, Quantity]:
-    """``dvae_bound`` and ``mixture_bound`` of a denoising model, see `denoising_bounds`."""
-    bounds = denoising_bounds(densities, batches, num_corruptions=num_corruptions, seed=seed)
-    return {name: mean_of(values, KINDS[name], k=num_corruptions, seed=seed) for name, values in bounds.items()}
+        bounds = denoising_bounds(densities, data.measured(split), num_corruptions=self.num_corruptions, seed=seed)
+        return means_of(bounds, KINDS, k=self.num_corruptions, seed=seed)
 
 
 def denoising_bounds(
@@ -98,58 +71,51 @@ def denoising_bounds(
 
     def measure(number: int, rows: Rows) -> dict[str, Tensor]:
         seed_device(device_of(densities), seed_of("denoising bounds", seed, number))
-        return _bounds(densities, rows, num_corruptions)
+        terms = corrupted_terms(densities, *rows, corruption_shape=(num_corruptions,))
+        bounds = {"dvae_bound": terms.elbo.mean(0)}
+        with suppress(Undefined):  # of several layers of latents, there is only the first
+            latent = terms.latents.only()
+            if latent.q is None or latent.drawn_log_q is not None:
+                raise Undefined("no mixture over corruptions: the density of q(z | x~) is known at its own draws alone")
+            log_weight = terms.log_weight + latent.log_q - mixture_log_prob(latent.q, latent.z)
+            bounds["mixture_bound"] = log_weight.mean(0)
+        return bounds
 
     with evaluating(densities, "denoising bounds", seed):
         return share_out(measure, in_groups(batches, max(1, GROUP // num_corruptions)))
 
 
-def _bounds(densities: Densities, rows: Rows, num_corruptions: int) -> dict[str, Tensor]:
-    """Both bounds of one group, (G,) each; the second only of one layer of latents."""
-    terms = corrupted_terms(densities, *rows, corruption_shape=(num_corruptions,))
-    bounds = {"dvae_bound": terms.elbo.mean(0)}
-    with suppress(Undefined):
-        latent = terms.latents.only()
-        if latent.q is None or latent.drawn_log_q is not None:
-            raise Undefined("no mixture over corruptions: the density of q(z | x~) is known at its own draws alone")
-        log_weight = terms.log_weight + latent.log_q - mixture_log_prob(latent.q, latent.z)
-        bounds["mixture_bound"] = log_weight.mean(0)
-    return bounds
-
-
-def restoration_quantities(
-    densities: Densities, batches: Iterable[Batch], corruption: MakeCorruption | None, *, seed: int
-) -> dict[str, Quantity]:
+@final
+@dataclass(frozen=True)
+class Restoration(Measure):
     """How a model restores corrupted data: of every model with a code, denoising or not, and every corruption.
 
+    ``restoration`` is -log p(x | z = code of x~) of the clean x, ``restoration_mse`` the squared error of its mean an
+    element, ``corruption_mse`` that of x~ itself. Undefined where nothing is decoded.
+
     Args:
-        densities: the model.
-        batches: clean data.
-        corruption: recipe of what is done to them, the same under the same seed for every model; None: nothing.
-        seed: of the corruptions.
-
-    Returns:
-        restoration, -log p(x | z = code of x~) of the clean x, in nats; restoration_mse, the squared error of its mean
-        an element; and corruption_mse, that of x~ itself.
-
-    Raises:
-        Undefined: there is no corruption, or nothing is decoded.
-        ValueError: a corruption that is none of this data.
+        corruption: recipe of what is done to clean data, the same under the same seed for every model; None: nothing.
     """
-    if corruption is None:
-        raise Undefined("no corruption, and so no restoration")
-    corrupt = corruption()
-    check_corruptions(corrupt, densities.spec)
 
-    def measure(number: int, rows: Rows) -> dict[str, Tensor]:
-        seed_device(device_of(densities), seed_of("restoration", seed, number))
-        x, *given = rows
-        corrupted = corrupt(x)
-        p = densities.decode(densities.encode(corrupted, *given), *given)
-        errors = {"restoration_mse": mse(p.mean, x), "corruption_mse": mse(corrupted, x)}
-        return {"restoration": -p.log_prob(x)} | errors
+    is_shared: ClassVar[bool] = True
+    corruption: MakeCorruption | None = None
 
-    with evaluating(densities, "restoration", seed):
-        found = share_out(measure, in_groups(batches, GROUP))
-    kinds = KINDS | {name: in_units_of(densities.spec, KINDS[name]) for name in ("restoration_mse", "corruption_mse")}
-    return {name: mean_of(values, kinds[name], k=1, seed=seed) for name, values in found.items()}
+    @override
+    def __call__(self, densities: Densities, data: Data, split: str, seed: int) -> dict[str, Quantity]:
+        if self.corruption is None:
+            raise Undefined("no corruption, and so no restoration")
+        corrupt = self.corruption()
+        check_corruptions(corrupt, densities.spec)
+
+        def measure(number: int, rows: Rows) -> dict[str, Tensor]:
+            seed_device(device_of(densities), seed_of("restoration", seed, number))
+            x, *given = rows
+            corrupted = corrupt(x)
+            p = densities.decode(densities.encode(corrupted, *given), *given)
+            errors = {"restoration_mse": mse(p.mean, x), "corruption_mse": mse(corrupted, x)}
+            return {"restoration": -p.log_prob(x)} | errors
+
+        with evaluating(densities, "restoration", seed):
+            found = share_out(measure, in_groups(data.measured(split), GROUP))
+        of_errors = {name: in_units_of(densities.spec, KINDS[name]) for name in ("restoration_mse", "corruption_mse")}
+        return means_of(found, KINDS | of_errors, k=1, seed=seed)

@@ -4,24 +4,23 @@ Attributes are conditions that hold every ground-truth factor as a one-hot vecto
 (``data.given=factors``). Shapes: N = data, F = factors, A = the length of all one-hot vectors.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import final
+from typing import ClassVar, final
 
 import torch
 from torch import Tensor
 from torch.distributions import Distribution
 from typing_extensions import override
 
-from elbolab.batch import Batch, Shape, Spec
+from elbolab.batch import Shape, Spec
 from elbolab.common.kind import Kind
 from elbolab.densities.base import Densities
 from elbolab.densities.latents import Undefined
 from elbolab.evaluation.batches import choose_data, take_first
 from elbolab.evaluation.likelihood import in_groups
-from elbolab.evaluation.measure import Data, Measure, check_counts
-from elbolab.evaluation.quantity import Quantity, mean_of
+from elbolab.evaluation.measure import Data, Measure
+from elbolab.evaluation.quantity import Quantity, means_of
 from elbolab.evaluation.readers import Reader, fit_reader
 from elbolab.evaluation.seeded import device_of, evaluating
 
@@ -40,23 +39,34 @@ STEP = 500
 @final
 @dataclass(frozen=True)
 class Editing(Measure):
-    """Whether changes of attributes are read as intended; see `edit_quantities`.
+    """How often a change of one attribute is read as intended, of a model with one layer of latents.
+
+    Every datum has each of its factors, one at a time, set to another value, drawn uniformly. A classifier that was
+    trained on real data reads the means of the results. ``edit_accuracy`` is the share of edits whose changed factor is
+    read as intended; ``edit_classifier_accuracy`` the share of factors of the same data, unedited, that are read
+    rightly, which the former can hardly exceed. Both by factor too, lists.
 
     Args:
-        num_train: training data of the classifier that reads them, at most; a seeded choice where there are more.
+        num_train: training data of the classifier, at most; a seeded choice where there are more.
         num_eval: data that are edited, the first ones, at most.
     """
 
+    counts: ClassVar[tuple[str, ...]] = ("num_train", "num_eval")
     num_train: int = 50_000
     num_eval: int = 5_000
 
-    def __post_init__(self) -> None:
-        check_counts(self, "num_train", "num_eval")
-
     @override
     def __call__(self, densities: Densities, data: Data, split: str, seed: int) -> dict[str, Quantity]:
-        batches = data.batches("train"), data.measured(split)
-        return edit_quantities(densities, *batches, seed=seed, num_train=self.num_train, num_eval=self.num_eval)
+        sizes, device = sizes_of(densities.spec), device_of(densities)
+        test, train = list(take_first(data.measured(split), self.num_eval)), data.batches("train")
+        reader = fit_reader(choose_data(train, self.num_train, seed), sizes, seed=seed, device=device)
+        with evaluating(densities, "edits", seed):
+            shares = [_read_edits(densities, reader, x, y, sizes) for x, y in in_groups(test, STEP)]
+        found: dict[str, Tensor] = {}
+        for name, right in zip(("edit_accuracy", "edit_classifier_accuracy"), zip(*shares, strict=True), strict=True):
+            by_factor = torch.cat(right)
+            found |= {name: by_factor.mean(1), f"{name}_by_factor": by_factor}
+        return means_of(found, KINDS, k=None, seed=seed)
 
 
 def edit_attributes(
@@ -117,42 +127,6 @@ def values_of(y: Tensor, sizes: Shape) -> Tensor:
 def _blocks(sizes: Shape) -> list[slice]:
     ends = list(accumulate(sizes))
     return [slice(end - size, end) for end, size in zip(ends, sizes, strict=True)]
-
-
-def edit_quantities(
-    densities: Densities, train: Iterable[Batch], test: Iterable[Batch], *, seed: int, num_train: int, num_eval: int
-) -> dict[str, Quantity]:
-    """How often a change of one attribute is read as intended.
-
-    Every datum has each of its factors, one at a time, set to another value, drawn uniformly. A classifier that was
-    trained on real data reads the means of the results.
-
-    Args:
-        densities: a conditional model.
-        train: data that the classifier is trained on, a seeded choice of ``num_train``.
-        test: data that are edited, the first ``num_eval``.
-        seed: of the classifier and of the new values.
-        num_train: at most.
-        num_eval: at most.
-
-    Returns:
-        edit_accuracy, the share of edits whose changed factor is read as intended; edit_classifier_accuracy, the share
-        of factors of the same data, unedited, that are read rightly, which the former can hardly exceed. Both by factor
-        too, lists, edit_accuracy_by_factor and edit_classifier_accuracy_by_factor.
-
-    Raises:
-        Undefined: the conditions are no factors, or the model has no prior of one layer.
-    """
-    sizes = sizes_of(densities.spec)
-    device, data = device_of(densities), list(take_first(test, num_eval))
-    reader = fit_reader(choose_data(train, num_train, seed), sizes, seed=seed, device=device)
-    with evaluating(densities, "edits", seed):
-        shares = [_read_edits(densities, reader, x, y, sizes) for x, y in in_groups(data, STEP)]
-    found: dict[str, Tensor] = {}
-    for name, right in zip(("edit_accuracy", "edit_classifier_accuracy"), zip(*shares, strict=True), strict=True):
-        by_factor = torch.cat(right)
-        found |= {name: by_factor.mean(1), f"{name}_by_factor": by_factor}
-    return {name: mean_of(values, KINDS[name], k=None, seed=seed) for name, values in found.items()}
 
 
 def _read_edits(densities: Densities, reader: Reader, x: Tensor, y: Tensor, sizes: Shape) -> tuple[Tensor, Tensor]:

@@ -3,8 +3,7 @@
 Shapes: R = draws of a code, N = labelled data, D = latent dimensions.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import final
 
 import torch
@@ -16,7 +15,7 @@ from elbolab.common.kind import Kind
 from elbolab.densities.base import Densities
 from elbolab.densities.latents import Undefined
 from elbolab.evaluation.measure import Data, Measure
-from elbolab.evaluation.quantity import Quantity, describe, mean_of
+from elbolab.evaluation.quantity import Quantity, means_of
 from elbolab.evaluation.representation import codes
 from elbolab.evaluation.seeded import evaluating
 from elbolab.metrics.few_labels import few_label_errors
@@ -40,45 +39,29 @@ ACTIVE = 0.1
 @final
 @dataclass(frozen=True)
 class FewLabels(Measure):
-    """What classifiers read from codes when few data are labelled; see `few_label_quantities`."""
+    """error_knn, error_logistic and error_svm: the share of data whose class is misread from the code.
+
+    Classifiers are fitted to draws z ~ q(z | x) of the labelled part of the training data, or to their codes where
+    there is no q, and then classify the codes of the measured data. They see only dimensions whose codes vary over the
+    labelled data: draws of the others are noise. Undefined without a labelled part of two classes, and without codes.
+    """
 
     @override
     def __call__(self, densities: Densities, data: Data, split: str, seed: int) -> dict[str, Quantity]:
         if data.num_labelled is None:
             raise Undefined("no part of the data has labels of its own")
-        return few_label_quantities(densities, data.batches("labelled"), data.measured(split), seed=seed)
-
-
-def few_label_quantities(
-    densities: Densities, labelled: Iterable[Batch], batches: Iterable[Batch], *, seed: int
-) -> dict[str, Quantity]:
-    """error_knn, error_logistic and error_svm: the share of data whose class is misread from the code.
-
-    Classifiers are fitted to draws z ~ q(z | x) of the labelled data, or to their codes where there is no q, and then
-    classify the codes of the measured data. They see only dimensions whose codes vary over the labelled data: draws of
-    the others are noise.
-
-    Args:
-        densities: the model.
-        labelled: data with labels.
-        batches: the data that are measured.
-        seed: of the draws.
-
-    Raises:
-        Undefined: the measured data have no labels, the labelled ones fewer than two classes, or the model no code.
-    """
-    known, test = codes(densities, labelled), codes(densities, batches)
-    if known.y is None or test.y is None or len(known.y.unique()) < 2 or known.z.shape[1] == 0:
-        raise Undefined("classifiers of codes need labels of two classes, and codes")
-    active = known.z.std(0, correction=0) > ACTIVE
-    active = active if active.any() else torch.ones_like(active)
-    num_draws = max(1, min(DRAWS, ROWS // len(known.y)))
-    with evaluating(densities, "few labels", seed):
-        draws = torch.cat([_draw_codes(densities, batch, num_draws).flatten(2).cpu() for batch in labelled], dim=1)
-    errors = few_label_errors(draws[..., active].numpy(), known.y.numpy(), test.z[:, active].numpy(), test.y.numpy())
-    found = {f"error_{name}": torch.from_numpy(wrong) for name, wrong in errors.items()}
-    means = {name: mean_of(wrong, KINDS[name], k=None, seed=seed) for name, wrong in found.items()}
-    return {name: replace(mean, dtype=describe(test.z.dtype)) for name, mean in means.items()}
+        labelled = data.batches("labelled")
+        known, test = codes(densities, labelled), codes(densities, data.measured(split))
+        if known.y is None or test.y is None or len(known.y.unique()) < 2 or known.z.shape[1] == 0:
+            raise Undefined("classifiers of codes need labels of two classes, and codes")
+        active = known.z.std(0, correction=0) > ACTIVE
+        active = active if active.any() else torch.ones_like(active)
+        num_draws = max(1, min(DRAWS, ROWS // len(known.y)))
+        with evaluating(densities, "few labels", seed):
+            draws = torch.cat([_draw_codes(densities, batch, num_draws).flatten(2).cpu() for batch in labelled], dim=1)
+        arrays = draws[..., active].numpy(), known.y.numpy(), test.z[:, active].numpy(), test.y.numpy()
+        errors = {f"error_{name}": torch.from_numpy(wrong) for name, wrong in few_label_errors(*arrays).items()}
+        return means_of(errors, KINDS, k=None, seed=seed, dtype=test.z.dtype)
 
 
 def _draw_codes(densities: Densities, batch: Batch, num: int) -> Tensor:

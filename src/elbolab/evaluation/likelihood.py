@@ -7,6 +7,7 @@ no result depends on how the data were batched, on the number of ranks or thread
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import chain
 from math import log, prod
@@ -21,8 +22,7 @@ from elbolab.common.kind import DISTORTION, ELBO, RATE, Kind
 from elbolab.common.rng import seed_device, seed_of
 from elbolab.densities.base import Densities
 from elbolab.densities.latents import Latents, Undefined
-from elbolab.densities.terms import Terms
-from elbolab.evaluation.measure import Data, Measure, check_counts
+from elbolab.evaluation.measure import Data, Measure
 from elbolab.evaluation.proposals import (
     DRAWN,
     DrawLatents,
@@ -32,7 +32,7 @@ from elbolab.evaluation.proposals import (
     sampling_of,
     with_log_densities,
 )
-from elbolab.evaluation.quantity import Quantity, mean_of
+from elbolab.evaluation.quantity import Quantity, means_of
 from elbolab.evaluation.ranks import share_out
 from elbolab.evaluation.seeded import device_of, evaluating
 
@@ -79,7 +79,15 @@ class Marginal(NamedTuple):
 @final
 @dataclass(frozen=True)
 class Likelihood(Measure):
-    """How probable a model finds data; see `likelihood_quantities`.
+    """The quantities elbo, rate, distortion, nll, ess, degenerate and bits_per_dim, as far as the model defines them.
+
+    Of a model with conditions it is the conditional log-likelihood, and so nll and bits_per_dim are named
+    conditional_nll and conditional_bits_per_dim. A denoising model has ``num_samples`` samples from each of
+    ``num_corruptions`` corruptions of a datum, weighted by the equal mixture of its posteriors there (Im et al. 2017);
+    its ``k`` is the number of all of them.
+
+    ``degenerate`` is the fraction of data whose effective sample size is below 2: one sample dominates their estimate.
+    With few samples one nearly always does, so it is absent below `ENOUGH` of them; ess is absent for a single sample.
 
     Args:
         num_samples: K of the importance-sampled NLL.
@@ -88,16 +96,30 @@ class Likelihood(Measure):
     """
 
     is_shared: ClassVar[bool] = True
+    counts: ClassVar[tuple[str, ...]] = ("num_samples", "num_corruptions", "memory")
     num_samples: int
     num_corruptions: int = 1
     memory: int | None = None
 
-    def __post_init__(self) -> None:
-        check_counts(self, "num_samples", "num_corruptions", "memory")
-
     @override
     def __call__(self, densities: Densities, data: Data, split: str, seed: int) -> dict[str, Quantity]:
-        return likelihood_quantities(densities, data.measured(split), seed=seed, **vars(self))
+        batches, spec = data.measured(split), densities.spec
+        quantities = means_of(bound(densities, batches, seed=seed), KINDS, k=1, seed=seed)
+        proposal, k = sampling_of(densities, self.num_samples, self.num_corruptions)
+        options: dict[str, Any] = {"num_samples": k, "seed": seed, "memory": self.memory}
+        try:
+            marginal = importance_log_likelihood(densities, batches, proposal=proposal, **options)
+        except Undefined:
+            return quantities
+        of_what = "conditional_" if spec.given else ""
+        sampled = {f"{of_what}nll": -marginal.log_px}
+        if k > 1:
+            sampled["ess"] = marginal.ess
+        if k >= ENOUGH:
+            sampled["degenerate"] = (marginal.ess < 2).to(marginal.ess.dtype)
+        if _is_discrete(densities, batches):
+            sampled[f"{of_what}bits_per_dim"] = -marginal.log_px / (prod(spec.x) * log(2))
+        return quantities | means_of(sampled, KINDS, k=k, seed=seed)
 
 
 def bound(densities: Densities, batches: Iterable[Batch], *, seed: int, num_samples: int = 1) -> dict[str, Tensor]:
@@ -106,25 +128,17 @@ def bound(densities: Densities, batches: Iterable[Batch], *, seed: int, num_samp
     Raises:
         Undefined: the model has no density of the data (a classifier).
     """
-    size = max(1, GROUP // num_samples)
 
     def measure(number: int, rows: Rows) -> dict[str, Tensor]:
         seed_device(device_of(densities), seed_of("bound", seed, number))
-        return _parts(densities.terms(*rows, shape=(num_samples,)))
+        terms, means = densities.terms(*rows, shape=(num_samples,)), {}
+        for name in ("elbo", "rate", "distortion"):
+            with suppress(Undefined):
+                means[name] = getattr(terms, name).mean(0)
+        return means
 
     with evaluating(densities, "bound", seed):
-        return share_out(measure, in_groups(batches, size))
-
-
-def _parts(terms: Terms) -> dict[str, Tensor]:
-    """The elbo, rate and distortion, as far as they are defined, averaged over samples, (G,) each."""
-    means = {}
-    for name in ("elbo", "rate", "distortion"):
-        try:
-            means[name] = getattr(terms, name).mean(0)
-        except Undefined:
-            continue
-    return means
+        return share_out(measure, in_groups(batches, max(1, GROUP // num_samples)))
 
 
 def importance_log_likelihood(
@@ -158,9 +172,8 @@ def importance_log_likelihood(
     def estimate(rows: Rows, chunk: int) -> dict[str, Tensor]:
         return marginal_of(densities, rows, num_samples, chunk, proposal)._asdict()
 
-    return Marginal(
-        **estimate_in_groups(densities, batches, estimate, num_samples=num_samples, seed=seed, memory=memory)
-    )
+    options: dict[str, Any] = {"num_samples": num_samples, "seed": seed, "memory": memory}
+    return Marginal(**estimate_in_groups(densities, batches, estimate, **options))
 
 
 def estimate_in_groups(
@@ -226,47 +239,6 @@ def _fill_log_weights(log_w: Tensor, densities: Densities, rows: Rows, latents: 
         for samples in _slices(num, samples_at_once):
             terms = densities.score(x, latents.at(samples, data), *given)
             log_w[samples, data] = terms.log_weight
-
-
-def likelihood_quantities(
-    densities: Densities,
-    batches: Iterable[Batch],
-    *,
-    num_samples: int,
-    seed: int,
-    memory: int | None = None,
-    num_corruptions: int = 1,
-) -> dict[str, Quantity]:
-    """The quantities elbo, rate, distortion, nll, ess, degenerate and bits_per_dim, as far as the model defines them.
-
-    Of a model with conditions it is the conditional log-likelihood, and so nll and bits_per_dim are named
-    conditional_nll and conditional_bits_per_dim. A denoising model has ``num_samples`` samples from each of
-    ``num_corruptions`` corruptions of a datum, weighted by the equal mixture of its posteriors there (Im et al. 2017);
-    its ``k`` is the number of all of them.
-
-    ``degenerate`` is the fraction of data whose effective sample size is below 2: one sample dominates their estimate.
-    With few samples one nearly always does, so it is absent below `ENOUGH` of them; ess is absent for a single sample.
-
-    Raises:
-        Undefined: the model has no density of the data (a classifier).
-    """
-    parts = bound(densities, batches, seed=seed)
-    quantities = {name: mean_of(values, KINDS[name], k=1, seed=seed) for name, values in parts.items()}
-    proposal, k = sampling_of(densities, num_samples, num_corruptions)
-    options: dict[str, Any] = {"num_samples": k, "seed": seed, "memory": memory}
-    try:
-        marginal = importance_log_likelihood(densities, batches, proposal=proposal, **options)
-    except Undefined:
-        return quantities
-    of_what = "conditional_" if densities.spec.given else ""
-    sampled = {f"{of_what}nll": -marginal.log_px}
-    if k > 1:
-        sampled["ess"] = marginal.ess
-    if k >= ENOUGH:
-        sampled["degenerate"] = (marginal.ess < 2).to(marginal.ess.dtype)
-    if _is_discrete(densities, batches):
-        sampled[f"{of_what}bits_per_dim"] = -marginal.log_px / (prod(densities.spec.x) * log(2))
-    return quantities | {name: mean_of(values, KINDS[name], k=k, seed=seed) for name, values in sampled.items()}
 
 
 def _is_discrete(densities: Densities, batches: Iterable[Batch]) -> bool:

@@ -71,9 +71,15 @@ class Measure(ABC):
     Attributes:
         is_shared: whether all ranks of a distributed run work on it together, as those do that read data by
             `share_out`; of the others rank 0 has all the work.
+        counts: the options that are numbers of data, samples, ...: at least 1, or None.
     """
 
     is_shared: ClassVar[bool] = False
+    counts: ClassVar[tuple[str, ...]] = ()
+
+    def __post_init__(self) -> None:
+        """Checks the counts of a measure that is a dataclass."""
+        check_counts(self, *self.counts)
 
     @abstractmethod
     def __call__(self, densities: Densities, data: Data, split: str, seed: int) -> Mapping[str, Quantity]:

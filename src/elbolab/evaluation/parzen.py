@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import final
+from typing import ClassVar, final
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from elbolab.common.kind import Kind
 from elbolab.densities.base import Densities
 from elbolab.densities.latents import Undefined
 from elbolab.evaluation.batches import take_first
-from elbolab.evaluation.measure import Data, Measure, check_counts
+from elbolab.evaluation.measure import Data, Measure
 from elbolab.evaluation.quantity import Quantity, mean_of
 from elbolab.evaluation.seeded import evaluating
 from elbolab.metrics.parzen import parzen_log_density
@@ -31,48 +31,27 @@ NUM_CHOOSING = 1_000
 @final
 @dataclass(frozen=True)
 class Parzen(Measure):
-    """The Parzen-window log-likelihood, by windows that validation data choose; see `parzen_quantities`.
+    """The parzen_log_lik in nats, by windows of a width that validation chooses around means of p(x | z), z ~ p(z).
+
+    Makhzani et al. (2015), table 1. Undefined without a prior, and with conditions.
 
     Args:
         num_samples: windows; None: it is not measured.
     """
 
+    counts: ClassVar[tuple[str, ...]] = ("num_samples",)
     num_samples: int | None = None
-
-    def __post_init__(self) -> None:
-        check_counts(self, "num_samples")
 
     @override
     def __call__(self, densities: Densities, data: Data, split: str, seed: int) -> dict[str, Quantity]:
-        batches = data.batches("val"), data.measured(split)
-        return parzen_quantities(densities, *batches, seed=seed, num_samples=self.num_samples)
-
-
-def parzen_quantities(
-    densities: Densities, choosing: Iterable[Batch], batches: Iterable[Batch], *, seed: int, num_samples: int | None
-) -> dict[str, Quantity]:
-    """The parzen_log_lik in nats, by windows of a width that validation chooses around means of p(x | z), z ~ p(z).
-
-    Makhzani et al. (2015), table 1.
-
-    Args:
-        densities: the model.
-        choosing: the validation data.
-        batches: the data that are measured.
-        seed: of the draws.
-        num_samples: windows; None: it is not asked for.
-
-    Raises:
-        Undefined: it is not asked for, or the model has no prior, or conditions.
-    """
-    if num_samples is None or densities.spec.given:
-        raise Undefined("not asked for, or not with conditions")
-    with evaluating(densities, "parzen windows", seed):
-        samples = densities.generate(num_samples).mean.flatten(1)
-        on_validation = parzen_log_density(_rows(take_first(choosing, NUM_CHOOSING)), samples, SCALES).mean(1)
-        scale = SCALES[int(on_validation.argmax())]
-        (log_px,) = parzen_log_density(_rows(batches), samples, [scale]) - densities.spec.log_scale
-    return {"parzen_log_lik": mean_of(log_px.cpu(), KINDS["parzen_log_lik"], k=num_samples, seed=seed)}
+        if self.num_samples is None or densities.spec.given:
+            raise Undefined("not asked for, or not with conditions")
+        with evaluating(densities, "parzen windows", seed):
+            samples = densities.generate(self.num_samples).mean.flatten(1)
+            choosing = _rows(take_first(data.batches("val"), NUM_CHOOSING))
+            scale = SCALES[int(parzen_log_density(choosing, samples, SCALES).mean(1).argmax())]
+            (log_px,) = parzen_log_density(_rows(data.measured(split)), samples, [scale]) - densities.spec.log_scale
+        return {"parzen_log_lik": mean_of(log_px.cpu(), KINDS["parzen_log_lik"], k=self.num_samples, seed=seed)}
 
 
 def _rows(batches: Iterable[Batch]) -> Tensor:

@@ -1,5 +1,6 @@
 """One measured number with everything needed to trust it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, final
 
@@ -40,12 +41,24 @@ class Quantity:
         return entry
 
 
-def mean_of(per_datum: Tensor, kind: Kind, *, k: int | None, seed: int) -> Quantity:
-    """Mean and standard error over data of (N,) or, per column, (N, D) values."""
+def mean_of(per_datum: Tensor, kind: Kind, *, k: int | None, seed: int, dtype: torch.dtype | None = None) -> Quantity:
+    """Mean and standard error over data of (N,) or, per column, (N, D) values; None: computed in their own dtype."""
     values = per_datum.double()
     n = len(values)
     stderr = values.std(0) / n**0.5 if n > 1 else torch.full_like(values[0], float("nan"))
-    return Quantity(values.mean(0).tolist(), stderr.tolist(), n, k, seed, describe(per_datum.dtype), kind)
+    return Quantity(values.mean(0).tolist(), stderr.tolist(), n, k, seed, describe(dtype or per_datum.dtype), kind)
+
+
+def means_of(
+    per_datum: Mapping[str, Tensor],
+    kinds: Mapping[str, Kind],
+    *,
+    k: int | None,
+    seed: int,
+    dtype: torch.dtype | None = None,
+) -> dict[str, Quantity]:
+    """The `mean_of` each, of the kind of its name."""
+    return {name: mean_of(values, kinds[name], k=k, seed=seed, dtype=dtype) for name, values in per_datum.items()}
 
 
 def in_units_of(spec: Spec, kind: Kind) -> Kind:

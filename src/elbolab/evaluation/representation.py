@@ -8,10 +8,9 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from math import prod
-from typing import NamedTuple, final
+from typing import ClassVar, NamedTuple, final
 
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from typing_extensions import override
 
@@ -20,8 +19,8 @@ from elbolab.common.kind import MSE, Kind
 from elbolab.densities.base import Densities
 from elbolab.densities.latents import Undefined
 from elbolab.evaluation.batches import choose_data
-from elbolab.evaluation.measure import Data, Measure, check_counts
-from elbolab.evaluation.quantity import Quantity, describe, in_units_of, mean_of
+from elbolab.evaluation.measure import Data, Measure
+from elbolab.evaluation.quantity import Quantity, describe, in_units_of, means_of
 from elbolab.evaluation.seeded import evaluating
 from elbolab.metrics.activity import active_units
 from elbolab.metrics.disentanglement.dci import MakeTrees, dci, random_forest
@@ -95,7 +94,12 @@ PROTOCOL = Protocol()
 @final
 @dataclass(frozen=True)
 class Representation(Measure):
-    """How good codes and reconstructions are; see `representation_quantities`.
+    """Everything there is to say of the codes of the data; what does not exist is absent.
+
+    active_units, kl_per_dim (a list, nats), class_kl, mse, psnr, ssim; with labels of at least two classes
+    probe_accuracy and knn_accuracy; with factors mig, dci_disentanglement, dci_completeness, dci_informativeness, sap,
+    beta_vae_score, factor_vae_score. A model without latents has mse, psnr and ssim alone; a class in the code is no
+    dimension that could be active, and one datum has no active units.
 
     Args:
         probe_limit: training data of the probes, at most; a seeded choice of them where there are more.
@@ -103,58 +107,26 @@ class Representation(Measure):
         protocol: how the disentanglement scores are taken.
     """
 
+    counts: ClassVar[tuple[str, ...]] = ("probe_limit", "num_neighbours")
     probe_limit: int = 50_000
     num_neighbours: int = 5
     protocol: Protocol = PROTOCOL
 
-    def __post_init__(self) -> None:
-        check_counts(self, "probe_limit", "num_neighbours")
-
     @override
     def __call__(self, densities: Densities, data: Data, split: str, seed: int) -> dict[str, Quantity]:
-        batches = data.batches("train"), data.measured(split)
-        return representation_quantities(densities, *batches, seed=seed, **vars(self))
-
-
-def representation_quantities(
-    densities: Densities,
-    train_batches: Iterable[Batch],
-    test_batches: Iterable[Batch],
-    *,
-    seed: int,
-    probe_limit: int = 50_000,
-    num_neighbours: int = 5,
-    protocol: Protocol = PROTOCOL,
-) -> dict[str, Quantity]:
-    """Everything there is to say of the codes of the test data; what does not exist is absent.
-
-    Args:
-        densities: the model.
-        train_batches: the data that probes are fitted to, read only when there are labels.
-        test_batches: the data that are measured.
-        seed: of every choice and draw.
-        probe_limit: training data of the probes, at most; a seeded choice of them where there are more.
-        num_neighbours: voters of the nearest-neighbour probe.
-        protocol: how the disentanglement scores are taken.
-
-    Returns:
-        active_units, kl_per_dim (a list, nats), class_kl, mse, psnr, ssim; with labels of at least two classes
-        probe_accuracy and knn_accuracy; with factors mig, dci_disentanglement, dci_completeness, dci_informativeness,
-        sap, beta_vae_score, factor_vae_score. A model without latents has mse, psnr and ssim alone; a class in the code
-        is no dimension that could be active, and one datum has no active units.
-    """
-    quantities = reconstruction_quantities(densities, test_batches, seed=seed)
-    if prod(densities.latent_shape) == 0:
-        return quantities
-    test = codes(densities, test_batches)
-    if densities.code_dim > 0 and len(test.z) > 1:
-        active = active_units(test.z[:, : densities.code_dim])
-        quantities["active_units"] = _number(active, test.z, seed, KINDS["active_units"])
-    quantities |= kl_quantities(densities, test_batches, seed=seed)
-    if test.y is not None:
-        train = codes(densities, choose_data(train_batches, probe_limit, seed))
-        quantities |= probe_quantities(train, test, seed=seed, num_neighbours=num_neighbours)
-    return quantities | disentanglement_quantities(test, seed=seed, protocol=protocol)
+        batches = data.measured(split)
+        quantities = reconstruction_quantities(densities, batches, seed=seed)
+        if prod(densities.latent_shape) == 0:
+            return quantities
+        test = codes(densities, batches)
+        if densities.code_dim > 0 and len(test.z) > 1:
+            active = active_units(test.z[:, : densities.code_dim])
+            quantities["active_units"] = _number(active, test.z, seed, KINDS["active_units"])
+        quantities |= kl_quantities(densities, batches, seed=seed)
+        if test.y is not None:
+            train = codes(densities, choose_data(data.batches("train"), self.probe_limit, seed))
+            quantities |= probe_quantities(train, test, seed=seed, num_neighbours=self.num_neighbours)
+        return quantities | disentanglement_quantities(test, seed=seed, protocol=self.protocol)
 
 
 def codes(densities: Densities, batches: Iterable[Batch]) -> Codes:
@@ -174,8 +146,7 @@ def kl_quantities(densities: Densities, batches: Iterable[Batch], *, seed: int) 
     with evaluating(densities, "kl", seed):
         rows = [_kl(densities, batch) for batch in batches]
     kl = {name: torch.cat([row[name] for row in rows]) for name in rows[0]}
-    k = 1 if "class_kl" in kl else None
-    return {name: mean_of(values, KINDS[name], k=k, seed=seed) for name, values in kl.items()}
+    return means_of(kl, KINDS, k=1 if "class_kl" in kl else None, seed=seed)
 
 
 def reconstruction_quantities(densities: Densities, batches: Iterable[Batch], *, seed: int) -> dict[str, Quantity]:
@@ -195,8 +166,8 @@ def reconstruction_quantities(densities: Densities, batches: Iterable[Batch], *,
             rows = [[measure(x, mean).cpu() for measure in measures.values()] for x, mean in pairs]
         except Undefined:
             return {}
-    columns = zip(measures, zip(*rows, strict=True), strict=True)
-    return {name: mean_of(torch.cat(values), kinds[name], k=None, seed=seed) for name, values in columns}
+    columns = {name: torch.cat(values) for name, values in zip(measures, zip(*rows, strict=True), strict=True)}
+    return means_of(columns, kinds, k=None, seed=seed)
 
 
 def probe_quantities(train: Codes, test: Codes, *, seed: int, num_neighbours: int) -> dict[str, Quantity]:
@@ -217,9 +188,8 @@ def probe_quantities(train: Codes, test: Codes, *, seed: int, num_neighbours: in
         "probe_accuracy": linear_probe_accuracy(*arrays),
         "knn_accuracy": knn_accuracy(*arrays, num_neighbours=num_neighbours),
     }
-    dtype = describe(test.z.dtype)
-    means = {name: mean_of(torch.from_numpy(c), KINDS[name], k=None, seed=seed) for name, c in correct.items()}
-    return {name: replace(mean, dtype=dtype) for name, mean in means.items()}
+    rows = {name: torch.from_numpy(of_data) for name, of_data in correct.items()}
+    return means_of(rows, KINDS, k=None, seed=seed, dtype=test.z.dtype)
 
 
 def disentanglement_quantities(test: Codes, *, seed: int, protocol: Protocol = PROTOCOL) -> dict[str, Quantity]:
@@ -232,7 +202,14 @@ def disentanglement_quantities(test: Codes, *, seed: int, protocol: Protocol = P
         log.warning("disentanglement scores of %d data are left out: %s", len(test.z), why)
         return {}
     z, factors = test.z.double().numpy(), test.factors.numpy()
-    scores = _scores(z, factors, seed, protocol) | (_votes(z, factors, seed, protocol) if num_varying > 1 else {})
+    num_train, num_eval, trees, score = protocol
+    fitted: dict[str, int] = {"seed": seed, "num_train": num_train}
+    importance = dci(z, factors, **fitted, num_test=num_eval, trees=trees)
+    scores: dict[str, float] = {f"dci_{name}": value for name, value in importance._asdict().items()}
+    scores |= {"mig": mig(z, factors), "sap": sap(z, factors, **fitted, num_test=num_eval, score=score)}
+    if num_varying > 1:
+        scores["beta_vae_score"] = beta_vae_score(z, factors, **fitted, num_eval=num_eval)
+        scores["factor_vae_score"] = factor_vae_score(z, factors, **fitted, num_eval=num_eval)
     kinds = KINDS | ({"sap": replace(KINDS["sap"], unit=ORDERED)} if protocol.score is r_squared else {})
     return {name: _number(value, test.z, seed, kinds[name]) for name, value in scores.items()}
 
@@ -240,24 +217,6 @@ def disentanglement_quantities(test: Codes, *, seed: int, protocol: Protocol = P
 def is_image(spec: Spec) -> bool:
     """Whether a datum is (channels, height, width) with values in [0, 1]."""
     return len(spec.x) == 3 and spec.support is not Support.REAL
-
-
-def _scores(z: NDArray, factors: NDArray, seed: int, protocol: Protocol) -> dict[str, float]:
-    num_train, num_eval, trees, score = protocol
-    importance = dci(z, factors, seed=seed, num_train=num_train, num_test=num_eval, trees=trees)
-    return {
-        "mig": mig(z, factors),
-        **{f"dci_{name}": value for name, value in importance._asdict().items()},
-        "sap": sap(z, factors, seed=seed, num_train=num_train, num_test=num_eval, score=score),
-    }
-
-
-def _votes(z: NDArray, factors: NDArray, seed: int, protocol: Protocol) -> dict[str, float]:
-    counts = {"num_train": protocol.num_train, "num_eval": protocol.num_eval}
-    return {
-        "beta_vae_score": beta_vae_score(z, factors, seed=seed, **counts),
-        "factor_vae_score": factor_vae_score(z, factors, seed=seed, **counts),
-    }
 
 
 def _kl(densities: Densities, batch: Batch) -> dict[str, Tensor]:
