@@ -15,7 +15,7 @@ from elbolab.loggers import wandb_server as ours
 from elbolab.loggers.board import Board
 from elbolab.loggers.wandb import WandbBoard
 from elbolab.reading.splits import Arrays, Splits
-from elbolab.training.progress import count
+from elbolab.training.trainer import count
 
 
 class Dice(DataModule):

@@ -8,7 +8,7 @@ from torch.distributions import Distribution
 
 from elbolab.densities import latents
 from elbolab.models import players
-from elbolab.training.trees import mapped
+from elbolab.training.trees import map_tensors
 
 
 @pytest.mark.parametrize("name", VARIANTS)
@@ -20,7 +20,7 @@ def test_a_loss_stays_on_the_device(name, monkeypatch):
     model = make(name).train()
     batch = training_batch_for(model)
     with fake_cuda(model):
-        there = mapped(lambda t: torch.empty(t.shape, dtype=t.dtype, device="cuda"), batch)
+        there = map_tensors(lambda t: torch.empty(t.shape, dtype=t.dtype, device="cuda"), batch)
         for player in model.players():
             loss = player.loss(there)
             assert {tensor.device.type for tensor in (loss.value, *loss.metrics.values())} == {"cuda"}

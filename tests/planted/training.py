@@ -37,8 +37,8 @@ MISTAKES = [
         "factor = self.schedule((self.counter - 1).clamp(min=0))",
         OPTIMIZERS,
     ),
-    Mistake("training/tally.py", "all_reduce(self.sums)", "all_reduce(self.sums[0])", TALLY),
-    Mistake("training/tally.py", "self.one]), alpha=size)", "self.one]))", STEPPER),
+    Mistake("training/stepper.py", "all_reduce(self.sums)", "all_reduce(self.sums[0])", TALLY),
+    Mistake("training/stepper.py", "self.one]), alpha=size)", "self.one]))", STEPPER),
     Mistake(
         "training/ema.py",
         "saved = [weight.detach().clone() for weight in weights]",
@@ -99,8 +99,8 @@ MISTAKES = [
     ),
     Mistake(
         "training/schedules.py",
-        "return max(1, length.total - 1 - delay)",
-        "return max(1, length.total - delay)",
+        "max(1, length.total - 1 - self.delay)",
+        "max(1, length.total - self.delay)",
         SCHEDULES,
     ),
     Mistake(
@@ -122,7 +122,7 @@ MISTAKES = [
         "tests/training/test_stepper.py",
     ),
     Mistake(
-        "training/progress.py",
+        "training/trainer.py",
         "loop._batches_that_stepped += num - 1",
         "loop._batches_that_stepped += num",
         "tests/training/test_fit.py",
@@ -172,7 +172,12 @@ MISTAKES = [
         "self.waited.copy_(self.waited)",
         "tests/training/test_schedules.py",
     ),
-    Mistake("training/newest.py", "due = due or self._ends(trainer)", "due = due", "tests/training/test_newest.py"),
+    Mistake(
+        "training/newest.py",
+        "due = due or 0 < trainer.max_steps <= trainer.global_step or (last_epoch and trainer.is_last_batch)",
+        "due = due or 0 < trainer.max_steps <= trainer.global_step",
+        "tests/training/test_newest.py",
+    ),
     Mistake("training/newest.py", "        if not all(finite):", "        if False:", "tests/training/test_newest.py"),
     Mistake(
         "training/trees.py",

@@ -23,7 +23,7 @@ from elbolab.sweeps.fresh_process import pristine
 from elbolab.sweeps.local import PATIENCE, describe_death
 from elbolab.sweeps.shares import Share, part
 from elbolab.sweeps.worker import is_usable
-from elbolab.training.rank_death import Alone
+from elbolab.training.trainer import Alone
 
 DYING = '''
 """Imported by a job: no pictures, and a worker that dies once."""

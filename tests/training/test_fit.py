@@ -11,9 +11,8 @@ from elbolab.common.rng import seed_of
 from elbolab.models.beta_vae import beta_vae
 from elbolab.training.guard import Guard, NotFinite
 from elbolab.training.newest import Newest
-from elbolab.training.progress import count
 from elbolab.training.schedules import Cosine, Linear, Observing, Plateau
-from elbolab.training.trainer import block_size, make_trainer
+from elbolab.training.trainer import block_size, count, make_trainer
 
 
 class Spy(Callback):
@@ -328,7 +327,7 @@ def test_the_block_divides_the_validation_interval():
         ({"overfit_batches": 1}, "use trainer.limit_train_batches"),
         ({"accelerator": "mps"}, "no device 'mps': choose auto, gpu or cpu"),
         ({"max_epochs": None}, "no end: set trainer.max_epochs"),
-        ({"precision": "16-mixed"}, "choose 32-true, 64-true or bf16-mixed"),
+        ({"precision": "16-mixed"}, "choose 32-true, 64-true, bf16-mixed"),
         ({"strategy": "fsdp"}, "choose auto, ddp"),
         ({"log_every_n_steps": 0}, "at least 1 step"),
         ({"limit_train_batches": 0.5}, "a whole number of steps"),

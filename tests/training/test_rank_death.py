@@ -3,7 +3,7 @@
 import pytest
 from torch.distributed import DistBackendError
 
-from elbolab.training.rank_death import Alone, together
+from elbolab.training.trainer import Alone, together
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from tests.noise import SameNoise
 from elbolab.training.engine import Eager
 from elbolab.training.guard import Guard
 from elbolab.training.stepper import Stepper
-from elbolab.training.strategy import FlatDDP
+from elbolab.training.trainer import FlatDDP
 from elbolab.training.trees import split_batch
 
 pytestmark = pytest.mark.filterwarnings(

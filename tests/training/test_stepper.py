@@ -14,8 +14,7 @@ from elbolab.training.engine import Eager
 from elbolab.training.guard import Guard, NotFinite, check_guard
 from elbolab.training.player import Loss, Player, check_loss
 from elbolab.training.schedules import Constant, Length, Linear
-from elbolab.training.stepper import Stepper
-from elbolab.training.tally import Tally
+from elbolab.training.stepper import Stepper, Tally
 from elbolab.training.trees import size_of, split_batch
 
 ADAM = partial(torch.optim.Adam, lr=0.1, fused=True)
@@ -93,7 +92,7 @@ def test_metrics_of_ranks_are_means_over_all_their_data(monkeypatch):
     tally = Tally(forgiving=False)
     tally.add({"cost": torch.tensor(2.0)}, size=3)
     monkeypatch.setattr(
-        "elbolab.training.tally.all_reduce", lambda sums: sums.add_(torch.tensor([[5.0], [1.0], [1.0]]))
+        "elbolab.training.stepper.all_reduce", lambda sums: sums.add_(torch.tensor([[5.0], [1.0], [1.0]]))
     )
     assert tally.means(1, world=2) == {"cost": pytest.approx((2.0 * 3 + 5.0 * 1) / 4)}
 

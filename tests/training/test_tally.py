@@ -5,15 +5,15 @@ from math import inf
 import pytest
 import torch
 
-from elbolab.training import tally
+from elbolab.training import stepper
 from elbolab.training.guard import LossNotFinite, NotFinite
-from elbolab.training.tally import Tally
+from elbolab.training.stepper import Tally
 
 
 @pytest.fixture
 def two_ranks(monkeypatch):
     """Another rank that has seen the same: what is summed over ranks doubles."""
-    monkeypatch.setattr(tally, "all_reduce", lambda sums: sums.mul_(2))
+    monkeypatch.setattr(stepper, "all_reduce", lambda sums: sums.mul_(2))
 
 
 def filled(forgiving, rows):

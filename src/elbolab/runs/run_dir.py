@@ -26,7 +26,7 @@ from elbolab.config.renamed import MOVED
 from elbolab.config.values import resolve
 from elbolab.data.module import DataModule
 from elbolab.runs.status import newest_state
-from elbolab.training.newest import moved
+from elbolab.training.newest import move_path
 
 FIRST_EDITION = re.compile(
     r"elbolab\.densities\.(single_layer|stochastic|regression|autoencoder|adversarial|labelled\.L|stacked\.S)[\w.]*"
@@ -219,7 +219,7 @@ def move_paths(node: Any, old: str, new: str) -> Any:
         case list():
             return [move_paths(value, old, new) for value in node]
         case str():
-            return moved(node, old, new)
+            return move_path(node, old, new)
     return node
 
 

@@ -24,12 +24,7 @@ def running_statistics(module: nn.Module) -> list[Tensor]:
 class Ema(nn.Module):
     """shadow <- decay * shadow + (1 - decay) * weights, held as buffers so that checkpoints carry it.
 
-    Args:
-        weights: what to follow, see `averaged`.
-        decay: in (0, 1).
-
-    Raises:
-        ValueError: the decay is outside (0, 1).
+    The weights are those of `averaged`; a decay outside (0, 1) is refused.
     """
 
     def __init__(self, weights: list[Tensor], decay: float) -> None:
@@ -43,10 +38,6 @@ class Ema(nn.Module):
     def shadow(self) -> list[Tensor]:
         """The averaged weights, in the order of what is followed."""
         return list(self.buffers())
-
-    def start(self, weights: list[Tensor]) -> None:
-        """The average of one step: the weights themselves."""
-        self.copy(weights, self.shadow())
 
     @torch.no_grad()
     def update(self, weights: list[Tensor]) -> None:

@@ -25,7 +25,7 @@ from elbolab.common.refusal import Refusal, change
 from elbolab.data.blocks import Block
 from elbolab.training.graphs import CudaGraphs, Graphs, Unrepeatable
 from elbolab.training.recorded import Recorder
-from elbolab.training.trees import leaves, mapped
+from elbolab.training.trees import leaves, map_tensors
 
 Take = Callable[[Any], None]
 """One step on one batch."""
@@ -38,16 +38,13 @@ RECORDED_AFTER = 100
 CHANGES_BORNE = 5
 """How often captures may end as settings change between blocks, before the steps stay eager."""
 
-ENGINES = ("auto", "captured", "eager")
-"""The values of ``trainer.engine``."""
-
 
 class Engine(ABC):
-    """Repeats a step over the batches of a block."""
+    """What calls a step, or replays it, once for every batch of a block."""
 
     @abstractmethod
     def run(self, take: Take, block: Block) -> None:
-        """Calls ``take``, or replays it, once for every batch."""
+        """Takes the steps."""
 
 
 @final
@@ -65,7 +62,8 @@ class Captured(Engine):
     """Steps are captured once for every shape of a batch, finishing the batch included, and then replayed.
 
     The first steps are taken eagerly. They are steps of the training like all others, so there is nothing to undo; they
-    create what optimisers create lazily, and show whether the step can be captured: if not, all stay eager.
+    create what optimisers create lazily, and show whether the step can be captured: if not, all stay eager. Where it
+    must be, or a capture fails halfway, `run` refuses.
 
     Args:
         graphs: the device's graphs.
@@ -73,18 +71,10 @@ class Captured(Engine):
         warm_up: eager steps in a row that did not wait, before the first capture; a further shape needs one.
         trials: eager steps after which one that still waits always will.
         settings: what a capture holds fast although it is no tensor, read at every block: captures end with a change.
-
-    Raises:
-        ValueError: in `run`: the step cannot be captured, and ``must`` holds; or a capture fails halfway.
     """
 
     def __init__(
-        self,
-        graphs: Graphs,
-        must: bool = False,
-        warm_up: int = 3,
-        trials: int = 20,
-        settings: Callable[[], Any] = tuple,
+        self, graphs: Graphs, must: bool = False, warm_up: int = 3, trials: int = 20, settings: Callable = tuple
     ) -> None:
         self.graphs, self.must, self.warm_up, self.trials = graphs, must, warm_up, trials
         self.settings, self.held, self.changes = settings, None, CHANGES_BORNE
@@ -94,24 +84,28 @@ class Captured(Engine):
 
     @override
     def run(self, take: Take, block: Block) -> None:
-        self._keep_up()
+        self._drop_outdated()
         with self.graphs.stream():
             for read in block.reads():
-                self._one(take, block.finish, read)
+                self._step(take, block.finish, read)
 
-    def _one(self, take: Take, finish: Callable[[Any], Any], read: Any) -> None:
+    def _step(self, take: Take, finish: Callable[[Any], Any], read: Any) -> None:
         shape = tuple((leaf.shape, leaf.dtype) for leaf in leaves(read))
         if shape not in self.replays and shape in self.seen and self.calm >= self.warm_up:
             self._capture(shape, take, finish, read)
         elif shape in self.replays:
-            self._replay(shape, read)
+            try:
+                self.replays[shape](read)
+            except Unrepeatable as error:
+                del self.replays[shape]
+                self._give_up(str(error))
         elif self.trials > 0:
             self._try(take, finish, read)
             self.seen.add(shape)
         else:
             take(finish(read))
 
-    def _keep_up(self) -> None:
+    def _drop_outdated(self) -> None:
         """Drops captures of steps that are no more: a callback has frozen parameters, or changed a rate."""
         if not self.replays or self.settings() == self.held:
             return
@@ -120,16 +114,9 @@ class Captured(Engine):
         if self.changes == 0 and not self.must:
             self._give_up("numbers that modules or optimisers keep change between blocks (keep them in buffers)")
 
-    def _replay(self, shape: tuple, read: Any) -> None:
-        try:
-            self.replays[shape](read)
-        except Unrepeatable as error:
-            del self.replays[shape]
-            self._give_up(str(error))
-
     def _capture(self, shape: tuple, take: Take, finish: Callable[[Any], Any], read: Any) -> None:
         """Takes the step and keeps a replay, which first copies what was read to where the record looks for it."""
-        inputs = self._copied(read)
+        inputs = self._copy(read)
         try:
             replay = self.graphs.capture(lambda: take(finish(inputs)))
         except Unrepeatable as error:
@@ -138,20 +125,20 @@ class Captured(Engine):
         except RuntimeError as error:  # the device's noise is no longer what it was, so there is no going on eagerly
             raise Refusal(f"the step cannot be captured: {error}", change("trainer.engine", "eager")) from error
 
-        def one(read: Any) -> None:
+        def copy_and_replay(read: Any) -> None:
             for there, here in zip(leaves(inputs), leaves(read), strict=True):
                 there.copy_(here, non_blocking=True)
             replay()
 
-        self.replays[shape] = one
+        self.replays[shape] = copy_and_replay
         self.held = self.settings()  # with the state that the optimiser has made in its first steps
 
-    def _copied(self, read: Any) -> Any:
-        return mapped(lambda leaf: self.graphs.like(leaf).copy_(leaf), read)
+    def _copy(self, read: Any) -> Any:
+        return map_tensors(lambda leaf: self.graphs.like(leaf).copy_(leaf), read)
 
     def _try(self, take: Take, finish: Callable[[Any], Any], read: Any) -> None:
         """An eager step that is watched for what a graph cannot hold."""
-        inputs = self._copied(read)  # before watching: reading may wait, it is no part of the step
+        inputs = self._copy(read)  # before watching: reading may wait, it is no part of the step
         with self.graphs.waits() as reasons, _foreign_noise(reasons):
             take(finish(inputs))
         self.calm = 0 if reasons else self.calm + 1
@@ -163,9 +150,7 @@ class Captured(Engine):
         """No more captures; shapes that have one keep it."""
         self.trials = self.calm = 0
         self.seen.clear()
-        if self.must:
-            raise Refusal(f"trainer.engine=captured: {reason}", change("trainer.engine", "auto"))
-        say("engine: eager steps, because %s", reason)
+        _refuse_or_say(self.must, reason)
 
 
 @contextmanager
@@ -195,23 +180,23 @@ def _numbers(names: dict[str, Any]) -> list[tuple[str, Any]]:
 
 
 def choose_engine(wish: str, model: nn.Module, device: torch.device, optimizers: list[Optimizer], world: int) -> Engine:
-    """The engine of ``trainer.engine``; says once why ``auto`` does not capture.
-
-    Raises:
-        Refusal: captured steps are insisted on where there can be none; says why.
-    """
+    """The engine of ``trainer.engine``; says once why ``auto`` does not capture, and why ``captured`` cannot."""
     reason = obstacle(wish, model, device, optimizers, world)
     must, held = wish == "captured", partial(settings, model, optimizers)
     if wish == "eager":
         return Eager()
-    if reason is None and device.type == "cuda":
+    if reason is not None:
+        _refuse_or_say(must, reason)
+        return Eager()
+    if device.type == "cuda":
         return Captured(CudaGraphs(device), must, settings=held)
-    if reason is None:
-        return Captured(Recorder(model), must, settings=held, **({} if must else {"warm_up": RECORDED_AFTER}))
+    return Captured(Recorder(model), must, settings=held, **({} if must else {"warm_up": RECORDED_AFTER}))
+
+
+def _refuse_or_say(must: bool, reason: str) -> None:
     if must:
         raise Refusal(f"trainer.engine=captured: {reason}", change("trainer.engine", "auto"))
     say("engine: eager steps, because %s", reason)
-    return Eager()
 
 
 def obstacle(wish: str, model: nn.Module, device: torch.device, optimizers: list[Optimizer], world: int) -> str | None:

@@ -42,11 +42,7 @@ class Graphs(ABC):
 
 @final
 class CudaGraphs(Graphs):
-    """Graphs of one CUDA device, which share one pool of memory: they are never replayed side by side.
-
-    Args:
-        device: the device.
-    """
+    """Graphs of one CUDA device, which share one pool of memory: they are never replayed side by side."""
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
@@ -94,6 +90,5 @@ class CudaGraphs(Graphs):
             if "called a synchronizing" in text:
                 found.append(f"the step waits for the device: {warning.filename}:{warning.lineno}")
             elif "prototype feature" not in text:  # torch's notice that it may not see all of them
-                warnings.warn_explicit(
-                    warning.message, warning.category, warning.filename, warning.lineno, registry=self.warned
-                )
+                place = warning.filename, warning.lineno
+                warnings.warn_explicit(warning.message, warning.category, *place, registry=self.warned)

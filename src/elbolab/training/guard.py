@@ -16,12 +16,9 @@ class NotFinite(ValueError):
 
 @final
 class LossNotFinite(NotFinite):
-    """A quantity of a training step was not finite.
+    """The quantities ``first`` of a training step were not finite; others may follow from them at later steps.
 
-    Args:
-        step: the first step where that was so, counted from 1.
-        first: the quantities that were not finite then; others may follow from them at later steps.
-        before: means of all quantities over the steps of the block before it; empty where there are none.
+    ``step`` is counted from 1; ``before`` are means of all quantities over the steps of the block before it, if any.
     """
 
     def __init__(self, step: int, first: tuple[str, ...], before: dict[str, float]) -> None:
@@ -73,18 +70,13 @@ class Guard(NamedTuple):
 
 
 def check_guard(guard: Guard) -> Guard:
-    """``guard`` itself.
-
-    Raises:
-        ValueError: a bound that is not positive.
-    """
+    """``guard`` itself; raises ValueError where a bound is not positive."""
     for name, bound in (("clip_norm", guard.clip_norm), ("skip_norm", guard.skip_norm)):
         if bound is not None and not bound > 0:
             raise ValueError(f"model.{name}={bound}: a bound on the gradient norm is positive; null switches it off")
     if guard.accumulate < 1 or guard.skip_patience < 0:
-        raise ValueError(
-            f"model.accumulate={guard.accumulate} is at least 1, skip_patience={guard.skip_patience} at least 0"
-        )
+        skips = f"skip_patience={guard.skip_patience} at least 0"
+        raise ValueError(f"model.accumulate={guard.accumulate} is at least 1, {skips}")
     return guard
 
 
@@ -98,9 +90,13 @@ def guarded_step(guard: Guard, parameters: list[nn.Parameter], optimizer: Optimi
         optimizer.step()
         return {"grad_norm": norm}
     group = optimizer.param_groups[0]
-    skip = _skips(norm, guard.skip_norm, guard.skip_patience, group["skipped"])
+    in_a_row, patience = group["skipped"], guard.skip_patience
+    skip = ~norm.isfinite() | ((norm > guard.skip_norm) & (in_a_row < patience))
+    # Only gradients that are not finite are left out when patience has ended, so a count beyond it says that the run is
+    # lost. It stays there, to be found when the block ends.
+    in_a_row.copy_(torch.where(in_a_row > patience, in_a_row, torch.where(skip, in_a_row + 1, 0)))
     if group["begun"]:
-        with _undone(optimizer, skip):
+        with _undo_where(skip, optimizer):
             optimizer.step()
     elif not skip:  # there is no state yet to go back to, so the host waits for the answer
         optimizer.step()
@@ -108,19 +104,8 @@ def guarded_step(guard: Guard, parameters: list[nn.Parameter], optimizer: Optimi
     return {"grad_norm": norm, "skipped": skip.to(norm.dtype)}
 
 
-def _skips(norm: Tensor, limit: float, patience: int, in_a_row: Tensor) -> Tensor:
-    """Whether to leave this step out; counts the skips in a row.
-
-    Only gradients that are not finite are left out when patience has ended, so a count beyond it says that the run is
-    lost. It stays there, to be found when the block ends.
-    """
-    skip = ~norm.isfinite() | ((norm > limit) & (in_a_row < patience))
-    in_a_row.copy_(torch.where(in_a_row > patience, in_a_row, torch.where(skip, in_a_row + 1, 0)))
-    return skip
-
-
 @contextmanager
-def _undone(optimizer: Optimizer, when: Tensor) -> Iterator[None]:
+def _undo_where(when: Tensor, optimizer: Optimizer) -> Iterator[None]:
     """Undoes what happens within to the weights and the state of ``optimizer`` where ``when`` holds.
 
     The update is always computed: which one holds is decided on the device.

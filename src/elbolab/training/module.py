@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributed import all_gather_object, all_reduce, broadcast
 from torch.optim import Optimizer
+from typing_extensions import override
 
 from elbolab.common.rng import isolated_rng, restore_rng, rng_state, seed_device, seed_of, training_generator
 from elbolab.data.blocks import Block, repace_checkpoint
@@ -23,10 +24,10 @@ from elbolab.training.ema import Ema, averaged, running_statistics
 from elbolab.training.engine import choose_engine
 from elbolab.training.guard import Guard, LossNotFinite, ValidationNotFinite, check_guard
 from elbolab.training.player import Player
-from elbolab.training.progress import count
 from elbolab.training.scales import NUM_FIT, fit_scales
 from elbolab.training.schedules import Length, Observing, Schedule
 from elbolab.training.stepper import Stepper
+from elbolab.training.trainer import count
 from elbolab.training.trees import size_of
 
 NUM_START = 1_000
@@ -40,10 +41,7 @@ class BlockModule(L.LightningModule, ABC):
         densities: what the model is; a variant reads it, evaluation too.
         optimizer: parameters -> optimiser.
         schedule: factor on the learning rate at every step; None keeps it constant.
-        clip_norm: see `Guard`.
-        skip_norm: see `Guard`.
-        skip_patience: see `Guard`.
-        accumulate: see `Guard`.
+        clip_norm, skip_norm, skip_patience, accumulate: see `Guard`.
         ema: decay of the weight average that is validated and saved in the place of the weights; None: none.
         monitor: the logged validation quantity that `Observing` schedules are shown.
         mode: ``"max"`` or ``"min"``: which way it improves.
@@ -99,26 +97,26 @@ class BlockModule(L.LightningModule, ABC):
 
     # -- training -----------------------------------------------------------------------------------------------------
 
+    @override
     def configure_optimizers(self) -> list[Optimizer]:
-        """One optimiser a player."""
         try:
             return [player.optimizer(player.parameters) for player in self.players()]
         except ValueError as error:  # torch names its argument, not ours
             raise ValueError(f"optimizer: {error}") from error
 
+    @override
     def on_fit_start(self) -> None:
-        """A stepper belongs to one fit; a validation that an error has cut short gives back what it put aside."""
-        self._stepper = None
-        self._validation.close()
+        self._stepper = None  # belongs to one fit
+        self._validation.close()  # one that an error has cut short gives back what it put aside
         if self._restored is None:
             self._run = None
 
+    @override
     def on_fit_end(self) -> None:
-        """Gives back what captured steps keep on the device."""
-        self._stepper = None
+        self._stepper = None  # with what captured steps keep on the device
 
+    @override
     def on_train_start(self) -> None:
-        """Resolves schedules; starts this rank's noise, or takes it up where the checkpoint left it."""
         self._run = self._run or self._length()
         for schedule in self._schedules():
             schedule.bind(self._run)
@@ -133,7 +131,7 @@ class BlockModule(L.LightningModule, ABC):
             some = next(iter(data.spread(NUM_START, self.device)))
             self.densities.initialise(some, data.train_mean().to(self.device))
             if self.ema is not None:
-                self.ema.start(averaged(self.densities))
+                self.ema.copy(averaged(self.densities), self.ema.shadow())
 
     def training_step(self, block: Block, _: int) -> None:
         """Takes the block's steps, fewer when the run ends within it.
@@ -181,8 +179,8 @@ class BlockModule(L.LightningModule, ABC):
 
     # -- validation ---------------------------------------------------------------------------------------------------
 
-    def on_validation_epoch_start(self) -> None:
-        """Sets training's noise aside and puts the weight average in place; `on_validation_epoch_end` gives back."""
+    @override
+    def on_validation_epoch_start(self) -> None:  # `on_validation_epoch_end` gives back what is set aside
         self._sums = {}
         self._settle_buffers()
         self._validation.enter_context(isolated_rng(self.device))
@@ -194,15 +192,13 @@ class BlockModule(L.LightningModule, ABC):
         try:
             for position, batch in zip(block.positions, block, strict=True):
                 seed_device(self.device, seed_of("validation", position))
-                self._add(self.report(batch), size_of(batch))
+                size = size_of(batch)
+                row = {name: mean.double() * size for name, mean in self.report(batch).items()}
+                row["size"] = torch.tensor(float(size), dtype=torch.float64, device=self.device)
+                self._sums = {name: self._sums[name] + value if self._sums else value for name, value in row.items()}
         except BaseException:
             self._validation.close()
             raise
-
-    def _add(self, report: dict[str, Tensor], size: int) -> None:
-        row = {name: mean.double() * size for name, mean in report.items()}
-        row["size"] = torch.tensor(float(size), dtype=torch.float64, device=self.device)
-        self._sums = {name: self._sums[name] + value if self._sums else value for name, value in row.items()}
 
     def _settle_buffers(self) -> None:
         """The same buffers on every rank, and scales fitted to the weights: what is validated and saved is one model.
@@ -218,25 +214,22 @@ class BlockModule(L.LightningModule, ABC):
                     buffer.div_(world)
                 else:
                     broadcast(buffer, src=0)
-        if self.trainer.state.fn == "fit" and not torch.equal(self.fitted_at, self.step):
-            self._fit_scales()
-            self.fitted_at.copy_(self.step)
-
-    def _fit_scales(self) -> None:
-        """Fits scales to the weights that are validated and saved: the averaged ones with EMA."""
+        if self.trainer.state.fn != "fit" or torch.equal(self.fitted_at, self.step):
+            return
         data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
-        world, rank = self.trainer.world_size, self.global_rank
         with ExitStack() as stack:
-            stack.enter_context(isolated_rng(self.device, seed_of("scales", rank)))
+            stack.enter_context(isolated_rng(self.device, seed_of("scales", self.global_rank)))
             if self.ema is not None:
                 stack.enter_context(self.ema.applied(averaged(self.densities)))
-            fit_scales(self.densities, data.spread(NUM_FIT, self.device, world, rank), world)
+            fit_scales(self.densities, data.spread(NUM_FIT, self.device, world, self.global_rank), world)
+        self.fitted_at.copy_(self.step)
 
     def on_validation_epoch_end(self) -> None:
-        """Logs the means over all data of all ranks.
+        """Logs the means over all data of all ranks, and shows the monitored cost to schedules that ask for it.
 
         Raises:
             ValidationNotFinite: a mean is not finite.
+            ValueError: what is to be monitored is not reported.
         """
         self._validation.close()
         names, sums = list(self._sums), torch.stack(list(self._sums.values()))
@@ -249,32 +242,24 @@ class BlockModule(L.LightningModule, ABC):
             raise ValidationNotFinite(f"in the validation after step {self.trainer.global_step}: {wrong}")
         logged = {f"val/{name}": mean for name, mean in means.items()}
         self.log_dict(logged, prog_bar=True, sync_dist=True)  # equal on every rank already; it spares a warning
-        if self.trainer.state.fn == "fit" and not self.trainer.sanity_checking:
-            self._observe(logged)
-
-    def _observe(self, logged: dict[str, float]) -> None:
-        """Shows schedules that ask for it, of the learning rate or of any weight, the monitored cost.
-
-        Raises:
-            ValueError: what is to be monitored is not reported.
-        """
-        observers = [schedule for schedule in self._schedules() if isinstance(schedule, Observing)]
-        if observers and self.monitor not in logged:
-            raise ValueError(f"monitor={self.monitor} is not reported: choose one of {', '.join(logged)}")
-        for schedule in observers:
-            schedule.observe(torch.tensor(self.sign * logged[self.monitor], device=self.device))
+        if self.trainer.state.fn != "fit" or self.trainer.sanity_checking:
+            return
+        for schedule in self._schedules():
+            if isinstance(schedule, Observing):
+                if self.monitor not in logged:
+                    raise ValueError(f"monitor={self.monitor} is not reported: choose one of {', '.join(logged)}")
+                schedule.observe(torch.tensor(self.sign * logged[self.monitor], device=self.device))
 
     # -- checkpoints --------------------------------------------------------------------------------------------------
 
+    @override
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Adds the random state of every rank, and the length that schedules are bound to."""
         self._settle_buffers()
         checkpoint["length"] = tuple(self._run) if self._run is not None else None
         state = rng_state(self.device)
-        states: list[Any] = [None] * self.trainer.world_size
+        checkpoint["rng"] = [state] * self.trainer.world_size
         if self.trainer.world_size > 1:
-            all_gather_object(states, state)
-        checkpoint["rng"] = states if self.trainer.world_size > 1 else [state]
+            all_gather_object(checkpoint["rng"], state)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keeps the random state until training starts; recounts blocks where K has changed.
@@ -282,12 +267,10 @@ class BlockModule(L.LightningModule, ABC):
         Raises:
             ValueError: the checkpoint was written by another number of ranks.
         """
-        world = self.trainer.world_size
-        if len(checkpoint["rng"]) != world:
-            raise ValueError(
-                f"this run was saved by {len(checkpoint['rng'])} process(es) and cannot go on exactly on {world}: "
-                f"resume with trainer.devices={len(checkpoint['rng'])}"
-            )
+        world, saved = self.trainer.world_size, len(checkpoint["rng"])
+        if saved != world:
+            way_on = f"resume with trainer.devices={saved}"
+            raise ValueError(f"this run was saved by {saved} process(es) and cannot go on exactly on {world}: {way_on}")
         self._restored = checkpoint["rng"]
         self._run = None if checkpoint["length"] is None else Length(*checkpoint["length"])
         repace_checkpoint(checkpoint, self.trainer.datamodule.pace.block)  # type: ignore[attr-defined]

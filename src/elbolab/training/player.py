@@ -13,8 +13,7 @@ class Loss(NamedTuple):
     Attributes:
         value: the scalar that is differentiated.
         metrics: scalars to log beside it.
-        additive: whether both are means over the data of the batch, so that those of parts add up; where they are not,
-            a batch is not processed in parts (`Guard.accumulate`).
+        additive: whether both are means over the data of the batch; else a batch has no parts (`Guard.accumulate`).
     """
 
     value: Tensor
@@ -23,11 +22,7 @@ class Loss(NamedTuple):
 
 
 def check_loss(loss: Any) -> Loss:
-    """What a player's loss has returned, if that can be differentiated and logged.
-
-    Raises:
-        TypeError: it is no `Loss`, or a part of it is no scalar tensor.
-    """
+    """What a player's loss has returned; raises TypeError where that is no `Loss`, or a part of it no scalar tensor."""
     if not isinstance(loss, Loss):
         raise TypeError(f"a loss returned a {type(loss).__name__}: return Loss(value, {{name: scalar tensor}})")
     for name, value in {"value": loss.value, **loss.metrics}.items():

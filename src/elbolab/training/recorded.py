@@ -27,6 +27,8 @@ SAME = (torch.ops.aten.detach.default, torch.ops.aten.alias.default)
 READERS = (Tensor.tolist, Tensor.numpy, Tensor.__array__)
 """Methods that read the values of a tensor and are no tensor operations."""
 
+Work = Callable[[], None]
+
 CHANGES = (
     "the step replayed is not the step: a loss, network or optimiser keeps a Python number that changes, puts another "
     "tensor in the place of one that it keeps (write into it with copy_, in a buffer), seeds the noise, or reads "
@@ -36,11 +38,7 @@ CHANGES = (
 
 @final
 class Recorder(Graphs):
-    """Records of tensor operations. The step that is recorded is a step of the training like all others.
-
-    Args:
-        model: whose parameters and buffers the step changes in place.
-    """
+    """Records of tensor operations of steps of a training, which change the model's parameters and buffers in place."""
 
     def __init__(self, model: nn.Module) -> None:
         self.model = model
@@ -60,39 +58,41 @@ class Recorder(Graphs):
         yield []
 
     @override
-    def capture(self, work: Callable[[], None]) -> Callable[[], None]:
-        """Does ``work`` once and records it; the first replay is done beside ``work``, to see that they are one.
-
-        Raises:
-            Unrepeatable: it is done, but it looked at the values of tensors, or replaced a buffer; in the first replay:
-                it is done, but replaying it does something else.
-        """
+    def capture(self, work: Work) -> Work:
+        """The first replay is done beside ``work``, and raises Unrepeatable where it does something else."""
         found: list[str] = []
         before = dict(self.model.named_buffers())
         with _Calls(found), _Operations(found) as operations:
             work()
         self._forget_gradients()
-        found += _replaced(before, dict(self.model.named_buffers()))
+        after = dict(self.model.named_buffers())
+        for name in (name for name, buffer in before.items() if after.get(name) is not buffer):
+            found.append(f"the step replaces the buffer {name} instead of writing into it (use copy_)")
         if found:
             raise Unrepeatable(found[0])
-        return self._doubted(work, *_replay(operations.graph, operations.constants))
+        return self._compare_first(work, *_make_replay(operations.graph, operations.constants))
 
-    def _doubted(self, work: Callable[[], None], replay: Callable[[], None], state: "State") -> Callable[[], None]:
+    def _compare_first(self, work: Work, replay: Work, state: "State") -> Work:
         """The replay, whose first call also does ``work`` and compares the results of the two."""
 
         def first() -> None:
             before = state.read()
             work()
             self._forget_gradients()
-            after = state.read()
+            after, reason = state.read(), None
             state.write(before)
-            reason = _fails(replay) or (None if _same(after, state.read()) else CHANGES)
-            if reason:
+            try:
+                replay()
+            except (RuntimeError, TypeError) as error:  # operations that refuse their own results: those of an LSTM
+                reason = f"the step's record cannot be replayed ({error})"
+            if reason is None and not _are_equal(after, state.read()):
+                reason = CHANGES
+            if reason is not None:
                 state.write(after)
                 raise Unrepeatable(reason)
 
-        doubts = [first]
-        return lambda: doubts.pop()() if doubts else replay()
+        pending = [first]
+        return lambda: pending.pop()() if pending else replay()
 
     def _forget_gradients(self) -> None:
         """Clears all gradients, because a replay leaves none behind."""
@@ -127,7 +127,11 @@ class _Operations(TorchDispatchMode):
         self.nodes = WeakTensorKeyDictionary()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if not self.found and _depends_on_values(func, args):
+        if func is torch.ops.aten.index.Tensor:  # by numbers it has their shape, by a mask that of its ones
+            reads = any(index is not None and index.dtype in (torch.bool, torch.uint8) for index in args[1])
+        else:
+            reads = bool({torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape} & set(func.tags))
+        if reads and not self.found:
             self.found.append(f"the step reads the values of a tensor ({func.name().removeprefix('aten::')}{_place()})")
         if func.namespace == "profiler":
             return func(*args, **(kwargs or {}))
@@ -165,18 +169,6 @@ def _place() -> str:
     return f", {frames[-1].filename}:{frames[-1].lineno}"
 
 
-def _depends_on_values(func: Any, args: Any) -> bool:
-    """Whether the result is a number, or of a shape that values decide."""
-    if func is torch.ops.aten.index.Tensor:  # by numbers it has their shape, by a mask that of its ones
-        return any(index is not None and index.dtype in (torch.bool, torch.uint8) for index in args[1])
-    return bool({torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape} & set(func.tags))
-
-
-def _replaced(before: dict[str, Tensor], after: dict[str, Tensor]) -> list[str]:
-    names = [name for name, buffer in before.items() if after.get(name) is not buffer]
-    return [f"the step replaces the buffer {name} instead of writing into it (use copy_)" for name in names]
-
-
 @final
 class State:
     """All that a record reads and writes: tensors that live longer than the step, and generators of noise."""
@@ -197,21 +189,12 @@ class State:
             generator.set_state(value)
 
 
-def _fails(replay: Callable[[], None]) -> str | None:
-    """Why it does: there are operations whose own results they do not take back (the backward pass of an LSTM)."""
-    try:
-        replay()
-    except (RuntimeError, TypeError) as error:
-        return f"the step's record cannot be replayed ({error})"
-    return None
-
-
-def _same(one: list[Tensor], other: list[Tensor]) -> bool:
+def _are_equal(one: list[Tensor], other: list[Tensor]) -> bool:
     """To the bit; NaN is NaN."""
     return all(bool(((a == b) | ((a != a) & (b != b))).all()) for a, b in zip(one, other, strict=True))
 
 
-def _replay(graph: fx.Graph, constants: dict[str, Any]) -> tuple[Callable[[], None], State]:
+def _make_replay(graph: fx.Graph, constants: dict[str, Any]) -> tuple[Work, State]:
     """The record as a function. Its tensors are plain attributes: those of a module are slower to look up."""
     graph.output(None)
     _simplify(graph)
@@ -223,21 +206,21 @@ def _replay(graph: fx.Graph, constants: dict[str, Any]) -> tuple[Callable[[], No
         with torch.no_grad():  # the backward pass is among the operations
             operations(held)
 
-    data = {str(node.target) for node in graph.nodes if _is_data(node)}  # by far the largest, never written
+    data = set()  # of which only rows are read: by far the largest, never written
+    for node in graph.nodes:
+        users = [(user.target, user.args[0]) for user in node.users]
+        if node.op == "get_attr" and all(user == (torch.ops.aten.index_select.default, node) for user in users):
+            data.add(str(node.target))
     kept = [value for name, value in vars(held).items() if name not in data]
     named = [value for value in kept if isinstance(value, torch.Generator)]
     return replay, State([value for value in kept if isinstance(value, Tensor)], [torch.default_generator, *named])
 
 
-def _is_data(node: fx.Node) -> bool:
-    """Whether rows of it are read, and nothing else is done with it."""
-    pick = torch.ops.aten.index_select.default
-    return node.op == "get_attr" and all(user.target is pick and user.args[0] is node for user in node.users)
-
-
 def _simplify(graph: fx.Graph) -> None:
     """Leaves out what has no effect. What draws random numbers stays: other draws come after it."""
-    same = () if any(map(_turns, graph.nodes)) else SAME
+    operations = [node.target for node in graph.nodes if isinstance(node.target, torch._ops.OpOverload)]
+    # `unsqueeze_` changes a shape in place, and not that of the tensors beside it on the same memory
+    same = () if any(torch.Tag.inplace_view in operation.tags for operation in operations) else SAME
     for node in list(graph.nodes):
         if node.op == "call_function" and node.target in same:
             node.replace_all_uses_with(node.args[0])  # type: ignore[arg-type]
@@ -247,16 +230,9 @@ def _simplify(graph: fx.Graph) -> None:
             graph.erase_node(node)
 
 
-def _turns(node: fx.Node) -> bool:
-    """Whether a shape is changed in place (`unsqueeze_`): not that of the tensors beside it on the same memory."""
-    return isinstance(node.target, torch._ops.OpOverload) and torch.Tag.inplace_view in node.target.tags
-
-
 def _is_pure(node: fx.Node) -> bool:
     if node.op == "get_attr" or node.target is operator.getitem:
         return True
-    if node.op != "call_function" or not isinstance(node.target, torch._ops.OpOverload):
-        return False
-    if not node.target._schema.returns:
-        return False  # a check
+    if not isinstance(node.target, torch._ops.OpOverload) or not node.target._schema.returns:
+        return False  # the output, or a check
     return not node.target._schema.is_mutable and torch.Tag.nondeterministic_seeded not in node.target.tags

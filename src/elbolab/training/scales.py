@@ -38,9 +38,7 @@ def fitted_scales(densities: Densities) -> list[OptimalNormal]:
 def check_one_likelihood(densities: Densities, what: str) -> None:
     """Raises ValueError where a loss asks for log-likelihoods more than once a step, and each would have its own scale.
 
-    Args:
-        densities: the model.
-        what: the option that asks so, ``model.alpha below 1``, with what to choose instead of it.
+    ``what`` is the option that asks so, ``model.alpha below 1``, with what to choose instead of it.
     """
     if fitted_scales(densities):
         raise Refusal(
@@ -54,13 +52,8 @@ def check_one_likelihood(densities: Densities, what: str) -> None:
 def fit_scales(densities: Densities, batches: Iterable[Batch], world: int = 1) -> None:
     """Sets every fitted scale to the one that maximises the bound on these data: the root of their mean squared error.
 
-    The errors are those of the model in evaluation mode, with one draw of its latents for every datum. Nothing happens
-    where no scale is fitted.
-
-    Args:
-        densities: the model.
-        batches: training data, this rank's part of them.
-        world: number of ranks over which errors are summed.
+    The errors are those of the model in evaluation mode, with one draw of its latents for every datum, summed over the
+    ranks, of which each has its part of the training data. Nothing happens where no scale is fitted.
     """
     families = fitted_scales(densities)
     if not families:

@@ -17,12 +17,7 @@ from typing_extensions import override
 
 
 class Length(NamedTuple):
-    """How long a run is: what durations are measured against.
-
-    Attributes:
-        epoch: optimiser steps an epoch.
-        total: optimiser steps of the run, None without an end.
-    """
+    """Optimiser steps of an epoch, and of the run, None without an end: what durations are measured against."""
 
     epoch: int
     total: int | None
@@ -31,8 +26,7 @@ class Length(NamedTuple):
 class Schedule(nn.Module, ABC):
     """A value for every optimiser step, safe to capture: no host sync, no branch on the step.
 
-    Attributes:
-        until: step from which the value no longer changes, None before `bind` or when it never settles.
+    It no longer changes from step ``until``, which is None before `bind` or where it never settles.
     """
 
     until: int | None = None
@@ -45,8 +39,7 @@ class Schedule(nn.Module, ABC):
     def bind(self, length: Length) -> None:
         """Resolves durations against the length of the run; warns when the schedule outlasts it.
 
-        Raises:
-            ValueError: a duration is left to a run that has no end.
+        Raises ValueError where a duration is left to a run that has no end.
         """
 
 
@@ -75,7 +68,7 @@ class Constant(Schedule):
 
     @override
     def bind(self, length: Length) -> None:
-        """Nothing to resolve."""
+        pass
 
 
 def as_schedule(value: "float | Schedule") -> Schedule:
@@ -84,75 +77,14 @@ def as_schedule(value: "float | Schedule") -> Schedule:
 
 
 def weight_of(name: str, value: "float | Schedule") -> Schedule:
-    """The schedule of a weight.
-
-    Raises:
-        ValueError: a number that is negative or not finite; says which by ``name``.
-    """
+    """The schedule of a weight; raises ValueError where it is a number that is negative or not finite."""
     if isinstance(value, int | float) and not 0 <= value < math.inf:
         raise ValueError(f"{name}={value}: choose a finite number that is not negative")
     return as_schedule(value)
 
 
-class _Ramp(Schedule, ABC):
-    """From ``start`` to ``end`` over a duration, then ``end``."""
-
-    def __init__(self, start: float, end: float, steps: int | None, epochs: float | None, delay: int) -> None:
-        super().__init__()
-        check_duration(steps, epochs, delay)
-        self.start, self.end, self.delay = start, end, delay
-        self.steps, self.epochs = steps, epochs
-        self.duration: int | None = steps
-
-    @override
-    def bind(self, length: Length) -> None:
-        """``steps``, else ``epochs``, else to the end of the run."""
-        self.duration = duration(self.steps, self.epochs, self.delay, length)
-        self.until = self.delay + self.duration
-        warn_if_longer(self, length)
-
-    def progress(self, step: Tensor) -> Tensor:
-        """How far along, in [0, 1]."""
-        assert self.duration is not None, "bind() comes before the first step"
-        return ((step - self.delay) / self.duration).clamp(0, 1)
-
-
-def check_duration(steps: int | None, epochs: float | None, delay: int) -> None:
-    """Raises ValueError where a schedule lasts no time, or as long as two options say."""
-    if steps is not None and epochs is not None:
-        raise ValueError(f"a schedule lasts steps={steps} or epochs={epochs}, not both: set one to null")
-    if (steps is not None and steps < 1) or (epochs is not None and epochs <= 0) or delay < 0:
-        raise ValueError(f"a schedule must last at least one step (steps={steps}, epochs={epochs}, delay={delay})")
-
-
-def duration(steps: int | None, epochs: float | None, delay: int, length: Length) -> int:
-    """The duration in steps.
-
-    Raises:
-        ValueError: it is to last the whole run, and the run has no end.
-    """
-    if steps is not None:
-        return steps
-    if epochs is not None:
-        return max(1, round(epochs * length.epoch))
-    if length.total is None:
-        raise ValueError("a schedule without steps or epochs lasts the whole run, but this run has no end: set steps")
-    return max(1, length.total - 1 - delay)
-
-
-def warn_if_longer(schedule: Schedule, length: Length) -> None:
-    """Warns when a schedule is still moving as the run ends: beta would silently stay below its target."""
-    if length.total is not None and schedule.until is not None and schedule.until > max(1, length.total - 1):
-        warnings.warn(
-            f"{type(schedule).__name__} schedule ends after {schedule.until} steps, and the last step of the run comes "
-            f"after {length.total - 1}: its last value is never reached (leave out steps and epochs for the whole run)",
-            stacklevel=2,
-        )
-
-
-@final
-class Linear(_Ramp):
-    """A straight line from ``start`` to ``end``.
+class Timed(Schedule, ABC):
+    """From ``start`` to ``end`` over a duration, then ``end``.
 
     Args:
         start: value until ``delay``.
@@ -160,12 +92,49 @@ class Linear(_Ramp):
         steps: duration in optimiser steps.
         epochs: duration in epochs; neither: to the end of the run.
         delay: steps before it starts.
+
+    Raises:
+        ValueError: it lasts no time, or as long as two options say.
     """
+
+    moving: tuple[float, int] = (1, 1)
+    """(m, n): the value changes in the first m of n parts of the duration."""
 
     def __init__(
         self, start: float, end: float, steps: int | None = None, epochs: float | None = None, delay: int = 0
     ) -> None:
-        super().__init__(start, end, steps, epochs, delay)
+        super().__init__()
+        if steps is not None and epochs is not None:
+            raise ValueError(f"a schedule lasts steps={steps} or epochs={epochs}, not both: set one to null")
+        if (steps is not None and steps < 1) or (epochs is not None and epochs <= 0) or delay < 0:
+            raise ValueError(f"a schedule must last at least one step (steps={steps}, epochs={epochs}, delay={delay})")
+        self.start, self.end, self.delay = start, end, delay
+        self.steps, self.epochs, self.duration = steps, epochs, steps
+
+    @override
+    def bind(self, length: Length) -> None:
+        self.duration = self.steps
+        if self.epochs is not None:
+            self.duration = max(1, round(self.epochs * length.epoch))
+        elif self.steps is None and length.total is not None:
+            self.duration = max(1, length.total - 1 - self.delay)
+        if self.duration is None:
+            raise ValueError("a schedule without steps or epochs lasts the whole run; this run has no end: set steps")
+        self.until = self.delay + math.ceil(self.duration * self.moving[0] / self.moving[1])
+        if length.total is not None and self.until > max(1, length.total - 1):  # beta would silently miss its target
+            ends = f"{type(self).__name__} schedule ends after {self.until} steps, and the last step of the run comes"
+            fix = "its last value is never reached (leave out steps and epochs for the whole run)"
+            warnings.warn(f"{ends} after {length.total - 1}: {fix}", stacklevel=2)
+
+    def progress(self, step: Tensor) -> Tensor:
+        """How far along, in [0, 1]."""
+        assert self.duration is not None, "bind() comes before the first step"
+        return ((step - self.delay) / self.duration).clamp(0, 1)
+
+
+@final
+class Linear(Timed):
+    """A straight line from ``start`` to ``end``."""
 
     @override
     def forward(self, step: Tensor) -> Tensor:
@@ -173,13 +142,8 @@ class Linear(_Ramp):
 
 
 @final
-class Cosine(_Ramp):
-    """Half a cosine from ``start`` to ``end`` (Loshchilov & Hutter 2017, Eq. 5, one cycle). Arguments as `Linear`."""
-
-    def __init__(
-        self, start: float, end: float, steps: int | None = None, epochs: float | None = None, delay: int = 0
-    ) -> None:
-        super().__init__(start, end, steps, epochs, delay)
+class Cosine(Timed):
+    """Half a cosine from ``start`` to ``end`` (Loshchilov & Hutter 2017, Eq. 5, one cycle)."""
 
     @override
     def forward(self, step: Tensor) -> Tensor:
@@ -187,7 +151,7 @@ class Cosine(_Ramp):
 
 
 @final
-class Cyclic(Schedule):
+class Cyclic(Timed):
     """Linear ramps that start over (Fu et al. 2019): ``ratio`` of every cycle rises, the rest holds ``end``.
 
     Args:
@@ -208,19 +172,10 @@ class Cyclic(Schedule):
         steps: int | None = None,
         epochs: float | None = None,
     ) -> None:
-        super().__init__()
-        check_duration(steps, epochs, 0)
+        super().__init__(start, end, steps, epochs)
         if cycles < 1 or not 0 < ratio <= 1:
             raise ValueError(f"a cyclic schedule needs cycles >= 1 and 0 < ratio <= 1 (cycles={cycles}, ratio={ratio})")
-        self.start, self.end, self.cycles, self.ratio = start, end, cycles, ratio
-        self.steps, self.epochs = steps, epochs
-        self.duration: int | None = steps
-
-    @override
-    def bind(self, length: Length) -> None:
-        self.duration = duration(self.steps, self.epochs, 0, length)
-        self.until = math.ceil(self.duration * (self.cycles - 1 + self.ratio) / self.cycles)
-        warn_if_longer(self, length)
+        self.cycles, self.ratio, self.moving = cycles, ratio, (cycles - 1 + ratio, cycles)
 
     @override
     def forward(self, step: Tensor) -> Tensor:
@@ -232,10 +187,7 @@ class Cyclic(Schedule):
 
 @final
 class Burda(Schedule):
-    """The factor 10^(-i/7) for 3^i epochs, i = 0 .. 7: 3,280 epochs in all (Burda et al. 2016, section 5).
-
-    A run may end earlier; that is how the reduced protocols use it.
-    """
+    """The factor 10^(-i/7) for 3^i epochs, i = 0 .. 7: 3,280 epochs in all (Burda et al. 2016, section 5)."""
 
     ends: Tensor
 
@@ -279,7 +231,7 @@ class Plateau(Observing):
 
     @override
     def bind(self, length: Length) -> None:
-        """Nothing to resolve."""
+        pass
 
     @override
     def forward(self, step: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ The same `take` runs eagerly everywhere, or is captured once and replayed: finis
 player's parameters alone, average over ranks, clip or skip, update, EMA. Nothing in it waits for the device.
 """
 
+from math import isnan
 from typing import Any, final
 
 import torch
@@ -16,12 +17,62 @@ from elbolab.data.blocks import Block
 from elbolab.nets.precision import autocast_nets
 from elbolab.training.ema import Ema
 from elbolab.training.engine import Engine
-from elbolab.training.guard import Guard, check_patience, guarded_step
+from elbolab.training.guard import Guard, LossNotFinite, check_patience, guarded_step
 from elbolab.training.optimizers import prepare, set_learning_rate
 from elbolab.training.player import Player, check_loss
 from elbolab.training.schedules import Schedule
-from elbolab.training.tally import Tally
 from elbolab.training.trees import size_of, split_batch
+
+
+@final
+class Tally:
+    """Metrics of a block's steps, summed on the device and read once: means over data.
+
+    A few small kernels a step; the same tensors in every block, so that a captured step finds them. Where it is
+    ``forgiving``, numbers that are not finite are left out: those of steps that were skipped.
+    """
+
+    def __init__(self, forgiving: bool) -> None:
+        self.forgiving = forgiving
+        self.names: list[str] = []
+        self.sums: Tensor | None = None
+
+    def clear(self) -> None:
+        """Forgets the steps so far."""
+        if self.sums is not None:
+            self.sums.zero_()
+            self.good.fill_(True)
+
+    def add(self, metrics: dict[str, Tensor], size: int) -> None:
+        """Counts one step's scalars, means over ``size`` data; raises ValueError where they are others than before."""
+        row = torch.stack([metric.to(torch.get_default_dtype()) for metric in metrics.values()])
+        if self.sums is None:
+            self.names = list(metrics)
+            self.sums = torch.zeros(3, len(row), dtype=torch.float64, device=row.device)
+            self.good = torch.ones_like(row, dtype=torch.bool)  # finite so far, of this block
+            self.one = torch.ones_like(row)
+        elif self.names != list(metrics):
+            raise ValueError(f"a loss returns the same metrics at every step: {self.names}, then {list(metrics)}")
+        finite = row.isfinite() if self.forgiving else self.good.logical_and_(row.isfinite())
+        self.sums.add_(torch.stack([torch.where(finite, row, 0), finite.to(row.dtype), self.one]), alpha=size)
+
+    def means(self, steps: int, world: int) -> dict[str, float]:
+        """The means over the data of all ``steps`` and ranks; waits for the device.
+
+        Raises:
+            LossNotFinite: one is not finite.
+        """
+        assert self.sums is not None, "add() comes first"
+        if world > 1:
+            all_reduce(self.sums)
+        sums, finite, sizes = self.sums
+        means = dict(zip(self.names, (sums / finite).tolist(), strict=True))
+        if not (self.forgiving or torch.equal(finite, sizes)):
+            num_finite = (finite * steps // sizes).int().tolist()  # steps, until one was not
+            before = min(num_finite)
+            first = tuple(name for name, num in zip(self.names, num_finite, strict=True) if num == before)
+            raise LossNotFinite(before + 1, first, means if before else {})
+        return {name: mean for name, mean in means.items() if not isnan(mean)}
 
 
 @final
@@ -74,7 +125,10 @@ class Stepper:
     def take(self, batch: Any) -> None:
         """One step of every player; everything that it leaves behind stays on the device."""
         metrics: dict[str, Tensor] = {}
-        self._set_learning_rates()
+        if self.schedule is not None:
+            factor = self.schedule(self.counter)
+            for optimizer in self.optimizers:
+                set_learning_rate(optimizer, factor)
         for player, optimizer in zip(self.players, self.optimizers, strict=True):
             optimizer.zero_grad(set_to_none=True)
             found = self._backward(player, batch)
@@ -110,13 +164,6 @@ class Stepper:
             )
         (loss.value if share == 1.0 else loss.value * share).backward(inputs=player.parameters)
         return {"loss": loss.value.detach()} | {name: metric.detach() for name, metric in loss.metrics.items()}
-
-    def _set_learning_rates(self) -> None:
-        if self.schedule is None:
-            return
-        factor = self.schedule(self.counter)
-        for optimizer in self.optimizers:
-            set_learning_rate(optimizer, factor)
 
 
 def average_gradients(parameters: list[nn.Parameter], world: int) -> None:

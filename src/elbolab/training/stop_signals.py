@@ -12,11 +12,7 @@ log = logging.getLogger(__name__)
 
 @final
 class Leave(SystemExit):
-    """A run has left because it was asked to; its newest state is on disk.
-
-    Args:
-        number: the signal that asked.
-    """
+    """A run has left because a signal has asked it to; its newest state is on disk."""
 
     def __init__(self, number: int) -> None:
         super().__init__(128 + number)
@@ -28,10 +24,8 @@ class Notice:
     """Signals are the process's, so there is one of these, `NOTICE`.
 
     Training is asked, and leaves at the end of a block with its state saved (`Newest`), because a handler that saves
-    in the middle of a block saves what cannot be resumed exactly. Whatever else runs is left at once.
-
-    Attributes:
-        given: the signal that has come; None before.
+    in the middle of a block saves what cannot be resumed exactly. Whatever else runs is left at once. `given` is the
+    signal that has come.
     """
 
     def __init__(self) -> None:
@@ -42,12 +36,7 @@ class Notice:
 
     @contextmanager
     def heeded(self, signals: Sequence[int], answer: Callable[[int], None]) -> Iterator[None]:
-        """Listens for ``signals`` within.
-
-        Args:
-            signals: their numbers.
-            answer: told the signal once the state is on disk, before the run is unwound.
-        """
+        """Listens for ``signals`` within; ``answer`` is told once the state is on disk, before the run is unwound."""
         before = {number: signal.getsignal(number) for number in signals}
         self._signals, self._answer = signals, answer
         self.listen()
@@ -61,39 +50,31 @@ class Notice:
     def listen(self) -> None:
         """Takes the signals, from Lightning too, which puts collectives into its handler of SIGTERM."""
         for number in self._signals:
-            signal.signal(number, self._come)
+            signal.signal(number, self._handle)
 
     @contextmanager
     def deferred(self) -> Iterator[None]:
-        """What runs within looks at `given` itself; it is left where that has not happened by its end.
-
-        Raises:
-            Leave: notice has been given. An error after that is of a process that has heeded the signal too.
-        """
+        """What runs within looks at `given` itself; where it has not by its end, Leave is raised."""
         self._deferred = True
         try:
             yield
         except Exception as error:
             if self.given is None:
                 raise
-            log.warning("asked to leave: %s", error)
+            log.warning("asked to leave: %s", error)  # of a process that has heeded the signal too
         finally:
             self._deferred = False
         if self.given is not None:
             self.leave(self.given)
 
     def leave(self, number: int) -> None:
-        """Answers and ends the run.
-
-        Raises:
-            Leave: always.
-        """
+        """Answers, and ends the run by raising Leave."""
         if not self._leaving:
             self._leaving = True
             self._answer(number)
         raise Leave(number)
 
-    def _come(self, number: int, frame: FrameType | None) -> None:
+    def _handle(self, number: int, frame: FrameType | None) -> None:
         self.given = self.given or number
         if not (self._deferred or self._leaving):
             self.leave(number)

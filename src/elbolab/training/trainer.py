@@ -1,17 +1,18 @@
 """A Lightning Trainer whose numbers are optimiser steps, under manual optimisation in blocks."""
 
-from typing import Any, Literal, final
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, final
 
 import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback, Timer
-from lightning.pytorch.loggers import Logger
+from lightning.pytorch.strategies import DDPStrategy
+from torch.distributed import DistError, broadcast
 from typing_extensions import override
 
 from elbolab.batch import Pace
-from elbolab.training.engine import ENGINES
-from elbolab.training.saving import WholeFiles
-from elbolab.training.strategy import FlatDDP
+from elbolab.training.newest import WholeFiles
 
 REFUSED = {
     "gradient_clip_val": "model.clip_norm",
@@ -28,17 +29,19 @@ AUTOCAST = {"bf16-mixed": torch.bfloat16}
 STARTS = {"ddp": "popen", "ddp_fork": "fork", "ddp_spawn": "spawn"}
 """How the ranks of each strategy begin."""
 
+BROKEN = "gloo/transport"
+"""Gloo's errors have no type of their own."""
+
+CHOICES = {
+    "precision": ("32-true", "64-true", *AUTOCAST),
+    "engine": ("auto", "captured", "eager"),
+    "strategy": ("auto", *STARTS),
+}
+
 
 @final
 class Pacing(Callback):
-    """Hands the pace to the data and the precision to the model before loaders and steppers are made.
-
-    Args:
-        pace: batches a block, and limits.
-        val_every_n_steps: optimiser steps between validations, None: at epoch ends.
-        autocast: dtype of the networks, None for that of their weights.
-        engine: ``auto``, ``captured`` or ``eager``.
-    """
+    """Hands the pace to the data, and engine and dtype of the networks to the model, before loaders are made."""
 
     def __init__(self, pace: Pace, val_every_n_steps: int | None, autocast: torch.dtype | None, engine: str) -> None:
         self.pace, self.val_every_n_steps, self.autocast, self.engine = pace, val_every_n_steps, autocast, engine
@@ -57,12 +60,55 @@ class Pacing(Callback):
             )
 
 
-def block_size(log_every_n_steps: int, val_every_n_steps: int | None) -> int:
-    """K: the logging interval, or the largest smaller number that divides the validation interval.
+@final
+class FlatDDP(DDPStrategy):
+    """DDP without torch's reducer, which expects one backward pass per step.
 
-    Raises:
-        ValueError: an interval below 1.
+    Two players, or a block of several steps, need more backward passes. All ranks start from the weights of rank 0, and
+    every update uses the mean gradient over the ranks, so their weights stay equal.
     """
+
+    @override
+    def configure_ddp(self) -> None:
+        """Leaves the module unwrapped; copies rank 0's parameters and buffers to every rank."""
+        module = self.lightning_module
+        assert module is not None
+        for tensor in (*module.parameters(), *module.buffers()):
+            broadcast(tensor.data, src=0)
+
+
+@final
+class Alone(ConnectionError):
+    """Another rank has died; what this one has saved is still good."""
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """What runs within needs all ranks; raises Alone where another has died: the next collective fails."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not (isinstance(error, DistError) or isinstance(error.__cause__, DistError) or BROKEN in str(error)):
+            raise
+        raise Alone("another rank has died: log.txt shows why, or the cluster does (out of memory?)") from error
+
+
+def count(trainer: L.Trainer, num: int) -> None:
+    """Counts ``num`` optimiser steps taken by one `training_step`: the one use of private parts of Lightning's.
+
+    `trainer.global_step` and `max_steps` follow the first counter, the loggers' x axis the second; Lightning itself
+    adds one to the second after every `training_step`.
+    """
+    loop = trainer.fit_loop.epoch_loop
+    progress = loop.manual_optimization.optim_step_progress
+    for tracker in (progress.total, progress.current):
+        tracker.ready += num
+        tracker.completed += num
+    loop._batches_that_stepped += num - 1
+
+
+def block_size(log_every_n_steps: int, val_every_n_steps: int | None) -> int:
+    """K: the logging interval, or the largest smaller number that divides the validation interval."""
     if log_every_n_steps < 1 or (val_every_n_steps is not None and val_every_n_steps < 1):
         raise ValueError(f"intervals are at least 1 step ({log_every_n_steps=}, {val_every_n_steps=})")
     if val_every_n_steps is None:
@@ -86,35 +132,17 @@ def make_trainer(
     strategy: str = "auto",
     precision: str = "32-true",
     engine: str = "auto",
-    deterministic: bool | Literal["warn"] = False,
-    callbacks: list[Callback] | None = None,
-    logger: list[Logger] | None = None,
-    plugins: list[Any] | None = None,
+    callbacks: Sequence[Callback] = (),
+    plugins: Sequence[Any] = (),
     **lightning: Any,
 ) -> L.Trainer:
-    """A Trainer in which every interval, limit and length is in optimiser steps.
+    """A Trainer in which every interval, limit and length is in optimiser steps; None is no limit, nor is -1.
 
-    Args:
-        max_epochs: length in epochs, None: no limit.
-        max_steps: length in optimiser steps, -1: no limit.
-        max_time: length in time, as Lightning's.
-        log_every_n_steps: K, the steps that one block holds; metrics are logged once a block.
-        val_every_n_steps: steps between validations within an epoch, None: at epoch ends.
-        check_val_every_n_epoch: epochs between validations.
-        limit_train_batches: steps an epoch has at most.
-        limit_val_batches: validation batches at most.
-        accelerator: ``"auto"`` (a CUDA device when there is one), ``"gpu"`` or ``"cpu"``.
-        devices: as Lightning's.
-        num_nodes: as Lightning's.
-        strategy: ``"auto"``, ``"ddp"`` or ``"ddp_fork"`` (for tests and notebooks).
-        precision: ``"32-true"``, ``"64-true"`` or ``"bf16-mixed"``: autocast around the networks alone.
-        engine: ``"captured"``: steps are recorded once (a CUDA graph, or a CPU's tensor operations) and replayed;
-            ``"eager"``; ``"auto"``: captured where that can be.
-        deterministic: as Lightning's.
-        callbacks: callbacks.
-        logger: loggers.
-        plugins: Lightning's, but for the one that writes checkpoints, which is ours.
-        **lightning: anything else that Lightning's Trainer takes; its model summary, a table of one row, is off.
+    ``log_every_n_steps`` is K, the steps that one block holds; metrics are logged once a block. With
+    ``val_every_n_steps`` there are validations within an epoch too. ``precision`` is ``"32-true"``, ``"64-true"`` or
+    ``"bf16-mixed"``: autocast around the networks alone. Steps of the ``engine`` ``"captured"`` are recorded once (a
+    CUDA graph, or a CPU's tensor operations) and replayed, those of ``"auto"`` where that can be. All other options are
+    Lightning's; its model summary, a table of one row, is off.
 
     Raises:
         ValueError: an option that does nothing under manual optimisation (names the one that does), no length, or an
@@ -122,15 +150,14 @@ def make_trainer(
     """
     for name in REFUSED.keys() & lightning.keys():
         raise ValueError(f"trainer.{name} does nothing under manual optimisation: use {REFUSED[name]}")
-    check_limits(limit_train_batches, limit_val_batches)
     check_length(max_epochs, max_steps, max_time, check_val_every_n_epoch)
-    check_choices(precision, engine, strategy)
+    check_choices(precision=precision, engine=engine, strategy=strategy)
     size = block_size(log_every_n_steps, val_every_n_steps)
-    pace = Pace(size, limit_train_batches, limit_val_batches)
-    pacing = Pacing(pace, val_every_n_steps, AUTOCAST.get(precision), engine)
-    is_alone = devices == num_nodes == 1
+    pace = make_pace(size, limit_train_batches, limit_val_batches)
+    if strategy == "auto" and not devices == num_nodes == 1:
+        strategy = "ddp"
     return L.Trainer(
-        max_epochs=max_epochs if max_epochs is not None else -1,
+        max_epochs=-1 if max_epochs is None else max_epochs,
         max_steps=max_steps,
         log_every_n_steps=1,
         val_check_interval=None if val_every_n_steps is None else val_every_n_steps // size,
@@ -139,22 +166,21 @@ def make_trainer(
         accelerator=device_type(accelerator),
         devices=devices,
         num_nodes=num_nodes,
-        strategy=make_strategy("ddp" if strategy == "auto" and not is_alone else strategy),
+        strategy=FlatDDP(start_method=STARTS[strategy]) if strategy in STARTS else strategy,  # type: ignore[arg-type]
         precision="32-true" if precision in AUTOCAST else precision,  # type: ignore[arg-type]
-        deterministic=deterministic,  # type: ignore[arg-type]
-        callbacks=[pacing, Timer(max_time), *(callbacks or [])],
-        logger=logger or False,
+        callbacks=[Pacing(pace, val_every_n_steps, AUTOCAST.get(precision), engine), Timer(max_time), *callbacks],
         use_distributed_sampler=False,
-        plugins=[*(plugins or []), WholeFiles()],
-        **{"enable_model_summary": False} | lightning,
+        plugins=[*plugins, WholeFiles()],
+        **{"enable_model_summary": False, "logger": False} | lightning,
     )
 
 
-def check_limits(train: int | None, val: int | None) -> None:
-    """Raises ValueError unless both limits are counts, or None for all."""
-    for name, limit in (("train", train), ("val", val)):
+def make_pace(size: int, limit_train_batches: int | None, limit_val_batches: int | None) -> Pace:
+    """The pace of blocks of ``size`` steps; raises ValueError unless both limits are counts, or None for all."""
+    for name, limit in (("train", limit_train_batches), ("val", limit_val_batches)):
         if limit is not None and (not isinstance(limit, int) or limit < 1):
             raise ValueError(f"trainer.limit_{name}_batches={limit}: a whole number of steps, at least 1; null for all")
+    return Pace(size, limit_train_batches, limit_val_batches)
 
 
 def check_length(
@@ -169,28 +195,19 @@ def check_length(
         raise ValueError(f"trainer.check_val_every_n_epoch={check_val_every_n_epoch}: at every n-th epoch, n >= 1")
 
 
-def check_choices(precision: str, engine: str, strategy: str) -> None:
+def check_choices(**options: str) -> None:
     """Raises ValueError where a word is none of those of its option; before anything is written."""
-    if precision not in ("32-true", "64-true", *AUTOCAST):
-        raise ValueError(f"trainer.precision={precision}: choose 32-true, 64-true or bf16-mixed")
-    if engine not in ENGINES:
-        raise ValueError(f"trainer.engine={engine}: choose {', '.join(ENGINES)}")
-    if strategy not in ("auto", *STARTS):
-        raise ValueError(f"trainer.strategy={strategy}: choose auto, ddp, ddp_fork or ddp_spawn")
+    for name, word in options.items():
+        if word not in CHOICES[name]:
+            raise ValueError(f"trainer.{name}={word}: choose {', '.join(CHOICES[name])}")
 
 
 def device_type(accelerator: str) -> str:
-    """``cuda`` or ``cpu``. Lightning's own ``auto`` would take an Apple GPU, which has no float64 to sum reports in.
+    """``cuda`` or ``cpu`` of auto, gpu, cuda and cpu.
 
-    Raises:
-        ValueError: another accelerator.
+    Lightning's own ``auto`` would take an Apple GPU, which has no float64 to sum reports in.
     """
     kinds = {"auto": "cuda" if torch.cuda.is_available() else "cpu", "gpu": "cuda", "cuda": "cuda", "cpu": "cpu"}
     if accelerator not in kinds:
         raise ValueError(f"no device {accelerator!r}: choose auto, gpu or cpu (trainer.accelerator, or device)")
     return kinds[accelerator]
-
-
-def make_strategy(name: str) -> str | FlatDDP:
-    """DDP as ours, whose gradients the stepper averages; ``auto`` is Lightning's own choice."""
-    return FlatDDP(start_method=STARTS[name]) if name in STARTS else name  # type: ignore[arg-type]

@@ -8,7 +8,7 @@ from torch import Tensor
 from elbolab.batch import Semi
 
 
-def mapped(function: Callable[[Tensor], Tensor], tree: Any) -> Any:
+def map_tensors(function: Callable[[Tensor], Tensor], tree: Any) -> Any:
     """``tree`` with ``function`` applied to every tensor."""
     match tree:
         case None:
@@ -16,9 +16,9 @@ def mapped(function: Callable[[Tensor], Tensor], tree: Any) -> Any:
         case Tensor():
             return function(tree)
         case tuple() if type(tree) is tuple:
-            return tuple(mapped(function, branch) for branch in tree)
+            return tuple(map_tensors(function, branch) for branch in tree)
         case _:
-            return type(tree)(*(mapped(function, branch) for branch in tree))
+            return type(tree)(*(map_tensors(function, branch) for branch in tree))
 
 
 def leaves(tree: Any) -> Iterator[Tensor]:
@@ -32,11 +32,7 @@ def leaves(tree: Any) -> Iterator[Tensor]:
 
 def size_of(batch: Any) -> int:
     """Data in a batch: the rows of its first tensor; of a semi-supervised batch those of its unlabelled part."""
-    match batch:
-        case Semi():
-            return size_of(batch.unlabelled)
-        case _:
-            return len(next(leaves(batch)))
+    return size_of(batch.unlabelled) if isinstance(batch, Semi) else len(next(leaves(batch)))
 
 
 def split_batch(batch: Any, parts: int) -> list[Any]:
@@ -46,21 +42,16 @@ def split_batch(batch: Any, parts: int) -> list[Any]:
     of the parts, add up to that of the batch.
     """
     parts = min(parts, *(len(leaf) for leaf in leaves(batch)))
-
-    def part(i: int) -> Any:
-        return mapped(lambda leaf: leaf.tensor_split(parts)[i], batch)
-
-    return [_weighted(part(i), batch) for i in range(parts)]
+    split = [map_tensors(lambda leaf, i=i: leaf.tensor_split(parts)[i], batch) for i in range(parts)]  # type: ignore[misc]
+    return [_reweight(part, batch) for part in split]
 
 
-def _weighted(part: Any, whole: Any) -> Any:
+def _reweight(part: Any, whole: Any) -> Any:
     """A semi-supervised part whose labelled data weigh, in the mean over parts of unequal size, what they did before.
 
     With b of B unlabelled and l of L labelled data in a part: b / B * mean(weight * cost) = l / L * mean(cost).
     """
-    match part:
-        case Semi():
-            labelled = len(part.weight) / len(whole.weight)
-            return part._replace(weight=part.weight * (labelled * size_of(whole) / size_of(part)))
-        case _:
-            return part
+    if not isinstance(part, Semi):
+        return part
+    labelled = len(part.weight) / len(whole.weight)
+    return part._replace(weight=part.weight * (labelled * size_of(whole) / size_of(part)))
