@@ -5,7 +5,7 @@ from tests.walker import Shown
 from elbolab.callbacks.kl_map import KlMap
 from elbolab.common.kind import Kind
 from elbolab.densities.latents import Undefined
-from elbolab.evaluation.figures.kl_map import kl_map, read_kl
+from elbolab.evaluation.figures.curves import kl_map, read_kl
 from elbolab.evaluation.quantity import Quantity
 
 

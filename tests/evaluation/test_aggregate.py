@@ -23,8 +23,8 @@ from elbolab.evaluation import aggregate
 from elbolab.evaluation.aggregate import Aggregation, Match, match_codes
 from elbolab.evaluation.batches import take_first
 from elbolab.evaluation.clusters import Clusters
-from elbolab.evaluation.figures.aggregate import codes_and_prior, groups
-from elbolab.evaluation.figures.generative import ends_of
+from elbolab.evaluation.figures.generative import ends_of, groups
+from elbolab.evaluation.figures.latent import codes_and_prior
 from elbolab.metrics.match import mmd2
 from elbolab.models.aae import report_match
 

@@ -16,7 +16,7 @@ from elbolab.distributions.conditional import Head, StandardNormal
 from elbolab.distributions.corruption import bit_flip, gaussian_noise, masking, salt_and_pepper
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
 from elbolab.evaluation.denoising import DenoisingBounds, Restoration
-from elbolab.evaluation.figures.denoising import restorations
+from elbolab.evaluation.figures.generative import restorations
 from elbolab.evaluation.likelihood import bound
 
 HEAD = partial(Head, net=mlp(5))

@@ -12,7 +12,7 @@ from elbolab.densities.latents import Undefined
 from elbolab.densities.layer import single_layer
 from elbolab.distributions.conditional import Conditional, StandardNormal
 from elbolab.evaluation.editing import Editing, edit_attributes, set_value, sizes_of, values_of
-from elbolab.evaluation.figures.editing import edits
+from elbolab.evaluation.figures.conditional import edits
 
 SIZES = (2, 3)
 SPEC = Spec((5,), Support.REAL, given=((5,),), factors=SIZES)

@@ -1,14 +1,16 @@
 """Everything measured, on small models."""
 
+from dataclasses import replace
 from functools import partial
 from typing import final
 
 import pytest
 import torch
-from tests.evaluation.registry import measured
+from tests.evaluation.registry import measured, measures_of
 
 from elbolab.batch import Batch, Spec, Support, name_by_number
 from elbolab.common.kind import Kind
+from elbolab.common.refusal import Refusal
 from elbolab.densities.latents import Undefined
 from elbolab.densities.layer import Layer, single_layer
 from elbolab.densities.wiring import autoencoder
@@ -21,7 +23,7 @@ from elbolab.evaluation.conditional import Conditional
 from elbolab.evaluation.decomposition import Decomposition
 from elbolab.evaluation.denoising import DenoisingBounds
 from elbolab.evaluation.editing import Editing
-from elbolab.evaluation.evaluate import Evaluation, evaluate
+from elbolab.evaluation.evaluate import Evaluation, MeasureError, evaluate
 from elbolab.evaluation.likelihood import Likelihood
 from elbolab.evaluation.measure import Data, First, Measure
 from elbolab.evaluation.parzen import Parzen
@@ -221,6 +223,60 @@ def test_two_measures_have_no_quantity_in_common(vae, name):
     measures = {"one": Count("ink"), "likelihood": Likelihood(2), "other": Count(name)}
     with pytest.raises(ValueError, match=f"two measures have test.{name}: rename that of one"):
         evaluate(vae, Data(Source(), "cpu"), measures, ["test"], 0)
+
+
+@final
+class Wrong(Measure):
+    """Returns what it is told to, or raises it."""
+
+    def __init__(self, found):
+        self.found = found
+
+    def __call__(self, densities, data, split, seed):
+        if isinstance(self.found, Exception):
+            raise self.found
+        return self.found
+
+
+INK = mean_of(torch.ones(3), Kind("pixels"), k=None, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("found", "fault"),
+    [
+        (1.0, "returned a float: return {name: mean_of"),
+        ({"ink": 1.0}, "ink is a float: give a Quantity"),
+        ({"ink": replace(INK, kind=Kind(""))}, "ink names no unit"),
+        ({"ink": replace(INK, kind=None)}, "ink names no unit"),
+        ({"ink": replace(INK, value=torch.ones(()))}, "ink has a Tensor as its value"),
+        ({"ink": replace(INK, value=[1.0, None])}, "ink has a NoneType as its value"),
+        ({"ink": replace(INK, n=0)}, "test.ink: n must be a positive whole number"),
+        (ZeroDivisionError("by zero"), "ZeroDivisionError: by zero"),
+        (Refusal("a refusal"), "Refusal: a refusal"),
+    ],
+)
+def test_a_measure_that_fails_is_named_and_the_others_are_reported(vae, found, fault):
+    measures = {"mine": Wrong(found), "likelihood": Likelihood(2), "ink": Count("ink")}
+    with pytest.raises(MeasureError) as error:
+        evaluate(vae, Data(Source(), "cpu"), measures, ["test", "val"], 0)
+    assert str(error.value).startswith("evaluation.measures.mine: ")
+    assert fault in str(error.value)
+    whole = evaluate(vae, Data(Source(), "cpu"), measures | {"mine": Nothing()}, ["test", "val"], 0)
+    assert error.value.report == whole
+    assert "ink" in whole["test"]
+
+
+def test_a_reduced_measure_takes_two_of_all_that_it_counts():
+    measures = measures_of(500, parzen_samples=None, memory=None)
+    reduced = Evaluation(measures=measures | {"none": None}, **OPTIONS | {"splits": ["val", "test"]}).reduce()
+    assert reduced.splits == ["val"]
+    assert reduced.measures["likelihood"] == Likelihood(2, 2, None)
+    assert reduced.measures["conditional"] == Conditional(2, 2, 2, 2, None)
+    assert reduced.measures["aggregate"] == Aggregation(2, None)
+    assert (reduced.measures["parzen"], reduced.measures["none"]) == (Parzen(None), None)
+    assert reduced.measures["editing"] == Editing(2, 2)
+    assert measures["likelihood"].num_samples == 500
+    assert Likelihood(1).reduce() == Likelihood(1)
 
 
 def test_null_is_no_measure(vae):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning
 
-from elbolab.evaluation.fitting import explain_warnings
+from elbolab.evaluation.evaluate import explain_warnings
 from elbolab.metrics.probes import linear_probe_accuracy
 
 

@@ -1,8 +1,14 @@
 """What every measure keeps to, and one of a user's own, from its file to the table of runs."""
 
 import json
+import logging
+import random
 import shutil
+import sys
+import warnings
+from typing import final
 
+import numpy as np
 import pytest
 import torch
 from omegaconf import OmegaConf
@@ -12,13 +18,17 @@ from tests.evaluation.test_editing import model as of_attributes
 from tests.helpers import data_for
 from tests.models.registry import VARIANTS, make
 from tests.shell import QUICK
+from torch import nn
 
+from elbolab.cli.checks import check_measures
 from elbolab.config.renamed import MOVED
 from elbolab.config.values import LINK, resolve
+from elbolab.data.digits import Digits
 from elbolab.densities.latents import Undefined
 from elbolab.distributions.corruption import bit_flip
 from elbolab.evaluation.declared import KINDS
-from elbolab.evaluation.measure import Data
+from elbolab.evaluation.evaluate import Evaluation
+from elbolab.evaluation.measure import Data, Measure
 from elbolab.evaluation.representation import ORDERED
 from elbolab.runs.run_dir import OLD_EVALUATION, renew_evaluation
 
@@ -118,7 +128,8 @@ MINE = "+evaluation/measure@evaluation.measures.mine=sharp"
 
 
 @pytest.fixture
-def own(shell):
+def own(shell, monkeypatch):
+    monkeypatch.delitem(sys.modules, "mine", raising=False)
     (shell.folder / "mine.py").write_text(SHARPNESS)
     folder = shell.folder / "own" / "evaluation" / "measure"
     folder.mkdir(parents=True)
@@ -148,7 +159,111 @@ def test_a_finished_run_is_measured_by_ones_own(own, finished):
     own("evaluate", "--config-dir=own", "run=run", MINE, "evaluation.limit=20")
     assert "sharpness" in json.loads((own.folder / "run/evaluation.json").read_text())["test"]
     error = own("evaluate", "--config-dir=own", "run=run", MINE, "evaluation.measures.mine.num=0", fails=True)
-    assert "Sharpness.num=0: must be at least 1" in error
+    assert "evaluation.measures.mine.num=0: must be at least 1" in error
+
+
+def at_line(fault):
+    """The body of a measure that has this fault in it."""
+    return SHARPNESS.replace("        with evaluating", f"        {fault}\n        with evaluating")
+
+
+WHERE_IT_IS = "(mine.py:21 in __call__; -v shows where)"
+FAULTS = {
+    "raises": (at_line("len(1)"), f"TypeError: object of type 'int' has no len() {WHERE_IT_IS}"),
+    "no unit": (SHARPNESS.replace('"share of pixels"', '""'), "sharpness names no unit"),
+    "no quantity": (at_line("return {'sharpness': 1.0}"), "sharpness is a float: give a Quantity"),
+    "no mapping": (at_line("return 1.0"), "returned a float"),
+    "name of another": (SHARPNESS.replace('{"sharpness"', '{"elbo"'), "two measures have test.elbo"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_of_a_measure_shows_before_training(fault, own):
+    source, message = FAULTS[fault]
+    (own.folder / "mine.py").write_text(source)
+    said = own("train", "--config-dir=own", *QUICK, MINE, "hydra.run.dir=outputs/run", fails=True)
+    *before, error = said.splitlines()
+    assert len(before) == 1  # the data
+    assert message in error
+    assert fault == "name of another" or "evaluation.measures.mine: " in error
+    assert not (own.folder / "outputs").exists()
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_a_measure_that_fails_after_training_costs_its_own_numbers_alone(own):
+    """Nothing is lost with it: once it is mended, the run goes on from where training has ended."""
+    large = "assert sum(len(b.x) for b in data.measured(split)) < 20, 'too many'"
+    (own.folder / "mine.py").write_text(at_line(large))
+    short = [*QUICK, "trainer.max_epochs=1", "hydra.run.dir=outputs/run"]
+    error = f"error: MeasureError: evaluation.measures.mine: AssertionError: too many {WHERE_IT_IS}\n"
+    assert own("train", "--config-dir=own", *short, MINE, fails=True).endswith(f"images/s\n{error}")
+    assert "elbo [nats]" in own.out
+    run = own.folder / "outputs/run"
+    report = json.loads((run / "evaluation.json").read_text())["test"]
+    assert {"elbo", "nll", "mse", "active_units", "mmd2"} <= report.keys()
+    assert "sharpness" not in report
+    status = json.loads((run / "status.json").read_text())
+    assert status["state"] == "interrupted"
+    assert "evaluation.measures.mine: AssertionError: too many" in status["error"]
+    assert own("evaluate", "--config-dir=own", "run=outputs/run", fails=True) == error
+    (own.folder / "mine.py").write_text(SHARPNESS)
+    sys.modules.pop("mine")
+    own("train", "--config-dir=own", "resume=outputs/run")
+    again = json.loads((run / "evaluation.json").read_text())["test"]
+    assert again.pop("sharpness")["n"] == 7
+    assert again == report
+
+
+@final
+class Meddling(Measure):
+    """Draws from every generator, and changes what it can of the model."""
+
+    def __call__(self, densities, data, split, seed):
+        torch.rand(1), np.random.rand(), random.random()
+        densities.train()
+        for tensor in (*densities.parameters(), *densities.buffers()):
+            tensor.detach().add_(1)
+        logging.getLogger("mine").warning("heard")
+        warnings.warn("seen", stacklevel=1)
+        raise Undefined("all done")
+
+
+def test_trying_measures_leaves_no_trace(caplog):
+    data = Digits(num_labelled=None)
+    model = make("vae")
+    densities = nn.Sequential(model.densities, nn.BatchNorm1d(3))
+    state = {name: value.clone() for name, value in densities.state_dict().items()}
+    before = torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate()
+    check_measures(Evaluation(measures={"mine": Meddling()}, splits=["test"], seed=0, num_samples=2), densities, data)
+    assert torch.equal(torch.get_rng_state(), before[0])
+    assert (np.random.get_state()[1].tolist(), random.getstate()) == before[1:]
+    assert all(torch.equal(value, state[name]) for name, value in densities.state_dict().items())
+    assert all(part.training for part in densities.modules())
+    assert logging.root.manager.disable == logging.NOTSET
+    assert caplog.text == ""
+
+
+def test_all_measures_are_tried_on_a_handful_of_data():
+    read = []
+
+    @final
+    class Size(Measure):
+        def __call__(self, densities, data, split, seed):
+            sizes = {name: [len(batch.x) for batch in data.batches(name)] for name in ("train", "val", "labelled")}
+            read.append((split, sizes | {"measured": [len(batch.x) for batch in data.measured(split)]}))
+            return {}
+
+    measures = {"one": Size(), "none": None, "other": Size()}
+    evaluation = Evaluation(measures=measures, splits=["val", "test"], seed=0, num_samples=2)
+    check_measures(evaluation, make("m2").densities, Digits(num_labelled=10))
+    assert read == [("val", dict.fromkeys(("train", "val", "labelled", "measured"), [8]))] * 2
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_no_measure_fails_on_a_handful_of_data_of_an_untrained_model(name):
+    model = make(name)
+    evaluation = Evaluation(measures=measures_of(**SMALL), splits=["test"], seed=0, num_samples=2)
+    check_measures(evaluation, model.densities, data_for(model))
 
 
 @pytest.mark.parametrize("key", MOVED)

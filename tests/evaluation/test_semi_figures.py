@@ -11,9 +11,9 @@ from torch.distributions import Normal
 from elbolab.batch import Batch
 from elbolab.densities.latents import Undefined
 from elbolab.distributions.priors import Mixture
-from elbolab.evaluation.figures import semi
+from elbolab.evaluation.figures import conditional, generative
+from elbolab.evaluation.figures.conditional import analogies, class_manifolds
 from elbolab.evaluation.figures.drawing import draw_all
-from elbolab.evaluation.figures.semi import analogies, class_manifolds
 
 BATCH = Batch(torch.eye(6))
 
@@ -23,7 +23,8 @@ def drawn(monkeypatch):
     """The rows that are drawn."""
     rows = []
     look = type("Look", (), {"size": lambda *_: (2.0, 2.0), "paths": lambda self, axes, r, labels: rows.append(r)})
-    monkeypatch.setattr(semi, "look_of", lambda *_: look())
+    for module in (conditional, generative):
+        monkeypatch.setattr(module, "look_of", lambda *_: look())
     return rows
 
 

@@ -16,15 +16,15 @@ MISTAKES = [
         "tests/evaluation/test_curves.py",
     ),
     Mistake(
-        "evaluation/figures/kl_map.py",
+        "evaluation/figures/curves.py",
         'order = np.argsort(-kl[-1], kind="stable")',
         'order = np.argsort(-kl[0], kind="stable")',
         "tests/callbacks/test_kl_map.py",
     ),
     Mistake(
         "evaluation/figures/generative.py",
-        'torch.meshgrid(horizontal, vertical.flip(0), indexing="xy")',
-        'torch.meshgrid(horizontal, vertical, indexing="xy")',
+        'torch.meshgrid(grid[:, 0], grid[:, 1].flip(0), indexing="xy")',
+        'torch.meshgrid(grid[:, 0], grid[:, 1], indexing="xy")',
         "tests/evaluation/test_figures.py",
     ),
     Mistake(
@@ -40,19 +40,19 @@ MISTAKES = [
         "tests/evaluation/test_conditional_figures.py",
     ),
     Mistake(
-        "evaluation/figures/semi.py",
+        "evaluation/figures/conditional.py",
         "rows = torch.cat([x[:, None], means], dim=1).cpu()",
         "rows = torch.cat([means, x[:, None]], dim=1).cpu()",
         "tests/evaluation/test_semi_figures.py",
     ),
     Mistake(
-        "evaluation/figures/denoising.py",
+        "evaluation/figures/generative.py",
         "densities.encode(corrupted, *given)",
         "densities.encode(x, *given)",
         "tests/evaluation/test_denoising.py",
     ),
     Mistake(
-        "evaluation/figures/aggregate.py",
+        "evaluation/figures/latent.py",
         "widest = max(abs(end) for end in ends)",
         "widest = min(abs(end) for end in ends)",
         "tests/evaluation/test_aggregate.py",

@@ -66,7 +66,12 @@ MISTAKES = [
     ),
     Mistake("evaluation/parzen.py", " - densities.spec.log_scale", "", UNITS),
     Mistake("runs/load.py", "return self.spec.restore(show(", "return (show(", ENCODE),
-    Mistake("evaluation/figures/drawing.py", "restore = densities.spec.restore", "restore = lambda x: x", ENCODE),
+    Mistake(
+        "evaluation/figures/drawing.py",
+        "(num, *densities.spec.x), densities.spec.restore",
+        "(num, *densities.spec.x), lambda x: x",
+        ENCODE,
+    ),
     Mistake("data/new_data.py", "Arrays(x.astype(np.uint8), levels=spec.levels)", "Arrays(x.astype(np.float64))", NEW),
     Mistake("data/new_data.py", 'values.kind == "integers" and not values.binary and', "not values.binary and", NEW),
     Mistake("data/new_data.py", "is_right, wanted = values.binary,", "is_right, wanted = values.within(1),", NEW),

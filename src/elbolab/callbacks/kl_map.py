@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from elbolab.batch import Batch
 from elbolab.callbacks.first_batch import FirstBatchCallback
-from elbolab.evaluation.figures.kl_map import KL_TABLE
+from elbolab.evaluation.figures.curves import KL_TABLE
 from elbolab.evaluation.representation import kl_quantities
 from elbolab.loggers.board import KL, boards
 from elbolab.loggers.table import Table

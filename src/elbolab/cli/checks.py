@@ -4,10 +4,13 @@ import logging
 import os
 import shutil
 import sys
+import warnings
+from typing import final
 
 import numpy as np
 import torch
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
+from lightning.pytorch.utilities.seed import isolate_rng
 from omegaconf import DictConfig
 
 from elbolab.batch import Batch, Semi, Spec, Support, ask_for_labels, refuse_labels
@@ -15,6 +18,8 @@ from elbolab.common.rng import generator
 from elbolab.data.fetch import Rows
 from elbolab.data.module import DataModule
 from elbolab.data.standardise import describe_scales
+from elbolab.densities.base import Densities
+from elbolab.evaluation.evaluate import Evaluation
 from elbolab.evaluation.seeded import evaluating
 from elbolab.models.base import ElboModule
 
@@ -58,7 +63,7 @@ def warn_of_density(model: ElboModule, data: DataModule) -> None:
     if data.spec.support is not Support.BINARY:
         return
     with evaluating(model, "kind of likelihood", 0):
-        batch = _make_first_two(data)
+        (batch,) = Handful(data, 2).batches("val", "cpu")
         if "elbo" not in model.report(batch):
             return
         code = model.densities.encode(batch.x, *batch.given)
@@ -83,7 +88,7 @@ def check_labels(model: ElboModule, data: DataModule) -> None:
 def check_monitors(cfg: DictConfig, model: ElboModule, data: DataModule) -> None:
     """Refuses a callback or a schedule that monitors what the model, as it is, does not report of validation data."""
     with evaluating(model, "check of monitors", 0):
-        reported = [f"val/{name}" for name in model.report(_make_first_two(data))]
+        reported = [f"val/{name}" for batch in Handful(data, 2).batches("val", "cpu") for name in model.report(batch)]
     parts = {"": cfg, "model.": cfg.model}  # the root's comes first, others follow it by default
     parts |= {f"callbacks.{name}.": part for name, part in cfg.callbacks.items() if isinstance(part, DictConfig)}
     for prefix, part in parts.items():
@@ -94,10 +99,38 @@ def check_monitors(cfg: DictConfig, model: ElboModule, data: DataModule) -> None
             )
 
 
-def _make_first_two(data: DataModule) -> Batch:
-    val = data.arrays("val")
-    rows = Rows.of(val.rows(np.arange(min(2, len(val)))))
-    return data.finish("val", torch.device("cpu"), generator("check of monitors"))(rows)
+def check_measures(evaluation: Evaluation, densities: Densities, data: DataModule) -> None:
+    """Tries every measure on a handful of data by the model as it is; nothing of the model or of any noise changes.
+
+    Raises:
+        MeasureError: one fails, or returns what cannot be reported.
+    """
+    tensors = [*densities.parameters(), *densities.buffers()]
+    kept, disabled = [tensor.detach().clone() for tensor in tensors], logging.root.manager.disable
+    logging.disable(logging.WARNING)  # what so few data are too few for
+    try:
+        with isolate_rng(include_cuda=False), warnings.catch_warnings(), evaluating(densities, "check of measures", 0):
+            warnings.simplefilter("ignore")
+            evaluation.reduce()(densities, Handful(data, 8))
+    finally:
+        logging.disable(disabled)
+        for tensor, old in zip(tensors, kept, strict=True):
+            tensor.detach().copy_(old)
+
+
+@final
+class Handful:
+    """At most ``num`` data of every split, at equal distances over all of it, in one batch."""
+
+    def __init__(self, data: DataModule, num: int) -> None:
+        self.data, self.num, self.num_labelled = data, num, data.num_labelled
+
+    def batches(self, split: str, device: torch.device | str) -> list[Batch]:
+        """The batch."""
+        arrays = self.data.arrays(split)
+        count = min(self.num, len(arrays))
+        finish = self.data.finish(split, torch.device(device), generator("handful", device=device))
+        return [finish(Rows.of(arrays.rows(np.arange(count) * len(arrays) // count)))]
 
 
 def goals(cfg: DictConfig) -> dict[str, str]:

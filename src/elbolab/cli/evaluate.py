@@ -11,6 +11,7 @@ from elbolab.cli.boards import conclude_again
 from elbolab.config.build import build_evaluation
 from elbolab.config.override import is_within, override, read_overrides
 from elbolab.data.module import DataModule
+from elbolab.evaluation.evaluate import MeasureError
 from elbolab.evaluation.figures.drawing import draw_all, write_figures
 from elbolab.evaluation.report import SPLITS, table, write_report
 from elbolab.runs.load import Run, load_run, numbers_of
@@ -27,9 +28,11 @@ def evaluate(cfg: DictConfig) -> None:
         run.cfg.evaluation.corruption = cfg.corruption
     with numbers_of(run.cfg):
         data = run.data(cfg.data.changed)
-        summary = measure(run, data, run.cfg)
+        summary, failure = measure(run, data, run.cfg)
         note_measured(run.dir, data, run.cfg.evaluation.get("splits", SPLITS))
     print(summary, *(conclude_again(run.dir) if cfg.dashboards else []), sep="\n")
+    if failure is not None:
+        raise failure
 
 
 def choose_device(name: str) -> torch.device:
@@ -41,21 +44,25 @@ def choose_device(name: str) -> torch.device:
     return torch.device(f"{kind}{colon}{index}")
 
 
-def measure(run: Run, data: DataModule, cfg: DictConfig) -> str:
-    """Writes evaluation.json and the figures; returns the table and the paths for the terminal.
+def measure(run: Run, data: DataModule, cfg: DictConfig) -> tuple[str, MeasureError | None]:
+    """Writes evaluation.json and the figures; returns the table and the paths for the terminal, and what has failed.
 
-    Every rank of a distributed run helps to measure; rank 0 writes.
+    Every rank of a distributed run helps to measure; rank 0 writes. What a measure that fails has cost is its own
+    quantities.
     """
-    start = time.monotonic()
-    measured = build_evaluation(cfg, run.spec)(run.densities, data)
+    start, failure = time.monotonic(), None
+    try:
+        measured = build_evaluation(cfg, run.spec)(run.densities, data)
+    except MeasureError as error:
+        measured, failure = error.report, error
     if rank_zero_only.rank != 0:  # type: ignore[attr-defined]
-        return ""
+        return "", None
     report = write_report(run.dir.evaluation, measured)
     batches = data.batches("test", device=run.device)
     write_figures(draw_all(run.densities, batches, run.dir.metrics, seed=cfg.evaluation.seed), run.dir.figures)
     details = _describe_speed(run) | {"evaluation": f"{time.monotonic() - start:.1f} s"}
     paths = [run.dir.evaluation, run.dir.weights, run.dir.metrics, run.dir.figures]
-    return "\n".join([table(report, details), *(f"  {path}" for path in paths if path.exists())])
+    return "\n".join([table(report, details), *(f"  {path}" for path in paths if path.exists())]), failure
 
 
 def _describe_speed(run: Run) -> dict[str, str]:

@@ -22,6 +22,7 @@ from elbolab.cli.boards import attach_loggers, conclude, title_of
 from elbolab.cli.checks import (
     check_compiler,
     check_labels,
+    check_measures,
     check_monitors,
     check_net,
     check_seed,
@@ -35,6 +36,7 @@ from elbolab.config.build import build_data, build_densities, build_evaluation, 
 from elbolab.config.values import absolute_paths, resolve
 from elbolab.data.module import DataModule
 from elbolab.distributions.conditional import Head
+from elbolab.evaluation.evaluate import Evaluation
 from elbolab.models.base import ElboModule
 from elbolab.runs.load import load_run, numbers_of
 from elbolab.runs.run_dir import (
@@ -64,8 +66,8 @@ from elbolab.stages.planning import plan_stages, resolve_paths
 from elbolab.stages.training import train_missing
 from elbolab.training.ema import averaged
 from elbolab.training.guard import NotFinite
-from elbolab.training.rank_death import together
 from elbolab.training.stop_signals import NOTICE
+from elbolab.training.trainer import together
 
 MACHINE = (OSError, MemoryError, torch.OutOfMemoryError, torch.AcceleratorError)
 """Errors that are not of the run: a full disk, the end of another rank, a neighbour on the GPU, its hardware."""
@@ -151,13 +153,15 @@ def _train(cfg: DictConfig, run: RunDir) -> tuple[str, float, list[str]]:
     model = build_model(cfg, build_densities(cfg, data.full_spec, **parts))
     begin = Begin(lambda: start(run, cfg, data, stages))
     trainer = build_trainer(cfg, [begin, *build_pruning(run.path, cfg.monitor)])
-    build_evaluation(cfg, data.spec)  # to find its faults now
+    evaluation = build_evaluation(cfg, data.spec)  # to find its faults now
     model.configure_optimizers()  # likewise
     log_once(data.describe())  # reads and checks the data
     warn_of_scales(cfg, data)
     check_labels(model, data)
     check_monitors(cfg, model, data)
     warn_of_density(model, data)
+    if isinstance(evaluation, Evaluation):  # one of the user's own has no measures that could be tried
+        check_measures(evaluation, model.densities, data)
     if not goes_on:  # now that this run's own faults would have shown
         train_missing(stages, parts, train_stage)
     if cfg.compile:
@@ -168,8 +172,11 @@ def _train(cfg: DictConfig, run: RunDir) -> tuple[str, float, list[str]]:
         if was_pruned(trainer):
             return "pruned", value, []
         trained = load_run(run.path, trainer.strategy.root_device)
-        summary = measure(trained, data, cfg)  # on every rank: they share the work
+        summary, failure = measure(trained, data, cfg)  # on every rank: they share the work
         conclude(run, trainer, cfg.monitor, value)
+        if failure is not None:
+            print(summary)
+            raise failure
     return "finished", value, [summary, *lines]
 
 

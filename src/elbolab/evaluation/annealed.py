@@ -17,12 +17,11 @@ from elbolab.common.rng import seed_device, seed_of
 from elbolab.densities.base import Densities
 from elbolab.densities.latents import Latents, Undefined
 from elbolab.distributions.family import Drawn
-from elbolab.evaluation.batches import take_first
+from elbolab.evaluation.batches import share_out, take_first
 from elbolab.evaluation.likelihood import NLL, in_groups
-from elbolab.evaluation.measure import Data, Measure, check_counts
+from elbolab.evaluation.measure import Data, Measure
 from elbolab.evaluation.proposals import Rows
-from elbolab.evaluation.quantity import Quantity, mean_of
-from elbolab.evaluation.ranks import share_out
+from elbolab.evaluation.quantity import Quantity, means_of
 from elbolab.evaluation.seeded import device_of, evaluating
 
 KINDS = {
@@ -58,14 +57,12 @@ class Annealing(Measure):
     """
 
     is_shared: ClassVar[bool] = True
+    counts: ClassVar[tuple[str, ...]] = ("num_temperatures", "num_chains", "num_leapfrog", "limit", "num_simulated")
     num_temperatures: int = 1_000
     num_chains: int = 4
     num_leapfrog: int = 10
     limit: int | None = 100
     num_simulated: int | None = 100
-
-    def __post_init__(self) -> None:
-        check_counts(self, "num_temperatures", "num_chains", "num_leapfrog", "limit", "num_simulated")
 
     @override
     def __call__(self, densities: Densities, data: Data, split: str, seed: int) -> dict[str, Quantity]:
@@ -86,7 +83,7 @@ class Annealing(Measure):
             values = share_out(measure, in_groups(take_first(data.measured(split), self.limit), GROUP))
             if self.num_simulated is not None:
                 values |= share_out(simulate, in_groups(take_first(data.measured(split), self.num_simulated), GROUP))
-        return {name: mean_of(value, KINDS[name], k=self.num_chains, seed=seed) for name, value in values.items()}
+        return means_of(values, KINDS, k=self.num_chains, seed=seed)
 
     def bracket(self, densities: Densities, x: Tensor, *given: Tensor, exact: Latents | None = None) -> "Bracket":
         """Bounds of log p(x), (G,) each, in expectation.

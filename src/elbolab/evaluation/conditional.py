@@ -10,6 +10,7 @@ Shapes: N = data, G = data in a group, C = classes; nats throughout.
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from math import log
 from typing import Any, ClassVar, NamedTuple, final
 
@@ -102,8 +103,7 @@ def monte_carlo_log_likelihood(
 
     It is importance sampling with the prior as the proposal, and needs many more samples than with q.
 
-    Raises:
-        Undefined: the model has no prior.
+    Undefined where the model has no prior.
     """
     options: dict[str, Any] = {"num_samples": num_samples, "seed": seed, "memory": memory}
     return importance_log_likelihood(densities, batches, proposal=from_prior, **options).log_px
@@ -118,21 +118,18 @@ def class_log_likelihoods(
     memory: int | None = None,
     proposal: Proposal = from_posterior,
 ) -> ByClass:
-    """Estimate log p(x | c) for every class c by importance sampling, of data with labels for c.
+    """Estimate log p(x | c) for every class c, of data whose one condition is a label as a one-hot vector.
 
-    The one condition is a label as a one-hot vector, K is for each class; options are those of
-    `importance_log_likelihood`.
+    K is for each class; the options are those of `importance_log_likelihood`.
 
-    Raises:
-        Undefined: the model has no importance weight.
+    Undefined where the model has no importance weight.
     """
 
     def estimate(rows: Rows, chunk: int) -> dict[str, Tensor]:
         x, label = rows
         classes = torch.eye(label.shape[1], dtype=label.dtype, device=label.device)
-        columns = [
-            marginal_of(densities, (x, c.expand_as(label)), num_samples, chunk, proposal).log_px for c in classes
-        ]
+        of_class = partial(marginal_of, num_samples=num_samples, chunk=chunk, proposal=proposal)
+        columns = [of_class(densities, (x, c.expand_as(label))).log_px for c in classes]
         return {"log_px": torch.stack(columns, 1), "y": label.argmax(1)}
 
     options: dict[str, Any] = {"num_samples": num_samples, "seed": seed, "memory": memory}

@@ -89,12 +89,9 @@ class Aggregate(NamedTuple):
 
 
 def log_aggregate(z: Tensor, posteriors: list[Distribution], pair_elements: int = PAIR_ELEMENTS) -> Aggregate:
-    """The aggregate posterior q(z) = E_x q(z | x) at one draw of each posterior.
+    """The aggregate posterior q(z) = E_x q(z | x) at one draw of each posterior, with ``pair_elements`` at a time.
 
-    Args:
-        z: the draws, (n, *latent_shape), in the order of the posteriors.
-        posteriors: q(z | x) of n data, in batches of batch shape (B_j,) each.
-        pair_elements: how many elements of pairs to hold at a time.
+    z is (n, *latent_shape), in the order of the posteriors of n data, in batches of batch shape (B_j,) each.
     """
     n = sum(q.batch_shape[0] for q in posteriors)
     with_own, without_own, first = [], [], 0
@@ -110,8 +107,7 @@ def log_aggregate(z: Tensor, posteriors: list[Distribution], pair_elements: int 
 def _latent(densities: Densities, rows: Rows) -> Latent:
     """The one latent of the bound, which must not be a relaxed draw.
 
-    Raises:
-        Undefined: there is none, there are several, or it is relaxed.
+    Undefined where there is none, there are several, or it is relaxed.
     """
     latent = densities.infer(*rows).only()
     if latent.is_relaxed:

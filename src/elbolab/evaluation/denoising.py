@@ -19,11 +19,11 @@ from elbolab.densities.capabilities import Corrupting, capability
 from elbolab.densities.denoising import corrupted_terms
 from elbolab.densities.latents import Undefined
 from elbolab.distributions.corruption import MakeCorruption, check_corruptions
+from elbolab.evaluation.batches import share_out
 from elbolab.evaluation.likelihood import GROUP, in_groups
 from elbolab.evaluation.measure import Data, Measure
 from elbolab.evaluation.proposals import Rows, mixture_log_prob
 from elbolab.evaluation.quantity import Quantity, in_units_of, means_of
-from elbolab.evaluation.ranks import share_out
 from elbolab.evaluation.seeded import device_of, evaluating
 from elbolab.metrics.images import mse
 
@@ -64,8 +64,7 @@ def denoising_bounds(
     datum's M corruptions. Its mean lies between L_dvae, which it is for M = 1, and E_q~ log p(x, z) / q~(z | x), its
     limit for large M, which is I(z; x~ | x) above L_dvae. Like both, it does not exceed log p(x).
 
-    Raises:
-        Undefined: the model corrupts nothing.
+    Undefined where the model corrupts nothing.
     """
     capability(densities, Corrupting)
 

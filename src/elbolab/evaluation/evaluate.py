@@ -1,26 +1,48 @@
 """Everything that is measured of a model, once for every variant."""
 
 import logging
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
-from typing import final
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Self, final
+
+from sklearn.exceptions import ConvergenceWarning
 
 from elbolab.densities.base import Densities
 from elbolab.densities.latents import Undefined
 from elbolab.distributions.corruption import MakeCorruption
-from elbolab.evaluation.fitting import explain_warnings
+from elbolab.evaluation.batches import world_and_rank
 from elbolab.evaluation.likelihood import degeneracy
 from elbolab.evaluation.measure import Data, Measure, Source
-from elbolab.evaluation.quantity import Quantity
-from elbolab.evaluation.ranks import world_and_rank
+from elbolab.evaluation.quantity import Quantity, check_quantities
 from elbolab.evaluation.report import SPLITS, Report, check_report, entries
 from elbolab.evaluation.representation import PROTOCOL, Protocol
 from elbolab.evaluation.seeded import device_of
 
+ADVICE = "The number of unique classes is greater than 50%"
+"""Said where most classes occur once: they might be the values of a regression. Ours are classes."""
+
+COUNTS = ("limit", "num_samples", "memory", "num_corruptions", "probe_limit", "scores.num_train", "scores.num_eval")
+
 log = logging.getLogger(__name__)
 
-Found = dict[str, Quantity]
+
+@final
+class MeasureError(RuntimeError):
+    """Measures have failed.
+
+    Args:
+        failures: the error of each, by the name of the measure.
+        report: what the others have found.
+    """
+
+    def __init__(self, failures: Mapping[str, Exception], report: Report) -> None:
+        causes = (f"evaluation.measures.{name}: {type(error).__name__}: {error}" for name, error in failures.items())
+        super().__init__("; ".join(causes))
+        self.report = report
+        self.__cause__ = next(iter(failures.values()))
+        self.__traceback__ = self.__cause__.__traceback__  # says where in a file of the user's
 
 
 def evaluate(
@@ -40,37 +62,56 @@ def evaluate(
 
     Raises:
         ValueError: two measures have a quantity of one name.
+        MeasureError: some have failed; it has the report of the others.
     """
-    shared = {name: measure for name, measure in measures.items() if measure.is_shared}
-    others = {name: measure for name, measure in measures.items() if not measure.is_shared}
-    together = {split: _measure(densities, data, shared, split, seed) for split in splits}
+    failures: dict[str, Exception] = {}
+
+    def measure_all(split: str, is_shared: bool) -> dict[str, Quantity]:
+        found: dict[str, Quantity] = {}
+        for name in [name for name, measure in measures.items() if measure.is_shared == is_shared]:
+            try:
+                quantities = check_quantities(measures[name](densities, data, split, seed))
+                check_report({split: entries(quantities)})
+            except Undefined:
+                continue
+            except Exception as error:
+                failures.setdefault(name, error)
+                continue
+            found = _join(split, found, quantities)
+        return found
+
+    together = {split: measure_all(split, True) for split in splits}
     if world_and_rank()[1] > 0:  # nobody is kept waiting for what rank 0 does alone
         return {}
     report: Report = {}
     for split in splits:
         with explain_warnings(split):
-            alone = _measure(densities, data, others, split, seed)
-        _check_names(split, together[split], alone)
-        found = together[split] | alone
+            found = _join(split, together[split], measure_all(split, False))
         _warn_of_quantities(split, found)
         report[split] = entries(found)
-    check_report(report)
+    if failures:
+        raise MeasureError(failures, report)
     return report
 
 
-def _measure(densities: Densities, data: Data, measures: Mapping[str, Measure], split: str, seed: int) -> Found:
-    found: Found = {}
-    for measure in measures.values():
-        with suppress(Undefined):
-            quantities = measure(densities, data, split, seed)
-            _check_names(split, found, quantities)
-            found |= quantities
-    return found
-
-
-def _check_names(split: str, found: Mapping[str, Quantity], more: Mapping[str, Quantity]) -> None:
+def _join(split: str, found: Mapping[str, Quantity], more: Mapping[str, Quantity]) -> dict[str, Quantity]:
     if both := sorted(found.keys() & more.keys()):
         raise ValueError(f"two measures have {split}.{both[0]}: rename that of one, or leave one of them out")
+    return {**found, **more}
+
+
+@contextmanager
+def explain_warnings(split: str) -> Iterator[None]:
+    """Leaves out scikit-learn's advice to programmers, and logs once how many of its fits have not converged."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    unconverged = [warning for warning in caught if issubclass(warning.category, ConvergenceWarning)]
+    if unconverged:
+        log.warning("%s: %d fits of classifiers have not converged; theirs are lower bounds", split, len(unconverged))
+    for warning in caught:
+        if warning not in unconverged and not str(warning.message).startswith(ADVICE):
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
 
 
 def _warn_of_quantities(split: str, quantities: Mapping[str, Quantity]) -> None:
@@ -128,13 +169,17 @@ class Evaluation:
             raise ValueError(f"evaluation.splits={list(self.splits)}: choose from {', '.join(SPLITS)}")
         if not 0 <= self.seed < 2**32:
             raise ValueError(f"evaluation.seed={self.seed}: a seed is a whole number from 0 to {2**32 - 1}")
-        counts = {name: getattr(self, name) for name in ("limit", "num_samples", "memory", "num_corruptions")}
-        counts |= {"probe_limit": self.probe_limit, "scores.num_train": self.scores.num_train}
-        for name, number in (counts | {"scores.num_eval": self.scores.num_eval}).items():
-            if number is not None and number < 1:
-                raise ValueError(f"evaluation.{name}={number}: must be at least 1")
+        numbers = vars(self) | {f"scores.{name}": number for name, number in self.scores._asdict().items()}
+        for name in COUNTS:
+            if numbers[name] is not None and numbers[name] < 1:
+                raise ValueError(f"evaluation.{name}={numbers[name]}: must be at least 1")
 
     def __call__(self, densities: Densities, data: Source) -> Report:
         """Measures a model on the device on which it is."""
         measures = {name: measure for name, measure in self.measures.items() if measure is not None}
         return evaluate(densities, Data(data, device_of(densities), self.limit), measures, self.splits, self.seed)
+
+    def reduce(self) -> Self:
+        """The same measures of one split, with 2 of all that they count: what shows their errors at once."""
+        measures = {name: measure and measure.reduce() for name, measure in self.measures.items()}
+        return replace(self, measures=measures, splits=self.splits[:1])

@@ -21,7 +21,8 @@ from elbolab.batch import Batch
 from elbolab.common.kind import DISTORTION, ELBO, RATE, Kind
 from elbolab.common.rng import seed_device, seed_of
 from elbolab.densities.base import Densities
-from elbolab.densities.latents import Latents, Undefined
+from elbolab.densities.latents import Undefined
+from elbolab.evaluation.batches import share_out
 from elbolab.evaluation.measure import Data, Measure
 from elbolab.evaluation.proposals import (
     DRAWN,
@@ -33,7 +34,6 @@ from elbolab.evaluation.proposals import (
     with_log_densities,
 )
 from elbolab.evaluation.quantity import Quantity, means_of
-from elbolab.evaluation.ranks import share_out
 from elbolab.evaluation.seeded import device_of, evaluating
 
 NLL = Kind("nats", "lower", 60)
@@ -125,8 +125,7 @@ class Likelihood(Measure):
 def bound(densities: Densities, batches: Iterable[Batch], *, seed: int, num_samples: int = 1) -> dict[str, Tensor]:
     """ELBO, rate and distortion per datum, (N,) each, averaged over ``num_samples`` draws; those that exist.
 
-    Raises:
-        Undefined: the model has no density of the data (a classifier).
+    Undefined where the model has no density of the data (a classifier).
     """
 
     def measure(number: int, rows: Rows) -> dict[str, Tensor]:
@@ -157,16 +156,10 @@ def importance_log_likelihood(
     Weights are computed in the model's dtype, in chunks of samples and data that fit ``memory``; their logarithms are
     summed in float64.
 
-    Args:
-        densities: any density whose terms have a ``log_weight``.
-        batches: the data.
-        num_samples: K.
-        seed: seed of the noise.
-        memory: bytes for the activations of one chunk, beside one pass over a group; None takes `default_memory`.
-        proposal: the distribution of the samples; see `elbolab.evaluation.proposals`.
+    ``memory`` is in bytes, for the activations of one chunk, beside one pass over a group; None takes
+    `default_memory`. ``proposal`` is the distribution of the samples, see `elbolab.evaluation.proposals`.
 
-    Raises:
-        Undefined: the model has no importance weight (an autoencoder).
+    Undefined where the model has no importance weight (an autoencoder).
     """
 
     def estimate(rows: Rows, chunk: int) -> dict[str, Tensor]:
@@ -187,17 +180,11 @@ def estimate_in_groups(
 ) -> dict[str, Tensor]:
     """Estimates values of every datum in groups that all ranks share; every group has its own seed of the noise.
 
-    Args:
-        densities: the model.
-        batches: the data.
-        estimate: (a group's rows, pairs of a sample and a datum that fit the memory) -> values by name, (G, ...) each.
-        num_samples: K.
-        seed: seed of the noise.
-        memory: bytes for the activations of one chunk; None takes `default_memory`.
+    ``estimate`` is (a group's rows, pairs of a sample and a datum that fit the memory) -> values by name, (G, ...)
+    each; the options are those of `importance_log_likelihood`.
     """
     groups = in_groups(batches, min(GROUP, max(1, DRAWN // (num_samples * _latent_numbers(densities)))))
     first = next(groups)
-
     with evaluating(densities, "importance sampling", seed):
         chunk = _chunk_size(densities, first, memory)
 
@@ -225,20 +212,14 @@ def _log_weights(densities: Densities, rows: Rows, num_samples: int, chunk: int,
     """Log-weight of every sample and datum, (K, G) in float64, from draws made `DRAWN` numbers at a time."""
     block = max(1, DRAWN // (len(rows[0]) * _latent_numbers(densities)))
     log_w = torch.empty(num_samples, len(rows[0]), dtype=torch.float64, device=rows[0].device)
-    for samples in _slices(num_samples, block):
-        _fill_log_weights(log_w[samples], densities, rows, with_log_densities(draw(samples)), chunk)
+    for drawn in _slices(num_samples, block):
+        latents, of_block = with_log_densities(draw(drawn)), log_w[drawn]
+        at_once = min(len(of_block), chunk)  # many samples of few data: what depends on x or c alone is then cheap
+        for data in _slices(len(rows[0]), max(1, chunk // at_once)):
+            x, *given = (tensor[data] for tensor in rows)
+            for samples in _slices(len(of_block), at_once):
+                of_block[samples, data] = densities.score(x, latents.at(samples, data), *given).log_weight
     return log_w
-
-
-def _fill_log_weights(log_w: Tensor, densities: Densities, rows: Rows, latents: Latents, chunk: int) -> None:
-    """Writes log w (S, G) chunk by chunk: many samples of few data, so that what depends on x or c alone is cheap."""
-    num, size = log_w.shape
-    samples_at_once = min(num, chunk)
-    for data in _slices(size, max(1, chunk // samples_at_once)):
-        x, *given = (tensor[data] for tensor in rows)
-        for samples in _slices(num, samples_at_once):
-            terms = densities.score(x, latents.at(samples, data), *given)
-            log_w[samples, data] = terms.log_weight
 
 
 def _is_discrete(densities: Densities, batches: Iterable[Batch]) -> bool:

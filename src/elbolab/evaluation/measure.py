@@ -2,7 +2,9 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
-from typing import ClassVar, Protocol, final
+from copy import copy
+from dataclasses import dataclass
+from typing import ClassVar, Protocol, Self, final
 
 import torch
 
@@ -26,11 +28,12 @@ class Source(Protocol):
 
 
 @final
+@dataclass
 class First:
     """The first ``limit`` data of ``batches``, as often as they are asked for."""
 
-    def __init__(self, batches: Iterable[Batch], limit: int | None) -> None:
-        self.batches, self.limit = batches, limit
+    batches: Iterable[Batch]
+    limit: int | None
 
     def __iter__(self) -> Iterator[Batch]:
         return take_first(self.batches, self.limit)
@@ -81,15 +84,16 @@ class Measure(ABC):
         """Checks the counts of a measure that is a dataclass."""
         check_counts(self, *self.counts)
 
+    @final
+    def reduce(self) -> Self:
+        """The same measure with at most 2 of all that it counts."""
+        reduced = copy(self)
+        vars(reduced).update({name: min(2, number) for name in self.counts if (number := getattr(self, name))})
+        return reduced
+
     @abstractmethod
     def __call__(self, densities: Densities, data: Data, split: str, seed: int) -> Mapping[str, Quantity]:
-        """Measures quantities of the model, by name; quantities that are undefined for the model are absent.
-
-        Args:
-            densities: the model.
-            data: the data.
-            split: the split to measure.
-            seed: seed of all noise.
+        """Measures quantities of the model, by name, with all noise of a seed; those undefined for it are absent.
 
         Raises:
             Undefined: nothing can be said of this model, or of these data.

@@ -8,30 +8,6 @@ from torch.distributions import Distribution
 from elbolab.common.refusal import Refusal, change
 
 
-def mean_of(p: Distribution) -> Tensor:
-    """The mean, (*batch, *event).
-
-    Raises:
-        Refusal: ``p`` has none.
-    """
-    try:
-        return p.mean
-    except NotImplementedError as error:
-        raise Refusal(f"what=mean: {type(p).__name__} has no mean", change("what", "sample")) from error
-
-
-def draw_of(p: Distribution) -> Tensor:
-    """A draw, (*batch, *event).
-
-    Raises:
-        Refusal: ``p`` cannot be drawn from.
-    """
-    try:
-        return p.sample()
-    except NotImplementedError as error:
-        raise Refusal(f"what=sample: {type(p).__name__} cannot be drawn from", change("what", "mean")) from error
-
-
 def picture(p: Distribution) -> Tensor:
     """What a figure shows of a likelihood, (*batch, *event): its mean, or a draw where it has none.
 
@@ -43,18 +19,24 @@ def picture(p: Distribution) -> Tensor:
         return p.sample()
 
 
-Output = Callable[[Distribution], Tensor]
-
-OUTPUTS: Mapping[str, Output] = {"mean": mean_of, "sample": draw_of}
+OUTPUTS: Mapping[str, Callable[[Distribution], Tensor]] = {"mean": lambda p: p.mean, "sample": lambda p: p.sample()}
 """The values of ``what``."""
 
 
-def output_of(what: str) -> Output:
-    """The function that makes the output called ``what``: "mean" or "sample".
+def output_of(what: str) -> Callable[[Distribution], Tensor]:
+    """The function that makes the output called ``what``, (*batch, *event): "mean" or "sample".
 
     Raises:
-        Refusal: it is no such word.
+        Refusal: it is no such word; or, in the function, the distribution has none.
     """
     if what not in OUTPUTS:
         raise Refusal(f"what={what}: there is no such output", change("what", *OUTPUTS))
-    return OUTPUTS[what]
+
+    def show(p: Distribution) -> Tensor:
+        try:
+            return OUTPUTS[what](p)
+        except NotImplementedError as error:
+            lacks = f"what={what}: {type(p).__name__} " + ("has no mean" if what == "mean" else "cannot be drawn from")
+            raise Refusal(lacks, change("what", *(OUTPUTS.keys() - {what}))) from error
+
+    return show

@@ -52,20 +52,15 @@ def with_log_densities(latents: Latents) -> Latents:
 
     To save memory they are computed `SCORED` numbers at a time, unless the density has other parameters for every draw.
 
-    Raises:
-        Undefined: a latent has no density.
+    Undefined where a latent has no density.
     """
-    return Latents((_with_log_densities(latent) for latent in latents), latents.state)
-
-
-def _with_log_densities(latent: Latent) -> Latent:
-    own = replace(latent, drawn_log_q=None, drawn_log_p=None)
-    log_q, log_p = latent.drawn_log_q, latent.drawn_log_p
-    return replace(
-        latent,
-        drawn_log_q=torch.cat([part.log_q for part in _split_draws(own, own.q)]) if log_q is None else log_q,
-        drawn_log_p=torch.cat([part.log_p for part in _split_draws(own, own.p)]) if log_p is None else log_p,
-    )
+    found = []
+    for latent in latents:
+        own, log_q, log_p = replace(latent, drawn_log_q=None, drawn_log_p=None), latent.drawn_log_q, latent.drawn_log_p
+        log_q = torch.cat([part.log_q for part in _split_draws(own, own.q)]) if log_q is None else log_q
+        log_p = torch.cat([part.log_p for part in _split_draws(own, own.p)]) if log_p is None else log_p
+        found.append(replace(latent, drawn_log_q=log_q, drawn_log_p=log_p))
+    return Latents(found, latents.state)
 
 
 def _split_draws(latent: Latent, p: Distribution | None) -> list[Latent]:
@@ -104,11 +99,7 @@ def class_at(log_probs: Tensor, levels: Tensor) -> Tensor:
 
 
 def from_prior(densities: Densities, rows: Rows, num_samples: int) -> DrawLatents:
-    """Z ~ p(z | c), all of equal weight beside the likelihood.
-
-    Raises:
-        Undefined: the model has no prior.
-    """
+    """Z ~ p(z | c), all of equal weight beside the likelihood; undefined where the model has no prior."""
     x, *given = rows
 
     def draw(samples: slice) -> Latents:
@@ -139,14 +130,9 @@ def from_corruptions(num_corruptions: int, densities: Densities, rows: Rows, num
     that datum's own corruptions. So the mean weight is p(x) without bias (deterministic mixture sampling, Owen and Zhou
     2000), whatever was drawn as corruptions.
 
-    Args:
-        num_corruptions: M.
-        densities: a denoising model.
-        rows: the group.
-        num_samples: M K, those of all components together.
+    ``num_corruptions`` is M, ``num_samples`` M K, those of all components together.
 
-    Raises:
-        Undefined: the model corrupts nothing, has not one latent, or one without a density.
+    Undefined where the model corrupts nothing, has not one latent, or one without a density.
     """
     assert num_samples % num_corruptions == 0
     x, *given = rows

@@ -61,6 +61,25 @@ def means_of(
     return {name: mean_of(values, kinds[name], k=k, seed=seed, dtype=dtype) for name, values in per_datum.items()}
 
 
+def check_quantities(found: Any) -> Mapping[str, Quantity]:
+    """What a measure has returned, if it can be reported.
+
+    Raises:
+        TypeError: it holds no quantities, or one without a number or a unit.
+    """
+    if not isinstance(found, Mapping):
+        raise TypeError(f"returned a {type(found).__name__}: return {{name: mean_of(values, kind, k=None, seed=seed)}}")
+    for name, quantity in found.items():
+        if not isinstance(quantity, Quantity):
+            raise TypeError(f"{name} is a {type(quantity).__name__}: give a Quantity, as mean_of makes one")
+        if not isinstance(quantity.kind, Kind) or not quantity.kind.unit:
+            raise TypeError(f"{name} names no unit: give a Kind, Kind('nats', 'lower')")
+        for number in quantity.value if isinstance(quantity.value, list) else [quantity.value]:
+            if not isinstance(number, int | float):
+                raise TypeError(f"{name} has a {type(number).__name__} as its value: give a float, or a list of them")
+    return found
+
+
 def in_units_of(spec: Spec, kind: Kind) -> Kind:
     """A kind of squared error an element; standardised columns of different units have no other unit in common."""
     return kind if spec.scaling is None else replace(kind, unit="squared deviations/element")

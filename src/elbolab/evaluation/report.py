@@ -76,7 +76,7 @@ def _find_fault(quantity: Mapping) -> str | None:
         "value must be a finite number or a list of them": _is_finite(value),
         "stderr must be null or finite and shaped like value": stderr is None
         or _is_finite(stderr)
-        and _has_same_shape(value, stderr),
+        and _length_of(stderr) == _length_of(value),
         "n must be a positive whole number": _is_whole(quantity["n"], 1),
         "k must be null or a positive whole number": quantity["k"] is None or _is_whole(quantity["k"], 1),
         "seed must be a whole number": _is_whole(quantity["seed"], 0),
@@ -88,10 +88,8 @@ def _find_fault(quantity: Mapping) -> str | None:
     return next((rule for rule, holds in rules.items() if not holds), None)
 
 
-def _has_same_shape(value: object, stderr: object) -> bool:
-    if isinstance(value, list) and isinstance(stderr, list):
-        return len(value) == len(stderr)
-    return not isinstance(value, list) and not isinstance(stderr, list)
+def _length_of(value: object) -> int | None:
+    return len(value) if isinstance(value, list) else None
 
 
 def _is_whole(value: object, least: int) -> bool:

@@ -16,7 +16,7 @@ from typing_extensions import override
 
 from elbolab.common.dotted import flatten
 from elbolab.common.kind import curve_of
-from elbolab.evaluation.figures.kl_map import KL_TABLE, read_kl
+from elbolab.evaluation.figures.curves import KL_TABLE, read_kl
 from elbolab.loggers.board import KL, Board, Images, check_writable, open_image
 from elbolab.loggers.table import read_table
 from elbolab.loggers.wandb_server import begin, forget

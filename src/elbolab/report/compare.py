@@ -9,11 +9,10 @@ from matplotlib.figure import Figure
 from elbolab.common.terminal import terminal_width
 from elbolab.densities.base import Densities
 from elbolab.densities.latents import Undefined
-from elbolab.evaluation.figures.aggregate import codes_and_prior
 from elbolab.evaluation.figures.curves import Point, rate_distortion
 from elbolab.evaluation.figures.drawing import NUM_DATA, gather, write_figures
 from elbolab.evaluation.figures.generative import samples
-from elbolab.evaluation.figures.latent import latent_space
+from elbolab.evaluation.figures.latent import codes_and_prior, latent_space
 from elbolab.evaluation.report import Report
 from elbolab.report.rows import columns_of
 from elbolab.report.table import table_of

@@ -81,8 +81,8 @@ def _importances(
 def _draw_front(
     complete: Sequence[FrozenTrial], front: Sequence[FrozenTrial], objectives: Sequence[Objective], folder: Path
 ) -> Path:
+    from elbolab.evaluation.figures.curves import pareto
     from elbolab.evaluation.figures.drawing import write_figures
-    from elbolab.evaluation.figures.pareto import pareto
 
     points = [(str(trial.number), *trial.values) for trial in front]
     names = [objective.name for objective in objectives]

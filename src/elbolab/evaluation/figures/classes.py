@@ -28,14 +28,12 @@ def every_class(spec: Spec, like: Tensor) -> Tensor:
 
 
 def label_vectors(spec: Spec, batch: Batch) -> Tensor:
-    """Every class as the condition that stands for it, (C, C).
-
-    Raises:
-        Undefined: the conditions are no labels.
-    """
-    if spec.num_classes is None or spec.given != ((spec.num_classes,),) or not _is_one_hot(batch.given[0]):
-        raise Undefined("no classes: the conditions are no labels")
-    return every_class(spec, batch.x)
+    """Every class as the condition that stands for it, (C, C); undefined where the conditions are no labels."""
+    if spec.num_classes is not None and spec.given == ((spec.num_classes,),):
+        labels = batch.given[0]
+        if ((labels == 0) | (labels == 1)).all() and (labels.sum(1) == 1).all():
+            return every_class(spec, batch.x)
+    raise Undefined("no classes: the conditions are no labels")
 
 
 def condition_on_label(label: str | int | None, densities: Densities, batch: Batch) -> Batch:
@@ -48,27 +46,15 @@ def condition_on_label(label: str | int | None, densities: Densities, batch: Bat
     """
     if label is None:
         return batch
-    classes = _find_classes(densities, batch, label)
-    index = densities.spec.class_index(label)
     if has_style(densities):
+        densities.spec.class_index(label)
         return batch
-    return batch._replace(given=(classes[index].expand(len(batch.x), -1),))
-
-
-def _find_classes(densities: Densities, batch: Batch, label: str | int) -> Tensor:
-    """The classes by which a model draws, (C, C)."""
-    if has_style(densities):
-        return every_class(densities.spec, batch.x)
     try:
-        return label_vectors(densities.spec, batch)
+        classes = label_vectors(densities.spec, batch)
     except Undefined as error:
         raise Refusal(
             f"label={label}: this run draws by no class; one with data.given=labels does, or one of model=m2, m1_m2 or "
             "aae_semi",
             change("label", None),
         ) from error
-
-
-def _is_one_hot(labels: Tensor) -> bool:
-    """Whether each row has one 1 and zeros beside it."""
-    return bool(((labels == 0) | (labels == 1)).all() and (labels.sum(1) == 1).all())
+    return batch._replace(given=(classes[densities.spec.class_index(label)].expand(len(batch.x), -1),))

@@ -1,7 +1,7 @@
-"""Numbers against optimiser steps, and against each other."""
+"""Numbers against optimiser steps, and against each other: curves, the KL of dimensions, two objectives of runs."""
 
 import csv
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from math import ceil
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,16 +10,20 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from elbolab.common.kind import CURVES, curve_of, label_of
 from elbolab.densities.latents import Undefined
-from elbolab.evaluation.figures.looks import CATEGORIES, DATA, FAINT, MODEL, blank, simplify_axes
+from elbolab.evaluation.figures.looks import CATEGORIES, DATA, FAINT, MODEL, SEQUENCE, blank, simplify_axes
 
 COLOURS = {"train": DATA, "val": MODEL}
 
 COLUMNS = 4
 """Most panels beside each other."""
+
+KL_TABLE = "kl_per_dim.csv"
+"""File of a run with the KL over its training: columns step, epoch, and one a latent dimension, from 0; nats."""
 
 TRANSIENT = 0.1
 """Share of the steps that may leave the panel: the first ones are hundreds of nats off."""
@@ -43,8 +47,7 @@ def loss_curves(path: Path) -> Figure:
     The panels are those of `CURVES`, then one for each other quantity that validation reports. The loss has no panel
     where it equals another logged quantity, or minus it.
 
-    Raises:
-        Undefined: nothing has been logged.
+    Undefined where nothing has been logged.
     """
     curves = read_metrics(path) if path.exists() else {}
     panels = _panels(curves)
@@ -146,3 +149,57 @@ def _draw_levels(axes: Axes, negative_elbo: NDArray) -> None:
     best = negative_elbo.min()
     axes.axline((0, best), slope=-1, color=DATA, linewidth=0.9, zorder=0, label=f"$-$ELBO {best:.1f}, the best")
     axes.legend(fontsize=8, frameon=False)
+
+
+def read_kl(path: Path) -> tuple[NDArray, NDArray]:
+    """Steps (T,) and the KL of every dimension at each, (T, D); of a file that is not there, none."""
+    rows = []
+    if path.is_file():
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = [[float(value) for value in row] for row in list(csv.reader(file))[1:]]
+    table = np.array(rows).reshape(len(rows), -1 if rows else 2)
+    return table[:, 0], table[:, 2:]
+
+
+def kl_map(path: Path) -> Figure:
+    """A heat map: optimiser steps to the right, dimensions downwards by their last KL, the KL as colour.
+
+    Undefined where fewer than two validations were recorded, or no KL per dimension.
+    """
+    steps, kl = read_kl(path)
+    if len(steps) < 2 or kl.shape[1] == 0:
+        raise Undefined(f"no KL over the training: {path} holds fewer than two validations")
+    figure = blank(5.0, min(6.0, 1.6 + 0.06 * kl.shape[1]))
+    axes = figure.subplots()
+    order = np.argsort(-kl[-1], kind="stable")
+    edges = np.concatenate([[min(0.0, steps[0] - 1)], steps])  # a validation stands for the steps before it
+    mesh = axes.pcolormesh(edges, np.arange(len(order) + 1) + 0.5, kl[:, order].T, cmap=SEQUENCE, vmin=0)
+    axes.invert_yaxis()
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.set(xlabel="optimiser step", ylabel="latent dimension, by last KL")
+    simplify_axes(axes)
+    figure.colorbar(mesh, ax=axes, label="mean KL (nats)")
+    return figure
+
+
+def pareto(
+    names: Sequence[str], trials: Sequence[Sequence[float]], front: Sequence[tuple[str, float, float]]
+) -> Figure:
+    """Every trial as a point, and the front: trials that no other one beats in both.
+
+    Args:
+        names: of the two objectives, (2,).
+        trials: their values, (N, 2).
+        front: label and values of each trial of the front.
+    """
+    figure = blank(4.4, 3.6)
+    axes = simplify_axes(figure.subplots())
+    x, y = zip(*trials, strict=True)
+    axes.plot(x, y, color=FAINT, marker="o", markersize=3, linewidth=0)
+    ordered = sorted(front, key=lambda point: point[1])
+    axes.plot(*zip(*(point[1:] for point in ordered), strict=True), color=MODEL, marker="o", markersize=4, linewidth=1)
+    for label, *point in ordered:
+        axes.annotate(label, (point[0], point[1]), xytext=(5, 5), textcoords="offset points", fontsize=8)
+    axes.margins(0.15)
+    axes.set(xlabel=names[0], ylabel=names[1])
+    return figure

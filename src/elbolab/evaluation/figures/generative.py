@@ -1,4 +1,4 @@
-"""What a model generates: samples, reconstructions, and walks through its latent space.
+"""What a model generates: samples, reconstructions, restorations, and walks through its latent space.
 
 Shapes: N = data, D = latent numbers, T = steps of a walk.
 """
@@ -14,6 +14,7 @@ from torch.distributions import Distribution, Independent, MultivariateNormal, N
 
 from elbolab.batch import Batch
 from elbolab.densities.base import Densities
+from elbolab.densities.capabilities import Corrupting, Grouping, capability
 from elbolab.densities.latents import Latent, Undefined
 from elbolab.evaluation.figures.classes import every_class, has_style
 from elbolab.evaluation.figures.looks import Points, assemble_whole, blank, look_of
@@ -25,26 +26,12 @@ STEPS = 11
 
 
 def samples(
-    models: Mapping[str, Densities],
-    batch: Batch,
-    *,
-    seed: int,
-    label: str | int | None = None,
-    what: str | None = None,
+    models: Mapping[str, Densities], batch: Batch, *, seed: int, label: str | int | None = None, what: str | None = None
 ) -> Figure:
     """Samples of each model, decoded from draws of its latent space, side by side.
 
-    A model without a prior decodes draws from a Gaussian fitted to its codes, and its title says so.
-
-    Args:
-        models: by name.
-        batch: data.
-        seed: of the draws.
-        label: as that of `generate`.
-        what: ``mean`` or ``sample`` of p(x | z); None: means, or draws where data are points.
-
-    Raises:
-        ValueError: a likelihood has none.
+    A model without a prior decodes draws from a Gaussian fitted to its codes, and its title says so. ``label`` is that
+    of `generate`; ``what`` is ``mean`` or ``sample`` of p(x | z), None: means, or draws where data are points.
     """
     spec = next(iter(models.values())).spec
     look = look_of(spec, batch.x.cpu())
@@ -79,9 +66,8 @@ def generate(densities: Densities, batch: Batch, num: int, label: str | int | No
         return (densities.generate(1, *given), source) if given else (densities.generate(num), "decoded z ~ p(z)")
     except Undefined:
         z = _fit_gaussian(codes_of(densities, batch)).sample((num,))
-        return densities.decode(
-            z.unflatten(1, densities.latent_shape), *given
-        ), "decoded z ~ Gaussian fitted to the codes"
+        p = densities.decode(z.unflatten(1, densities.latent_shape), *given)
+        return p, "decoded z ~ Gaussian fitted to the codes"
 
 
 def repeat_conditions(batch: Batch, num: int) -> tuple[Tensor, ...]:
@@ -105,15 +91,32 @@ def reconstructions(densities: Densities, batch: Batch, *, seed: int) -> Figure:
         mean = picture(densities.decode(densities.encode(x, *given), *given))
     width, height = look.size(6, 12)
     figure = blank(width + 0.6, height + 0.3, "data and reconstructions")
-    look.pairs(figure.subplots(), assemble_whole(densities.spec, x, given), assemble_whole(densities.spec, mean, given))
+    stages = {"data": x, "model": mean}
+    look.stages(figure.subplots(), {name: assemble_whole(densities.spec, s, given) for name, s in stages.items()})
+    return figure
+
+
+def restorations(densities: Densities, batch: Batch, *, seed: int) -> Figure:
+    """Clean data, the same corrupted by the model's own noise, and the mean of p(x | z = code of x~).
+
+    Undefined where the model corrupts nothing.
+    """
+    corrupting = capability(densities, Corrupting)
+    look = look_of(densities.spec, batch.x.cpu())
+    x, given = batch.x[: look.num_pairs], tuple(tensor[: look.num_pairs] for tensor in batch.given)
+    with evaluating(densities, "restorations", seed):
+        corrupted = corrupting.corrupt(x)
+        restored = picture(densities.decode(densities.encode(corrupted, *given), *given))
+    width, height = look.size(9, 12)
+    figure = blank(width + 0.8, height + 0.3, "clean, corrupted and restored data")
+    look.stages(figure.subplots(), {"clean": x.cpu(), "corrupted": corrupted.cpu(), "restored": restored.cpu()})
     return figure
 
 
 def interpolations(densities: Densities, batch: Batch, *, seed: int, num: int = 8) -> Figure:
     """Straight lines between the codes of pairs of data, decoded; a class changes at half the way.
 
-    Raises:
-        Undefined: there is one datum.
+    Undefined where there is one datum.
     """
     num = min(num, len(batch.x) // 2)
     if num == 0:
@@ -149,25 +152,35 @@ def traversals(densities: Densities, batch: Batch, *, seed: int, num: int = 10) 
 def manifold(densities: Densities, batch: Batch, *, seed: int, side: int = 20) -> Figure:
     """p(x | z) over a plane of latents, in equal steps of probability under a normal prior (Kingma & Welling 2014).
 
-    Raises:
-        Undefined: the latent space is no plane.
+    Undefined where the latent space is no plane.
     """
     if prod(densities.latent_shape) != 2:
         raise Undefined("no manifold: the latent space is no plane")
     with evaluating(densities, "manifold", seed):
-        horizontal, vertical = _plane(densities, batch, side)
-        z = torch.stack(torch.meshgrid(horizontal, vertical.flip(0), indexing="xy"), dim=-1)
-        rows = decode_walk(densities, z, batch)
+        normal, (low, high, _) = _normal_prior(densities, batch), ends_of(densities, batch)
+        steps = _steps(side, low)
+        grid = torch.lerp(low, high, steps) if normal is None else normal.icdf(0.02 + 0.96 * steps)
+        rows = decode_walk(densities, plane_of(grid), batch)
     return paths(batch, densities, rows, [], "decoded latent plane: $z_0$ to the right, $z_1$ up")
 
 
-def _plane(densities: Densities, batch: Batch, side: int) -> tuple[Tensor, Tensor]:
-    """The coordinates of a grid, (side,) each."""
-    normal = _normal_prior(densities, batch)
-    low, high, _ = ends_of(densities, batch)
-    steps = _steps(side, low)
-    grid = torch.lerp(low, high, steps) if normal is None else normal.icdf(0.02 + 0.96 * steps)
-    return grid[:, 0], grid[:, 1]
+def plane_of(grid: Tensor) -> Tensor:
+    """The points (T, T, 2) of coordinates (T, 2): the first to the right, the second up."""
+    return torch.stack(torch.meshgrid(grid[:, 0], grid[:, 1].flip(0), indexing="xy"), dim=-1)
+
+
+def groups(densities: Densities, batch: Batch, *, seed: int, num: int = 10) -> Figure:
+    """p(x | z, y) at draws of the style, a row for each group (Makhzani et al. 2015, figure 9).
+
+    Undefined where the model finds no groups.
+    """
+    capability(densities, Grouping)
+    with evaluating(densities, "groups", seed):
+        group, style = densities.imagine((num,))
+        every = torch.eye(group.z.shape[1]).to(group.z)
+        z, y = style.z.expand(len(every), *style.z.shape), every[:, None].expand(-1, num, -1)
+        rows = picture(densities.decode(torch.cat([z, y], dim=-1))).cpu()
+    return paths(batch, densities, rows, [], "each group over draws of the style")
 
 
 def decode_walk(densities: Densities, z: Tensor, batch: Batch) -> Tensor:
@@ -178,11 +191,7 @@ def decode_walk(densities: Densities, z: Tensor, batch: Batch) -> Tensor:
 
 
 def codes_of(densities: Densities, batch: Batch) -> Tensor:
-    """The codes of a batch, (N, D).
-
-    Raises:
-        Undefined: the model has no latents.
-    """
+    """The codes of a batch, (N, D); undefined where the model has no latents."""
     if prod(densities.latent_shape) == 0:
         raise Undefined("no codes: this model has no latents")
     return densities.encode(batch.x, *batch.given).flatten(1)
@@ -191,10 +200,7 @@ def codes_of(densities: Densities, batch: Batch) -> Tensor:
 def importance_of(densities: Densities, batch: Batch) -> tuple[Tensor, str]:
     """How much each dimension of a code is used, (D,), and the measure in words: mean KL where it exists, else spread.
 
-    A class is no dimension.
-
-    Raises:
-        Undefined: there is no dimension.
+    A class is no dimension; undefined where there is none.
     """
     if densities.code_dim == 0:
         raise Undefined("no dimensions: this model has no latents, or a class alone")
@@ -218,7 +224,15 @@ def ends_of(densities: Densities, batch: Batch) -> tuple[Tensor, Tensor, str]:
 def _normal_prior(densities: Densities, batch: Batch) -> Normal | None:
     """The prior of the first datum, batch shape (D,), where it is a diagonal normal."""
     match _dimensions(densities, Batch(batch.x[:1], tuple(tensor[:1] for tensor in batch.given))):
-        case (Latent(p=Independent(base_dist=Normal(loc=loc, scale=scale))),):
+        case (Latent(p=p),):
+            return diagonal_normal(p)
+    return None
+
+
+def diagonal_normal(p: Distribution | None) -> Normal | None:
+    """A distribution of one datum as a normal of batch shape (D,), None where it is no diagonal normal."""
+    match p:
+        case Independent(base_dist=Normal(loc=loc, scale=scale)):
             return Normal(loc.flatten(), scale.flatten())
     return None
 

@@ -1,4 +1,4 @@
-"""Where a model puts data: codes in two dimensions, and what each latent dimension carries.
+"""Where a model puts data: codes in two dimensions, beside draws of the prior, and what each dimension carries.
 
 Shapes: N = data, D = latent dimensions.
 """
@@ -14,26 +14,24 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
+from torch import Tensor
 
 from elbolab.batch import Batch
 from elbolab.common.rng import numpy_generator, sklearn_seed
 from elbolab.densities.base import Densities
 from elbolab.densities.latents import Undefined
+from elbolab.evaluation.aggregate import labelled_draws, match_codes
 from elbolab.evaluation.batches import take_first
 from elbolab.evaluation.figures.looks import CATEGORIES, DATA, MODEL, SEQUENCE, blank, simplify_axes
 from elbolab.evaluation.representation import codes, kl_quantities
+from elbolab.evaluation.seeded import evaluating
 
 NUM_CODES = 3_000
 """Data whose codes are drawn: more only cover each other."""
 
 
 class Projection(NamedTuple):
-    """A way from D > 2 dimensions to 2.
-
-    Attributes:
-        axes: labels of the two coordinates.
-        project: (codes (N, D), seed) -> (N, 2).
-    """
+    """A way from D > 2 dimensions to 2: labels of the two coordinates, and (codes (N, D), seed) -> (N, 2)."""
 
     axes: tuple[str, str]
     project: Callable[[NDArray, int], NDArray]
@@ -53,8 +51,7 @@ def latent_space(
 ) -> Figure:
     """Codes coloured by label, a panel a model: as they are in one or two dimensions, else projected.
 
-    Raises:
-        Undefined: there is one datum, or a model without latents.
+    Undefined where there is one datum, or a model without latents.
     """
     figure = blank(4.2 * len(models) + 0.6, 4.2)
     panels = figure.subplots(1, len(models), squeeze=False)[0]
@@ -66,6 +63,40 @@ def latent_space(
         axes.set_title(name, fontsize=9)
     legend(panels[-1], [] if y is None else np.unique(y.numpy()).tolist(), densities.spec.classes)
     return figure
+
+
+def codes_and_prior(models: Mapping[str, Densities], batches: Iterable[Batch], *, seed: int) -> Figure:
+    """Draws z ~ q(z | x) coloured by class, and beneath them as many of the prior, by its part where it has parts.
+
+    Undefined where a model has no prior, or codes that are no points of the plane.
+    """
+    figure = blank(4.2 * len(models) + 0.6, 8.4)
+    panels = figure.subplots(2, len(models), squeeze=False)
+    for (top, bottom), (name, densities) in zip(panels.T, models.items(), strict=True):
+        with evaluating(densities, "codes and prior", seed):
+            match = match_codes(densities, take_first(batches, NUM_CODES))
+            if match.z.shape[1] != 2 or len(match.z) < 2:
+                raise Undefined("codes and prior are drawn in the plane")
+            drawn, parts = (match.drawn, None) if match.p is None else labelled_draws(match.p, len(match.z))
+        _draw_panel(top, match.z, match.y, seed, f"{name}: q(z)" if name else "q(z)")
+        _draw_panel(bottom, drawn, parts, seed, f"{name}: p(z)" if name else "p(z)")
+        _share_limits(top, bottom)
+    legend(panels[0, -1], [] if match.y is None else match.y.unique().tolist(), densities.spec.classes)
+    legend(panels[1, -1], [] if parts is None else parts.unique().tolist())
+    return figure
+
+
+def _draw_panel(axes: Axes, z: Tensor, labels: Tensor | None, seed: int, title: str) -> None:
+    scatter(axes, z.double().cpu().numpy(), None if labels is None else labels.cpu().numpy(), seed, PRINCIPAL)
+    axes.set_title(title, fontsize=9)
+
+
+def _share_limits(*panels: Axes) -> None:
+    """The square that holds the points of all panels."""
+    ends = [limit for axes in panels for limit in (*axes.get_xlim(), *axes.get_ylim())]
+    widest = max(abs(end) for end in ends)
+    for axes in panels:
+        axes.set(xlim=(-widest, widest), ylim=(-widest, widest))
 
 
 def scatter(axes: Axes, z: NDArray, y: NDArray | None, seed: int, projection: Projection) -> None:
@@ -107,8 +138,7 @@ def legend(axes: Axes, classes: list, names: tuple[str, ...] = ()) -> None:
 def kl_bars(densities: Densities, batches: Iterable[Batch], *, seed: int) -> Figure:
     """The mean KL of each latent dimension, largest first, and that of a class apart from them.
 
-    Raises:
-        Undefined: there is no KL per dimension.
+    Undefined where there is no KL per dimension.
     """
     found = kl_quantities(densities, batches, seed=seed)
     if "kl_per_dim" not in found:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from typing_extensions import override
 
-from elbolab.batch import Shape, Spec, Support
+from elbolab.batch import Spec, Support
 from elbolab.data.given import assemble
 
 DATA, MODEL, FAINT = "0.35", "#c1440e", "0.8"
@@ -44,11 +44,6 @@ class Look(ABC):
     @abstractmethod
     def samples(self, axes: Axes, drawn: Tensor, data: Tensor) -> None:
         """Draws samples of a model, (N, *event), and the data, (N, *event), where these help to judge the samples."""
-
-    @final
-    def pairs(self, axes: Axes, data: Tensor, model: Tensor) -> None:
-        """Data and their reconstructions, (N, *event) each."""
-        self.stages(axes, {"data": data, "model": model})
 
     @abstractmethod
     def stages(self, axes: Axes, stages: Mapping[str, Tensor]) -> None:
@@ -76,8 +71,7 @@ class Cells(Look, ABC):
 
     @override
     def samples(self, axes: Axes, drawn: Tensor, data: Tensor) -> None:
-        side = ceil(len(drawn) ** 0.5)
-        self.cells(axes, _fold(drawn, side))
+        self.cells(axes, _fold(drawn, ceil(len(drawn) ** 0.5)))
 
     @override
     def stages(self, axes: Axes, stages: Mapping[str, Tensor]) -> None:
@@ -207,14 +201,16 @@ class Points(Look):
 def look_of(spec: Spec, data: Tensor) -> Look:
     """Chooses how data of ``spec`` are drawn: as images (also if they are parts of images), points or vectors.
 
-    Args:
-        spec: the description of the data.
-        data: examples (N, *event), from which the range of real-valued images is taken.
+    The range of real-valued images is that of ``data``, examples (N, *event).
     """
     event = spec.x if spec.canvas is None else spec.canvas.image
-    if len(event) in (3, 4):
-        return Images((0.0, 1.0) if spec.support is not Support.REAL else _limits_of(spec.restore(data)), spec)
-    return Points(spec) if spec.x == (2,) else Vectors()
+    if len(event) not in (3, 4):
+        return Points(spec) if spec.x == (2,) else Vectors()
+    if spec.support is not Support.REAL:
+        return Images((0.0, 1.0), spec)
+    values = spec.restore(data)
+    low, high = values.min().item(), values.max().item()
+    return Images((low, high if high > low else low + 1), spec)
 
 
 def assemble_whole(spec: Spec, x: Tensor, given: tuple[Tensor, ...]) -> Tensor:
@@ -239,17 +235,10 @@ def simplify_axes(axes: Axes) -> Axes:
     return axes
 
 
-def _limits_of(data: Tensor) -> tuple[float, float]:
-    """The smallest and the largest value, which differ by 1 where all are equal."""
-    low, high = data.min().item(), data.max().item()
-    return low, high if high > low else low + 1
-
-
 def _fold(values: Tensor, columns: int) -> Tensor:
     """(N, *event) -> (R, columns, *event); what does not fill a row is left out."""
     num_rows = max(1, len(values) // columns)
-    event: Shape = tuple(values.shape[1:])
-    return values[: num_rows * columns].reshape(num_rows, -1, *event)
+    return values[: num_rows * columns].reshape(num_rows, -1, *values.shape[1:])
 
 
 def _hide_axes(axes: Axes) -> None:
