@@ -20,6 +20,7 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.default_element import InputDefault
 from hydra.core.object_type import ObjectType
 from omegaconf import _utils, base, grammar_parser
+from omegaconf.basecontainer import BaseContainer
 from omegaconf.resolvers import oc
 
 from elbolab.config.paths import config_dir
@@ -72,14 +73,29 @@ def _remember_choices():
 def _remember_compositions():
     """What the chosen options say together, before values are given to keys."""
     merge, merged = ConfigLoaderImpl._compose_config_from_defaults_list, {}
+    place, placed = ConfigLoaderImpl._load_single_config, {}
+    set_parents = BaseContainer._re_parent
 
     def compose(self, defaults, repo):
         key = (*map(astuple, defaults), *_beyond_shipped(repo))
         if key not in merged:
-            merged[key] = pickle.dumps(merge(self, defaults, repo))
+            BaseContainer._re_parent = lambda self: None  # of all that has been merged, after each of forty options
+            try:
+                cfg = merge(self, defaults, repo)
+            finally:
+                BaseContainer._re_parent = set_parents
+            set_parents(cfg)
+            merged[key] = pickle.dumps(cfg)
         return pickle.loads(merged[key])
 
+    def load_option(self, default, repo):
+        key = (*astuple(default), *_beyond_shipped(repo))
+        if key not in placed:
+            placed[key] = pickle.dumps(place(self, default, repo))
+        return pickle.loads(placed[key])
+
     ConfigLoaderImpl._compose_config_from_defaults_list = compose
+    ConfigLoaderImpl._load_single_config = load_option
 
 
 def _beyond_shipped(repo):

@@ -1,7 +1,5 @@
 """Every file under conf/ composes and builds; experiments train and are measured, a sample of them by default."""
 
-from copy import deepcopy
-from functools import cache
 from importlib.util import find_spec
 from inspect import signature
 from itertools import zip_longest
@@ -64,18 +62,12 @@ def hydra(monkeypatch):
         yield
 
 
-@cache
-def _composed(overrides):
-    cfg = compose("train", [*overrides], return_hydra_config=True)
-    return cfg, OmegaConf.masked_copy(cfg, [name for name in cfg if name != "hydra"])
-
-
 def composed(*overrides):
     """A configuration as `elbolab train` has it, and Hydra's own where it looks for that."""
-    with_hydra, cfg = _composed(overrides)
-    HydraConfig.instance().set_config(with_hydra)
-    cfg = deepcopy(cfg)
+    cfg = compose("train", [*overrides], return_hydra_config=True)
+    HydraConfig.instance().set_config(cfg)
     with open_dict(cfg):
+        del cfg["hydra"]
         cfg.paths.run = "unused"
     return cfg
 
