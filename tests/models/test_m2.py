@@ -180,7 +180,7 @@ PLAIN = {"batch_size": 10, "eval_batch_size": 10}
     [
         (lambda: make("m2").loss(batch_for(make("m2"))), "data.num_labelled=100"),
         (lambda: fit(make("m1_m2"), data=LabelledBits(**PLAIN), max_epochs=1), "data.num_labelled=100"),
-        (lambda: make("classifier").loss(Batch(torch.ones(2, 6))), "learns from labels.*data=mnist"),
+        (lambda: make("classifier").loss(Batch(torch.ones(2, 6))), "reads class labels.*data=mnist"),
         (lambda: M2(alpha=-1.0, densities=labelled(), **ERROR), "model.alpha=-1.0: .*not negative"),
         (lambda: M2(alpha=inf, densities=labelled(), **ERROR), "model.alpha=inf: .*finite"),
         (lambda: M2(alpha=0.1, densities=small_densities(), **ERROR), "choose model=m2 or m1_m2"),

@@ -68,7 +68,7 @@ MISTAKES = [
     ),
     Mistake("models/m2.py", "+ alpha * classification\n", "+ alpha * classification.detach()\n", GRADIENTS),
     Mistake("models/m2.py", "self.alpha(self.step)", "self.alpha((self.step - 1).clamp(min=0))", SCHEDULES),
-    Mistake("models/vae.py", "cost.weight(self.step)", "cost.weight((self.step - 1).clamp(min=0))", SCHEDULES),
+    Mistake("models/cost.py", "cost.weight(step)", "cost.weight((step - 1).clamp(min=0))", SCHEDULES),
     Mistake(
         "models/costs.py",
         "self.capacity(step)).abs()",
@@ -97,13 +97,13 @@ MISTAKES = [
         "tests/models/test_adversarial.py",
     ),
     Mistake(
-        "models/players.py",
+        "models/checks.py",
         "if not made or not torch.equal(made[-1].flatten(), logits.flatten()):",
         "if not made:",
         "tests/models/test_adversarial.py",
     ),
     Mistake(
-        "models/players.py",
+        "models/checks.py",
         "torch.random.fork_rng(devices=[])",
         "torch.random.fork_rng(devices=[], enabled=False)",
         "tests/models/test_adversarial.py",
@@ -111,12 +111,12 @@ MISTAKES = [
     Mistake("models/costs.py", "(terms.rate.mean() - self", "(terms.rate - self", VARIANTS),
     Mistake("models/costs.py", "return terms.rate\n", "return terms.rate.detach()\n", GRADIENTS),
     Mistake("models/costs.py", "mean.clamp(min=free_bits).sum()", "mean.clamp(min=free_bits).mean()", VARIANTS),
-    Mistake("models/vae.py", "if not any(cost.is_rate for cost in self.costs):", "if not self.costs:", VARIANTS),
-    Mistake("models/vae.py", "[weight * cost for weight", "[cost for weight", SCHEDULES),
-    Mistake("models/vae.py", "additive = all(", "additive = any(", VARIANTS),
+    Mistake("models/cost.py", "paid if self.has_rate else", "paid if len(self) else", VARIANTS),
+    Mistake("models/cost.py", "[weight * value for weight", "[value for weight", SCHEDULES),
+    Mistake("models/cost.py", "additive = all(", "additive = any(", VARIANTS),
     Mistake("models/beta_vae.py", "Capacity(capacity, beta)", "Capacity(beta, capacity)", SCHEDULES),
     Mistake(
-        "models/checks.py",
+        "models/cost.py",
         "if len(rates) > 1:",
         "if len(rates) > 2:",
         VARIANTS,
@@ -128,9 +128,9 @@ MISTAKES = [
         "tests/models/test_dvae.py",
     ),
     Mistake(
-        "models/vae.py",
-        "self.shape = () if num_samples == 1 else (num_samples,)",
-        "self.shape = () if num_samples == 1 else (1,)",
+        "models/base.py",
+        "return () if num == 1 else (num,)",
+        "return () if num == 1 else (1,)",
         "tests/models/test_schedules.py",
     ),
     Mistake(
@@ -188,8 +188,8 @@ MISTAKES = [
     ),
     Mistake(
         "models/vae.py",
-        "all(cost.additive for cost in self.costs) and not",
-        "not",
+        "additive=self.costs.additive and not",
+        "additive=not",
         "tests/training/test_accumulate.py",
     ),
     Mistake(
@@ -285,5 +285,18 @@ MISTAKES = [
         "mmd2(latent.z.flatten(1), drawn.flatten(1)).mean()",
         "mmd2(latent.z.flatten(1), drawn.flatten(1)).amax()",
         "tests/models/test_adversarial.py",
+    ),
+    Mistake("training/contract.py", "if value.dim() > 0:", "if value.dim() > 1:", "tests/training/test_contract.py"),
+    Mistake(
+        "training/stepper.py",
+        "        self.checked = True\n",
+        "",
+        "tests/training/test_contract.py",
+    ),
+    Mistake(
+        "evaluation/figures/classes.py",
+        "every_class(spec, x)[spec.class_index(label)]",
+        "every_class(spec, x)[0]",
+        "tests/runs/test_load.py",
     ),
 ]

@@ -5,10 +5,14 @@ import os
 import numpy as np
 import pytest
 import torch
+from omegaconf import OmegaConf
+from tests.helpers import refused
+from tests.models.registry import labelled
 from tests.shell import QUICK, Shell
 
 import elbolab
 from elbolab.common.rng import isolated_rng, seed_of
+from elbolab.runs.load import Run
 
 
 @pytest.fixture(scope="module")
@@ -88,9 +92,29 @@ def test_a_label_is_drawn_by_name(conditional, finished, monkeypatch):
     with isolated_rng(torch.device("cpu"), seed_of("samples", 0)):
         means = conditional.densities.generate(1, given).mean[0].detach().numpy()
     np.testing.assert_allclose(np.load(shell.folder / "sevens" / "samples.npz")["means"], means, atol=1e-6)
+    np.testing.assert_allclose(conditional.sample(3, label="7", seed=0), means, atol=1e-6)
     for label, message in (("10", "classes 0 to 9"), ("x", "label=x: this run has the classes 0 to 9")):
         assert message in shell("sample", "run=run", f"label={label}", fails=True)
+        with pytest.raises(ValueError, match=message):
+            conditional.sample(3, label=label)
+    with pytest.raises(ValueError, match="label=7: .*leave conditions out"):
+        conditional.sample(3, given, label=7)
     assert "this run draws by no class" in shell("sample", f"run={finished[0]}", "label=1", fails=True)
+    with refused("label=1: this run draws by no class"):
+        elbolab.load_run(finished[0]).sample(3, label=1)
+
+
+def test_a_class_that_is_a_latent_is_drawn_by_name():
+    densities = labelled()
+    run = Run(None, OmegaConf.create({"trainer": {"precision": "32-true"}}), densities.spec, densities)
+    drawn = run.sample(5, label=2, seed=0)
+    assert drawn.shape == (5, 6)
+    with isolated_rng(torch.device("cpu"), seed_of("samples", 0)):
+        y = torch.eye(3)[2].expand(5, -1)
+        means = densities.likelihood_of(densities.imagine((), top=(y,))).mean
+    torch.testing.assert_close(drawn, means)
+    assert not torch.allclose(run.sample(5, label=1, seed=0), drawn)
+    assert set(run.sample(5, label=1, what="sample").unique().tolist()) <= {0.0, 1.0}
 
 
 def test_conditions_that_the_run_does_not_have_are_refused(run):

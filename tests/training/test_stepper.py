@@ -12,7 +12,7 @@ from elbolab.data.blocks import Block
 from elbolab.training.ema import Ema
 from elbolab.training.engine import Eager
 from elbolab.training.guard import Guard, NotFinite, check_guard
-from elbolab.training.player import Loss, Player, check_loss
+from elbolab.training.player import Loss, Player
 from elbolab.training.schedules import Constant, Length, Linear
 from elbolab.training.stepper import Stepper, Tally
 from elbolab.training.trees import size_of, split_batch
@@ -340,16 +340,3 @@ def test_ema_follows_the_weights_and_steps_in_for_them():
 def test_an_ema_decay_outside_its_range_is_refused():
     with pytest.raises(ValueError, match=r"model.ema=1.0.*between 0 and 1"):
         Ema([], 1.0)
-
-
-@pytest.mark.parametrize(
-    ("returned", "message"),
-    [
-        (lambda value: value, "returned a Tensor: return Loss"),
-        (lambda value: Loss(value.expand(3), {}), r"value has shape \(3,\)"),
-        (lambda value: Loss(value, {"gamma": 1.0}), "gamma is a float"),
-    ],
-)
-def test_what_is_no_loss_is_named(returned, message):
-    with pytest.raises(TypeError, match=message):
-        check_loss(returned(torch.zeros(())))

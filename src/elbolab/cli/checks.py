@@ -22,6 +22,7 @@ from elbolab.densities.base import Densities
 from elbolab.evaluation.evaluate import Evaluation
 from elbolab.evaluation.seeded import evaluating
 from elbolab.models.base import ElboModule
+from elbolab.training.contract import check_report
 
 log_warning = rank_zero_only(logging.getLogger(__name__).warning)
 
@@ -88,7 +89,10 @@ def check_labels(model: ElboModule, data: DataModule) -> None:
 def check_monitors(cfg: DictConfig, model: ElboModule, data: DataModule) -> None:
     """Refuses a callback or a schedule that monitors what the model, as it is, does not report of validation data."""
     with evaluating(model, "check of monitors", 0):
-        reported = [f"val/{name}" for batch in Handful(data, 2).batches("val", "cpu") for name in model.report(batch)]
+        (batch,) = Handful(data, 2).batches("val", "cpu")
+        report = model.report(batch)
+    check_report(report, model)
+    reported = [f"val/{name}" for name in report]
     parts = {"": cfg, "model.": cfg.model}  # the root's comes first, others follow it by default
     parts |= {f"callbacks.{name}.": part for name, part in cfg.callbacks.items() if isinstance(part, DictConfig)}
     for prefix, part in parts.items():

@@ -10,23 +10,15 @@ from torch import Tensor
 from typing_extensions import override
 
 from elbolab.batch import Batch, Net, Semi, refuse_labels, rows_of
-from elbolab.common.refusal import Refusal, Way, change, choose
 from elbolab.densities.checks import check_matched
 from elbolab.densities.latents import sample
 from elbolab.densities.layer import Layer
 from elbolab.densities.terms import Terms, add_penalty, summary
-from elbolab.distributions.conditional import Conditional
 from elbolab.distributions.priors import Partitioned
 from elbolab.metrics.match import mmd2
 from elbolab.models.base import ElboModule, Loss, Player
-from elbolab.models.players import (
-    Critic,
-    MakeOptimizer,
-    Points,
-    critic_goal,
-    critic_player,
-    generator_player,
-)
+from elbolab.models.checks import check_labels, check_prior_and_posterior, count_classes
+from elbolab.models.players import Critic, CriticGoal, MakeOptimizer, Points, critic_player, generator_player
 from elbolab.training.player import trainable
 
 
@@ -48,11 +40,8 @@ class AAE(ElboModule):
         generator_optimizer: the same of the encoder that plays against it.
         label_smoothing: of the target of real points, see `critic_loss`; 0: none.
         gradient_penalty: weight of the function of that name; 0: none.
-        label_informed: whether the critic is told labels.
+        label_informed: whether the critic is told labels; the prior then has one part for each class.
         **base: see `ElboModule`.
-
-    Raises:
-        Refusal: other densities, or label_informed with a prior that does not have one part for each class.
     """
 
     densities: Layer
@@ -69,9 +58,9 @@ class AAE(ElboModule):
     ) -> None:
         super().__init__(**base)
         self.critic_optimizer, self.generator_optimizer = critic_optimizer, generator_optimizer
-        self.goal = critic_goal(label_smoothing, gradient_penalty)
+        self.goal = CriticGoal(label_smoothing, gradient_penalty)
         check_matched(*check_prior_and_posterior(self.densities), self.densities.spec)
-        self.num_told = _count_classes(self.densities) + 1 if label_informed else 0
+        self.num_told = count_classes(self.densities) + 1 if label_informed else 0
         self.takes = (Batch, Semi) if label_informed else (Batch,)
         told = ((self.num_told,),) if label_informed else ()
         self.critic = Critic(critic, self.densities.latent_shape, *told)
@@ -114,12 +103,9 @@ class AAE(ElboModule):
         return report_match(self.densities.terms(batch.x, *batch.given))
 
     def _rows(self, batch: Batch | Semi) -> tuple[Batch, Tensor | None]:
-        """The data, and the number of the class that the critic reads with each: C where a datum has no label.
+        """The data, and the number of the class that the critic is told of each: C where a datum has no label.
 
-        The numbers are None where the critic reads no labels.
-
-        Raises:
-            Refusal: labels that it is to be told are missing, or there are labels that it is not told.
+        The numbers are None where it is told none. Labels that are missing, or that it would not be told, are refused.
         """
         if self.num_told == 0:
             if isinstance(batch, Semi):
@@ -127,9 +113,9 @@ class AAE(ElboModule):
             return batch, None
         if isinstance(batch, Semi):
             rows = join_labelled(batch)
-            known = labels_of(batch.labelled)
+            known = check_labels(batch.labelled)
             return rows, torch.cat([known, known.new_full((len(batch.unlabelled.x),), self.num_told - 1)])
-        return batch, labels_of(batch)
+        return batch, check_labels(batch)
 
     def _tell_labels(self, labels: Tensor | None, rows: Batch) -> Points:
         return () if labels is None else (one_hot(labels, self.num_told, rows.x),)
@@ -139,17 +125,6 @@ def join_labelled(batch: Semi) -> Batch:
     """Labelled data, then unlabelled ones, (L + B, ...)."""
     pairs = zip(batch.labelled.given, batch.unlabelled.given, strict=True)
     return Batch(torch.cat([batch.labelled.x, batch.unlabelled.x]), tuple(torch.cat(pair) for pair in pairs))
-
-
-def labels_of(batch: Batch) -> Tensor:
-    """The labels, (B,).
-
-    Raises:
-        Refusal: there are none.
-    """
-    if batch.y is None:
-        raise Refusal("this model reads class labels, and these data have none", choose("data", "mnist"))
-    return batch.y
 
 
 def one_hot(labels: Tensor, num: int, like: Tensor) -> Tensor:
@@ -170,45 +145,3 @@ def report_match(terms: Terms) -> dict[str, Tensor]:
         return found | {"mmd2": latent.z.new_zeros(())}
     drawn = sample(latent.p, () if latent.p.batch_shape else (len(latent.z),)).z
     return found | {"mmd2": mmd2(latent.z.flatten(1), drawn.flatten(1)).mean()}
-
-
-def check_prior_and_posterior(densities: Layer) -> tuple[Conditional, Conditional]:
-    """Prior and posterior of a layer that has both.
-
-    Raises:
-        Refusal: one is missing, or the densities are no single layer.
-    """
-    check_densities(densities, Layer, choose("model", "aae"))
-    if densities.prior is None or densities.posterior is None:
-        raise Refusal(
-            "a critic matches codes to draws of a prior, and one of the two is missing",
-            choose("model", "aae"),
-        )
-    return densities.prior, densities.posterior
-
-
-def check_densities(densities: object, wanted: type, way: Way) -> None:
-    """Raises Refusal, with the way out, where a model is given densities of another kind."""
-    if not isinstance(densities, wanted):
-        raise Refusal(f"this model trains {wanted.__name__} densities, not {type(densities).__name__}", way)
-
-
-def _count_classes(densities: Layer) -> int:
-    """The number of classes; raises Refusal where there are none, or where the prior has not one part for each."""
-    num_classes, zeros = densities.spec.num_classes, [torch.zeros(1, *shape) for shape in densities.spec.given]
-    if num_classes is None:
-        raise Refusal(
-            "model.label_informed tells the critic classes, and these data have none",
-            choose("data", "mnist"),
-            change("model.label_informed", "false"),
-        )
-    p = check_prior_and_posterior(densities)[0](*zeros)
-    if not isinstance(p, Partitioned) or p.num_labels != num_classes:
-        parts = p.num_labels if isinstance(p, Partitioned) else "no"
-        raise Refusal(
-            f"model.label_informed needs a prior with one part for each class; there are {num_classes} classes and "
-            f"{parts} parts",
-            choose("prior", "gaussian_ring", settings={"densities.prior.num_components": num_classes}),
-            choose("prior", "swiss_roll", settings={"densities.prior.num_labels": num_classes}),
-        )
-    return num_classes

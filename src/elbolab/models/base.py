@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor
 from typing_extensions import override
 
-from elbolab.batch import Batch
+from elbolab.batch import Batch, Shape
 from elbolab.training.module import BlockModule
 from elbolab.training.player import Loss, Player, trainable
 
@@ -29,10 +29,7 @@ class ElboModule(BlockModule, ABC):
     @override
     @abstractmethod
     def report(self, batch: Any) -> dict[str, Tensor]:
-        """Quantities that validation logs, averaged over the batch.
-
-        They include the ELBO at beta = 1 from unrelaxed draws of z, if the model has an ELBO.
-        """
+        """What validation logs, averaged over the batch: an ELBO, where there is one, at beta = 1 with hard draws."""
 
     @override
     @abstractmethod
@@ -43,3 +40,10 @@ class ElboModule(BlockModule, ABC):
 def one_player(model: ElboModule) -> list[Player]:
     """One player that moves every parameter of the model by its loss."""
     return [Player(model.loss, trainable(model), model.optimizer)]
+
+
+def draws_shape(option: str, num: int) -> Shape:
+    """The sample dimensions of ``num`` draws: none for one. Raises ValueError below 1, naming the model's option."""
+    if num < 1:
+        raise ValueError(f"model.{option}={num}: a bound needs at least one draw")
+    return () if num == 1 else (num,)

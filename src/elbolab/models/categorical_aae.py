@@ -15,18 +15,10 @@ from elbolab.common.refusal import choose
 from elbolab.densities.categorical import Categorical, ClassAutoencoder, GroupAutoencoder
 from elbolab.densities.latents import sample
 from elbolab.metrics.classification import is_wrong
-from elbolab.models.aae import check_densities, labels_of, one_hot, reconstruction_loss, report_match
+from elbolab.models.aae import one_hot, reconstruction_loss, report_match
 from elbolab.models.base import ElboModule, Loss, Player
-from elbolab.models.m2 import check_semi
-from elbolab.models.players import (
-    Critic,
-    CriticGoal,
-    MakeOptimizer,
-    Points,
-    critic_goal,
-    critic_player,
-    generator_player,
-)
+from elbolab.models.checks import check_densities, check_labels, check_semi
+from elbolab.models.players import Critic, CriticGoal, MakeOptimizer, Points, critic_player, generator_player
 from elbolab.training.player import trainable
 
 
@@ -95,9 +87,6 @@ class SemiAAE(ElboModule):
         label_smoothing: of the target of real points, see `critic_loss`; 0: none.
         gradient_penalty: weight of the function of that name; 0: none.
         **base: see `ElboModule`.
-
-    Raises:
-        Refusal: other densities.
     """
 
     densities: ClassAutoencoder
@@ -116,7 +105,7 @@ class SemiAAE(ElboModule):
         super().__init__(**base)
         check_densities(self.densities, ClassAutoencoder, choose("model", "aae_semi"))
         self.classifier_optimizer = classifier_optimizer
-        goal = critic_goal(label_smoothing, gradient_penalty)
+        goal = CriticGoal(label_smoothing, gradient_penalty)
         self.critics = Critics(critic, self.densities, critic_optimizer, generator_optimizer, goal)
 
     @override
@@ -130,19 +119,15 @@ class SemiAAE(ElboModule):
         return [first, *self.critics.players(self.densities), classifier]
 
     def classify(self, batch: Semi) -> Loss:
-        """-log q(y | x) of the labelled data, nats per labelled datum.
-
-        Raises:
-            Refusal: the data are not split into labelled and unlabelled ones.
-        """
+        """-log q(y | x) of the labelled data, nats per labelled datum."""
         labelled = check_semi(batch).labelled
-        cost = F.nll_loss(self.densities.log_class_probs(labelled.x), labels_of(labelled), reduction="none")
+        cost = F.nll_loss(self.densities.log_class_probs(labelled.x), check_labels(labelled), reduction="none")
         return Loss(batch.labelled_mean(cost), {})
 
     @override
     def report(self, batch: Batch) -> dict[str, Tensor]:
         """The distortion, mmd2 of the style, and the error: the share of data whose most probable class is wrong."""
-        error = is_wrong(self.densities.log_class_probs(batch.x), labels_of(batch)).mean()
+        error = is_wrong(self.densities.log_class_probs(batch.x), check_labels(batch)).mean()
         return report_match(self.densities.terms(batch.x)) | {"error": error}
 
 
@@ -157,9 +142,6 @@ class ClusteringAAE(ElboModule):
         label_smoothing: of the target of real points, see `critic_loss`; 0: none.
         gradient_penalty: weight of the function of that name; 0: none.
         **base: see `ElboModule`.
-
-    Raises:
-        Refusal: other densities.
     """
 
     densities: GroupAutoencoder
@@ -175,7 +157,7 @@ class ClusteringAAE(ElboModule):
     ) -> None:
         super().__init__(**base)
         check_densities(self.densities, GroupAutoencoder, choose("model", "aae_clustering"))
-        goal = critic_goal(label_smoothing, gradient_penalty)
+        goal = CriticGoal(label_smoothing, gradient_penalty)
         self.critics = Critics(critic, self.densities, critic_optimizer, generator_optimizer, goal)
 
     @override

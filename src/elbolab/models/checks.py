@@ -1,47 +1,80 @@
-"""What does not fit between a model, its options and its densities, said when it is built."""
+"""What does not fit between a model, its options, its data and its densities: each raises a Refusal that says why."""
 
-from collections.abc import Mapping
+from typing import Any
 
 import torch
+from torch import Tensor, nn
 
-from elbolab.common.refusal import Refusal, change, choose
+from elbolab.batch import Batch, Semi, Shape, ask_for_labels
+from elbolab.common.refusal import Refusal, Way, change, choose
 from elbolab.densities.base import Densities
-from elbolab.densities.checks import example_latents, example_terms
+from elbolab.densities.checks import check_reparameterised, example_latents, example_terms, in_evaluation_mode
 from elbolab.densities.estimators import ESTIMATORS, Estimator, keep_gradient
-from elbolab.densities.latents import Undefined
+from elbolab.densities.latents import Latents, Undefined
+from elbolab.densities.layer import Layer
 from elbolab.densities.score_function import SCORE_FUNCTIONS, ScoreFunction
-from elbolab.models.costs import Cost
+from elbolab.distributions.conditional import Conditional
+from elbolab.distributions.priors import Partitioned
+
+# -- densities --------------------------------------------------------------------------------------------------------
 
 
-def check_costs(costs: Mapping[str, Cost], densities: Densities) -> list[Cost]:
-    """The costs.
+def check_densities(densities: object, wanted: type, way: Way, reason: str = "") -> None:
+    """Refuses densities of another kind, with the way out."""
+    if not isinstance(densities, wanted):
+        kinds = f"this model trains {wanted.__name__} densities, not {type(densities).__name__}"
+        raise Refusal(reason or kinds, way)
 
-    Raises:
-        Refusal: two in the place of the rate, or one of what the model has not.
-    """
-    rates = [name for name, cost in costs.items() if cost.is_rate]
-    if len(rates) > 1:
+
+def check_prior_and_posterior(densities: Layer) -> tuple[Conditional, Conditional]:
+    """Prior and posterior of a single layer that has both."""
+    check_densities(densities, Layer, choose("model", "aae"))
+    if densities.prior is None or densities.posterior is None:
         raise Refusal(
-            f"{' and '.join(rates)} each stand in the place of the rate, and there is one rate",
-            choose("cost", "none"),
-            choose("model", "vae"),
+            "a critic matches codes to draws of a prior, and one of the two is missing", choose("model", "aae")
         )
-    terms = example_terms(densities) if costs else None
-    for name, cost in costs.items():
-        assert terms is not None, "there are costs"
-        try:
-            cost.check(terms)
-        except Undefined as error:
-            raise Refusal(
-                f"this model does not have what the cost {name} is computed from ({error})",
-                choose("prior", "standard_normal", settings={"posterior": "diagonal_normal"}),
-                choose("model", "vae", settings={"cost": "none"}),
-            ) from error
-    return list(costs.values())
+    return densities.prior, densities.posterior
+
+
+def check_prior(latents: Latents) -> None:
+    """Refuses all but one layer of latents with a prior whose draws have a gradient."""
+    try:
+        p = latents.only().p
+    except Undefined:
+        p = None
+    if p is None:
+        raise Refusal(
+            f"model.alpha below 1 draws z from p(z | c), which needs one latent with a prior; of the {len(latents)} of "
+            "this model none can be drawn so",
+            change("model.alpha", 1),
+            choose("densities", "single_layer", "recurrent"),
+        )
+    check_reparameterised(p)
+
+
+def count_classes(densities: Layer) -> int:
+    """The number of classes; refuses data without any, and a prior that does not have one part for each."""
+    num_classes, zeros = densities.spec.num_classes, [torch.zeros(1, *shape) for shape in densities.spec.given]
+    if num_classes is None:
+        raise Refusal(
+            "model.label_informed tells the critic classes, and these data have none",
+            choose("data", "mnist"),
+            change("model.label_informed", "false"),
+        )
+    p = check_prior_and_posterior(densities)[0](*zeros)
+    if not isinstance(p, Partitioned) or p.num_labels != num_classes:
+        parts = p.num_labels if isinstance(p, Partitioned) else "no"
+        raise Refusal(
+            f"model.label_informed needs a prior with one part for each class; there are {num_classes} classes and "
+            f"{parts} parts",
+            choose("prior", "gaussian_ring", settings={"densities.prior.num_components": num_classes}),
+            choose("prior", "swiss_roll", settings={"densities.prior.num_labels": num_classes}),
+        )
+    return num_classes
 
 
 def check_reparameterised_posterior(densities: Densities) -> None:
-    """Raises Refusal where a posterior with parameters would learn nothing, since its draws have no gradient."""
+    """Refuses a posterior with parameters that would learn nothing, since its draws have no gradient."""
     for latent in example_latents(densities):
         if latent.q is not None and not latent.q.has_rsample:
             raise Refusal(
@@ -115,3 +148,45 @@ def check_score_function(name: str, num_samples: int, densities: Densities) -> S
             f"model.estimator={name} does not fit this posterior ({error})", hard, change("model.estimator", "rloo")
         ) from error
     return estimator
+
+
+# -- data -------------------------------------------------------------------------------------------------------------
+
+
+def check_semi(batch: Any) -> Semi:
+    """The batch; refuses one that has no part with labels."""
+    if not isinstance(batch, Semi):
+        raise ask_for_labels()
+    return batch
+
+
+def check_labels(batch: Batch) -> Tensor:
+    """The labels, (B,); refuses data that have none."""
+    if batch.y is None:
+        raise Refusal("this model reads class labels, and these data have none", choose("data", "mnist"))
+    return batch.y
+
+
+# -- critics ----------------------------------------------------------------------------------------------------------
+
+
+LINEAR = (nn.Linear, nn.Conv2d)
+"""Layers that a critic may end in."""
+
+
+@torch.no_grad()
+def check_head(net: nn.Module, shapes: tuple[Shape, ...]) -> None:
+    """Refuses a critic's network that does not return what its last linear layer returns, in whatever shape."""
+    made: list[Tensor] = []
+    layers = [layer for layer in net.modules() if isinstance(layer, LINEAR)][-1:]
+    hooks = [layer.register_forward_hook(lambda *call: made.append(call[-1])) for layer in layers]
+    with in_evaluation_mode(net), torch.random.fork_rng(devices=[]):
+        logits = net(*(torch.randn(1, *shape) for shape in shapes))
+    for hook in hooks:
+        hook.remove()
+    if not made or not torch.equal(made[-1].flatten(), logits.flatten()):
+        raise Refusal(
+            "a critic is a linear layer on features of points, and this network does not return what its last "
+            "linear layer returns",
+            choose("net@model.critic", "critic", "mlp"),
+        )

@@ -6,31 +6,28 @@ from torch import Tensor
 from typing_extensions import override
 
 from elbolab.batch import Batch, Semi
-from elbolab.common.refusal import Refusal, choose
-from elbolab.densities.base import Densities
+from elbolab.common.refusal import choose
 from elbolab.densities.capabilities import Classifying
 from elbolab.metrics.classification import is_wrong
 from elbolab.models.base import ElboModule, Loss, Player, one_player
+from elbolab.models.checks import check_densities, check_labels
 
 
 @final
 class Classifier(ElboModule):
-    """Minimises -log q(y | x) over labelled data; of a semi-supervised batch it sees the labelled part.
+    """Minimises -log q(y | x) over labelled data; of a semi-supervised batch it sees the labelled part."""
 
-    Raises:
-        Refusal: the densities name no classes.
-    """
-
+    densities: Classifying
     takes = (Batch, Semi)
 
     def __init__(self, **base: Any) -> None:
         super().__init__(**base)
-        check_classifying(self.densities)
+        check_densities(self.densities, Classifying, choose("model", "classifier"), "these densities name no classes")
 
     @override
     def loss(self, batch: Batch | Semi) -> Loss:
         x, y = labelled_part(batch)
-        log_q = check_classifying(self.densities).log_class_probs(x)
+        log_q = self.densities.log_class_probs(x)
         cost, error = -log_q.gather(1, y[:, None]).squeeze(1), is_wrong(log_q, y)
         if isinstance(batch, Semi):
             return Loss(batch.labelled_mean(cost), {"error": batch.labelled_mean(error)})
@@ -43,24 +40,11 @@ class Classifier(ElboModule):
     @override
     def report(self, batch: Batch) -> dict[str, Tensor]:
         x, y = labelled_part(batch)
-        log_q = check_classifying(self.densities).log_class_probs(x)
+        log_q = self.densities.log_class_probs(x)
         return {"error": is_wrong(log_q, y).mean(), "classification": -log_q.gather(1, y[:, None]).mean()}
 
 
-def check_classifying(densities: Densities) -> Classifying:
-    """The densities; raises Refusal where they name no classes."""
-    if not isinstance(densities, Classifying):
-        raise Refusal("these densities name no classes", choose("model", "classifier"))
-    return densities
-
-
 def labelled_part(batch: Batch | Semi) -> tuple[Tensor, Tensor]:
-    """Data with labels.
-
-    Raises:
-        Refusal: there are none.
-    """
+    """Data with labels, and these."""
     part = batch.labelled if isinstance(batch, Semi) else batch
-    if part.y is None:
-        raise Refusal("a classifier learns from labels, and these data have none", choose("data", "mnist"))
-    return part.x, part.y
+    return part.x, check_labels(part)

@@ -1,50 +1,19 @@
-"""What a VAE pays beside its distortion: the rate, what stands in its place, and what is added to the bound.
+"""The rate of a beta-VAE, and what stands in its place."""
 
-Shapes: *S = samples, B = data in a batch; costs in nats are (*S, B), one of each datum, or (), one of the batch.
-"""
-
-from abc import ABC, abstractmethod
 from functools import reduce
 from operator import add
 from typing import final
 
-from torch import Tensor, nn
+from torch import Tensor
 from typing_extensions import override
 
 from elbolab.batch import Batch
 from elbolab.densities.latents import Undefined
 from elbolab.densities.terms import Terms
+from elbolab.models.cost import Cost
 from elbolab.training.schedules import Schedule, weight_of
 
-
-class Cost(nn.Module, ABC):
-    """A term of a loss, which is distortion + rate + the sum of weight * cost.
-
-    Attributes:
-        weight: at every step.
-        symbol: the name under which the weight is logged.
-        is_rate: whether it stands in the place of the rate.
-        additive: whether it is a mean over data, so that the costs of parts of a batch add up to that of the whole.
-
-    Args:
-        weight: a number or a schedule.
-    """
-
-    symbol: str
-    is_rate: bool
-    additive: bool
-
-    def __init__(self, weight: float | Schedule) -> None:
-        super().__init__()
-        self.weight = weight_of("weight", weight)
-
-    @abstractmethod
-    def forward(self, terms: Terms, batch: Batch, step: Tensor) -> Tensor:
-        """Nats, (*S, B) or (), at ``step``, an int64 scalar. Safe to capture: nothing is read on the host."""
-
-    @abstractmethod
-    def check(self, terms: Terms) -> None:
-        """Raises Undefined where a model does not have the quantity that the cost is computed from."""
+__all__ = ["Capacity", "Cost", "FreeBits", "Rate"]
 
 
 @final
@@ -64,14 +33,10 @@ class Rate(Cost):
 
 @final
 class Capacity(Cost):
-    """|mean KL - C| (Burgess et al. 2018, Eq. 8; the weight is their gamma).
+    """|mean KL - C| (Burgess et al. 2018, Eq. 8; the weight is their gamma), C in nats, a number or a schedule.
 
     The mean is that of the minibatch, as is usual: the gradient is then right also where the KL is estimated at a
     sample.
-
-    Args:
-        capacity: C in nats, a number or a schedule.
-        weight: a number or a schedule.
     """
 
     symbol, is_rate, additive = "beta", True, False
@@ -93,9 +58,7 @@ class Capacity(Cost):
 class FreeBits(Cost):
     """The sum over latent dimensions of max(lambda, mean KL of the dimension) (Kingma et al. 2016, Eq. 15).
 
-    Args:
-        free_bits: lambda in nats a dimension, a number or a schedule.
-        weight: a number or a schedule.
+    Lambda is in nats a dimension, a number or a schedule.
     """
 
     symbol, is_rate, additive = "beta", True, False

@@ -12,10 +12,11 @@ from typing_extensions import override
 
 from elbolab.batch import Batch
 from elbolab.common.refusal import Refusal, change, choose
-from elbolab.densities.checks import check_given, check_reparameterised, example_terms
-from elbolab.densities.latents import Latents, Undefined, sample
+from elbolab.densities.checks import check_given, example_terms
+from elbolab.densities.latents import Latents, sample
 from elbolab.densities.terms import Terms, negative_elbo, summary
-from elbolab.models.base import ElboModule, Loss, Player, one_player
+from elbolab.models.base import ElboModule, Loss, Player, draws_shape, one_player
+from elbolab.models.checks import check_prior
 from elbolab.training.scales import check_one_likelihood
 
 
@@ -33,11 +34,6 @@ class CVAE(ElboModule):
         alpha: weight of the CVAE, 1 for it alone.
         num_samples: draws of z per datum whose bounds are averaged (L in the paper), of q and of p each.
         **base: see `ElboModule`.
-
-    Raises:
-        Refusal: alpha outside (0, 1], data without conditions; or alpha below 1 where the model does not have exactly
-            one layer of latents, or has a prior whose draws have no gradient, or a scale that is fitted at each step.
-        ValueError: num_samples below 1.
     """
 
     def __init__(self, alpha: float = 1.0, num_samples: int = 1, **base: Any) -> None:
@@ -49,13 +45,10 @@ class CVAE(ElboModule):
                 change("model.alpha", 1, 0.5),
                 choose("model", "gsnn"),
             )
-        if num_samples < 1:
-            raise ValueError(f"model.num_samples={num_samples}: a bound needs at least one draw of z")
         if alpha < 1:
             check_prior(example_terms(self.densities).latents)
             check_one_likelihood(self.densities, "model.alpha below 1")
-        self.alpha = alpha
-        self.shape = () if num_samples == 1 else (num_samples,)
+        self.alpha, self.shape = alpha, draws_shape("num_samples", num_samples)
 
     @override
     def loss(self, batch: Batch) -> Loss:
@@ -88,19 +81,3 @@ class CVAE(ElboModule):
         drawn = replace(latent, z=z, q=latent.p, drawn_log_q=log_p, drawn_log_p=log_p)
         latents = Latents([drawn], terms.latents.state)
         return self.densities.score(batch.x, latents, *batch.given).log_lik.mean()
-
-
-def check_prior(latents: Latents) -> None:
-    """Raises Refusal unless there is one layer of latents with a prior whose draws have a gradient."""
-    try:
-        p = latents.only().p
-    except Undefined:
-        p = None
-    if p is None:
-        raise Refusal(
-            f"model.alpha below 1 draws z from p(z | c), which needs one latent with a prior; of the {len(latents)} of "
-            "this model none can be drawn so",
-            change("model.alpha", 1),
-            choose("densities", "single_layer", "recurrent"),
-        )
-    check_reparameterised(p)

@@ -7,11 +7,12 @@ from torch import Tensor
 from typing_extensions import override
 
 from elbolab.batch import Batch
-from elbolab.common.refusal import Refusal, choose
+from elbolab.common.refusal import choose
 from elbolab.densities.capabilities import Corrupting
 from elbolab.densities.denoising import corrupted_terms
 from elbolab.densities.terms import Terms, negative_elbo, summary
-from elbolab.models.base import ElboModule, Loss, Player, one_player
+from elbolab.models.base import ElboModule, Loss, Player, draws_shape, one_player
+from elbolab.models.checks import check_densities
 from elbolab.training.scales import check_one_likelihood
 
 
@@ -25,22 +26,15 @@ class DVAE(ElboModule):
         num_corruptions: M, corruptions of each datum.
         num_samples: K, draws of z for each of them; all M x K bounds are averaged.
         **base: see `ElboModule`.
-
-    Raises:
-        Refusal: densities that corrupt nothing, or a likelihood with a fitted scale.
-        ValueError: num_corruptions or num_samples below 1.
     """
 
     def __init__(self, num_corruptions: int = 1, num_samples: int = 1, **base: Any) -> None:
         super().__init__(**base)
-        for name, number in {"num_corruptions": num_corruptions, "num_samples": num_samples}.items():
-            if number < 1:
-                raise ValueError(f"model.{name}={number}: the bound needs at least one")
-        if not isinstance(self.densities, Corrupting):
-            raise Refusal("a denoising VAE needs densities that corrupt their data", choose("model", "dvae"))
+        reason = "a denoising VAE needs densities that corrupt their data"
+        check_densities(self.densities, Corrupting, choose("model", "dvae"), reason)
         check_one_likelihood(self.densities, "a denoising VAE, which has one of clean and one of corrupted inputs,")
-        self.corruption_shape = () if num_corruptions == 1 else (num_corruptions,)
-        self.shape = () if num_samples == 1 else (num_samples,)
+        self.corruption_shape = draws_shape("num_corruptions", num_corruptions)
+        self.shape = draws_shape("num_samples", num_samples)
 
     @override
     def loss(self, batch: Batch) -> Loss:

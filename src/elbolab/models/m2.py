@@ -1,20 +1,19 @@
 """Semi-supervised learning with a deep generative model of class and style: M2 and M1+M2 (Kingma et al. 2014)."""
 
-from math import inf
 from typing import Any, final
 
 from torch import Tensor
 from typing_extensions import override
 
-from elbolab.batch import Batch, Semi, ask_for_labels
-from elbolab.common.refusal import Refusal, choose
-from elbolab.densities.base import Densities
+from elbolab.batch import Batch, Semi
+from elbolab.common.refusal import choose
 from elbolab.densities.class_terms import Enumerating, sum_over_classes
 from elbolab.densities.terms import add_penalty
 from elbolab.metrics.classification import is_wrong
 from elbolab.models.base import ElboModule, Loss, Player, one_player
+from elbolab.models.checks import check_densities, check_semi
 from elbolab.training.scales import check_one_likelihood
-from elbolab.training.schedules import Schedule, as_schedule
+from elbolab.training.schedules import Schedule, weight_of
 
 
 @final
@@ -32,33 +31,25 @@ class M2(ElboModule):
     Args:
         alpha: weight of the classification term, a number or a schedule.
         **base: see `ElboModule`.
-
-    Raises:
-        Refusal: the densities have no latent class, or a scale that is fitted at each step.
-        ValueError: alpha is negative or not finite.
     """
 
+    densities: Enumerating
     takes = (Semi,)
 
     def __init__(self, alpha: float | Schedule, **base: Any) -> None:
         super().__init__(**base)
-        if isinstance(alpha, int | float) and not 0 <= alpha < inf:
-            raise ValueError(f"model.alpha={alpha}: choose a finite number that is not negative")
-        check_one_likelihood(check_enumerating(self.densities), "model=m2")
-        self.alpha = as_schedule(alpha)
+        self.alpha = weight_of("model.alpha", alpha)
+        reason = "M2 sums its bound over classes, and these densities have none"
+        check_densities(self.densities, Enumerating, choose("model", "m2", "m1_m2"), reason)
+        check_one_likelihood(self.densities, "model=m2")
 
     @override
     def loss(self, batch: Semi) -> Loss:
-        """(sum U + sum L + alpha N mean[-log q(y | x)]) / N, nats per datum.
-
-        Raises:
-            Refusal: the batch is not semi-supervised.
-        """
+        """(sum U + sum L + alpha N mean[-log q(y | x)]) / N, nats per datum."""
         labelled, unlabelled, share, _ = check_semi(batch)
         assert labelled.y is not None, "labelled data have labels"
-        densities = check_enumerating(self.densities)
-        u = sum_over_classes(densities.class_terms(unlabelled.x))
-        l = densities.labelled_terms(labelled.x, labelled.y)
+        u = sum_over_classes(self.densities.class_terms(unlabelled.x))
+        l = self.densities.labelled_terms(labelled.x, labelled.y)
         alpha, classification = self.alpha(self.step), -batch.labelled_mean(l.log_q)
         of_all, of_labelled = add_penalty(-u.elbo, u.penalty), add_penalty(-l.elbo, l.penalty)
         value = of_all.mean() + batch.labelled_mean(share * of_labelled) + alpha * classification
@@ -73,20 +64,6 @@ class M2(ElboModule):
     @override
     def report(self, batch: Batch) -> dict[str, Tensor]:
         """elbo, rate and distortion of the exact sum over classes; the classification error where labels are there."""
-        terms = check_enumerating(self.densities).class_terms(batch.x)
+        terms = self.densities.class_terms(batch.x)
         error = {} if batch.y is None else {"error": is_wrong(terms.log_q.T, batch.y).mean()}
         return sum_over_classes(terms).means() | error
-
-
-def check_enumerating(densities: Densities) -> Enumerating:
-    """The densities; raises Refusal where they have no bound at every class."""
-    if not isinstance(densities, Enumerating):
-        raise Refusal("M2 sums its bound over classes, and these densities have none", choose("model", "m2", "m1_m2"))
-    return densities
-
-
-def check_semi(batch: Any) -> Semi:
-    """The batch; raises Refusal where it has no part with labels."""
-    if not isinstance(batch, Semi):
-        raise ask_for_labels()
-    return batch

@@ -4,8 +4,9 @@ Shapes: B = data in a batch; a critic sees points (B, *shape), maybe each with w
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from math import inf
-from typing import Any, NamedTuple, final
+from typing import Any, final
 
 import torch
 from torch import Tensor, nn
@@ -14,15 +15,12 @@ from torch.optim import Optimizer
 from typing_extensions import override
 
 from elbolab.batch import Net, Shape
-from elbolab.common.refusal import Refusal, choose
-from elbolab.densities.checks import in_evaluation_mode
+from elbolab.models.checks import LINEAR, check_head
 from elbolab.nets.precision import run
 from elbolab.training.player import Loss, Player, trainable
 from elbolab.training.trees import size_of
 
 MakeOptimizer = Callable[[list[nn.Parameter]], Optimizer]
-LINEAR = (nn.Linear, nn.Conv2d)
-"""Layers that a critic may end in."""
 Points = tuple[Tensor, ...]
 """Points (B, *shape), then what a critic is told of each."""
 
@@ -32,18 +30,15 @@ class Critic(nn.Module):
     """The logit of a point's probability to be real: its optimum is log p(z) - log q(z).
 
     Args:
-        net: recipe of the network.
+        net: recipe of the network, which ends in a linear layer: the critic's body, and its head.
         shapes: of a point, and of what is told of it.
-
-    Raises:
-        Refusal: the network does not end in a linear layer, so that it has no body and head to tell apart.
     """
 
     def __init__(self, net: Net, *shapes: Shape) -> None:
         super().__init__()
         self.shapes = shapes
         self.net = net(shapes, (1,))
-        self._check_head()
+        check_head(self.net, shapes)
 
     @property
     def head(self) -> nn.Module:
@@ -59,11 +54,7 @@ class Critic(nn.Module):
 
     @override
     def forward(self, *points: Tensor) -> Tensor:
-        """Logits, (B,).
-
-        Raises:
-            ValueError: points of another shape.
-        """
+        """Logits, (B,)."""
         found = tuple(tuple(part.shape[1:]) for part in points)
         if found != self.shapes:
             raise ValueError(
@@ -71,23 +62,6 @@ class Critic(nn.Module):
                 "densities.latent_dim and, where it is told labels, for one class more than the data have"
             )
         return run(self.net, *points).squeeze(-1)
-
-    @torch.no_grad()
-    def _check_head(self) -> None:
-        """Raises Refusal unless the network returns what its last linear layer returns, in whatever shape."""
-        made: list[Tensor] = []
-        layers = [layer for layer in self.net.modules() if isinstance(layer, LINEAR)][-1:]
-        hooks = [layer.register_forward_hook(lambda *call: made.append(call[-1])) for layer in layers]
-        with in_evaluation_mode(self.net), torch.random.fork_rng(devices=[]):
-            logits = self.net(*(torch.randn(1, *shape) for shape in self.shapes))
-        for hook in hooks:
-            hook.remove()
-        if not made or not torch.equal(made[-1].flatten(), logits.flatten()):
-            raise Refusal(
-                "a critic is a linear layer on features of points, and this network does not return what its last "
-                "linear layer returns",
-                choose("net@model.critic", "critic", "mlp"),
-            )
 
 
 def critic_loss(critic: nn.Module, real: Points, fake: Points, smoothing: float = 0.0) -> Tensor:
@@ -115,29 +89,26 @@ def gradient_penalty(critic: nn.Module, real: Points) -> Tensor:
 
 
 @final
-class CriticGoal(NamedTuple):
+@dataclass(frozen=True)
+class CriticGoal:
     """What a critic minimises: `critic_loss`, and maybe more.
 
     Attributes:
-        smoothing: how far below 1 the target of real points is; 0 for no smoothing.
-        penalty: weight of `gradient_penalty`; 0 for no penalty.
+        label_smoothing: how far below 1 the target of real points is; 0 for no smoothing.
+        gradient_penalty: weight of the function of that name; 0 for no penalty.
     """
 
-    smoothing: float
-    penalty: float
+    label_smoothing: float = 0.0
+    gradient_penalty: float = 0.0
 
-
-def critic_goal(label_smoothing: float, gradient_penalty: float) -> CriticGoal:
-    """The goal of a critic by the options of a model.
-
-    Raises:
-        ValueError: smoothing outside [0, 1/2), or a weight that is negative or not finite.
-    """
-    if not 0 <= label_smoothing < 0.5:
-        raise ValueError(f"model.label_smoothing={label_smoothing}: choose a share of [0, 0.5)")
-    if not 0 <= gradient_penalty < inf:
-        raise ValueError(f"model.gradient_penalty={gradient_penalty}: choose a finite weight that is not negative")
-    return CriticGoal(label_smoothing, gradient_penalty)
+    def __post_init__(self) -> None:
+        """Raises ValueError for smoothing outside [0, 1/2), and for a weight that is negative or not finite."""
+        if not 0 <= self.label_smoothing < 0.5:
+            raise ValueError(f"model.label_smoothing={self.label_smoothing}: choose a share of [0, 0.5)")
+        if not 0 <= self.gradient_penalty < inf:
+            raise ValueError(
+                f"model.gradient_penalty={self.gradient_penalty}: choose a finite weight that is not negative"
+            )
 
 
 def critic_player(
@@ -150,23 +121,18 @@ def critic_player(
 ) -> Player:
     """A critic that learns to tell ``real(batch)`` from ``fake(batch)``; only the critic learns in this step.
 
-    Args:
-        critic: who learns.
-        real: batch -> points, and what the critic is told of each.
-        fake: the same of what is to be told from them.
-        optimizer: parameters -> optimiser.
-        goal: what it minimises.
-        name: the prefix of its metrics among those of other players.
+    ``name`` is the prefix of its metrics among those of other players.
     """
 
     def loss(batch: Any) -> Loss:
         with torch.no_grad():
             found, drawn = real(batch), fake(batch)
-        value, additive = critic_loss(critic, found, drawn, goal.smoothing), _is_one_per_datum(batch, found, drawn)
-        if goal.penalty == 0:
+        value = critic_loss(critic, found, drawn, goal.label_smoothing)
+        additive = _is_one_per_datum(batch, found, drawn)
+        if goal.gradient_penalty == 0:
             return Loss(value, {}, additive)
         penalty = gradient_penalty(critic, found)
-        return Loss(value + goal.penalty * penalty, {"penalty": penalty}, additive)
+        return Loss(value + goal.gradient_penalty * penalty, {"penalty": penalty}, additive)
 
     return Player(loss, trainable(critic), optimizer, name)
 
@@ -174,13 +140,7 @@ def critic_player(
 def generator_player(
     seen: Callable[[Any], list[tuple[Critic, Points]]], generator: nn.Module, optimizer: MakeOptimizer
 ) -> Player:
-    """A generator that learns to deceive critics.
-
-    Args:
-        seen: batch -> each critic with the points of ``generator`` that it sees.
-        generator: who learns.
-        optimizer: parameters -> optimiser.
-    """
+    """A generator that learns to deceive critics; ``seen(batch)`` is each critic with the points that it sees."""
 
     def loss(batch: Any) -> Loss:
         pairs = seen(batch)

@@ -17,6 +17,7 @@ from elbolab.config.build import build_data, build_densities
 from elbolab.data.module import DataModule
 from elbolab.data.new_data import Intake, as_array, describe_known, order_columns
 from elbolab.densities.base import Densities
+from elbolab.evaluation.figures.classes import generate_of_class
 from elbolab.evaluation.outputs import output_of
 from elbolab.evaluation.representation import Codes, codes
 from elbolab.runs.run_dir import RunDir, load_weights, read_config, read_spec
@@ -73,7 +74,14 @@ class Run:
         return self.densities.encode(x, *conditions)
 
     @torch.no_grad()
-    def sample(self, num: int, *given: Values, seed: int | None = None, what: str = "mean") -> Tensor:
+    def sample(
+        self,
+        num: int,
+        *given: Values,
+        seed: int | None = None,
+        what: str = "mean",
+        label: str | int | None = None,
+    ) -> Tensor:
         """Data at draws from the prior: (num, *event), or (num, B, *event) with conditions (B, *shape).
 
         Standardised data are given in the units of the file.
@@ -83,16 +91,24 @@ class Run:
             given: conditions, as those of `batch`.
             seed: of the draws; None: of the generator as it is.
             what: ``mean`` for the mean of p(x | z, c), ``sample`` for a draw of x itself.
+            label: name of the class of all draws, which is the condition or a latent.
 
         Raises:
-            ValueError: another ``what``, or a likelihood without it.
+            ValueError: another ``what``, or a likelihood without it; a label, and the model draws by no class, or there
+                is no such class, or conditions beside it.
             Undefined: the model has no prior.
         """
         show = output_of(what)
         with numbers_of(self.cfg), isolated_rng(self.device, None if seed is None else seed_of("samples", seed)):
-            conditions = self.intake.conditions([as_array(condition) for condition in given])
-            tensors = [torch.tensor(c, dtype=torch.get_default_dtype(), device=self.device) for c in conditions]
-            return self.spec.restore(show(self.densities.generate(num, *tensors)))
+            if label is not None and given:
+                raise ValueError(f"label={label}: it is the condition of all draws, so leave conditions out")
+            if label is not None:
+                p = generate_of_class(self.densities, num, label, self.device)
+            else:
+                conditions = self.intake.conditions([as_array(condition) for condition in given])
+                tensors = [torch.tensor(c, dtype=torch.get_default_dtype(), device=self.device) for c in conditions]
+                p = self.densities.generate(num, *tensors)
+            return self.spec.restore(show(p))
 
     @torch.no_grad()
     def reconstruct(self, x: Values, *given: Values) -> Tensor:

@@ -20,6 +20,7 @@ from typing_extensions import override
 from elbolab.common.rng import isolated_rng, restore_rng, rng_state, seed_device, seed_of, training_generator
 from elbolab.data.blocks import Block, repace_checkpoint
 from elbolab.densities.base import Densities
+from elbolab.training.contract import check_players, check_report
 from elbolab.training.ema import Ema, averaged, running_statistics
 from elbolab.training.engine import choose_engine
 from elbolab.training.guard import Guard, LossNotFinite, ValidationNotFinite, check_guard
@@ -100,7 +101,7 @@ class BlockModule(L.LightningModule, ABC):
     @override
     def configure_optimizers(self) -> list[Optimizer]:
         try:
-            return [player.optimizer(player.parameters) for player in self.players()]
+            return [player.optimizer(player.parameters) for player in check_players(self.players(), self)]
         except ValueError as error:  # torch names its argument, not ours
             raise ValueError(f"optimizer: {error}") from error
 
@@ -192,8 +193,10 @@ class BlockModule(L.LightningModule, ABC):
         try:
             for position, batch in zip(block.positions, block, strict=True):
                 seed_device(self.device, seed_of("validation", position))
-                size = size_of(batch)
-                row = {name: mean.double() * size for name, mean in self.report(batch).items()}
+                size, report = size_of(batch), self.report(batch)
+                if not self._sums:
+                    check_report(report, self)
+                row = {name: mean.double() * size for name, mean in report.items()}
                 row["size"] = torch.tensor(float(size), dtype=torch.float64, device=self.device)
                 self._sums = {name: self._sums[name] + value if self._sums else value for name, value in row.items()}
         except BaseException:

@@ -21,18 +21,6 @@ class Loss(NamedTuple):
     additive: bool = True
 
 
-def check_loss(loss: Any) -> Loss:
-    """What a player's loss has returned; raises TypeError where that is no `Loss`, or a part of it no scalar tensor."""
-    if not isinstance(loss, Loss):
-        raise TypeError(f"a loss returned a {type(loss).__name__}: return Loss(value, {{name: scalar tensor}})")
-    for name, value in {"value": loss.value, **loss.metrics}.items():
-        if not isinstance(value, Tensor):
-            raise TypeError(f"Loss: {name} is a {type(value).__name__}: give a tensor, without .item()")
-        if value.dim() > 0:
-            raise TypeError(f"Loss: {name} has shape {tuple(value.shape)}: give one number, .mean() over data")
-    return loss
-
-
 class Player(NamedTuple):
     """One loss, the parameters that it moves, and how.
 

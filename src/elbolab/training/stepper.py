@@ -15,11 +15,12 @@ from torch.optim import Optimizer
 from elbolab.common.refusal import Refusal, change, choose
 from elbolab.data.blocks import Block
 from elbolab.nets.precision import autocast_nets
+from elbolab.training.contract import check_loss
 from elbolab.training.ema import Ema
 from elbolab.training.engine import Engine
 from elbolab.training.guard import Guard, LossNotFinite, check_patience, guarded_step
 from elbolab.training.optimizers import prepare, set_learning_rate
-from elbolab.training.player import Player, check_loss
+from elbolab.training.player import Player
 from elbolab.training.schedules import Schedule
 from elbolab.training.trees import size_of, split_batch
 
@@ -104,7 +105,7 @@ class Stepper:
         engine: Engine,
     ) -> None:
         self.players, self.optimizers = players, optimizers
-        self.counter = step
+        self.counter, self.checked = step, False
         self.schedule, self.guard, self.ema = schedule, guard, ema
         self.world, self.autocast, self.engine = world, autocast, engine
         self.tally = Tally(forgiving=guard.skip_norm is not None)
@@ -136,6 +137,7 @@ class Stepper:
                 average_gradients(player.parameters, self.world)
             found |= guarded_step(self.guard, player.parameters, optimizer)
             metrics |= {f"{player.name}_{k}": v for k, v in found.items()} if player.name else found
+        self.checked = True
         self.counter.add_(1)
         if self.ema is not None:
             self.ema[0].update(self.ema[1])
@@ -152,7 +154,9 @@ class Stepper:
 
     def _backward_part(self, player: Player, batch: Any, share: float) -> dict[str, Tensor]:
         with autocast_nets(self.autocast):
-            loss = check_loss(player.loss(batch))
+            loss = player.loss(batch)
+        if not self.checked:
+            check_loss(loss, player)
         if self.guard.accumulate > 1 and not loss.additive:
             raise Refusal(
                 f"model.accumulate={self.guard.accumulate} processes a batch in parts, and this loss is no mean over "

@@ -5,6 +5,7 @@ Shapes: N = data, C = classes.
 
 import torch
 from torch import Tensor
+from torch.distributions import Distribution
 
 from elbolab.batch import Batch, Spec
 from elbolab.common.refusal import Refusal, change
@@ -58,3 +59,20 @@ def condition_on_label(label: str | int | None, densities: Densities, batch: Bat
             change("label", None),
         ) from error
     return batch._replace(given=(classes[densities.spec.class_index(label)].expand(len(batch.x), -1),))
+
+
+def generate_of_class(densities: Densities, num: int, label: str | int, device: torch.device) -> Distribution:
+    """p(x | z, c) at ``num`` draws of the class called ``label``, which is the condition or a latent.
+
+    Raises:
+        ValueError: the model draws by no class, or there is no such class.
+    """
+    spec = densities.spec
+    x, *given = (torch.zeros(num, *shape, device=device) for shape in (spec.x, *spec.given))
+    if spec.given_is_label:
+        given = [every_class(spec, x)[:1].expand(num, -1)]
+    batch = condition_on_label(label, densities, Batch(x, tuple(given)))
+    if not has_style(densities):
+        return densities.likelihood_of(densities.imagine((), *batch.given), *batch.given)
+    y = every_class(spec, x)[spec.class_index(label)].expand(num, -1)
+    return densities.likelihood_of(densities.imagine((), top=(y,)))
