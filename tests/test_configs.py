@@ -23,6 +23,9 @@ from elbolab.data.module import DataModule
 from elbolab.densities.base import Densities
 from elbolab.distributions.corruption import Corruption
 from elbolab.evaluation.report import read_report
+from elbolab.models.base import ElboModule
+from elbolab.models.cost import Costs
+from elbolab.models.costs import Rate
 from elbolab.reading.files import data_root
 from elbolab.reading.splits import Arrays, Splits
 from elbolab.runs.stages import build_stages, read_requests
@@ -267,6 +270,27 @@ def test_costs_of_one_rate_are_refused_and_so_is_a_cost_of_a_model_that_takes_no
         model_of("cost=[rate,capacity]")
     with refused("this model takes no costs: choose cost=none, or choose model=vae or beta_vae"):
         model_of("model=cvae", "cost=rate")
+
+
+class Taking(ElboModule):
+    """A model of one's own that takes costs, without annotations."""
+
+    def __init__(self, num_samples, costs=None, **base):
+        super().__init__(**base)
+        self.costs = Costs(costs, self.densities)
+
+    def loss(self, batch): ...
+
+    def players(self): ...
+
+    def report(self, batch): ...
+
+
+def test_a_model_of_ones_own_takes_costs_by_the_name_of_its_argument():
+    cfg = composed("cost=rate")
+    cfg.model._target_ = f"{__name__}.Taking"
+    (part,) = build_model(cfg, densities_of(cfg, BINARY)).costs
+    assert isinstance(part, Rate)
 
 
 def test_binary_vae_is_relaxed_in_training_and_hard_in_validation():

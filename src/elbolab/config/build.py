@@ -83,10 +83,10 @@ def build_model(cfg: DictConfig, densities: Densities) -> ElboModule:
         ValueError: a class of the user's own that is no model, or does not hand on what every model takes.
     """
     target = cfg.model._target_
-    if "costs" in cfg.model and "costs" not in hints_of(target):
-        raise Refusal("this model takes no costs", choose("cost", "none"), choose("model", "vae", "beta_vae"))
     hand_on = f"model._target_={target}: {HAND_ON}"
     recipe = make(cfg.model)
+    if "costs" in cfg.model and "costs" not in {*hints_of(target), *signature(recipe.func).parameters}:
+        raise Refusal("this model takes no costs", choose("cost", "none"), choose("model", "vae", "beta_vae"))
     check_costs(recipe.keywords.get("costs", {}))
     try:
         model = recipe(densities=densities)
