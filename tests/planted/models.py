@@ -212,8 +212,8 @@ MISTAKES = [
     ),
     Mistake(
         "training/module.py",
-        "row = {name: mean.double() * size for name, mean in self.report(batch).items()}",
-        "row = {name: mean.double() for name, mean in self.report(batch).items()}",
+        "row = {name: mean.double() * size for name, mean in report.items()}",
+        "row = {name: mean.double() for name, mean in report.items()}",
         "tests/training/test_fit.py",
     ),
     Mistake(

@@ -18,6 +18,7 @@ from elbolab.densities.terms import Terms
 from elbolab.distributions.conditional import Conditional, Ignore, MakeConditional, Recipe
 from elbolab.distributions.corruption import check_corruptions
 from elbolab.distributions.data_units import InDataUnits, Rescaling
+from elbolab.distributions.family import Family
 from elbolab.distributions.grid import Grid, grid_values
 from elbolab.distributions.point_mass import PointMass
 from elbolab.distributions.priors import CENTRES, INSTEAD_OF_CENTRES, ClassCentres
@@ -282,9 +283,14 @@ def example_terms(densities: Densities, shape: Shape = ()) -> Terms:
 
 
 def example_latents(densities: Densities) -> Latents:
-    """The latents of one datum, all 0, as training draws them, with gradients; the generator is left as it was."""
+    """The latents of one datum, all 0, from the distributions that training draws from; with gradients.
+
+    Networks are in evaluation mode, so that no running statistic moves, and the generator is left as it was.
+    """
     like = next(densities.parameters())
-    with torch.random.fork_rng(devices=[]):
+    with in_evaluation_mode(densities), torch.random.fork_rng(devices=[]):
+        for part in densities.modules():
+            part.training = isinstance(part, Family)
         return densities.infer(*(zeros.to(like) for zeros in _zeros(densities.spec)))
 
 
