@@ -181,4 +181,49 @@ MISTAKES = [
         '" ".join([name, *others])',
         "tests/config/test_renamed.py",
     ),
+    Mistake("config/suggest.py", "if package in keys and key in choices:", "if False:", "tests/config/test_errors.py"),
+    Mistake(
+        "config/suggest.py",
+        "if parent in groups and (alike := nearest(last, setters, num=1)):",
+        "if alike := []:",
+        "tests/config/test_errors.py",
+    ),
+    Mistake(
+        "config/errors.py",
+        "return message if found[1] in typed or not meant else meant[-1] + message.removeprefix(found[1])",
+        "return message",
+        "tests/cli/test_bad_input.py::test_bad_input_has_one_clear_message",
+    ),
+    Mistake(
+        "config/errors.py",
+        'return ", ".join(named or typed)',
+        'return ""',
+        "tests/cli/test_bad_input.py::test_bad_input_has_one_clear_message",
+    ),
+    Mistake(
+        "config/arguments.py",
+        'if flag in TAKES_A_WORD and "=" in arg:',
+        "if False:",
+        "tests/cli/test_bad_input.py::test_bad_input_has_one_clear_message",
+    ),
+    Mistake(
+        "config/arguments.py",
+        'if "pretrained" not in spec.relative_to(folder).parts',
+        "",
+        "tests/runs/test_load.py",
+    ),
+    Mistake(
+        "cli/api.py", "(message == str(error) and not is_hydras)", "message == str(error)", "tests/cli/test_api.py"
+    ),
+    Mistake(
+        "__init__.py", "return sorted({*globals(), *__all__})", "return sorted(globals())", "tests/cli/test_api.py"
+    ),
+    Mistake(
+        "config/own_options.py",
+        "if package and not PACKAGE.search(text) and not is_read:",
+        "if False:",
+        "tests/config/test_own_options.py",
+    ),
+    Mistake("config/own_options.py", "    if lacking:\n", "    if False:\n", "tests/config/test_own_options.py"),
+    Mistake("config/build.py", "if lacking := [", "if [] and [", "tests/config/test_own_options.py"),
 ]

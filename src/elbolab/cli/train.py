@@ -32,35 +32,18 @@ from elbolab.cli.checks import (
 from elbolab.cli.divergence import describe_remedy
 from elbolab.cli.evaluate import measure
 from elbolab.cli.resume import resume_config
+from elbolab.common.files import write_json
 from elbolab.config.build import build_data, build_densities, build_evaluation, build_model, build_trainer
 from elbolab.config.values import absolute_paths, resolve
 from elbolab.data.module import DataModule
 from elbolab.distributions.conditional import Head
 from elbolab.evaluation.evaluate import Evaluation
 from elbolab.models.base import ElboModule
+from elbolab.runs import run_dir, status
 from elbolab.runs.load import load_run, numbers_of
-from elbolab.runs.run_dir import (
-    RunDir,
-    acquire_run,
-    check_free,
-    clear_run,
-    discard_unless_begun,
-    read_config,
-    save_weights,
-    write_json,
-    write_start,
-)
+from elbolab.runs.run_dir import RunDir
 from elbolab.runs.same_data import check_unchanged
 from elbolab.runs.stages import Stages, build_stages, load_stages, save_stages
-from elbolab.runs.status import (
-    STATUS,
-    can_go_on,
-    describe_end,
-    has_stepped,
-    read_status,
-    record_end,
-    record_start,
-)
 from elbolab.search.pruning import build_pruning
 from elbolab.stages.planning import plan_stages, resolve_paths
 from elbolab.stages.training import train_missing
@@ -80,44 +63,45 @@ def train(cfg: DictConfig) -> float:
     cfg, hydra = resolve_config(cfg), HydraConfig.get()
     run, is_new = RunDir(Path(cfg.paths.run)), hydra.mode is RunMode.MULTIRUN and not cfg.resume
     torch.distributions.Distribution.set_default_validate_args(False)  # a check on values is a host sync
-    with acquire_run(run):
+    with run_dir.acquire_run(run):
         if is_new:
-            clear_run(run)
+            run_dir.clear_run(run)
         elif not cfg.resume:
-            check_free(run)
+            run_dir.check_free(run)
         return _train_in(cfg, run, list(hydra.overrides.task))
 
 
 def train_stage(cfg: DictConfig, run: RunDir) -> float:
     """Trains and measures a stage of a run, from its resolved configuration."""
-    with acquire_run(run):
+    with run_dir.acquire_run(run):
         return _train_in(cfg, run, [])
 
 
 def _train_in(cfg: DictConfig, run: RunDir, overrides: Sequence[str]) -> float:
     """Trains and measures in a directory whose lock this process holds, and keeps ``status.json``."""
-    with numbers_of(cfg), discard_unless_begun(run):
+    with numbers_of(cfg), run_dir.discard_unless_begun(run):
         return _keep_status(cfg, run, overrides)
 
 
 def _keep_status(cfg: DictConfig, run: RunDir, overrides: Sequence[str]) -> float:
     if rank_zero_only.rank != 0:  # type: ignore[attr-defined]
         return _train(cfg, run)[1]
-    earlier = read_status(run.path)
+    earlier = status.read_status(run.path)
     if cfg.resume and earlier is not None:
         overrides = earlier["overrides"]  # what the table of a search tells its trials apart by
-    record_start(run.path, monitor=cfg.monitor, mode=cfg.mode, epochs=cfg.trainer.max_epochs, overrides=overrides)
+    epochs = cfg.trainer.max_epochs
+    status.record_start(run.path, monitor=cfg.monitor, mode=cfg.mode, epochs=epochs, overrides=overrides)
     try:
         with together():
             state, value, lines = _train(cfg, run)
     except BaseException as error:
         with suppress(OSError):  # a full disk is what ended it
-            if earlier is not None and earlier["state"] == "finished" and not has_stepped(run.path):
-                write_json(run.path / STATUS, earlier)  # a resume that was refused leaves the run as it was
+            if earlier is not None and earlier["state"] == "finished" and not status.has_stepped(run.path):
+                write_json(run.path / status.STATUS, earlier)  # a refused resume leaves the run as it was
             else:
-                record_end(run.path, *_state_after(error, cfg, run))
+                status.record_end(run.path, *_state_after(error, cfg, run))
         raise
-    record_end(run.path, state, value=value)
+    status.record_end(run.path, state, value=value)
     for line in lines:
         print(line)
     return value
@@ -132,8 +116,8 @@ def _state_after(error: BaseException, cfg: DictConfig, run: RunDir) -> tuple[st
     """
     if NOTICE.given is not None:  # whatever went wrong did so on the way out
         return "interrupted", None
-    state, message = describe_end(error)
-    is_good = run.weights.is_file() or (bool(cfg.resume) and not has_stepped(run.path))
+    state, message = status.describe_end(error)
+    is_good = run.weights.is_file() or (bool(cfg.resume) and not status.has_stepped(run.path))
     is_good = is_good or (run.newest is not None and isinstance(error, MACHINE))
     return "interrupted" if is_good and not isinstance(error, NotFinite) else state, message
 
@@ -194,13 +178,9 @@ def compile_networks(module: nn.Module, **options: Any) -> None:
 def start(run: RunDir, cfg: DictConfig, data: DataModule, stages: Stages) -> None:
     """Writes what rebuilds the run, its stages first: a run that has a configuration has begun."""
     save_stages(run, stages)
-    write_start(run, cfg, data, command_of())
-
-
-def command_of() -> list[str]:
-    """The command of this run; of a job of a sweep, the one that does the same alone."""
-    hydra = HydraConfig.get()
-    return ["elbolab", "train", *(hydra.overrides.task if hydra.mode is RunMode.MULTIRUN else sys.argv[1:])]
+    hydra = HydraConfig.get()  # of a job of a sweep, the command that does the same alone
+    words = hydra.overrides.task if hydra.mode is RunMode.MULTIRUN else sys.argv[1:]
+    run_dir.write_start(run, cfg, data, ["elbolab", "train", *words])
 
 
 def resolve_config(cfg: DictConfig) -> DictConfig:
@@ -216,8 +196,8 @@ def resolve_config(cfg: DictConfig) -> DictConfig:
 
 def _resolve_job(cfg: DictConfig, folder: Path, sweep: Path) -> DictConfig:
     """The config of a job: the saved one where it goes on. All jobs share a group, and so do their repetitions."""
-    if can_go_on(folder):
-        cfg = read_config(RunDir(folder))
+    if status.can_go_on(folder):
+        cfg = run_dir.read_config(RunDir(folder))
         cfg.resume = str(folder)
         return cfg
     if cfg.group is None:
@@ -272,4 +252,4 @@ def export(run: RunDir, model: ElboModule) -> None:
     model.cpu().load_state_dict(checkpoint["state_dict"])
     if model.ema is not None:
         model.ema.copy(model.ema.shadow(), averaged(model.densities))
-    save_weights(run.weights, model.densities)
+    run_dir.save_weights(run.weights, model.densities)

@@ -48,11 +48,7 @@ def _quote_letters(arg: str) -> str:
 
 
 def add_stages(args: list[str]) -> list[str]:
-    """Prefixes ``pretrained.m1=DIR`` with ``++``, so that the configuration may have the name ``m1`` already or not.
-
-    Raises:
-        ValueError: ``pretrained=DIR``, without a name.
-    """
+    """Prefixes ``pretrained.m1=DIR`` with ``++``, so that the configuration may have the name ``m1`` already or not."""
     return [_add_stage(arg) for arg in args]
 
 
@@ -113,12 +109,7 @@ def _list_runs(folder: Path, depth: int) -> list[Path]:
 
 
 def directory_overrides(command: str, args: list[str]) -> list[str]:
-    """Overrides for Hydra with which a resumed run continues in its directory.
-
-    Raises:
-        FileNotFoundError: ``resume=DIR`` or ``run=DIR`` names no run directory.
-        ValueError: a command that needs ``run=DIR`` has none; more than one directory, or an empty name.
-    """
+    """Overrides for Hydra with which a resumed run continues in its directory; ``run=DIR`` is looked at too."""
     if command == "train":
         resumed = _find_named_run("resume", args)
         return [] if resumed is None else _stay_in(resumed, args)

@@ -40,13 +40,7 @@ def build_data(cfg: DictConfig) -> DataModule:
 
 
 def build_densities(cfg: DictConfig, spec: Spec, **frozen: Densities) -> Densities:
-    """The densities, sized by the spec. The recipe is called in Python: its arguments are no config.
-
-    Args:
-        cfg: the composed config.
-        spec: what is known of the data.
-        **frozen: the densities of stages, by the names that the recipe has for them.
-    """
+    """The densities, sized by the spec, with those of stages by the names that the recipe has for them."""
     recipe = make(cfg.densities)
     check_stages(recipe, frozen)
     return recipe(spec, **frozen)

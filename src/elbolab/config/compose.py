@@ -20,13 +20,7 @@ from elbolab.config.paths import COMPOSES, config_dir
 
 
 def compose_config(command: str, words: Sequence[str], dirs: Sequence[Path]) -> DictConfig:
-    """The configuration of a command, not resolved, with Hydra's own node; Hydra itself is left as it was.
-
-    Args:
-        command: the sub-command.
-        words: its overrides.
-        dirs: folders with configs, elbolab's own first.
-    """
+    """The configuration of a command, not resolved, with Hydra's own node; Hydra itself is left as it was."""
     with isolate_hydra():
         return _compose(command, words, dirs, RunMode.RUN)[1]
 

@@ -53,11 +53,6 @@ def plan_stages(cfg: DictConfig, spec: Spec, above: tuple[str, ...] = ()) -> Sta
         cfg: the run's resolved configuration.
         spec: what it knows of its data.
         above: what its own key named, where it is a stage itself, and what those above it named.
-
-    Raises:
-        ValueError: what is named is neither a finished run nor an experiment, or one of other data; a cycle; or the
-            data of a finished stage have changed since.
-        FileNotFoundError: what is named is no run directory, or has no weights yet.
     """
     stages = {name: _plan_stage(f"pretrained.{name}", value, cfg, above) for name, value in read_requests(cfg).items()}
     check_same_data(stages, cfg, spec)
