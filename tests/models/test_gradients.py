@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from tests.models.registry import VARIANTS, make, training_batch_for
+from tests.models.registry import ESTIMATED, VARIANTS, make, training_batch_for
 
 pytestmark = pytest.mark.usefixtures("float64")
 
@@ -24,6 +24,8 @@ def moved(parameters, direction, by):
 @pytest.mark.parametrize(("name", "which"), PLAYERS, ids=[f"{name}-{i}" for name, i in PLAYERS])
 def test_a_loss_falls_as_fast_as_its_gradient_says(name, which):
     """Central differences along each parameter's own gradient, at the same noise, under half a schedule."""
+    if name in ESTIMATED and which == 0:
+        pytest.skip("its gradient is an estimate that is not that of one value: test_iwae.py, test_discrete_vae.py")
     model = make(name).double().train()
     model.step += 7
     batch, player = training_batch_for(model), model.players()[which]

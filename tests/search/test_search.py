@@ -39,7 +39,7 @@ def told(folder):
 @pytest.fixture(autouse=True)
 def _bare(monkeypatch):
     """Trials are trained, and not measured."""
-    monkeypatch.setattr("elbolab.cli.train.measure", lambda *_: "")
+    monkeypatch.setattr("elbolab.cli.train.measure", lambda *_: ("", None))
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def searched(tmp_path_factory):
 
     shell = Shell(tmp_path_factory.mktemp("searched"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("elbolab.cli.train.measure", lambda *_: "")
+        patch.setattr("elbolab.cli.train.measure", lambda *_: ("", None))
         shell.said = shell(*SMALL, *SPACE, *PRUNED, *TRIALS, "hydra.sweep.dir=whole")
     return shell, shell.folder / "whole"
 
