@@ -198,7 +198,7 @@ def test_a_half_trained_stage_is_gone_on_with(at, monkeypatch, end, code, messag
 def test_a_stage_that_is_stopped_before_its_first_checkpoint_or_while_it_is_measured(at, monkeypatch):
     stage = stage_of(at.folder)
     shutil.rmtree(stage)
-    anew = "interrupted while training pretrained.below (toy/below), before its first checkpoint: nothing is kept, and "
+    anew = "interrupted while training pretrained.below (toy/below), before its first checkpoint: nothing is kept"
     with monkeypatch.context() as patch:
         patch.setattr(ElboModule, "training_step", lambda *_: interrupt())
         assert anew in at(*TOP, "hydra.run.dir=dead", fails=True)
