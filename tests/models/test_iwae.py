@@ -161,6 +161,14 @@ def test_the_partly_weighted_autoencoder_trains_each_part_by_its_own_bound(toy):
     assert not {id(p) for p in decoder.parameters} & {id(p) for p in encoder.parameters}
 
 
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_a_sample_whose_weight_vanishes_leaves_the_gradient_finite(toy, estimator):
+    """Normalised weights of unlikely samples are 0 in floating point."""
+    model = IWAE(num_samples=4, estimator=estimator, densities=toy.rough, optimizer=adam())
+    model.loss(Batch(1e3 * toy.x)).value.backward()
+    assert all(parameter.grad.isfinite().all() for parameter in toy.rough.parameters())
+
+
 def bits():
     x = torch.randint(2, (8, 6), generator=torch.Generator().manual_seed(5))
     return Batch(x.to(torch.get_default_dtype()))

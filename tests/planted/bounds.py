@@ -13,7 +13,7 @@ MISTAKES = [
         "return (log_w.softmax(0) * log_w).sum(0)",
         IWAE,
     ),
-    Mistake("models/iwae.py", "(of_elbo + of_iwae * share.square())", "(of_elbo + of_iwae * share)", IWAE),
+    Mistake("models/iwae.py", "(of_elbo + of_iwae * share.square()) /", "(of_elbo + of_iwae * share) /", IWAE),
     Mistake(
         "models/iwae.py",
         "of_elbo, of_iwae = self.elbo_weight / self.num_samples, 1 - self.elbo_weight",

@@ -7,6 +7,7 @@ from dataclasses import replace
 from math import log
 from typing import Any, final
 
+import torch
 from torch import Tensor
 from typing_extensions import override
 
@@ -64,7 +65,8 @@ class IWAE(ElboModule):
         # d bound / d log w_k = beta / K + (1 - beta) share_k, of which DReG takes the second part share_k times
         share = log_w.detach().softmax(0)
         of_elbo, of_iwae = self.elbo_weight / self.num_samples, 1 - self.elbo_weight
-        path_weights.append((of_elbo + of_iwae * share.square()) / (of_elbo + of_iwae * share))
+        weight = of_elbo + of_iwae * share
+        path_weights.append((of_elbo + of_iwae * share.square()) / weight.clamp(torch.finfo(weight.dtype).tiny))
         iwae = iwae_bound(log_w)
         bound = of_iwae * iwae + self.elbo_weight * log_w.mean(0)
         logged = summary(replace(terms, latents=latents)) | (
