@@ -86,7 +86,7 @@ class Layer(Densities):
 
 def single_layer(
     spec: Spec,
-    latent_dim: int,
+    latent_dim: int | list[int],
     prior: Recipe,
     posterior: Recipe,
     likelihood: Recipe,
