@@ -189,7 +189,9 @@ class Orthogonal:
     def __call__(self, raw: Tensor) -> Tensor:
         """(B, D M) -> (B, D, M)."""
         # about the first columns of the identity, since numbers that are all 0 have no direction
-        q = raw.unflatten(-1, (self.dim, self.num_columns)) + torch.eye(self.dim, self.num_columns).to(raw)
+        q = raw.unflatten(-1, (self.dim, self.num_columns)) + torch.eye(
+            self.dim, self.num_columns, dtype=raw.dtype, device=raw.device
+        )
         q = q / torch.linalg.matrix_norm(q, keepdim=True)  # Frobenius: no singular value is above 1
         for _ in range(ITERATIONS):
             q = 1.5 * q - 0.5 * q @ (q.mT @ q)
@@ -216,7 +218,7 @@ class Householder:
     def __call__(self, raw: Tensor) -> Tensor:
         """(B, H D) -> (B, D, D)."""
         q = torch.eye(self.dim, dtype=raw.dtype, device=raw.device).expand(*raw.shape[:-1], -1, -1)
-        away = torch.eye(self.dim).to(raw)  # likewise
+        away = torch.eye(self.dim, dtype=raw.dtype, device=raw.device)  # likewise
         for h, v in enumerate(raw.unflatten(-1, (-1, self.dim)).unbind(-2)):
             v = v + away[h % self.dim]
             unit = v / torch.linalg.vector_norm(v, dim=-1, keepdim=True)
