@@ -41,6 +41,12 @@ class KnowsDraws(Distribution, ABC):
 class Relaxed(Distribution, ABC):
     """A distribution whose draws relax a discrete variable: gradients flow, but no bound on log p(x) follows."""
 
+    @override
+    def log_prob(self, value: Tensor) -> Tensor:
+        raise NotImplementedError(
+            "a relaxed draw has no probability under a discrete prior, so no importance weight: evaluate hard draws"
+        )
+
 
 class Fitted(Distribution, ABC):
     """A distribution that is fitted to the very value whose log-likelihood is asked: that value is no bound's term."""

@@ -62,12 +62,6 @@ class RelaxedBernoulli(Relaxed):
         # In this order the value is exactly binary: the bracket is exactly zero.
         return (soft > 0.5).to(soft.dtype) + (soft - soft.detach())
 
-    @override
-    def log_prob(self, value: Tensor) -> Tensor:
-        raise NotImplementedError(
-            "a relaxed draw has no probability under a discrete prior, so no importance weight: evaluate hard draws"
-        )
-
 
 @final
 class RelaxedProduct(Independent, Relaxed):
@@ -97,8 +91,7 @@ class RelaxedBernoulliLatent(Family):
 
     def __init__(self, event: Shape, temperature: float, straight_through: bool) -> None:
         super().__init__(event, event)
-        if not temperature > 0:
-            raise ValueError(f"posterior temperature={temperature}: a temperature is positive")
+        check_temperature(temperature)
         self.temperature, self.straight_through = temperature, straight_through
 
     @override
@@ -156,12 +149,6 @@ class RelaxedOneHot(Relaxed):
         hard = torch.zeros_like(soft).scatter_(-1, soft.argmax(-1, keepdim=True), 1)
         return hard + (soft - soft.detach())  # the bracket is exactly zero
 
-    @override
-    def log_prob(self, value: Tensor) -> Tensor:
-        raise NotImplementedError(
-            "a relaxed draw has no probability under a discrete prior, so no importance weight: evaluate hard draws"
-        )
-
 
 @register_kl(RelaxedOneHot, OneHotCategorical)
 def _kl_relaxed_to_one_hot(q: RelaxedOneHot, p: OneHotCategorical) -> Tensor:
@@ -184,8 +171,7 @@ class RelaxedOneHotLatent(Family):
 
     def __init__(self, event: Shape, temperature: float, straight_through: bool) -> None:
         super().__init__(event, event)
-        if not temperature > 0:
-            raise ValueError(f"posterior temperature={temperature}: a temperature is positive")
+        check_temperature(temperature)
         self.temperature, self.straight_through = temperature, straight_through
 
     @override
@@ -198,3 +184,9 @@ class RelaxedOneHotLatent(Family):
     def raw_for(self, mean: Tensor) -> Tensor:
         """log(mean), a class that never occurs kept possible."""
         return mean.clamp(min=1e-3).log()
+
+
+def check_temperature(temperature: float) -> None:
+    """Raises ValueError unless a temperature is positive."""
+    if not temperature > 0:
+        raise ValueError(f"posterior temperature={temperature}: a temperature is positive")
