@@ -2,9 +2,11 @@
 
 import pytest
 import torch
-from tests.helpers import linear_gaussian, regression
+from tests.helpers import linear_gaussian, mlp, regression
 
 from elbolab.densities.latents import Undefined
+from elbolab.densities.layer import Layer
+from elbolab.distributions.universal import Universal
 from elbolab.evaluation.annealed import Annealing, Target, move, schedule, temper
 
 
@@ -13,10 +15,16 @@ def toy(float64):
     return linear_gaussian(num=20)
 
 
-def test_it_finds_the_evidence_whatever_the_posterior(toy):
+def with_implicit_posterior(densities):
+    posterior = Universal((densities.spec.x,), (2,), mlp(5), num_noise=3)
+    return Layer(densities.spec, (2,), densities.prior, posterior, densities.likelihood)
+
+
+@pytest.mark.parametrize("of", [lambda rough: rough, with_implicit_posterior], ids=["normal", "implicit"])
+def test_it_finds_the_evidence_whatever_the_posterior(of, toy):
     annealing = Annealing(num_temperatures=300, num_chains=8, num_leapfrog=5)
     torch.manual_seed(0)
-    error = annealing.bracket(toy.rough, toy.x).lower - toy.evidence.log_prob(toy.x)
+    error = annealing.bracket(of(toy.rough), toy.x).lower - toy.evidence.log_prob(toy.x)
     assert abs(error.mean()) < 0.05
     assert error.square().mean().sqrt() < 0.3
 

@@ -31,6 +31,7 @@ from elbolab.distributions.universal import Universal
 from elbolab.distributions.vamp import Vamp
 from elbolab.models.aae import AAE
 from elbolab.models.ae import AE
+from elbolab.models.avb import AVB
 from elbolab.models.beta_vae import beta_vae
 from elbolab.models.categorical_aae import ClusteringAAE, SemiAAE
 from elbolab.models.classifier import Classifier
@@ -120,6 +121,14 @@ def aae(densities=adversarial, **options):
     return AAE(densities=densities(), **adversarial_options(**options))
 
 
+NOISE = partial(Universal, net=mlp(5), num_noise=3)
+
+
+def avb(posterior=NOISE, spec=BITS, critic=mlp(4), **options):  # noqa: B008 -- a recipe
+    densities = adversarial(spec, posterior, StandardNormal)
+    return AVB(critic, adam(), densities=densities, optimizer=adam(), monitor="val/estimated_elbo", **options)
+
+
 def semi_aae(densities=class_autoencoder, **options):
     return SemiAAE(classifier_optimizer=adam(), densities=densities(), **adversarial_options(**options))
 
@@ -170,6 +179,8 @@ VARIANTS = {
     ),
     "aae, semi-supervised": lambda: semi_aae(partial(class_autoencoder, posterior=NOISY), gradient_penalty=0.5),
     "aae, clustering": clustering_aae,
+    "avb": avb,
+    "avb, adaptive contrast": lambda: avb(spec=LABELLED, adaptive_contrast=True),
     "vae": lambda: VAE(densities=small_densities(), optimizer=adam()),
     "vae, 3 samples": lambda: VAE(num_samples=3, densities=small_densities(), optimizer=adam()),
     "vae, optimal scale": lambda: VAE(densities=optimal_scale(), optimizer=adam(), ema=0.9),

@@ -50,6 +50,7 @@ class Curve(NamedTuple):
 CURVES = (
     Curve("elbo", "bounds", ELBO),
     Curve("dvae_bound", "bounds", DVAE_BOUND),
+    Curve("estimated_elbo", "estimated ELBO, no bound", Kind("nats", "higher")),
     Curve(r".+_elbo|(.+_)?bound", "bounds", Kind("nats", "higher")),
     Curve("rate", "rate", RATE),
     Curve("distortion", "distortion", DISTORTION),

@@ -14,6 +14,7 @@ from elbolab.densities.latents import Latents, Undefined
 from elbolab.densities.layer import Layer
 from elbolab.densities.score_function import SCORE_FUNCTIONS, ScoreFunction
 from elbolab.distributions.conditional import Conditional
+from elbolab.distributions.point_mass import PointMass
 from elbolab.distributions.priors import Partitioned
 
 # -- densities --------------------------------------------------------------------------------------------------------
@@ -34,6 +35,26 @@ def check_prior_and_posterior(densities: Layer) -> tuple[Conditional, Conditiona
             "a critic matches codes to draws of a prior, and one of the two is missing", choose("model", "aae")
         )
     return densities.prior, densities.posterior
+
+
+def check_contrast(densities: Layer, is_adaptive: bool) -> None:
+    """Refuses a posterior that a critic can always tell, and a prior of which adaptive contrast needs the density."""
+    latent = example_latents(densities).only()
+    assert latent.q is not None, "`check_prior_and_posterior` has seen it"
+    if isinstance(latent.q, PointMass):
+        raise Refusal(
+            "the posterior is a point mass, whose KL to a prior is infinite",
+            choose("posterior", "universal", "diagonal_normal"),
+            choose("model", "aae"),
+        )
+    try:
+        _ = latent.log_p if is_adaptive else None
+    except Undefined as error:
+        raise Refusal(
+            f"adaptive contrast needs the density of the prior ({error})",
+            change("model.adaptive_contrast", "false"),
+            choose("prior", "standard_normal", "gaussian_ring"),
+        ) from error
 
 
 def check_prior(latents: Latents) -> None:
