@@ -146,6 +146,7 @@ FITTING = {
         "bernoulli": "data.binarize=dynamic",
     },
     "corruption": dict.fromkeys(options("corruption"), "model=dvae"),
+    "regulariser": dict.fromkeys(options("regulariser"), "model=rae"),
     "net": dict.fromkeys(options("net"), "data=mnist data.binarize=dynamic"),
     "schedule": dict.fromkeys(options("schedule"), "model.ema=0.9 model.clip_norm=1 model.skip_norm=100"),
     "optimizer": dict.fromkeys(options("optimizer"), ""),

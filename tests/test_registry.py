@@ -38,6 +38,7 @@ from elbolab.distributions.location_scale import OptimalNormal
 from elbolab.evaluation.measure import Measure
 from elbolab.models.base import ElboModule
 from elbolab.models.costs import Cost
+from elbolab.models.rae import Regulariser
 from elbolab.training.schedules import Schedule
 
 ROOT = Path(__file__).parents[1]
@@ -108,6 +109,7 @@ COMPLETE = {
     Distribution: lambda: set().union(*map(kinds_of, distributions())),
     ElboModule: lambda: {type(make(name)) for name in VARIANTS},
     Cost: lambda: set(targets("cost")),
+    Regulariser: lambda: set(targets("regulariser")),
     Measure: lambda: {type(measure) for measure in (measures_of() | ON_DEMAND).values()},
     Schedule: lambda: {type(build()) for build in SCHEDULES.values()},
     Given: lambda: {type(choose_given(name, 1 if name == "quadrants" else None)) for name in given_names()},

@@ -41,6 +41,7 @@ from elbolab.models.dvae import DVAE
 from elbolab.models.iwae import IWAE
 from elbolab.models.m2 import M2
 from elbolab.models.piwae import PIWAE
+from elbolab.models.rae import RAE, GradientPenalty, WeightDecay
 from elbolab.models.vae import VAE
 from elbolab.training.schedules import Linear
 
@@ -75,9 +76,10 @@ def optimal_scale():
     return small_densities(family=partial(OptimalNormal, min_scale=1e-3))
 
 
-def autoencoder(spec=BITS):
+def autoencoder(spec=BITS, **options):
     head = partial(Head, net=mlp(5))
-    return autoencoder_layer(spec, 2, None, partial(head, family=Deterministic), partial(head, family=Bernoulli))
+    parts = (partial(head, family=Deterministic), partial(head, family=Bernoulli))
+    return autoencoder_layer(spec, 2, None, *parts, **options)
 
 
 def recurrent():
@@ -164,6 +166,12 @@ def cmma():
     return attribute_layer(LABELLED, 2, normal, normal, BITS_HEAD)
 
 
+def rae(regulariser=None, **options):
+    densities = autoencoder(**options)
+    options = {"optimizer": adam(), "monitor": "val/distortion", "mode": "min"}
+    return RAE(0.1, regulariser, densities=densities, **options)
+
+
 def dvae(**options):
     return DVAE(densities=denoising(), optimizer=adam(), monitor="val/dvae_bound", **options)
 
@@ -227,6 +235,9 @@ VARIANTS = {
     "m1_m2": lambda: M2(alpha=0.1, densities=stacked(), **ERROR),
     "classifier": lambda: Classifier(densities=classification(CLASSES, CLASS), **ERROR),
     "ae": lambda: AE(densities=autoencoder(), optimizer=adam(), monitor="val/distortion", mode="min"),
+    "rae, gradient penalty": lambda: rae(GradientPenalty(0.3)),
+    "rae, weight decay": lambda: rae(WeightDecay(0.01), spec=LABELLED),
+    "rae, spectral norm": lambda: rae(spectral_norm=True),
     "dvae": dvae,
     "dvae, 2 corruptions by 3": lambda: dvae(num_corruptions=2, num_samples=3),
 }

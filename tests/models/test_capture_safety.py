@@ -7,7 +7,7 @@ from tests.models.registry import VARIANTS, make, training_batch_for
 from torch.distributions import Distribution
 
 from elbolab.densities import latents
-from elbolab.models import players
+from elbolab.models import players, rae
 from elbolab.training.trees import map_tensors
 
 
@@ -15,6 +15,7 @@ from elbolab.training.trees import map_tensors
 def test_a_loss_stays_on_the_device(name, monkeypatch):
     # a device that is not there has no backward; test_no_loss_waits_for_the_device takes the penalty's, on the CPU
     monkeypatch.setattr(players, "gradient_penalty", lambda critic, real: critic(*real).square().mean())
+    monkeypatch.setattr(rae, "squared_gradient", lambda values, z: values.flatten(1).sum(1) * z.sum(1))
     monkeypatch.setattr(latents, "path_score", lambda log_q, z, noise: z.detach())  # likewise
     Distribution.set_default_validate_args(False)
     model = make(name).train()

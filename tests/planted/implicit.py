@@ -3,6 +3,7 @@
 from tests.planting import Mistake
 
 AVB = "tests/models/test_avb.py"
+RAE = "tests/models/test_rae.py"
 FOUR_POINTS = "tests/data/test_four_points.py"
 
 MISTAKES = [
@@ -30,4 +31,14 @@ MISTAKES = [
     Mistake("models/checks.py", "if isinstance(latent.q, PointMass):", "if False:", AVB),
     Mistake("models/checks.py", "latent.log_p if is_adaptive else None", "None", AVB),
     Mistake("data/four_points.py", "np.arange(num) % NUM", "np.arange(num) % 3", FOUR_POINTS),
+    Mistake("models/rae.py", "return 0.5 * squared_gradient(", "return squared_gradient(", RAE),
+    Mistake("models/rae.py", "squared_gradient(signs * mean, z)", "squared_gradient(mean, z)", RAE),
+    Mistake("models/rae.py", "z, create_graph=True)", "z, retain_graph=True)", RAE),
+    Mistake("models/rae.py", "gradient.flatten(1).square().sum(1)", "gradient.flatten(1).square().mean(1)", RAE),
+    Mistake("models/rae.py", "code_norm = 0.5 * z", "code_norm = z", RAE),
+    Mistake("models/rae.py", "value + self.regulariser.weight(self.step) * paid", "value + paid", RAE),
+    Mistake("models/rae.py", "self.code_weight(self.step) * code_norm", "code_norm", RAE),
+    Mistake("models/rae.py", "[parameter.square().sum()", "[parameter.abs().sum()", RAE),
+    Mistake("densities/wiring.py", "spectral_norm and normalise_spectrally(decoder) == 0", "False", RAE),
+    Mistake("nets/layers.py", "        spectral_norm(layer)\n    return", "        pass\n    return", RAE),
 ]

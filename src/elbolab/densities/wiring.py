@@ -3,6 +3,7 @@
 from functools import partial
 
 from elbolab.batch import Spec
+from elbolab.common.refusal import Refusal, choose
 from elbolab.densities.checks import (
     build_likelihood,
     build_posterior,
@@ -17,6 +18,7 @@ from elbolab.densities.checks import (
 )
 from elbolab.densities.layer import Layer, single_layer
 from elbolab.distributions.conditional import Ignore, Recipe
+from elbolab.nets.layers import normalise_spectrally
 
 
 def stochastic_network(spec: Spec, latent_dim: int, prior: Recipe, posterior: Recipe, likelihood: Recipe) -> Layer:
@@ -52,14 +54,21 @@ def autoencoder(
     posterior: Recipe,
     likelihood: Recipe,
     posterior_sees_conditions: bool = True,
+    spectral_norm: bool = False,
 ) -> Layer:
-    """A code z = f(x), maybe of a corrupted x while training, and p(x | z). Without a prior there is no rate."""
+    """A code z = f(x), maybe of a corrupted x while training, and p(x | z). Without a prior there is no rate.
+
+    With ``spectral_norm`` no layer of the decoder stretches what it is given; see `normalise_spectrally`.
+    """
     refuse_part(prior, "an autoencoder has no prior", "prior", "vae")
     shape = check_latent_dim(latent_dim)
     options = ("deterministic", "denoising_deterministic")
     q = build_posterior(posterior, spec, shape, posterior_sees_conditions, *options)
     check_code(q, spec)
-    return Layer(spec, shape, None, q, build_likelihood(likelihood, (shape, *spec.given), spec))
+    decoder = build_likelihood(likelihood, (shape, *spec.given), spec)
+    if spectral_norm and normalise_spectrally(decoder) == 0:
+        raise Refusal("no layer of the decoder is linear, so none can be normalised", choose("net", "mlp", "conv"))
+    return Layer(spec, shape, None, q, decoder)
 
 
 def adversarial_layer(

@@ -6,6 +6,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from elbolab.batch import Batch
+from elbolab.densities.base import Densities
 from elbolab.densities.terms import add_penalty, summary
 from elbolab.models.base import ElboModule, Loss, Player, one_player
 
@@ -29,7 +30,11 @@ class AE(ElboModule):
 
     @override
     def report(self, batch: Batch) -> dict[str, Tensor]:
-        """The distortion, and the squared error per element of the mean reconstruction."""
-        z = self.densities.encode(batch.x, *batch.given)
-        p = self.densities.decode(z, *batch.given)
-        return {"distortion": -p.log_prob(batch.x).mean(), "mse": (p.mean - batch.x).square().mean()}
+        return report_reconstruction(self.densities, batch)
+
+
+def report_reconstruction(densities: Densities, batch: Batch) -> dict[str, Tensor]:
+    """The distortion, and the squared error per element of the mean reconstruction."""
+    z = densities.encode(batch.x, *batch.given)
+    p = densities.decode(z, *batch.given)
+    return {"distortion": -p.log_prob(batch.x).mean(), "mse": (p.mean - batch.x).square().mean()}

@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import TypeVar
 
 from torch import nn
+from torch.nn.utils.parametrizations import spectral_norm
 
 Linear = TypeVar("Linear", nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
 
@@ -59,6 +60,18 @@ def dense_layers(widths: Sequence[int], activation: str, init: str) -> nn.Sequen
     for width_in, width_out in pairwise(widths):
         layers += [initialise(nn.Linear(width_in, width_out), init), activation_of(activation)]
     return nn.Sequential(*layers[:-1])
+
+
+def normalise_spectrally(module: nn.Module) -> int:
+    """Divides the weights of all linear layers by their largest singular values, from now on; returns their number.
+
+    These values follow the weights by a step of the power method each time that training uses them (Miyato et al. 2018,
+    Algorithm 1).
+    """
+    layers = [layer for layer in module.modules() if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d)]
+    for layer in layers:
+        spectral_norm(layer)
+    return len(layers)
 
 
 def check_counts(option: str, counts: Iterable[int]) -> None:
