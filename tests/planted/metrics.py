@@ -6,11 +6,17 @@ FOLDER = "metrics/disentanglement"
 DCI, FACTORS, MIG, SAP, VOTING = (
     f"tests/{FOLDER}/test_{name}.py" for name in ("dci", "disentanglement_factors", "mig", "sap", "voting")
 )
-ACTIVITY, FEW, IMAGES, MATCH, PROBES = (
-    f"tests/metrics/test_{name}.py" for name in ("activity", "few_labels", "images", "match", "probes")
+ACTIVITY, FEW, IMAGES, MATCH, PARETO, PROBES = (
+    f"tests/metrics/test_{name}.py" for name in ("activity", "few_labels", "images", "match", "pareto", "probes")
 )
 
 MISTAKES = [
+    Mistake("metrics/pareto.py", "min(0.2 * num, 3 * sqrt(num))", "0.2 * num", PARETO),
+    Mistake("metrics/pareto.py", "weights[:-1] - weights[-1]", "weights[:-1]", PARETO),
+    Mistake("metrics/pareto.py", "0.5 * PRIOR_WEIGHT", "PRIOR_WEIGHT", PARETO),
+    Mistake("metrics/pareto.py", "x[int(num / 4 + 0.5) - 1]", "x[-1]", PARETO),
+    Mistake("metrics/pareto.py", "(log_lik.softmax(0) * theta)", "(log_lik.softmax(0) * theta.mean(0))", PARETO),
+    Mistake("metrics/pareto.py", "- shape - 1)", "+ shape - 1)", PARETO),
     Mistake(
         f"{FOLDER}/mig.py", "np.mean(gap(information) / entropies)", "np.mean(gap(information)) / entropies.mean()", MIG
     ),

@@ -13,7 +13,7 @@ from elbolab.densities.base import Densities
 from elbolab.densities.latents import Undefined
 from elbolab.distributions.corruption import MakeCorruption
 from elbolab.evaluation.batches import world_and_rank
-from elbolab.evaluation.likelihood import degeneracy
+from elbolab.evaluation.likelihood import degeneracy, heavy_tail
 from elbolab.evaluation.measure import Data, Measure, Source
 from elbolab.evaluation.quantity import Quantity, check_quantities
 from elbolab.evaluation.report import SPLITS, Report, check_report, entries
@@ -116,7 +116,7 @@ def explain_warnings(split: str) -> Iterator[None]:
 
 def _warn_of_quantities(split: str, quantities: Mapping[str, Quantity]) -> None:
     """Logs what a reader of these quantities must know to judge them."""
-    if (warning := degeneracy(quantities)) is not None:
+    for warning in filter(None, (degeneracy(quantities), heavy_tail(quantities))):
         log.warning("%s: %s", split, warning)
     if any(quantity.n == 1 for quantity in quantities.values()):
         log.warning(

@@ -33,8 +33,10 @@ from elbolab.evaluation.proposals import (
     sampling_of,
     with_log_densities,
 )
-from elbolab.evaluation.quantity import Quantity, means_of
+from elbolab.evaluation.quantity import Quantity, mean_of, means_of
 from elbolab.evaluation.seeded import device_of, evaluating
+from elbolab.metrics.pareto import LEAST as LEAST_WEIGHTS
+from elbolab.metrics.pareto import tail_shape
 
 NLL = Kind("nats", "lower", 60)
 BITS_PER_DIM = Kind("bits/dim", "lower", 100)
@@ -48,6 +50,8 @@ KINDS = {
     "conditional_bits_per_dim": replace(BITS_PER_DIM, headline=110),
     "ess": Kind("samples", "higher", 130),
     "degenerate": Kind("fraction", "lower"),
+    "psis_khat": Kind("tail shape", "lower", label="Pareto k̂, median"),
+    "psis_unreliable": Kind("fraction", "lower", label="Pareto k̂ above 0.7"),
 }
 
 GROUP = 256
@@ -58,6 +62,9 @@ LIVE = 4
 
 ENOUGH = 10
 """Fewest samples a datum at which an effective sample size below 2 says something: with 2 it always is below."""
+
+UNRELIABLE = 0.7
+"""Pareto k-hat above which no practical number of samples makes a mean of weights settle (Vehtari et al. 2024)."""
 
 LEAST = 64
 """Fewest pairs in a chunk of default size: with fewer, a matrix product spends its time reading weights."""
@@ -70,16 +77,18 @@ class Marginal(NamedTuple):
     Attributes:
         log_px: log 1/K sum_k w_k, (N,), a lower bound on log p(x) in expectation, in the dtype of the computation.
         ess: effective sample size (sum w)^2 / sum w^2 of each datum, (N,), between 1 and K.
+        khat: shape of the weights' tail, (N,), see `elbolab.metrics.pareto.tail_shape`.
     """
 
     log_px: Tensor
     ess: Tensor
+    khat: Tensor
 
 
 @final
 @dataclass(frozen=True)
 class Likelihood(Measure):
-    """The quantities elbo, rate, distortion, nll, ess, degenerate and bits_per_dim, as far as the model defines them.
+    """Elbo, rate, distortion, nll, ess, degenerate, psis_khat, psis_unreliable and bits_per_dim, as far as they exist.
 
     Of a model with conditions it is the conditional log-likelihood, and so nll and bits_per_dim are named
     conditional_nll and conditional_bits_per_dim. A denoising model has ``num_samples`` samples from each of
@@ -88,6 +97,8 @@ class Likelihood(Measure):
 
     ``degenerate`` is the fraction of data whose effective sample size is below 2: one sample dominates their estimate.
     With few samples one nearly always does, so it is absent below `ENOUGH` of them; ess is absent for a single sample.
+    ``psis_khat`` is the median over data of the Pareto k-hat, and ``psis_unreliable`` the fraction of data where it is
+    above `UNRELIABLE`; they need `LEAST_WEIGHTS` samples.
 
     Args:
         num_samples: K of the importance-sampled NLL.
@@ -119,6 +130,10 @@ class Likelihood(Measure):
             sampled["degenerate"] = (marginal.ess < 2).to(marginal.ess.dtype)
         if _is_discrete(densities, batches):
             sampled[f"{of_what}bits_per_dim"] = -marginal.log_px / (prod(spec.x) * log(2))
+        if k >= LEAST_WEIGHTS:
+            sampled["psis_unreliable"] = (marginal.khat > UNRELIABLE).to(marginal.khat.dtype)
+            median = mean_of(marginal.khat, KINDS["psis_khat"], k=k, seed=seed)
+            quantities["psis_khat"] = replace(median, value=float(marginal.khat.median()), stderr=None)
         return quantities | means_of(sampled, KINDS, k=k, seed=seed)
 
 
@@ -201,11 +216,11 @@ def _latent_numbers(densities: Densities) -> int:
 
 
 def marginal_of(densities: Densities, rows: Rows, num_samples: int, chunk: int, proposal: Proposal) -> Marginal:
-    """Estimate of log p(x) and effective sample size of one group, (G,) each."""
+    """Estimate of log p(x), effective sample size and tail shape of one group, (G,) each."""
     log_w = _log_weights(densities, rows, num_samples, chunk, proposal(densities, rows, num_samples))
     log_sum = log_w.logsumexp(0)
     ess = (2 * log_sum - (2 * log_w).logsumexp(0)).exp()
-    return Marginal((log_sum - log(num_samples)).to(rows[0].dtype), ess.to(rows[0].dtype))
+    return Marginal(*(each.to(rows[0].dtype) for each in (log_sum - log(num_samples), ess, tail_shape(log_w))))
 
 
 def _log_weights(densities: Densities, rows: Rows, num_samples: int, chunk: int, draw: DrawLatents) -> Tensor:
@@ -241,6 +256,18 @@ def degeneracy(quantities: Mapping[str, Quantity]) -> str | None:
         f"importance weights degenerate: for {share.value:.0%} of {share.n} data one of K={share.k} samples carries "
         "the estimate (effective sample size below 2), so the NLL is still biased upwards: raise "
         "evaluation.num_samples, or bring q(z | x) closer to p(z | x): richer posterior, larger net, longer training"
+    )
+
+
+def heavy_tail(quantities: Mapping[str, Quantity]) -> str | None:
+    """Advice if the importance weights of the median datum have a tail too heavy for their mean, else None."""
+    khat = quantities.get("psis_khat")
+    if khat is None or not isinstance(khat.value, float) or khat.value <= UNRELIABLE:
+        return None
+    return (
+        f"importance weights with heavy tails: the median Pareto k̂ of {khat.n} data is {khat.value:.2f}, and above "
+        f"{UNRELIABLE} their mean, the NLL, is not to be trusted with any practical number of samples: take "
+        "evaluation=ais, or bring q(z | x) closer to p(z | x): richer posterior, larger net, longer training"
     )
 
 
