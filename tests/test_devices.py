@@ -30,6 +30,7 @@ DIGITS = f"data=digits likelihood=discretised_logistic {LEVELS}"
 DIGITS_OF_CLASSES = f"{DIGITS} model=cvae"
 
 ANNEALED = "data=digits evaluation=ais evaluation.measures.annealing.num_temperatures=3"
+GAPS = "data=digits evaluation=gaps evaluation.measures.gaps.num_temperatures=3 evaluation.measures.gaps.num_steps=3"
 WHERE = {
     **dict.fromkeys(("elbo", "rate", "distortion", "ess", "active_units", "nll", "mutual_information"), VARIANT),
     **dict.fromkeys(("mmd2", "mmd2_null", "ks", "parzen_log_lik", "posterior_entropy"), VARIANT),
@@ -47,6 +48,7 @@ WHERE = {
     **dict.fromkeys(("bits_per_dim", "probe_accuracy", "knn_accuracy", "mse"), DIGITS),
     "codes_and_prior": "aae, label-informed",
     **dict.fromkeys(("ais_nll", "ais_gap"), ANNEALED),
+    **dict.fromkeys(("inference_gap", "approximation_gap", "amortisation_gap"), GAPS),
 }
 """A variant or a configuration of which something is measured or drawn."""
 

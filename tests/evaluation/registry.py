@@ -10,6 +10,7 @@ from elbolab.evaluation.denoising import DenoisingBounds, Restoration
 from elbolab.evaluation.editing import Editing
 from elbolab.evaluation.evaluate import Evaluation
 from elbolab.evaluation.few_labels import FewLabels
+from elbolab.evaluation.gaps import Gaps
 from elbolab.evaluation.likelihood import Likelihood
 from elbolab.evaluation.measure import Data
 from elbolab.evaluation.parzen import Parzen
@@ -46,7 +47,11 @@ def measures_of(
     }
 
 
-ON_DEMAND = {"annealing": Annealing(num_temperatures=5, num_chains=2, num_leapfrog=2)}
+ANNEALED = {"num_temperatures": 5, "num_chains": 2, "num_leapfrog": 2}
+ON_DEMAND = {
+    "annealing": Annealing(**ANNEALED),
+    "gaps": Gaps(num_steps=3, num_samples=2, lr=0.01, num_draws=3, limit=100, **ANNEALED),
+}
 """Measures that take minutes, and that ``evaluation=default`` leaves out."""
 
 

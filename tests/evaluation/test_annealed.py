@@ -6,6 +6,7 @@ from tests.helpers import linear_gaussian, mlp, regression
 
 from elbolab.densities.latents import Undefined
 from elbolab.densities.layer import Layer
+from elbolab.distributions.priors import Mixture
 from elbolab.distributions.universal import Universal
 from elbolab.evaluation.annealed import Annealing, Target, move, schedule, temper
 
@@ -76,3 +77,12 @@ def test_numbers_below_one_are_refused():
     for name in ("num_temperatures", "num_chains", "num_leapfrog", "limit", "num_simulated"):
         with pytest.raises(ValueError, match=name):
             Annealing(**{name: 0})
+
+
+def test_a_prior_whose_draws_have_no_gradient_will_do(toy):
+    """Chains move by the gradient in z: a mixture of components that are all N(0, I)."""
+    toy.rough.prior = Mixture((), (2,), num_components=3, spread=0.0)
+    torch.manual_seed(0)
+    annealing = Annealing(num_temperatures=300, num_chains=8, num_leapfrog=5)
+    error = annealing.bracket(toy.rough, toy.x).lower - toy.evidence.log_prob(toy.x)
+    assert abs(error.mean()) < 0.05

@@ -15,6 +15,7 @@ from typing_extensions import override
 from elbolab.common.kind import Kind
 from elbolab.common.rng import seed_device, seed_of
 from elbolab.densities.base import Densities
+from elbolab.densities.checks import is_discrete
 from elbolab.densities.latents import Latents, Undefined
 from elbolab.distributions.family import Drawn
 from elbolab.evaluation.batches import share_out, take_first
@@ -138,7 +139,7 @@ class Target:
         latents = self.densities.imagine((1,) if given else (1, 1), *given)
         if not latents:
             raise Undefined("no annealed importance sampling: the model has no latents")
-        if any(latent.p is None or not latent.p.has_rsample for latent in latents):
+        if any(latent.p is None or is_discrete(latent.p) for latent in latents):
             raise Undefined("no annealed importance sampling: it moves continuous latents with a prior")
         self.shapes = [latent.p.event_shape for latent in latents if latent.p is not None]
 

@@ -11,6 +11,7 @@ from elbolab.evaluation import (
     denoising,
     editing,
     few_labels,
+    gaps,
     likelihood,
     parzen,
     representation,
@@ -18,7 +19,7 @@ from elbolab.evaluation import (
 
 MEASURING = (
     *(likelihood, conditional, denoising, decomposition, aggregate, clusters, parzen, classification),
-    *(representation, few_labels, editing, annealed),
+    *(representation, few_labels, editing, annealed, gaps),
 )
 
 KINDS: dict[str, Kind] = {name: kind for module in MEASURING for name, kind in module.KINDS.items()}
