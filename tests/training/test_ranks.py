@@ -21,7 +21,7 @@ pytestmark = pytest.mark.filterwarnings(
 )  # fork, by intent
 
 STEPS = 3
-NOISELESS = {"regression", "classifier", "ae"}
+NOISELESS = {"regression", "classifier", "ae", "rae, weight decay", "rae, spectral norm"}
 NO_MEAN = {"beta_vae, free bits", "vae, optimal scale"}
 """What clamps a mean over the batch, or fits a scale to it, which each rank does for its own data."""
 
