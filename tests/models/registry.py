@@ -3,9 +3,9 @@
 from functools import partial
 
 import torch
-from torch.nn.utils.parametrize import ParametrizationList
 from tests.distributions.registry import NETWORKS
 from tests.helpers import BITS, CLASSES, LABELLED, adam, mlp, regression, small_cvae, small_densities, small_gsnn
+from torch.nn.utils.parametrize import ParametrizationList
 
 from elbolab.batch import Batch, Semi
 from elbolab.densities import categorical
