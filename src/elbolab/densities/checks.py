@@ -1,14 +1,14 @@
 """Checks, when a model is built, that data, prior, posterior and likelihood fit together."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from math import ceil, prod
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Distribution, Independent, OneHotCategorical, constraints
+from torch.distributions import Distribution, Independent, OneHotCategorical, constraints, kl_divergence
 
 from elbolab.batch import Shape, Spec, Support
 from elbolab.common.refusal import Refusal, Way, change, choose
@@ -126,6 +126,8 @@ def check_posterior(prior: Conditional, posterior: Conditional, spec: Spec) -> N
     _check_density("prior", p, choose("prior", "standard_normal", "gaussian_ring"))
     with torch.random.fork_rng(devices=[]):
         inside = _contains(p, q.sample((8,)))
+    with suppress(NotImplementedError):
+        inside = inside and not kl_divergence(q, p.expand(q.batch_shape)).isinf().any()
     if is_discrete(q) != is_discrete(p) or not inside:
         raise Refusal(
             f"the posterior ({family_of(q)}) leaves the support of the prior ({family_of(p)}), and KL(q || p) is "

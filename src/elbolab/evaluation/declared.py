@@ -14,12 +14,13 @@ from elbolab.evaluation import (
     gaps,
     likelihood,
     parzen,
+    quadrature,
     representation,
 )
 
 MEASURING = (
     *(likelihood, conditional, denoising, decomposition, aggregate, clusters, parzen, classification),
-    *(representation, few_labels, editing, annealed, gaps),
+    *(representation, few_labels, editing, annealed, gaps, quadrature),
 )
 
 KINDS: dict[str, Kind] = {name: kind for module in MEASURING for name, kind in module.KINDS.items()}

@@ -34,6 +34,7 @@ from elbolab.evaluation.figures.generative import (
     traversals,
 )
 from elbolab.evaluation.figures.latent import codes_and_prior, kl_bars, latent_space
+from elbolab.evaluation.figures.posterior import posterior_and_truth
 from elbolab.evaluation.likelihood import in_groups
 from elbolab.evaluation.outputs import OUTPUTS, output_of
 from elbolab.evaluation.seeded import evaluating
@@ -74,7 +75,7 @@ def draw_all(
         **of_batch(reconstructions, restorations, edits, interpolations, traversals),
         "latent_space": partial(latent_space, {"": densities}, batches, seed=seed),
         "codes_and_prior": partial(codes_and_prior, {"": densities}, batches, seed=seed),
-        **of_batch(groups, manifold, class_manifolds, analogies),
+        **of_batch(posterior_and_truth, groups, manifold, class_manifolds, analogies),
         "samples_by_label": partial(samples_by_label, densities, batch, seed=seed, what=what),
         **of_batch(style_transfer, completions),
         "kl_per_dim": partial(kl_bars, densities, [batch], seed=seed),

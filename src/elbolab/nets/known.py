@@ -1,0 +1,54 @@
+"""Networks that are known functions, and one that reads nothing: for models whose posterior is known.
+
+Shapes: N = rows; inputs (N, *in_shape) each, output (N, *out_shape).
+"""
+
+from typing import final
+
+import torch
+from torch import Tensor, nn
+from typing_extensions import override
+
+from elbolab.batch import Shape
+from elbolab.nets.mlp import flatten_rows
+
+
+@final
+class Constant(nn.Module):
+    """The same numbers for every row: as an encoder, variational inference of one datum, without amortisation."""
+
+    def __init__(self, in_shapes: tuple[Shape, ...], out_shape: Shape) -> None:
+        super().__init__()
+        self.output = nn.Parameter(torch.zeros(out_shape))
+
+    @override
+    def forward(self, *inputs: Tensor) -> Tensor:
+        return self.output.expand(len(inputs[0]), *self.output.shape)
+
+
+@final
+class SquaredLength(nn.Module):
+    """The sum of squares of all inputs, as every number of the output."""
+
+    def __init__(self, in_shapes: tuple[Shape, ...], out_shape: Shape) -> None:
+        super().__init__()
+        self.out_shape = out_shape
+
+    @override
+    def forward(self, *inputs: Tensor) -> Tensor:
+        total = flatten_rows(inputs).square().sum(1)
+        return total.view(-1, *(1 for _ in self.out_shape)).expand(-1, *self.out_shape)
+
+
+@final
+class Total(nn.Module):
+    """The sum of all inputs, as every number of the output."""
+
+    def __init__(self, in_shapes: tuple[Shape, ...], out_shape: Shape) -> None:
+        super().__init__()
+        self.out_shape = out_shape
+
+    @override
+    def forward(self, *inputs: Tensor) -> Tensor:
+        total = flatten_rows(inputs).sum(1)
+        return total.view(-1, *(1 for _ in self.out_shape)).expand(-1, *self.out_shape)
