@@ -31,6 +31,7 @@ DIGITS_OF_CLASSES = f"{DIGITS} model=cvae"
 
 ANNEALED = "data=digits evaluation=ais evaluation.measures.annealing.num_temperatures=3"
 GAPS = "data=digits evaluation=gaps evaluation.measures.gaps.num_temperatures=3 evaluation.measures.gaps.num_steps=3"
+QUADRATURE = "data=toy densities.latent_dim=2 likelihood=gaussian evaluation=quadrature"
 WHERE = {
     **dict.fromkeys(("elbo", "rate", "distortion", "ess", "active_units", "nll", "mutual_information"), VARIANT),
     **dict.fromkeys(("mmd2", "mmd2_null", "ks", "parzen_log_lik", "posterior_entropy"), VARIANT),
@@ -49,6 +50,8 @@ WHERE = {
     "codes_and_prior": "aae, label-informed",
     **dict.fromkeys(("ais_nll", "ais_gap"), ANNEALED),
     **dict.fromkeys(("inference_gap", "approximation_gap", "amortisation_gap"), GAPS),
+    **dict.fromkeys(("posterior_kl", "inclusive_kl"), QUADRATURE),
+    "posterior_and_truth": VARIANT,
 }
 """A variant or a configuration of which something is measured or drawn."""
 
@@ -129,10 +132,13 @@ FITTING = {
         "bernoulli": "model=binary_vae",
         "categorical": f"model=vae posterior=categorical_relaxed {GROUPS}",
         "flow": "model=vae",
+        "uniform": "model=vae posterior=uniform densities.prior.bound=50",
         "vamp": "model=vae densities.prior.num_components=5",
     },
     "posterior": {
         **dict.fromkeys(("diagonal_normal", "full_normal"), "model=vae"),
+        "mixture": "model=vae",
+        "uniform": "model=vae",
         **dict.fromkeys(("planar", "radial", "sylvester", "householder_sylvester"), "model=iwae"),
         **dict.fromkeys(("iaf", "maf", "nsf"), "model=vae densities.latent_dim=3"),
         "bernoulli_hard": "model=discrete_vae",

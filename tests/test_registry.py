@@ -12,6 +12,7 @@ import pytest
 import torch
 from tests.densities.registry import DENSITIES
 from tests.distributions.registry import (
+    BOXES,
     CORRUPTIONS,
     FAMILIES,
     FAMILIES_WITHOUT_DENSITY,
@@ -80,7 +81,7 @@ def priors():
 
 def families():
     recipes = [recipe for recipe, _ in FAMILIES.values()]
-    return [recipe((3,)) for recipe in [*recipes, *FAMILIES_WITHOUT_DENSITY.values()]]
+    return [recipe((3,)) for recipe in [*recipes, *BOXES.values(), *FAMILIES_WITHOUT_DENSITY.values()]]
 
 
 def distributions():

@@ -23,11 +23,13 @@ from elbolab.distributions.grey import (
     LogisticMixtureFamily,
 )
 from elbolab.distributions.location_scale import FixedScale, LearnedScale, OptimalNormal
+from elbolab.distributions.normal_mixture import NormalMixture
 from elbolab.distributions.one_hot import OneHot, UniformCategories
 from elbolab.distributions.planar import GaussianRing, SwissRoll
 from elbolab.distributions.point_mass import Deterministic
 from elbolab.distributions.priors import ClassCentres, FixedBernoulli, Mixture, ScaledNormal
 from elbolab.distributions.relaxed import RelaxedBernoulliLatent, RelaxedOneHotLatent
+from elbolab.distributions.uniform import UniformBox, UniformPrior
 from elbolab.distributions.universal import Universal
 
 LEVELS = 4
@@ -48,6 +50,7 @@ FAMILIES = {
     "learned_laplace": (partial(LearnedScale, base=Laplace, init_scale=0.5), "real"),
     "optimal_normal": (partial(OptimalNormal, min_scale=0.01), "real"),
     "full_normal": (partial(FullNormal, min_scale=1e-6), "real"),
+    "normal_mixture": (partial(NormalMixture, num_components=3, spread=1.0, init_scale=0.5, min_scale=0.01), "real"),
     "planar": (partial(FlowFamily, steps=partial(Planar, num_steps=2), min_scale=0.01), "real"),
     "radial": (partial(FlowFamily, steps=partial(Radial, num_steps=2), min_scale=0.01), "real"),
     "sylvester": (partial(FlowFamily, steps=partial(Sylvester, num_steps=2, columns=COLUMNS), min_scale=0.01), "real"),
@@ -61,8 +64,11 @@ FAMILIES = {
 FLOWS = {"planar", "radial", "sylvester", "iaf"}
 """Those whose mean is not known; `tests/distributions/test_flows.py` integrates them, in the plane."""
 
-OF_VECTORS = {"full_normal", "one_hot", "relaxed_one_hot", *FLOWS}
+OF_VECTORS = {"full_normal", "normal_mixture", "one_hot", "relaxed_one_hot", *FLOWS}
 """Those that have no images."""
+
+BOXES = {"uniform": partial(UniformBox, min_scale=0.01)}
+"""Families whose support moves with their parameters: `tests/distributions/test_uniform.py`."""
 
 FAMILIES_WITHOUT_DENSITY = {"deterministic": Deterministic}
 
@@ -70,6 +76,7 @@ PRIORS = {
     "standard_normal": (StandardNormal, (40,)),
     "scaled_normal": (partial(ScaledNormal, scale=3.0), (40,)),
     "mixture": (partial(Mixture, num_components=3, spread=1.0), (40,)),
+    "uniform": (partial(UniformPrior, bound=2.0), (40,)),
     "bernoulli": (partial(FixedBernoulli, probability=0.5), (40,)),
     "categories": (UniformCategories, (12, 10)),
     "ring": (partial(GaussianRing, num_components=3, radius=4.0, radial_scale=1.0, tangential_scale=0.4), (2,)),

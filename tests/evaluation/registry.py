@@ -14,6 +14,7 @@ from elbolab.evaluation.gaps import Gaps
 from elbolab.evaluation.likelihood import Likelihood
 from elbolab.evaluation.measure import Data
 from elbolab.evaluation.parzen import Parzen
+from elbolab.evaluation.quadrature import Quadrature
 from elbolab.evaluation.representation import PROTOCOL, Representation
 from elbolab.evaluation.seeded import device_of
 
@@ -51,6 +52,7 @@ ANNEALED = {"num_temperatures": 5, "num_chains": 2, "num_leapfrog": 2}
 ON_DEMAND = {
     "annealing": Annealing(**ANNEALED),
     "gaps": Gaps(num_steps=3, num_samples=2, lr=0.01, num_draws=3, limit=100, **ANNEALED),
+    "quadrature": Quadrature(bound=5.0, points=51, limit=3),
 }
 """Measures that take minutes, and that ``evaluation=default`` leaves out."""
 

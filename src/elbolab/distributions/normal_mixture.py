@@ -26,6 +26,7 @@ class ReparameterisedMixture(MixtureSameFamily):
     """
 
     has_rsample = True
+    component_distribution: Independent
 
     @override
     def rsample(self, sample_shape: Sizes = NO_SAMPLES) -> Tensor:
@@ -36,10 +37,10 @@ class ReparameterisedMixture(MixtureSameFamily):
 
     @torch.no_grad()
     def _draw(self, sample_shape: Sizes) -> Tensor:
-        """A draw of one component; `Categorical.sample` would wait for the device."""
+        """A draw of one component; their own ``sample`` would wait for the device."""
         logits = self.mixture_distribution.logits.expand(*sample_shape, *self.mixture_distribution.logits.shape)
         chosen = (logits - torch.empty_like(logits).exponential_().log()).argmax(-1)  # the Gumbel-max trick
-        candidates = self.component_distribution.sample(torch.Size(sample_shape))
+        candidates = self.component_distribution.rsample(torch.Size(sample_shape))
         return candidates.take_along_dim(chosen[..., None, None], -2).squeeze(-2)
 
     def _ranks_of(self, z: Tensor) -> tuple[Tensor, Tensor]:
@@ -68,24 +69,27 @@ class NormalMixture(Family):
         num_components: K.
         spread: standard deviation, over components, of fixed numbers that are added to the locations: where a network
             begins with outputs near 0, components that are alike stay so.
+        init_scale: their scale where the raw output is 0. Narrow components find modes; a wide one of little weight
+            costs much and is rarely drawn.
         min_scale: lower bound added to the scales.
 
     Raises:
-        ValueError: the event is no vector, there is no component, or a bound or the spread is negative.
+        ValueError: the event is no vector, there is no component, or a number is out of its range.
     """
 
     offsets: Tensor
 
-    def __init__(self, event: Shape, num_components: int, spread: float, min_scale: float) -> None:
+    def __init__(self, event: Shape, num_components: int, spread: float, init_scale: float, min_scale: float) -> None:
         if len(event) != 1:
             raise Refusal(f"a mixture needs a vector, not the shape {event}", choose("posterior", "diagonal_normal"))
-        if num_components < 1 or spread < 0:
+        if num_components < 1 or spread < 0 or not init_scale > 0:
             raise ValueError(
-                f"num_components={num_components}, spread={spread}: at least one component, spread not negative"
+                f"posterior num_components={num_components}, spread={spread}, init_scale={init_scale}: at least one "
+                "component, a spread that is not negative, a positive scale"
             )
         super().__init__(event, (num_components * (1 + 2 * event[0]),))
         check_floor(min_scale)
-        self.num_components, self.min_scale = num_components, min_scale
+        self.num_components, self.init_scale, self.min_scale = num_components, init_scale, min_scale
         self.register_buffer("offsets", spread * torch.randn(num_components, *event))
 
     @override
@@ -93,7 +97,7 @@ class NormalMixture(Family):
         num, (dim,) = self.num_components, self.event
         logits, *parts = raw.split([num, num * dim, num * dim], dim=-1)
         loc, log_variance = (part.unflatten(-1, (num, dim)) for part in parts)
-        components = Normal(loc + self.offsets, (0.5 * log_variance).exp() + self.min_scale)
+        components = Normal(loc + self.offsets, self.init_scale * (0.5 * log_variance).exp() + self.min_scale)
         return ReparameterisedMixture(Categorical(logits=logits), Independent(components, 1))
 
     @override

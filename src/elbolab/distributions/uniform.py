@@ -1,4 +1,4 @@
-"""Uniform distributions on a box: a support that KL(q || p) must respect."""
+"""Uniform distributions on a box, whose density outside is 0: KL(q || p) is infinite where q leaves the box of p."""
 
 from typing import final
 
@@ -26,7 +26,7 @@ class UniformPrior(Unconditional):
 
     @override
     def marginal(self) -> Distribution:
-        return Independent(Uniform(-self.bound, self.bound), self.bound.dim())
+        return Independent(Uniform(-self.bound, self.bound, validate_args=False), self.bound.dim())
 
 
 @final
@@ -47,7 +47,7 @@ class UniformBox(Family):
     def forward(self, raw: Tensor) -> Distribution:
         centre, log_half = split(raw, self.event, 2)
         half = log_half.exp() + self.min_scale
-        return Independent(Uniform(centre - half, centre + half), len(self.event))
+        return Independent(Uniform(centre - half, centre + half, validate_args=False), len(self.event))
 
     @override
     def raw_for(self, mean: Tensor) -> Tensor:

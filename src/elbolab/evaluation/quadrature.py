@@ -4,13 +4,16 @@ Shapes: P = points of a grid, G = data in a group, D = 1 or 2 numbers of the lat
 """
 
 from dataclasses import dataclass
+from functools import partial
 from math import log
 from typing import ClassVar, NamedTuple, final
 
 import torch
 from torch import Tensor
+from torch.distributions import Distribution
 from typing_extensions import override
 
+from elbolab.batch import Shape
 from elbolab.common.kind import Kind
 from elbolab.densities.base import Densities
 from elbolab.densities.checks import is_discrete
@@ -36,7 +39,7 @@ GROUP = 16
 """Data whose densities are held on the grid at once."""
 
 TOLERANCE = 0.02
-"""What the integral of q over the grid may differ from 1 by, and the share of p(z | x) on the grid's border."""
+"""What the integral of q over the grid may differ from 1 by, and the share of p(z | x) in the outer twentieth."""
 
 
 class OnGrid(NamedTuple):
@@ -106,6 +109,7 @@ class Quadrature(Measure):
         return means_of(finite, KINDS, k=None, seed=seed)
 
 
+@torch.no_grad()
 def lay_grid(densities: Densities, rows: Rows, bound: float, num: int) -> OnGrid:
     """The densities of data at ``num`` points a coordinate of the plane, or ``num`` squared points of the line.
 
@@ -117,24 +121,30 @@ def lay_grid(densities: Densities, rows: Rows, bound: float, num: int) -> OnGrid
     if latent.p is None or latent.q is None or is_discrete(latent.q) or latent.z.shape[1:] not in {(1,), (2,)}:
         raise Undefined("quadrature is of one continuous latent with a prior, on the line or in the plane")
     (dim,) = latent.z.shape[1:]
-    axis = torch.linspace(-bound, bound, num if dim == 2 else num**2, dtype=latent.z.dtype, device=latent.z.device)
+    num = num if dim == 2 else num**2
+    axis = torch.linspace(-bound, bound, num, dtype=latent.z.dtype, device=latent.z.device)
     points = torch.cartesian_prod(*(axis,) * dim).view(-1, dim)
-    log_cell = dim * log((axis[1] - axis[0]).item())
-    joint, log_q = [], []
+    log_cell = dim * log(2 * bound / (num - 1))
+    joint, of_q = [], []
     for part in points.split(CHUNK):
-        z = part.unsqueeze(1)
-        drawn = densities.imagine((), *given, draw=lambda p, shape, z=z: Drawn(z))
+        z = part.unsqueeze(1).expand(-1, len(x) if given else 1, -1)
+        drawn = densities.imagine((), *given, draw=partial(_place, z))
         joint.append(densities.score(x, drawn, *given).log_lik.double() + drawn.only().log_p.double())
         try:
-            log_q.append(latent.q.log_prob(z).double())
+            of_q.append(latent.q.log_prob(z).double())
         except NotImplementedError as error:
             raise Undefined(f"no quadrature: {error}") from error
-    log_joint, log_q = torch.cat(joint), torch.cat(log_q)
+    log_joint, log_q = torch.cat(joint), torch.cat(of_q)
     log_evidence = log_joint.logsumexp(0) + log_cell
     log_true = log_joint - log_evidence
-    border = points.abs().amax(1) >= bound - 1e-6
+    border = points.abs().amax(1) > 0.95 * bound
     at_border = (log_true[border].logsumexp(0) + log_cell).exp()
     mass = (log_q.logsumexp(0) + log_cell).exp()
     if not ((mass - 1).abs() < TOLERANCE).all() or not (at_border < TOLERANCE).all():
         raise Undefined(f"no quadrature: {len(points)} points in [-{bound}, {bound}] do not hold the posteriors")
     return OnGrid(points, log_cell, log_evidence, log_true, log_q)
+
+
+def _place(z: Tensor, p: Distribution, shape: Shape) -> Drawn:
+    """The points of a grid, in the place of draws."""
+    return Drawn(z)

@@ -15,15 +15,15 @@ from elbolab.nets.mlp import flatten_rows
 
 @final
 class Constant(nn.Module):
-    """The same numbers for every row: as an encoder, variational inference of one datum, without amortisation."""
+    """The same numbers for every row, at first of N(0, 1): as an encoder, inference of one datum, not amortised."""
 
     def __init__(self, in_shapes: tuple[Shape, ...], out_shape: Shape) -> None:
         super().__init__()
-        self.output = nn.Parameter(torch.zeros(out_shape))
+        self.output = nn.Parameter(torch.randn(out_shape))
 
     @override
     def forward(self, *inputs: Tensor) -> Tensor:
-        return self.output.expand(len(inputs[0]), *self.output.shape)
+        return self.output.repeat(len(inputs[0]), *[1] * self.output.dim())
 
 
 @final

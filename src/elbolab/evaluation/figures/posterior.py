@@ -33,24 +33,31 @@ def posterior_and_truth(densities: Densities, batch: Batch, *, seed: int) -> Fig
     rows = (distinct, *(given[: len(distinct)] for given in batch.given))
     with evaluating(densities, "posterior and truth", seed):
         grid = lay_grid(densities, rows, BOUND, NUM_POINTS)
-    densities_of = [(part.exp().cpu(), name) for part, name in zip((grid.log_true, grid.log_q, _cover(grid)), NAMES)]
-    exclusive, inclusive = grid.kl(grid.log_q, grid.log_true), grid.kl(grid.log_true, grid.log_q)
-    titles = [
-        f"KL(q || p) {one:.3f}, KL(p || q) {other:.3f}" for one, other in zip(exclusive, inclusive, strict=True)
+    densities_of = [
+        (part.exp().cpu(), name) for part, name in zip((grid.log_true, grid.log_q, _cover(grid)), NAMES, strict=True)
     ]
+    exclusive, inclusive = grid.kl(grid.log_q, grid.log_true), grid.kl(grid.log_true, grid.log_q)
+    titles = [f"KL(q || p) {one:.3f}, KL(p || q) {other:.3f}" for one, other in zip(exclusive, inclusive, strict=True)]
     points = grid.points.cpu()
     if points.shape[1] == 1:
         figure = blank(4.2 * len(distinct), 3.0)
         for number, axes in enumerate(figure.subplots(1, len(distinct), squeeze=False)[0]):
             for (values, name), colour, style in zip(densities_of, (DATA, MODEL, "0.6"), ("-", "-", "--"), strict=True):
-                axes.plot(points[:, 0], values[:, number], color=colour, linestyle=style, linewidth=1.2, label=name)
+                axes.plot(
+                    points[:, 0].numpy(),
+                    values[:, number].numpy(),
+                    color=colour,
+                    linestyle=style,
+                    linewidth=1.2,
+                    label=name,
+                )
             axes.legend(fontsize=8, frameon=False)
             simplify_axes(axes).set(xlabel="$z$", ylabel="density", title=titles[number])
         return figure
     figure = blank(9.0, 3.2 * len(distinct))
     for number, row in enumerate(figure.subplots(len(distinct), 3, squeeze=False)):
         for axes, (values, name) in zip(row, densities_of, strict=True):
-            picture = values[:, number].view(NUM_POINTS, NUM_POINTS).T
+            picture = values[:, number].view(NUM_POINTS, NUM_POINTS).T.numpy()
             axes.imshow(picture, origin="lower", extent=(-BOUND, BOUND, -BOUND, BOUND), cmap=SEQUENCE)
             simplify_axes(axes).set(xlabel="$z_0$", ylabel="$z_1$", title=name)
         row[1].set_title(f"{NAMES[1]}\n{titles[number]}", fontsize=9)
