@@ -27,7 +27,7 @@ from elbolab.distributions.normal_mixture import NormalMixture
 from elbolab.distributions.one_hot import OneHot, UniformCategories
 from elbolab.distributions.planar import GaussianRing, SwissRoll
 from elbolab.distributions.point_mass import Deterministic
-from elbolab.distributions.priors import ClassCentres, FixedBernoulli, Mixture, ScaledNormal
+from elbolab.distributions.priors import ClassCentres, FittedMixture, FixedBernoulli, Mixture, ScaledNormal
 from elbolab.distributions.relaxed import RelaxedBernoulliLatent, RelaxedOneHotLatent
 from elbolab.distributions.uniform import UniformBox, UniformPrior
 from elbolab.distributions.universal import Universal
@@ -77,6 +77,7 @@ PRIORS = {
     "scaled_normal": (partial(ScaledNormal, scale=3.0), (40,)),
     "mixture": (partial(Mixture, num_components=3, spread=1.0), (40,)),
     "uniform": (partial(UniformPrior, bound=2.0), (40,)),
+    "fitted_mixture": (partial(FittedMixture, num_components=3), (40,)),
     "bernoulli": (partial(FixedBernoulli, probability=0.5), (40,)),
     "categories": (UniformCategories, (12, 10)),
     "ring": (partial(GaussianRing, num_components=3, radius=4.0, radial_scale=1.0, tangential_scale=0.4), (2,)),

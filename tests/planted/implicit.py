@@ -4,6 +4,8 @@ from tests.planting import Mistake
 
 AVB = "tests/models/test_avb.py"
 RAE = "tests/models/test_rae.py"
+FITTED = "tests/runs/test_fitted_prior.py"
+FIT_PRIOR = "tests/cli/test_fit_prior.py"
 FOUR_POINTS = "tests/data/test_four_points.py"
 
 MISTAKES = [
@@ -41,4 +43,21 @@ MISTAKES = [
     Mistake("models/rae.py", "[parameter.square().sum()", "[parameter.abs().sum()", RAE),
     Mistake("densities/wiring.py", "spectral_norm and normalise_spectrally(decoder) == 0", "False", RAE),
     Mistake("nets/layers.py", "        spectral_norm(layer)\n    return", "        pass\n    return", RAE),
+    Mistake("distributions/priors.py", "torch.linalg.cholesky(covariance)", "covariance", FITTED),
+    Mistake("distributions/priors.py", "        self.probs.copy_(probs)\n", "", FITTED),
+    Mistake("distributions/priors.py", "scale_tril=self.scale_tril)", "covariance_matrix=self.scale_tril)", FITTED),
+    Mistake("runs/fitted_prior.py", "REGULARISATION * float(z.var(0).mean())}", "REGULARISATION}", FITTED),
+    Mistake("runs/fitted_prior.py", "len(z.unique(dim=0))", "len(z)", FITTED),
+    Mistake("runs/fitted_prior.py", 'sklearn_seed("prior", seed)', 'sklearn_seed("prior", 0)', FITTED),
+    Mistake("runs/fitted_prior.py", "layer.infer(batch.x).only().z for", "layer.encode(batch.x) for", FITTED),
+    Mistake("runs/fitted_prior.py", '"codes for a prior", seed)', '"codes for a prior", 0)', FITTED),
+    Mistake("runs/fitted_prior.py", "if q is None or is_discrete(q):", "if q is None:", FITTED),
+    Mistake("runs/fitted_prior.py", "if densities.spec.given:", "if False:", FITTED),
+    Mistake("runs/fitted_prior.py", "shutil.copy(kept, out)", "shutil.move(kept, out)", FIT_PRIOR),
+    Mistake(
+        "densities/wiring.py", "layer.latent_shape, prior, layer", "layer.latent_shape, layer.prior, layer", FITTED
+    ),
+    Mistake("cli/fit_prior.py", "if out.exists():", "if False:", FIT_PRIOR),
+    Mistake("cli/fit_prior.py", 'batches("train", ', 'batches("test", ', FIT_PRIOR),
+    Mistake("cli/resume.py", "if saved.densities._target_ == WIRING:", "if False:", FIT_PRIOR),
 ]

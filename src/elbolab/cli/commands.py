@@ -1,7 +1,7 @@
 """Sub-commands by name.
 
-`train`, `evaluate`, `sample`, `encode`, `benchmark` and `dashboard` compose `conf/NAME.yaml`; the module of that name
-holds the task of that name.
+`train`, `evaluate`, `sample`, `encode`, `fit-prior`, `benchmark` and `dashboard` compose `conf/NAME.yaml`; the module
+of that name holds the task of that name.
 """
 
 import logging
@@ -28,7 +28,7 @@ from elbolab.config.arguments import (
     quote_values,
 )
 from elbolab.config.listing import split_args
-from elbolab.config.paths import config_dir
+from elbolab.config.paths import COMPOSES, config_dir
 
 if TYPE_CHECKING:
     from elbolab.sweeps.session import Session
@@ -70,7 +70,7 @@ def run_command(command: str, args: list[str]) -> None:
     elif command == "sbatch":
         _write_script(args)
     else:
-        run_task(command, args)
+        run_task(COMPOSES.get(command, command), args)
 
 
 def _write_script(args: list[str]) -> None:

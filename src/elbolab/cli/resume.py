@@ -4,6 +4,7 @@ from omegaconf import DictConfig
 
 from elbolab.config.arguments import find_run
 from elbolab.config.override import is_within, override, read_overrides
+from elbolab.runs.fitted_prior import WIRING
 from elbolab.runs.run_dir import RunDir, read_config
 
 TRAINER = (
@@ -18,6 +19,11 @@ def resume_config(cfg: DictConfig) -> DictConfig:
     """The configuration of ``cfg.resume`` with this command's overrides, which may not change the experiment."""
     folder = find_run(cfg.resume)
     saved = read_config(RunDir(folder))
+    if saved.densities._target_ == WIRING:
+        raise ValueError(
+            f"{folder} was not trained, its prior was fitted to the codes of another run: resume that one, which "
+            "environment.json names, and fit a prior again"
+        )
     given = [o for o in read_overrides() if o.key_or_group != "resume"]
     for change in given:
         if not is_within(change.key_or_group, MAY_CHANGE):

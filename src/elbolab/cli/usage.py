@@ -5,6 +5,7 @@ COMMANDS = {
     "evaluate": "measure a run again: elbolab evaluate run=DIR evaluation.num_samples=5000",
     "sample": "draw from a run: elbolab sample run=DIR",
     "encode": "codes of new data, or of a split: elbolab encode run=DIR data.path=new.npz nll=true",
+    "fit-prior": "a prior for the codes of a run, afterwards: elbolab fit-prior run=DIR components=10",
     "benchmark": "speed and memory on this machine: elbolab benchmark quick=true",
     "runs": "runs as a table, also while they train: elbolab runs SWEEP_DIR model=vae sort=test.nll mean=true",
     "report": "one HTML page of runs, to keep or to send: elbolab report SWEEP_DIR out=report.html",

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-COMPOSES = {"sbatch": "train"}
-"""Commands that compose the configuration of another one; all others compose ``conf/NAME.yaml``."""
+COMPOSES = {"sbatch": "train", "fit-prior": "fit_prior"}
+"""Commands that compose a configuration of another name; all others compose ``conf/NAME.yaml``."""
 
 
 def config_dir() -> Path:

@@ -1,5 +1,6 @@
 """Wiring functions of the other kinds of `Layer`; `elbolab.densities.layer.single_layer` is that of a VAE."""
 
+from collections.abc import Callable
 from functools import partial
 
 from elbolab.batch import Spec
@@ -17,7 +18,7 @@ from elbolab.densities.checks import (
     require_part,
 )
 from elbolab.densities.layer import Layer, single_layer
-from elbolab.distributions.conditional import Ignore, Recipe
+from elbolab.distributions.conditional import Conditional, Ignore, MakeConditional, Recipe
 from elbolab.nets.layers import normalise_spectrally
 
 
@@ -108,3 +109,17 @@ def attribute_layer(
     layer = single_layer(spec, latent_dim, prior, posterior, of_latent, posterior_sees_conditions)
     check_attributes(layer.prior, spec)
     return layer
+
+
+def with_fitted_prior(spec: Spec, densities: Callable[[Spec], Layer], prior: MakeConditional) -> Layer:
+    """The layer that ``densities`` makes, with another prior in the place of its own or of none.
+
+    Ex-post density estimation (Ghosh et al. 2020, section 4): the prior was fitted to the codes of the trained model.
+    """
+    layer = densities(spec)
+    return replace_prior(layer, prior((), layer.latent_shape))
+
+
+def replace_prior(layer: Layer, prior: Conditional) -> Layer:
+    """A layer of the same posterior and likelihood, which it shares, with that prior."""
+    return Layer(layer.spec, layer.latent_shape, prior, layer.posterior, layer.likelihood)

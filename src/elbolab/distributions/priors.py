@@ -5,11 +5,20 @@ the shape of one draw.
 """
 
 from abc import ABC, abstractmethod
+from math import prod
 from typing import final
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Bernoulli, Categorical, Distribution, Independent, MixtureSameFamily, Normal
+from torch.distributions import (
+    Bernoulli,
+    Categorical,
+    Distribution,
+    Independent,
+    MixtureSameFamily,
+    MultivariateNormal,
+    Normal,
+)
 from typing_extensions import override
 
 from elbolab.batch import Shape
@@ -79,6 +88,45 @@ class Mixture(Unconditional):
     def marginal(self) -> Distribution:
         components = Independent(Normal(self.loc, self.log_scale.exp()), self.loc.dim() - 1)
         return MixtureSameFamily(Categorical(logits=self.logits), components)
+
+
+@final
+class FittedMixture(Unconditional):
+    """sum_m w_m N(loc_m, L_m L_m^T) that is fitted elsewhere, to vectors, and not trained; at first N(0, I).
+
+    Args:
+        parents: see above.
+        event: (D,).
+        num_components: M.
+    """
+
+    probs: Tensor
+    loc: Tensor
+    scale_tril: Tensor
+
+    def __init__(self, parents: tuple[Shape, ...], event: Shape, num_components: int) -> None:
+        super().__init__(parents)
+        if len(event) != 1:
+            raise Refusal(
+                f"a mixture of full covariances is one of vectors, and these codes have the shape {tuple(event)}",
+                change("densities.latent_dim", prod(event)),
+            )
+        if num_components < 1:
+            raise ValueError(f"prior num_components={num_components}: at least one component")
+        self.register_buffer("probs", torch.full((num_components,), 1 / num_components))
+        self.register_buffer("loc", torch.zeros(num_components, *event))
+        self.register_buffer("scale_tril", torch.eye(*event).repeat(num_components, 1, 1))
+
+    def assign(self, probs: Tensor, loc: Tensor, covariance: Tensor) -> None:
+        """Takes over weights (M,), means (M, D) and covariances (M, D, D)."""
+        self.probs.copy_(probs)
+        self.loc.copy_(loc)
+        self.scale_tril.copy_(torch.linalg.cholesky(covariance))
+
+    @override
+    def marginal(self) -> Distribution:
+        components = MultivariateNormal(self.loc, scale_tril=self.scale_tril)
+        return MixtureSameFamily(Categorical(self.probs), components)
 
 
 CENTRES = "a prior with a centre for each class needs class labels as its condition"
