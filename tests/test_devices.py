@@ -154,6 +154,7 @@ FITTING = {
         "bernoulli": "data.binarize=dynamic",
     },
     "corruption": dict.fromkeys(options("corruption"), "model=dvae"),
+    "densities": dict.fromkeys(("single_layer", "bottom_up", "two_layer"), "model=vae"),
     "regulariser": dict.fromkeys(options("regulariser"), "model=rae"),
     "net": dict.fromkeys(options("net"), "data=mnist data.binarize=dynamic"),
     "schedule": dict.fromkeys(options("schedule"), "model.ema=0.9 model.clip_norm=1 model.skip_norm=100"),
@@ -161,7 +162,10 @@ FITTING = {
 }
 """Data and models that a part is made for; the data are small images, unless they are named."""
 
-PARTS = [(group, option) for group in FITTING for option in options(group) if option != "none"]
+ELSEWHERE = ("none", "recurrent")
+"""No part, and one that builds on a stage, which the variants have."""
+
+PARTS = [(group, option) for group in FITTING for option in options(group) if option not in ELSEWHERE]
 
 
 @pytest.mark.parametrize(("group", "option"), PARTS)

@@ -13,6 +13,7 @@ from elbolab.batch import Scaling, Spec, Support
 from elbolab.densities.categorical import class_autoencoder, group_autoencoder
 from elbolab.densities.classifier import classification
 from elbolab.densities.denoising import denoising_layer
+from elbolab.densities.hierarchy import bottom_up, two_layer
 from elbolab.densities.labelled import labelled_layer
 from elbolab.densities.layer import single_layer
 from elbolab.densities.recurrent import recurrent_layer
@@ -97,6 +98,10 @@ DENSITIES = {
         prior=partial(FixedBernoulli, probability=0.5),
         posterior=head(RelaxedBernoulliLatent, temperature=0.5, straight_through=False),
     ),
+    "bottom-up": lambda: bottom_up(BITS, [3, 2], StandardNormal, NORMAL, BITS_HEAD, NORMAL),
+    "three layers": lambda: bottom_up(LABELLED, [3, 2, 2], NORMAL, NORMAL, BITS_HEAD, NORMAL),
+    "two-layer": lambda: two_layer(LABELLED, [3, 2], StandardNormal, NORMAL, BITS_HEAD, NORMAL),
+    "two-layer vamp": lambda: two_layer(BITS, 2, partial(Vamp, num_components=3, noise=0.1), NORMAL, BITS_HEAD, NORMAL),
     "given": lambda: small_densities(LABELLED),
     "learned prior": lambda: small_densities(LABELLED, prior=NORMAL),
     "class centres": lambda: small_densities(LABELLED, prior=partial(ClassCentres, spread=1.0)),

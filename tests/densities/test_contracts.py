@@ -70,7 +70,7 @@ def test_evaluation_knows_bound_and_weight_of_every_model_with_a_rate(name):
     densities = DENSITIES[name]().eval()
     terms = densities.terms(*data(densities), shape=(3,))
     assert terms.elbo.shape == terms.log_weight.shape == (3, 4)
-    assert set(summary(terms)) == {"elbo", "rate", "distortion"}
+    assert set(summary(terms)) == {"elbo", "rate", "distortion", *terms.layer_rates}
 
 
 @pytest.mark.parametrize("name", sorted(WITHOUT_BOUND))

@@ -9,11 +9,11 @@ from tests.helpers import CLASSES
 from tests.models.registry import NORMAL, VARIANTS, batch_for, class_autoencoder, labelled, make, stacked
 
 from elbolab.batch import Batch
-from elbolab.densities.latents import Undefined
 from elbolab.distributions.conditional import Ignore
 from elbolab.evaluation.figures.generative import ends_of, importance_of, interpolations, traversals
 from elbolab.evaluation.figures.latent import kl_bars
 from elbolab.evaluation.representation import kl_quantities
+from elbolab.evaluation.seeded import evaluating
 from elbolab.metrics.activity import active_units
 
 GENERATIVE = "elbolab.evaluation.figures.generative"
@@ -66,11 +66,17 @@ def test_the_class_has_a_bar_apart(model, batch):
     assert axes.get_title() == f"rate {rate:.2f} nats on 20 data"
 
 
-def test_m1_m2_has_the_kl_of_its_class_alone(batch):
-    found = kl_quantities(stacked(), [batch], seed=0)
-    assert found.keys() == {"class_kl"}
-    with pytest.raises(Undefined, match="no KL per dimension"):
-        kl_bars(stacked(), [batch], seed=0)
+def test_m1_m2_has_the_kls_of_both_layers_and_of_its_class(batch):
+    """That of the codes below at their draw, since the classes and styles above were read from it."""
+    densities = stacked()
+    found = kl_quantities(densities, [batch], seed=0)
+    assert found.keys() == {"class_kl", "kl_per_dim"}
+    assert len(found["kl_per_dim"].value) == 4
+    with evaluating(densities, "kl", 0):
+        terms = densities.terms(batch.x)
+        rates = sum(rate.mean().item() for rate in terms.layer_rates.values())
+    assert sum(found["kl_per_dim"].value) == pytest.approx(rates, rel=1e-5)
+    assert rates + found["class_kl"].value == pytest.approx(terms.rate.mean().item(), rel=1e-5)
 
 
 class Source:

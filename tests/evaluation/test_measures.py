@@ -3,6 +3,7 @@
 import json
 import logging
 import random
+import re
 import shutil
 import sys
 import warnings
@@ -21,6 +22,7 @@ from tests.shell import QUICK
 from torch import nn
 
 from elbolab.cli.checks import check_measures
+from elbolab.common.kind import RATE_OF_LAYER
 from elbolab.config.renamed import MOVED
 from elbolab.config.values import LINK, resolve
 from elbolab.data.digits import Digits
@@ -29,7 +31,7 @@ from elbolab.distributions.corruption import bit_flip
 from elbolab.evaluation.declared import KINDS
 from elbolab.evaluation.evaluate import Evaluation
 from elbolab.evaluation.measure import Data, Measure
-from elbolab.evaluation.representation import ORDERED
+from elbolab.evaluation.representation import ACTIVE_OF_LAYER, ORDERED
 from elbolab.runs.run_dir import OLD_EVALUATION, renew_evaluation
 
 WHERE = {
@@ -83,12 +85,16 @@ def test_a_measure_is_one_of_model_data_and_seed(name):
         assert quantity.kind in (declared, type(declared)(**vars(declared) | {"unit": ORDERED}))
 
 
+LAYERS = {"rate_": RATE_OF_LAYER, "active_units_": ACTIVE_OF_LAYER}
+"""Of every layer where there are several, by its number."""
+
+
 @pytest.mark.parametrize("name", VARIANTS)
 def test_everything_that_is_measured_by_default_says_what_it_is(name):
     model = make(name)
     report = measured(model.densities, data_for(model), limit=20, class_samples=2)
     for quantity, entry in report["test"].items():
-        kind = KINDS[quantity]
+        kind = (KINDS | LAYERS)[re.sub(r"_\d+$", "_", quantity)]
         assert (entry["better"], entry["headline"], entry["label"]) == (kind.better, kind.headline, kind.label)
 
 

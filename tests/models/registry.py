@@ -12,6 +12,7 @@ from elbolab.densities import categorical
 from elbolab.densities.capabilities import Classifying
 from elbolab.densities.classifier import classification
 from elbolab.densities.denoising import denoising_layer
+from elbolab.densities.hierarchy import bottom_up, two_layer
 from elbolab.densities.labelled import labelled_layer
 from elbolab.densities.recurrent import recurrent_layer
 from elbolab.densities.stacked import stacked_layers
@@ -180,6 +181,10 @@ def dvae(**options):
     return DVAE(densities=denoising(), optimizer=adam(), monitor="val/dvae_bound", **options)
 
 
+def layers(wire, prior=StandardNormal):
+    return wire(BITS, [3, 2], prior, NORMAL, BITS_HEAD, NORMAL)
+
+
 VARIANTS = {
     "aae": lambda: aae(partial(adversarial, posterior=NORMAL_HEAD), label_smoothing=0.1),
     "aae, universal": lambda: aae(
@@ -214,6 +219,14 @@ VARIANTS = {
     "miwae": lambda: IWAE(num_samples=3, num_bounds=2, densities=small_densities(), optimizer=adam()),
     "ciwae": lambda: IWAE(elbo_weight=0.5, estimator="dreg", densities=small_densities(), optimizer=adam()),
     "piwae": lambda: PIWAE(num_samples=3, num_bounds=2, densities=small_densities(), optimizer=adam()),
+    "vae, bottom-up": lambda: VAE(densities=layers(bottom_up), optimizer=adam()),
+    "beta_vae, free bits of layers": lambda: beta_vae(
+        beta=1.0, free_bits=0.3, densities=layers(bottom_up), optimizer=adam()
+    ),
+    "iwae, two-layer vamp": lambda: IWAE(
+        densities=layers(two_layer, partial(Vamp, num_components=3, noise=0.1)), optimizer=adam()
+    ),
+    "piwae, bottom-up": lambda: PIWAE(num_samples=3, num_bounds=2, densities=layers(bottom_up), optimizer=adam()),
     "discrete_vae, nvil": lambda: discrete("nvil", baseline=mlp(4)),
     "discrete_vae, vimco": lambda: discrete("vimco"),
     "discrete_vae, disarm": lambda: discrete("disarm"),
@@ -254,6 +267,8 @@ DRAWS = {
     "discrete_vae, vimco": (2,),
     "discrete_vae, disarm": (2,),
     "iwae": (5,),
+    "iwae, two-layer vamp": (5,),
+    "piwae, bottom-up": (6,),
     "iwae, stl": (5,),
     "iwae, dreg": (5,),
     "iwae, dreg flow": (5,),

@@ -27,6 +27,7 @@ def label_of(name: str, label: str | None) -> str:
 
 ELBO = Kind("nats", "higher", 10)
 RATE = Kind("nats", None, 20)
+RATE_OF_LAYER = Kind("nats", None, 25)
 DISTORTION = Kind("nats", None, 30)
 DVAE_BOUND = Kind("nats", "higher", 40, "DVAE bound")
 LOSS = Kind("nats", "lower", 55)
@@ -53,6 +54,7 @@ CURVES = (
     Curve("estimated_elbo", "estimated ELBO, no bound", Kind("nats", "higher")),
     Curve(r".+_elbo|(.+_)?bound", "bounds", Kind("nats", "higher")),
     Curve("rate", "rate", RATE),
+    Curve(r"rate_\d+", "rate of each layer", RATE_OF_LAYER),
     Curve("distortion", "distortion", DISTORTION),
     Curve("loss", "loss", LOSS),
     Curve(r".+_(loss|penalty)", "losses by player", Kind("nats")),

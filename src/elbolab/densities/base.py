@@ -4,6 +4,7 @@ Shapes: *S = sample dimensions, B = data in a batch; ``given`` are the condition
 """
 
 from abc import ABC, abstractmethod
+from itertools import accumulate
 from math import prod
 from typing import Self, final
 
@@ -15,7 +16,7 @@ from typing_extensions import override
 from elbolab.batch import Batch, Shape, Spec
 from elbolab.densities.latents import Draw, Latents, centre, sample
 from elbolab.densities.terms import Terms
-from elbolab.distributions.conditional import Conditional, StartsAtMean
+from elbolab.distributions.conditional import Conditional, OfPosterior, StartsAtMean
 from elbolab.distributions.family import Fitted
 
 
@@ -46,7 +47,7 @@ class Densities(nn.Module, ABC):
             x: data (B, *event) that the posterior sees; a denoising model corrupts them first and scores clean data.
             *given: conditions of the data.
             shape: sample shape *S.
-            draw: how every latent is drawn, from the top down; `centre` gives the latents that make up the code.
+            draw: how every latent is drawn; `centre` gives the latents that make up the code.
         """
 
     @abstractmethod
@@ -106,13 +107,17 @@ class Densities(nn.Module, ABC):
 
     @final
     def decode(self, z: Tensor, *given: Tensor) -> Distribution:
-        """p(x | z, c) at codes (*S, B, *latent_shape); latents below those of the code take their centres."""
+        """p(x | z, c) at codes (*S, B, *latent_shape), or at the columns of their upper layers.
+
+        Latents below those that are given take their centres.
+        """
         match self.code_shapes:
             case ():  # the shape of z is all that it says
                 return self.likelihood_of(self.imagine(z.shape[:-2], *given), *given)
             case (_,):
                 top: tuple[Tensor, ...] = (z,)
             case shapes:
+                shapes = shapes[: [*accumulate(map(prod, shapes))].index(z.shape[-1]) + 1]
                 parts = z.split([prod(shape) for shape in reversed(shapes)], dim=-1)
                 top = tuple(part.unflatten(-1, shape) for part, shape in zip(reversed(parts), shapes, strict=True))
         return self.likelihood_of(self.imagine((), *given, top=top, draw=centre), *given)
@@ -144,6 +149,14 @@ class Densities(nn.Module, ABC):
     def train(self, mode: bool = True) -> Self:
         """Sets the mode as in torch, but a frozen density stays in evaluation mode."""
         return super().train(mode and not self.frozen)
+
+
+def initialise_parts(densities: Densities, likelihood: Conditional, data: Batch, mean: Tensor) -> None:
+    """Starts a likelihood from the mean of the data, (*event), and what is made of a posterior from data as well."""
+    initialise_heads(likelihood, mean)
+    for part in densities.modules():
+        if isinstance(part, OfPosterior):
+            part.initialise(data, mean)
 
 
 def initialise_heads(conditional: Conditional, mean: Tensor) -> None:

@@ -6,7 +6,7 @@ Shapes: B = data in a batch, C = classes.
 from abc import ABC, abstractmethod
 from typing import ClassVar, TypeVar
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from elbolab.densities.base import Densities
 from elbolab.densities.latents import Undefined
@@ -34,6 +34,17 @@ def capability(densities: Densities, wanted: type[Able]) -> Able:
     if not isinstance(densities, wanted):
         raise Undefined(wanted.lack)
     return densities
+
+
+class Inferring(Capability, ABC):
+    """What a model says that infers its latents by a part of its own, which may be trained apart from the others.
+
+    Attributes:
+        posterior: q(z | x, c) of all latents; None where the prior is drawn from instead.
+    """
+
+    lack = "this model has no posterior of its own"
+    posterior: nn.Module | None
 
 
 class Classifying(Capability, ABC):

@@ -15,7 +15,7 @@ from elbolab.common.refusal import Refusal, Way, change, choose
 from elbolab.densities.base import Densities
 from elbolab.densities.latents import Latents, Undefined
 from elbolab.densities.terms import Terms
-from elbolab.distributions.conditional import Conditional, Ignore, MakeConditional, Recipe
+from elbolab.distributions.conditional import Conditional, Ignore, MakeConditional, OfPosterior, Recipe
 from elbolab.distributions.corruption import check_corruptions
 from elbolab.distributions.data_units import InDataUnits, Rescaling
 from elbolab.distributions.family import Family
@@ -93,6 +93,13 @@ def build_posterior(
     return (recipe if sees_conditions else partial(Ignore, conditional=recipe))((spec.x, *spec.given), latent_shape)
 
 
+def share_posterior(prior: Conditional, posterior: Conditional, spec: Spec) -> None:
+    """Hands the posterior over to a prior that is made of it."""
+    for part in prior.modules():
+        if isinstance(part, OfPosterior):
+            part.share(posterior, spec)
+
+
 @torch.no_grad()
 def check_likelihood(likelihood: Conditional, parents: tuple[Shape, ...], spec: Spec) -> None:
     """Raises Refusal where the data have values to which the likelihood gives no probability."""
@@ -115,7 +122,30 @@ def check_posterior(prior: Conditional, posterior: Conditional, spec: Spec) -> N
     _check_centres(prior, spec)
     check_corruptions(posterior, spec)
     x, *given = _zeros(spec)
-    q, p = _probe(posterior, x, *given), _probe(prior, *given)
+    _check_divergence(_probe(posterior, x, *given), _probe(prior, *given))
+
+
+@torch.no_grad()
+def check_latents(densities: Densities, prior: Conditional, posterior: Conditional) -> None:
+    """Raises Refusal where some latent has no density, or draws that leave the support of its prior.
+
+    Args:
+        densities: the model.
+        prior: that of the highest latent, p(z | c).
+        posterior: that of the first latent, q(z | x, c).
+    """
+    _check_centres(prior, densities.spec)
+    check_corruptions(posterior, densities.spec)
+    with in_evaluation_mode(densities), torch.random.fork_rng(devices=[]):
+        latents = densities.infer(*_zeros(densities.spec))
+    for latent in latents:
+        assert latent.q is not None, "every layer has a posterior"
+        assert latent.p is not None, "every layer has a prior"
+        _check_divergence(latent.q, latent.p)
+
+
+def _check_divergence(q: Distribution, p: Distribution) -> None:
+    """Raises Refusal where KL(q || p) does not exist or is infinite."""
     if isinstance(q, PointMass):
         raise Refusal(
             "the posterior is a point mass, which has no KL to a prior",

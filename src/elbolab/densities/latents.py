@@ -126,7 +126,15 @@ class Latent:
 
     @cached_property
     def kl_per_dim(self) -> Tensor:
-        """KL of each latent dimension, (*S, B, D) or (B, D); raises Undefined where q or p does not factorise."""
+        """KL of each latent dimension, (*S, B, D) or (B, D); at the draw where `closed_form` is False.
+
+        Raises:
+            Undefined: q or p does not factorise, or drawing alone knows a density.
+        """
+        if not self.closed_form and self.drawn_log_q is None and self.drawn_log_p is None:
+            match self.q, self.p:
+                case Independent(base_dist=q) as joint, Independent(base_dist=p):
+                    return (q.log_prob(self.z) - p.log_prob(self.z)).flatten(self.z.dim() - len(joint.event_shape))
         match self._closed_pair():
             case Independent(base_dist=q) as joint, Independent(base_dist=p):
                 try:

@@ -13,14 +13,22 @@ from torch.distributions import Distribution
 from typing_extensions import override
 
 from elbolab.batch import Batch, Shape, Spec
-from elbolab.densities.base import Densities, initialise_heads
-from elbolab.densities.checks import build_likelihood, build_posterior, check_latent_dim, check_posterior, require_part
+from elbolab.densities.base import initialise_parts
+from elbolab.densities.capabilities import Inferring
+from elbolab.densities.checks import (
+    build_likelihood,
+    build_posterior,
+    check_latent_dim,
+    check_posterior,
+    require_part,
+    share_posterior,
+)
 from elbolab.densities.latents import Draw, Latent, Latents, Undefined, sample
-from elbolab.distributions.conditional import Conditional, OfPosterior, Recipe, lead_of
+from elbolab.distributions.conditional import Conditional, Recipe, lead_of
 
 
 @final
-class Layer(Densities):
+class Layer(Inferring):
     """The density of VAE, autoencoder, stochastic network, regression and adversarial autoencoder.
 
     ========  ===========  ========================================================================================
@@ -32,6 +40,8 @@ class Layer(Densities):
     none      none         a regression, p(x | c): no latents (``latent_shape`` is None), its bound is log p(x | c)
     ========  ===========  ========================================================================================
     """
+
+    posterior: Conditional | None
 
     def __init__(
         self,
@@ -74,10 +84,7 @@ class Layer(Densities):
 
     @override
     def initialise(self, data: Batch, mean: Tensor) -> None:
-        initialise_heads(self.likelihood, mean)
-        for part in self.modules():
-            if isinstance(part, OfPosterior):
-                part.initialise(data, mean)
+        initialise_parts(self, self.likelihood, data, mean)
 
     def _without_latents(self, shape: Shape, *given: Tensor) -> Latents:
         """No latents, and an empty state that has the batch shape of the draws."""
@@ -96,8 +103,6 @@ def single_layer(
     shape = check_latent_dim(latent_dim)
     p = require_part(prior, "prior", "standard_normal")(spec.given, shape)
     q = build_posterior(posterior, spec, shape, posterior_sees_conditions, "diagonal_normal")
-    for part in p.modules():
-        if isinstance(part, OfPosterior):
-            part.share(q, spec)
+    share_posterior(p, q, spec)
     check_posterior(p, q, spec)
     return Layer(spec, shape, p, q, build_likelihood(likelihood, (shape, *spec.given), spec))

@@ -39,6 +39,14 @@ class Terms:
         return reduce(add, (latent.kl for latent in self.latents)).expand_as(self.log_lik)
 
     @property
+    def layer_rates(self) -> dict[str, Tensor]:
+        """The KL of each layer where there are several, ``rate_1`` that of the lowest; a class is no layer."""
+        layers = [latent for latent in reversed(self.latents) if not latent.is_class]
+        if len(layers) < 2:
+            return {}
+        return {f"rate_{number}": latent.kl.expand_as(self.log_lik) for number, latent in enumerate(layers, 1)}
+
+    @property
     def distortion(self) -> Tensor:
         """-log p(x | z)."""
         return -self.log_lik
@@ -79,7 +87,7 @@ def negative_elbo(terms: Terms) -> Tensor:
 def summary(terms: Terms, names: tuple[str, ...] = ("elbo", "rate", "distortion")) -> dict[str, Tensor]:
     """Those quantities of the bound that exist, averaged over samples and data.
 
-    Where a draw is relaxed or a scale fitted, the rate alone is the model's.
+    With the rate come those of several layers. Where a draw is relaxed or a scale fitted, they alone are the model's.
     """
     is_of_model = not terms.fitted and not any(latent.is_relaxed for latent in terms.latents)
     means = {}
@@ -87,4 +95,4 @@ def summary(terms: Terms, names: tuple[str, ...] = ("elbo", "rate", "distortion"
         with suppress(Undefined):
             if is_of_model or name == "rate":
                 means[name] = getattr(terms, name).mean()
-    return means
+    return means | ({name: rate.mean() for name, rate in terms.layer_rates.items()} if "rate" in means else {})

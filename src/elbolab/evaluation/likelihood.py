@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from elbolab.batch import Batch
-from elbolab.common.kind import DISTORTION, ELBO, RATE, Kind
+from elbolab.common.kind import DISTORTION, ELBO, RATE, RATE_OF_LAYER, Kind
 from elbolab.common.rng import seed_device, seed_of
 from elbolab.densities.base import Densities
 from elbolab.densities.latents import Undefined
@@ -90,6 +90,8 @@ class Marginal(NamedTuple):
 class Likelihood(Measure):
     """Elbo, rate, distortion, nll, ess, degenerate, psis_khat, psis_unreliable and bits_per_dim, as far as they exist.
 
+    A model of several layers has the rate of each, rate_1 that of the lowest.
+
     Of a model with conditions it is the conditional log-likelihood, and so nll and bits_per_dim are named
     conditional_nll and conditional_bits_per_dim. A denoising model has ``num_samples`` samples from each of
     ``num_corruptions`` corruptions of a datum, weighted by the equal mixture of its posteriors there (Im et al. 2017);
@@ -115,7 +117,8 @@ class Likelihood(Measure):
     @override
     def __call__(self, densities: Densities, data: Data, split: str, seed: int) -> dict[str, Quantity]:
         batches, spec = data.measured(split), densities.spec
-        quantities = means_of(bound(densities, batches, seed=seed), KINDS, k=1, seed=seed)
+        found = bound(densities, batches, seed=seed)
+        quantities = means_of(found, dict.fromkeys(found, RATE_OF_LAYER) | KINDS, k=1, seed=seed)
         proposal, k = sampling_of(densities, self.num_samples, self.num_corruptions)
         options: dict[str, Any] = {"num_samples": k, "seed": seed, "memory": self.memory}
         try:
@@ -138,7 +141,9 @@ class Likelihood(Measure):
 
 
 def bound(densities: Densities, batches: Iterable[Batch], *, seed: int, num_samples: int = 1) -> dict[str, Tensor]:
-    """ELBO, rate and distortion per datum, (N,) each, averaged over ``num_samples`` draws; those that exist.
+    """ELBO, rate, those of several layers, and distortion per datum, (N,) each, averaged over ``num_samples`` draws.
+
+    What does not exist is absent.
 
     Undefined where the model has no density of the data (a classifier).
     """
@@ -149,6 +154,8 @@ def bound(densities: Densities, batches: Iterable[Batch], *, seed: int, num_samp
         for name in ("elbo", "rate", "distortion"):
             with suppress(Undefined):
                 means[name] = getattr(terms, name).mean(0)
+        if "rate" in means:
+            means |= {name: rate.mean(0) for name, rate in terms.layer_rates.items()}
         return means
 
     with evaluating(densities, "bound", seed):

@@ -52,6 +52,9 @@ KINDS = {
 }
 """More active units are neither better nor worse: a code has as many as its model needs."""
 
+ACTIVE_OF_LAYER = replace(KINDS["active_units"], headline=175)
+"""Of active_units_1, the layer next to the data, and those above it."""
+
 LEAST = 40
 """Data that disentanglement scores are taken of: a leaf of DCI's trees has 20, so fewer are never told apart."""
 
@@ -96,10 +99,11 @@ PROTOCOL = Protocol()
 class Representation(Measure):
     """Everything there is to say of the codes of the data; what does not exist is absent.
 
-    active_units, kl_per_dim (a list, nats), class_kl, mse, psnr, ssim; with labels of at least two classes
-    probe_accuracy and knn_accuracy; with factors mig, dci_disentanglement, dci_completeness, dci_informativeness, sap,
-    beta_vae_score, factor_vae_score. A model without latents has mse, psnr and ssim alone; a class in the code is no
-    dimension that could be active, and one datum has no active units.
+    active_units, of several layers also active_units_1 of the lowest and so on, kl_per_dim (a list, nats), class_kl,
+    mse, psnr, ssim; with labels of at least two classes probe_accuracy and knn_accuracy; with factors mig,
+    dci_disentanglement, dci_completeness, dci_informativeness, sap, beta_vae_score, factor_vae_score. A model without
+    latents has mse, psnr and ssim alone; a class in the code is no dimension that could be active, and one datum has no
+    active units.
 
     Args:
         probe_limit: training data of the probes, at most; a seeded choice of them where there are more.
@@ -122,6 +126,8 @@ class Representation(Measure):
         if densities.code_dim > 0 and len(test.z) > 1:
             active = active_units(test.z[:, : densities.code_dim])
             quantities["active_units"] = _number(active, test.z, seed, KINDS["active_units"])
+            for name, z in _layers(densities, test.z).items():
+                quantities[name] = _number(active_units(z), z, seed, ACTIVE_OF_LAYER)
         quantities |= kl_quantities(densities, batches, seed=seed)
         if test.y is not None:
             train = codes(densities, choose_data(data.batches("train"), self.probe_limit, seed))
@@ -141,12 +147,13 @@ def kl_quantities(densities: Densities, batches: Iterable[Batch], *, seed: int) 
     """KLs averaged over data, in nats: of each dimension, kl_per_dim, and of a class, which is one latent, class_kl.
 
     kl_per_dim is KL(q(z_d | x) || p(z_d)), layers concatenated top first; where q(z | x, y) knows the class y, it is
-    that at one draw of y. Absent where there is no prior or where prior or posterior do not factorise.
+    that at one draw of y, and of several layers it is that at one draw of them. Absent where there is no prior or where
+    prior or posterior do not factorise.
     """
     with evaluating(densities, "kl", seed):
         rows = [_kl(densities, batch) for batch in batches]
     kl = {name: torch.cat([row[name] for row in rows]) for name in rows[0]}
-    return means_of(kl, KINDS, k=1 if "class_kl" in kl else None, seed=seed)
+    return means_of(kl, KINDS, k=1 if len(densities.code_shapes) > 1 else None, seed=seed)
 
 
 def reconstruction_quantities(densities: Densities, batches: Iterable[Batch], *, seed: int) -> dict[str, Quantity]:
@@ -217,6 +224,15 @@ def disentanglement_quantities(test: Codes, *, seed: int, protocol: Protocol = P
 def is_image(spec: Spec) -> bool:
     """Whether a datum is (channels, height, width) with values in [0, 1]."""
     return len(spec.x) == 3 and spec.support is not Support.REAL
+
+
+def _layers(densities: Densities, z: Tensor) -> dict[str, Tensor]:
+    """The part of each layer in codes (N, D), a class excepted; none where there is one layer."""
+    sizes = [prod(shape) for shape in reversed(densities.code_shapes)][: -1 if densities.class_dim else None]
+    if len(sizes) < 2:
+        return {}
+    parts = z[:, : densities.code_dim].split(sizes, dim=1)
+    return {f"active_units_{number}": part for number, part in enumerate(parts, 1)}
 
 
 def _kl(densities: Densities, batch: Batch) -> dict[str, Tensor]:

@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from elbolab.batch import Batch, Semi, rows_of
 from elbolab.common.refusal import Refusal, choose
-from elbolab.densities.layer import Layer
+from elbolab.densities.capabilities import Inferring
 from elbolab.densities.terms import add_penalty, summary
 from elbolab.models.base import ElboModule, Loss, Player
 from elbolab.models.checks import check_estimator
@@ -36,7 +36,6 @@ class PIWAE(ElboModule):
     """
 
     takes = (Batch, Semi)
-    densities: Layer
 
     def __init__(self, num_samples: int = 8, num_bounds: int = 8, **base: Any) -> None:
         super().__init__(**base)
@@ -44,10 +43,10 @@ class PIWAE(ElboModule):
             if number < 1:
                 raise ValueError(f"model.{name}={number}: a bound needs at least one draw of z")
         check_estimator("standard", self.densities)
-        if not isinstance(self.densities, Layer) or self.densities.posterior is None:
+        if not isinstance(self.densities, Inferring) or self.densities.posterior is None:
             raise Refusal(
                 "this model trains the posterior apart from the rest",
-                choose("densities", "single_layer"),
+                choose("densities", "single_layer", "two_layer", "bottom_up"),
                 choose("model", "iwae"),
             )
         self.encoder = trainable(self.densities.posterior)

@@ -134,13 +134,14 @@ def interpolations(densities: Densities, batch: Batch, *, seed: int, num: int = 
 def traversals(densities: Densities, batch: Batch, *, seed: int, num: int = 10) -> Figure:
     """A row for each latent dimension, which moves from end to end; the others stay at the first datum's code.
 
-    The dimension with the largest KL is on top.
+    The dimension with the largest KL is on top. Of several layers they are those of the highest, and the lower ones are
+    at their means.
     """
     with evaluating(densities, "traversals", seed):
         importance, measure = importance_of(densities, batch)
         order = importance.argsort(descending=True)[:num]
         low, high, ends = ends_of(densities, batch)
-        walks = codes_of(densities, batch)[0].repeat(len(order), STEPS, 1)
+        walks = upper_codes_of(densities, batch)[0].repeat(len(order), STEPS, 1)
         moved = torch.arange(len(order), device=order.device)
         walks[moved, :, order] = torch.lerp(low, high, _steps(STEPS, low)).T[order]
         rows = decode_walk(densities, walks, batch)
@@ -154,7 +155,7 @@ def manifold(densities: Densities, batch: Batch, *, seed: int, side: int = 20) -
 
     Undefined where the latent space is no plane.
     """
-    if prod(densities.latent_shape) != 2:
+    if prod(densities.latent_shape) != 2 or len(densities.code_shapes) > 1:
         raise Undefined("no manifold: the latent space is no plane")
     with evaluating(densities, "manifold", seed):
         normal, (low, high, _) = _normal_prior(densities, batch), ends_of(densities, batch)
@@ -184,8 +185,11 @@ def groups(densities: Densities, batch: Batch, *, seed: int, num: int = 10) -> F
 
 
 def decode_walk(densities: Densities, z: Tensor, batch: Batch) -> Tensor:
-    """Means of p(x | z) at z (R, T, D), (R, T, *event) as drawn; all under the conditions of the first datum."""
-    flat = z.reshape(-1, *densities.latent_shape)
+    """Means of p(x | z) at z (R, T, D), (R, T, *event) as drawn; all under the conditions of the first datum.
+
+    The D numbers are a code, or the columns of its upper layers.
+    """
+    flat = z.reshape(-1, *(densities.latent_shape if len(densities.code_shapes) == 1 else z.shape[2:]))
     given = tuple(tensor[:1].expand(len(flat), *tensor.shape[1:]) for tensor in batch.given)
     return assemble_whole(densities.spec, picture(densities.decode(flat, *given)), given).unflatten(0, z.shape[:2])
 
@@ -197,18 +201,23 @@ def codes_of(densities: Densities, batch: Batch) -> Tensor:
     return densities.encode(batch.x, *batch.given).flatten(1)
 
 
+def upper_codes_of(densities: Densities, batch: Batch) -> Tensor:
+    """The columns of the codes that are the highest layer of dimensions and a class, (N, D)."""
+    sizes = [prod(shape) for shape in densities.code_shapes[: 2 if densities.class_dim else 1]]
+    z = codes_of(densities, batch)
+    return z[:, z.shape[1] - sum(sizes) :]
+
+
 def importance_of(densities: Densities, batch: Batch) -> tuple[Tensor, str]:
-    """How much each dimension of a code is used, (D,), and the measure in words: mean KL where it exists, else spread.
+    """How much each dimension of the highest layer is used, (D,), by a measure: mean KL, or spread where there is none.
 
     A class is no dimension; undefined where there is none.
     """
     if densities.code_dim == 0:
         raise Undefined("no dimensions: this model has no latents, or a class alone")
-    match _dimensions(densities, batch):
-        case (latent,):
-            with suppress(Undefined):
-                return latent.kl_per_dim.mean(0), "mean KL (nats)"
-    z = codes_of(densities, batch)[:, : densities.code_dim]
+    with suppress(Undefined):
+        return _dimensions(densities, batch).kl_per_dim.mean(0), "mean KL (nats)"
+    z = _without_class(densities, upper_codes_of(densities, batch))
     return z.std(0, correction=0), "standard deviation of the codes"
 
 
@@ -216,17 +225,15 @@ def ends_of(densities: Densities, batch: Batch) -> tuple[Tensor, Tensor, str]:
     """Ends of walks, (D,) each, and in words: 3 deviations of a normal prior, else the range of the codes."""
     normal = _normal_prior(densities, batch)
     if normal is None:
-        z = codes_of(densities, batch)[:, : densities.code_dim]
+        z = _without_class(densities, upper_codes_of(densities, batch))
         return z.amin(0), z.amax(0), "over the range of the codes"
     return normal.loc - 3 * normal.scale, normal.loc + 3 * normal.scale, "from −3 to 3 prior deviations"
 
 
 def _normal_prior(densities: Densities, batch: Batch) -> Normal | None:
     """The prior of the first datum, batch shape (D,), where it is a diagonal normal."""
-    match _dimensions(densities, Batch(batch.x[:1], tuple(tensor[:1] for tensor in batch.given))):
-        case (Latent(p=p),):
-            return diagonal_normal(p)
-    return None
+    first = Batch(batch.x[:1], tuple(tensor[:1] for tensor in batch.given))
+    return diagonal_normal(_dimensions(densities, first).p)
 
 
 def diagonal_normal(p: Distribution | None) -> Normal | None:
@@ -237,9 +244,13 @@ def diagonal_normal(p: Distribution | None) -> Normal | None:
     return None
 
 
-def _dimensions(densities: Densities, batch: Batch) -> tuple[Latent, ...]:
-    """The latents whose numbers are dimensions: all but a class."""
-    return tuple(latent for latent in densities.infer(batch.x, *batch.given) if not latent.is_class)
+def _dimensions(densities: Densities, batch: Batch) -> Latent:
+    """The highest latent whose numbers are dimensions: the first that is no class."""
+    return next(latent for latent in densities.infer(batch.x, *batch.given) if not latent.is_class)
+
+
+def _without_class(densities: Densities, z: Tensor) -> Tensor:
+    return z[:, : z.shape[1] - densities.class_dim]
 
 
 def _steps(num: int, like: Tensor) -> Tensor:
