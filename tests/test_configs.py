@@ -34,7 +34,7 @@ from elbolab.search.space import read_space
 from elbolab.stages.planning import plan_stages
 
 CONF = Path(config_dir())
-SMALL = {"num_labelled": 10, "labelled_batch_size": 5}
+SMALL = {"num_labelled": 20, "labelled_batch_size": 5}
 """What an experiment asks of its data, as far as there is so much of `Little`."""
 NOT_OF_THE_DATA = ("batch_size", "eval_batch_size", "seed", "resident", "num_workers", "root", "train_limit")
 

@@ -133,7 +133,7 @@ BAD = {
     ),
     "a critic of images": (
         ["train", *QUICK, "model=aae", "net@model.critic=conv"],
-        "not codes; choose net@model.c.*mlp",
+        "not codes: choose net@model.c.*mlp",
     ),
     "centres of classes without labels": (
         ["train", *QUICK, "model=cvae", "data.given=quadrants", "data.quadrants=1", "prior=class_centres"],
@@ -193,7 +193,7 @@ BAD = {
     "validation at no epoch": (["train", *QUICK, "trainer.check_val_every_n_epoch=0"], "check_val_every_n_epoch=0"),
     "convolutions of vectors": (
         ["train", *QUICK[2:], "data=toy", "net=conv", "likelihood=gaussian"],
-        r"net.channels: .* \(2,\); choose net=mlp",
+        r"convolutions .* \(2,\): choose net=mlp",
     ),
     "no posterior": (["train", *QUICK, "posterior=none"], "^error: this model needs a posterior"),
     "conditions of a prior without any": (["train", *QUICK, "prior=conditional_normal"], "data.given=labels"),

@@ -21,6 +21,7 @@ from elbolab.distributions.conditional import Head
 from elbolab.distributions.priors import FixedBernoulli, Mixture
 from elbolab.distributions.relaxed import RelaxedBernoulliLatent
 from elbolab.distributions.universal import Universal
+from elbolab.distributions.vamp import Vamp
 
 UNIVERSAL = partial(Universal, net=mlp(5), num_noise=3)
 DENSITIES = {
@@ -136,6 +137,7 @@ BITS_POSTERIOR = partial(
         (lambda: adversarial(prior=None), "needs a prior: choose prior=normal, gaussian_ring or swiss_roll"),
         (lambda: adversarial(posterior=None), "needs a posterior: choose posterior=deterministic"),
         (lambda: adversarial(prior=partial(Mixture, num_components=3, spread=1.0)), "no parameters to learn"),
+        (lambda: adversarial(prior=partial(Vamp, num_components=3, noise=0.1)), "no parameters to learn"),
         (lambda: adversarial(prior=partial(FixedBernoulli, probability=0.5)), "vary smoothly"),
         (lambda: adversarial(posterior=BITS_POSTERIOR), "vary smoothly.*posterior=deterministic with prior=normal"),
         (lambda: class_autoencoder(posterior=NORMAL_HEAD), "posterior is a Normal: choose posterior=deterministic"),

@@ -165,6 +165,21 @@ def test_categories_have_the_gradient_of_the_elbo_too(float64):
     assert error.abs().max() < 5
 
 
+@pytest.mark.parametrize("name", SCORE_FUNCTIONS)
+def test_bits_in_rows_learn_as_bits_side_by_side_do(name):
+    _, batch = four_bits(num=5)
+    options = {"baseline": None, "baseline_optimizer": adam(), "optimizer": adam()}
+    found = []
+    for latent_dim in (6, [2, 3]):
+        torch.manual_seed(0)
+        densities = small_densities(latent_dim=latent_dim, prior=COINS, posterior=BITS)
+        model = DiscreteVAE(num_samples=4, estimator=name, densities=densities, **options)
+        torch.manual_seed(1)
+        value = model.loss(batch).value
+        found.append(torch.cat([g.flatten() for g in torch.autograd.grad(value, [*densities.posterior.parameters()])]))
+    torch.testing.assert_close(*found)
+
+
 def test_what_an_estimator_needs_is_said():
     densities = small_densities(latent_dim=4, prior=COINS, posterior=BITS)
     options = {"baseline": None, "baseline_optimizer": adam(), "optimizer": adam()}

@@ -87,6 +87,7 @@ MISTAKES = [
     ),
     Mistake("densities/score_function.py", "(first - second)[..., None] / 2", "(first - second)[..., None]", DISCRETE),
     Mistake("densities/score_function.py", "logits.detach().abs().sigmoid()", "logits.detach().sigmoid()", DISCRETE),
+    Mistake("densities/score_function.py", "differ.flatten(2)", "differ", DISCRETE),
     Mistake(
         "evaluation/annealed.py",
         "(betas[t] - betas[t - 1]) * target(z)[1].double()",

@@ -14,6 +14,7 @@ from lightning.pytorch.utilities.seed import isolate_rng
 from omegaconf import DictConfig
 
 from elbolab.batch import Batch, Semi, Spec, Support, ask_for_labels, refuse_labels
+from elbolab.common.refusal import Refusal, choose
 from elbolab.common.rng import generator
 from elbolab.data.fetch import Rows
 from elbolab.data.module import DataModule
@@ -47,9 +48,9 @@ def check_compiler() -> None:
 def check_net(cfg: DictConfig, spec: Spec) -> None:
     """Refuses convolutions of vectors, of a critic's codes too: they would be dense layers, their options no-ops."""
     if "channels" in cfg.net and len(spec.x) != 3:
-        raise ValueError(f"net.channels: convolutions are for images, and a datum has shape {spec.x}; choose net=mlp")
+        raise Refusal(f"convolutions are for images, and a datum has shape {spec.x}", choose("net", "mlp", "gated_mlp"))
     if "channels" in (cfg.model.get("critic") or {}):
-        raise ValueError("model.critic.channels: convolutions are for images, not codes; choose net@model.critic=mlp")
+        raise Refusal("convolutions are for images, not codes", choose("net@model.critic", "critic", "mlp"))
 
 
 def warn_of_scales(cfg: DictConfig, data: DataModule) -> None:

@@ -178,7 +178,7 @@ def check_matched(prior: Conditional, posterior: Conditional, spec: Spec, event:
         event: shape of the prior's draws, None for that of the posterior's.
     """
     check_corruptions(posterior, spec)
-    if any(True for _ in prior.parameters()):
+    if any(True for _ in prior.parameters()) or any(isinstance(part, OfPosterior) for part in prior.modules()):
         raise Refusal(
             "a critic matches codes to a prior, which has no parameters to learn",
             choose("prior", "normal", "gaussian_ring", "swiss_roll"),

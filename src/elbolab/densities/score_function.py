@@ -77,8 +77,8 @@ def differ_by_antithetic_pairs(terms: Terms, baseline: Tensor) -> Tensor:
     logits = bits_of(latent.q).logits
     (first, second), (b, c) = log_w.detach().chunk(2), latent.z.chunk(2)
     differ = (b - c) * logits.detach().abs().sigmoid()  # (-1)^c where b is not c, else 0
-    score = (first - second)[..., None] / 2 * differ
-    paths = (score.flatten(2) * logits.flatten(1)).sum(-1).mean(0)
+    score = (first - second)[..., None] / 2 * differ.flatten(2)
+    paths = (score * logits.flatten(1)).sum(-1).mean(0)
     log_joint = (log_w + latent.log_q).mean(0)
     return with_gradient(log_w.mean(0), paths + log_joint)
 

@@ -13,6 +13,7 @@ from torch.distributions import Distribution
 from typing_extensions import override
 
 from elbolab.batch import Shape
+from elbolab.common.refusal import choose
 from elbolab.distributions.conditional import Conditional, lead_of
 from elbolab.distributions.flow import Flow, MakeSteps, Step, Steps, check_dimensions, check_length, check_vector
 
@@ -112,7 +113,7 @@ class Networks(Steps):
     ) -> None:
         super().__init__()
         check_length(num_steps)
-        check_dimensions("autoregressive", dim)
+        check_dimensions(dim, choose("posterior", "planar", "diagonal_normal"))
         if num_parameters < 0:
             raise ValueError(f"posterior num_parameters={num_parameters}: what networks read of a datum, or 0")
         self.step, self.num_parameters = step, num_parameters if num_steps else 0
@@ -143,6 +144,7 @@ class FlowPrior(Conditional):
     def __init__(self, parents: tuple[Shape, ...], event: Shape, steps: MakeSteps) -> None:
         super().__init__()
         check_vector(event)
+        check_dimensions(event[0], choose("prior", "standard_normal", "mixture"))
         self.parents = parents
         self.steps = steps(event[0])
         self.register_buffer("zero", torch.zeros(event), persistent=False)

@@ -14,7 +14,7 @@ from torch.distributions.utils import _standard_normal
 from typing_extensions import override
 
 from elbolab.batch import Shape
-from elbolab.common.refusal import Refusal, choose
+from elbolab.common.refusal import Refusal, Way, change, choose
 from elbolab.distributions.family import NO_SAMPLES, Drawn, Family, KnowsDraws, Sizes, check_floor
 
 
@@ -150,12 +150,11 @@ def check_vector(event: Shape) -> None:
         )
 
 
-def check_dimensions(name: str, dim: int) -> None:
-    """Raises Refusal where a flow moves dimensions by each other and there is one alone."""
+def check_dimensions(dim: int, way: Way) -> None:
+    """Raises Refusal, with a way out, where a flow moves dimensions by each other and there is one alone."""
     if dim < 2:
         raise Refusal(
-            f"a {name} flow moves dimensions by each other, and there is one alone",
-            choose("posterior", "planar", "diagonal_normal"),
+            "this flow moves dimensions by each other, and there is one alone", way, change("densities.latent_dim", 2)
         )
 
 

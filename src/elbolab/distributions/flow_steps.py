@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 from typing_extensions import override
 
+from elbolab.common.refusal import Refusal, change, choose
 from elbolab.distributions.flow import Step, Steps, check_dimensions, check_length
 
 BISECTIONS = 64
@@ -178,12 +179,13 @@ class Orthogonal:
         num_columns: M, at most D.
 
     Raises:
-        ValueError: M is not from 1 to D.
+        Refusal: M is not from 1 to D.
     """
 
     def __init__(self, dim: int, num_columns: int) -> None:
         if not 1 <= num_columns <= dim:
-            raise ValueError(f"posterior num_columns={num_columns}: of {dim} dimensions take 1 to {dim}")
+            key = "densities.posterior.family.steps.columns.num_columns"
+            raise Refusal(f"{num_columns} of {dim} dimensions cannot be columns", change(key, dim))
         self.dim, self.num_columns, self.num_parameters = dim, num_columns, dim * num_columns
 
     def __call__(self, raw: Tensor) -> Tensor:
@@ -252,7 +254,7 @@ class Sylvester(Steps):
     def __init__(self, dim: int, num_steps: int, columns: Callable[[int], Columns]) -> None:
         super().__init__()
         check_length(num_steps)
-        check_dimensions("Sylvester", dim)
+        check_dimensions(dim, choose("posterior", "planar", "diagonal_normal"))
         self.columns, self.num_steps = columns(dim), num_steps
         num = self.columns.num_columns
         self.sizes = [self.columns.num_parameters, num**2, num, num]
