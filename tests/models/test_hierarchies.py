@@ -69,10 +69,12 @@ def test_two_layers_of_the_paper():
         assert [found[:-1] for found in widths] == [[200, 200], [100, 100], [100, 100], [200, 200]]
 
 
-def test_hvae_is_words_on_any_protocol():
+@pytest.mark.filterwarnings("ignore:.*its last value is never reached")
+@pytest.mark.parametrize(("protocol", "latent_dim"), [("burda2016/vae", 50), ("tomczak2018/mnist", 40)])
+def test_hvae_is_words_on_any_protocol(protocol, latent_dim):
     words = "densities=two_layer prior=vamp densities.prior.num_components=7 scale=smoke"
-    model, data = model_of("experiment=burda2016/vae", *words.split())
+    model, data = model_of(f"experiment={protocol}", *words.split())
     fit(model, data=data, max_steps=1)
     assert isinstance(model.densities, TwoLayer)
     assert isinstance(model.densities.priors[0], Vamp)
-    assert model.densities.code_shapes == ((50,), (50,))
+    assert model.densities.code_shapes == ((latent_dim,), (latent_dim,))

@@ -5,6 +5,7 @@ from functools import partial
 import pytest
 import torch
 from scipy.stats import multivariate_normal
+from tests.densities.registry import DENSITIES
 from tests.helpers import mlp, refused, regression, small_cvae, small_densities, small_gsnn
 from tests.models.registry import autoencoder, batch_for, binary, labelled, make
 
@@ -126,6 +127,7 @@ def test_the_elbo_rises_with_a_prior_that_fits_the_codes(float64):
         (regression, "one layer of latents, and this model has none.*model=rae"),
         (small_gsnn, "one layer of latents, and this model has none.*model=rae"),
         (labelled, "one layer of latents, and this model has none.*model=rae"),
+        (DENSITIES["bottom-up"], "one layer of latents.*or several.*densities=single_layer"),
         (small_cvae, "these data have some.*data.given=none"),
         (binary, "discrete codes.*posterior=diagonal_normal"),
         (

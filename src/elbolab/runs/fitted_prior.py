@@ -42,7 +42,11 @@ def check_codes(densities: Densities) -> Layer:
     """
     models = choose("model", "rae", "vae", "aae")
     if not isinstance(densities, Layer) or densities.posterior is None:
-        raise Refusal("a prior is fitted to the codes of one layer of latents, and this model has none", models)
+        raise Refusal(
+            "a prior is fitted to the codes of one layer of latents, and this model has none, or several",
+            models,
+            choose("densities", "single_layer"),
+        )
     if densities.spec.given:
         raise Refusal(
             "a prior that is fitted afterwards reads no conditions, and these data have some",
