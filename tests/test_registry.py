@@ -19,6 +19,7 @@ from tests.distributions.registry import (
     NEED_PARENTS,
     POSTERIORS,
     PRIORS,
+    SPHERES,
 )
 from tests.evaluation.registry import ON_DEMAND, measures_of
 from tests.helpers import mlp
@@ -81,7 +82,9 @@ def priors():
 
 def families():
     recipes = [recipe for recipe, _ in FAMILIES.values()]
-    return [recipe((3,)) for recipe in [*recipes, *BOXES.values(), *FAMILIES_WITHOUT_DENSITY.values()]]
+    return [
+        recipe((3,)) for recipe in [*recipes, *BOXES.values(), *SPHERES.values(), *FAMILIES_WITHOUT_DENSITY.values()]
+    ]
 
 
 def distributions():

@@ -28,6 +28,7 @@ from elbolab.distributions.family import Bernoulli, DiagonalNormal
 from elbolab.distributions.flow import FlowFamily
 from elbolab.distributions.flow_steps import Planar
 from elbolab.distributions.full_covariance import FullNormal
+from elbolab.distributions.hypersphere import Hypersphere, VonMisesFisherFamily
 from elbolab.distributions.location_scale import FixedScale
 from elbolab.distributions.one_hot import OneHot, UniformCategories
 from elbolab.distributions.planar import GaussianRing
@@ -91,6 +92,7 @@ DENSITIES = {
     "iaf": lambda: small_densities(
         posterior=head(FlowFamily, steps=partial(NETWORKS, num_parameters=3), min_scale=0.01)
     ),
+    "sphere": lambda: small_densities(latent_dim=3, prior=Hypersphere, posterior=head(VonMisesFisherFamily)),
     "ring": lambda: small_densities(
         prior=partial(GaussianRing, num_components=3, radius=2.0, radial_scale=0.5, tangential_scale=0.5)
     ),

@@ -22,6 +22,7 @@ from elbolab.distributions.grey import (
     DiscretisedLogisticFamily,
     LogisticMixtureFamily,
 )
+from elbolab.distributions.hypersphere import Hypersphere, VonMisesFisherFamily
 from elbolab.distributions.location_scale import FixedScale, LearnedScale, OptimalNormal
 from elbolab.distributions.normal_mixture import NormalMixture
 from elbolab.distributions.one_hot import OneHot, UniformCategories
@@ -67,6 +68,9 @@ FLOWS = {"planar", "radial", "sylvester", "iaf"}
 OF_VECTORS = {"full_normal", "normal_mixture", "one_hot", "relaxed_one_hot", *FLOWS}
 """Those that have no images."""
 
+SPHERES = {"von_mises_fisher": VonMisesFisherFamily}
+"""Families of points of length 1: `tests/distributions/test_hypersphere.py`."""
+
 BOXES = {"uniform": partial(UniformBox, min_scale=0.01)}
 """Families whose support moves with their parameters: `tests/distributions/test_uniform.py`."""
 
@@ -82,6 +86,7 @@ PRIORS = {
     "categories": (UniformCategories, (12, 10)),
     "ring": (partial(GaussianRing, num_components=3, radius=4.0, radial_scale=1.0, tangential_scale=0.4), (2,)),
     "swiss_roll": (partial(SwissRoll, turns=2.0, outer_radius=5.0, num_labels=3), (2,)),
+    "hypersphere": (Hypersphere, (40,)),
     "flow": (partial(FlowPrior, steps=partial(NETWORKS, step=Inverse)), (40,)),
     "class_centres": (partial(ClassCentres, spread=1.0), (40,)),
     "conditional_normal": (partial(Head, net=mlp(5), family=DiagonalNormal), (40,)),

@@ -1,11 +1,15 @@
 """Annealed importance sampling where log p(x) is known."""
 
+from functools import partial
+
 import pytest
 import torch
-from tests.helpers import linear_gaussian, mlp, regression
+from tests.helpers import linear_gaussian, mlp, regression, small_densities
 
 from elbolab.densities.latents import Undefined
 from elbolab.densities.layer import Layer
+from elbolab.distributions.conditional import Head
+from elbolab.distributions.hypersphere import Hypersphere, VonMisesFisherFamily
 from elbolab.distributions.priors import Mixture
 from elbolab.distributions.universal import Universal
 from elbolab.evaluation.annealed import Annealing, Target, move, schedule, temper
@@ -71,6 +75,14 @@ def test_a_move_leaves_its_density_as_it_is(toy):
 def test_a_model_without_continuous_latents_has_none():
     with pytest.raises(Undefined):
         Annealing().bracket(regression(), torch.zeros(2, 6), torch.eye(3)[:2])
+
+
+def test_a_model_whose_latents_lie_on_a_sphere_has_none():
+    densities = small_densities(
+        latent_dim=3, prior=Hypersphere, posterior=partial(Head, net=mlp(5), family=VonMisesFisherFamily)
+    )
+    with pytest.raises(Undefined, match="sphere"):
+        Annealing().bracket(densities, torch.zeros(2, 6))
 
 
 def test_numbers_below_one_are_refused():

@@ -23,6 +23,7 @@ from elbolab.distributions.corruption import Denoising, bit_flip, gaussian_noise
 from elbolab.distributions.family import Bernoulli, DiagonalNormal
 from elbolab.distributions.flow import FlowFamily
 from elbolab.distributions.flow_steps import Planar
+from elbolab.distributions.hypersphere import Hypersphere, VonMisesFisherFamily
 from elbolab.distributions.location_scale import OptimalNormal
 from elbolab.distributions.one_hot import OneHot, UniformCategories
 from elbolab.distributions.planar import GaussianRing, SwissRoll
@@ -204,6 +205,12 @@ VARIANTS = {
     "vae, vamp": lambda: VAE(
         densities=small_densities(prior=partial(Vamp, num_components=3, noise=0.1)), optimizer=adam()
     ),
+    "vae, sphere": lambda: VAE(
+        densities=small_densities(
+            latent_dim=3, prior=Hypersphere, posterior=partial(Head, net=mlp(5), family=VonMisesFisherFamily)
+        ),
+        optimizer=adam(),
+    ),
     "vae, planar": lambda: VAE(densities=with_flow(partial(Planar, num_steps=2)), optimizer=adam()),
     "iwae, dreg flow": lambda: IWAE(
         estimator="dreg", densities=with_flow(partial(NETWORKS, num_parameters=3)), optimizer=adam()
@@ -278,7 +285,9 @@ DRAWS = {
 }
 """Draws for each datum in training, of variants that have more than one."""
 
-ESTIMATED = {name for name in VARIANTS if name.startswith(("discrete_vae", "iwae, stl", "iwae, dreg", "ciwae"))}
+ESTIMATED = {
+    name for name in VARIANTS if name.startswith(("discrete_vae", "iwae, stl", "iwae, dreg", "ciwae", "vae, sphere"))
+}
 """Variants the gradient of whose first player is in mean that of the bound, and not at one draw."""
 
 HELD = {"avb, adaptive contrast"}

@@ -20,6 +20,7 @@ from elbolab.distributions.corruption import check_corruptions
 from elbolab.distributions.data_units import InDataUnits, Rescaling
 from elbolab.distributions.family import Family
 from elbolab.distributions.grid import Grid, grid_values
+from elbolab.distributions.hypersphere import Sphere
 from elbolab.distributions.point_mass import PointMass
 from elbolab.distributions.priors import CENTRES, INSTEAD_OF_CENTRES, ClassCentres
 
@@ -154,6 +155,12 @@ def _check_divergence(q: Distribution, p: Distribution) -> None:
         )
     _check_density("posterior", q, choose("posterior", "diagonal_normal"))
     _check_density("prior", p, choose("prior", "standard_normal", "gaussian_ring"))
+    if is_on_sphere(q) != is_on_sphere(p):
+        raise Refusal(
+            f"the posterior ({family_of(q)}) and the prior ({family_of(p)}) must both lie on a sphere, or neither",
+            choose("posterior", "von_mises_fisher", settings={"prior": "hypersphere"}),
+            choose("posterior", "diagonal_normal", settings={"prior": "standard_normal"}),
+        )
     with torch.random.fork_rng(devices=[]):
         inside = _contains(p, q.sample((8,)))
     with suppress(NotImplementedError):
@@ -367,6 +374,11 @@ def is_discrete(p: Distribution) -> bool:
     """Whether the draws of ``p`` are discrete."""
     assert p.support is not None, "every family states its support"
     return p.support.is_discrete
+
+
+def is_on_sphere(p: Distribution) -> bool:
+    """Whether the draws of ``p`` are of length 1, with a density with respect to area."""
+    return isinstance(p.support, Sphere)
 
 
 def _contains(p: Distribution, value: Tensor) -> bool:

@@ -15,7 +15,7 @@ from typing_extensions import override
 from elbolab.common.kind import Kind
 from elbolab.common.rng import seed_device, seed_of
 from elbolab.densities.base import Densities
-from elbolab.densities.checks import is_discrete
+from elbolab.densities.checks import is_discrete, is_on_sphere
 from elbolab.densities.latents import Latents, Undefined
 from elbolab.distributions.family import Drawn
 from elbolab.evaluation.batches import share_out, take_first
@@ -141,6 +141,8 @@ class Target:
             raise Undefined("no annealed importance sampling: the model has no latents")
         if any(latent.p is None or is_discrete(latent.p) for latent in latents):
             raise Undefined("no annealed importance sampling: it moves continuous latents with a prior")
+        if any(latent.p is not None and is_on_sphere(latent.p) for latent in latents):
+            raise Undefined("no annealed importance sampling: its moves would leave the sphere that the latents are on")
         self.shapes = [latent.p.event_shape for latent in latents if latent.p is not None]
 
     def draw_prior(self, shape: tuple[int, int]) -> Tensor:
