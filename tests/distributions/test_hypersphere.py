@@ -17,6 +17,7 @@ from elbolab.distributions.conditional import Head, StandardNormal
 from elbolab.distributions.family import DiagonalNormal
 from elbolab.distributions.hypersphere import (
     Hypersphere,
+    Sphere,
     VonMisesFisher,
     VonMisesFisherFamily,
     log_area,
@@ -176,6 +177,16 @@ def test_a_sphere_and_a_space_do_not_mix(prior, family):
 def test_a_sphere_needs_a_vector(part, event):
     with pytest.raises(Refusal, match="latent_dim=3"):
         part(event)
+
+
+def test_draws_stay_on_the_sphere_when_parameters_change():
+    """Their length, 1, has no gradient; other lengths are outside."""
+    raw = torch.randn(50, 5, requires_grad=True)
+    z = VonMisesFisherFamily((4,))(raw).rsample()
+    (gradient,) = torch.autograd.grad(z.square().sum(), raw)
+    torch.testing.assert_close(gradient, torch.zeros(50, 5), rtol=0, atol=1e-9)
+    assert Sphere().check(z).all()
+    assert not Sphere().check(1.01 * z).any()
 
 
 def test_an_output_of_nothing_has_a_direction():
