@@ -95,6 +95,7 @@ def distributions():
         yield from (recipe((), event)() for name, (recipe, event) in PRIORS.items() if name not in NEED_PARENTS)
         for posterior in built(POSTERIORS.values(), (4,)):
             yield posterior.train(training)(torch.zeros(3, 6), torch.eye(3))
+    yield DENSITIES["vamp"]().prior()
     fitted = Head(((2,),), (4,), mlp(5), partial(OptimalNormal, min_scale=0.1))
     yield InDataUnits(fitted, log_scale=3.0)(torch.zeros(3, 2))
 

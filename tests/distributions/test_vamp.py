@@ -5,12 +5,13 @@ from functools import partial
 import pytest
 import torch
 from tests.helpers import BITS, LABELLED, mlp, refused, small_densities
+from torch.distributions import Categorical, Independent, Normal
 
 from elbolab.batch import Batch, Spec, Support
 from elbolab.distributions.conditional import Head
 from elbolab.distributions.family import DiagonalNormal
 from elbolab.distributions.location_scale import FixedScale
-from elbolab.distributions.vamp import Vamp
+from elbolab.distributions.vamp import PosteriorMixture, Vamp
 
 VAMP = partial(Vamp, num_components=4, noise=0.0)
 
@@ -34,6 +35,22 @@ def test_at_all_data_it_is_the_aggregate_posterior(densities):
     z = densities.posterior(x).sample((100,))
     aggregate = densities.posterior(x).log_prob(z[:, :, None]).logsumexp(-1) - torch.tensor(4.0).log()
     torch.testing.assert_close(densities.prior().log_prob(z), aggregate, rtol=0, atol=1e-9)
+
+
+def test_many_draws_are_of_all_components_alike_and_independent(monkeypatch):
+    loc, drawn = torch.tensor([[0.0, 0], [10, 0], [0, 10], [10, 10]]), []
+    q = Independent(Normal(loc, 0.5), 1)
+    sample = type(q).sample
+    monkeypatch.setattr(type(q), "sample", lambda self, shape: drawn.append(shape[0]) or sample(self, shape))
+    z = PosteriorMixture(Categorical(logits=torch.zeros(4)), q).sample((100, 400))
+    assert z.shape == (100, 400, 2)
+    assert drawn[0] < 11_000  # of each component, and not 40,000
+    of = torch.cdist(z.flatten(0, 1), loc).argmin(-1)
+    torch.testing.assert_close(of.bincount() / 40_000, torch.full((4,), 0.25), rtol=0, atol=0.01)
+    noise = (z.flatten(0, 1) - loc[of]) / 0.5
+    torch.testing.assert_close(noise.T.cov(), torch.eye(2), rtol=0, atol=0.03)
+    assert len(noise.unique(dim=0)) > 39_900
+    assert torch.corrcoef(torch.stack([of[1:], of[:-1]]))[0, 1].abs() < 0.025
 
 
 def test_it_starts_at_the_data_and_beyond_them_at_their_mean(densities):

@@ -67,6 +67,8 @@ MISTAKES = [
     ),
     Mistake("distributions/vamp.py", 'generator=generator("pseudo-inputs")', "generator=None", VAMP),
     Mistake("distributions/vamp.py", "self.raw.sigmoid() if self.is_unit else self.raw", "self.raw", VAMP),
+    Mistake("distributions/vamp.py", "drawn[rank, chosen]", "drawn[0, chosen]", VAMP),
+    Mistake("distributions/vamp.py", "drawn[rank, chosen]", "drawn[rank, chosen.sort().values]", VAMP),
     Mistake(
         "densities/score_function.py",
         "learning = (log_w - baseline).detach()",

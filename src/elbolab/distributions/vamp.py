@@ -3,6 +3,7 @@
 Shapes: M = pseudo-inputs, ``*event`` = shape of a datum.
 """
 
+from math import prod
 from typing import final
 
 import torch
@@ -14,6 +15,7 @@ from elbolab.batch import Batch, Shape, Spec, Support
 from elbolab.common.refusal import Refusal, change, choose
 from elbolab.common.rng import generator
 from elbolab.distributions.conditional import Conditional, OfPosterior
+from elbolab.distributions.family import NO_SAMPLES, Sizes
 
 INSIDE = 0.01
 """Pseudo-inputs start this far inside [0, 1], where the sigmoid that keeps them there has a slope."""
@@ -75,7 +77,7 @@ class Vamp(OfPosterior):
     @override
     def forward(self, *parents: Tensor) -> Distribution:
         q = self.posterior(self.pseudo_inputs)
-        return MixtureSameFamily(Categorical(logits=self.raw.new_zeros(self.num_components)), q)
+        return PosteriorMixture(Categorical(logits=self.raw.new_zeros(self.num_components)), q)
 
     @torch.no_grad()
     @override
@@ -86,3 +88,22 @@ class Vamp(OfPosterior):
         noise = torch.randn(start.shape, generator=generator("pseudo-inputs"), dtype=start.dtype)
         start += self.noise * noise.to(start.device)
         self.raw.copy_(start.clamp(INSIDE, 1 - INSIDE).logit() if self.is_unit else start)
+
+
+@final
+class PosteriorMixture(MixtureSameFamily):
+    """A mixture of which many draws cost as much as they are: torch draws each of them from every component."""
+
+    @override
+    def sample(self, sample_shape: Sizes = NO_SAMPLES) -> Tensor:
+        """Draws (*sample_shape, *event); of more than there are components it reads numbers on the host."""
+        num, num_components = prod(sample_shape), self._num_component
+        if self.batch_shape or num <= num_components:
+            return super().sample(torch.Size(sample_shape))
+        chosen = self.mixture_distribution.sample((num,))
+        counts = chosen.bincount(minlength=num_components)
+        order = chosen.argsort(stable=True)  # draws of one component are neighbours, and numbered from 0
+        rank = torch.empty_like(order)
+        rank[order] = torch.arange(num, device=order.device) - (counts.cumsum(0) - counts)[chosen[order]]
+        drawn = self.component_distribution.sample((int(counts.max()),))
+        return drawn[rank, chosen].unflatten(0, torch.Size(sample_shape))
