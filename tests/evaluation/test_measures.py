@@ -98,6 +98,18 @@ def test_everything_that_is_measured_by_default_says_what_it_is(name):
         assert (entry["better"], entry["headline"], entry["label"]) == (kind.better, kind.headline, kind.label)
 
 
+@pytest.mark.parametrize("name", ON_DEMAND)
+def test_who_asks_for_a_measure_that_a_model_does_not_have_is_told(name, caplog):
+    """Those of every evaluation are left out without a word."""
+    model = make("discrete_vae, vimco")
+    measures = measures_of() | {name: ON_DEMAND[name]}
+    report = Evaluation(measures=measures, splits=["test"], seed=0, num_samples=2)(model.densities, data_for(model))
+    assert report["test"]
+    told = [record.message for record in caplog.records if "is left out" in record.message]
+    assert len(told) == 1
+    assert repr(name) in told[0]
+
+
 def test_what_cannot_be_said_is_undefined():
     vae = make("vae")
     data = Data(data_for(vae), "cpu", limit=20)

@@ -111,6 +111,7 @@ MISTAKES = [
         ("found.keys() & more.keys()", "()"),
         ("if measure is not None}", "}"),
         ("failures.setdefault(name, error)", "raise"),
+        ("if measures[name].on_demand", "if False"),
         ("if measure.is_shared == is_shared", "if is_shared"),
         ("check_report({split: entries(quantities)})", "pass"),
         ("splits=self.splits[:1]", "splits=self.splits"),

@@ -58,6 +58,7 @@ class Annealing(Measure):
     """
 
     is_shared: ClassVar[bool] = True
+    on_demand: ClassVar[bool] = True
     counts: ClassVar[tuple[str, ...]] = ("num_temperatures", "num_chains", "num_leapfrog", "limit", "num_simulated")
     num_temperatures: int = 1_000
     num_chains: int = 4

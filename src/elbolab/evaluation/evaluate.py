@@ -72,7 +72,9 @@ def evaluate(
             try:
                 quantities = check_quantities(measures[name](densities, data, split, seed))
                 check_report({split: entries(quantities)})
-            except Undefined:
+            except Undefined as error:
+                if measures[name].on_demand:
+                    log.warning("%s: the measure %r is left out: %s", split, name, error)
                 continue
             except Exception as error:
                 failures.setdefault(name, error)

@@ -65,6 +65,7 @@ class Gaps(Measure):
     """
 
     is_shared: ClassVar[bool] = True
+    on_demand: ClassVar[bool] = True
     counts: ClassVar[tuple[str, ...]] = (
         *("num_steps", "num_samples", "num_draws"),
         *("num_temperatures", "num_chains", "num_leapfrog", "limit"),

@@ -74,10 +74,12 @@ class Measure(ABC):
     Attributes:
         is_shared: whether all ranks of a distributed run work on it together, as those do that read data by
             `share_out`; of the others rank 0 has all the work.
+        on_demand: whether ``evaluation=default`` leaves it out: who has asked for it is told where it is undefined.
         counts: the options that are numbers of data, samples, ...: at least 1, or None.
     """
 
     is_shared: ClassVar[bool] = False
+    on_demand: ClassVar[bool] = False
     counts: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:

@@ -82,6 +82,7 @@ class Quadrature(Measure):
     """
 
     is_shared: ClassVar[bool] = True
+    on_demand: ClassVar[bool] = True
     counts: ClassVar[tuple[str, ...]] = ("limit",)
     bound: float
     points: int
