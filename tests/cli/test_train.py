@@ -61,6 +61,7 @@ def test_a_run_leaves_everything(finished):
                 "traversals",
                 "latent_space",
                 "codes_and_prior",
+                "posterior_and_truth",
                 "manifold",
                 "loss_curves",
                 "kl_per_dim",

@@ -30,7 +30,8 @@ LABELS = Spec((1, 6, 5), Support.BINARY, 2, given=((3,),), classes=name_by_numbe
 CANVAS = Canvas((1, 6, 4), 1)
 PARTS = Spec((18,), Support.BINARY, 2, given=((6,),), canvas=CANVAS)
 PRIORS = {"fixed": StandardNormal, "centres": partial(ClassCentres, spread=1.0), "network": NORMAL}
-ALWAYS = ["samples", "reconstructions", "interpolations", "traversals", "latent_space", "codes_and_prior", "manifold"]
+ALWAYS = ["samples", "reconstructions", "interpolations", "traversals", "latent_space", "codes_and_prior"]
+ALWAYS += ["posterior_and_truth", "manifold"]
 
 
 def data(spec, num=60):

@@ -12,7 +12,7 @@ from elbolab.training.stepper import Stepper
 
 pytestmark = pytest.mark.usefixtures("float64")
 
-NO_MEAN = ["beta_vae, capacity", "beta_vae, free bits", "vae, optimal scale"]
+NO_MEAN = ["beta_vae, capacity", "beta_vae, free bits", "beta_vae, free bits of layers", "vae, optimal scale"]
 LABEL_INFORMED = "aae, label-informed"
 
 
