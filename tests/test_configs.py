@@ -15,7 +15,6 @@ from omegaconf import OmegaConf, open_dict
 from tests.helpers import fit, refused, start
 
 from elbolab.batch import Spec, Support, name_by_number
-from elbolab.common.refusal import Refusal
 from elbolab.config.build import build_data, build_densities, build_model, make
 from elbolab.config.paths import config_dir
 from elbolab.config.values import check_values
@@ -110,19 +109,6 @@ def flat(parameters):
     return torch.cat([p.detach().flatten().clone() for p in parameters])
 
 
-@pytest.fixture(scope="module")
-def nets():
-    """Every net, composed once: with every experiment it would take minutes."""
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        return {name: compose("train", [f"net={name}"]).net for name in options("net")}
-
-
-@pytest.fixture(scope="module")
-def built():
-    """Densities that were built with every net: experiments of one paper often have the same."""
-    return set()
-
-
 @pytest.mark.parametrize("group", ["experiment", "model"])
 def test_no_experiment_and_no_model_says_what_only_one_net_understands(group):
     for path in (CONF / group).rglob("*.yaml"):
@@ -169,34 +155,6 @@ def test_every_experiment_composes_and_builds(experiment):
         cfg.scale = scale
         check_values(cfg, OmegaConf.load(CONF / "train.yaml"))
         build_model(cfg, build_densities(cfg, spec, **stages))
-
-
-UNFIT = {
-    "cmma/dsprites": {"constant"},  # its prior must read the attributes
-    "mescheder2017/four_points": {"conv", "locatello2019", "resnet"},  # images of 2 x 2
-}
-"""Nets that an experiment refuses."""
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("experiment", options("experiment"))
-def test_every_experiment_builds_with_every_net(experiment, nets, built):
-    cfg = composed(f"experiment={experiment}", "scale=reduced")
-    spec = build_data(cfg).spec
-    stages = build_stages(plan_stages(cfg, spec))
-    content = (OmegaConf.to_yaml(cfg.densities), spec, *stages)
-    for name, net in nets.items() if content not in built else ():
-        with open_dict(cfg):
-            cfg.net = net
-        if name in UNFIT.get(experiment, ()):
-            with pytest.raises(Refusal):
-                build_densities(cfg, spec, **stages)
-            continue
-        try:
-            build_densities(cfg, spec, **stages)
-        except Exception as error:
-            raise AssertionError(f"net={name}") from error
-    built.add(content)
 
 
 @pytest.mark.filterwarnings("ignore:.*its last value is never reached")  # of a schedule: the test cuts the run short

@@ -3,6 +3,7 @@
 Shapes: N = rows; inputs (N, *in_shape) each, output (N, *out_shape).
 """
 
+from abc import ABC, abstractmethod
 from typing import final
 
 import torch
@@ -26,29 +27,36 @@ class Constant(nn.Module):
         return self.output.repeat(len(inputs[0]), *[1] * self.output.dim())
 
 
-@final
-class SquaredLength(nn.Module):
-    """The sum of squares of all inputs, as every number of the output."""
+class Repeated(nn.Module, ABC):
+    """One number of all inputs, as every number of the output."""
 
     def __init__(self, in_shapes: tuple[Shape, ...], out_shape: Shape) -> None:
         super().__init__()
         self.out_shape = out_shape
 
+    @abstractmethod
+    def reduce(self, rows: Tensor) -> Tensor:
+        """(N, D) -> (N,)."""
+
     @override
     def forward(self, *inputs: Tensor) -> Tensor:
-        total = flatten_rows(inputs).square().sum(1)
-        return total.view(-1, *(1 for _ in self.out_shape)).expand(-1, *self.out_shape)
+        reduced = self.reduce(flatten_rows(inputs))
+        return reduced.view(-1, *(1 for _ in self.out_shape)).expand(-1, *self.out_shape)
 
 
 @final
-class Total(nn.Module):
-    """The sum of all inputs, as every number of the output."""
-
-    def __init__(self, in_shapes: tuple[Shape, ...], out_shape: Shape) -> None:
-        super().__init__()
-        self.out_shape = out_shape
+class SquaredLength(Repeated):
+    """The sum of squares."""
 
     @override
-    def forward(self, *inputs: Tensor) -> Tensor:
-        total = flatten_rows(inputs).sum(1)
-        return total.view(-1, *(1 for _ in self.out_shape)).expand(-1, *self.out_shape)
+    def reduce(self, rows: Tensor) -> Tensor:
+        return rows.square().sum(1)
+
+
+@final
+class Total(Repeated):
+    """The sum."""
+
+    @override
+    def reduce(self, rows: Tensor) -> Tensor:
+        return rows.sum(1)
